@@ -6,6 +6,7 @@ verbs across rows live in ``services.py``.
 
 from __future__ import annotations
 
+import decimal
 import random
 import secrets
 import uuid
@@ -16,10 +17,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.questions.kind import CANT_TELL
+
 
 def random_key() -> float:
     """A uniform number in [0, 1): the tie-breaker of the claim order, so that no query sorts by RANDOM()."""
-    return random.random()  # noqa: S311 - an order, not a secret
+    return random.random()
 
 
 def invite_token() -> str:
@@ -54,6 +57,7 @@ class Project(models.Model):
     lease_seconds = models.PositiveIntegerField(default=600)
     price_per_judgment = models.DecimalField(max_digits=8, decimal_places=4, default=0)
     budget = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    gold_rate = models.FloatField(default=0.1, help_text=_("Share of claims that are hidden gold, where there is any."))
     is_paused = models.BooleanField(default=False)
     is_demo = models.BooleanField(default=False)
     # Denormalised in the transaction that causes them, so that no page counts judgments.
@@ -61,6 +65,10 @@ class Project(models.Model):
     task_count = models.PositiveIntegerField(default=0)
     retired_count = models.PositiveIntegerField(default=0)
     judgment_count = models.PositiveIntegerField(default=0)
+    # Grows with every judgment made, withdrawn or imported; the full fit writes down what it has seen.
+    answers_version = models.PositiveBigIntegerField(default=0)
+    fitted_version = models.PositiveBigIntegerField(default=0)
+    fitted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -74,6 +82,19 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def primary_question(self) -> Question | None:
+        """The question a classifier learns: the first that has one answer out of several."""
+        return self.questions.filter(kind__in=["single_choice", "yes_no"]).order_by("position", "id").first()
+
+    @property
+    def cost(self) -> decimal.Decimal:
+        return self.judgment_count * self.price_per_judgment
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether one more judgment would not fit into the budget."""
+        return self.budget is not None and self.cost + self.price_per_judgment > self.budget
 
 
 class Membership(models.Model):
@@ -119,10 +140,30 @@ class Question(models.Model):
     options = models.JSONField(default=dict, blank=True, help_text=_("What the kind needs: its own checked shape."))
     show_if = models.JSONField(null=True, blank=True)
     position = models.PositiveIntegerField(default=0)
+    fit = models.JSONField(default=dict, blank=True, help_text=_("What the last full fit believes of the crowd."))
 
     class Meta:
         ordering = ["position", "id"]
         constraints = [models.UniqueConstraint(fields=["project", "key"], name="question_key_once")]
+
+    def choices(self) -> list[dict[str, str]]:
+        """The answers to choose from, ``[{"key", "name"}]``: the question's own, else the project's categories."""
+        own = self.options.get("choices")
+        if own:
+            return [{"key": choice["key"], "name": choice.get("name", choice["key"])} for choice in own]
+        return [{"key": key, "name": name} for key, name in self.project.categories.values_list("key", "name")]
+
+
+class WorkerSkill(models.Model):
+    """What the last full fit says of one worker at one question: read by the update at each submit."""
+
+    question = models.ForeignKey(Question, models.CASCADE, related_name="skills")
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    accuracy = models.FloatField()
+    confusion = models.JSONField(null=True, blank=True, help_text=_("Rows are the truth; null above 50 classes."))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["question", "worker"], name="skill_once")]
 
 
 class Image(models.Model):
@@ -184,15 +225,23 @@ class Task(models.Model):
                 condition=Q(state="open", retired_because="") | (Q(state="retired") & ~Q(retired_because="")),
                 name="task_retirement_has_a_reason",
             ),
+            models.CheckConstraint(
+                condition=Q(open_slots__lte=F("wanted") - F("judgment_count")), name="task_slots_within_wanted"
+            ),
             models.CheckConstraint(condition=Q(judgment_count__lte=F("wanted")), name="task_not_over_collected"),
         ]
         indexes = [
             # The claim order: only open tasks with a free slot are in this index, so it stays small.
             models.Index(
-                F("project"), F("priority").desc(), F("random"), F("id"),
-                name="task_claim_order", condition=Q(state="open", open_slots__gt=0),
+                F("project"),
+                F("priority").desc(),
+                F("random"),
+                F("id"),
+                name="task_claim_order",
+                condition=Q(state="open", open_slots__gt=0),
             ),
             models.Index(fields=["project", "state", "id"]),
+            models.Index(fields=["project", "random"], name="task_gold_order", condition=Q(is_gold=True)),
         ]
 
 
@@ -212,6 +261,7 @@ class Assignment(models.Model):
         SUBMITTED = "submitted", _("Submitted")
         SKIPPED = "skipped", _("Skipped")
         RELEASED = "released", _("Released")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
         EXPIRED = "expired", _("Expired")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -230,13 +280,16 @@ class Assignment(models.Model):
                 fields=["task", "slot"], name="assignment_slot_once", condition=Q(state__in=["leased", "submitted"])
             ),
             models.UniqueConstraint(
-                fields=["task", "worker"], name="assignment_worker_once",
+                fields=["task", "worker"],
+                name="assignment_worker_once",
                 condition=Q(state__in=["leased", "submitted", "skipped"]),
+            ),
+            models.UniqueConstraint(
+                fields=["project", "worker"], name="assignment_one_live_lease", condition=Q(state="leased")
             ),
         ]
         indexes = [
             models.Index(fields=["expires_at"], name="assignment_expiry", condition=Q(state="leased")),
-            models.Index(fields=["worker", "project"], name="assignment_live", condition=Q(state="leased")),
         ]
 
 
@@ -252,10 +305,23 @@ class Judgment(models.Model):
     survey_version = models.PositiveIntegerField(default=1)
     source = models.CharField(max_length=20, default="worker", help_text=_("worker | import"))
     created_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["task", "worker"], name="judgment_once_per_worker")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "worker"], name="judgment_once_per_worker", condition=Q(withdrawn_at=None)
+            )
+        ]
         indexes = [models.Index(fields=["project", "id"]), models.Index(fields=["worker", "project", "id"])]
+
+
+class ConsensusQuerySet(models.QuerySet["Consensus"]):
+    def for_training(self, project: Project) -> ConsensusQuerySet:
+        """What a classifier may learn: final answers of the primary question, without "can't tell"."""
+        return self.filter(project=project, question=project.primary_question(), is_final=True).exclude(
+            answer=CANT_TELL
+        )
 
 
 class Consensus(models.Model):
@@ -272,6 +338,8 @@ class Consensus(models.Model):
     is_final = models.BooleanField(default=False, help_text=_("The task is retired: training may use it."))
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ConsensusQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "question"], name="consensus_once")]

@@ -1,0 +1,54 @@
+"""From a database or storage address in the environment to Django's setting of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from config.env import EnvError
+
+
+def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
+    """``postgresql://user:password@host:port/name?option=value`` -> one entry of DATABASES.
+
+    A Unix socket is given as ``?host=/its/folder``, as libpq does. Connections are pooled per process and checked
+    before use, so that a restart of the database costs no failed request.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise EnvError(f"DATABASE_URL must start with postgresql://, got {parts.scheme or 'no scheme'!r}.")
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", unquote(parts.hostname or ""))
+    options["pool"] = {"min_size": 0, "max_size": pool_size, "timeout": 30}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "crowdtune",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
+
+
+def storage(url: str) -> dict[str, Any]:
+    """``s3://bucket[/prefix]`` (credentials and endpoint by the usual AWS_ variables), or files under MEDIA_ROOT."""
+    if not url:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"file_permissions_mode": 0o640},
+        }
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise EnvError(f"STORAGE_URL must be s3://bucket, or unset for files under DATA_DIR; got {url!r}.")
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": parts.netloc,
+            "location": parts.path.strip("/"),
+            "file_overwrite": True,
+            "querystring_auth": True,
+            "default_acl": None,
+        },
+    }

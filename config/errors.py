@@ -1,0 +1,98 @@
+"""Every refusal of the API in one shape: ``{"error": {"code": …, "message": …, "fields": {…}}}``.
+
+Room errors (``labeling.errors.CrowdtuneError``) carry their own code and status; Django REST framework's exceptions
+are translated; anything else is a bug, logged with its traceback and answered by a plain 500 in the same shape.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions, views
+from rest_framework.response import Response
+
+from config.requests import request_id
+from labeling.errors import CrowdtuneError
+
+logger = logging.getLogger(__name__)
+
+CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+    500: "internal_error",
+}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Django REST framework's hook: any exception of an API view -> the contract's answer."""
+    if isinstance(error, CrowdtuneError):
+        return Response(shape(error.code, error.message, error.fields), status=error.status)
+    if isinstance(error, DjangoValidationError):
+        error = exceptions.ValidationError(
+            error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}
+        )
+    response = views.exception_handler(error, context)
+    if response is None:
+        return None
+    response.data = _translate(error, response)
+    return response
+
+
+def shape(code: str, message: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "fields": fields or {}}}
+
+
+def _translate(error: Exception, response: Response) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        fields = _fields(error.detail)
+        return shape("invalid", _first_message(fields), fields)
+    if isinstance(error, Http404):
+        return shape("not_found", "There is nothing here that you may see. Check the address and your key's rights.")
+    if isinstance(error, PermissionDenied):
+        return shape("permission_denied", str(error) or "Your role does not allow this.")
+    if isinstance(error, exceptions.Throttled):
+        seconds = getattr(error, "wait", None)
+        wait = f" Try again in {seconds:.0f} seconds." if seconds else ""
+        return shape("throttled", f"Too many requests.{wait}")
+    if isinstance(error, exceptions.APIException):
+        code = error.get_codes()
+        return shape(code if isinstance(code, str) else CODES.get(response.status_code, "error"), str(error.detail))
+    return shape(CODES.get(response.status_code, "error"), str(error))
+
+
+def _fields(detail: Any) -> dict[str, Any]:
+    return dict(detail) if isinstance(detail, dict) else {"non_field_errors": detail}
+
+
+def _first_message(fields: dict[str, Any]) -> str:
+    """One sentence for a person: the first field that is wrong, and why."""
+    for name, problem in fields.items():
+        while isinstance(problem, (list, dict)) and problem:
+            problem = next(iter(problem.values())) if isinstance(problem, dict) else problem[0]
+        return str(problem) if name == "non_field_errors" else f"{name}: {problem}"
+    return "The body is not valid."
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/v2"))
+
+
+def plain(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    """The contract's shape for refusals that never reach a view of the API."""
+    return JsonResponse(shape(CODES[status], message), status=status)
+
+
+def internal_message() -> str:
+    return f"Something broke on our side. It is in the log as request {request_id.get()}."

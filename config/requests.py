@@ -1,0 +1,60 @@
+"""A name for each request, carried into its log lines and its answer's ``X-Request-ID``; and the form of a log line."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+logger = logging.getLogger("crowdtune.request")
+
+
+class RequestIdMiddleware:
+    """Takes the caller's X-Request-ID when it is a plain name, else makes one, and logs one line a request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        name = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex[:16]
+        token = request_id.set(name)
+        started = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = name
+            self._log(request, response, time.perf_counter() - started)
+            return response
+        finally:
+            request_id.reset(token)
+
+    def _log(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+        quiet = request.path.startswith(("/healthz", "/readyz", "/metrics", "/static/"))
+        level = logging.DEBUG if quiet else logging.INFO
+        logger.log(level, "%s %s %s %.0fms", request.method, request.path, response.status_code, seconds * 1000)
+
+
+class RequestIdFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+class KeyValueFormatter(logging.Formatter):
+    """``time=… level=… logger=… request=… message``: read by people, split by machines."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "time=%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s request=%(request_id)s %(message)s",
+            datefmt="%Y-%m-%dT%H:%M:%S",
+            defaults={"request_id": "-"},
+        )

@@ -1,0 +1,24 @@
+"""Every address, room by room."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from inference import urls as inference_urls
+from labeling import urls as labeling_urls
+from training import urls as training_urls
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/", include(labeling_urls.api_urlpatterns)),
+    path("api/v1/", include(training_urls.api_urlpatterns)),
+    path("api/v1/", include(inference_urls.api_urlpatterns)),
+    path("v2", include(inference_urls.v2_urlpatterns)),
+    path("", include(labeling_urls.urlpatterns)),
+    path("", include(training_urls.urlpatterns)),
+    path("", include(inference_urls.urlpatterns)),
+]

@@ -1,0 +1,133 @@
+"""From bytes that a stranger sent to pixels, under limits; the one decoder of training and serving.
+
+Pure: Pillow and numpy, no Django. ``open_image`` refuses what cannot be trusted; ``decode_rgb`` turns every mode that
+photographs come in (EXIF-rotated, CMYK, 16 bit, palette, transparent, animated) into upright RGB; ``to_input`` makes
+the square that a network sees.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.Image import Resampling
+
+from labeling.errors import CrowdtuneError
+
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 64 * 2**20
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
+Image.MAX_IMAGE_PIXELS = 2 * MAX_PIXELS  # our own check below is stricter and says more
+
+
+class ImageRefused(CrowdtuneError):
+    """The bytes are not a picture that can be used; ``code`` and ``message`` say why."""
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Decode fully, or refuse.
+
+    Args:
+        data: The file's bytes, at most MAX_BYTES.
+
+    Returns:
+        The loaded first frame, as stored (not yet EXIF-transposed); ``.format`` is one of FORMATS.
+
+    Raises:
+        ImageRefused: empty_file, too_large, svg, not_an_image, too_many_pixels or damaged.
+    """
+    picture = _identify(data)
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise ImageRefused(
+            "too_many_pixels", f"At most {MAX_PIXELS / 1e6:.0f} megapixels are taken; this image is {width} x {height}."
+        )
+    return _load(picture)
+
+
+def _identify(data: bytes) -> Image.Image:
+    if not data:
+        raise ImageRefused("empty_file", "The file has 0 bytes.")
+    if len(data) > MAX_BYTES:
+        raise ImageRefused("too_large", f"At most {MAX_BYTES // 2**20} MB a file are taken; got {len(data)} bytes.")
+    head = data[:1024].lstrip().lower()
+    if head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) or b"<svg" in head:
+        raise ImageRefused("svg", "SVG drawings can carry scripts and have no pixels. Export it as PNG first.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageRefused("too_many_pixels", f"At most {MAX_PIXELS / 1e6:.0f} megapixels are taken.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ImageRefused("not_an_image", f"Expected one of {', '.join(FORMATS)}; this is none of them.") from error
+
+
+def _load(picture: Image.Image) -> Image.Image:
+    """Pillow raises nearly anything on damaged bytes; each of them means the same to the sender."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture.load()
+    except Exception as error:
+        raise ImageRefused("damaged", f"The {picture.format} file is cut off or damaged: {error}.") from error
+    return picture
+
+
+def decode_rgb(data: bytes, *, shortest: int | None = None) -> Image.Image:
+    """Bytes -> upright RGB of the first frame.
+
+    Args:
+        data: An image file.
+        shortest: The caller's wanted shorter side in pixels. A JPEG is then decoded at a reduced scale (its DCT gives
+            1/2, 1/4, 1/8 for free), but never below twice this side, so that the resize after it stays faithful.
+    """
+    picture = _identify(data)
+    if picture.size[0] * picture.size[1] > MAX_PIXELS:
+        return open_image(data)  # raises
+    if shortest is not None and picture.format == "JPEG":
+        scale = max(1, min(picture.size) // (2 * shortest))
+        picture.draft(None, (max(1, picture.size[0] // scale), max(1, picture.size[1] // scale)))
+    return _rgb(ImageOps.exif_transpose(_load(picture)))
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(picture)), "L").convert("RGB")
+    if picture.has_transparency_data or picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"}:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """16-bit greys [h, w] keep their scale (65535 -> 255); wider numbers are stretched over their own range."""
+    numbers = values.astype(np.float64)
+    low, high = float(numbers.min()), float(numbers.max())
+    if low >= 0 and high <= 65535:
+        return np.rint(numbers / 257.0).astype(np.uint8)
+    return np.rint((numbers - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+
+
+def to_input(image: Image.Image, size: int) -> np.ndarray:
+    """The whole picture as uint8 ``[size, size, 3]``, resized bilinearly with an antialiasing reduction."""
+    resized = image.resize((size, size), Resampling.BILINEAR, reducing_gap=3.0)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def pixels(data: bytes, size: int) -> np.ndarray:
+    """Bytes -> what a network sees. Training and serving both call this and nothing else."""
+    return to_input(decode_rgb(data, shortest=size), size)
+
+
+def shrink(image: Image.Image, longest: int, *, quality: int) -> bytes:
+    """JPEG bytes of the image with its longer side at most ``longest`` pixels; no metadata."""
+    copy = image.copy()
+    copy.thumbnail((longest, longest), Resampling.LANCZOS, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    copy.save(buffer, "JPEG", quality=quality, optimize=False, progressive=False)
+    return buffer.getvalue()

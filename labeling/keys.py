@@ -1,0 +1,63 @@
+"""API keys: made once, shown once, stored as a SHA-256.
+
+A key is 256 random bits, so a plain digest is enough (no salt, no slow hash): there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from labeling.models import ApiKey
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+SCOPES = ("predict", "label", "manage")
+TOUCH_EVERY = timedelta(minutes=5)
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def create_key(
+    *, user: User, name: str = "", scopes: tuple[str, ...] = SCOPES, lifetime: timedelta | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key; the second value is the only copy of its text."""
+    key = secrets.token_urlsafe(32)
+    expires_at = timezone.now() + lifetime if lifetime else None
+    row = ApiKey.objects.create(
+        user=user, name=name, prefix=key[:8], digest=digest(key), scopes=list(scopes), expires_at=expires_at
+    )
+    return row, key
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """``Authorization: Token <key>``; ``request.auth`` becomes the ApiKey row."""
+
+    keyword = b"token"
+
+    def authenticate(self, request: Request) -> tuple[Any, ApiKey] | None:
+        parts = get_authorization_header(request).split()
+        if not parts or parts[0].lower() not in {self.keyword, b"bearer"}:
+            return None
+        if len(parts) != 2:
+            raise AuthenticationFailed("Expected `Authorization: Token <key>`.", "bad_token")
+        row = ApiKey.objects.select_related("user").filter(digest=digest(parts[1].decode("latin-1"))).first()
+        now = timezone.now()
+        if row is None or not row.user.is_active or (row.expires_at and row.expires_at <= now):
+            raise AuthenticationFailed("This key is unknown or has expired. Ask for a new one.", "bad_token")
+        if row.last_used_at is None or now - row.last_used_at > TOUCH_EVERY:
+            ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
+        return row.user, row
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Token"

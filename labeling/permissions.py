@@ -1,0 +1,63 @@
+"""Who may do what in a project. A stranger cannot tell a project that is hidden from one that does not exist."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from django.db.models import Q, QuerySet
+from rest_framework.exceptions import NotFound, PermissionDenied
+
+from labeling.models import Membership, Project, Role
+
+Right = Literal["manage", "review", "label", "predict", "view"]
+
+# The least role that has each right, by rank; the owner has all of them.
+RANK = {Role.OWNER: 3, Role.MANAGER: 2, Role.REVIEWER: 1, Role.WORKER: 0}
+NEEDS: dict[str, Role] = {
+    "manage": Role.MANAGER,
+    "review": Role.REVIEWER,
+    "predict": Role.WORKER,
+    "label": Role.WORKER,
+    "view": Role.WORKER,
+}
+# What anyone signed in may do in an open project.
+OPEN_RIGHTS = {"label", "view"}
+
+
+def role_of(user: Any, project: Project) -> str | None:
+    """The person's role in the project, or None for a stranger. Superusers own everything."""
+    if project.owner_id == user.pk or user.is_superuser:
+        return Role.OWNER
+    return Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+
+
+def may(user: Any, project: Project, right: Right) -> bool:
+    role = role_of(user, project)
+    if role is None:
+        return right in OPEN_RIGHTS and project.access == Project.Access.OPEN and user.is_authenticated
+    return RANK[Role(role)] >= RANK[NEEDS[right]]
+
+
+def require(user: Any, project: Project, right: Right) -> None:
+    """Return when the person has the right.
+
+    Raises:
+        NotFound: A stranger asks.
+        PermissionDenied: A member of the project asks for more than the role allows.
+    """
+    role = role_of(user, project)
+    if role is None:
+        if project.access != Project.Access.OPEN or not user.is_authenticated:
+            raise NotFound("There is no such project, or you are not a member of it.")
+        if right not in OPEN_RIGHTS:
+            raise PermissionDenied(f"This needs the role {NEEDS[right]} in the project; you are a visitor of it.")
+    elif RANK[Role(role)] < RANK[NEEDS[right]]:
+        raise PermissionDenied(f"This needs the role {NEEDS[right]} in the project; you are {role}.")
+
+
+def visible_projects(user: Any) -> QuerySet[Project]:
+    """The projects that the person can see: own, joined and open ones."""
+    if user.is_superuser:
+        return Project.objects.all()
+    joined = Membership.objects.filter(user_id=user.pk).values("project_id")
+    return Project.objects.filter(Q(owner_id=user.pk) | Q(pk__in=joined) | Q(access=Project.Access.OPEN))

@@ -1,0 +1,67 @@
+"""Boxes: ``[{"category": "cat", "box": [x, y, width, height]}]``.
+
+COCO's convention: natural pixels of the EXIF-transposed image, origin at the top left; ``[]`` says there is none.
+Source: https://cocodataset.org/#format-data
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options, number_option
+
+MOST = 1000
+SLACK = 1.0  # pixels a box may stand over the image's edge, from rounding in a client; it is clipped
+
+
+def _options(options: Options) -> Options:
+    number_option(options, "most", MOST)
+    return known_options(options, "most")
+
+
+def _answer(value: Any, options: Options) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > options.get("most", MOST):
+        raise BadAnswer(f"expected a list of at most {options.get('most', MOST)} boxes, got {value!r:.80}.")
+    return [_box(item, options) for item in value]
+
+
+def _box(item: Any, options: Options) -> dict[str, Any]:
+    keys = choice_keys(options)
+    if not isinstance(item, dict) or set(item) - {"category", "box"} or not isinstance(item.get("box"), list):
+        raise BadAnswer('expected {"category": …, "box": [x, y, width, height]}, got ' + f"{item!r:.80}.")
+    category = item.get("category") or (keys[0] if len(keys) == 1 else None)
+    if category not in keys:
+        raise BadAnswer(f"expected a category out of {', '.join(keys[:20])}; got {category!r}.")
+    numbers = item["box"]
+    good = len(numbers) == 4 and all(
+        isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers
+    )
+    if not good or numbers[2] <= 0 or numbers[3] <= 0:
+        raise BadAnswer(f"expected a box [x, y, width, height] with a positive size, got {numbers!r:.80}.")
+    return {"category": category, "box": _clip([float(n) for n in numbers], options)}
+
+
+def _clip(box: list[float], options: Options) -> list[float]:
+    """``options`` carries the image's ``width`` and ``height`` when the answer belongs to one."""
+    width, height = options.get("width"), options.get("height")
+    if width is None or height is None:
+        return box
+    x, y, w, h = box
+    if x < -SLACK or y < -SLACK or x + w > width + SLACK or y + h > height + SLACK:
+        raise BadAnswer(f"the box {box} stands over the edge of the image of {width} x {height} pixels.")
+    left, top = min(max(x, 0.0), width), min(max(y, 0.0), height)
+    right, bottom = min(x + w, float(width)), min(y + h, float(height))
+    if right <= left or bottom <= top:
+        raise BadAnswer(f"the box {box} is outside of the image.")
+    return [left, top, right - left, bottom - top]
+
+
+def _schema(options: Options) -> Schema:
+    box = {"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}}
+    category = {"type": "string", "enum": choice_keys(options)}
+    item = {"type": "object", "required": ["box"], "properties": {"category": category, "box": box}}
+    return {"type": "array", "items": item, "maxItems": options.get("most", MOST)}
+
+
+BOXES = Kind(_options, _answer, _schema, choice_keys, "boxes")

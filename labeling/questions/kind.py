@@ -1,0 +1,73 @@
+"""What every question kind offers: check its options, check an answer, say its shape to programs.
+
+Pure. A kind is three functions in a named tuple rather than a class to inherit from; the file name is the key in KINDS
+and the name in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+# "I can't tell" is an answer of its own, stored as such and never counted as a vote for a category.
+CANT_TELL = "cant_tell"
+
+Options = dict[str, Any]
+Schema = dict[str, Any]
+
+
+class BadAnswer(ValueError):
+    """An answer or an option is not what the kind takes; the message says what is."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of question.
+
+    ``options`` returns the checked options or raises BadAnswer. ``answer`` returns the canonical answer or raises.
+    ``schema`` is the JSON Schema (2020-12) of an answer. ``statistic`` says how judgments are combined: by ``class``
+    (a posterior over ``classes``), ``set``, ``median``, ``text`` or ``boxes``.
+    """
+
+    options: Callable[[Options], Options]
+    answer: Callable[[Any, Options], Any]
+    schema: Callable[[Options], Schema]
+    classes: Callable[[Options], list[str]]
+    statistic: str
+
+
+def choice_keys(options: Options) -> list[str]:
+    return [choice["key"] for choice in options.get("choices", [])]
+
+
+def known_options(options: Options, *names: str) -> Options:
+    unknown = sorted(set(options) - {*names, "choices", "cant_tell", "shuffle", "section", "examples"})
+    if unknown:
+        raise BadAnswer(f"unknown options {', '.join(unknown)}; this kind takes {', '.join(names) or 'none'}.")
+    if "choices" in options:
+        options = {**options, "choices": _choices(options["choices"])}
+    return options
+
+
+def _choices(choices: Any) -> list[dict[str, str]]:
+    if not isinstance(choices, list):
+        raise BadAnswer("choices must be a list of names or of {key, name}.")
+    rows = [{"key": c, "name": c} if isinstance(c, str) else c for c in choices]
+    if not all(isinstance(r, dict) and isinstance(r.get("key"), str) and r["key"].strip() for r in rows):
+        raise BadAnswer("each choice needs a key that is not empty.")
+    keys = [row["key"] for row in rows]
+    if len(set(keys)) != len(keys) or CANT_TELL in keys:
+        raise BadAnswer(f"choices must differ from each other and from {CANT_TELL!r}.")
+    return rows
+
+
+def number_option(options: Options, name: str, default: float | None = None) -> float | None:
+    value = options.get(name, default)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise BadAnswer(f"{name} must be a number, got {value!r}.")
+    return value
+
+
+def no_classes(options: Options) -> list[str]:
+    return []

@@ -1,0 +1,32 @@
+"""Any number out of several: ``["cat", "dog"]``, stored in the order of the choices; ``[]`` says that none fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options, number_option
+
+
+def _options(options: Options) -> Options:
+    least, most = number_option(options, "least", 0), number_option(options, "most")
+    if (least or 0) < 0 or (most is not None and most < (least or 0)):
+        raise BadAnswer("least must be 0 or more and most not below it.")
+    return known_options(options, "least", "most")
+
+
+def _answer(value: Any, options: Options) -> list[str]:
+    keys = choice_keys(options)
+    if not isinstance(value, list) or not all(isinstance(item, str) and item in keys for item in value):
+        raise BadAnswer(f"expected a list of some of {', '.join(keys[:20])}; got {value!r}.")
+    chosen = [key for key in keys if key in value]
+    least, most = options.get("least", 0), options.get("most", len(keys))
+    if not least <= len(chosen) <= most:
+        raise BadAnswer(f"expected from {least} to {most} choices, got {len(chosen)}.")
+    return chosen
+
+
+def _schema(options: Options) -> Schema:
+    return {"type": "array", "uniqueItems": True, "items": {"type": "string", "enum": choice_keys(options)}}
+
+
+MULTIPLE_CHOICE = Kind(_options, _answer, _schema, choice_keys, "set")

@@ -1,0 +1,37 @@
+"""A number: ``3.5``. Options: ``least``, ``most``, ``whole``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+
+
+def _options(options: Options) -> Options:
+    least, most = number_option(options, "least"), number_option(options, "most")
+    if least is not None and most is not None and least > most:
+        raise BadAnswer("least must not be above most.")
+    return known_options(options, "least", "most", "whole", "unit")
+
+
+def _answer(value: Any, options: Options) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadAnswer(f"expected a number, got {value!r}.")
+    least, most = options.get("least"), options.get("most")
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise BadAnswer(f"expected a number from {least} to {most}, got {value!r}.")
+    if options.get("whole") and value != int(value):
+        raise BadAnswer(f"expected a whole number, got {value!r}.")
+    return int(value) if options.get("whole") else value
+
+
+def _schema(options: Options) -> Schema:
+    schema: Schema = {"type": "integer" if options.get("whole") else "number"}
+    for name, key in (("least", "minimum"), ("most", "maximum")):
+        if options.get(name) is not None:
+            schema[key] = options[name]
+    return schema
+
+
+NUMBER = Kind(_options, _answer, _schema, no_classes, "median")

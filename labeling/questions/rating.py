@@ -1,0 +1,35 @@
+"""A step of a scale: ``4``. ``least`` and ``most`` are the scale's ends, 1 to 5 unless told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+
+
+def _ends(options: Options) -> tuple[int, int]:
+    return int(options.get("least", 1)), int(options.get("most", 5))
+
+
+def _options(options: Options) -> Options:
+    number_option(options, "least")
+    number_option(options, "most")
+    least, most = _ends(options)
+    if not least < most <= least + 100:
+        raise BadAnswer(f"a scale needs 2 to 101 steps, got {least} to {most}.")
+    return known_options(options, "least", "most", "labels")
+
+
+def _answer(value: Any, options: Options) -> int:
+    least, most = _ends(options)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise BadAnswer(f"expected a whole number from {least} to {most}, got {value!r}.")
+    return value
+
+
+def _schema(options: Options) -> Schema:
+    least, most = _ends(options)
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+RATING = Kind(_options, _answer, _schema, no_classes, "median")

@@ -1,0 +1,25 @@
+"""One out of several: ``"cat"``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options
+
+
+def _options(options: Options) -> Options:
+    return known_options(options)
+
+
+def _answer(value: Any, options: Options) -> str:
+    keys = choice_keys(options)
+    if not isinstance(value, str) or value not in keys:
+        raise BadAnswer(f"expected one of {', '.join(keys[:20])}{' …' if len(keys) > 20 else ''}; got {value!r}.")
+    return value
+
+
+def _schema(options: Options) -> Schema:
+    return {"type": "string", "enum": choice_keys(options)}
+
+
+SINGLE_CHOICE = Kind(_options, _answer, _schema, choice_keys, "class")

@@ -1,0 +1,32 @@
+"""Free text: ``"…"``. ``most`` is the longest answer in characters, 2000 unless told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+
+LONGEST = 2000
+
+
+def _options(options: Options) -> Options:
+    most = number_option(options, "most", LONGEST)
+    if most is None or not 1 <= most <= 20_000:
+        raise BadAnswer(f"most must be from 1 to 20000 characters, got {most!r}.")
+    return known_options(options, "most")
+
+
+def _answer(value: Any, options: Options) -> str:
+    most = int(options.get("most", LONGEST))
+    if not isinstance(value, str) or not value.strip() or "\x00" in value:
+        raise BadAnswer(f"expected text that is not empty, got {value!r}.")
+    if len(value) > most:
+        raise BadAnswer(f"expected at most {most} characters, got {len(value)}.")
+    return value.strip()
+
+
+def _schema(options: Options) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": int(options.get("most", LONGEST))}
+
+
+TEXT = Kind(_options, _answer, _schema, no_classes, "text")

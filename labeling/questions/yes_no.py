@@ -1,0 +1,28 @@
+"""Yes or no: ``true`` or ``false``. In a posterior the two are called ``"yes"`` and ``"no"``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options
+
+
+def _options(options: Options) -> Options:
+    return known_options(options)
+
+
+def _answer(value: Any, options: Options) -> bool:
+    if not isinstance(value, bool):
+        raise BadAnswer(f"expected true or false, got {value!r}.")
+    return value
+
+
+def _schema(options: Options) -> Schema:
+    return {"type": "boolean"}
+
+
+def _classes(options: Options) -> list[str]:
+    return ["yes", "no"]
+
+
+YES_NO = Kind(_options, _answer, _schema, _classes, "class")
