@@ -1,0 +1,115 @@
+"""``manage.py demo``: a project with pictures and a simulated crowd, so that the whole loop can be watched at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.demo.crowd import Crowd, SimulatedWorker
+from config.demo.seed import CAST, DemoError, Owner, drawn_pictures, own_pictures, read_truths, write_truths
+from labeling.keys import create_key
+from labeling.models import ApiKey, Project
+
+LIFETIME = timedelta(days=1)
+KEY_NAME = "demo"
+# Of all that the crowd could say, what it leaves for visitors.
+SHARE = 0.8
+
+
+class Command(BaseCommand):
+    help = "Seed a project and let a simulated crowd label it through the API of a running Crowdtune."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--images", type=Path, metavar="DIR", help="Your own images: one folder per category.")
+        parser.add_argument("--name", help="The project's name.")
+        parser.add_argument("--count", type=int, default=320, help="How many pictures to draw (default 320).")
+        parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}", help="Where Crowdtune answers.")
+        parser.add_argument(
+            "--auto", action="store_true", help="For the supervisor: seed an empty platform, else go on with the demo."
+        )
+
+    def handle(self, **options: Any) -> None:
+        folder = Path(settings.DATA_DIR) / "demo"
+        try:
+            if options["auto"]:
+                state = self._known(folder)
+                if state is None and Project.objects.exists():
+                    return
+                state = state or self._seed(folder, options)
+            else:
+                state = self._seed(folder, options)
+            self._label(folder, state, options["url"])
+        except DemoError as error:
+            raise CommandError(str(error)) from error
+
+    def _known(self, folder: Path) -> dict[str, Any] | None:
+        """What an earlier start wrote down, if its project is still there."""
+        file = folder / "demo.json"
+        if not file.exists():
+            return None
+        state = json.loads(file.read_text(encoding="utf-8"))
+        return state if Project.objects.filter(slug=state["slug"]).exists() else None
+
+    def _owner(self, url: str) -> Owner:
+        user = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
+        if user is None:
+            raise DemoError("There is no administrator yet: start Crowdtune once with `make run`.")
+        ApiKey.objects.filter(name=KEY_NAME, user=user).delete()
+        return Owner(url, create_key(user=user, name=KEY_NAME, lifetime=LIFETIME)[1])
+
+    def _seed(self, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+        pictures = own_pictures(options["images"]) if options["images"] else drawn_pictures(options["count"])
+        categories = sorted({picture.truth.category for picture in pictures})
+        owner = self._owner(options["url"])
+        default = options["images"].name if options["images"] else "Sea animals"
+        slug = owner.create_project(options["name"] or default, categories)
+        Project.objects.filter(slug=slug).update(is_demo=True)
+        write_truths(folder / f"{slug}.csv", {picture.name: picture.truth for picture in pictures})
+        owner.hire(slug, slug)
+        owner.upload(slug, pictures, lambda text: self.stdout.write(f"demo: {text}"))
+        judgments = 3 * len(pictures)
+        state = {
+            "slug": slug,
+            "categories": categories,
+            "most": int(judgments * SHARE),
+            "slow_after": int(judgments * SHARE / 3),
+        }
+        (folder / "demo.json").write_text(json.dumps(state), encoding="utf-8")
+        return state
+
+    def _label(self, folder: Path, state: dict[str, Any], url: str) -> None:
+        project = Project.objects.get(slug=state["slug"])
+        truths = read_truths(folder / f"{project.slug}.csv")
+        owner = self._owner(url)
+        left = state["most"] - project.judgment_count
+        if left <= 0:
+            return
+        self.stdout.write(f"demo: {len(CAST)} simulated workers label {project.name}, {left} answers in all")
+        ids = owner.image_ids(project.slug)
+        crowd = Crowd(
+            url=url,
+            slug=project.slug,
+            categories=state["categories"],
+            truths={ids[name]: truth for name, truth in truths.items() if name in ids},
+            most=left,
+            slow_after=max(0, state["slow_after"] - project.judgment_count),
+        )
+        made = crowd.run(self._workers(project))
+        self.stdout.write(f"demo: {made} answers were given; the rest is for visitors")
+
+    def _workers(self, project: Project) -> list[SimulatedWorker]:
+        """The demo's workers with fresh keys: an earlier start's keys are stored only as digests."""
+        names = [f"{project.slug}-{number}" for number in range(1, len(CAST) + 1)]
+        users = {user.get_username(): user for user in get_user_model().objects.filter(username__in=names)}
+        ApiKey.objects.filter(name=KEY_NAME, user__in=users.values()).delete()
+        return [
+            SimulatedWorker(name, create_key(user=users[name], name=KEY_NAME, lifetime=LIFETIME)[1], skill, seconds)
+            for name, (skill, seconds) in zip(names, CAST, strict=True)
+            if name in users
+        ]
