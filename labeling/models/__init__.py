@@ -1,0 +1,41 @@
+"""The rows of the labeling room: a project, its images, and what people said about them.
+
+One file a theme; import them from here. A fact about one row is a method or a constraint there, a verb across rows
+lives in ``labeling.services``.
+"""
+
+from __future__ import annotations
+
+from labeling.models.job import Job
+from labeling.models.judgment import Consensus, ConsensusQuerySet, Judgment, WorkerSkill
+from labeling.models.oversight import AuditEntry, Rule, RuleEvent, Webhook, WebhookDelivery
+from labeling.models.project import MOST_JUDGMENTS, Category, Project, Question, SurveyVersion
+from labeling.models.task import Assignment, Gold, Image, Task
+from labeling.models.worker import ApiKey, Appeal, Membership, Profile, Role
+
+__all__ = [
+    "MOST_JUDGMENTS",
+    "ApiKey",
+    "Appeal",
+    "Assignment",
+    "AuditEntry",
+    "Category",
+    "Consensus",
+    "ConsensusQuerySet",
+    "Gold",
+    "Image",
+    "Job",
+    "Judgment",
+    "Membership",
+    "Profile",
+    "Project",
+    "Question",
+    "Role",
+    "Rule",
+    "RuleEvent",
+    "SurveyVersion",
+    "Task",
+    "Webhook",
+    "WebhookDelivery",
+    "WorkerSkill",
+]

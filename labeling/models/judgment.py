@@ -1,0 +1,81 @@
+"""What people said, what it means together, and how far each of them is to be trusted."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models.project import Project
+from labeling.questions.kind import CANT_TELL
+
+
+class Judgment(models.Model):
+    """One worker's answers to one task. Append-only: an undo withdraws, it never deletes."""
+
+    task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="judgments")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    assignment = models.OneToOneField(
+        "labeling.Assignment", models.PROTECT, null=True, blank=True, related_name="judgment"
+    )
+    answers = models.JSONField(help_text=_("Question key -> answer, as the question kind defines it."))
+    seconds = models.FloatField(null=True, blank=True)
+    survey_version = models.PositiveIntegerField(default=1)
+    source = models.CharField(max_length=20, default="worker", help_text=_("worker | import"))
+    is_gold = models.BooleanField(default=False, help_text=_("Made on a task whose answer was known."))
+    price = models.DecimalField(max_digits=8, decimal_places=4, default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "worker"], name="judgment_once_per_worker", condition=Q(withdrawn_at=None)
+            )
+        ]
+        indexes = [models.Index(fields=["project", "id"]), models.Index(fields=["worker", "project", "id"])]
+
+
+class ConsensusQuerySet(models.QuerySet["Consensus"]):
+    def for_training(self, project: Project) -> ConsensusQuerySet:
+        """What a classifier may learn: final answers of the primary question, without "can't tell"."""
+        return self.filter(project=project, question=project.primary_question(), is_final=True).exclude(
+            answer=CANT_TELL
+        )
+
+
+class Consensus(models.Model):
+    """What the judgments of a task say together about one question, with how sure that is."""
+
+    task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="consensus")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    question = models.ForeignKey("labeling.Question", models.CASCADE, related_name="+")
+    answer = models.JSONField()
+    confidence = models.FloatField()
+    posterior = models.JSONField(default=dict, help_text=_("Category key -> probability; sums to 1."))
+    method = models.CharField(max_length=30)
+    judgment_count = models.PositiveSmallIntegerField(default=0)
+    is_final = models.BooleanField(default=False, help_text=_("The task is retired: training may use it."))
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ConsensusQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "question"], name="consensus_once")]
+        indexes = [models.Index(fields=["project", "question", "is_final", "id"])]
+
+
+class WorkerSkill(models.Model):
+    """What the last full fit says of one worker at one question: read by the update at each submit."""
+
+    question = models.ForeignKey("labeling.Question", models.CASCADE, related_name="skills")
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    accuracy = models.FloatField()
+    confusion = models.JSONField(null=True, blank=True, help_text=_("Rows are the truth; null above 50 classes."))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["question", "worker"], name="skill_once")]

@@ -1,0 +1,145 @@
+"""A project: what is asked, about which categories, of how many people, at what price."""
+
+from __future__ import annotations
+
+import decimal
+import secrets
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+MOST_JUDGMENTS = 1000
+
+
+def invite_token() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class Project(models.Model):
+    class Access(models.TextChoices):
+        OPEN = "open", _("Anyone signed in may label")
+        INVITED = "invited", _("Only people who were invited")
+
+    class Workflow(models.TextChoices):
+        LABEL = "label", _("Each image is asked about once, by several people")
+        THREE_STAGE_BOXES = "three_stage_boxes", _("Draw a box, verify its quality, verify coverage")
+
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=200)
+    instructions = models.TextField(blank=True)
+    languages = models.JSONField(default=list, blank=True, help_text=_("Language codes a worker should know."))
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    access = models.CharField(max_length=10, choices=Access, default=Access.INVITED)
+    invite = models.CharField(max_length=40, default=invite_token, unique=True)
+    workflow = models.CharField(max_length=20, choices=Workflow, default=Workflow.LABEL)
+    survey_version = models.PositiveIntegerField(default=1)
+    judgments_min = models.PositiveSmallIntegerField(default=3, validators=[MaxValueValidator(MOST_JUDGMENTS)])
+    judgments_max = models.PositiveSmallIntegerField(default=7, validators=[MaxValueValidator(MOST_JUDGMENTS)])
+    confidence = models.FloatField(default=0.95, help_text=_("A task retires when its posterior reaches this."))
+    aggregator = models.CharField(max_length=30, default="adaptive")
+    lease_seconds = models.PositiveIntegerField(default=600)
+    price_per_judgment = models.DecimalField(max_digits=8, decimal_places=4, default=0)
+    budget = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    gold_rate = models.FloatField(default=0.1, help_text=_("Share of claims that are hidden gold, where there is any."))
+    qualification_share = models.FloatField(default=0.8, help_text=_("Share of the qualification test to get right."))
+    show_suggestions = models.BooleanField(default=False, help_text=_("Show the model's answer as a suggestion."))
+    blind_share = models.FloatField(default=0.2, help_text=_("Share of tasks without it, so anchoring shows."))
+    is_paused = models.BooleanField(default=False)
+    is_demo = models.BooleanField(default=False)
+    # Denormalised in the transaction that causes them, so that no page counts judgments.
+    image_count = models.PositiveIntegerField(default=0)
+    task_count = models.PositiveIntegerField(default=0)
+    retired_count = models.PositiveIntegerField(default=0)
+    judgment_count = models.PositiveIntegerField(default=0)
+    gold_count = models.PositiveIntegerField(default=0)
+    spent = models.DecimalField(max_digits=14, decimal_places=4, default=0)
+    # Grows with every judgment made, withdrawn or imported; the full fit writes down what it has seen.
+    answers_version = models.PositiveBigIntegerField(default=0)
+    fitted_version = models.PositiveBigIntegerField(default=0)
+    fitted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(judgments_min__gte=1), name="project_judgments_min_positive"),
+            models.CheckConstraint(
+                condition=Q(judgments_max__gte=F("judgments_min")), name="project_judgments_max_not_below_min"
+            ),
+            models.CheckConstraint(condition=Q(confidence__gt=0, confidence__lt=1), name="project_confidence_in_0_1"),
+            models.CheckConstraint(condition=Q(gold_rate__gte=0, gold_rate__lte=1), name="project_gold_rate_in_0_1"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def primary_question(self) -> Question | None:
+        """The question a classifier learns: the first that has one answer out of several."""
+        return self.questions.filter(kind__in=["single_choice", "yes_no"]).order_by("position", "id").first()
+
+    @property
+    def cost(self) -> decimal.Decimal:
+        """What the judgments so far have cost, each at the price of its day."""
+        return decimal.Decimal(self.spent)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether one more judgment would not fit into the budget."""
+        return self.budget is not None and self.spent + self.price_per_judgment > self.budget
+
+
+class Category(models.Model):
+    project = models.ForeignKey(Project, models.CASCADE, related_name="categories")
+    key = models.CharField(max_length=100)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    wordnet_id = models.CharField(max_length=20, blank=True, help_text=_("As ImageNet names it: n02084071."))
+    example = models.ForeignKey("labeling.Image", models.SET_NULL, null=True, blank=True, related_name="+")
+    position = models.PositiveIntegerField(default=0)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
+
+    class Meta:
+        ordering = ["position", "id"]
+        verbose_name_plural = "categories"
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="category_key_once")]
+
+
+class Question(models.Model):
+    project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
+    key = models.SlugField(max_length=60)
+    kind = models.CharField(max_length=30, help_text=_("A key of labeling.questions.KINDS."))
+    prompt = models.CharField(max_length=500)
+    help_text = models.TextField(blank=True)
+    required = models.BooleanField(default=True)
+    options = models.JSONField(default=dict, blank=True, help_text=_("What the kind needs: its own checked shape."))
+    show_if = models.JSONField(null=True, blank=True)
+    stage = models.CharField(max_length=20, default="label", help_text=_("The stage of the workflow that asks it."))
+    position = models.PositiveIntegerField(default=0)
+    fit = models.JSONField(default=dict, blank=True, help_text=_("What the last full fit believes of the crowd."))
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="question_key_once")]
+
+    def choices(self) -> list[dict[str, str]]:
+        """The answers to choose from, ``[{"key", "name"}]``: the question's own, else the project's categories."""
+        own = self.options.get("choices")
+        if own:
+            return [{"key": choice["key"], "name": choice.get("name", choice["key"])} for choice in own]
+        return [{"key": key, "name": name} for key, name in self.project.categories.values_list("key", "name")]
+
+
+class SurveyVersion(models.Model):
+    """The questions and categories as they stood: every judgment knows which version it answered."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="survey_versions")
+    version = models.PositiveIntegerField()
+    document = models.JSONField(help_text=_('{"categories": […], "questions": […]}'))
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "version"], name="survey_version_once")]

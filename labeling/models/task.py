@@ -1,0 +1,158 @@
+"""An image, the tasks it gives, what is known of them, and the leases on them.
+
+The database enforces what must never happen: more leases than slots, one worker twice on one task.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+def random_key() -> float:
+    """A uniform number in [0, 1): the tie-breaker of the claim order, so that no query sorts by RANDOM()."""
+    return random.random()
+
+
+class Image(models.Model):
+    """One picture of one project, content-addressed: the same bytes twice are one row.
+
+    ``width`` and ``height`` are natural pixels after EXIF transposition, the space in which boxes are stored.
+    ``original``, ``display`` (at most 1600 px, what a worker sees) and ``thumbnail`` (320 px) are storage names.
+    """
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="images")
+    sha256 = models.CharField(max_length=64)
+    name = models.CharField(max_length=300)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    byte_count = models.PositiveBigIntegerField()
+    original = models.CharField(max_length=300)
+    display = models.CharField(max_length=300)
+    thumbnail = models.CharField(max_length=300)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "sha256"], name="image_bytes_once_per_project")]
+        indexes = [models.Index(fields=["project", "name"])]
+
+
+class Task(models.Model):
+    """One image at one stage, waiting for judgments from different workers."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        RETIRED = "retired", _("Retired")
+
+    class Because(models.TextChoices):
+        CONFIDENT = "confident", _("The posterior is confident enough")
+        MAXIMUM = "maximum", _("The maximum of judgments is reached")
+        BUDGET = "budget", _("The budget is spent")
+        PERSON = "person", _("A person decided")
+        GOLD = "gold", _("The answer was given with the image")
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks")
+    image = models.ForeignKey(Image, models.CASCADE, related_name="tasks")
+    stage = models.CharField(max_length=30, default="label")
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    retired_because = models.CharField(max_length=12, choices=Because, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    priority = models.FloatField(default=0, help_text=_("Higher is sooner; a model's uncertainty raises it."))
+    random = models.FloatField(default=random_key)
+    # Judgments that this task wants now: starts at the project's minimum, grows while it is not confident.
+    wanted = models.PositiveSmallIntegerField(default=3)
+    judgment_count = models.PositiveSmallIntegerField(default=0)
+    open_slots = models.PositiveSmallIntegerField(default=3, help_text=_("wanted - judgments - live leases"))
+    is_gold = models.BooleanField(default=False)
+    payload = models.JSONField(
+        default=dict, blank=True, help_text=_("What the stage shows beside the image: boxes to verify, a suggestion.")
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["image", "stage"], name="task_once_per_image_and_stage"),
+            models.CheckConstraint(
+                condition=Q(state="open", retired_because="") | (Q(state="retired") & ~Q(retired_because="")),
+                name="task_retirement_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(open_slots__lte=F("wanted") - F("judgment_count")), name="task_slots_within_wanted"
+            ),
+            models.CheckConstraint(condition=Q(judgment_count__lte=F("wanted")), name="task_not_over_collected"),
+        ]
+        indexes = [
+            # The claim order: only open tasks with a free slot are in this index, so it stays small.
+            models.Index(
+                F("project"),
+                F("priority").desc(),
+                F("random"),
+                F("id"),
+                name="task_claim_order",
+                condition=Q(state="open", open_slots__gt=0),
+            ),
+            models.Index(fields=["project", "state", "id"]),
+            models.Index(fields=["project", "random"], name="task_gold_order", condition=Q(is_gold=True)),
+        ]
+
+
+class Gold(models.Model):
+    """A known answer of one question on one task; ``answers`` maps question keys to answers."""
+
+    class Use(models.TextChoices):
+        HIDDEN = "hidden", _("Hidden among real tasks")
+        PRACTICE = "practice", _("Practice, with instant feedback")
+        QUALIFICATION = "qualification", _("Qualification test")
+
+    task = models.OneToOneField(Task, models.CASCADE, related_name="gold")
+    answers = models.JSONField()
+    use = models.CharField(max_length=15, choices=Use, default=Use.HIDDEN)
+    explanation = models.TextField(blank=True, help_text=_("Shown after a practice answer."))
+    position = models.PositiveIntegerField(default=0)
+    source = models.CharField(max_length=100, blank=True)
+
+
+class Assignment(models.Model):
+    """A worker's lease on one slot of a task."""
+
+    class State(models.TextChoices):
+        LEASED = "leased", _("Leased")
+        SUBMITTED = "submitted", _("Submitted")
+        SKIPPED = "skipped", _("Skipped")
+        RELEASED = "released", _("Released")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        EXPIRED = "expired", _("Expired")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    task = models.ForeignKey(Task, models.CASCADE, related_name="assignments")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    slot = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.LEASED)
+    reason = models.CharField(max_length=300, blank=True, help_text=_("Why it was skipped or released."))
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "slot"], name="assignment_slot_once", condition=Q(state__in=["leased", "submitted"])
+            ),
+            models.UniqueConstraint(
+                fields=["task", "worker"],
+                name="assignment_worker_once",
+                condition=Q(state__in=["leased", "submitted", "skipped"]),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["worker", "project", "created_at"], name="assignment_live", condition=Q(state="leased")
+            ),
+            models.Index(fields=["expires_at"], name="assignment_expiry", condition=Q(state="leased")),
+        ]

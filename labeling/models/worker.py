@@ -1,0 +1,95 @@
+"""People in a project: their role and record, their profile, their keys."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a person may do in one project; each role can do all that the ones after it can."""
+
+    OWNER = "owner", _("Owner")
+    MANAGER = "manager", _("Manager")
+    REVIEWER = "reviewer", _("Reviewer")
+    WORKER = "worker", _("Worker")
+
+
+class Membership(models.Model):
+    class Phase(models.TextChoices):
+        INSTRUCTIONS = "instructions", _("Reading the instructions")
+        PRACTICE = "practice", _("Practice round")
+        QUALIFICATION = "qualification", _("Qualification test")
+        WORKING = "working", _("Real tasks")
+        FAILED = "failed", _("Did not pass the qualification test")
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.WORKER)
+    # The worker's record in this project: written in the submit transaction and by the consensus fit.
+    judgment_count = models.PositiveIntegerField(default=0)
+    skip_count = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+    accuracy = models.FloatField(null=True, blank=True, help_text=_("Estimated by the last consensus fit."))
+    gold_seen = models.PositiveIntegerField(default=0)
+    gold_right = models.PositiveIntegerField(default=0)
+    is_paused = models.BooleanField(default=False)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_because = models.CharField(max_length=300, blank=True)
+    warning = models.CharField(max_length=300, blank=True, help_text=_("A rule's message, until it is read."))
+    phase = models.CharField(max_length=15, choices=Phase, default=Phase.WORKING)
+    weight = models.FloatField(default=1, help_text=_("Of the worker's judgments in a consensus; a rule may lower it."))
+    earned = models.DecimalField(max_digits=14, decimal_places=4, default=0)
+    streak_days = models.PositiveIntegerField(default=0)
+    last_day = models.DateField(null=True, blank=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
+
+
+class Profile(models.Model):
+    """What a person says of themself once, for all projects."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="profile")
+    languages = models.JSONField(default=list, blank=True, help_text=_("Language codes, best first."))
+    about = models.CharField(max_length=300, blank=True)
+
+
+class Appeal(models.Model):
+    """A paused worker's word against the pause."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        ACCEPTED = "accepted", _("Accepted")
+        REJECTED = "rejected", _("Rejected")
+
+    membership = models.ForeignKey(Membership, models.CASCADE, related_name="appeals")
+    text = models.TextField(max_length=2000)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    answer = models.TextField(blank=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["membership"], name="one_open_appeal", condition=Q(state="open"))
+        ]
+
+
+class ApiKey(models.Model):
+    """A program's or a person's key. Only the SHA-256 of its 256 random bits is stored; the key is shown once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=12, help_text=_("The first characters, to recognise it by."))
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list, help_text=_("Any of predict, label, manage."))
+    project = models.ForeignKey("labeling.Project", models.CASCADE, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
