@@ -30,6 +30,9 @@ os.environ["DATABASE_URL"] = postgres.url(_FOLDER / "postgres")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    import django
+
+    django.setup()  # pytest-django looked for settings before the environment above was there
     if hasattr(config, "workerinput") or config.option.collectonly or config.option.help:
         return
     server = postgres.Postgres(

@@ -1,0 +1,112 @@
+"""Lines over a number or over time, each with an optional band (an interval, a forecast)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from labeling.charts import svg
+from labeling.charts.chart import Chart, Legend, empty, slot
+from labeling.charts.scale import Format, Scale, sayer, scale, seconds_of
+
+X = datetime | float | int
+DOTS_UP_TO = 40  # more points than this are a line without dots
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points ``(x, y)`` in the order of x; ``band`` holds ``(x, low, high)``; ``dashed`` draws a forecast."""
+
+    name: str
+    points: Sequence[tuple[X, float]]
+    band: Sequence[tuple[X, float, float]] = ()
+    dashed: bool = False
+
+
+def line(
+    series: Sequence[Series],
+    *,
+    title: str,
+    description: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    x_format: Format | None = None,
+    y_format: Format = "number",
+    y_low: float | None = None,
+    y_high: float | None = None,
+    reference: tuple[float, str] | None = None,
+) -> Chart:
+    """Draw lines; x may be datetimes (then the axis is time). ``reference`` is a horizontal line with its name.
+
+    Args:
+        series: At least one with a point, or the chart is empty.
+        y_low: Fixed lower end; None lets the data choose.
+    """
+    flat = [(seconds_of(x), float(y)) for s in series for x, y in s.points]
+    if not flat:
+        return empty(title, "line")
+    if x_format is None:
+        x_format = "time" if isinstance(next(p for s in series for p in s.points)[0], datetime) else "number"
+    bands = [(seconds_of(x), low, high) for s in series for x, low, high in s.band]
+    y_values = [y for _, y in flat] + [v for _, low, high in bands for v in (low, high)]
+    y_values += [reference[0]] if reference else []
+    xs = [x for x, _ in flat] + [x for x, _, _ in bands]
+    x = scale(xs, unit=x_format, low=min(xs), high=max(xs) if max(xs) > min(xs) else None, count=6)
+    y = scale(y_values, unit=y_format, low=y_low, high=y_high, count=4)
+    parts = [svg.axes(x, y, x_label=x_label, y_label=y_label)]
+    parts.append(svg.stretched("".join(_shape(s, i, x, y) for i, s in enumerate(series) if s.points)))
+    parts.extend(_dots(s, i, x, y, y_format) for i, s in enumerate(series))
+    if reference:
+        parts.append(_reference(reference, y))
+    return Chart(
+        title=title,
+        body=svg.picture("".join(parts), kind="line", name=title, description=description),
+        columns=[x_label or "x", *(s.name for s in series)],
+        rows=_rows(series, x, sayer(y_format)),
+        legend=[Legend(s.name, slot(i)) for i, s in enumerate(series)] if len(series) > 1 else (),
+        description=description,
+        kind="line",
+    )
+
+
+def _shape(series: Series, index: int, x: Scale, y: Scale) -> str:
+    points = [(x(seconds_of(a)), y(b)) for a, b in series.points]
+    parts = []
+    if series.band:
+        upper = [(x(seconds_of(a)), y(high)) for a, _, high in series.band]
+        lower = [(x(seconds_of(a)), y(low)) for a, low, _ in series.band]
+        parts.append(svg.polygon([*upper, *reversed(lower)], f"chart-band chart-fill-{slot(index)}"))
+    dashed = " chart-dashed" if series.dashed else f" chart-dash-{slot(index)}"
+    parts.append(svg.polyline(points, f"chart-stroke chart-stroke-{slot(index)}{dashed}"))
+    return "".join(parts)
+
+
+def _dots(series: Series, index: int, x: Scale, y: Scale, y_format: Format) -> str:
+    say = sayer(y_format)
+    if len(series.points) > DOTS_UP_TO:
+        return ""
+    return "".join(
+        svg.dot(
+            x(seconds_of(a)),
+            y(b),
+            f"chart-dot chart-fill-{slot(index)}",
+            f"{series.name}, {x.say(seconds_of(a))}: {say(b)}",
+        )
+        for a, b in series.points
+    )
+
+
+def _reference(reference: tuple[float, str], y: Scale) -> str:
+    at = svg.percent(1 - y(reference[0]))
+    return svg.element("line", x1="0%", x2="100%", y1=at, y2=at, class_="chart-reference") + svg.text(
+        reference[1], x="100%", y=at, dy="-6", text_anchor="end", class_="chart-label"
+    )
+
+
+def _rows(series: Sequence[Series], x: Scale, say: object) -> list[list[str]]:
+    """The table: one row for each x that any series has."""
+    assert callable(say)
+    by_x = [{seconds_of(a): b for a, b in s.points} for s in series]
+    keys = sorted({key for column in by_x for key in column})
+    return [[x.say(key), *(say(column[key]) if key in column else "–" for column in by_x)] for key in keys]

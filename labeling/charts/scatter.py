@@ -1,0 +1,92 @@
+"""Points with names, and the Pareto front through those that no other point beats at both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from labeling.charts import svg
+from labeling.charts.chart import Chart, empty, slot
+from labeling.charts.scale import Format, sayer, scale
+
+Better = Literal["less", "more"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """``marked`` points (a champion, a winner) are drawn larger and in the second colour."""
+
+    x: float
+    y: float
+    label: str
+    marked: bool = False
+
+
+def scatter(
+    points: Sequence[Point],
+    *,
+    title: str,
+    description: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    x_format: Format = "number",
+    y_format: Format = "number",
+    log_x: bool = False,
+    front: tuple[Better, Better] | None = None,
+    y_low: float | None = None,
+    y_high: float | None = None,
+) -> Chart:
+    """Draw points; ``front=("less", "more")`` joins those that are best when x should be small and y large."""
+    if not points:
+        return empty(title, "scatter")
+    x = scale([p.x for p in points], unit=x_format, log=log_x and min(p.x for p in points) > 0)
+    y = scale([p.y for p in points], unit=y_format, low=y_low, high=y_high, count=4)
+    parts = [svg.axes(x, y, x_label=x_label, y_label=y_label)]
+    best = pareto(points, front) if front else []
+    if len(best) > 1:
+        parts.append(svg.stretched(svg.polyline([(x(p.x), y(p.y)) for p in best], "chart-stroke chart-front")))
+    say_x, say_y = sayer(x_format), sayer(y_format)
+    for point in points:
+        left, bottom = x(point.x), y(point.y)
+        colour = slot(1) if point.marked else slot(0)
+        parts.append(
+            svg.dot(
+                left,
+                bottom,
+                f"chart-dot chart-fill-{colour}",
+                f"{point.label}: {say_x(point.x)}, {say_y(point.y)}",
+                radius=6.5 if point.marked else 4.5,
+            )
+        )
+        ends = left > 0.7
+        parts.append(
+            svg.text(
+                point.label,
+                x=svg.percent(left),
+                y=svg.percent(1 - bottom),
+                dx="-9" if ends else "9",
+                dy="0.32em",
+                text_anchor="end" if ends else "start",
+                class_="chart-name",
+            )
+        )
+    return Chart(
+        title=title,
+        body=svg.picture("".join(parts), kind="scatter", name=title, description=description),
+        columns=["", x_label, y_label],
+        rows=[[p.label, say_x(p.x), say_y(p.y)] for p in points],
+        description=description,
+        kind="scatter",
+    )
+
+
+def pareto(points: Sequence[Point], better: tuple[Better, Better]) -> list[Point]:
+    """The points that no other is at least as good as in both and better in one, by growing x."""
+    sign_x, sign_y = (1 if side == "more" else -1 for side in better)
+
+    def beats(a: Point, b: Point) -> bool:
+        dx, dy = sign_x * (a.x - b.x), sign_y * (a.y - b.y)
+        return dx >= 0 and dy >= 0 and (dx > 0 or dy > 0)
+
+    return sorted((p for p in points if not any(beats(q, p) for q in points)), key=lambda p: (p.x, p.y))

@@ -1,0 +1,50 @@
+"""Template tags of the plots: ``{% chart plot %}``, ``{% spark values "name" %}``, ``{% meter 0.8 "Progress" %}``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from labeling.charts import Chart, sparkline
+from labeling.charts.scale import say_number, say_seconds
+
+register = template.Library()
+
+
+@register.inclusion_tag("charts/chart.html")
+def chart(plot: Chart, heading: str = "h3") -> dict[str, Any]:
+    """The figure: heading (h2, h3 or none), legend, picture, note where it is empty, and the table of its numbers."""
+    return {"plot": plot, "body": mark_safe(plot.body), "heading": heading}
+
+
+@register.simple_tag
+def spark(values: Sequence[float], name: str) -> SafeString:
+    return mark_safe(sparkline(values, name=name))
+
+
+@register.inclusion_tag("charts/meter.html")
+def meter(share: float | None, name: str, tone: str = "") -> dict[str, Any]:
+    """A bar from 0 to 1; ``tone`` is good, warn or bad."""
+    value = min(max(share or 0.0, 0.0), 1.0)
+    return {"percent": round(value * 100, 1), "name": name, "tone": tone}
+
+
+@register.filter
+def percent(value: float | None, digits: int = 0) -> str:
+    """0.934 -> 93%; a dash where there is no number."""
+    return "–" if value is None else f"{value * 100:.{digits}f}%"
+
+
+@register.filter
+def compact(value: float | None) -> str:
+    """12345 -> 12.35k."""
+    return "–" if value is None else say_number(float(value))
+
+
+@register.filter
+def duration(value: float | None) -> str:
+    """75 -> 1.3 min."""
+    return "–" if value is None else say_seconds(float(value))

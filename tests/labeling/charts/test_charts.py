@@ -1,0 +1,161 @@
+"""Plots: where marks lie, what is escaped, and that the numbers can be read without seeing the picture."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from django.template import engines
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling import charts
+from labeling.charts.scale import nice_step, say_number, say_seconds, scale, time_sayer
+from labeling.charts.scatter import pareto
+
+BAD = "<script>alert('&')</script>"
+EVERY = {
+    "line": lambda name: charts.line([charts.Series(name, [(0, 1.0), (1, 2.0)])], title=name),
+    "bars": lambda name: charts.bars([(name, 3.0)], title=name),
+    "stacked_bars": lambda name: charts.stacked_bars([(name, [1.0, 2.0])], [name, "b"], title=name),
+    "columns": lambda name: charts.columns([name], [(name, [1.0])], title=name),
+    "scatter": lambda name: charts.scatter([charts.Point(1, 2, name)], title=name),
+    "matrix": lambda name: charts.matrix([name, "b"], [[1, 0], [0, 1]], title=name),
+    "heat": lambda name: charts.matrix([name, *map(str, range(30))], [[1.0] * 31] * 31, title=name),
+    "reliability": lambda name: charts.reliability([charts.Bin(0, 0.5, 0.3, 0.4, 5)], title=name),
+}
+
+
+def render(plot: charts.Chart) -> str:
+    return engines["django"].from_string("{% load charts %}{% chart plot %}").render({"plot": plot})
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_plot_is_well_formed_and_escapes_its_names(kind: str) -> None:
+    html = render(EVERY[kind](BAD))
+    ElementTree.fromstring(html)
+    assert "<script>" not in html
+    assert "alert(" in html
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_plot_offers_its_numbers_as_a_table(kind: str) -> None:
+    assert "<table" in render(EVERY[kind]("name"))
+
+
+@pytest.mark.parametrize("kind", ["line", "columns", "scatter", "heat", "reliability"])
+def test_every_picture_has_a_name_for_a_screen_reader(kind: str) -> None:
+    assert 'role="img" aria-label="name"' in render(EVERY[kind]("name"))
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        charts.line([], title="t"),
+        charts.bars([], title="t"),
+        charts.columns(["a"], [("s", [0.0])], title="t"),
+        charts.scatter([], title="t"),
+        charts.matrix([], [], title="t"),
+        charts.reliability([charts.Bin(0, 1, 0, 0, 0)], title="t"),
+    ],
+)
+def test_a_plot_without_numbers_says_so(plot: charts.Chart) -> None:
+    html = render(plot)
+    assert "Nothing to draw yet" in html
+    assert "<svg" not in html
+
+
+def test_a_line_runs_from_corner_to_corner_of_its_data() -> None:
+    plot = charts.line([charts.Series("a", [(0, 0.0), (5, 50.0), (10, 100.0)])], title="t", y_low=0, y_high=100)
+    assert 'points="0,100 50,50 100,0"' in plot.body
+
+
+def test_a_line_over_time_is_labelled_with_clock_times_and_tabled_by_them() -> None:
+    start = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+    points = [(start + timedelta(minutes=10 * i), float(i)) for i in range(7)]
+    plot = charts.line([charts.Series("a", points)], title="t")
+    assert [row[0] for row in plot.rows][:2] == ["9:00", "9:10"]
+    assert ">9:30</text>" in plot.body
+
+
+def test_two_series_with_different_x_share_one_table() -> None:
+    plot = charts.line([charts.Series("a", [(1, 1.0)]), charts.Series("b", [(2, 2.0)])], title="t")
+    assert [list(row) for row in plot.rows] == [["1", "1", "–"], ["2", "–", "2"]]
+    assert [entry.slot for entry in plot.legend] == [1, 2]
+
+
+def test_bars_are_drawn_against_the_longest_unless_told_another_length() -> None:
+    assert re.findall(r'width="([\d.]+%)" height="100%"', charts.bars([("a", 4.0), ("b", 1.0)], title="t").body) == [
+        "100%",
+        "25%",
+    ]
+    assert 'width="50%"' in charts.bars([("a", 0.5)], title="t", most=1.0).body
+
+
+def test_stacked_parts_begin_where_the_one_before_ends() -> None:
+    body = charts.stacked_bars([("a", [1.0, 3.0])], ["x", "y"], title="t", share=True).body
+    assert re.findall(r'x="([\d.]+%)" width="([\d.]+%)"', body) == [("0%", "25%"), ("25%", "75%")]
+
+
+def test_a_matrix_tints_by_the_share_of_the_row_and_marks_full_cells() -> None:
+    body = charts.matrix(["a", "b"], [[3, 1], [0, 4]], title="t").body
+    assert re.findall(r"--v:([\d.]+)", body) == ["0.750", "0.250", "0.000", "1.000"]
+    assert body.count("chart-full") == 2
+
+
+def test_a_large_matrix_lists_its_worst_confusions_first() -> None:
+    cells = [[0.0] * 20 for _ in range(20)]
+    for i in range(20):
+        cells[i][i] = 9.0
+    cells[3][7], cells[5][1] = 1.0, 9.0
+    plot = charts.matrix([f"c{i}" for i in range(20)], cells, title="t")
+    assert [list(row[:2]) for row in plot.rows] == [["c5", "c1"], ["c3", "c7"]]
+
+
+def test_the_pareto_front_leaves_out_what_another_point_beats() -> None:
+    points = [charts.Point(1, 5, "cheap"), charts.Point(2, 6, "beaten"), charts.Point(3, 2, "good")]
+    assert [p.label for p in pareto(points, ("less", "less"))] == ["cheap", "good"]
+    assert [p.label for p in pareto(points, ("less", "more"))] == ["cheap", "beaten"]
+
+
+def test_a_sparkline_needs_two_values() -> None:
+    assert charts.sparkline([1.0], name="n") == ""
+    assert 'points="0,100 100,0"' in charts.sparkline([1.0, 2.0], name="n")
+
+
+@pytest.mark.parametrize(("span", "step"), [(1.0, 0.2), (7.0, 2), (100.0, 20), (0.03, 0.01)])
+def test_steps_are_round(span: float, step: float) -> None:
+    assert nice_step(span, 5) == pytest.approx(step)
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
+def test_every_value_lies_within_its_scale(values: list[float]) -> None:
+    axis = scale(values)
+    assert all(-1e-6 <= axis(value) <= 1 + 1e-6 for value in values)
+    assert all(-1e-6 <= axis(tick) <= 1 + 1e-6 for tick in axis.ticks)
+
+
+@given(st.lists(st.floats(1e-6, 1e12), min_size=1, max_size=20))
+def test_a_logarithmic_scale_holds_its_values_and_has_ticks_in_it(values: list[float]) -> None:
+    axis = scale(values, log=True)
+    assert all(0 <= axis(value) <= 1 for value in values)
+    assert all(0 <= axis(tick) <= 1 for tick in axis.ticks)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (say_number(1234567), "1.23M"),
+        (say_number(2000), "2k"),
+        (say_number(1234), "1234"),
+        (say_number(0.05, 0.01), "0.05"),
+        (say_seconds(75), "1.2 min"),
+        (say_seconds(7200), "2 h"),
+        (say_seconds(0.012), "12 ms"),
+        (time_sayer(10 * 86400)(0), "1 Jan"),
+    ],
+)
+def test_numbers_are_written_for_people(said: str, expected: str) -> None:
+    assert said == expected
