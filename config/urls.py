@@ -13,6 +13,7 @@ from training import urls as training_urls
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/", include(labeling_urls.api_urlpatterns)),
     path("api/v1/", include(training_urls.api_urlpatterns)),

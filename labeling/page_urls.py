@@ -1,7 +1,13 @@
-"""The pages of this room."""
+"""The pages of this room: the public one, the worker's, the owner's."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-pages: list[URLPattern | URLResolver] = []
+from labeling.views import home, worker
+
+worker_pages: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("label/", worker.projects, name="label-projects"),
+]
+pages: list[URLPattern | URLResolver] = [*worker_pages]

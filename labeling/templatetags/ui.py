@@ -1,0 +1,76 @@
+"""Tags and filters that every page shares: icons, form fields, shares and durations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """``{% icon "check" %}``: a drawing out of static/img/icons.svg, hidden from screen readers."""
+    address = static("img/icons.svg")
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', classes, address, name)
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, Any]:
+    """``{% field form.name %}``: label, control, help and errors, tied together for screen readers."""
+    widget = bound.field.widget
+    attributes: dict[str, str] = {}
+    described = [f"{bound.id_for_label}_help"] if (help_text or bound.help_text) else []
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+        described.append(f"{bound.id_for_label}_error")
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
+    return {
+        "field": bound,
+        "label": label or bound.label,
+        "control": bound.as_widget(attrs=attributes),
+        "help_text": help_text or bound.help_text,
+        "is_check": getattr(widget, "input_type", "") == "checkbox" and not hasattr(widget, "choices"),
+        "is_group": widget.use_fieldset,
+    }
+
+
+@register.filter
+def percent(value: Any, digits: int = 0) -> str:
+    """0.934 -> ``93 %``; an unknown share is a dash."""
+    return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f}\u202f%"
+
+
+@register.filter
+def share(part: Any, whole: Any) -> float:
+    """``part|share:whole`` in 0..1, 0 when there is no whole."""
+    return min(float(part) / float(whole), 1.0) if whole else 0.0
+
+
+@register.filter
+def duration(seconds: Any) -> str:
+    """Seconds as a person says them: ``3.4 s``, ``2 min``, ``1 h 20 min``."""
+    if seconds is None or seconds == "":
+        return "–"
+    total = float(seconds)
+    if total < 10:
+        return _("%(seconds).1f s") % {"seconds": total}
+    if total < 60:
+        return _("%(seconds)d s") % {"seconds": round(total)}
+    minutes = round(total / 60)
+    if minutes < 60:
+        return _("%(minutes)d min") % {"minutes": minutes}
+    return _("%(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """``mapping|get:key`` where the key is a variable; None when it is absent."""
+    return mapping.get(key) if hasattr(mapping, "get") else None

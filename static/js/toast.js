@@ -1,0 +1,25 @@
+/* A message in the corner, read out by screen readers. `kind`: good | warn | bad | info. */
+const ICONS = { good: "circle-check", warn: "triangle-alert", bad: "circle-x", info: "info" };
+
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `${document.documentElement.dataset.icons}#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+export function toast(text, kind = "info", seconds = 5) {
+  const list = document.getElementById("toasts");
+  if (!list || !text) return null;
+  const item = document.createElement("li");
+  item.className = `toast ${kind}`;
+  const paragraph = document.createElement("p");
+  paragraph.textContent = text;
+  item.append(icon(ICONS[kind] ?? "info"), paragraph);
+  list.append(item);
+  if (seconds) setTimeout(() => item.remove(), seconds * 1000);
+  return item;
+}
