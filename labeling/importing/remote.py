@@ -1,0 +1,170 @@
+"""Fetches an image from an address that a stranger typed, without becoming the stranger's hand inside our network.
+
+The check is where the connection is made, not where the text is read: every name is resolved once, every address that
+it resolves to must be public, and the socket goes to the address that was checked, so a name that changes its mind
+between check and use (DNS rebinding), a redirect, an IPv4 address in an unusual spelling or inside an IPv6 one all meet
+the same rule. Time, bytes and redirects are bounded; no proxy of the environment is used.
+
+Source: OWASP, Server-Side Request Forgery Prevention Cheat Sheet; RFC 6890 (special-purpose addresses).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+
+from labeling.errors import CrowdtuneError
+from labeling.imaging import MAX_BYTES
+
+TIMEOUT = 10.0  # seconds for each step
+DEADLINE = 30.0  # seconds for all of it
+REDIRECTS = 3
+PORTS = {80, 443, 8080, 8443}
+
+
+class FetchRefused(CrowdtuneError):
+    """The address may not be fetched, or did not give an image's bytes."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip)
+        if inner is not None:
+            ip = inner
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    wrapped = ip in ipaddress.ip_network("64:ff9b::/96") or ip in ipaddress.ip_network("::/96")
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wrapped else None
+
+
+class PublicBackend(httpcore.NetworkBackend):
+    """Connects to public addresses only."""
+
+    def __init__(self) -> None:
+        self._sync = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        return self._sync.connect_tcp(public_address(host, port), port, timeout, local_address, socket_options)
+
+    def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
+        raise FetchRefused("address_refused", "Only http and https addresses are fetched.")
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def public_address(host: str, port: int) -> str:
+    """The first address of the name.
+
+    Raises:
+        FetchRefused: It has none, or any of them is private: a name that answers with both is not to be trusted.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise FetchRefused("address_unknown", f"The host {host} cannot be found.") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or not all(is_public(address) for address in addresses):
+        raise FetchRefused(
+            "address_refused", f"{host} is not on the public internet; only public addresses are fetched."
+        )
+    return addresses[0]
+
+
+def fetch(url: str, *, limit: int = MAX_BYTES, backend: httpcore.NetworkBackend | None = None) -> bytes:
+    """The bytes at a public http(s) address.
+
+    Args:
+        url: What the caller typed.
+        limit: The most bytes that are read.
+        backend: Makes the connections; the tests give one that reaches this machine.
+
+    Raises:
+        FetchRefused: address_refused, address_unknown, fetch_failed or too_large.
+    """
+    deadline = time.monotonic() + DEADLINE
+    with httpcore.ConnectionPool(network_backend=backend or PublicBackend(), ssl_context=_tls()) as pool:
+        for _hop in range(REDIRECTS + 1):
+            _check_url(url)
+            body, location = _get(pool, url, limit, deadline)
+            if location is None:
+                return body
+            url = urljoin(url, location)
+    raise FetchRefused("fetch_failed", f"More than {REDIRECTS} redirects.")
+
+
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise FetchRefused("address_refused", f"This is not an address: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise FetchRefused("address_refused", "Only http and https addresses are fetched.")
+    if parts.username or parts.password:
+        raise FetchRefused("address_refused", "An address with a name and password in it is not fetched.")
+    if port is not None and port not in PORTS:
+        raise FetchRefused("address_refused", f"Port {port} is not one of {sorted(PORTS)}.")
+
+
+def _get(pool: httpcore.ConnectionPool, url: str, limit: int, deadline: float) -> tuple[bytes, str | None]:
+    """The body, or where it has moved to."""
+    timeouts = {"timeout": {"connect": TIMEOUT, "read": TIMEOUT, "write": TIMEOUT, "pool": TIMEOUT}}
+    headers = {"User-Agent": "Crowdtune", "Accept": "image/*"}
+    try:
+        with pool.stream("GET", url, headers=headers, extensions=timeouts) as response:
+            if response.status in {301, 302, 303, 307, 308}:
+                return b"", _header(response, b"location") or "/"
+            if response.status != 200:
+                raise FetchRefused("fetch_failed", f"The address answered {response.status}.")
+            return _body(response, limit, deadline), None
+    except (
+        httpcore.NetworkError,
+        httpcore.TimeoutException,
+        httpcore.ProtocolError,
+        httpcore.UnsupportedProtocol,
+    ) as error:
+        raise FetchRefused("fetch_failed", f"The address could not be read: {type(error).__name__}.") from error
+    except (ValueError, TypeError, UnicodeError) as error:  # httpcore's own parser of addresses
+        raise FetchRefused("address_refused", f"This is not an address: {error}.") from error
+
+
+def _header(response: httpcore.Response, name: bytes) -> str | None:
+    for key, value in response.headers:
+        if key.lower() == name:
+            return value.decode("latin-1")
+    return None
+
+
+def _body(response: httpcore.Response, limit: int, deadline: float) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_stream():
+        size += len(part)
+        if size > limit:
+            raise FetchRefused("too_large", f"The file at the address is larger than {limit // 2**20} MB.")
+        if time.monotonic() > deadline:
+            raise FetchRefused("fetch_failed", f"The address took longer than {DEADLINE:.0f} seconds.")
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,114 @@
+"""What the fetcher refuses, against a real server on this machine that the guard must not reach."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpcore
+import pytest
+
+from labeling.importing import remote
+from labeling.importing.remote import FetchRefused, fetch, is_public
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:8080/picture")
+        elif self.path == "/round":
+            self.send_response(302)
+            self.send_header("Location", "/round")
+        elif self.path == "/missing":
+            self.send_response(404)
+        else:
+            self.send_response(200)
+        self.end_headers()
+        if self.path in {"/picture", "/large"}:
+            self.wfile.write(b"bytes" * (1 if self.path == "/picture" else 1000))
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Local(httpcore.SyncBackend):
+    """Sends every public name to the test's server; what the guard refuses stays refused."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+        if host != "images.example":
+            remote.public_address(host, port)
+        return super().connect_tcp("127.0.0.1", self.port, timeout, local_address, socket_options)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.0.1",
+        "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a00:1", "::127.0.0.1", "fe80::1%eth0", "2001:db8::1", "240.0.0.1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_of_the_public_internet_is_known_as_such(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_a_public_address_is_let_through(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080/", "http://localhost:8080/", "http://[::1]:8080/", "http://2130706433/", "http://0x7f.1/",
+        "http://127.1/", "http://0/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:22/", "http://127.0.0.1:5432/", "file:///etc/passwd", "gopher://127.0.0.1/", "ftp://127.0.0.1/",
+        "http://user:secret@127.0.0.1/", "http://", "//127.0.0.1/", "http://[::1", "http://127.0.0.1:99999/",
+        "http://\u2460\u2461\u2466.0.0.1/", "https://127.0.0.1/", "http://127.0.0.1\\@example.com/", "javascript:alert(1)",
+        "http://exa mple/", "http://a\x00b/", "http://\ud800/",
+    ],
+)  # fmt: skip
+def test_an_address_inside_is_refused_in_every_spelling(url: str) -> None:
+    with pytest.raises(FetchRefused):
+        fetch(url)
+
+
+def test_bytes_of_a_public_address_come_back(server: ThreadingHTTPServer) -> None:
+    assert fetch("http://images.example/picture", backend=Local(server.server_port)) == b"bytes"
+
+
+def test_a_redirect_to_an_address_inside_is_refused(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused, match="public"):
+        fetch("http://images.example/moved", backend=Local(server.server_port))
+
+
+def test_a_circle_of_redirects_ends(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused, match="redirects"):
+        fetch("http://images.example/round", backend=Local(server.server_port))
+
+
+def test_a_file_larger_than_the_limit_is_not_read_to_its_end(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused) as caught:
+        fetch("http://images.example/large", limit=100, backend=Local(server.server_port))
+    assert caught.value.code == "too_large"
+
+
+def test_an_answer_other_than_200_is_an_error(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused, match="404"):
+        fetch("http://images.example/missing", backend=Local(server.server_port))
