@@ -27,6 +27,9 @@ TIMEOUT = 10.0  # seconds for each step
 DEADLINE = 30.0  # seconds for all of it
 REDIRECTS = 3
 PORTS = {80, 443, 8080, 8443}
+_FAILURES = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol
+)  # fmt: skip
 
 
 class FetchRefused(CrowdtuneError):
@@ -132,7 +135,7 @@ def _check_url(url: str) -> None:
 def _get(pool: httpcore.ConnectionPool, url: str, limit: int, deadline: float) -> tuple[bytes, str | None]:
     """The body, or where it has moved to."""
     timeouts = {"timeout": {"connect": TIMEOUT, "read": TIMEOUT, "write": TIMEOUT, "pool": TIMEOUT}}
-    headers = {"User-Agent": "Crowdtune", "Accept": "image/*"}
+    headers: list[tuple[bytes | str, bytes | str]] = [("User-Agent", "Crowdtune"), ("Accept", "image/*")]
     try:
         with pool.stream("GET", url, headers=headers, extensions=timeouts) as response:
             if response.status in {301, 302, 303, 307, 308}:

@@ -80,7 +80,8 @@ def test_a_public_address_is_let_through(address: str) -> None:
         "http://127.1/", "http://0/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data/",
         "http://127.0.0.1:22/", "http://127.0.0.1:5432/", "file:///etc/passwd", "gopher://127.0.0.1/", "ftp://127.0.0.1/",
         "http://user:secret@127.0.0.1/", "http://", "//127.0.0.1/", "http://[::1", "http://127.0.0.1:99999/",
-        "http://\u2460\u2461\u2466.0.0.1/", "https://127.0.0.1/", "http://127.0.0.1\\@example.com/", "javascript:alert(1)",
+        "http://\u2460\u2461\u2466.0.0.1/", "https://127.0.0.1/",
+        "http://127.0.0.1\\@example.com/", "javascript:alert(1)",
         "http://exa mple/", "http://a\x00b/", "http://\ud800/",
     ],
 )  # fmt: skip
