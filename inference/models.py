@@ -1,24 +1,70 @@
-"""The rows of the inference room: which version answers, and what it said about stored images."""
+"""The rows of the inference room: how a project serves, what its versions said, and what came of it.
+
+Which version answers is not a row of this room: the alias of ``training.ModelVersion`` says it, and processes look it
+up (``inference.routing``). What is here: the settings of serving, the scores of the pool, the requests that were kept
+on purpose, figures of the traffic, and labels that a model gave under an audit.
+"""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Reason(models.TextChoices):
+    """Why an image is sent to the crowd."""
+
+    UNCERTAIN = "uncertain", _("The model is unsure")
+    NOVEL = "novel", _("It is unlike the training images")
+    RANDOM = "random", _("Drawn at random, so that the training set stays fair")
+    AUDIT = "audit", _("Drawn to check the model's own labels")
+    WRONG = "wrong", _("A person said that the answer is wrong")
 
 
 class Deployment(models.Model):
-    """The version that answers for a project. ``generation`` grows by one at each change: processes compare it."""
+    """How a project serves. A project without a row serves its champion by the defaults below."""
+
+    class Challenger(models.TextChoices):
+        OFF = "off", _("Does not run")
+        SHADOW = "shadow", _("Runs beside the champion; its answers are compared, not returned")
+        SHARE = "share", _("Answers a share of the traffic")
 
     project = models.OneToOneField("labeling.Project", models.CASCADE, related_name="+", primary_key=True)
-    version = models.ForeignKey("training.ModelVersion", models.PROTECT, related_name="+")
-    generation = models.PositiveIntegerField(default=1)
+    challenger_mode = models.CharField(max_length=10, choices=Challenger, default=Challenger.SHADOW)
+    challenger_share = models.FloatField(default=0.1)
+    random_share = models.FloatField(default=0.2, help_text=_("Share of the crowd's next tasks drawn at random."))
+    # Keeping what strangers send is off until somebody turns it on.
+    sample_rate = models.FloatField(default=0, help_text=_("Share of the requests' images that may be kept."))
+    sample_quota = models.PositiveIntegerField(default=200, help_text=_("Kept images a day at most."))
+    retention_days = models.PositiveIntegerField(default=30, help_text=_("Kept images nobody labeled leave after."))
+    auto_label = models.BooleanField(default=False)
+    error_bound = models.FloatField(default=0.02, help_text=_("Wrong labels that the model may add, as a share."))
+    auto_label_stopped = models.CharField(max_length=300, blank=True, help_text=_("Why it stopped by itself."))
+    drift_trains = models.BooleanField(default=False, help_text=_("Drift starts a training run."))
+    scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")
+    scored_at = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text=_("A process is scoring the pool since."))
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(challenger_share__gte=0, challenger_share__lte=0.5), name="deployment_challenger_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(random_share__gte=0, random_share__lte=1), name="deployment_random_share"
+            ),
+            models.CheckConstraint(condition=Q(sample_rate__gte=0, sample_rate__lte=1), name="deployment_sample_rate"),
+            models.CheckConstraint(condition=Q(error_bound__gt=0, error_bound__lt=1), name="deployment_error_bound"),
+        ]
+
 
 class Prediction(models.Model):
-    """What one version says about one stored image: the pool's scores, and their uncertainty."""
+    """What one version said of one stored image before the crowd did. ``is_correct`` is filled when the crowd has."""
 
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
     image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+")
@@ -26,8 +72,78 @@ class Prediction(models.Model):
     category = models.CharField(max_length=100)
     probability = models.FloatField()
     uncertainty = models.FloatField()
+    novelty = models.FloatField(null=True, blank=True)
+    reason = models.CharField(max_length=10, choices=Reason, blank=True)
+    is_correct = models.BooleanField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    judged_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "version"], name="prediction_once")]
-        indexes = [models.Index(fields=["project", "version", "-uncertainty"])]
+        indexes = [
+            models.Index(fields=["project", "version", "-uncertainty"]),
+            models.Index(fields=["project", "judged_at"], condition=Q(is_correct=None), name="prediction_unjudged"),
+        ]
+
+
+class Sample(models.Model):
+    """An image that came with a request and was kept, so that the crowd can say what it shows."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    image = models.OneToOneField("labeling.Image", models.CASCADE, related_name="+")
+    version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=10, choices=Reason)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-created_at"])]
+
+
+class AutoLabel(models.Model):
+    """A label that the model gave, or (``is_audit``) would have given where the crowd is asked to check it."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    image = models.OneToOneField("labeling.Image", models.CASCADE, related_name="+")
+    version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")
+    category = models.CharField(max_length=100)
+    probability = models.FloatField()
+    is_audit = models.BooleanField(default=False)
+    is_correct = models.BooleanField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "is_audit", "is_correct"])]
+
+
+class Traffic(models.Model):
+    """What one process answered for one version in some seconds. Rows are only added, and summed when read."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    requests = models.PositiveIntegerField(default=0)
+    images = models.PositiveIntegerField(default=0)
+    latencies = models.JSONField(default=list, help_text=_("Requests per bucket of inference.traffic.BUCKETS."))
+    compared = models.PositiveIntegerField(default=0, help_text=_("Images that the challenger answered too."))
+    agreed = models.PositiveIntegerField(default=0)
+    classes = models.JSONField(default=dict, help_text=_("Category -> images predicted as it."))
+    moments = models.JSONField(default=dict, help_text=_("Sums of projected features: see inference.drift."))
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "version", "-at"])]
+
+
+class Drift(models.Model):
+    """How far one day's requests were from the version's training images."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")
+    day = models.DateField()
+    images = models.PositiveIntegerField()
+    feature_distance = models.FloatField()
+    feature_limit = models.FloatField(help_text=_("What chance alone stays below 99 times in 100."))
+    class_psi = models.FloatField()
+    is_alarm = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "day"], name="drift_once_a_day")]

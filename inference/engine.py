@@ -1,0 +1,148 @@
+"""The process's engine: one trunk, many heads, in bounded memory, over the cores of the machine.
+
+A version from feature extraction is a few matrices on a trunk that other versions and other projects use too, so it
+loads in a millisecond and costs kilobytes. Versions are never changed in place: a promotion makes the next request ask
+for another key of the cache, the new version is loaded beside the old one, and requests under way end with what they
+began with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.cache import Cache
+from inference.errors import BadPicture, BrokenVersion
+from inference.gate import Gate
+from inference.routing import VersionRef
+from labeling.imaging import ImageRefused, pixels
+
+CHUNK = 8  # images that one lane embeds before it lets others in
+Picture = bytes | NDArray[np.uint8]
+
+
+class Trunk(Protocol):
+    """What the engine needs of a trunk (training.learning.trunk.Trunk)."""
+
+    key: str
+    dim: int
+    size: int
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+
+class Classifier(Protocol):
+    """What the engine needs of a version (training.learning.artifact.Classifier)."""
+
+    @property
+    def categories(self) -> Sequence[str]: ...
+    @property
+    def trunk_key(self) -> str: ...
+    def probabilities_from_features(self, features: NDArray[np.float32]) -> NDArray[np.floating]: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one version says of the pictures of one request."""
+
+    version: VersionRef
+    categories: tuple[str, ...]
+    probabilities: NDArray[np.float64]  # [n, k]
+    features: NDArray[np.float32]  # [n, dim]
+    seconds: float
+
+
+class Engine:
+    """Thread-safe; one a process."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        memory: int,
+        gate: Gate,
+        open_trunk: Callable[[Path], Trunk],
+        open_version: Callable[[Path], Classifier],
+    ) -> None:
+        """``memory`` in bytes bounds what the cache holds of trunks and versions together."""
+        self.data_dir = data_dir
+        self.gate = gate
+        self.cache = Cache(memory)
+        self._open_trunk = open_trunk
+        self._open_version = open_version
+
+    def classifier(self, version: VersionRef) -> Classifier:
+        """The version's head, loaded when it is not in memory.
+
+        Raises:
+            BrokenVersion: Its files are missing or changed since it was verified.
+        """
+        folder = self.data_dir / version.folder
+        return self.cache.get(("version", version.id), lambda: _opened(self._open_version, folder, "version"))
+
+    def trunk(self, key: str) -> Trunk:
+        """The shared trunk, loaded when it is not in memory."""
+        folder = self.data_dir / "trunks" / key
+        return self.cache.get(("trunk", key), lambda: _opened(self._open_trunk, folder, "trunk"))
+
+    def embed(self, trunk: Trunk, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[h, w, 3]``, in the order given.
+
+        Raises:
+            BadPicture: One of them cannot be decoded; names which.
+            Busy: The queue is full.
+        """
+        parts = []
+        with self.gate.admit(len(pictures)):
+            for chunk in _chunks(len(pictures)):
+                with self.gate.lane():
+                    batch = np.stack([_input(pictures[index], trunk.size, index) for index in chunk])
+                    parts.append(trunk.embed(batch))
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def classify(self, version: VersionRef, pictures: Sequence[Picture]) -> Answer:
+        """Decode, embed and answer; all pictures by the one version."""
+        started = time.perf_counter()
+        classifier = self.classifier(version)
+        features = self.embed(self.trunk(classifier.trunk_key), pictures)
+        return self.answer(version, features, started)
+
+    def answer(self, version: VersionRef, features: NDArray[np.float32], started: float | None = None) -> Answer:
+        """From features that exist already, no trunk is run."""
+        started = time.perf_counter() if started is None else started
+        classifier = self.classifier(version)
+        probabilities = np.asarray(classifier.probabilities_from_features(features), np.float64)
+        return Answer(version, tuple(classifier.categories), probabilities, features, time.perf_counter() - started)
+
+
+def _chunks(count: int) -> Iterator[range]:
+    return (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+
+
+def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
+    if not isinstance(picture, bytes):
+        return picture
+    try:
+        return pixels(picture, size)
+    except ImageRefused as error:
+        raise BadPicture(error.code, f"Image {index + 1}: {error.message}", index) from error
+
+
+def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any, int]:
+    try:
+        return open_(folder), _bytes(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BrokenVersion(
+            f"The {what} in {folder.name} cannot be loaded: {error}. Train again or roll back."
+        ) from error
+
+
+def _bytes(folder: Path) -> int:
+    """What the folder's weights take in memory: OpenVINO keeps them about as they lie on disk."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in {".bin", ".npz"})

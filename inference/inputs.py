@@ -1,0 +1,128 @@
+"""From a request to pictures: multipart files, data URLs, ids of stored images, or addresses on the web.
+
+The order of the request is the order of the answer. Stored images are read with one query and answered from their
+features; everything else is bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inference.errors import BadPicture
+from labeling.imaging import MAX_BYTES
+from labeling.importing.remote import fetch
+from labeling.models import Image, Project
+
+MAX_IMAGES = 64
+MAX_TOP_K = 1000
+_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """``pictures[i]`` is bytes, or a stored Image row."""
+
+    pictures: tuple[bytes | Image, ...]
+    top_k: int
+
+    @property
+    def unknown(self) -> list[int]:
+        """Positions of the pictures that came with the request."""
+        return [index for index, picture in enumerate(self.pictures) if isinstance(picture, bytes)]
+
+
+def from_files(files: Sequence[Any], top_k: Any) -> Inputs:
+    """Uploaded files of a multipart request, under the name ``image``."""
+    _check_count(len(files), "Send one or more files in the multipart field `image`.")
+    for index, file in enumerate(files):
+        _check_size(file.size or 0, index)
+    return Inputs(tuple(file.read() for file in files), _top_k(top_k))
+
+
+def from_json(project: Project, body: Any) -> Inputs:
+    """``{"images": ["data:…", {"id": 7}, {"url": "https://…"}], "top_k": 5}``.
+
+    Raises:
+        BadPicture: Names the first item that cannot be used.
+    """
+    items = body.get("images") if isinstance(body, Mapping) else None
+    if isinstance(items, str | Mapping):
+        items = [items]
+    if not isinstance(items, list):
+        items = []
+    _check_count(len(items), 'Send `{"images": […]}`: data URLs, `{"id": …}` or `{"url": …}`.')
+    stored = _stored(project, items)
+    pictures = tuple(_picture(item, index, stored) for index, item in enumerate(items))
+    return Inputs(pictures, _top_k(body.get("top_k")))
+
+
+def _check_count(count: int, hint: str) -> None:
+    if count == 0:
+        raise BadPicture("no_image", f"The request has no image. {hint}", 0)
+    if count > MAX_IMAGES:
+        raise BadPicture(
+            "too_many_images",
+            f"At most {MAX_IMAGES} images a request; got {count}. Use a batch job for more.",
+            MAX_IMAGES,
+        )
+
+
+def _check_size(size: int, index: int) -> None:
+    if size > MAX_BYTES:
+        message = f"Image {index + 1} has {size} bytes; at most {MAX_BYTES // 2**20} MB are taken."
+        raise BadPicture("too_large", message, index, 413)
+
+
+def _top_k(value: Any) -> int:
+    if value in (None, ""):
+        return 5
+    try:
+        number = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else 0
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MAX_TOP_K:
+        raise BadPicture("bad_top_k", f"`top_k` must be a whole number from 1 to {MAX_TOP_K}.", 0)
+    return number
+
+
+def _stored(project: Project, items: list[Any]) -> dict[int, Image]:
+    ids = [item["id"] for item in items if isinstance(item, Mapping) and _is_id(item.get("id"))]
+    return {image.pk: image for image in Image.objects.filter(project=project, pk__in=ids)} if ids else {}
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
+def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Image:
+    if isinstance(item, str):
+        return _decoded(item, index)
+    if isinstance(item, Mapping) and "id" in item:
+        if not _is_id(item["id"]) or item["id"] not in stored:
+            message = f"Image {index + 1}: this project has no image with the id {item['id']!r}."
+            raise BadPicture("no_such_image", message, index, 404)
+        return stored[item["id"]]
+    if isinstance(item, Mapping) and isinstance(item.get("url"), str):
+        return fetch(item["url"])
+    raise BadPicture(
+        "bad_image",
+        f'Image {index + 1}: expected a data URL, {{"id": …}} or {{"url": …}}; got {type(item).__name__}.',
+        index,
+    )
+
+
+def _decoded(text: str, index: int) -> bytes:
+    match = _DATA_URL.match(text)
+    if match is None:
+        message = f"Image {index + 1}: a text must be a data URL, `data:image/jpeg;base64,…`."
+        raise BadPicture("bad_data_url", message, index)
+    _check_size((len(text) - match.end()) * 3 // 4, index)
+    try:
+        return base64.b64decode(text[match.end() :], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadPicture("bad_data_url", f"Image {index + 1}: the base64 is damaged: {error}.", index) from error

@@ -1,0 +1,123 @@
+"""Which version answers a project now: one indexed query, remembered for half a second.
+
+A request asks once and keeps the answer, so all of its images are answered by one version whatever is promoted
+meanwhile. Each process learns of a promotion within ``SECONDS``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+
+from inference.errors import NoChampion
+from inference.models import Deployment
+from training.models import ModelVersion
+
+SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class VersionRef:
+    """What the engine needs of a ModelVersion row."""
+
+    id: int
+    project_id: int
+    number: int
+    folder: str
+    categories: tuple[str, ...]
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> VersionRef:
+        return cls(version.pk, version.project_id, version.number, version.artifact, tuple(version.categories))
+
+
+@dataclass(frozen=True)
+class Route:
+    """Who answers for one project, and how."""
+
+    champion: VersionRef | None
+    challenger: VersionRef | None
+    mode: str
+    share: float
+    sample_rate: float
+
+    def choose(self, key: str) -> VersionRef:
+        """The version that answers this caller; the same caller gets the same one while the share stands.
+
+        Raises:
+            NoChampion: Nothing is trained yet.
+        """
+        if self.champion is None:
+            raise NoChampion(
+                "This project has no champion yet. Label at least a few images of each category; training then starts "
+                "by itself, or start it at POST /api/v1/projects/{slug}/training-runs/."
+            )
+        if self.mode == Deployment.Challenger.SHARE and self.challenger is not None:
+            point = zlib.crc32(f"{self.challenger.id}:{key}".encode()) / 2**32
+            if point < self.share:
+                return self.challenger
+        return self.champion
+
+    @property
+    def shadow(self) -> VersionRef | None:
+        return self.challenger if self.mode == Deployment.Challenger.SHADOW else None
+
+
+class Routes:
+    """The process's memory of routes."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+        self._routes: dict[int, tuple[float, Route]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, project_id: int) -> Route:
+        now = time.monotonic()
+        known = self._routes.get(project_id)
+        if known is not None and now < known[0]:
+            return known[1]
+        route = _read(project_id)
+        with self._lock:
+            self._routes[project_id] = (now + self.seconds, route)
+        return route
+
+    def forget(self, project_id: int | None = None) -> None:
+        with self._lock:
+            if project_id is None:
+                self._routes.clear()
+            else:
+                self._routes.pop(project_id, None)
+
+
+def _read(project_id: int) -> Route:
+    by_alias = {
+        version.alias: VersionRef.of(version)
+        for version in ModelVersion.objects.filter(project_id=project_id, alias__in=["champion", "challenger"]).only(
+            "id", "project_id", "number", "alias", "artifact", "categories"
+        )
+    }
+    deployment = Deployment.objects.filter(pk=project_id).first() or Deployment()
+    return Route(
+        by_alias.get("champion"),
+        by_alias.get("challenger"),
+        deployment.challenger_mode,
+        deployment.challenger_share,
+        deployment.sample_rate,
+    )
+
+
+def version_ref(project_id: int, number: int) -> VersionRef:
+    """A version by its number.
+
+    Raises:
+        NoChampion: 404, there is no such version.
+    """
+    version = ModelVersion.objects.filter(project_id=project_id, number=number).first()
+    if version is None:
+        raise NoChampion(f"This project has no version {number}.", status=404, code="no_such_version")
+    return VersionRef.of(version)
+
+
+routes = Routes()
