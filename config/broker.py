@@ -1,10 +1,40 @@
-"""The message broker: by default the same PostgreSQL, so that a row and the work that it causes commit together."""
+"""The message broker: by default the same PostgreSQL, so that a row and the work that it causes commit together.
+
+``BROKER_URL`` switches to RabbitMQ (``amqp://``) or Redis (``redis://``) without a change of code.
+"""
 
 from __future__ import annotations
 
 import dramatiq
-from dramatiq.brokers.stub import StubBroker
+from django.conf import settings
+from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+
+from config.env import EnvError
+from config.messages.connections import Connections
+from config.messages.log import Log
+from config.messages.postgres import PostgresBroker
 
 
 def install() -> None:
-    dramatiq.set_broker(StubBroker())
+    """Make the broker that ``BROKER_URL`` names the one on which actors are declared."""
+    dramatiq.set_broker(build(settings.BROKER_URL))
+
+
+def build(url: str) -> dramatiq.Broker:
+    scheme = url.partition(":")[0]
+    if not url:
+        return PostgresBroker(middleware=middleware())
+    # Imported where they are used: either driver costs a web process half a second, and most installs have neither.
+    if scheme in {"amqp", "amqps"}:
+        from config.messages.rabbitmq import RabbitmqBroker
+
+        return RabbitmqBroker(url, middleware=middleware())
+    if scheme in {"redis", "rediss"}:
+        from config.messages.redis import RedisBroker
+
+        return RedisBroker(url, middleware=middleware())
+    raise EnvError(f"BROKER_URL must start with amqp:// or redis://, or be unset; got {scheme!r}.")
+
+
+def middleware() -> list[Middleware]:
+    return [Log(), Connections(), AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries()]

@@ -19,7 +19,7 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
         raise EnvError(f"DATABASE_URL must start with postgresql://, got {parts.scheme or 'no scheme'!r}.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", unquote(parts.hostname or ""))
-    options["pool"] = {"min_size": 0, "max_size": pool_size, "timeout": 30}
+    options["pool"] = {"min_size": 0, "max_size": pool_size, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "crowdtune",

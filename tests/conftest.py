@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+_ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = Path(os.environ.get("CROWDTUNE_TEST_FOLDER") or tempfile.mkdtemp(prefix="crowdtune-test-"))
 os.environ["CROWDTUNE_TEST_FOLDER"] = str(_FOLDER)
 os.environ["DATA_DIR"] = str(_FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "main"))
@@ -27,6 +28,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from config import postgres  # noqa: E402 - after the environment
 
 os.environ["DATABASE_URL"] = postgres.url(_FOLDER / "postgres")
+
+import django  # noqa: E402
+
+django.setup()
+
+import dramatiq  # noqa: E402 - after the broker is set
+from django.core.cache import cache  # noqa: E402
+from django.utils.module_loading import autodiscover_modules  # noqa: E402
+
+from config.models import QueuedMessage  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,8 +63,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def fresh_cache() -> Iterator[None]:
     """Rate limits count in the cache: no test pays for what another one asked."""
-    from django.core.cache import cache
-
     cache.clear()
     yield
 
@@ -63,3 +72,36 @@ def own_media(settings: Any, tmp_path: Path) -> Path:
     """Files of one test are not seen by another."""
     settings.MEDIA_ROOT = str(tmp_path / "media")
     return tmp_path / "media"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real weights, images and judgments, which are beside a checkout on some machines and never in it."""
+    folder = _ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not on this machine")
+    return folder
+
+
+@pytest.fixture
+def run_actors(request: pytest.FixtureRequest) -> Callable[[], int]:
+    """A function that works off every queued message here and now, and returns how many there were.
+
+    The messages come from the real queue, in the order in which a worker would claim them, delayed ones included, and
+    on this test's connection, so within its transaction. What an actor raises reaches the test.
+    """
+    if "transactional_db" not in request.fixturenames:
+        request.getfixturevalue("db")
+    autodiscover_modules("actors")
+
+    def run(limit: int = 10_000) -> int:
+        for done in range(limit):
+            waiting = QueuedMessage.objects.filter(state="queued").order_by("available_at", "position").first()
+            if waiting is None:
+                return done
+            waiting.delete()
+            message = waiting.message
+            dramatiq.get_broker().get_actor(message["actor_name"])(*message["args"], **message["kwargs"])
+        raise AssertionError(f"{limit} messages and no end: an actor sends itself for ever")
+
+    return run
