@@ -8,8 +8,8 @@ majority vote of equals; with much heard, it is Dawid and Skene's model.
 A vote never supports itself: when a task's posterior is updated, the task's own share is taken out of the counts first
 (the zeroth-order collapsed variational update, which needs no sampling and overfits far less than EM).
 
-Source: A. P. Dawid and A. M. Skene (1979); H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS 2012;
-M. Venanzi et al., "Community-based Bayesian aggregation models for crowdsourcing", WWW 2014; A. Asuncion et al., "On
+Source: A. P. Dawid and A. M. Skene (1979); H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS
+2012; M. Venanzi et al., "Community-based Bayesian aggregation models for crowdsourcing", WWW 2014; A. Asuncion et al., "On
 smoothing and inference for topic models", UAI 2009 (CVB0).
 """
 
@@ -42,9 +42,9 @@ def fit(votes: Votes) -> Fit:
         return majority.fit(votes)
     posterior = vote_shares(votes)
     skills = Skills(np.zeros(votes.n_workers), 0.5)
-    converged = False
-    step = 0
-    for step in range(1, ITERATIONS + 1):
+    steps, moved = 0, 1.0
+    while steps < ITERATIONS and moved >= TOLERANCE:
+        steps += 1
         counts = worker_counts(votes, posterior)
         pooled = _pooled(counts.sum(axis=0))
         expected = _expected(counts, pooled, skills)
@@ -53,13 +53,10 @@ def fit(votes: Votes) -> Fit:
         new = held(votes, softmax(evidence))
         moved = float(np.abs(new - posterior).max())
         posterior = new
-        if moved < TOLERANCE:
-            converged = True
-            break
     counts = worker_counts(votes, posterior)
     confusion = (counts + ROW * expected) / (counts.sum(axis=2, keepdims=True) + ROW)
     accuracy = np.einsum("k,wkk->w", prior, confusion)
-    return Fit(posterior, accuracy, confusion, prior, pooled, step, converged)
+    return Fit(posterior, accuracy, confusion, prior, pooled, steps, moved < TOLERANCE)
 
 
 def _pooled(counts: Floats) -> Floats:

@@ -12,7 +12,16 @@ from __future__ import annotations
 import numpy as np
 
 from labeling.aggregation import expectation, majority
-from labeling.aggregation.votes import TINY, Fit, Floats, Votes, agreement_with, normalised, pooled_confusion, worker_counts
+from labeling.aggregation.votes import (
+    TINY,
+    Fit,
+    Floats,
+    Votes,
+    agreement_with,
+    normalised,
+    pooled_confusion,
+    worker_counts,
+)
 
 ITERATIONS = 100
 TOLERANCE = 1e-5

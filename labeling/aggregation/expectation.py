@@ -39,7 +39,9 @@ def run(
         posterior = held(votes, softmax(evidence + np.log(np.maximum(prior, TINY))))
         prior = posterior.mean(axis=0)
         confusion = confusion_of(votes, posterior)
-        joint = log_likelihood(votes, np.log(np.maximum(confusion, ZERO))) + votes_per_task(votes) * np.log(np.maximum(prior, TINY))
+        joint = log_likelihood(votes, np.log(np.maximum(confusion, ZERO))) + votes_per_task(votes) * np.log(
+            np.maximum(prior, TINY)
+        )
         spread = np.maximum(posterior, TINY)
         new = float((posterior * joint).sum() - (spread * np.log(spread)).sum()) / len(votes)
         if new - bound < tolerance:

@@ -69,7 +69,7 @@ class Votes:
         gold = np.full(sizes[0], UNKNOWN, np.int64) if known is None else np.asarray(known, np.int64).reshape(-1)
         if len(gold) != sizes[0] or (len(gold) and not -1 <= gold.min() <= gold.max() < sizes[2]):
             raise ValueError(f"expected {sizes[0]} known labels from -1 to {sizes[2] - 1}.")
-        return Votes(tasks, workers, labels, *sizes, gold)
+        return Votes(tasks, workers, labels, sizes[0], sizes[1], sizes[2], gold)
 
     def __len__(self) -> int:
         return len(self.task)
@@ -81,11 +81,11 @@ class Votes:
 
     def per_worker(self, values: Floats) -> Floats:
         """[n_workers]: the sum of a number per vote."""
-        return np.bincount(self.worker, weights=values, minlength=self.n_workers)
+        return np.asarray(np.bincount(self.worker, weights=values, minlength=self.n_workers), np.float64)
 
     def per_task(self, values: Floats) -> Floats:
         """[n_tasks]: the sum of a number per vote."""
-        return np.bincount(self.task, weights=values, minlength=self.n_tasks)
+        return np.asarray(np.bincount(self.task, weights=values, minlength=self.n_tasks), np.float64)
 
 
 def _size(name: str, column: Ints, given: int | None) -> int:

@@ -24,11 +24,9 @@ def fit(votes: Votes) -> Fit:
     agreed = votes.per_worker((votes.label == winner[votes.task]).astype(np.float64))
     said = np.bincount(votes.worker, minlength=votes.n_workers)
     skill = np.where(said > 0, agreed / np.maximum(said, 1), 0.5)
-    weights = np.bincount(
-        votes.task * votes.n_classes + votes.label,
-        weights=skill[votes.worker],
-        minlength=votes.n_tasks * votes.n_classes,
-    ).reshape(votes.n_tasks, votes.n_classes)
+    cell = votes.task * votes.n_classes + votes.label
+    total = np.bincount(cell, weights=skill[votes.worker], minlength=votes.n_tasks * votes.n_classes)
+    weights = np.asarray(total, np.float64).reshape(votes.n_tasks, votes.n_classes)
     silent = weights.sum(axis=1) == 0  # every voter has skill 0: the shares are all that is left
     weights[silent] = first[silent]
     posterior = held(votes, normalised(weights))
