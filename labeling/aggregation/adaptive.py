@@ -9,8 +9,8 @@ A vote never supports itself: when a task's posterior is updated, the task's own
 (the zeroth-order collapsed variational update, which needs no sampling and overfits far less than EM).
 
 Source: A. P. Dawid and A. M. Skene (1979); H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS
-2012; M. Venanzi et al., "Community-based Bayesian aggregation models for crowdsourcing", WWW 2014; A. Asuncion et al., "On
-smoothing and inference for topic models", UAI 2009 (CVB0).
+2012; M. Venanzi et al., "Community-based Bayesian aggregation models for crowdsourcing", WWW 2014; A. Asuncion et al.,
+"On smoothing and inference for topic models", UAI 2009 (CVB0).
 """
 
 from __future__ import annotations

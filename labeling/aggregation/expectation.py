@@ -1,7 +1,7 @@
 """The EM loop that the textbook methods share: guess the truth, learn the skills from the guess, guess again.
 
-Started from the shares of the votes, as Dawid and Skene did, and stopped when the evidence lower bound per vote grows by
-less than a tolerance.
+Started from the shares of the votes, as Dawid and Skene did, and stopped when the evidence lower bound per vote grows
+by less than a tolerance.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ def run(
         posterior = held(votes, softmax(evidence + np.log(np.maximum(prior, TINY))))
         prior = posterior.mean(axis=0)
         confusion = confusion_of(votes, posterior)
-        joint = log_likelihood(votes, np.log(np.maximum(confusion, ZERO))) + votes_per_task(votes) * np.log(
-            np.maximum(prior, TINY)
-        )
+        evidence = log_likelihood(votes, np.log(np.maximum(confusion, ZERO)))
+        joint = evidence + votes_per_task(votes) * np.log(np.maximum(prior, TINY))
         spread = np.maximum(posterior, TINY)
         new = float((posterior * joint).sum() - (spread * np.log(spread)).sum()) / len(votes)
         if new - bound < tolerance:
