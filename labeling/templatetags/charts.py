@@ -9,7 +9,8 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from labeling.charts import Chart, sparkline
-from labeling.charts.scale import say_number, say_seconds
+from labeling.charts.scale import say_number
+from labeling.templatetags import ui
 
 register = template.Library()
 
@@ -33,18 +34,10 @@ def meter(share: float | None, name: str, tone: str = "") -> dict[str, Any]:
 
 
 @register.filter
-def percent(value: float | None, digits: int = 0) -> str:
-    """0.934 -> 93%; a dash where there is no number."""
-    return "–" if value is None else f"{value * 100:.{digits}f}%"
-
-
-@register.filter
 def compact(value: float | None) -> str:
-    """12345 -> 12.35k."""
+    """12345 -> 12.35k; a dash where there is no number."""
     return "–" if value is None else say_number(float(value))
 
 
-@register.filter
-def duration(value: float | None) -> str:
-    """75 -> 1.3 min."""
-    return "–" if value is None else say_seconds(float(value))
+register.filter("percent", ui.percent)
+register.filter("duration", ui.duration)

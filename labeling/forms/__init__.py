@@ -1,0 +1,1 @@
+"""What pages send, parsed and checked for shape; rules live in the services."""

@@ -1,0 +1,115 @@
+"""What a new project can begin as: the questions of each starting point.
+
+To add one: an entry here; the page and its test read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+Question = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A starting point. ``needs_categories`` is how many an owner has to name at least."""
+
+    name: str | Promise
+    description: str | Promise
+    icon: str
+    prompt: str | Promise
+    needs_categories: int
+    questions: Callable[[str], list[Question] | None]
+    workflow: str = "label"
+
+
+def _one(key: str, kind: str, **options: Any) -> Callable[[str], list[Question] | None]:
+    def build(prompt: str) -> list[Question] | None:
+        return [{"key": key, "kind": kind, "prompt": prompt, "required": True, "options": options}]
+
+    return build
+
+
+def _workflow_asks(prompt: str) -> list[Question] | None:
+    """The workflow brings its own questions, stage by stage."""
+    return None
+
+
+def _survey(prompt: str) -> list[Question]:
+    return [
+        {
+            "key": "category",
+            "kind": "single_choice",
+            "prompt": prompt,
+            "required": True,
+            "options": {"cant_tell": True},
+        },
+        {
+            "key": "quality",
+            "kind": "rating",
+            "prompt": _("How good is the picture?"),
+            "required": True,
+            "options": {"least": 1, "most": 5},
+            "show_if": {"question": "category", "answered": True},
+        },
+        {"key": "remark", "kind": "text", "prompt": _("Anything to add?"), "required": False, "options": {"most": 500}},
+    ]
+
+
+STARTERS: dict[str, Starter] = {
+    "single_choice": Starter(
+        gettext_lazy("One category per image"),
+        gettext_lazy("Cat or dog? The usual start for a classifier."),
+        "tag",
+        gettext_lazy("What does this image show?"),
+        2,
+        _one("category", "single_choice", cant_tell=True),
+    ),
+    "yes_no": Starter(
+        gettext_lazy("Yes or no"),
+        gettext_lazy("The quickest question there is: one key a picture."),
+        "circle-check",
+        gettext_lazy("Is there a person in this image?"),
+        0,
+        _one("answer", "yes_no", cant_tell=True),
+    ),
+    "multiple_choice": Starter(
+        gettext_lazy("Several categories"),
+        gettext_lazy("Everything that applies, of a list."),
+        "tags",
+        gettext_lazy("What is in this image? Choose all that apply."),
+        2,
+        _one("categories", "multiple_choice"),
+    ),
+    "boxes": Starter(
+        gettext_lazy("Bounding boxes"),
+        gettext_lazy("Several people draw; their boxes are combined."),
+        "square-dashed",
+        gettext_lazy("Draw a box around each object."),
+        1,
+        _one("boxes", "boxes"),
+    ),
+    "three_stage_boxes": Starter(
+        gettext_lazy("Boxes in three stages"),
+        gettext_lazy("ImageNet's way: draw one box, verify its quality, verify coverage. A third cheaper."),
+        "crop",
+        gettext_lazy("Draw a tight box around one object."),
+        1,
+        _workflow_asks,
+        workflow="three_stage_boxes",
+    ),
+    "survey": Starter(
+        gettext_lazy("A survey"),
+        gettext_lazy("Several questions an image, with conditions. Compose it after this page."),
+        "list",
+        gettext_lazy("What does this image show?"),
+        2,
+        _survey,
+    ),
+}

@@ -1,0 +1,176 @@
+"""How a project stands, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
+from django.db.models import Count
+from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling import charts
+from labeling.charts.scale import time_sayer
+from labeling.models import Appeal, Consensus, Job, Judgment, Membership, Project, Role, Task
+from labeling.views.owner.context import load_project, project_context
+
+ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: what, where, and how much it matters (warn, good or nothing)."""
+
+    text: str
+    url: str
+    icon: str
+    tone: str = ""
+
+
+@login_required
+def overview(request: HttpRequest, slug: str) -> HttpResponse:
+    context = project_context(request, slug, tab="overview", right="review")
+    project = context["project"]
+    context["steps"] = next_steps(project, manages=context["manages"])
+    return render(request, "projects/overview.html", context)
+
+
+@login_required
+def activity(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment: what was labeled when, and what the labels are."""
+    project = load_project(request, slug, "review")
+    context = cache.get_or_set(f"activity:{project.pk}", lambda: _activity(project), ACTIVITY_SECONDS)
+    return render(request, "projects/_activity.html", {"project": project, **(context or {})})
+
+
+def next_steps(project: Project, *, manages: bool) -> list[Step]:
+    """What an owner should look at, most pressing first; never empty."""
+    steps: list[Step] = []
+
+    def step(text: str, page: str, icon: str, tone: str = "") -> None:
+        steps.append(Step(text, f"/projects/{project.slug}/{page}/", icon, tone))
+
+    if not project.image_count:
+        step(_("Add the first images"), "images", "upload", "warn")
+        return steps
+    if project.is_spent:
+        step(_("The budget is spent: nobody is handed a task until you raise it"), "settings", "coins", "warn")
+    if project.is_paused:
+        step(_("The project is paused: nobody is handed a task"), "settings", "pause", "warn")
+    appeals = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN).count() if manages else 0
+    if appeals:
+        text = ngettext("%d paused worker asks to go on", "%d paused workers ask to go on", appeals) % appeals
+        step(text, "workers", "hand", "warn")
+    if (
+        manages
+        and not project.judgment_count
+        and not Membership.objects.filter(project=project, role=Role.WORKER).exists()
+    ):
+        step(_("Invite people to label, or open the project to everyone"), "workers", "users")
+    disputed = disputed_count(project)
+    if disputed:
+        text = ngettext(
+            "%d disputed task waits for your decision", "%d disputed tasks wait for your decision", disputed
+        )
+        step(text % disputed, "review", "gavel")
+    if not project.gold_count and manages:
+        step(_("Give some known answers as gold, so that workers are measured"), "images", "award")
+    if project.task_count and project.retired_count == project.task_count:
+        step(_("Every task is finished: export the labels"), "labels", "download", "good")
+    if not steps:
+        steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))
+    return steps
+
+
+def disputed_count(project: Project, most: int = 1000) -> int:
+    """How many tasks ended at their maximum without a sure answer; counted up to ``most``."""
+    return disputed_tasks(project).order_by()[:most].count()
+
+
+def disputed_tasks(project: Project) -> Any:
+    return Task.objects.filter(
+        project=project,
+        state=Task.State.RETIRED,
+        retired_because=Task.Because.MAXIMUM,
+        pk__in=Consensus.objects.filter(project=project, decided_by=None, confidence__lt=project.confidence).values(
+            "task_id"
+        ),
+    )
+
+
+def _activity(project: Project) -> dict[str, Any]:
+    return {"per_time": _labels_over_time(project), "per_category": _answers(project)}
+
+
+def _labels_over_time(project: Project) -> charts.Chart:
+    """Judgments per minute, hour or day, whichever suits the time since the first."""
+    rows = Judgment.objects.filter(project=project, withdrawn_at=None)
+    first = rows.order_by("id").values_list("created_at", flat=True).first()
+    now = timezone.now()
+    start = max(first or now, now - timedelta(days=30))
+    truncate, step = _step(now - start)
+    counts = dict(
+        rows.filter(created_at__gte=start)
+        .annotate(at=truncate("created_at"))
+        .values_list("at")
+        .annotate(n=Count("id"))
+        .order_by("at")
+    )
+    times = _times(counts, step)
+    say = time_sayer((now - start).total_seconds())
+    return charts.columns(
+        [say(at.timestamp()) for at in times],
+        [(_("Judgments"), [counts.get(at, 0) for at in times])],
+        title=_("Judgments over time"),
+        x_label=_("Time (UTC)"),
+    )
+
+
+def _step(span: timedelta) -> tuple[Any, timedelta]:
+    if span < timedelta(hours=1):
+        return TruncMinute, timedelta(minutes=1)
+    return (TruncHour, timedelta(hours=1)) if span < timedelta(days=2) else (TruncDay, timedelta(days=1))
+
+
+def _times(counts: dict[datetime, int], step: timedelta) -> list[datetime]:
+    """Every step from the first to the last, those without a judgment too."""
+    if not counts:
+        return []
+    first, last = min(counts), max(counts)
+    return [first + step * i for i in range(int((last - first) / step) + 1)]
+
+
+def _answers(project: Project) -> charts.Chart:
+    """How many tasks have each answer to the primary question so far."""
+    question = project.primary_question()
+    title = _("Labels so far")
+    if question is None:
+        return charts.bars([], title=title)
+    names = {choice["key"]: choice["name"] for choice in question.choices()}
+    counts = (
+        Consensus.objects.filter(project=project, question=question)
+        .values_list("answer")
+        .annotate(n=Count("id"))
+        .order_by("-n")[:20]
+    )
+    return charts.bars([(answer_name(answer, names), n) for answer, n in counts], title=title)
+
+
+def answer_name(answer: Any, names: dict[str, str]) -> str:
+    """An answer as a person reads it."""
+    if isinstance(answer, bool):
+        return _("Yes") if answer else _("No")
+    if answer == "cant_tell":
+        return _("Can't tell")
+    return names.get(answer, str(answer)) if isinstance(answer, str) else str(answer)
+
+
+def running_jobs(project: Project) -> list[Job]:
+    return list(project.jobs.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).order_by("-created_at")[:10])
