@@ -1,0 +1,174 @@
+"""A version on disk: what serving loads, and nothing that could run code.
+
+``manifest.json`` names the categories, the trunk, the size, the calibration, the hash of every file, the metrics and
+how the version was verified against Keras. ``head.npz`` is the classifier of an extraction version; a fine-tuned one
+has ``tail.xml`` and ``tail.bin``, which take the activations at the cut of the trunk. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from training.learning.dense import Head, softmax
+from training.learning.errors import ArtifactDamaged, NotFaithful
+from training.learning.files import folder_atomic, sha256_of
+from training.learning.trunk import Compiled, convert
+
+SCHEMA = 1
+TOLERANCE = 1e-4  # largest difference of a probability from Keras'
+
+
+class HasLogits(Protocol):
+    def logits(self, x: np.ndarray) -> np.ndarray: ...
+
+
+class Tail:
+    """The retrained last block with its head: activations ``[n, dim]`` -> logits ``[n, classes]``, on OpenVINO."""
+
+    def __init__(self, path: Path, shape: Sequence[int], threads: int | None = None) -> None:
+        self.shape = tuple(shape)
+        self._network = Compiled(path, self.shape, threads=threads)
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        rows = np.asarray(x, np.float32).reshape(len(x), *self.shape)
+        return self._network.rows(rows)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A loaded version. ``head`` or ``tail`` is None, by the recipe."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    head: Head | None
+    tail: Tail | None
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(self.manifest["categories"])
+
+    @property
+    def trunk_key(self) -> str:
+        """The trunk whose features (or activations at the cut) this version takes."""
+        return str(self.manifest["trunk_key"])
+
+    @property
+    def temperature(self) -> float:
+        return float(self.manifest["temperature"])
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        worker: HasLogits | None = self.head or self.tail
+        assert worker is not None  # load_version refuses a folder with neither
+        return worker.logits(features)
+
+    def probabilities_from_features(self, features: np.ndarray) -> np.ndarray:
+        """float32 ``[n, dim]`` of this version's trunk -> calibrated ``[n, classes]``."""
+        if not len(features):
+            return np.empty((0, len(self.categories)), np.float32)
+        return softmax(self.logits(features) / np.float32(self.temperature))
+
+
+def write_version(
+    folder: Path,
+    *,
+    head: Head | None = None,
+    tail: Any = None,
+    tail_shape: Sequence[int] | None = None,
+    categories: Sequence[str],
+    trunk_key: str,
+    backbone: str,
+    size: int,
+    temperature: float,
+    recipe: str,
+    metrics: Mapping[str, Any],
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the folder, whole or not at all, and return its manifest.
+
+    Args:
+        folder: DATA_DIR/models/<project>/<number>.
+        head: The classifier of an extraction version.
+        tail: Else a Keras model: activations at the cut -> logits.
+        tail_shape: Shape of those activations, without the batch axis.
+        extra: Anything else for the model card (snapshot digest, history, seed, …); JSON.
+    """
+    with folder_atomic(folder) as new:
+        if head is not None:
+            head.with_temperature(temperature).save(new / "head.npz")
+        else:
+            convert(tail, new / "tail.xml")
+        files = sorted(path.name for path in new.iterdir())
+        manifest = {
+            "schema": SCHEMA, "categories": list(categories), "trunk_key": trunk_key, "backbone": backbone,
+            "size": size, "recipe": recipe, "temperature": float(temperature),
+            "tail_shape": list(tail_shape) if tail_shape else None, "metrics": dict(metrics),
+            "files": {name: sha256_of(new / name) for name in files}, "verification": None, **(extra or {}),
+        }  # fmt: skip
+        _write(new, manifest)
+    return manifest
+
+
+def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
+    """Read a version; every hash is checked first.
+
+    Raises:
+        ArtifactDamaged: a file is missing, is another one, or does not fit the manifest.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        if manifest["schema"] != SCHEMA:
+            raise ArtifactDamaged(f"{folder}: expected manifest schema {SCHEMA}; got {manifest['schema']}.")
+        for name, sha256 in manifest["files"].items():
+            if Path(name).name != name or sha256_of(folder / name) != sha256:
+                raise ArtifactDamaged(f"{folder / name} is not the file that the training run wrote.")
+        head = Head.load(folder / "head.npz") if "head.npz" in manifest["files"] else None
+        tail = None
+        if "tail.xml" in manifest["files"] and "tail.bin" in manifest["files"]:
+            tail = Tail(folder / "tail.xml", manifest["tail_shape"], threads=threads)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactDamaged(f"{folder} holds no whole model version: {error}.") from error
+    if head is None and tail is None:
+        raise ArtifactDamaged(f"{folder} has neither a head nor a tail.")
+    if head is not None and list(head.categories) != manifest["categories"]:
+        raise ArtifactDamaged(f"{folder}: the head's categories are not the manifest's.")
+    return Classifier(folder, manifest, head, tail)
+
+
+def compare_with_keras(actual: np.ndarray, expected: np.ndarray) -> dict[str, Any]:
+    """What verification found: count, largest difference of a probability, same top-1; ``passed`` = may serve.
+
+    A different top-1 is let pass only where Keras itself has the two categories within TOLERANCE of each other.
+    """
+    difference = float(np.abs(actual - expected).max()) if len(actual) else 0.0
+    rows = np.arange(len(actual))
+    tied = (
+        expected.max(axis=1) - expected[rows, actual.argmax(axis=1)] <= TOLERANCE if len(actual) else np.ones(0, bool)
+    )
+    same = bool(tied.all())
+    passed = bool(np.isfinite(actual).all()) and difference <= TOLERANCE and same and len(actual) > 0
+    return {"count": len(actual), "difference": difference, "same_top1": same, "tolerance": TOLERANCE, "passed": passed}
+
+
+def record_verification(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what ``verify`` found into the manifest; raises NotFaithful where it may not serve."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    manifest["verification"] = dict(found)
+    _write(folder, manifest)
+    if not found["passed"]:
+        raise NotFaithful(
+            f"The exported version differs from Keras on {found['count']} images: largest difference of a probability "
+            f"{found['difference']:.1e} (at most {TOLERANCE} is allowed), same top-1: {found['same_top1']}."
+        )
+    return manifest
+
+
+def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
+    temporary = folder / ".manifest.tmp"
+    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True))
+    temporary.replace(folder / "manifest.json")

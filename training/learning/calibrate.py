@@ -1,0 +1,78 @@
+"""Probabilities that mean what they say: temperature scaling (Guo et al. 2017, arXiv:1706.04599).
+
+One number, fitted on the validation part, divides the logits. It changes how sure the model says it is and never what
+it answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.learning.dense import log_softmax
+
+LOWEST, HIGHEST = 0.05, 20.0
+
+
+def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The T in LOWEST..HIGHEST with the least cross-entropy of ``softmax(logits / T)``.
+
+    Args:
+        logits: ``[n, classes]`` on pictures that were not trained on.
+        y: ``[n, classes]`` soft labels.
+        weights: ``[n]``; None = alike.
+
+    Returns:
+        1.0 where n is 0 or the logits are all alike. The loss is convex in 1/T, so a golden-section search over log T
+        (unimodal) finds the minimum.
+    """
+    if not len(logits) or np.ptp(logits, axis=1).max() < 1e-9:
+        return 1.0
+    w = np.ones(len(logits)) if weights is None else np.asarray(weights, np.float64)
+    z, target = np.asarray(logits, np.float64), np.asarray(y, np.float64)
+
+    def loss(log_t: float) -> float:
+        return -float(w @ (target * log_softmax(z / np.exp(log_t))).sum(axis=1)) / float(w.sum())
+
+    low, high = np.log(LOWEST), np.log(HIGHEST)
+    ratio = (np.sqrt(5) - 1) / 2
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    loss_a, loss_b = loss(a), loss(b)
+    while high - low > 1e-4:
+        if loss_a <= loss_b:
+            high, b, loss_b = b, a, loss_a
+            a = high - ratio * (high - low)
+            loss_a = loss(a)
+        else:
+            low, a, loss_a = a, b, loss_b
+            b = low + ratio * (high - low)
+            loss_b = loss(b)
+    return float(np.exp((low + high) / 2))
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> tuple[float, list[dict[str, float]]]:
+    """Expected calibration error and the reliability diagram's bars (equal-width bins of the top probability).
+
+    Args:
+        probabilities: ``[n, classes]``.
+        labels: int ``[n]``.
+
+    Returns:
+        ECE in 0..1 (0 where n is 0) and, per non-empty bin, low, high, confidence, accuracy, count.
+    """
+    if not len(labels):
+        return 0.0, []
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    at = np.minimum((confidence * bins).astype(int), bins - 1)
+    error, bars = 0.0, []
+    for index in range(bins):
+        mine = at == index
+        if not mine.any():
+            continue
+        sure, accuracy = float(confidence[mine].mean()), float(right[mine].mean())
+        error += abs(sure - accuracy) * float(mine.mean())
+        bars.append(
+            {"low": index / bins, "high": (index + 1) / bins, "confidence": sure, "accuracy": accuracy,
+             "count": int(mine.sum())}
+        )  # fmt: skip
+    return error, bars

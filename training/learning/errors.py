@@ -1,0 +1,49 @@
+"""What learning refuses, and how it says so.
+
+CrowdtuneError
+└── LearningError
+    ├── WeightsMissing     no file of pretrained weights where one is needed; says which file and folder
+    ├── TooLittleData      a class with too few images, one class, nothing to validate on
+    ├── TrainingDiverged   a loss or a gradient that is no number
+    ├── Cancelled          the progress callback said stop
+    ├── ArtifactDamaged    a hash, a shape or a format that is not what the manifest says
+    └── NotFaithful        the exported network does not answer like Keras
+"""
+
+from __future__ import annotations
+
+from labeling.errors import CrowdtuneError
+
+
+class LearningError(CrowdtuneError):
+    """Expected, received, what to do; ``code`` names the case."""
+
+    code = "learning_failed"
+    status = 409
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(code or type(self).code, message, type(self).status)
+
+
+class WeightsMissing(LearningError):
+    code = "weights_missing"
+
+
+class TooLittleData(LearningError):
+    code = "too_little_data"
+
+
+class TrainingDiverged(LearningError):
+    code = "training_diverged"
+
+
+class Cancelled(LearningError):
+    code = "cancelled"
+
+
+class ArtifactDamaged(LearningError):
+    code = "artifact_damaged"
+
+
+class NotFaithful(LearningError):
+    code = "not_faithful"

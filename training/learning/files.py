@@ -1,0 +1,81 @@
+"""Files that appear whole or not at all, one maker at a time, and that can be told from damaged ones.
+
+``write_atomic`` and ``folder_atomic`` write beside the target and rename; ``locked`` is an advisory lock between
+processes (POSIX flock); ``sha256_of`` hashes in constant memory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write beside ``path``, then rename: a reader sees the old file or the new one, a kill leaves no half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_atomic(folder: Path) -> Iterator[Path]:
+    """A temporary sibling to fill; it takes ``folder``'s name when the block ends well, and vanishes when it does not.
+
+    Where ``folder`` exists already it is replaced.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
+            folder.rename(old)
+            temporary.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``; others wait. The lock ends with the process, so a kill leaves nothing to clean."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def digest_of(path: Path, new: Callable[[], hashlib._Hash] = hashlib.sha256) -> str:
+    """Hex digest of a file, in constant memory."""
+    digest = new()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file, remembered while its size and time of change stay."""
+    status = path.stat()
+    return _sha256(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _sha256(path: str, _size: int, _changed: int) -> str:
+    return digest_of(Path(path))

@@ -1,0 +1,364 @@
+"""Fitting the new classifier on cached features, in numpy: seconds where a network's own training loop takes minutes.
+
+A linear head is multinomial logistic regression (convex, so L-BFGS finds the one minimum and no learning rate has to
+be guessed); a dense head goes by Adam with a cosine schedule. Labels may be soft (a consensus' posterior) and weighted
+(how sure it is). The strength of the weight decay is chosen by cross-validation on the same features. Keras trains the
+same head in ``keras_head`` and is what this is tested against.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from training.learning.dense import Head, log_softmax, softmax
+from training.learning.errors import Cancelled, LearningError, TooLittleData, TrainingDiverged
+from training.learning.lbfgs import lbfgs
+
+__all__ = ["Head", "HeadOptions", "fit_head"]
+
+Progress = Callable[[dict[str, Any]], bool | None]
+Layers = list[tuple[np.ndarray, np.ndarray]]
+# Inverse strengths of the weight decay (C of scikit-learn's LogisticRegression), strongest first: each starts from the
+# last one's solution.
+STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
+FOLDS = 3
+SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
+SKEW = 3.0  # class weights where the largest class has this many times the smallest one's images
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """How a head is fitted; the defaults suit 10 to 100,000 images.
+
+    Attributes:
+        hidden: Widths of the layers before the last, () for a linear head.
+        strength: Inverse weight decay C; None = chosen by cross-validation.
+        epochs: At most so many passes (L-BFGS: iterations).
+        patience: Stop after so many epochs without a better validation loss; the best one is kept.
+        learning_rate, batch_size: Of Adam.
+        label_smoothing: Share of each label spread over all classes, 0..1.
+        class_weights: Weigh classes by their rarity; None = where they are skewed by SKEW or more.
+        solver: auto (lbfgs for a linear head, else adam), lbfgs or adam.
+    """
+
+    hidden: tuple[int, ...] = ()
+    strength: float | None = None
+    epochs: int = 200
+    patience: int = 20
+    learning_rate: float = 2e-3
+    batch_size: int = 128
+    label_smoothing: float = 0.0
+    class_weights: bool | None = None
+    solver: str = "auto"
+
+
+@dataclass
+class _Data:
+    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1."""
+
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+
+
+@dataclass
+class _Watch:
+    """Keeps the curve and the best iterate, says when to stop, passes progress on."""
+
+    options: HeadOptions
+    progress: Progress | None
+    history: dict[str, Any] = field(
+        default_factory=lambda: {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
+    )
+    best: float = np.inf
+    best_layers: Layers = field(default_factory=list)
+    best_epoch: int = 0
+
+    def see(self, loss: float, accuracy: float, layers: Layers, data: _Data) -> bool:
+        """Record an epoch; False = stop here."""
+        if not np.isfinite(loss):
+            raise TrainingDiverged(f"The loss became {loss} in epoch {len(self.history['loss']) + 1}. Lower the rate.")
+        has_val = len(data.x_val) > 0
+        val_loss, val_accuracy = _measure(layers, data.x_val, data.y_val) if has_val else (loss, accuracy)
+        for name, value in (
+            ("loss", loss),
+            ("accuracy", accuracy),
+            ("val_loss", val_loss),
+            ("val_accuracy", val_accuracy),
+        ):
+            self.history[name].append(round(float(value), 6))
+        epoch = len(self.history["loss"])
+        if val_loss < self.best:
+            self.best, self.best_epoch = float(val_loss), epoch
+            self.best_layers = [(W.copy(), b.copy()) for W, b in layers]
+        if self.progress is not None:
+            report = {name: values[-1] for name, values in self.history.items() if isinstance(values, list)}
+            if self.progress({"stage": "fit", "epoch": epoch, "epochs": self.options.epochs, **report}) is False:
+                raise Cancelled(f"The fit was cancelled in epoch {epoch}.")
+        return epoch - self.best_epoch < self.options.patience
+
+
+def fit_head(
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    x_val: np.ndarray | None = None,
+    y_val: np.ndarray | None = None,
+    *,
+    categories: Sequence[str],
+    options: HeadOptions | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Head, dict[str, Any]]:
+    """Fit a head; the same arguments give the same head.
+
+    Args:
+        x: float32 ``[n, dim]`` features.
+        y: ``[n, classes]`` soft labels, rows summing to 1 (one-hot for hard ones).
+        weights: ``[n]`` how much each picture counts, >= 0; None = alike.
+        x_val, y_val: The validation part, for early stopping; may be missing or empty.
+        categories: Names of the classes.
+        options: See HeadOptions.
+        seed: Of the folds, the start and the batches.
+        progress: Called once an epoch with stage, epoch, epochs, loss, accuracy, val_loss, val_accuracy; False cancels.
+
+    Returns:
+        The head (temperature 1) and its history: the four curves, ``best_epoch``, ``strength``, ``search``.
+
+    Raises:
+        TooLittleData, LearningError (shapes, values that are no numbers), TrainingDiverged, Cancelled.
+    """
+    options = options or HeadOptions()
+    x, y, w = _checked(x, y, weights, categories)
+    empty = x_val is None or y_val is None or not len(x_val)
+    mean, scale = _standardisation(x, w)
+    y = _smooth(y, options.label_smoothing)
+    data = _Data(
+        (x - mean) / scale, y, _class_weighted(y, w, options.class_weights),
+        np.empty((0, x.shape[1]), np.float32) if empty else (np.asarray(x_val, np.float32) - mean) / scale,
+        np.empty((0, y.shape[1]), np.float32) if empty else np.asarray(y_val, np.float32),
+    )  # fmt: skip
+    rng = np.random.default_rng(seed)
+    watch = _Watch(options, progress)
+    linear = options.solver == "lbfgs" or (options.solver == "auto" and not options.hidden)
+    if options.strength is None:
+        options = replace(options, strength=_search(data, rng, watch))
+    for loss, accuracy, layers in (_by_lbfgs if linear else _by_adam)(data, options, rng):
+        if not watch.see(loss, accuracy, layers, data):
+            break
+    layers = watch.best_layers or _start(x.shape[1], (), y.shape[1], rng, zero=True)
+    history = watch.history | {"best_epoch": watch.best_epoch, "strength": options.strength}
+    return Head(
+        [(W.astype(np.float32), b.astype(np.float32)) for W, b in layers], mean, scale, 1.0, tuple(categories)
+    ), history
+
+
+# ---------------------------------------------------------------------------------------------------- preparation
+
+
+def _checked(
+    x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, categories: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    if x.ndim != 2 or y.shape != (len(x), len(categories)):
+        raise LearningError(
+            f"Expected features [n, dim] and labels [n, {len(categories)}]; got {list(x.shape)} and {list(y.shape)}.",
+            "bad_shapes",
+        )
+    if len(categories) < 2 or len(x) < 2:
+        raise TooLittleData(f"At least 2 categories and 2 images are needed; got {len(categories)} and {len(x)}.")
+    w = np.ones(len(x), np.float32) if weights is None else np.asarray(weights, np.float32)
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(w).all()) or (w < 0).any():
+        raise LearningError("Some features, labels or weights are no numbers, or a weight is negative.", "bad_values")
+    if len(np.unique(y[w > 0].argmax(axis=1))) < 2:
+        raise TooLittleData("All images have one label: at least two categories need images before a model can learn.")
+    return x, y, w
+
+
+def _standardisation(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and deviation per feature, in float64; a constant feature keeps scale 1."""
+    share = (w / w.sum()).astype(np.float64)
+    mean = share @ x
+    variance = np.maximum(share @ np.square(x, dtype=np.float32) - np.square(mean), 0)
+    scale = np.sqrt(variance)
+    floor = 1e-4 * np.abs(mean) + 1e-6  # below it the float32 sums above are noise
+    return mean.astype(np.float32), np.where(scale > floor, scale, 1.0).astype(np.float32)
+
+
+def _smooth(y: np.ndarray, share: float) -> np.ndarray:
+    return y * np.float32(1 - share) + np.float32(share / y.shape[1]) if share else y
+
+
+def _class_weighted(y: np.ndarray, w: np.ndarray, wanted: bool | None) -> np.ndarray:
+    """Weights of mean 1; where wanted (or skewed), each class weighs the same in total."""
+    mass = (y * w[:, None]).sum(axis=0)
+    there = mass[mass > 1e-6]
+    if wanted or (wanted is None and there.max() >= SKEW * there.min()):
+        # The square root: halfway between what was counted and equal shares, so that one mislabeled picture of a rare
+        # class does not outweigh a hundred of the common one.
+        w = w * (y @ np.sqrt(there.mean() / np.maximum(mass, 1e-6), where=mass > 1e-6, out=np.zeros_like(mass)))
+    return (w / w.mean()).astype(np.float32)
+
+
+def _start(dim: int, hidden: Sequence[int], classes: int, rng: np.random.Generator, *, zero: bool = False) -> Layers:
+    widths = (dim, *hidden, classes)
+    layers = []
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+        last = index == len(widths) - 2
+        spread = 0.0 if zero else (0.01 if last else np.sqrt(2 / fan_in))
+        layers.append((rng.normal(0, 1, (fan_in, fan_out)) * spread, np.zeros(fan_out)))
+    return layers
+
+
+# ---------------------------------------------------------------------------------------------------- the two solvers
+
+
+def _by_lbfgs(
+    data: _Data, options: HeadOptions, rng: np.random.Generator, start: Layers | None = None
+) -> Iterator[tuple[float, float, Layers]]:
+    """Full-batch; yields (mean weighted loss without decay, accuracy, layers) per iteration."""
+    layers = start or _start(data.x.shape[1], options.hidden, data.y.shape[1], rng, zero=not options.hidden)
+    shapes = [(W.shape, b.shape) for W, b in layers]
+    decay = 1.0 / ((options.strength or 1.0) * len(data.x))
+    last = {"loss": 0.0, "accuracy": 0.0}
+
+    def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
+        now = _unpack(point, shapes)
+        loss, accuracy, gradients = _gradients(now, data.x, data.y, data.w)
+        last.update(loss=loss, accuracy=accuracy)
+        penalty = 0.5 * decay * sum(float(np.vdot(W, W)) for W, _ in now)
+        return loss + penalty, _pack([(gW + decay * W, gb) for (gW, gb), (W, _) in zip(gradients, now, strict=True)])
+
+    for _, point in lbfgs(objective, _pack(layers), iterations=options.epochs, tolerance=1e-4):
+        yield last["loss"], last["accuracy"], _unpack(point, shapes)
+
+
+def _by_adam(data: _Data, options: HeadOptions, rng: np.random.Generator) -> Iterator[tuple[float, float, Layers]]:
+    """Minibatches (Kingma and Ba 2015, with decoupled decay after Loshchilov and Hutter 2019) on a cosine schedule."""
+    layers = _start(data.x.shape[1], options.hidden, data.y.shape[1], rng)
+    shapes = [(W.shape, b.shape) for W, b in layers]
+    decay = 1.0 / ((options.strength or 1.0) * len(data.x))
+    point = _pack(layers)
+    m, v, step = np.zeros_like(point), np.zeros_like(point), 0
+    batches = max(1, -(-len(data.x) // options.batch_size))
+    for _ in range(options.epochs):
+        losses, hits = 0.0, 0.0
+        for at in np.array_split(rng.permutation(len(data.x)), batches):
+            now = _unpack(point, shapes)
+            loss, accuracy, gradients = _gradients(now, data.x[at], data.y[at], data.w[at])
+            losses, hits, step = losses + loss * len(at), hits + accuracy * len(at), step + 1
+            gradient = _pack([(gW + decay * W, gb) for (gW, gb), (W, _) in zip(gradients, now, strict=True)])
+            m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+            rate = options.learning_rate * 0.5 * (1 + np.cos(np.pi * step / (batches * options.epochs)))
+            point = point - rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+        yield losses / len(data.x), hits / len(data.x), _unpack(point, shapes)
+
+
+def _gradients(layers: Layers, x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[float, float, Layers]:
+    """Weighted mean cross-entropy, accuracy, and the gradient by hand; products in float32, sums in float64."""
+    acts = [x]
+    for W, b in layers[:-1]:
+        acts.append(np.maximum(acts[-1] @ W.astype(np.float32) + b.astype(np.float32), 0))
+    W, b = layers[-1]
+    logits = acts[-1] @ W.astype(np.float32) + b.astype(np.float32)
+    log_p = log_softmax(logits)
+    total = float(w.sum())
+    loss = -float(np.sum(w * np.einsum("nk,nk->n", y, log_p), dtype=np.float64)) / total
+    accuracy = float(w @ (logits.argmax(axis=1) == y.argmax(axis=1))) / total
+    delta = (np.exp(log_p) * y.sum(axis=1, keepdims=True) - y) * (w / np.float32(total))[:, None]
+    gradients: Layers = []
+    for index in range(len(layers) - 1, -1, -1):
+        gradients.append((acts[index].T @ delta, delta.sum(axis=0)))
+        if index:
+            delta = (delta @ layers[index][0].astype(np.float32).T) * (acts[index] > 0)
+    return loss, accuracy, gradients[::-1]
+
+
+def _measure(layers: Layers, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    h = x
+    for W, b in layers[:-1]:
+        h = np.maximum(h @ W.astype(np.float32) + b.astype(np.float32), 0)
+    W, b = layers[-1]
+    logits = h @ W.astype(np.float32) + b.astype(np.float32)
+    loss = -float(np.einsum("nk,nk->n", y, log_softmax(logits)).mean(dtype=np.float64))
+    return loss, float((logits.argmax(axis=1) == y.argmax(axis=1)).mean())
+
+
+def _pack(layers: Layers) -> np.ndarray:
+    return np.concatenate([np.concatenate([W.ravel(), b.ravel()]) for W, b in layers]).astype(np.float64)
+
+
+def _unpack(point: np.ndarray, shapes: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> Layers:
+    layers, at = [], 0
+    for W, b in shapes:
+        size = int(np.prod(W))
+        layers.append((point[at : at + size].reshape(W), point[at + size : at + size + b[0]]))
+        at += size + b[0]
+    return layers
+
+
+# ---------------------------------------------------------------------------------------------------- the strength
+
+
+def _search(data: _Data, rng: np.random.Generator, watch: _Watch) -> float:
+    """C by cross-validated loss of a linear head: on all rows where they are few, on SEARCH_ROWS of many."""
+    rows = rng.permutation(len(data.x))[:SEARCH_ROWS]
+    folds = _folds(data.y[rows].argmax(axis=1), min(FOLDS, len(rows)), rng)
+    totals = np.zeros(len(STRENGTHS))
+    tried = len(STRENGTHS)
+    for fold in range(int(folds.max()) + 1):
+        fit, held = rows[folds != fold], rows[folds == fold]
+        part = _Data(data.x[fit], data.y[fit], data.w[fit], data.x[held], data.y[held])
+        layers: Layers | None = None
+        losses: list[float] = []
+        for strength in STRENGTHS[:tried]:
+            options = HeadOptions(strength=strength, epochs=40)
+            for _, _, now in _by_lbfgs(part, options, rng, layers):
+                layers = now
+            losses.append(_measure(layers, part.x_val, part.y_val)[0] if layers else np.inf)
+            if len(losses) >= 3 and losses[-1] > losses[-2] > losses[-3]:
+                break  # from here on it only overfits more
+        tried = len(losses)
+        totals = totals[:tried] + losses
+        report = {"stage": "search", "done": fold + 1, "of": int(folds.max()) + 1}
+        if watch.progress is not None and watch.progress(report) is False:
+            raise Cancelled("The fit was cancelled while the weight decay was being chosen.")
+    watch.history["search"] = {str(s): round(float(t) / FOLDS, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
+    return float(STRENGTHS[int(np.argmin(totals))])
+
+
+def _folds(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Stratified fold number per row: each class is dealt out in turn, from a random start."""
+    folds = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        folds[rows] = (np.arange(len(rows)) + rng.integers(count)) % count
+    return folds
+
+
+def out_of_fold(
+    x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, *, categories: Sequence[str], options: HeadOptions,
+    seed: int = 0, folds: int = 5, progress: Progress | None = None,
+) -> np.ndarray:  # fmt: skip
+    """``[n, classes]``: for each picture, what a head says that was fitted without it."""
+    rng = np.random.default_rng(seed)
+    number = _folds(np.asarray(y).argmax(axis=1), min(folds, len(x)), rng)
+    answers = np.zeros(np.asarray(y).shape, np.float32)
+    for fold in np.unique(number):
+        fit, held = number != fold, number == fold
+        try:
+            head, _ = fit_head(
+                x[fit], y[fit], None if weights is None else weights[fit], categories=categories, options=options,
+                seed=seed, progress=progress,
+            )  # fmt: skip
+            answers[held] = softmax(head.logits(x[held]))
+        except TooLittleData:
+            answers[held] = np.asarray(y)[fit].mean(axis=0)
+    return answers

@@ -1,0 +1,113 @@
+"""Backbones as Keras models: built, preprocessed inside, weighted. One of the doors to Keras (DESIGN.md, rule 6)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.learning.backbones import Backbone
+from training.learning.small import load_into
+from training.learning.weights import Weights
+
+# Each is y = (x[channels] - mean) / scale on 0..255, which equals the preprocess_input of the same name (tested).
+PREPROCESSING: dict[str, dict[str, Any]] = {
+    "inside": {"scale": 1.0, "mean": (0.0, 0.0, 0.0), "bgr": False},
+    "tf": {"scale": (127.5, 127.5, 127.5), "mean": (127.5, 127.5, 127.5), "bgr": False},
+    "torch": {
+        "scale": (0.229 * 255, 0.224 * 255, 0.225 * 255),
+        "mean": (0.485 * 255, 0.456 * 255, 0.406 * 255),
+        "bgr": False,
+    },
+    "caffe": {"scale": 1.0, "mean": (103.939, 116.779, 123.68), "bgr": True},
+    "bgr": {"scale": 1.0, "mean": (104.0, 117.0, 123.0), "bgr": True},
+}
+
+
+def build(backbone: Backbone, weights: Weights | None = None, size: int | None = None) -> Any:
+    """The convolutional base, without pooling or classifier, as a Keras model on preprocessed float32 pixels.
+
+    Args:
+        backbone: An entry of the zoo.
+        weights: From ``weights.locate``; None or one without a path gives random weights (from Keras' global seed).
+        size: Side of the input in pixels; the backbone's default where None.
+    """
+    import keras  # heavy; training and export only
+
+    path = weights.path if weights else None
+    if path is None:
+        keras.utils.set_random_seed(0)  # random weights, but the same everywhere
+    size = size or backbone.size
+    if backbone.builder.startswith("own:"):
+        _, module, function = backbone.builder.split(":")
+        # The literal table names the module, so this reads nothing that a user wrote.
+        model = getattr(importlib.import_module(f"training.learning.{module}"), function)(size=size, **backbone.options)
+        _load_own(model, path)
+        return model
+    builder = getattr(keras.applications, backbone.builder)
+    options = {"include_top": False, "weights": None, "input_shape": (size, size, 3), **backbone.options}
+    model = builder(**options)
+    if path is not None:
+        model.load_weights(str(path))
+    return model
+
+
+def _load_own(model: Any, path: Path | None) -> None:
+    if path is None:
+        return
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            load_into(model, dict(arrays))
+    else:
+        model.load_weights(str(path), skip_mismatch=False)
+
+
+def preprocess(x: Any, name: str) -> Any:
+    """Pixels 0..255 (any dtype, ``[..., 3]`` RGB) -> what the network was trained on, as float32, with keras.ops."""
+    import keras  # as above
+
+    rule = PREPROCESSING[name]
+    x = keras.ops.cast(x, "float32")
+    if name == "inside":
+        return x
+    if rule["bgr"]:
+        x = keras.ops.flip(x, axis=-1)
+    x = keras.ops.subtract(x, keras.ops.convert_to_tensor(np.array(rule["mean"], np.float32)))
+    if rule["scale"] != 1.0:
+        x = keras.ops.divide(x, keras.ops.convert_to_tensor(np.array(rule["scale"], np.float32)))
+    return x
+
+
+def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | None = None) -> Any:
+    """uint8 ``[n, size, size, 3]`` -> pooled features ``[n, dim]``, or the activations at ``cut``, as a Keras model."""
+    import keras  # as above
+
+    base = build(backbone, weights)
+    base.trainable = False
+    inputs = keras.Input((backbone.size, backbone.size, 3), dtype="uint8", name="images")
+    x = preprocess(inputs, backbone.preprocessing)
+    if cut is None:
+        outputs = keras.layers.GlobalAveragePooling2D(name="pooled")(base(x, training=False))
+    else:
+        front = keras.Model(base.inputs, base.get_layer(cut).output)
+        outputs = front(x, training=False)
+    return keras.Model(inputs, outputs, name="trunk")
+
+
+def layers_behind(base: Any, cut: str) -> Sequence[Any]:
+    """Layers of ``base`` that depend on the output of ``cut``, in topological order."""
+    reached = {base.get_layer(cut).name}
+    behind = []
+    for layer in base.layers:
+        sources = {parent.name for node in layer._inbound_nodes for parent in _parents(node)}
+        if layer.name not in reached and sources & reached:
+            reached.add(layer.name)
+            behind.append(layer)
+    return behind
+
+
+def _parents(node: Any) -> Sequence[Any]:
+    return [keras_tensor._keras_history.operation for keras_tensor in node.input_tensors]

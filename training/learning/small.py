@@ -1,0 +1,101 @@
+"""Crowdtune small: our own compact backbone, whose weights are in the repository.
+
+Plain and fused inverted residuals in the style of EfficientNetV2 (Tan and Le 2021, arXiv:2104.00298): full 3 x 3
+convolutions where the maps are large and thin, depthwise ones where they are small and wide, which is what a CPU is
+quick at. 128 px in, 512 features out. ``build_small(norm=True)`` is the network that ``manage.py pretrain`` trains;
+after training each batch normalisation is folded into its convolution (``fold``), and what is shipped and fine-tuned
+is ``build_small()``, without any.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SIZE = 128
+FEATURES = 512
+STEM = 24
+# (name, kind, stride, expanded channels, output channels)
+BLOCKS = (
+    ("stage1_a", "fused", 2, 96, 32),
+    ("stage1_b", "fused", 1, 96, 32),
+    ("stage2_a", "fused", 2, 128, 64),
+    ("stage2_b", "fused", 1, 128, 64),
+    ("stage3_a", "depthwise", 2, 256, 128),
+    ("stage3_b", "depthwise", 1, 512, 128),
+    ("stage3_c", "depthwise", 1, 512, 128),
+    ("stage4_a", "depthwise", 2, 512, 192),
+    ("stage4_b", "depthwise", 1, 768, 192),
+    ("stage4_c", "depthwise", 1, 768, 192),
+)
+STAGES = ("stage1_b", "stage2_b", "stage3_c", "stage4_c")
+
+
+def build_small(*, norm: bool = False, size: int = SIZE, **_: Any) -> Any:
+    """The convolutional base in Keras: float32 ``[n, size, size, 3]`` in -1..1 -> ``[n, size/32, size/32, 512]``.
+
+    Args:
+        norm: With batch normalisation (for training from scratch) instead of biases.
+        size: Side of the input, a multiple of 32.
+    """
+    import keras  # heavy: only training and the export reach Keras (DESIGN.md, rule 6)
+
+    inputs = keras.Input((size, size, 3), name="pixels")
+    x = _convolution(inputs, STEM, 3, 2, "stem", norm=norm)
+    for name, kind, stride, expanded, channels in BLOCKS:
+        y = x
+        if kind == "fused":
+            y = _convolution(y, expanded, 3, stride, f"{name}_expand", norm=norm)
+        else:
+            y = _convolution(y, expanded, 1, 1, f"{name}_expand", norm=norm)
+            y = _convolution(y, 0, 3, stride, f"{name}_depthwise", norm=norm)
+        y = _convolution(y, channels, 1, 1, f"{name}_project", norm=norm, relu=False)
+        if stride == 1 and x.shape[-1] == channels:
+            x = keras.layers.Add(name=f"{name}_out")([x, y])
+        else:
+            x = keras.layers.Activation("linear", name=f"{name}_out")(y)
+    x = _convolution(x, FEATURES, 1, 1, "features", norm=norm)
+    return keras.Model(inputs, x, name="crowdtune_small")
+
+
+def _convolution(x: Any, channels: int, kernel: int, stride: int, name: str, *, norm: bool, relu: bool = True) -> Any:
+    """Convolution (depthwise where ``channels`` is 0), then batch normalisation or a bias, then ReLU."""
+    import keras  # as above
+
+    options = {"strides": stride, "padding": "same", "use_bias": not norm, "name": name}
+    if channels:
+        x = keras.layers.Conv2D(channels, kernel, kernel_initializer="he_normal", **options)(x)
+    else:
+        x = keras.layers.DepthwiseConv2D(kernel, depthwise_initializer="he_normal", **options)(x)
+    if norm:
+        x = keras.layers.BatchNormalization(momentum=0.97, epsilon=1e-3, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+def fold(trained: Any) -> dict[str, np.ndarray]:
+    """Weights of ``build_small()`` that answer like ``trained`` (a ``build_small(norm=True)``) at inference.
+
+    Returns:
+        ``{"<layer>/kernel", "<layer>/bias"}``, float32. w' = w * gamma / sqrt(var + eps), b' = beta - mean * that.
+    """
+    weights: dict[str, np.ndarray] = {}
+    for layer in trained.layers:
+        if not hasattr(layer, "kernel"):
+            continue
+        norm = trained.get_layer(f"{layer.name}_norm")
+        gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in norm.get_weights())
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        kernel = np.asarray(layer.get_weights()[0], np.float64)
+        depthwise = kernel.shape[-1] == 1 and layer.__class__.__name__ == "DepthwiseConv2D"
+        weights[f"{layer.name}/kernel"] = (kernel * (scale[:, None] if depthwise else scale)).astype(np.float32)
+        weights[f"{layer.name}/bias"] = (beta - mean * scale).astype(np.float32)
+    return weights
+
+
+def load_into(model: Any, weights: dict[str, np.ndarray]) -> None:
+    """Set every kernel and bias of ``build_small()`` from arrays of any float type; a missing one raises KeyError."""
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            names = (f"{layer.name}/kernel", f"{layer.name}/bias")
+            layer.set_weights([np.asarray(weights[name], np.float32) for name in names])

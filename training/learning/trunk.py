@@ -1,0 +1,241 @@
+"""The frozen network as an artifact: uint8 pictures in, features out, on OpenVINO, with no Keras at hand.
+
+``export_trunk`` goes Keras -> SavedModel -> OpenVINO with the preprocessing inside the graph, asserts one output, and
+compares with Keras before the folder gets its name. f32 is pinned: OpenVINO runs bf16 silently on processors that have
+it. ``Trunk`` runs one picture per request on a pool of requests, one core each: measured as quick as any batch, and
+the features of a picture then do not depend on the company it came in, so a cached one equals a served one to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from training.learning.backbones import BACKBONES, Backbone
+from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
+from training.learning.files import folder_atomic, locked, sha256_of
+from training.learning.weights import Weights
+
+FORMAT = 1
+TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
+PRECISIONS = ("f32", "bf16", "f16")
+
+
+def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:
+    """Name of what the features depend on: network, weights, input size, preprocessing, cut and format."""
+    facts = (FORMAT, backbone.key, weights_sha256, backbone.size, backbone.preprocessing, cut or "pooled")
+    return f"{backbone.key}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}"
+
+
+def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | None = None) -> Path:
+    """The folder of the trunk under ``root``, exported first where it is not there.
+
+    The export runs in a process of its own, so that whoever embeds pictures needs neither the memory nor the seconds
+    that TensorFlow takes. One process exports, the others wait for it.
+    """
+    folder = root / trunk_key(backbone, weights.sha256, cut)
+    if (folder / "trunk.json").exists():
+        return folder
+    with locked(root / f".{folder.name}.lock"):
+        if (folder / "trunk.json").exists():
+            return folder
+        arguments = json.dumps([backbone.key, str(weights.path or ""), weights.sha256, str(folder), cut])
+        environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        here = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
+        done = subprocess.run(
+            [sys.executable, "-m", "training.learning.trunk", arguments],
+            env=environment, capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise LearningError(f"The export of {backbone.title} failed: {done.stderr[-2000:]}", "export_failed")
+    return folder
+
+
+def export_trunk(backbone: Backbone, weights: Weights, folder: Path, cut: str | None = None) -> Path:
+    """Write ``trunk.xml``, ``trunk.bin`` and ``trunk.json`` into ``folder``, all at once, checked against Keras.
+
+    Raises:
+        NotFaithful: more than one output, or features that differ from Keras' by more than TOLERANCE.
+    """
+    from training.learning.network import trunk_model  # Keras: only the export reaches it (DESIGN.md, rule 6)
+
+    model = trunk_model(backbone, weights, cut)
+    with folder_atomic(folder) as new:
+        convert(model, new / "trunk.xml")
+        shape = [int(side) for side in model.output_shape[1:]]
+        facts = {
+            "format": FORMAT, "key": trunk_key(backbone, weights.sha256, cut), "backbone": backbone.key,
+            "weights_sha256": weights.sha256, "weights_state": weights.state, "size": backbone.size,
+            "preprocessing": backbone.preprocessing, "cut": cut, "shape": shape, "dim": int(np.prod(shape)),
+            "sha256": {name: sha256_of(new / name) for name in ("trunk.xml", "trunk.bin")},
+        }  # fmt: skip
+        (new / "trunk.json").write_text(json.dumps(facts, indent=1))
+        pictures = sample_pictures(6, backbone.size)
+        expected = np.asarray(model.predict(pictures, verbose=0)).reshape(len(pictures), -1)
+        facts["difference"] = faithful(Trunk(new, threads=1).embed(pictures), expected)
+        (new / "trunk.json").write_text(json.dumps(facts, indent=1))
+    return folder
+
+
+def convert(model: Any, target: Path) -> None:
+    """A Keras model -> OpenVINO IR at ``target`` in f32, by way of a SavedModel (measured quicker than Keras' own)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        model.export(scratch, format="tf_saved_model", verbose=False)
+        network = openvino.convert_model(scratch)
+    if len(network.outputs) != 1:
+        raise NotFaithful(f"Expected one output after the conversion; got {len(network.outputs)}.")
+    openvino.save_model(network, str(target), compress_to_fp16=False)
+
+
+def faithful(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference in units of the largest expected value; raises NotFaithful beyond TOLERANCE."""
+    difference = float(np.abs(actual - expected).max() / max(float(np.abs(expected).max()), 1e-12))
+    if not difference <= TOLERANCE:
+        raise NotFaithful(
+            f"The exported network differs from Keras by {difference:.2e}; at most {TOLERANCE} is allowed."
+        )
+    return difference
+
+
+def sample_pictures(count: int, size: int) -> np.ndarray:
+    """Smooth coloured noise, uint8 ``[count, size, size, 3]``, always the same; nearer to photographs than white."""
+    coarse = np.random.default_rng(0).uniform(0, 255, (count, 9, 9, 3))
+    at = np.linspace(0, 8, size)
+    low, share = np.minimum(at.astype(int), 7), (at - np.minimum(at.astype(int), 7))
+    rows = coarse[:, low] * (1 - share)[None, :, None, None] + coarse[:, low + 1] * share[None, :, None, None]
+    both = rows[:, :, low] * (1 - share)[None, None, :, None] + rows[:, :, low + 1] * share[None, None, :, None]
+    return np.rint(both).astype(np.uint8)
+
+
+class Compiled:
+    """An OpenVINO network behind a pool of infer requests; safe to call from many threads.
+
+    Args:
+        path: The .xml file.
+        shape: Of one input, without the batch axis.
+        precision: f32 (exact), or bf16/f16 where the caller measured that it costs no accuracy.
+        threads: Cores to use; all where None.
+        dynamic: Take a whole batch per request (for heads and tails on features) instead of one row.
+    """
+
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], *, precision: str = "f32", threads: int | None = None,
+        dynamic: bool = False,
+    ) -> None:  # fmt: skip
+        if precision not in PRECISIONS:
+            raise LearningError(f"Expected a precision of {', '.join(PRECISIONS)}; got {precision!r}.")
+        core = openvino.Core()
+        network = core.read_model(str(path))
+        network.reshape([-1 if dynamic else 1, *shape])
+        self.threads = threads or os.cpu_count() or 1
+        self.precision = precision
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "NUM_STREAMS": str(self.threads),
+            "INFERENCE_NUM_THREADS": str(self.threads),
+            "ENABLE_CPU_PINNING": "NO",
+        }
+        self._network = core.compile_model(network, "CPU", settings)
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(self.threads):
+            self._idle.put(self._network.create_infer_request())
+
+    def one(self, row: np.ndarray) -> np.ndarray:
+        """One request on ``[1, ...]`` (or a batch where dynamic), waiting for an idle request."""
+        request = self._idle.get()
+        try:
+            request.infer([row], share_inputs=True)
+            return np.array(request.get_output_tensor(0).data)
+        finally:
+            self._idle.put(request)
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """Every row through as many requests as are idle; waits for no second one while its own are in flight."""
+        if len(rows) == 1:
+            return self.one(np.ascontiguousarray(rows))
+        answers: list[np.ndarray | None] = [None] * len(rows)
+        flying: list[tuple[int, Any]] = []
+        try:
+            for index in range(len(rows)):
+                request = self._borrow(flying, answers)
+                request.set_input_tensor(openvino.Tensor(np.ascontiguousarray(rows[index : index + 1])))
+                request.start_async()
+                flying.append((index, request))
+        finally:
+            while flying:
+                self._land(flying, answers)
+        return np.concatenate([answer for answer in answers if answer is not None])
+
+    def _borrow(self, flying: list[tuple[int, Any]], answers: list[np.ndarray | None]) -> Any:
+        if not flying:
+            return self._idle.get()
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            self._land(flying, answers)
+        return self._idle.get() if not flying else self._borrow(flying, answers)
+
+    def _land(self, flying: list[tuple[int, Any]], answers: list[np.ndarray | None]) -> None:
+        index, request = flying.pop(0)
+        try:
+            request.wait()
+            answers[index] = np.array(request.get_output_tensor(0).data)
+        finally:
+            self._idle.put(request)
+
+
+class Trunk:
+    """A loaded trunk. ``key``, ``dim``, ``size``, ``shape`` are facts of the folder; ``embed`` is the work."""
+
+    def __init__(self, folder: Path, *, precision: str = "f32", threads: int | None = None) -> None:
+        try:
+            facts = json.loads((folder / "trunk.json").read_text())
+            for name, sha256 in facts["sha256"].items():
+                if sha256_of(folder / name) != sha256:
+                    raise ArtifactDamaged(f"{folder / name} is not the file that was exported. Delete {folder}.")
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtifactDamaged(f"{folder} holds no whole trunk ({error}). Delete it; it is made again.") from error
+        self.key: str = facts["key"]
+        self.backbone: str = facts["backbone"]
+        self.dim: int = facts["dim"]
+        self.size: int = facts["size"]
+        self.shape: tuple[int, ...] = tuple(facts["shape"])
+        self.cut: str | None = facts["cut"]
+        self.precision = precision
+        self._network = Compiled(folder / "trunk.xml", (self.size, self.size, 3), precision=precision, threads=threads)
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """uint8 ``[n, size, size, 3]`` -> float32 ``[n, dim]``; thread-safe; each row independent of the others.
+
+        Raises:
+            LearningError: another shape or dtype.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != (self.size, self.size, 3):
+            raise LearningError(
+                f"Expected uint8 [n, {self.size}, {self.size}, 3]; got {images.dtype} {list(images.shape)}.",
+                "bad_input",
+            )
+        if not len(images):
+            return np.empty((0, self.dim), np.float32)
+        return self._network.rows(images).reshape(len(images), self.dim)
+
+
+def _main(arguments: str) -> None:
+    key, path, sha256, folder, cut = json.loads(arguments)
+    weights = Weights(Path(path) if path else None, "verified" if path else "random", sha256, Path(path))
+    export_trunk(BACKBONES[key], weights, Path(folder), cut)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

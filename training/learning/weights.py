@@ -1,0 +1,152 @@
+"""Which pretrained weights are on this machine, whether they are what they claim to be, and how to fetch them.
+
+Keras' own download writes straight into the final name, without a lock, a time limit or (for MobileNet) a hash: two
+workers race, and a kill leaves a truncated file. Here one process at a time writes to a temporary name, compares the
+hash, then renames. A file whose hash nobody published is used, and shown as what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from training.learning.backbones import BACKBONES, Backbone
+from training.learning.errors import LearningError, WeightsMissing
+from training.learning.files import digest_of, locked, sha256_of
+
+State = Literal["verified", "unknown_hash", "missing", "bundled", "random", "damaged"]
+ASSETS = Path(__file__).parent / "assets"
+# What "auto" takes, best first, among those whose weights are here. Light enough for a CPU; the bundled one always is.
+PREFERRED = ("mobilenet_v2_1.0", "mobilenet_v2_0.35", "mobilenet_0.25", "crowdtune_small")
+DEFAULT = "crowdtune_small"
+TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file, or its absence. ``expected`` is where it has to lie; ``sha256`` is empty without a file."""
+
+    path: Path | None
+    state: State
+    sha256: str
+    expected: Path
+
+    @property
+    def usable(self) -> bool:
+        return self.path is not None and self.state != "damaged"
+
+
+def locate(backbone: Backbone, keras_home: Path) -> Weights:
+    """Look for the backbone's weights without a classifier; never touches the network.
+
+    Args:
+        backbone: An entry of BACKBONES.
+        keras_home: Keras' own cache (KERAS_HOME); files lie in its folder ``models``.
+    """
+    if backbone.bundled:
+        path = ASSETS / backbone.weights_file
+        if path.exists():
+            return Weights(path, "bundled", sha256_of(path), path)
+        return Weights(None, "random", "", path)
+    expected = keras_home / backbone.weights_folder / backbone.weights_file
+    if not backbone.weights_file:
+        return Weights(None, "random", "", expected)
+    if not expected.is_file():
+        return Weights(None, "missing", "", expected)
+    sha256 = sha256_of(expected)
+    if backbone.sha256 and sha256 == backbone.sha256:
+        return Weights(expected, "verified", sha256, expected)
+    if backbone.weights_hash:
+        same = _published_digest(expected, backbone.weights_hash) == backbone.weights_hash
+        return Weights(expected, "verified" if same else "damaged", sha256, expected)
+    return Weights(expected, "unknown_hash", sha256, expected)
+
+
+def _published_digest(path: Path, published: str) -> str:
+    if len(published) == 64:
+        return sha256_of(path)
+    return digest_of(path, lambda: hashlib.md5(usedforsecurity=False))  # what Keras publishes for this file
+
+
+def require(backbone: Backbone, keras_home: Path) -> Weights:
+    """``locate``, or WeightsMissing that names the exact file, folder and address."""
+    weights = locate(backbone, keras_home)
+    if weights.state == "damaged":
+        raise WeightsMissing(
+            f"{weights.path} is not the published file of {backbone.title} (its hash differs from "
+            f"{backbone.weights_hash}): it was cut off or changed. Delete it and fetch it again."
+        )
+    if weights.path is None and weights.state != "random":
+        where = f" (from {backbone.weights_url}{backbone.weights_file})" if backbone.weights_url else ""
+        raise WeightsMissing(
+            f"No pretrained weights of {backbone.title}: expected the file {weights.expected}{where}. Put it there, "
+            "or choose a backbone whose weights are here."
+        )
+    return weights
+
+
+def fetch(backbone: Backbone, keras_home: Path, progress: Callable[[float], bool] | None = None) -> Weights:
+    """Download the published file under a lock, check it, and give it its name at once.
+
+    Args:
+        backbone: An entry with a published file.
+        keras_home: As in ``locate``.
+        progress: Called with the share that is done, 0..1; False stops.
+
+    Raises:
+        WeightsMissing: no address, no connection, another hash, or stopped; no partial file stays.
+    """
+    found = locate(backbone, keras_home)
+    if found.usable or not backbone.weights_url:
+        return found if found.usable else require(backbone, keras_home)
+    with locked(found.expected.with_name(f".{backbone.weights_file}.lock")):
+        found = locate(backbone, keras_home)
+        if found.usable:  # another process was faster
+            return found
+        partial = found.expected.with_name(f".{backbone.weights_file}.part")
+        try:
+            _download(backbone, partial, progress)
+            partial.replace(found.expected)
+        finally:
+            partial.unlink(missing_ok=True)
+    return require(backbone, keras_home)
+
+
+def _download(backbone: Backbone, partial: Path, progress: Callable[[float], bool] | None) -> None:
+    address = f"{backbone.weights_url}{backbone.weights_file}"
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, open(partial, "wb") as out:
+            total, done = int(answer.headers.get("Content-Length") or 0), 0
+            while chunk := answer.read(1 << 20):
+                out.write(chunk)
+                done += len(chunk)
+                if progress and progress(done / total if total else 0.0) is False:
+                    raise WeightsMissing(f"The download of {backbone.title} was stopped.", "cancelled")
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise WeightsMissing(
+            f"This machine could not reach {address} ({error}). Fetch it elsewhere and put it into "
+            f"{partial.parent} under its own name."
+        ) from error
+    if total and done != total:
+        raise WeightsMissing(f"{address} ended after {done} of {total} bytes. Try again.")
+    if backbone.weights_hash and _published_digest(partial, backbone.weights_hash) != backbone.weights_hash:
+        raise WeightsMissing(f"{address} does not have the published hash {backbone.weights_hash}; it was not kept.")
+
+
+def best_available(keras_home: Path, wanted: str = "auto") -> str:
+    """The key to train with: ``wanted`` where its weights are here, else the best of PREFERRED that is here.
+
+    Raises:
+        LearningError: ``wanted`` is neither "auto" nor a key of BACKBONES.
+    """
+    if wanted != "auto":
+        if wanted not in BACKBONES:
+            raise LearningError(f"Expected a backbone of the zoo or auto; got {wanted!r}.", "unknown_backbone")
+        if locate(BACKBONES[wanted], keras_home).usable:
+            return wanted
+    return next((key for key in PREFERRED if locate(BACKBONES[key], keras_home).usable), DEFAULT)
