@@ -91,18 +91,26 @@ class Engine:
         folder = self.data_dir / "trunks" / key
         return self.cache.get(("trunk", key), lambda: _opened(self._open_trunk, folder, "trunk"))
 
-    def embed(self, trunk: Trunk, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[h, w, 3]``, in the order given.
+    def embed(
+        self, trunk: Trunk, pictures: Sequence[Picture], positions: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[size, size, 3]``, in the order given.
+
+        Args:
+            trunk: From ``trunk``.
+            pictures: At least one.
+            positions: Where each stands in the request, for the message when one is bad; 0, 1, … where None.
 
         Raises:
             BadPicture: One of them cannot be decoded; names which.
             Busy: The queue is full.
         """
+        places = range(len(pictures)) if positions is None else positions
         parts = []
         with self.gate.admit(len(pictures)):
             for chunk in _chunks(len(pictures)):
                 with self.gate.lane():
-                    batch = np.stack([_input(pictures[index], trunk.size, index) for index in chunk])
+                    batch = np.stack([_input(pictures[index], trunk.size, places[index]) for index in chunk])
                     parts.append(trunk.embed(batch))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
