@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,13 @@ class Moments:
         return {"count": self.count, "sums": _rounded(self.sums), "products": _rounded(upper)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> Moments:
+    def from_json(cls, data: Mapping[str, Any]) -> Moments:
         if not data:
             return cls()
         products = np.zeros((DIMENSIONS, DIMENSIONS))
-        products[np.triu_indices(DIMENSIONS)] = data["products"]
+        products[np.triu_indices(DIMENSIONS)] = np.asarray(data["products"], np.float64)
         products = products + np.triu(products, 1).T
-        return cls(int(data["count"]), np.asarray(data["sums"], np.float64), products)  # type: ignore[call-overload]
+        return cls(int(data["count"]), np.asarray(data["sums"], np.float64), products)
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:

@@ -21,6 +21,7 @@ from inference.cache import Cache
 from inference.errors import BadPicture, BrokenVersion
 from inference.gate import Gate
 from inference.routing import VersionRef
+from labeling.errors import CrowdtuneError
 from labeling.imaging import ImageRefused, pixels
 
 CHUNK = 8  # images that one lane embeds before it lets others in
@@ -145,7 +146,7 @@ def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
 def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any, int]:
     try:
         return open_(folder), _bytes(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
         raise BrokenVersion(
             f"The {what} in {folder.name} cannot be loaded: {error}. Train again or roll back."
         ) from error

@@ -34,7 +34,7 @@ class Reference:
 
     def project(self, features: Floats) -> Floats:
         """``[n, dim] -> [n, d]``, zero mean and unit variance over the training images."""
-        return (features - self.mean) @ self.directions
+        return np.asarray((features - self.mean) @ self.directions, np.float32)
 
     def novelty(self, features: Floats) -> Floats:
         """``[n, dim] -> [n]``, 0 upwards; above 1 for one training image in twenty."""

@@ -88,7 +88,7 @@ def choose(scores: Scores, points: NDArray[np.float32], *, count: int, random_sh
     reason = np.where(scores.novelty[index] > 1.0 + scores.uncertainty[index], NOVEL, UNCERTAIN)
     reason = np.where(is_random, RANDOM, reason).astype(np.int8)
     ranks = np.arange(len(index), dtype=np.float32)
-    return Choice(index.astype(np.int64), 2.0 - ranks / max(len(index), 1), reason)
+    return Choice(index.astype(np.int64), (2.0 - ranks / max(len(index), 1)).astype(np.float32), reason)
 
 
 def farthest_first(points: NDArray[np.float32], value: NDArray[np.float32], count: int) -> NDArray[np.int64]:

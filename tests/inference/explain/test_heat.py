@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def logits(layers, features, mean, scale):
 @pytest.mark.parametrize("widths", [(6, 3), (6, 5, 3), (6, 7, 4, 3)])
 def test_the_gradient_of_a_head_equals_the_numeric_one(widths: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
-    layers = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in zip(widths, widths[1:], strict=False)]
+    layers = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in itertools.pairwise(widths)]
     features, mean, scale = rng.normal(size=6), rng.normal(size=6), rng.uniform(0.5, 2, 6)
     gradient = head_gradient(layers, features, mean, scale, 1)
     step = 1e-6
