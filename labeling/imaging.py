@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,6 +19,8 @@ from labeling.errors import CrowdtuneError
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20
+DISPLAY, THUMBNAIL = 1600, 320
+_ORIENTATION = 0x0112
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
 Image.MAX_IMAGE_PIXELS = 2 * MAX_PIXELS  # our own check below is stricter and says more
@@ -111,6 +114,36 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
     if low >= 0 and high <= 65535:
         return np.rint(numbers / 257.0).astype(np.uint8)
     return np.rint((numbers - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An upload made ready: natural size after EXIF transposition, and two upright JPEGs without metadata."""
+
+    extension: str
+    width: int
+    height: int
+    display: bytes
+    thumbnail: bytes
+
+
+def prepare(data: bytes) -> Prepared:
+    """Decode an upload once, for all that people and networks will ever see of it.
+
+    Raises:
+        ImageRefused: See ``open_image``.
+    """
+    header = _identify(data)
+    extension = EXTENSIONS[header.format or ""]
+    width, height = header.size
+    if header.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}:
+        width, height = height, width
+    image = decode_rgb(data, shortest=DISPLAY // 2)
+    display = image if max(image.size) <= DISPLAY else image.copy()
+    display.thumbnail((DISPLAY, DISPLAY), Resampling.LANCZOS, reducing_gap=3.0)
+    return Prepared(
+        extension, width, height, shrink(display, DISPLAY, quality=88), shrink(display, THUMBNAIL, quality=80)
+    )
 
 
 def to_input(image: Image.Image, size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from labeling.models import ApiKey
+from labeling.models import ApiKey, Project
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -29,13 +29,24 @@ def digest(key: str) -> str:
 
 
 def create_key(
-    *, user: User, name: str = "", scopes: tuple[str, ...] = SCOPES, lifetime: timedelta | None = None
+    *,
+    user: User,
+    name: str = "",
+    scopes: tuple[str, ...] = SCOPES,
+    lifetime: timedelta | None = None,
+    project: Project | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; the second value is the only copy of its text."""
+    """Make a key, of one project when one is given; the second value is the only copy of its text."""
     key = secrets.token_urlsafe(32)
     expires_at = timezone.now() + lifetime if lifetime else None
     row = ApiKey.objects.create(
-        user=user, name=name, prefix=key[:8], digest=digest(key), scopes=list(scopes), expires_at=expires_at
+        user=user,
+        name=name[:100],
+        prefix=key[:8],
+        digest=digest(key),
+        scopes=list(scopes),
+        expires_at=expires_at,
+        project=project,
     )
     return row, key
 
@@ -57,6 +68,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed("This key is unknown or has expired. Ask for a new one.", "bad_token")
         if row.last_used_at is None or now - row.last_used_at > TOUCH_EVERY:
             ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
+        row.user.api_key = row  # type: ignore[attr-defined]  # permissions look at the key's project and scopes
         return row.user, row
 
     def authenticate_header(self, request: Request) -> str:

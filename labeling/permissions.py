@@ -22,10 +22,26 @@ NEEDS: dict[str, Role] = {
 }
 # What anyone signed in may do in an open project.
 OPEN_RIGHTS = {"label", "view"}
+# The scope that a key needs for a right; every key may view.
+SCOPE_OF = {"manage": "manage", "review": "manage", "label": "label", "predict": "predict"}
+
+
+def key_opens(user: Any, project: Project) -> bool:
+    """Whether the key that the request came with (if any) is good in this project."""
+    key = getattr(user, "api_key", None)
+    return key is None or key.project_id is None or key.project_id == project.pk
+
+
+def key_has(user: Any, scope: str | None) -> bool:
+    """Whether the key that the request came with (if any) has the scope."""
+    key = getattr(user, "api_key", None)
+    return key is None or scope is None or scope in key.scopes
 
 
 def role_of(user: Any, project: Project) -> str | None:
     """The person's role in the project, or None for a stranger. Superusers own everything."""
+    if not key_opens(user, project):
+        return None
     if project.owner_id == user.pk or user.is_superuser:
         return Role.OWNER
     return Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
@@ -33,6 +49,8 @@ def role_of(user: Any, project: Project) -> str | None:
 
 def may(user: Any, project: Project, right: Right) -> bool:
     role = role_of(user, project)
+    if not key_opens(user, project) or not key_has(user, SCOPE_OF.get(right)):
+        return False
     if role is None:
         return right in OPEN_RIGHTS and project.access == Project.Access.OPEN and user.is_authenticated
     return RANK[Role(role)] >= RANK[NEEDS[right]]
@@ -47,17 +65,22 @@ def require(user: Any, project: Project, right: Right) -> None:
     """
     role = role_of(user, project)
     if role is None:
-        if project.access != Project.Access.OPEN or not user.is_authenticated:
+        if project.access != Project.Access.OPEN or not user.is_authenticated or not key_opens(user, project):
             raise NotFound("There is no such project, or you are not a member of it.")
         if right not in OPEN_RIGHTS:
             raise PermissionDenied(f"This needs the role {NEEDS[right]} in the project; you are a visitor of it.")
     elif RANK[Role(role)] < RANK[NEEDS[right]]:
         raise PermissionDenied(f"This needs the role {NEEDS[right]} in the project; you are {role}.")
+    if not key_has(user, SCOPE_OF.get(right)):
+        raise PermissionDenied(f"This key does not have the scope {SCOPE_OF[right]!r}; make one that has.")
 
 
 def visible_projects(user: Any) -> QuerySet[Project]:
     """The projects that the person can see: own, joined and open ones."""
     if user.is_superuser:
         return Project.objects.all()
+    key = getattr(user, "api_key", None)
+    if key is not None and key.project_id is not None:
+        return Project.objects.filter(pk=key.project_id)
     joined = Membership.objects.filter(user_id=user.pk).values("project_id")
     return Project.objects.filter(Q(owner_id=user.pk) | Q(pk__in=joined) | Q(access=Project.Access.OPEN))

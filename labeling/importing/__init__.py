@@ -1,0 +1,1 @@
+"""Pictures and labels come in: sources of files (upload, archive, addresses, folder) and formats of labels."""

@@ -6,13 +6,14 @@ import decimal
 import secrets
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 MOST_JUDGMENTS = 1000
+SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 
 def invite_token() -> str:
@@ -37,17 +38,31 @@ class Project(models.Model):
     invite = models.CharField(max_length=40, default=invite_token, unique=True)
     workflow = models.CharField(max_length=20, choices=Workflow, default=Workflow.LABEL)
     survey_version = models.PositiveIntegerField(default=1)
-    judgments_min = models.PositiveSmallIntegerField(default=3, validators=[MaxValueValidator(MOST_JUDGMENTS)])
+    judgments_min = models.PositiveSmallIntegerField(
+        default=3, validators=[MinValueValidator(1), MaxValueValidator(MOST_JUDGMENTS)]
+    )
     judgments_max = models.PositiveSmallIntegerField(default=7, validators=[MaxValueValidator(MOST_JUDGMENTS)])
     confidence = models.FloatField(default=0.95, help_text=_("A task retires when its posterior reaches this."))
     aggregator = models.CharField(max_length=30, default="adaptive")
-    lease_seconds = models.PositiveIntegerField(default=600)
-    price_per_judgment = models.DecimalField(max_digits=8, decimal_places=4, default=0)
-    budget = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
-    gold_rate = models.FloatField(default=0.1, help_text=_("Share of claims that are hidden gold, where there is any."))
-    qualification_share = models.FloatField(default=0.8, help_text=_("Share of the qualification test to get right."))
+    lease_seconds = models.PositiveIntegerField(
+        default=600, validators=[MinValueValidator(1), MaxValueValidator(7 * 86_400)]
+    )
+    price_per_judgment = models.DecimalField(
+        max_digits=8, decimal_places=4, default=0, validators=[MinValueValidator(0)]
+    )
+    budget = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    gold_rate = models.FloatField(
+        default=0.1, validators=SHARE, help_text=_("Share of claims that are hidden gold, where there is any.")
+    )
+    qualification_share = models.FloatField(
+        default=0.8, validators=SHARE, help_text=_("Share of the qualification test to get right.")
+    )
     show_suggestions = models.BooleanField(default=False, help_text=_("Show the model's answer as a suggestion."))
-    blind_share = models.FloatField(default=0.2, help_text=_("Share of tasks without it, so anchoring shows."))
+    blind_share = models.FloatField(
+        default=0.2, validators=SHARE, help_text=_("Share of tasks without it, so anchoring shows.")
+    )
     is_paused = models.BooleanField(default=False)
     is_demo = models.BooleanField(default=False)
     # Denormalised in the transaction that causes them, so that no page counts judgments.
@@ -56,6 +71,8 @@ class Project(models.Model):
     retired_count = models.PositiveIntegerField(default=0)
     judgment_count = models.PositiveIntegerField(default=0)
     gold_count = models.PositiveIntegerField(default=0)
+    rule_count = models.PositiveIntegerField(default=0)
+    webhook_count = models.PositiveIntegerField(default=0)
     spent = models.DecimalField(max_digits=14, decimal_places=4, default=0)
     # Grows with every judgment made, withdrawn or imported; the full fit writes down what it has seen.
     answers_version = models.PositiveBigIntegerField(default=0)

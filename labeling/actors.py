@@ -1,0 +1,30 @@
+"""The doors through which messages come in: one to five lines each; the work is elsewhere."""
+
+from __future__ import annotations
+
+import dramatiq
+
+from labeling import jobs, leases, spending
+from labeling.importing import ingest
+
+MINUTE = 60_000
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def import_images(job_id: str) -> None:
+    jobs.run(job_id, ingest.run)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
+def expire_leases() -> None:
+    leases.expire()
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
+def requeue_stuck_jobs() -> None:
+    jobs.requeue_stuck()
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=3)
+def retire_spent(project_id: int) -> None:
+    spending.retire_when_spent(project_id=project_id)

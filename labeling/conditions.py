@@ -1,0 +1,73 @@
+"""``show_if``: whether a question is asked, given the answers so far. Pure; decided on the server.
+
+A condition is one of ``{"question": key, "equals": value}``, ``{"question": key, "in": [values]}``,
+``{"question": key, "contains": value}`` (of a multiple choice), ``{"question": key, "answered": true}``,
+``{"question": key, "at_least" | "at_most": number}``, ``{"all": […]}``, ``{"any": […]}`` and ``{"not": condition}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labeling.questions.kind import BadAnswer
+
+TESTS = ("equals", "in", "contains", "answered", "at_least", "at_most")
+
+
+def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
+    """Return when the condition is well-formed and looks only at earlier questions.
+
+    Raises:
+        BadAnswer: With what was expected and what came.
+    """
+    if not isinstance(condition, dict) or depth > 8:
+        raise BadAnswer(f"expected a condition such as {{'question': …, 'equals': …}}, got {condition!r:.80}.")
+    for name in ("all", "any"):
+        if set(condition) == {name} and isinstance(condition[name], list) and condition[name]:
+            for part in condition[name]:
+                check(part, earlier, depth + 1)
+            return
+    if set(condition) == {"not"}:
+        check(condition["not"], earlier, depth + 1)
+        return
+    tests = [name for name in TESTS if name in condition]
+    if len(tests) != 1 or set(condition) != {"question", tests[0]}:
+        raise BadAnswer(f"expected 'question' and one of {', '.join(TESTS)}; got {', '.join(sorted(condition))}.")
+    if condition["question"] not in earlier:
+        raise BadAnswer(f"show_if looks at {condition['question']!r}, which is not an earlier question.")
+    if tests[0] == "in" and not isinstance(condition["in"], list):
+        raise BadAnswer("'in' takes a list of answers.")
+
+
+def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bool:
+    """Whether the condition is true of the answers; None is always true. A question without an answer makes it false.
+
+    Example:
+        >>> holds({"question": "animal", "equals": "cat"}, {"animal": "cat"})
+        True
+    """
+    if condition is None:
+        return True
+    if "all" in condition:
+        return all(holds(part, answers) for part in condition["all"])
+    if "any" in condition:
+        return any(holds(part, answers) for part in condition["any"])
+    if "not" in condition:
+        return not holds(condition["not"], answers)
+    key = condition["question"]
+    if "answered" in condition:
+        return (answers.get(key) is not None) == bool(condition["answered"])
+    return key in answers and _compare(condition, answers[key])
+
+
+def _compare(condition: Mapping[str, Any], answer: Any) -> bool:
+    if "equals" in condition:
+        return answer == condition["equals"] and isinstance(answer, bool) == isinstance(condition["equals"], bool)
+    if "in" in condition:
+        return any(_compare({"equals": value}, answer) for value in condition["in"])
+    if "contains" in condition:
+        return isinstance(answer, list) and condition["contains"] in answer
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return False
+    return answer >= condition["at_least"] if "at_least" in condition else answer <= condition["at_most"]

@@ -1,0 +1,157 @@
+"""Members of a zip or tar that a stranger sent, one at a time, each under limits. Pure.
+
+Nothing is ever written under a member's name, so ``../`` can do no harm; it is refused all the same, because whoever
+made such an archive meant something by it. Links, devices, encrypted and nested archives are refused by name, a member
+is read only up to the limit whatever its header claims, and the sum of all is limited.
+"""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO
+
+from labeling.errors import CrowdtuneError
+
+MOST_MEMBERS = 500_000
+MOST_TOTAL = 200 * 2**30
+# A photograph hardly shrinks in a zip; what grows more than this was made to.
+MOST_RATIO = 200
+_NESTED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
+_JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+class MemberRefused(CrowdtuneError):
+    """One member, or the whole archive, cannot be taken; ``code`` and ``message`` say why."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """``read`` returns at most the limit's bytes or raises MemberRefused."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
+    """Every file in the archive, in its order; the same order each time, so an import can go on where it stopped.
+
+    Args:
+        file: Seekable.
+        most_bytes: The most that is taken of one member.
+
+    Raises:
+        MemberRefused: not_an_archive or damaged_archive.
+    """
+    if zipfile.is_zipfile(file):
+        file.seek(0)
+        yield from _zip(file, most_bytes)
+        return
+    file.seek(0)
+    try:
+        archive = tarfile.open(fileobj=file, mode="r:*")
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise MemberRefused("not_an_archive", "Expected a zip or a tar (also .gz, .bz2, .xz); this is none.") from error
+    with archive:
+        yield from _tar(archive, most_bytes)
+
+
+def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise MemberRefused("damaged_archive", f"The zip is damaged: {error}.") from error
+    with archive:
+        total = 0
+        for number, info in enumerate(archive.infolist()):
+            if info.is_dir() or _is_junk(info.filename):
+                continue
+            total += info.file_size
+            _check_sums(number, total)
+            yield Member(info.filename, lambda info=info: _read_zip(archive, info, most_bytes))  # type: ignore[misc]
+
+
+def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) -> bytes:
+    _check_name(info.orig_filename)
+    mode = info.external_attr >> 16
+    if mode and stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
+        raise MemberRefused("link", "Links and devices in an archive are not followed.")
+    if info.flag_bits & 0x1:
+        raise MemberRefused("encrypted", "The member is encrypted; send the archive without a password.")
+    if info.file_size > most_bytes or info.file_size > MOST_RATIO * max(info.compress_size, 1024):
+        raise _too_large(most_bytes, info.file_size)
+    try:
+        with archive.open(info) as member:
+            return _bounded(member, most_bytes)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise MemberRefused("damaged", f"The member cannot be unpacked: {error}.") from error
+    except Exception as error:  # zlib.error, lzma.LZMAError: each codec has its own and they share no parent
+        raise MemberRefused("damaged", f"The member cannot be unpacked: {error}.") from error
+
+
+def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
+    total = 0
+    number = 0
+    while True:
+        try:
+            info = archive.next()
+        except Exception as error:  # a cut-off compressed stream raises its codec's own error
+            raise MemberRefused("damaged_archive", f"The tar is cut off or damaged: {error}.") from error
+        if info is None:
+            return
+        archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+        if info.isdir() or _is_junk(info.name):
+            continue
+        number += 1
+        total += info.size
+        _check_sums(number, total)
+        yield Member(info.name, lambda info=info: _read_tar(archive, info, most_bytes))  # type: ignore[misc]
+
+
+def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, most_bytes: int) -> bytes:
+    _check_name(info.name)
+    if not info.isreg():
+        raise MemberRefused("link", "Links and devices in an archive are not followed.")
+    if info.size > most_bytes:
+        raise _too_large(most_bytes, info.size)
+    try:
+        member = archive.extractfile(info)
+        return b"" if member is None else _bounded(member, most_bytes)
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise MemberRefused("damaged", f"The member cannot be unpacked: {error}.") from error
+
+
+def _bounded(member: IO[bytes], most_bytes: int) -> bytes:
+    """Never more than the limit in memory, whatever the header said."""
+    data = member.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise _too_large(most_bytes, len(data))
+    return data
+
+
+def _too_large(most_bytes: int, size: int) -> MemberRefused:
+    return MemberRefused("too_large", f"At most {most_bytes // 2**20} MB a file are taken, got {size} bytes unpacked.")
+
+
+def _check_name(name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or "\x00" in name or (len(name) > 1 and name[1] == ":"):
+        raise MemberRefused("unsafe_name", f"The name {name!r:.120} leads out of the archive.")
+    if path.suffix.lower() in _NESTED:
+        raise MemberRefused("nested_archive", "Archives inside an archive are not opened; send them by themselves.")
+
+
+def _is_junk(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(set(parts) & _JUNK) or (bool(parts) and parts[-1].startswith("._"))
+
+
+def _check_sums(number: int, total: int) -> None:
+    if number > MOST_MEMBERS:
+        raise MemberRefused("too_many_files", f"At most {MOST_MEMBERS} files in one archive are taken.")
+    if total > MOST_TOTAL:
+        raise MemberRefused("too_large", f"The archive unpacks to more than {MOST_TOTAL // 2**30} GB.")

@@ -1,0 +1,128 @@
+"""An import job: each file becomes an image and its task, once, however often the job is killed. Worker-side.
+
+Files are decoded and stored in batches, outside of any transaction; then rows, counters, errors and the position
+reached are written in one. A killed import goes on after the last batch, and a file that it had stored already has the
+same content under the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from labeling import goldmarks, imaging, storage, tasks
+from labeling.errors import CrowdtuneError
+from labeling.importing import sources
+from labeling.jobs import Report
+from labeling.models import Image, Job, Project
+
+BATCH = 24
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A decoded and stored file, or why it was refused."""
+
+    name: str
+    image: Image | None
+    error: CrowdtuneError | None = None
+
+
+def run(job: Job, report: Report) -> dict[str, Any]:
+    """The work of an import job; see ``labeling.jobs.run``."""
+    arguments = job.arguments
+    position = int(report.result.get("position", 0))
+    total = sources.size(arguments)
+    counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates")}
+    waiting = itertools.islice(sources.items(arguments), position, None)
+    try:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
+            while batch := list(itertools.islice(waiting, BATCH)):
+                ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
+                position += len(batch)
+                with transaction.atomic():
+                    _write(job.project, ready, arguments.get("gold") or {}, counts, report)
+                    report.result.update(counts, position=position)
+                    done = position / total if total else min(position / (position + 200), 0.99)
+                    report.checkpoint(done, f"{position}{f' of {total}' if total else ''} files")
+    except CrowdtuneError as error:  # the archive as a whole
+        report.error(arguments.get("archive", {}).get("name", ""), error.code, error.message)
+        if not counts["imported"] and not counts["duplicates"]:
+            raise
+    sources.clean(job.pk)
+    return {**counts, "refused": report.result.get("refused", 0)}
+
+
+def prepare(project_id: int, item: sources.Item) -> Ready:
+    """Read, decode and store one file."""
+    try:
+        data = item.read()
+        prepared = imaging.prepare(data)
+    except CrowdtuneError as error:
+        return Ready(item.name, None, error)
+    except FileNotFoundError:
+        return Ready(item.name, None, CrowdtuneError("missing", "The file is not there any more; send it again."))
+    sha256 = hashlib.sha256(data).hexdigest()
+    names = {
+        "original": storage.image_name(project_id, sha256, "original", prepared.extension),
+        "display": storage.image_name(project_id, sha256, "display", "jpg"),
+        "thumbnail": storage.image_name(project_id, sha256, "thumbnail", "jpg"),
+    }
+    for variant, content in (("original", data), ("display", prepared.display), ("thumbnail", prepared.thumbnail)):
+        storage.put(names[variant], content)
+    image = Image(
+        project_id=project_id,
+        sha256=sha256,
+        name=item.name[-300:],
+        width=prepared.width,
+        height=prepared.height,
+        byte_count=len(data),
+        **names,
+    )
+    return Ready(item.name, image)
+
+
+def _write(
+    project: Project, ready: Iterable[Ready], gold: dict[str, Any], counts: dict[str, int], report: Report
+) -> None:
+    good: dict[str, Image] = {}
+    for item in ready:
+        if item.error is not None:
+            report.error(item.name, item.error.code, item.error.message)
+        elif item.image is not None and item.image.sha256 in good:
+            counts["duplicates"] += 1
+        elif item.image is not None:
+            good[item.image.sha256] = item.image
+    new = add_rows(project, list(good.values()))
+    counts["imported"] += len(new)
+    counts["duplicates"] += len(good) - len(new)
+    if gold:
+        goldmarks.mark_by_name(project=project, images=list(good.values()), gold=gold, report=report.error)
+
+
+def add_rows(project: Project, images: list[Image]) -> list[Image]:
+    """Insert the images that the project does not have, each with its first task; returns them."""
+    stage = tasks.first_stage(project)
+    with transaction.atomic():
+        # The project's row is the lock: two imports that bring the same bytes come one after the other.
+        row = Project.objects.select_for_update().get(pk=project.pk)
+        there = set(
+            Image.objects.filter(project=project, sha256__in=[i.sha256 for i in images]).values_list(
+                "sha256", flat=True
+            )
+        )
+        new = Image.objects.bulk_create([image for image in images if image.sha256 not in there])
+        made = tasks.open_for_all(images=new, project=row, stage=stage)
+        if new:
+            Project.objects.filter(pk=project.pk).update(
+                image_count=F("image_count") + len(new), task_count=F("task_count") + made
+            )
+    return new

@@ -1,0 +1,186 @@
+"""Long work that a person waits for: claimed once, reported as it goes, resumed after a crash.
+
+An actor calls ``run(job_id, work)``. The row is claimed by a conditional UPDATE, so a message that comes twice does its
+work once. A thread keeps the heartbeat; a row whose heartbeat is old is queued again by ``requeue_stuck``, and the next
+``attempt`` goes on from the last checkpoint. Every write carries the attempt's number: a process that was only slow
+finds out that another has taken over, and stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from labeling.errors import CrowdtuneError
+from labeling.models import Job, Project
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 5.0
+STUCK_AFTER = timedelta(seconds=30)
+UNSENT_AFTER = timedelta(seconds=60)
+MOST_ATTEMPTS = 5
+MOST_ERRORS = 1000
+PROGRESS_SECONDS = 0.5
+
+
+class JobLost(Exception):
+    """The job was cancelled, or another process has taken it over: stop without writing anything more."""
+
+
+def start(
+    *,
+    project: Project,
+    kind: str,
+    arguments: dict[str, Any],
+    requested_by: User | None,
+    actor: dramatiq.Actor[Any, Any],
+    job_id: uuid.UUID | None = None,
+) -> Job:
+    """Create the row and send ``actor`` its id, in one transaction."""
+    with transaction.atomic():
+        job = Job.objects.create(
+            id=job_id or uuid.uuid4(),
+            project=project,
+            kind=kind,
+            arguments=arguments,
+            requested_by=requested_by,
+            actor=actor.actor_name,
+        )
+        actor.send(str(job.id))
+    return job
+
+
+class Report:
+    """What the work says while it runs. Every call raises JobLost when the job is no longer ours."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.errors: list[dict[str, str]] = list(job.errors)
+        self.result: dict[str, Any] = dict(job.result)
+        self._written = 0.0
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """At most two writes a second."""
+        if time.monotonic() - self._written >= PROGRESS_SECONDS:
+            self._write(progress=min(max(fraction, 0.0), 1.0), message=message[:500])
+
+    def error(self, item: str, code: str, message: str) -> None:
+        """One refused item; it is written with the next checkpoint."""
+        self.result["refused"] = self.result.get("refused", 0) + 1
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append({"item": item[:300], "code": code, "message": message[:500]})
+
+    def checkpoint(self, fraction: float, message: str = "") -> None:
+        """Write the result and errors so far: call it in the transaction that writes what they tell of."""
+        self._write(progress=min(fraction, 1.0), message=message[:500], result=self.result, errors=self.errors)
+
+    def _write(self, **values: Any) -> None:
+        self._written = time.monotonic()
+        if not _mine(self.job).update(heartbeat_at=timezone.now(), **values):
+            raise JobLost
+
+
+def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> None:
+    """Claim the job, do its work and record how it ended. Returns at once when it is not there to claim."""
+    job = _claim(job_id)
+    if job is None:
+        return
+    report = Report(job)
+    try:
+        with _heartbeat(job):
+            result = work(job, report)
+    except JobLost:
+        logger.info("job %s: cancelled or taken over; stopped", job.id)
+    except CrowdtuneError as error:
+        _finish(job, Job.State.FAILED, report, error.message)
+    except Exception as error:  # the door of all work: whatever broke is recorded for the person who waits
+        logger.exception("job %s (%s) failed", job.id, job.kind)
+        _finish(job, Job.State.FAILED, report, f"Something broke on our side ({type(error).__name__}); see the log.")
+    else:
+        report.result.update(result or {})
+        _finish(job, Job.State.SUCCEEDED, report, "")
+
+
+def cancel(*, job: Job) -> bool:
+    """Stop the job; work that is under way notices at its next report. False when it had ended before."""
+    live = Job.objects.filter(pk=job.pk, state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    return bool(live.update(state=Job.State.CANCELLED, finished_at=timezone.now(), message="Cancelled."))
+
+
+def requeue_stuck() -> int:
+    """Send again what a dead process left running, or what never started; returns how many."""
+    now = timezone.now()
+    silent = Q(state=Job.State.RUNNING) & (Q(heartbeat_at__lt=now - STUCK_AFTER) | Q(heartbeat_at=None))
+    unsent = Q(state=Job.State.QUEUED, created_at__lt=now - UNSENT_AFTER) & (
+        Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - UNSENT_AFTER)
+    )
+    sent = 0
+    for job in Job.objects.filter(silent | unsent).exclude(actor="").only("id", "actor", "attempts", "state"):
+        with transaction.atomic():
+            if job.attempts >= MOST_ATTEMPTS:
+                message = f"Given up after {job.attempts} attempts; see the log."
+                Job.objects.filter(silent | unsent, pk=job.pk).update(
+                    state=Job.State.FAILED, finished_at=now, message=message
+                )
+            # The heartbeat of a queued row says when it was last sent.
+            elif Job.objects.filter(silent | unsent, pk=job.pk).update(state=Job.State.QUEUED, heartbeat_at=now):
+                dramatiq.get_broker().get_actor(job.actor).send(str(job.id))
+                sent += 1
+    return sent
+
+
+def _mine(job: Job) -> Any:
+    return Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempts=job.attempts)
+
+
+def _claim(job_id: str) -> Job | None:
+    claimed = Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(
+        state=Job.State.RUNNING, heartbeat_at=timezone.now(), attempts=F("attempts") + 1
+    )
+    return Job.objects.select_related("project", "requested_by").get(pk=job_id) if claimed else None
+
+
+def _finish(job: Job, state: str, report: Report, message: str) -> None:
+    values: dict[str, Any] = {"state": state, "finished_at": timezone.now(), "result": report.result}
+    if state == Job.State.SUCCEEDED:
+        values["progress"] = 1.0
+    if message or state == Job.State.SUCCEEDED:
+        values["message"] = message[:500]
+    _mine(job).update(errors=report.errors, **values)
+
+
+@contextlib.contextmanager
+def _heartbeat(job: Job) -> Iterator[None]:
+    """A thread with a connection of its own, so that one long step does not look like a death."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT_SECONDS):
+            try:
+                close_old_connections()
+                _mine(job).update(heartbeat_at=timezone.now())
+            except Exception:  # a database restart: the next beat tries again
+                logger.warning("job %s: a heartbeat failed", job.id, exc_info=True)
+        connection.close()
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{job.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,251 @@
+"""The statements of leasing: which task is next for a worker, and what becomes of leases. Worker-side, PostgreSQL only.
+
+Plain SQL, because each verb here is one statement that many people wait for at once. The claim order is the partial
+index ``task_claim_order``: only open tasks with a free slot are in it, so it stays small. A claim looks at the head of
+that order first; a worker who has been through the head goes on after the last task judged; only then is all of the
+order searched, waiting for rows that others hold, so "nothing is left" is never said because of somebody's lock.
+
+Two claims of one person at the same moment may choose the same slot; the unique index refuses the second, which then
+looks again. Source: https://www.postgresql.org/docs/current/sql-select.html (FOR UPDATE, SKIP LOCKED).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from django.db import IntegrityError, connection, transaction
+
+HEAD = 32
+AFTER = 8
+TRIES = 10
+
+
+class Lease(NamedTuple):
+    """A live assignment with what is needed to show its task; ``upcoming`` are images that will probably be next."""
+
+    id: uuid.UUID
+    task_id: int
+    stage: str
+    payload: dict[str, Any]
+    image_id: int
+    image_name: str
+    width: int
+    height: int
+    display: str
+    created_at: datetime.datetime
+    expires_at: datetime.datetime
+    upcoming: list[dict[str, Any]]
+
+
+_UNSEEN = """
+    NOT EXISTS (SELECT 1 FROM labeling_assignment x WHERE x.task_id = t.id AND x.worker_id = %(worker)s
+                AND x.state IN ('leased', 'submitted', 'skipped'))
+    AND NOT EXISTS (SELECT 1 FROM labeling_judgment y WHERE y.task_id = t.id AND y.worker_id = %(worker)s
+                    AND y.withdrawn_at IS NULL)"""
+_FREE = "t.project_id = %(project)s AND t.state = 'open' AND t.open_slots > 0"
+_ORDER = "ORDER BY t.priority DESC, t.random, t.id"
+
+_LIVE = """
+live AS MATERIALIZED (
+    SELECT a.id, a.task_id, a.created_at, a.expires_at FROM labeling_assignment a
+    WHERE a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = 'leased' AND a.expires_at > now()
+)"""
+_SHOW = """
+SELECT l.id, t.id, t.stage, t.payload, i.id, i.name, i.width, i.height, i.display, l.created_at, l.expires_at,
+       {upcoming}
+FROM (SELECT * FROM live UNION ALL SELECT * FROM made) l
+JOIN labeling_task t ON t.id = l.task_id
+JOIN labeling_image i ON i.id = t.image_id
+ORDER BY l.created_at, l.id"""
+_UPCOMING = f"""(
+    SELECT json_agg(json_build_object('task', n.id, 'id', n.image_id, 'display', n.display)) FROM (
+        SELECT t.id, t.image_id, j.display FROM pool p JOIN labeling_task t ON t.id = p.id
+        JOIN labeling_image j ON j.id = t.image_id
+        WHERE {_UNSEEN} {_ORDER} LIMIT 4) n)"""
+_POOLS = {
+    "head": f"SELECT t.id FROM labeling_task t WHERE {_FREE} {_ORDER} LIMIT {HEAD}",
+    "after": f"""SELECT t.id FROM labeling_task t WHERE {_FREE} AND t.priority = %(priority)s
+                 AND (t.random, t.id) > (%(random)s, %(id)s) AND {_UNSEEN}
+                 ORDER BY t.random, t.id LIMIT {AFTER}""",
+    "all": f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT {AFTER}",
+}
+
+
+def _claim_statement(pool: str, skip: str) -> str:
+    return f"""WITH {_LIVE},
+pool AS MATERIALIZED ({_POOLS[pool]}),
+candidate AS (
+    SELECT t.id, t.wanted FROM labeling_task t WHERE t.id IN (SELECT id FROM pool) AND {_FREE} AND {_UNSEEN} {_ORDER}
+    LIMIT greatest(0, %(hold)s - (SELECT count(*) FROM live)) FOR UPDATE OF t {skip}
+),
+taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM candidate c WHERE t.id = c.id),
+made AS (
+    INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at)
+    SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s,
+           (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE NOT EXISTS (
+               SELECT 1 FROM labeling_assignment a
+               WHERE a.task_id = c.id AND a.slot = s AND a.state IN ('leased', 'submitted'))),
+           'leased', '', clock_timestamp(), now() + make_interval(secs => %(seconds)s)
+    FROM candidate c RETURNING id, task_id, created_at, expires_at
+)
+{_SHOW.format(upcoming=_UPCOMING)}"""
+
+
+_CLAIMS = {
+    "head": _claim_statement("head", "SKIP LOCKED"),
+    "after": _claim_statement("after", "SKIP LOCKED"),
+    "all": _claim_statement("all", ""),
+}
+_POSITION = """
+SELECT t.priority, t.random, t.id FROM (
+    SELECT task_id FROM labeling_judgment WHERE worker_id = %(worker)s AND project_id = %(project)s
+    ORDER BY id DESC LIMIT 20) j
+JOIN labeling_task t ON t.id = j.task_id AND NOT t.is_gold ORDER BY t.priority, t.random DESC LIMIT 1"""
+_GOLD = f"""WITH {_LIVE},
+candidate AS (
+    SELECT t.id, t.wanted FROM labeling_gold g JOIN labeling_task t ON t.id = g.task_id
+    WHERE t.project_id = %(project)s AND t.is_gold AND g.use = %(use)s AND t.wanted < 32000 AND {_UNSEEN}
+    ORDER BY {{order}} LIMIT (SELECT CASE WHEN count(*) < %(hold)s THEN 1 ELSE 0 END FROM live) FOR UPDATE OF t
+),
+taken AS (UPDATE labeling_task t SET wanted = t.wanted + 1 FROM candidate c WHERE t.id = c.id),
+made AS (
+    INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at)
+    SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '', clock_timestamp(),
+           now() + make_interval(secs => %(seconds)s)
+    FROM candidate c RETURNING id, task_id, created_at, expires_at
+)
+{_SHOW.format(upcoming="NULL")}"""
+# Hidden gold starts at a random place of the order; practice and the test keep the owner's order.
+_HIDDEN_GOLD = _GOLD.format(order="(t.random < %(from)s), t.random")
+_ORDERED_GOLD = _GOLD.format(order="g.position, t.id")
+_SHOW_LIVE = f"WITH {_LIVE}, made AS (SELECT * FROM live WHERE false) {_SHOW.format(upcoming='NULL')}"
+
+
+def live(*, project_id: int, worker_id: int) -> list[Lease]:
+    """The worker's live leases, oldest first."""
+    return _leases(_SHOW_LIVE, {"project": project_id, "worker": worker_id})
+
+
+def claim(*, project_id: int, worker_id: int, hold: int, seconds: int) -> list[Lease]:
+    """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when nothing more is left."""
+    values: dict[str, Any] = {"project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds}
+    leases = _leases(_CLAIMS["head"], values)
+    if len(leases) >= hold:
+        return leases
+    position = fetch(_POSITION, values)
+    if position:
+        after = {**values, "priority": position[0][0], "random": position[0][1], "id": position[0][2]}
+        leases = _leases(_CLAIMS["after"], after)
+        if len(leases) >= hold:
+            return leases
+    return _leases(_CLAIMS["all"], values)
+
+
+def claim_gold(*, project_id: int, worker_id: int, hold: int, seconds: int, use: str, start: float) -> list[Lease]:
+    """Like ``claim``, from tasks whose answer is known."""
+    values = {"project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds, "use": use, "from": start}
+    return _leases(_HIDDEN_GOLD if use == "hidden" else _ORDERED_GOLD, values)
+
+
+_EXPIRE = """
+WITH over AS (
+    SELECT id FROM labeling_assignment
+    WHERE state = 'leased' AND expires_at <= now() {only} ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
+),
+gone AS (UPDATE labeling_assignment a SET state = 'expired' FROM over WHERE a.id = over.id RETURNING a.task_id),
+freed AS (SELECT task_id, count(*) AS slots FROM gone GROUP BY task_id),
+back AS (
+    UPDATE labeling_task t SET open_slots = t.open_slots + f.slots FROM freed f
+    WHERE t.id = f.task_id AND t.state = 'open' RETURNING t.id
+)
+SELECT count(*) FROM gone"""
+
+
+def expire(*, project_id: int | None = None) -> int:
+    """Give back the slots of leases that are over; returns how many."""
+    only = "" if project_id is None else "AND project_id = %(project)s"
+    return int(fetch(_EXPIRE.format(only=only), {"project": project_id})[0][0])
+
+
+_END = """
+WITH ended AS (
+    UPDATE labeling_assignment SET state = %(state)s, reason = %(reason)s
+    WHERE id = %(id)s AND worker_id = %(worker)s AND state = 'leased' RETURNING task_id, project_id
+),
+back AS (
+    UPDATE labeling_task t SET open_slots = t.open_slots + 1 FROM ended e
+    WHERE t.id = e.task_id AND t.state = 'open' RETURNING t.id
+)
+SELECT task_id, project_id FROM ended"""
+
+
+def end(*, assignment_id: uuid.UUID, worker_id: int, state: str, reason: str) -> tuple[int, int] | None:
+    """End a live lease without an answer: ``(task, project)``, or None when it was not live."""
+    values = {"id": assignment_id, "worker": worker_id, "state": state, "reason": reason[:300]}
+    rows = fetch(_END, values)
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+_SKIP = """
+UPDATE labeling_membership SET skip_count = skip_count + 1
+WHERE project_id = %(project)s AND user_id = %(worker)s RETURNING id"""
+
+
+def count_skip(*, project_id: int, worker_id: int) -> None:
+    fetch(_SKIP, {"project": project_id, "worker": worker_id})
+
+
+_RETAKE = """
+WITH room AS (
+    SELECT t.id, t.wanted FROM labeling_task t JOIN labeling_assignment a ON a.task_id = t.id
+    WHERE a.id = %(id)s AND a.state IN ('expired', 'withdrawn') AND t.state = 'open' AND t.open_slots > 0
+    FOR UPDATE OF t
+),
+taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM room WHERE t.id = room.id)
+UPDATE labeling_assignment a SET state = 'leased', expires_at = now() + make_interval(secs => %(seconds)s),
+    slot = (SELECT min(s) FROM generate_series(0, room.wanted - 1) s WHERE NOT EXISTS (
+        SELECT 1 FROM labeling_assignment o
+        WHERE o.task_id = room.id AND o.slot = s AND o.state IN ('leased', 'submitted')))
+FROM room WHERE a.id = %(id)s RETURNING a.id"""
+
+
+def retake(*, assignment_id: uuid.UUID, seconds: int) -> bool:
+    """Lease an expired assignment again when nobody has taken its slot."""
+    try:
+        with transaction.atomic():
+            return bool(fetch(_RETAKE, {"id": assignment_id, "seconds": seconds}))
+    except IntegrityError:
+        return False
+
+
+def _leases(statement: str, values: dict[str, Any]) -> list[Lease]:
+    for attempt in range(TRIES):
+        try:
+            if connection.in_atomic_block:
+                with transaction.atomic():
+                    return [_lease(row) for row in fetch(statement, values)]
+            return [_lease(row) for row in fetch(statement, values)]
+        except IntegrityError:
+            if attempt == TRIES - 1:
+                raise
+    return []
+
+
+def _lease(row: Sequence[Any]) -> Lease:
+    payload = json.loads(row[3]) if isinstance(row[3], str) else row[3]
+    upcoming = json.loads(row[11]) if isinstance(row[11], str) else row[11]
+    own = row[1]
+    return Lease(*row[:3], payload or {}, *row[4:11], [n for n in upcoming or [] if n["task"] != own])
+
+
+def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Run one prepared statement on Django's connection, in its transaction when there is one."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, values, prepare=True)
+        return cursor.fetchall()

@@ -1,0 +1,58 @@
+"""The verbs of the labeling room: keyword-only, typed, atomic. They return the row, or raise a CrowdtuneError.
+
+One file a theme; import the verbs from here.
+"""
+
+from __future__ import annotations
+
+from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
+from labeling.services.golds import remove_gold, set_gold
+from labeling.services.images import add_images, delete_images, import_images
+from labeling.services.judging import preview_right, submit_judgment, undo_last
+from labeling.services.members import (
+    add_member,
+    change_member,
+    ensure_member,
+    join_by_invite,
+    pause_worker,
+    remove_member,
+    resume_worker,
+)
+from labeling.services.projects import change_project, create_project, delete_project, renew_invite
+from labeling.services.review import decide_task, reopen_task, retire_task
+from labeling.services.surveys import replace_survey
+from labeling.services.tasks import open_more, open_task_for, raise_priority, retire_when_spent
+
+__all__ = [
+    "add_images",
+    "add_member",
+    "change_member",
+    "change_project",
+    "claim_assignment",
+    "claim_leases",
+    "create_project",
+    "decide_task",
+    "delete_images",
+    "delete_project",
+    "ensure_member",
+    "import_images",
+    "join_by_invite",
+    "open_more",
+    "open_task_for",
+    "pause_worker",
+    "preview_right",
+    "raise_priority",
+    "release_assignment",
+    "remove_gold",
+    "remove_member",
+    "renew_invite",
+    "reopen_task",
+    "replace_survey",
+    "resume_worker",
+    "retire_task",
+    "retire_when_spent",
+    "set_gold",
+    "skip_assignment",
+    "submit_judgment",
+    "undo_last",
+]

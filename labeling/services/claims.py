@@ -1,0 +1,95 @@
+"""Claiming the next task, and giving it back: a lease that ends by itself."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+
+from labeling import leases
+from labeling.errors import CrowdtuneError
+from labeling.leases import Lease
+from labeling.models import Assignment, Gold, Membership, Project
+from labeling.services.members import ensure_member
+
+MOST_HELD = 10
+# Within so many judgments of the budget's end, leases under way are counted against it.
+NEAR_THE_END = 2000
+
+
+def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
+    """The task that this person should do now: the live lease if there is one, else the next; None when none is left.
+
+    Raises:
+        CrowdtuneError: project_paused, worker_paused or not_qualified, each with what to do.
+    """
+    found = claim_leases(project=project, member=ensure_member(project=project, user=worker))
+    if not found:
+        return None
+    rows = Assignment.objects.select_related("task__image", "task__project", "worker")
+    return rows.get(pk=found[0].id)
+
+
+def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list[Lease]:
+    """Bring the worker's live leases up to ``hold``, oldest first; an empty list when nothing is left for them."""
+    _refuse_paused(project, member)
+    values = {"project_id": project.pk, "worker_id": member.user_id, "seconds": project.lease_seconds}
+    hold = _affordable(project, min(max(hold, 1), MOST_HELD))
+    if hold < 1:
+        return leases.live(project_id=project.pk, worker_id=member.user_id)
+    if member.phase in {Membership.Phase.PRACTICE, Membership.Phase.QUALIFICATION}:
+        return leases.claim_gold(**values, hold=1, use=member.phase, start=0.0)
+    if project.gold_count and random.random() < project.gold_rate:
+        found = leases.claim_gold(**values, hold=hold, use=Gold.Use.HIDDEN, start=random.random())
+        if found:
+            return found
+    found = leases.claim(**values, hold=hold)
+    if not found and leases.expire(project_id=project.pk):
+        found = leases.claim(**values, hold=hold)
+    return found
+
+
+def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:
+    """Give the task back and not be asked about it again."""
+    ended = _end(assignment_id, worker, Assignment.State.SKIPPED, reason)
+    if ended:
+        leases.count_skip(project_id=ended[1], worker_id=worker.pk)
+
+
+def release_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:
+    """Give the task back; it may come again."""
+    _end(assignment_id, worker, Assignment.State.RELEASED, reason)
+
+
+def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tuple[int, int] | None:
+    """None when it was in this state already: saying it twice is saying it once."""
+    ended = leases.end(assignment_id=assignment_id, worker_id=worker.pk, state=state, reason=reason)
+    if ended:
+        return ended
+    found = Assignment.objects.filter(pk=assignment_id, worker_id=worker.pk).values_list("state", flat=True).first()
+    if found is None:
+        raise CrowdtuneError("not_found", "There is no such assignment of yours.", 404)
+    if found in {state, Assignment.State.EXPIRED}:
+        return None
+    raise CrowdtuneError("assignment_over", f"This assignment is {found} already; claim the next one.", 409)
+
+
+def _refuse_paused(project: Project, member: Membership) -> None:
+    if project.is_paused:
+        raise CrowdtuneError("project_paused", "The owner has paused this project. Come back later.", 409)
+    if member.is_paused:
+        why = member.paused_because or "The owner has paused your work here."
+        raise CrowdtuneError("worker_paused", f"You are paused: {why} You can appeal.", 403)
+    if member.phase == Membership.Phase.FAILED:
+        raise CrowdtuneError("not_qualified", "The qualification test was not passed. You can appeal.", 403)
+
+
+def _affordable(project: Project, hold: int) -> int:
+    """How many leases the budget allows this worker to hold."""
+    if project.budget is None or not project.price_per_judgment:
+        return hold
+    left = int((project.budget - project.spent) / project.price_per_judgment)
+    if left > NEAR_THE_END:
+        return hold
+    others = Assignment.objects.filter(project=project, state=Assignment.State.LEASED).count()
+    return hold if others < left else 0

@@ -1,0 +1,40 @@
+"""Known answers: set by an owner for hidden gold, practice and the qualification test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from labeling import audit, goldmarks, tasks
+from labeling.models import Consensus, Gold, Project, Task
+
+
+def set_gold(
+    *, task: Task, answers: Any, user: Any, use: str = Gold.Use.HIDDEN, explanation: str = "", position: int = 0
+) -> Gold:
+    """Make the task's answer known. The worker page asks it as it asks every other.
+
+    Raises:
+        CrowdtuneError: bad_gold.
+    """
+    project = task.project
+    entry = goldmarks.normal(project, answers)
+    entry.update(use=use, explanation=explanation, position=position)
+    with transaction.atomic():
+        gold = goldmarks.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
+        audit.write(project=project, user=user, action="gold_set", changes={"task": task.pk, "use": use})
+    return gold
+
+
+def remove_gold(*, task: Task, user: Any) -> None:
+    """Make the task an ordinary one again: it is open and wants the project's minimum of judgments."""
+    project = Project.objects.get(pk=task.project_id)
+    with transaction.atomic():
+        Gold.objects.filter(task=task).delete()
+        Consensus.objects.filter(task=task, method=goldmarks.GOLD_METHOD).delete()
+        Task.objects.filter(pk=task.pk).update(is_gold=False)
+        fresh = Task.objects.get(pk=task.pk)
+        tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))
+        goldmarks.count(project)
+        audit.write(project=project, user=user, action="gold_removed", changes={"task": task.pk})

@@ -1,0 +1,124 @@
+"""Images come into a project through a background job, and leave it with all that hangs on them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import F
+
+from labeling import audit, goldmarks, jobs
+from labeling.actors import import_images as import_actor
+from labeling.errors import CrowdtuneError
+from labeling.importing import fetch, ingest, sources
+from labeling.models import Image, Job, Judgment, Project, Task
+
+MOST_URLS = 100_000
+
+
+def import_images(
+    *,
+    project: Project,
+    user: Any,
+    files: Sequence[UploadedFile] = (),
+    archive: UploadedFile | None = None,
+    urls: Sequence[str] = (),
+    folder: Path | None = None,
+    gold: Mapping[str, Any] | None = None,
+) -> Job:
+    """Start importing from one source: uploaded files, an archive, addresses, or a folder of this machine.
+
+    Uploads are moved into storage before the job starts. ``folder`` is for commands, never for what a request says.
+
+    Args:
+        gold: Known answers by file name, as ``labeling.goldmarks.normal`` reads them.
+
+    Raises:
+        CrowdtuneError: invalid, when not exactly one source is given; bad_url; bad_gold.
+    """
+    given = [
+        name for name, value in (("files", files), ("archive", archive), ("urls", urls), ("folder", folder)) if value
+    ]
+    if len(given) != 1:
+        came = ", ".join(given) or "nothing"
+        raise CrowdtuneError("invalid", f"Send one of: files, an archive (zip or tar), or urls; got {came}.")
+    job_id = uuid.uuid4()
+    arguments: dict[str, Any] = {"gold": goldmarks.check(project, gold)} if gold else {}
+    if files:
+        arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
+    elif archive is not None:
+        arguments["archive"] = _spool(job_id, 0, archive)
+    elif urls:
+        arguments["urls"] = _checked_urls(urls)
+    else:
+        arguments["folder"] = str(folder)
+    return jobs.start(
+        project=project,
+        kind="import_images",
+        arguments=arguments,
+        requested_by=user if getattr(user, "pk", None) else None,
+        actor=import_actor,
+        job_id=job_id,
+    )
+
+
+def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]:
+    """Move an upload into storage: from its temporary file it is renamed, not copied."""
+    name = default_storage.save(f"{sources.spool_folder(job_id)}/{number:06d}", file)
+    file.close()
+    return {"name": file.name or f"file {number + 1}", "spool": name}
+
+
+def _checked_urls(urls: Sequence[str]) -> list[str]:
+    if len(urls) > MOST_URLS:
+        raise CrowdtuneError("invalid", f"At most {MOST_URLS} addresses at once, got {len(urls)}.", fields={"urls": []})
+    return [fetch.check_url(url) for url in urls]
+
+
+def add_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:
+    """Add a few pictures at once, by name, without a job; returns those that are new.
+
+    Raises:
+        ImageRefused: The first picture that cannot be taken; none is added then.
+    """
+    ready = []
+    for name, data in images.items():
+        item = ingest.prepare(project.pk, sources.Item(name, lambda data=data: data))  # type: ignore[misc]
+        if item.error is not None:
+            raise item.error
+        ready.append(item.image)
+    return ingest.add_rows(project, [image for image in ready if image is not None])
+
+
+def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
+    """Delete images with their tasks and judgments; the files go after the commit."""
+    with transaction.atomic():
+        row = Project.objects.select_for_update().get(pk=project.pk)
+        images = list(Image.objects.filter(project=row, pk__in=list(ids)))
+        tasks = Task.objects.filter(image__in=images)
+        judgments = Judgment.objects.filter(task__in=tasks, withdrawn_at=None).count()
+        retired = tasks.filter(state=Task.State.RETIRED).count()
+        count = tasks.count()
+        names = [name for image in images for name in (image.original, image.display, image.thumbnail)]
+        Image.objects.filter(pk__in=[image.pk for image in images]).delete()
+        Project.objects.filter(pk=row.pk).update(
+            image_count=F("image_count") - len(images),
+            task_count=F("task_count") - count,
+            retired_count=F("retired_count") - retired,
+            judgment_count=F("judgment_count") - judgments,
+            answers_version=F("answers_version") + 1,
+        )
+        goldmarks.count(row)
+        audit.write(project=row, user=user, action="images_deleted", changes={"count": len(images)})
+        transaction.on_commit(lambda: _delete_files(names))
+    return len(images)
+
+
+def _delete_files(names: list[str]) -> None:
+    for name in names:
+        default_storage.delete(name)

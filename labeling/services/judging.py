@@ -1,0 +1,186 @@
+"""An answer is given: checked, stored once, and at once part of the consensus."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling import answers as statements
+from labeling import consensus, golds, leases, rules, survey, tasks, webhooks, workflow
+from labeling.actors import retire_spent
+from labeling.errors import CrowdtuneError
+from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
+
+State = Assignment.State
+
+
+def submit_judgment(
+    *, assignment_id: uuid.UUID, worker: Any, answers: dict[str, Any], seconds: float | None = None
+) -> tuple[Judgment, bool]:
+    """Store the worker's answers under the lease; the same body again returns the stored row and False.
+
+    Raises:
+        CrowdtuneError: not_found; bad_answer with the reason for each question; 409 lease_lost when another has the
+            slot now; 409 already_answered when other answers are stored.
+    """
+    lease = _lease(assignment_id, worker)
+    image, project = lease.task.image, lease.task.project
+    if lease.state == State.SUBMITTED:
+        return _repeated(lease, answers), False
+    checked = survey.current(project).check(lease.task.stage, answers, width=image.width, height=image.height)
+    with transaction.atomic():
+        if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.pk, seconds=60):
+            raise _lost()
+        recorded = statements.record(
+            assignment_id=lease.pk,
+            answers=checked,
+            seconds=statements.usable_seconds(seconds),
+            version=project.survey_version,
+            price=project.price_per_judgment if _is_paid(lease.task) else 0,
+        )
+        if recorded is not None:
+            _follow(lease, checked, recorded.judgment_id)
+    if recorded is None:  # somebody ended the lease between our look and our write
+        return _again(lease, worker, answers)
+    judgment = Judgment.objects.get(pk=recorded.judgment_id)
+    return judgment, True
+
+
+def _lease(assignment_id: uuid.UUID, worker: Any) -> Assignment:
+    rows = Assignment.objects.select_related("task__image", "task__project", "task__gold")
+    lease = rows.filter(pk=assignment_id, worker_id=worker.pk).first()
+    if lease is None:
+        raise CrowdtuneError("not_found", "There is no such assignment of yours.", 404)
+    if lease.state not in {State.LEASED, State.SUBMITTED, State.EXPIRED}:
+        raise _lost()
+    return lease
+
+
+def _lost() -> CrowdtuneError:
+    return CrowdtuneError("lease_lost", "This task is no longer leased to you. Claim the next one.", 409)
+
+
+def _again(lease: Assignment, worker: Any, answers: dict[str, Any]) -> tuple[Judgment, bool]:
+    lease = _lease(lease.pk, worker)
+    if lease.state == State.SUBMITTED:
+        return _repeated(lease, answers), False
+    raise _lost()
+
+
+def _repeated(lease: Assignment, answers: dict[str, Any]) -> Judgment:
+    """The stored judgment when the same answers come again: a retry after a lost reply."""
+    stored = Judgment.objects.get(assignment=lease)
+    image, project = lease.task.image, lease.task.project
+    asked = survey.load(project.pk, stored.survey_version)
+    if asked.check(lease.task.stage, answers, width=image.width, height=image.height) != stored.answers:
+        raise CrowdtuneError("already_answered", "Other answers are stored for this assignment; undo them first.", 409)
+    return stored
+
+
+def _is_paid(task: Task) -> bool:
+    return not task.is_gold or task.gold.use == Gold.Use.HIDDEN
+
+
+def _follow(lease: Assignment, answers: dict[str, Any], judgment_id: int) -> None:
+    """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
+    task = lease.task
+    project = task.project
+    if task.is_gold:
+        right = golds.is_right(answers, task.gold.answers)
+        statements.mark_gold(project_id=project.pk, worker_id=lease.worker_id, seen=1, right=int(right))
+        if task.gold.use != Gold.Use.HIDDEN:
+            workflow.advance_phase(project=project, worker_id=lease.worker_id)
+    else:
+        consensus.update_task(task_id=task.pk)
+        workflow.advance(task_id=task.pk, project=project)
+    rules.apply(project=project, worker_id=lease.worker_id, task_id=task.pk)
+    webhooks.emit(project=project, event="judgment.created", payload={"judgment": judgment_id, "task": task.pk})
+    price = project.price_per_judgment if _is_paid(task) else 0
+    if statements.count(project_id=project.pk, judgments=1, price=price) and project.price_per_judgment:
+        retire_spent.send(project.pk)
+
+
+def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
+    """What a practice answer is told at once: whether it was right, and what would have been."""
+    gold = Gold.objects.filter(task_id=judgment.task_id, use=Gold.Use.PRACTICE).first()
+    if gold is None:
+        return None
+    right = golds.is_right(judgment.answers, gold.answers)
+    return {"right": right, "expected": gold.answers, "explanation": gold.explanation}
+
+
+def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, Any]]:
+    """Withdraw the worker's last judgment and lease its task again.
+
+    Returns:
+        The new lease, and the answers that were withdrawn.
+
+    Raises:
+        CrowdtuneError: nothing_to_undo.
+    """
+    with transaction.atomic():
+        last = (
+            Judgment.objects.select_for_update(of=("self",))
+            .select_related("task", "assignment")
+            .filter(project=project, worker_id=worker.pk, source="worker")
+            .order_by("-id")
+            .first()
+        )
+        if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
+            raise CrowdtuneError("nothing_to_undo", "There is no last answer to take back.", 409)
+        task = Task.objects.select_for_update().get(pk=last.task_id)
+        lease = _withdraw(last, task, project)
+        if not task.is_gold:
+            _reopen_after_withdrawal(task)
+        statements.count(project_id=project.pk, judgments=-1, price=-last.price)
+    return lease, last.answers
+
+
+def _taught(judgment: Judgment) -> bool:
+    """Practice and test answers stay: their feedback has been read."""
+    return judgment.is_gold and Gold.objects.exclude(use=Gold.Use.HIDDEN).filter(task_id=judgment.task_id).exists()
+
+
+def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
+    now = timezone.now()
+    old: Any = judgment.assignment
+    Judgment.objects.filter(pk=judgment.pk).update(withdrawn_at=now)
+    Assignment.objects.filter(pk=old.pk).update(state=State.WITHDRAWN)
+    Task.objects.filter(pk=task.pk).update(judgment_count=F("judgment_count") - 1)
+    known = Gold.objects.filter(task=task).first()
+    Membership.objects.filter(project=project, user_id=judgment.worker_id).update(
+        judgment_count=F("judgment_count") - 1,
+        seconds=F("seconds") - (judgment.seconds or 0),
+        earned=F("earned") - judgment.price,
+        gold_seen=F("gold_seen") - (1 if known else 0),
+        gold_right=F("gold_right") - (1 if known and golds.is_right(judgment.answers, known.answers) else 0),
+    )
+    lease = Assignment.objects.create(
+        task=task,
+        project=project,
+        worker_id=judgment.worker_id,
+        slot=old.slot,
+        created_at=old.created_at,
+        expires_at=now + timezone.timedelta(seconds=project.lease_seconds),
+    )
+    return Assignment.objects.select_related("task__image", "task__project").get(pk=lease.pk)
+
+
+def _reopen_after_withdrawal(task: Task) -> None:
+    """A task that the withdrawn judgment had closed is open again; its consensus is of the judgments that stay."""
+    if task.state == Task.State.RETIRED and task.retired_because in {Task.Because.CONFIDENT, Task.Because.MAXIMUM}:
+        tasks.reopen(task_id=task.pk)
+    if Judgment.objects.filter(task=task, withdrawn_at=None).exists():
+        consensus.update_task(task_id=task.pk)
+    else:
+        Consensus.objects.filter(task=task, decided_by=None).delete()
+
+
+def preview_right(*, task: Task, answers: dict[str, Any]) -> bool | None:
+    """Whether the answers agree with what is known of the task; None when nothing is known."""
+    gold = Gold.objects.filter(task=task).first()
+    return None if gold is None else golds.is_right(answers, gold.answers)

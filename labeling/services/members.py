@@ -1,0 +1,141 @@
+"""People in a project: added, invited, paused, resumed, removed."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import audit
+from labeling.errors import CrowdtuneError
+from labeling.keys import create_key
+from labeling.models import Gold, Membership, Project, Role
+
+
+def add_member(
+    *, project: Project, username: str, role: str = Role.WORKER, by: Any = None
+) -> tuple[Membership, str | None]:
+    """Give a person a role; a name that is not known becomes an account of a worker of an outside crowd.
+
+    Returns:
+        The membership, and the text of a new key (shown once) when the account was made here or belongs to a worker
+        made so before; None for a person who has an account of their own.
+    """
+    if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER}:
+        raise CrowdtuneError("invalid", f"role must be worker, reviewer or manager; got {role!r}.", fields={"role": []})
+    with transaction.atomic():
+        user = _user(username)
+        if user.pk == project.owner_id:
+            raise CrowdtuneError("is_owner", f"{username} owns the project and can do everything in it.", 409)
+        member, created = Membership.objects.get_or_create(
+            project=project, user=user, defaults={"role": role, "phase": first_phase(project)}
+        )
+        if not created and member.role != role:
+            member.role = role
+            member.save(update_fields=["role"])
+        key = None
+        if _keyless(user):
+            # Of this project alone: another owner who adds the same name must not get in here by it.
+            key = create_key(user=user, name=project.slug, scopes=("predict", "label"), project=project)[1]
+        audit.write(project=project, user=by, action="member_added", changes={"username": username, "role": role})
+    return member, key
+
+
+def _user(username: str) -> User:
+    username = username.strip()
+    user = User.objects.filter(username=username).first()
+    if user is not None:
+        return user
+    try:
+        UnicodeUsernameValidator()(username)
+    except ValidationError as error:
+        raise CrowdtuneError(
+            "invalid", f"username: {error.messages[0]}", fields={"username": error.messages}
+        ) from error
+    if len(username) > 150:
+        raise CrowdtuneError("invalid", "username: at most 150 characters.", fields={"username": []})
+    user = User(username=username)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def _keyless(user: User) -> bool:
+    """Whether the account was made for an outside crowd: it has no password, so a key is its only way in."""
+    return not user.has_usable_password() and not user.is_staff
+
+
+def ensure_member(*, project: Project, user: Any) -> Membership:
+    """The person's membership; a visitor of an open project becomes a worker of it."""
+    member = Membership.objects.filter(project=project, user_id=user.pk).first()
+    if member is not None:
+        return member
+    role = Role.OWNER if project.owner_id == user.pk else Role.WORKER
+    phase = Membership.Phase.WORKING if role == Role.OWNER else first_phase(project)
+    return Membership.objects.get_or_create(project=project, user_id=user.pk, defaults={"role": role, "phase": phase})[
+        0
+    ]
+
+
+def first_phase(project: Project) -> str:
+    """Where a new worker begins: with practice or the test where the owner has made them."""
+    uses = set(
+        Gold.objects.filter(task__project=project).exclude(use=Gold.Use.HIDDEN).values_list("use", flat=True).distinct()
+    )
+    if Gold.Use.PRACTICE in uses:
+        return Membership.Phase.PRACTICE
+    return Membership.Phase.QUALIFICATION if Gold.Use.QUALIFICATION in uses else Membership.Phase.WORKING
+
+
+def join_by_invite(*, invite: str, user: User) -> Membership:
+    """Become a worker of the project whose invitation link this is."""
+    for project in Project.objects.filter(invite=invite)[:1]:
+        if secrets.compare_digest(project.invite.encode(), invite.encode()):
+            return ensure_member(project=project, user=user)
+    raise CrowdtuneError("not_found", "This invitation is not valid any more. Ask for a new link.", 404)
+
+
+def change_member(*, member: Membership, role: str, by: Any) -> Membership:
+    if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER} or member.role == Role.OWNER:
+        raise CrowdtuneError("invalid", "role must be worker, reviewer or manager, and not the owner's.")
+    with transaction.atomic():
+        changes = {"username": member.user.username, "role": [member.role, role]}
+        member.role = role
+        member.save(update_fields=["role"])
+        audit.write(project=member.project, user=by, action="member_changed", changes=changes)
+    return member
+
+
+def remove_member(*, member: Membership, by: Any) -> None:
+    """Take the person out of the project; what they said stays."""
+    if member.role == Role.OWNER:
+        raise CrowdtuneError("is_owner", "The owner cannot be taken out of the project.", 409)
+    with transaction.atomic():
+        audit.write(
+            project=member.project, user=by, action="member_removed", changes={"username": member.user.username}
+        )
+        member.delete()
+
+
+def pause_worker(*, member: Membership, because: str, by: Any = None) -> Membership:
+    with transaction.atomic():
+        member.is_paused, member.paused_because, member.paused_at = True, because[:300], timezone.now()
+        member.save(update_fields=["is_paused", "paused_because", "paused_at"])
+        changes = {"username": member.user.username, "because": because}
+        audit.write(project=member.project, user=by, action="worker_paused", changes=changes)
+    return member
+
+
+def resume_worker(*, member: Membership, by: Any) -> Membership:
+    with transaction.atomic():
+        member.is_paused, member.paused_because, member.paused_at = False, "", None
+        member.save(update_fields=["is_paused", "paused_because", "paused_at"])
+        audit.write(
+            project=member.project, user=by, action="worker_resumed", changes={"username": member.user.username}
+        )
+    return member

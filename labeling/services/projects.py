@@ -1,0 +1,145 @@
+"""A project's own life: created with its survey, changed with a trace, deleted with all that it holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from labeling import audit
+from labeling.errors import CrowdtuneError
+from labeling.models import Membership, Project, Role
+from labeling.models.project import invite_token
+from labeling.services import surveys
+
+# Settings of a project that people may change; everything else on the row is counted by the platform.
+SETTINGS = (
+    "name",
+    "instructions",
+    "languages",
+    "access",
+    "workflow",
+    "judgments_min",
+    "judgments_max",
+    "confidence",
+    "aggregator",
+    "lease_seconds",
+    "price_per_judgment",
+    "budget",
+    "gold_rate",
+    "qualification_share",
+    "show_suggestions",
+    "blind_share",
+    "is_paused",
+)
+RESERVED = {"new"}
+
+
+def create_project(
+    *,
+    owner: User,
+    name: str,
+    categories: Sequence[Any] = (),
+    questions: Sequence[Mapping[str, Any]] | None = None,
+    slug: str | None = None,
+    is_demo: bool = False,
+    **settings: Any,
+) -> Project:
+    """Create a project with its survey; the owner may label in it too.
+
+    Args:
+        categories: Names, or ``{"key", "name", "description", "parent", "wordnet_id"}``.
+        questions: ``{"key", "kind", "prompt", "required", …}``; by default one single choice over the categories.
+        settings: Any of SETTINGS.
+
+    Raises:
+        CrowdtuneError: invalid or bad_survey, with the reason for each field.
+    """
+    project = Project(owner=owner, name=name.strip(), is_demo=is_demo, **_known(settings))
+    if not project.name:
+        raise CrowdtuneError("invalid", "A project needs a name.", fields={"name": ["A name is needed."]})
+    with transaction.atomic():
+        _save_under_free_slug(project, slug or slugify(name)[:70] or "project")
+        Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+        surveys.replace_survey(project=project, user=owner, categories=list(categories), questions=questions)
+        audit.write(project=project, user=owner, action="created")
+    project.refresh_from_db()
+    return project
+
+
+def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
+    """Change settings; each change is written into the audit log with what stood there before."""
+    values = _known(settings)
+    with transaction.atomic():
+        row = Project.objects.select_for_update().get(pk=project.pk)
+        changes = audit.differences(row, values)
+        for name, value in values.items():
+            setattr(row, name, value)
+        _check(row)
+        if changes:
+            row.save(update_fields=list(changes))
+            audit.write(project=row, user=user, action="settings", changes=changes)
+    return row
+
+
+def renew_invite(*, project: Project, user: Any) -> Project:
+    """Make a new invitation link; the old one stops working."""
+    with transaction.atomic():
+        row = Project.objects.select_for_update().get(pk=project.pk)
+        row.invite = invite_token()
+        row.save(update_fields=["invite"])
+        audit.write(project=row, user=user, action="invite_renewed")
+    return row
+
+
+def delete_project(*, project: Project) -> None:
+    """Delete the project with its images, judgments and jobs. Files of other projects are never touched."""
+    with transaction.atomic():
+        project.delete()
+
+
+def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(settings) - set(SETTINGS))
+    if unknown:
+        raise CrowdtuneError("invalid", f"Unknown settings: {', '.join(unknown)}.", fields=dict.fromkeys(unknown, []))
+    return dict(settings)
+
+
+def _check(project: Project) -> None:
+    """The row's own validation, in the API's shape."""
+    if project.judgments_max < project.judgments_min:
+        message = f"At most {project.judgments_max} judgments is below at least {project.judgments_min}."
+        raise CrowdtuneError("invalid", message, fields={"judgments_per_task": [message]})
+    try:
+        project.full_clean(validate_unique=False, validate_constraints=True)
+    except ValidationError as error:
+        fields = error.message_dict
+        name, why = next(iter(fields.items()))
+        raise CrowdtuneError("invalid", f"{name}: {why[0]}", fields=fields) from error
+
+
+def _save_under_free_slug(project: Project, wanted: str) -> None:
+    """``cats``, else ``cats-2``, … : the unique index decides, so two people can ask at once."""
+    stem = re.sub(r"[^a-z0-9-]+", "-", wanted.lower()).strip("-") or "project"
+    taken = set(Project.objects.filter(slug__startswith=stem).values_list("slug", flat=True)) | RESERVED
+    numbers = iter(range(2, 100_000))
+    project.slug = stem
+    while True:
+        while project.slug in taken:
+            project.slug = f"{stem}-{next(numbers)}"
+        _check(project)
+        try:
+            with transaction.atomic():
+                project.save(force_insert=True)
+        except IntegrityError:
+            if not Project.objects.filter(slug=project.slug).exists():
+                raise
+            taken.add(project.slug)
+            project.pk = None
+        else:
+            return

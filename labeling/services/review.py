@@ -1,0 +1,66 @@
+"""A reviewer's word on a disputed task: it decides, reopens or retires, and the reason is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from labeling import audit, survey, tasks
+from labeling.errors import CrowdtuneError
+from labeling.models import Consensus, Project, Task
+
+
+def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
+    """Set the task's answers by a person's decision and retire it.
+
+    Raises:
+        CrowdtuneError: bad_answer.
+    """
+    project = task.project
+    asked = survey.current(project)
+    checked = asked.check(task.stage, answers, width=task.image.width, height=task.image.height)
+    ids = {question.key: question.id for question in asked.at(task.stage)}
+    with transaction.atomic():
+        for key, answer in checked.items():
+            name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
+            Consensus.objects.update_or_create(
+                task=task,
+                question_id=ids[key],
+                defaults={
+                    "project": project,
+                    "answer": answer,
+                    "confidence": 1.0,
+                    "posterior": {name: 1.0} if isinstance(name, str) else {},
+                    "method": "person",
+                    "is_final": True,
+                    "decided_by": user,
+                },
+            )
+        tasks.retire(task_id=task.pk, because=Task.Because.PERSON)
+        Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
+        audit.write(project=project, user=user, action="decided", changes={"task": task.pk, "answers": checked})
+    task.refresh_from_db()
+    return task
+
+
+def retire_task(*, task: Task, user: Any) -> Task:
+    """Close a task as it stands, by a person."""
+    with transaction.atomic():
+        if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
+            raise CrowdtuneError("not_open", "This task is retired already.", 409)
+        audit.write(project=task.project, user=user, action="retired", changes={"task": task.pk})
+    task.refresh_from_db()
+    return task
+
+
+def reopen_task(*, task: Task, user: Any, count: int = 1) -> Task:
+    """Ask ``count`` more judgments of a retired task; a person's decision on it is withdrawn."""
+    with transaction.atomic():
+        if not tasks.reopen(task_id=task.pk, count=count):
+            raise CrowdtuneError("not_retired", "Only a retired task that is not gold can be opened again.", 409)
+        Consensus.objects.filter(task=task).update(decided_by=None, is_final=False)
+        audit.write(project=task.project, user=user, action="reopened", changes={"task": task.pk, "count": count})
+    task.refresh_from_db()
+    return task

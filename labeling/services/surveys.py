@@ -1,0 +1,206 @@
+"""The survey of a project: its categories and questions, replaced as a whole, each time as a new version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from labeling import audit, conditions, survey
+from labeling.errors import CrowdtuneError
+from labeling.models import Category, Project, Question, SurveyVersion
+from labeling.questions import CANT_TELL, KINDS, BadAnswer
+
+MOST_CATEGORIES = 50_000
+MOST_QUESTIONS = 200
+DEFAULT_QUESTIONS: list[dict[str, Any]] = [
+    {"key": "category", "kind": "single_choice", "prompt": "What is in this image?"}
+]
+
+
+def replace_survey(
+    *,
+    project: Project,
+    user: Any,
+    categories: Sequence[Any] | None = None,
+    questions: Sequence[Mapping[str, Any]] | None = None,
+) -> Project:
+    """Set the categories and/or questions to these; rows whose key stays keep their id and their judgments.
+
+    Raises:
+        CrowdtuneError: bad_survey, with what is wrong where.
+    """
+    with transaction.atomic():
+        project = Project.objects.select_for_update().get(pk=project.pk)
+        if categories is not None:
+            _write_categories(project, checked_categories(categories))
+        if questions is not None:
+            _write_questions(project, checked_questions(questions))
+        elif project.survey_version == 1 and not project.questions.exists():
+            _write_questions(project, checked_questions(DEFAULT_QUESTIONS))
+        _freeze(project, user)
+    return project
+
+
+def _freeze(project: Project, user: Any) -> None:
+    first = not project.survey_versions.exists()
+    if not first:
+        project.survey_version += 1
+        project.save(update_fields=["survey_version"])
+    document = build_document(project)
+    _check_choices(project, document)
+    SurveyVersion.objects.create(
+        project=project, version=project.survey_version, document=document, created_by_id=getattr(user, "pk", None)
+    )
+    if not first:
+        audit.write(project=project, user=user, action="survey", changes={"version": project.survey_version})
+
+
+def build_document(project: Project) -> dict[str, Any]:
+    """What the survey is now, as it will be frozen."""
+    rows = project.categories.select_related("parent", "example").order_by("position", "id")
+    categories = [
+        {
+            "key": row.key,
+            "name": row.name,
+            "description": row.description,
+            "parent": row.parent.key if row.parent else None,
+            "wordnet_id": row.wordnet_id,
+        }
+        for row in rows
+    ]
+    fields = ("id", "key", "kind", "prompt", "help_text", "required", "options", "show_if", "stage")
+    return {"categories": categories, "questions": list(project.questions.order_by("position", "id").values(*fields))}
+
+
+def _check_choices(project: Project, document: dict[str, Any]) -> None:
+    """A question of choices needs some: its own or the project's categories."""
+    for question in survey.parse(project.survey_version, document).questions:
+        if "choices" in question.options and not question.options["choices"]:
+            raise CrowdtuneError(
+                "bad_survey",
+                f"The question {question.key!r} needs choices: give the project categories, or the question its own.",
+                fields={"categories": ["At least one category is needed."]},
+            )
+
+
+def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:
+    """Names or objects -> rows with key, name, description, wordnet_id, parent (a key)."""
+    rows = [_category(item) for item in categories]
+    keys = [row["key"] for row in rows]
+    if len(rows) > MOST_CATEGORIES:
+        raise _bad("categories", f"At most {MOST_CATEGORIES} categories are taken, got {len(rows)}.")
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _bad("categories", f"Each category must be there once; {twice!r} is there twice.")
+    known = set(keys)
+    for row in rows:
+        if row["parent"] and row["parent"] not in known:
+            raise _bad("categories", f"The parent {row['parent']!r} of {row['key']!r} is not a category.")
+    return rows
+
+
+def _category(item: Any) -> dict[str, Any]:
+    row = {"key": item} if isinstance(item, str) else item
+    if not isinstance(row, Mapping) or not isinstance(row.get("key") or row.get("name"), str):
+        raise _bad("categories", f"Expected a name or {{key, name, …}}, got {item!r:.80}.")
+    key = str(row.get("key") or row["name"]).strip()
+    if not key or len(key) > 100 or key == CANT_TELL or any(ord(character) < 32 for character in key):
+        raise _bad(
+            "categories", f"A category's key has 1 to 100 characters and is not {CANT_TELL!r}; got {key!r:.120}."
+        )
+    return {
+        "key": key,
+        "name": str(row.get("name") or key).strip()[:200],
+        "description": str(row.get("description") or ""),
+        "wordnet_id": str(row.get("wordnet_id") or "")[:20],
+        "parent": row.get("parent") or None,
+    }
+
+
+def _write_categories(project: Project, rows: list[dict[str, Any]]) -> None:
+    keys = [row["key"] for row in rows]
+    project.categories.exclude(key__in=keys).delete()
+    fields = ("name", "description", "wordnet_id", "position")
+    Category.objects.bulk_create(
+        [
+            Category(
+                project=project,
+                key=row["key"],
+                name=row["name"],
+                description=row["description"],
+                wordnet_id=row["wordnet_id"],
+                position=position,
+            )
+            for position, row in enumerate(rows)
+        ],
+        update_conflicts=True,
+        unique_fields=["project", "key"],
+        update_fields=list(fields),
+    )
+    ids = dict(project.categories.values_list("key", "id"))
+    children = list(project.categories.all())
+    parents = {row["key"]: ids.get(row["parent"]) for row in rows}
+    for child in children:
+        child.parent_id = parents[child.key]
+    Category.objects.bulk_update(children, ["parent"], batch_size=2000)
+
+
+def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Questions from outside -> rows, each checked by its kind."""
+    if not questions or len(questions) > MOST_QUESTIONS:
+        raise _bad("questions", f"A survey has 1 to {MOST_QUESTIONS} questions, got {len(questions)}.")
+    earlier: set[str] = set()
+    rows = []
+    for position, item in enumerate(questions):
+        try:
+            row = _question(item, position, earlier)
+        except BadAnswer as error:
+            key = item.get("key", position) if isinstance(item, Mapping) else position
+            raise _bad("questions", f"Question {key}: {error}") from error
+        earlier.add(row["key"])
+        rows.append(row)
+    return rows
+
+
+def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict[str, Any]:
+    if not isinstance(item, Mapping):
+        raise BadAnswer(f"expected {{key, kind, prompt}}, got {item!r:.80}.")
+    key, kind = str(item.get("key") or f"question_{position + 1}"), item.get("kind")
+    if not key.replace("_", "").replace("-", "").isalnum() or not key.isascii() or len(key) > 60 or key in earlier:
+        raise BadAnswer(f"a key has 1 to 60 letters, digits, - and _, each key once; got {key!r:.80}.")
+    if kind not in KINDS:
+        raise BadAnswer(f"kind must be one of {', '.join(KINDS)}; got {kind!r:.40}.")
+    options = {**(item.get("options") or {})}
+    for name in ("choices", "cant_tell", "shuffle", "section", "examples", "least", "most", "whole", "unit", "labels"):
+        if name in item:
+            options[name] = item[name]
+    condition = item.get("show_if")
+    if condition is not None:
+        conditions.check(condition, earlier)
+    return {
+        "key": key,
+        "kind": kind,
+        "prompt": str(item.get("prompt") or key)[:500],
+        "help_text": str(item.get("help_text") or ""),
+        "required": bool(item.get("required", True)),
+        "options": KINDS[kind].options(options),
+        "show_if": condition,
+        "stage": str(item.get("stage") or "label")[:20],
+        "position": position,
+    }
+
+
+def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:
+    project.questions.exclude(key__in=[row["key"] for row in rows]).delete()
+    Question.objects.bulk_create(
+        [Question(project=project, **row) for row in rows],
+        update_conflicts=True,
+        unique_fields=["project", "key"],
+        update_fields=["kind", "prompt", "help_text", "required", "options", "show_if", "stage", "position"],
+    )
+
+
+def _bad(field: str, message: str) -> CrowdtuneError:
+    return CrowdtuneError("bad_survey", message, fields={field: [message]})

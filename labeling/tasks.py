@@ -1,0 +1,84 @@
+"""What happens to a task between judgments: it opens, wants more, retires or reopens. Worker-side.
+
+Called by the consensus at each submit and by the verbs in ``labeling.services``; each function is one or two statements
+and keeps the project's counters true in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from labeling.models import Consensus, Image, Project, Task
+
+# The stage at which an image's first task starts, by workflow.
+FIRST_STAGE = {Project.Workflow.LABEL: "label", Project.Workflow.THREE_STAGE_BOXES: "draw:1"}
+
+
+def first_stage(project: Project) -> str:
+    return FIRST_STAGE[Project.Workflow(project.workflow)]
+
+
+def open_for(*, image: Image, project: Project, stage: str = "label", payload: dict | None = None) -> Task:
+    """Open the image's task at a stage, once; returns the one that is there."""
+    wanted = project.judgments_min
+    with transaction.atomic():
+        task, created = Task.objects.get_or_create(
+            image=image,
+            stage=stage,
+            defaults={"project": project, "wanted": wanted, "open_slots": wanted, "payload": payload or {}},
+        )
+        if created:
+            Project.objects.filter(pk=project.pk).update(task_count=F("task_count") + 1)
+    return task
+
+
+def open_for_all(*, images: Iterable[Image], project: Project, stage: str = "label") -> int:
+    """Open a task for each image that has none at this stage; returns how many. The counter is the caller's."""
+    wanted = project.judgments_min
+    rows = [Task(project=project, image=image, stage=stage, wanted=wanted, open_slots=wanted) for image in images]
+    return len(Task.objects.bulk_create(rows))
+
+
+def retire(*, task_id: int, because: str) -> bool:
+    """Close an open task with its reason; leases under way may still be answered. False when it was not open."""
+    with transaction.atomic():
+        project_ids = list(Task.objects.filter(pk=task_id).values_list("project_id", flat=True))
+        changed = Task.objects.filter(pk=task_id, state=Task.State.OPEN).update(
+            state=Task.State.RETIRED, retired_because=because, retired_at=timezone.now(), open_slots=0
+        )
+        if changed:
+            Consensus.objects.filter(task_id=task_id).update(is_final=True)
+            Project.objects.filter(pk__in=project_ids).update(retired_count=F("retired_count") + 1)
+    return bool(changed)
+
+
+def open_more(*, task_id: int, count: int = 1) -> bool:
+    """Want ``count`` more judgments of an open task, never beyond the project's maximum. False when that is reached."""
+    with transaction.atomic():
+        task = Task.objects.select_for_update().select_related("project").get(pk=task_id)
+        more = min(count, task.project.judgments_max - task.wanted)
+        if task.state != Task.State.OPEN or more <= 0:
+            return False
+        Task.objects.filter(pk=task_id).update(wanted=F("wanted") + more, open_slots=F("open_slots") + more)
+    return True
+
+
+def reopen(*, task_id: int, count: int = 0) -> bool:
+    """Take a retirement back: the task is open again and wants ``count`` judgments more than it has."""
+    with transaction.atomic():
+        task = Task.objects.select_for_update().get(pk=task_id)
+        if task.state != Task.State.RETIRED or task.is_gold:
+            return False
+        leased = task.assignments.filter(state="leased").count()
+        wanted = task.judgment_count + leased + count
+        task.state, task.retired_because, task.retired_at = Task.State.OPEN, "", None
+        task.wanted, task.open_slots = max(wanted, 1), max(wanted, 1) - task.judgment_count - leased
+        task.save(update_fields=["state", "retired_because", "retired_at", "wanted", "open_slots"])
+        Consensus.objects.filter(task_id=task_id, decided_by=None).update(is_final=False)
+        Project.objects.filter(pk=task.project_id).update(retired_count=Greatest(F("retired_count") - 1, 0))
+    return True
