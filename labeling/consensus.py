@@ -52,7 +52,7 @@ def _write(task: Task, question: Asked, answers: list[Any]) -> float:
 
 
 def _name(answer: Any) -> str:
-    return {True: "yes", False: "no"}.get(answer, answer) if isinstance(answer, bool) else answer
+    return ("yes" if answer else "no") if isinstance(answer, bool) else answer
 
 
 def _decide(task: Task, project: Project, count: int, confidence: float) -> None:

@@ -66,7 +66,8 @@ def _known(project: Project, answers: dict[str, Any], image: Image | None) -> di
         if key not in questions:
             raise CrowdtuneError("bad_gold", f"There is no question {key!r}.")
         try:
-            checked[key] = questions[key].check(answer, image and image.width, image and image.height)
+            width, height = (image.width, image.height) if image else (None, None)
+            checked[key] = questions[key].check(answer, width, height)
         except ValueError as error:
             raise CrowdtuneError("bad_gold", f"{key}: {error}") from error
     return checked
@@ -80,7 +81,7 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
     """
     answers = _known(project, entry["answers"], task.image)
     with transaction.atomic():
-        gold, created = Gold.objects.update_or_create(
+        gold, _created = Gold.objects.update_or_create(
             task=task,
             defaults={
                 "answers": answers,

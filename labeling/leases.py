@@ -239,8 +239,8 @@ def _leases(statement: str, values: dict[str, Any]) -> list[Lease]:
 def _lease(row: Sequence[Any]) -> Lease:
     payload = json.loads(row[3]) if isinstance(row[3], str) else row[3]
     upcoming = json.loads(row[11]) if isinstance(row[11], str) else row[11]
-    own = row[1]
-    return Lease(*row[:3], payload or {}, *row[4:11], [n for n in upcoming or [] if n["task"] != own])
+    soon = [image for image in upcoming or [] if image["task"] != row[1]]
+    return Lease._make([*row[:3], payload or {}, *row[4:11], soon])
 
 
 def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

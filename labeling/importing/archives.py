@@ -53,7 +53,7 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
         return
     file.seek(0)
     try:
-        archive = tarfile.open(fileobj=file, mode="r:*")
+        archive = tarfile.open(fileobj=file, mode="r:*")  # noqa: SIM115 - closed by the with below
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise MemberRefused("not_an_archive", "Expected a zip or a tar (also .gz, .bz2, .xz); this is none.") from error
     with archive:

@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from django.core.files.storage import default_storage
 
 from labeling import storage
 from labeling.imaging import EXTENSIONS, MAX_BYTES
-from labeling.importing import archives, fetch
+from labeling.importing import archives, remote
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}
 
@@ -48,7 +48,7 @@ def urls(arguments: dict[str, Any]) -> Iterator[Item]:
     """Pictures at addresses."""
     for url in arguments["urls"]:
         name = PurePosixPath(unquote(urlsplit(str(url)).path)).name or str(url)
-        yield Item(name, lambda url=url: fetch.get(url, most_bytes=MAX_BYTES))  # type: ignore[misc]
+        yield Item(name, lambda url=url: remote.fetch(str(url)))  # type: ignore[misc]
 
 
 def folder(arguments: dict[str, Any]) -> Iterator[Item]:
@@ -96,7 +96,7 @@ def _seekable(name: str) -> Iterator[IO[bytes]]:
     """The stored file, on this machine's disk: an object store's is copied to a temporary file first."""
     with default_storage.open(name, "rb") as stored:
         if hasattr(default_storage, "location") and Path(getattr(stored, "name", "")).is_file():
-            yield stored.file
+            yield cast("IO[bytes]", stored)
             return
         with tempfile.TemporaryFile() as copy:
             for chunk in stored.chunks():

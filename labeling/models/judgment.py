@@ -19,7 +19,7 @@ class Judgment(models.Model):
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
     worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     assignment = models.OneToOneField(
-        "labeling.Assignment", models.PROTECT, null=True, blank=True, related_name="judgment"
+        "labeling.Assignment", models.CASCADE, null=True, blank=True, related_name="judgment"
     )
     answers = models.JSONField(help_text=_("Question key -> answer, as the question kind defines it."))
     seconds = models.FloatField(null=True, blank=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -165,7 +166,7 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
         worker_id=judgment.worker_id,
         slot=old.slot,
         created_at=old.created_at,
-        expires_at=now + timezone.timedelta(seconds=project.lease_seconds),
+        expires_at=now + timedelta(seconds=project.lease_seconds),
     )
     return Assignment.objects.select_related("task__image", "task__project").get(pk=lease.pk)
 

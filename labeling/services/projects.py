@@ -106,7 +106,8 @@ def delete_project(*, project: Project) -> None:
 def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(settings) - set(SETTINGS))
     if unknown:
-        raise CrowdtuneError("invalid", f"Unknown settings: {', '.join(unknown)}.", fields=dict.fromkeys(unknown, []))
+        fields = {name: ["unknown"] for name in unknown}
+        raise CrowdtuneError("invalid", f"Unknown settings: {', '.join(unknown)}.", fields=fields)
     return dict(settings)
 
 
