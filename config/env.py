@@ -1,28 +1,52 @@
-"""Typed reads of the environment that fail loudly. The only place that touches ``os.environ``."""
+"""Typed reads of the environment that fail loudly. The only place that touches ``os.environ``.
+
+A file ``.env`` beside manage.py (``NAME=value`` lines, see .env.example) gives what the environment does not;
+``ENV_FILE`` names another one. Relative paths are relative to the checkout, wherever a command was started.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 class EnvError(ValueError):
     """A variable has a value that cannot be used; the message says what was expected."""
 
 
+def _read_file(file: Path) -> dict[str, str]:
+    """``NAME=value`` lines; blank ones and those that start with # say nothing, quotes around a value are dropped."""
+    if not file.is_file():
+        return {}
+    pairs = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        name, equals, value = line.partition("=")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not equals:
+            raise EnvError(f"{file}, line {number}: expected NAME=value, got {line!r}.")
+        pairs[name.strip()] = value.strip().strip("'\"")
+    return pairs
+
+
+_FILE = _read_file(ROOT / os.environ.get("ENV_FILE", ".env"))
+
+
 def string(name: str, default: str = "") -> str:
-    return os.environ.get(name, default)
+    return os.environ.get(name) or _FILE.get(name) or default
 
 
 def boolean(name: str, default: bool) -> bool:
-    raw = os.environ.get(name, "").strip().lower()
+    raw = string(name).strip().lower()
     if raw in {"", "1", "true", "yes", "on", "0", "false", "no", "off"}:
         return default if raw == "" else raw in {"1", "true", "yes", "on"}
     raise EnvError(f"{name} must be 1 or 0, got {raw!r}.")
 
 
 def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
-    raw = os.environ.get(name, "").strip()
+    raw = string(name).strip()
     try:
         value = int(raw) if raw else default
     except ValueError as error:
@@ -33,10 +57,10 @@ def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> in
 
 
 def path(name: str, default: Path) -> Path:
-    raw = os.environ.get(name, "").strip()
-    return Path(raw).expanduser().resolve() if raw else default
+    raw = string(name).strip()
+    return (ROOT / Path(raw).expanduser()).resolve() if raw else default
 
 
 def strings(name: str, default: str = "") -> list[str]:
     """A comma-separated list; empty items are dropped."""
-    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+    return [item.strip() for item in string(name, default).split(",") if item.strip()]

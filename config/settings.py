@@ -12,6 +12,9 @@ PORT = env.integer("PORT", 8000, least=1, most=65535)
 HOST = env.string("HOST", "127.0.0.1")
 DEBUG = env.boolean("DEBUG", False)
 DEMO = env.boolean("DEMO", True)
+WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, least=1, most=64)
+WEB_THREADS = env.integer("WEB_THREADS", 12, least=1, most=256)
+WORKER_THREADS = env.integer("WORKER_THREADS", 4, least=1, most=64)
 ADMIN_PASSWORD = env.string("ADMIN_PASSWORD")
 SECRET_KEY = env.string("SECRET_KEY") or keys.read_or_create(DATA_DIR / "secret_key", length=48)[0]
 ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -35,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_filters",
     "allauth",
     "allauth.account",
@@ -91,7 +95,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKER_URL = env.string("BROKER_URL")
 STORAGES = {
     "default": databases.storage(env.string("STORAGE_URL")),
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.static.StaticFiles"},
 }
 MEDIA_ROOT = str(DATA_DIR / "media")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
@@ -132,6 +136,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.handlers.csrf_failure"
 
 # -- language, time, static files --------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -141,7 +146,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
+STATIC_ROOT = env.path("STATIC_ROOT", DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # -- API ---------------------------------------------------------------------------------------------------------------
@@ -172,6 +177,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Crowd labels in, a served classifier out, and what it is unsure of goes back to the crowd.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
 }

@@ -22,6 +22,7 @@ os.environ["DATA_DIR"] = str(_FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "ma
 os.environ["SECRET_KEY"] = "only for tests"
 for _name in ("DATABASE_URL", "BROKER_URL", "STORAGE_URL", "ADMIN_PASSWORD", "PORT", "DEBUG", "HTTPS", "ALLOWED_HOSTS"):
     os.environ.pop(_name, None)
+os.environ["ENV_FILE"] = os.devnull
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -65,6 +66,15 @@ def fresh_cache() -> Iterator[None]:
     """Rate limits count in the cache: no test pays for what another one asked."""
     cache.clear()
     yield
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: Any) -> None:
+    """Pages name static files as they lie in the checkout: tests collect none."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,39 @@
+# Every target prints itself in `make help` by its one line of `## help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help setup run test lint types bench lock
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with everything that running, testing and changing Crowdtune needs
+	@$(PYTHON) bootstrap.py dev
+
+run: ## Run the whole platform on this machine until Ctrl-C (PORT=8000 DATA_DIR=./data DEMO=1)
+	@$(PYTHON) bootstrap.py base
+	@exec $(BIN)/python manage.py up --with-parent
+
+test: setup ## Run all tests, the browser's included (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Check style, templates and which room may import which
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@if [ -d templates ]; then git ls-files 'templates/*.html' | xargs $(BIN)/djade --check --target-version 5.2; fi
+	@$(BIN)/lint-imports
+
+types: setup ## Check the types (mypy, strict)
+	@$(BIN)/mypy .
+
+bench: setup ## Measure side by side, as tables
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## Pin every version and hash anew from requirements/*.in (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q $(ARGS) \
+		-o requirements/dev.txt requirements/dev.in
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q $(ARGS) \
+		-c requirements/dev.txt -o requirements/base.txt requirements/base.in

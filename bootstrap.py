@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Sets up what Crowdtune needs to run, in ``.venv``: ``python3 bootstrap.py [base|dev]``.
+
+Makes the virtual environment and installs the locked requirements (every version and hash is in
+``requirements/*.txt``): with uv where it is there and works, with pip otherwise. What is done is written down, so a
+second start has nothing to do. Needs Python 3.11 or later and nothing else: standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "crowdtune.json"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+OLDEST = (3, 11)
+
+
+def main(arguments: list[str]) -> None:
+    wanted = arguments[0] if arguments else "base"
+    if wanted not in {"base", "dev"}:
+        raise SystemExit(f"bootstrap: expected base or dev, got {wanted!r}")
+    if sys.version_info < OLDEST:
+        start_with_newer_python(arguments)
+    with only_one():
+        digest = hashlib.sha256((ROOT / "requirements" / f"{wanted}.txt").read_bytes()).hexdigest()
+        done = stamp()
+        if done.get(wanted) == digest and PYTHON.exists():
+            return
+        uv = find_uv()
+        if not works(PYTHON):
+            make_environment(uv)
+            done = {}
+        install(uv, wanted)
+        # The development set holds the other at the same versions.
+        base = hashlib.sha256((ROOT / "requirements" / "base.txt").read_bytes()).hexdigest()
+        STAMP.write_text(json.dumps({**done, "base": base, wanted: digest, **identity()}), encoding="utf-8")
+
+
+def identity() -> dict[str, str]:
+    return {"python": platform.python_version(), "root": str(ROOT)}
+
+
+def stamp() -> dict[str, str]:
+    """What was installed before; nothing when it is of another Python, or the folder has moved."""
+    try:
+        done = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return done if done.items() >= identity().items() else {}
+
+
+def start_with_newer_python(arguments: list[str]) -> None:
+    for minor in range(14, OLDEST[1] - 1, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found and works(Path(found)):
+            os.execv(found, [found, str(Path(__file__).resolve()), *arguments])
+    raise SystemExit(
+        f"bootstrap: Crowdtune needs Python {OLDEST[0]}.{OLDEST[1]} or later; this is {platform.python_version()}. "
+        "Install one and start again with `make PYTHON=/path/to/python3 …`."
+    )
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Two commands that start at once set up one after the other."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(ROOT / ".bootstrap.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def works(program: Path) -> bool:
+    """Whether the program is there and runs (a shim may be neither)."""
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def find_uv() -> str | None:
+    found = shutil.which("uv")
+    return found if found and works(Path(found)) else None
+
+
+def make_environment(uv: str | None) -> None:
+    say(f"making {VENV.name} with Python {platform.python_version()}")
+    if uv and run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]):
+        return
+    try:
+        venv.create(VENV, with_pip=True, clear=True, symlinks=os.name != "nt")
+    except (subprocess.CalledProcessError, OSError) as error:
+        raise SystemExit(
+            f"bootstrap: Python's own venv failed ({error}). On Debian and Ubuntu its pip is a package of its own: "
+            "`apt-get install python3-venv`; or install uv, which needs none."
+        ) from None
+
+
+def install(uv: str | None, wanted: str) -> None:
+    file = str(ROOT / "requirements" / f"{wanted}.txt")
+    say(f"installing {Path(file).relative_to(ROOT)} with {'uv' if uv else 'pip'}: some minutes the first time")
+    if uv and run([uv, "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes", "-r", file]):
+        return
+    if uv:
+        say("uv failed, trying pip")
+    if not run([str(PYTHON), "-m", "pip", "--version"], quiet=True):
+        run([str(PYTHON), "-m", "ensurepip", "--upgrade"], quiet=True)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    if not run([*pip, "--require-hashes", "-r", file]):
+        raise SystemExit("bootstrap: the requirements could not be installed; what went wrong is above.")
+
+
+def run(command: list[str], *, quiet: bool = False) -> bool:
+    output = subprocess.DEVNULL if quiet else None
+    try:
+        return (
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False).returncode == 0
+        )
+    except OSError:
+        return False
+
+
+def say(line: str) -> None:
+    print(f"bootstrap: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,114 @@
+"""``manage.py up``: the whole platform on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management import get_commands
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from config import guard, postgres, prepare
+from config.supervisor import Program, Supervisor
+
+
+class Command(BaseCommand):
+    help = "Run everything on this machine: database, web, worker, trainer and scheduler."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--with-parent", action="store_true", help="Stop when the process that started this dies.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["with_parent"]:
+            guard.die_with_parent(os.getppid(), signal.SIGTERM)
+        lock = _only_one(settings.DATA_DIR)
+        _free_port(settings.HOST, settings.PORT)
+        database = postgres.Postgres(settings.DATA_DIR / "postgres") if settings.EMBEDDED else None
+        address = f"http://127.0.0.1:{settings.PORT}"
+        supervisor = Supervisor(_programs(), url=address, folder=settings.BASE_DIR, database=database)
+        _stop_on_signals(supervisor)
+        try:
+            try:
+                supervisor.start_database()
+            except postgres.PostgresError as error:
+                raise CommandError(str(error)) from error
+            password = self._prepare(supervisor)
+            supervisor.run(lambda: self._announce(address, password))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            supervisor.stop()
+            lock.close()
+
+    def _prepare(self, supervisor: Supervisor) -> str | None:
+        supervisor.say("up", "bringing the database's tables up to date")
+        prepare.migrate()
+        supervisor.say("up", "collecting static files")
+        prepare.collect_static()
+        password = prepare.ensure_admin()
+        for connection in connections.all():
+            connection.close()
+            connection.close_pool()  # type: ignore[attr-defined]
+        return password
+
+    def _announce(self, address: str, password: str | None) -> None:
+        if password:
+            kept = settings.DATA_DIR / "admin_password"
+            self.stdout.write(f"Staff sign in as admin with the password {password} (kept in {kept}).")
+        self.stdout.write(f"Crowdtune is ready at {address}")
+        self.stdout.flush()
+
+
+def _programs() -> list[Program]:
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    threads = str(settings.WORKER_THREADS)
+    programs = [
+        Program("web", [sys.executable, "-m", "config.web"]),
+        Program("worker", [*manage, "worker", "--queues", "cpu", "default", "--threads", threads], late=True),
+        Program("trainer", [*manage, "worker", "--queues", "gpu", "--threads", "1"], late=True),
+        Program("scheduler", [*manage, "scheduler"], late=True),
+    ]
+    if settings.DEMO and "demo" in get_commands():
+        programs.append(Program("demo", [*manage, "demo", "--auto"], once=True))
+    return programs
+
+
+def _only_one(folder: Path) -> IO[str]:
+    """Hold the folder's lock for as long as this process lives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "up.lock", "w")  # noqa: SIM115 - closed when everything has stopped
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CommandError(f"Crowdtune runs already on {folder}. Stop it, or set DATA_DIR to another folder.") from None
+    return lock
+
+
+def _free_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}). Set PORT to a free one.") from None
+
+
+def _stop_on_signals(supervisor: Supervisor) -> None:
+    def stop(_number: int, _frame: Any) -> None:
+        # While it still prepares, leave there; later, let the present step end.
+        if not supervisor.stopping and not supervisor.running:
+            supervisor.stopping = True
+            raise KeyboardInterrupt
+        supervisor.stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)

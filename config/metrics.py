@@ -1,0 +1,71 @@
+"""``/metrics`` for Prometheus: requests and database by django-prometheus, the queue and the loop's figures by us.
+
+For staff and for this machine only: the figures name no person, but say how much work is done here. A request that a
+proxy passed on is not from this machine, whatever its peer address.
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from django.db.models import Count, Min, Sum
+from django.db.models.fields.json import KT
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from config.errors import plain
+from config.models import QueuedMessage
+from labeling.models import Project
+
+
+class Figures:
+    """Read from the database at each scrape, so that every process tells the same."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._queue()
+        names = {"images": "image", "tasks": "task", "retired_tasks": "retired", "judgments": "judgment"}
+        totals = Project.objects.aggregate(**{name: Sum(f"{column}_count") for name, column in names.items()})
+        for name, value in totals.items():
+            yield GaugeMetricFamily(f"crowdtune_{name}", "Sum over all projects.", value=value or 0)
+
+    def _queue(self) -> Iterator[Metric]:
+        rows = QueuedMessage.objects.values("queue_name", "state").annotate(count=Count("pk"), oldest=Min("mtime"))
+        count = GaugeMetricFamily("crowdtune_queue_messages", "Background messages.", labels=["queue", "state"])
+        age = GaugeMetricFamily(
+            "crowdtune_queue_oldest_seconds", "Since the oldest changed its state.", labels=["queue", "state"]
+        )
+        now = timezone.now()
+        for row in rows:
+            labels = [row["queue_name"], row["state"]]
+            count.add_metric(labels, row["count"])
+            age.add_metric(labels, (now - row["oldest"]).total_seconds())
+        parked = GaugeMetricFamily("crowdtune_queue_parked", "Messages given up, by actor.", labels=["actor"])
+        given_up = QueuedMessage.objects.filter(state=QueuedMessage.State.REJECTED)
+        for actor, number in given_up.values_list(KT("message__actor_name")).annotate(Count("pk")):
+            parked.add_metric([actor], number)
+        yield from (count, age, parked)
+
+
+FIGURES = CollectorRegistry()
+FIGURES.register(Figures())
+
+
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    if not (_from_this_machine(request) or request.user.is_staff):
+        return plain(request, 403, "Metrics are for staff, or from this machine.")
+    return HttpResponse(generate_latest(REGISTRY) + generate_latest(FIGURES), content_type=CONTENT_TYPE_LATEST)
+
+
+def _from_this_machine(request: HttpRequest) -> bool:
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,68 @@
+"""What must be true before the first request: tables, collected static files, and somebody who can sign in as staff."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import connection
+
+from config import keys
+
+_MIGRATION_LOCK = 0x63726F7764  # "crowd"
+
+
+def migrate() -> None:
+    """Bring the tables up to date; of several processes that start at once, one does it and the others wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def collect_static() -> bool:
+    """Collect and compress the static files when any of them changed; returns whether it did."""
+    root = Path(settings.STATIC_ROOT)
+    stamp, now = root / ".stamp", _static_digest()
+    if stamp.exists() and stamp.read_text(encoding="ascii") == now:
+        return False
+    # Redoc is the other of two ways to show the API; /api/docs/ is Swagger.
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["redoc"])
+    stamp.write_text(now, encoding="ascii")
+    return True
+
+
+def _static_digest() -> str:
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            state = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def ensure_admin() -> str | None:
+    """Make the staff account ``admin``; returns the password when it was generated just now, to be shown once.
+
+    A given ``ADMIN_PASSWORD`` holds from each start on; a generated one is only the first, and may be changed.
+    """
+    users = get_user_model().objects
+    admin = users.filter(username="admin").first()
+    if settings.ADMIN_PASSWORD:
+        if admin is None:
+            users.create_superuser("admin", password=settings.ADMIN_PASSWORD)
+        elif not admin.check_password(settings.ADMIN_PASSWORD):
+            admin.set_password(settings.ADMIN_PASSWORD)
+            admin.save(update_fields=["password"])
+        return None
+    if admin is not None:
+        return None
+    password, _made = keys.read_or_create(settings.DATA_DIR / "admin_password", length=12)
+    users.create_superuser("admin", password=password)
+    return password

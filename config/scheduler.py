@@ -1,0 +1,100 @@
+"""Sends the messages that are due by the clock. Every rhythm of the platform is one line here.
+
+Any number of schedulers may run: the one that holds the database's advisory lock sends, the others wait for it to go.
+An actor that is still at work, or waiting, from its last turn is not sent again on the default queue, so a slow worker
+does not pile up the same question.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+import time
+from typing import Any
+
+import dramatiq
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from config.models import QueuedMessage
+
+logger = logging.getLogger(__name__)
+
+# (every so many seconds, the actor): actors without arguments, in <room>/actors.py.
+SCHEDULE: list[tuple[float, str]] = [
+    (15, "labeling.actors.expire_leases"),
+    (5, "labeling.actors.refit_due"),
+    (20, "labeling.actors.requeue_stuck_jobs"),
+    (5, "training.actors.check_due"),
+    (20, "training.actors.requeue_stuck_runs"),
+    (10, "training.actors.embed_new_images"),
+    (5, "inference.actors.score_pools"),
+    (10, "inference.actors.close_loop"),
+]
+LEADER_LOCK = 0x7363686564  # "sched"
+_TICK_SECONDS = 0.5
+
+
+class Scheduler:
+    def __init__(self, schedule: list[tuple[float, str]]) -> None:
+        self.entries = [(seconds, actor) for seconds, name in schedule if (actor := find(name)) is not None]
+        self.due = [time.monotonic()] * len(self.entries)
+        self.leads = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Send what is due until ``stop``; a database that went away is waited for."""
+        while not stop.wait(_TICK_SECONDS):
+            try:
+                self.tick(time.monotonic())
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("the database does not answer: %s", str(error).strip().partition("\n")[0])
+                self.leads = False
+                # The session goes too, and its lock with it, instead of back to the pool.
+                connection.close()
+                connection.close_pool()  # type: ignore[attr-defined]
+
+    def tick(self, now: float) -> list[str]:
+        """One look at the clock, as leader or not; returns the names of the actors that were sent."""
+        if not self._lead():
+            return []
+        sent = []
+        for position, (seconds, actor) in enumerate(self.entries):
+            if now < self.due[position]:
+                continue
+            self.due[position] = now + seconds
+            if not waiting(actor):
+                actor.send()
+                sent.append(actor.actor_name)
+        return sent
+
+    def _lead(self) -> bool:
+        """Whether this process holds the lock, which lives and dies with its database session."""
+        with connection.cursor() as cursor:
+            if self.leads:
+                cursor.execute("SELECT 1")
+            else:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK])
+                self.leads = bool(cursor.fetchone()[0])
+                if self.leads:
+                    logger.info("leading: %d rhythms", len(self.entries))
+        return self.leads
+
+
+def find(name: str) -> dramatiq.Actor[[], Any] | None:
+    module, _, attribute = name.rpartition(".")
+    try:
+        actor = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        logger.error("no actor %s: %s", name, error)
+        return None
+    if not isinstance(actor, dramatiq.Actor):
+        raise TypeError(f"{name} must be an actor, is {type(actor).__name__}.")
+    return actor
+
+
+def waiting(actor: dramatiq.Actor[[], Any]) -> bool:
+    """Whether the actor's last message is still in the queue; unknown, so no, on RabbitMQ and Redis."""
+    if settings.BROKER_URL:
+        return False
+    return QueuedMessage.objects.filter(state__in=["queued", "consumed"], message__actor_name=actor.actor_name).exists()

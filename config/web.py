@@ -1,0 +1,49 @@
+"""The web server: granian, one process (or ``WEB_PROCESSES``) of ``WEB_THREADS`` threads, as ``python -m config.web``.
+
+The server's first process only watches and never loads Django; what it starts dies with it.
+Source: https://github.com/emmett-framework/granian
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from config import guard, settings
+
+
+def load(_target: str) -> Any:
+    """Runs in each worker process: tie it to the first one, then bring the application."""
+    guard.die_with_parent(os.getppid(), signal.SIGKILL)
+    # Until the server sets its own, the handler inherited from the first process would swallow a stop.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    from config.wsgi import application  # here, so that the watching process does not load Django
+
+    return application
+
+
+def main() -> None:
+    Server(
+        "config.wsgi:application",
+        address=settings.HOST,
+        port=settings.PORT,
+        interface=Interfaces.WSGI,
+        workers=settings.WEB_PROCESSES,
+        blocking_threads=settings.WEB_THREADS,
+        backpressure=settings.WEB_THREADS * 4,
+        backlog=1024,
+        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        websockets=False,
+        log_level=LogLevels.error,
+        workers_kill_timeout=8,
+    ).serve(target_loader=load)
+
+
+if __name__ == "__main__":
+    main()
