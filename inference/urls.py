@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver
 
-from inference import api
 from inference.page_urls import pages
 
-api_urlpatterns: list[URLPattern | URLResolver] = [
-    path("projects/<slug:slug>/predict/", api.PredictView.as_view(), name="api-predict"),
-]
+api_urlpatterns: list[URLPattern | URLResolver] = []
 urlpatterns = pages
 v2_urlpatterns: list[URLPattern | URLResolver] = []

@@ -24,23 +24,70 @@ class TrainingPolicy(models.Model):
     recipe = models.CharField(max_length=20, choices=Recipe, default=Recipe.FEATURE_EXTRACTION)
     augmentation = models.BooleanField(default=False)
     automatic_training = models.BooleanField(default=True)
+    soft_labels = models.BooleanField(default=True, help_text=_("Learn the posterior, not only its best answer."))
     min_labels_per_category = models.PositiveIntegerField(default=8)
     min_new_labels = models.PositiveIntegerField(default=20)
     min_new_share = models.FloatField(default=0.1)
     quiet_seconds = models.PositiveIntegerField(default=15, help_text=_("Wait so long after the last new label."))
+    max_age_hours = models.PositiveIntegerField(
+        null=True, blank=True, default=168, help_text=_("Older than this, one new label is enough.")
+    )
+    daily_at = models.TimeField(
+        null=True, blank=True, help_text=_("Train each day at this time (UTC), if anything is new.")
+    )
+    drift_at = models.DateTimeField(null=True, blank=True)
+    drift_reason = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=300, blank=True, help_text=_("Why the last check did not start a run."))
     checked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "training policies"
+        constraints = [
+            models.CheckConstraint(condition=Q(min_new_labels__gte=1), name="policy_needs_something_new"),
+            models.CheckConstraint(condition=Q(min_labels_per_category__gte=2), name="policy_needs_two_a_category"),
+            models.CheckConstraint(condition=Q(min_new_share__gte=0, min_new_share__lte=1), name="policy_share_in_0_1"),
+        ]
+
+
+class ImageTrait(models.Model):
+    """What training knows of an image's looks: its difference hash, and the near-duplicates it belongs with.
+
+    ``group`` is the SHA-256 of the first image that looked like this one. It is given once and never changes, so that
+    an image stays on its side of the split for ever, and its near-duplicates with it.
+    """
+
+    image = models.OneToOneField("labeling.Image", models.CASCADE, related_name="+", primary_key=True)
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    dhash = models.BigIntegerField(help_text=_("64 bits of brightness differences, as a signed number."))
+    look = models.BinaryField(help_text=_("The image as 8 x 8 RGB pixels, 192 bytes."))
+    group = models.CharField(max_length=64)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "group"])]
+
+
+class EmbeddingCursor(models.Model):
+    """How far the images of a project have been embedded by one trunk in the background."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    trunk_key = models.CharField(max_length=120)
+    last_image_id = models.BigIntegerField(default=0)
+    busy_until = models.DateTimeField(default=timezone.now, help_text=_("Somebody embeds until then."))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "trunk_key"], name="embedding_cursor_once")]
 
 
 class Snapshot(models.Model):
     """A training set that never changes. ``digest`` is over its sorted items, categories and splits."""
 
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    question = models.ForeignKey("labeling.Question", models.PROTECT, related_name="+")
+    question = models.ForeignKey("labeling.Question", models.RESTRICT, related_name="+")
     digest = models.CharField(max_length=64)
     categories = models.JSONField(help_text=_("Category keys in the order of the model's outputs."))
     counts = models.JSONField(help_text=_('{"train": {"cat": 12, …}, "validation": …, "test": …}'))
     item_count = models.PositiveIntegerField()
+    left_out = models.JSONField(default=dict, help_text=_("Category or reason -> how many labels were not taken."))
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -52,9 +99,10 @@ class SnapshotItem(models.Model):
     image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+")
     sha256 = models.CharField(max_length=64)
     label = models.CharField(max_length=100)
-    posterior = models.JSONField(default=dict)
+    posterior = models.JSONField(default=dict, help_text=_("Category key -> probability; empty = sure of the label."))
     confidence = models.FloatField()
-    split = models.CharField(max_length=10)  # train | validation | test
+    judgment_count = models.PositiveSmallIntegerField(default=0)
+    split = models.CharField(max_length=10)  # train | validation | test | left_out
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshot_item_once")]
@@ -70,8 +118,8 @@ class TrainingRun(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="runs")
-    cause = models.CharField(max_length=30)  # new_labels | person | api | drift
+    snapshot = models.ForeignKey(Snapshot, models.RESTRICT, related_name="runs")
+    cause = models.CharField(max_length=30)  # new_labels | age | schedule | drift | person | api
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     backbone = models.CharField(max_length=60)
     recipe = models.CharField(max_length=20, choices=Recipe)
@@ -79,15 +127,18 @@ class TrainingRun(models.Model):
     seed = models.PositiveIntegerField(default=0)
     options = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    stage = models.CharField(max_length=20, blank=True)  # features | fit | evaluate | export | verify
+    stage = models.CharField(max_length=20, blank=True)  # a key of training.runs.STAGES
     progress = models.FloatField(default=0)
     epoch = models.PositiveIntegerField(default=0)
     epochs = models.PositiveIntegerField(default=0)
     images_per_second = models.FloatField(null=True, blank=True)
+    seconds_left = models.FloatField(null=True, blank=True)
     history = models.JSONField(default=dict, help_text=_('{"loss": […], "accuracy": […], "val_loss": …}'))
     metrics = models.JSONField(default=dict)
+    cost = models.JSONField(default=dict, help_text=_("CPU and wall seconds, images embedded: differs run by run."))
     log = models.JSONField(default=list, help_text=_("[{at, message}], newest last, at most 200"))
     failure = models.TextField(blank=True)
+    advice = models.TextField(blank=True, help_text=_("What a person can do about the failure."))
     cancel_requested = models.BooleanField(default=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -101,7 +152,11 @@ class TrainingRun(models.Model):
                 fields=["project"], name="one_live_run_per_project", condition=Q(state__in=["queued", "running"])
             )
         ]
-        indexes = [models.Index(fields=["project", "-created_at"])]
+        indexes = [models.Index(fields=["project", "-created_at"]), models.Index(fields=["state", "heartbeat_at"])]
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class ModelVersion(models.Model):
@@ -112,7 +167,7 @@ class ModelVersion(models.Model):
         CHALLENGER = "challenger", _("Challenger")
 
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    run = models.OneToOneField(TrainingRun, models.PROTECT, related_name="model_version")
+    run = models.OneToOneField(TrainingRun, models.RESTRICT, related_name="model_version")
     number = models.PositiveIntegerField()
     alias = models.CharField(max_length=12, choices=Alias, blank=True)
     categories = models.JSONField()
@@ -129,3 +184,35 @@ class ModelVersion(models.Model):
             models.UniqueConstraint(fields=["project"], name="one_champion", condition=Q(alias="champion")),
             models.UniqueConstraint(fields=["project"], name="one_challenger", condition=Q(alias="challenger")),
         ]
+
+
+class AliasChange(models.Model):
+    """The audit of promotions: which version took or lost an alias, by whom and why. Rollback reads it backwards."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="alias_changes")
+    replaced = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    alias = models.CharField(max_length=12, choices=ModelVersion.Alias)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    kind = models.CharField(max_length=10)  # gate | promote | rollback
+    reason = models.CharField(max_length=500)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-created_at"])]
+
+
+class Suspect(models.Model):
+    """A label that a model, not having seen it, disagrees with: a likely label error."""
+
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="suspects")
+    image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+")
+    label = models.CharField(max_length=100)
+    predicted = models.CharField(max_length=100)
+    label_probability = models.FloatField()
+    predicted_probability = models.FloatField()
+    sent_at = models.DateTimeField(null=True, blank=True, help_text=_("When it went back to the crowd."))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "image"], name="suspect_once_per_version")]
+        ordering = ["label_probability", "id"]

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
+from training.api import models, runs
 from training.page_urls import pages
 
-api_urlpatterns: list[URLPattern | URLResolver] = []
+api_urlpatterns: list[URLPattern | URLResolver] = [
+    path("projects/<slug:slug>/training-runs/", runs.ProjectRuns.as_view()),
+    path("projects/<slug:slug>/training-policy/", runs.Policy.as_view()),
+    path("projects/<slug:slug>/training-runs/next/", runs.NextRun.as_view()),
+    path("training-runs/<uuid:run_id>/", runs.OneRun.as_view()),
+    path("training-runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view()),
+    path("projects/<slug:slug>/models/", models.ProjectModels.as_view()),
+    path("projects/<slug:slug>/models/rollback/", models.Rollback.as_view()),
+    path("projects/<slug:slug>/models/<int:version>/", models.OneModel.as_view()),
+    path("projects/<slug:slug>/models/<int:version>/promote/", models.Promote.as_view()),
+    path("backbones/", models.Backbones.as_view()),
+]
 urlpatterns = pages

@@ -1,0 +1,124 @@
+"""Tiny pictures with a known truth, and projects whose crowd has labeled them already."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image as Pillow
+from PIL import ImageDraw
+
+from labeling.models import Category, Consensus, Image, Project, Question, Task
+
+SHAPES = ("circle", "square", "triangle")
+
+
+def draw(kind: str, seed: int, size: int = 64) -> bytes:
+    """One PNG: the shape in a random colour and place on a noisy ground."""
+    rng = np.random.default_rng(seed)
+    ground = rng.integers(0, 256, 3) * 0.5 + rng.normal(0, 6, (size, size, 3)) + 40
+    picture = Pillow.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
+    pen = ImageDraw.Draw(picture)
+    colour = tuple(int(value) for value in rng.integers(150, 256, 3))
+    x, y, r = (*rng.integers(22, 42, 2), int(rng.integers(12, 19)))
+    if kind == "circle":
+        pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    elif kind == "square":
+        pen.rectangle((x - r, y - r, x + r, y + r), fill=colour)
+    else:
+        pen.polygon([(x, y - r), (x - r, y + r), (x + r, y + r)], fill=colour)
+    return png(picture)
+
+
+def png(picture: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_project(
+    slug: str = "shapes", categories: Sequence[str] = SHAPES[:2], *, user: Any = None, **fields: Any
+) -> Project:
+    user = user or get_user_model().objects.get_or_create(username=f"owner-of-{slug}")[0]
+    project = Project.objects.create(slug=slug, name=slug, owner=user, **fields)
+    for position, key in enumerate(categories):
+        Category.objects.create(project=project, key=key, name=key.title(), position=position)
+    Question.objects.create(project=project, key="what", kind="single_choice", prompt="What is it?")
+    return project
+
+
+def add_image(project: Project, data: bytes, name: str = "image.png") -> Image:
+    sha256 = hashlib.sha256(data).hexdigest()
+    stored = default_storage.save(f"{project.pk}/{sha256}.png", ContentFile(data))
+    Project.objects.filter(pk=project.pk).update(image_count=project.image_count + 1)
+    project.image_count += 1
+    return Image.objects.create(
+        project=project,
+        sha256=sha256,
+        name=name,
+        width=64,
+        height=64,
+        byte_count=len(data),
+        original=stored,
+        display=stored,
+        thumbnail=stored,
+    )
+
+
+def label(
+    image: Image,
+    category: str,
+    *,
+    confidence: float = 0.97,
+    posterior: dict[str, float] | None = None,
+    judgments: int = 3,
+    is_final: bool = True,
+) -> Consensus:
+    """The crowd's final word on an image."""
+    project = image.project
+    question = project.primary_question()
+    assert question is not None
+    task = Task.objects.create(
+        project=project,
+        image=image,
+        state="retired" if is_final else "open",
+        retired_because="confident" if is_final else "",
+        wanted=judgments,
+        judgment_count=judgments,
+        open_slots=0,
+    )
+    Project.objects.filter(pk=project.pk).update(retired_count=project.retired_count + is_final)
+    project.retired_count += is_final
+    return Consensus.objects.create(
+        task=task,
+        project=project,
+        question=question,
+        answer=category,
+        confidence=confidence,
+        posterior=posterior or {category: confidence},
+        method="adaptive",
+        judgment_count=judgments,
+        is_final=is_final,
+    )
+
+
+def labeled_project(
+    slug: str = "shapes",
+    *,
+    count: int = 60,
+    categories: Sequence[str] = SHAPES[:2],
+    drawn: Callable[[str, int], bytes] = draw,
+    **fields: Any,
+) -> Project:
+    """``count`` drawn images, the categories in turn, each labeled rightly by three."""
+    project = make_project(slug, categories, **fields)
+    for seed in range(count):
+        kind = categories[seed % len(categories)]
+        label(add_image(project, drawn(kind, seed), f"{seed:03}-{kind}.png"), kind)
+    return project

@@ -1,0 +1,44 @@
+"""The doors of background work: ids in, one call, every option written out (DESIGN.md, rule 4)."""
+
+from __future__ import annotations
+
+import dramatiq
+from django.db import transaction
+
+from labeling.models import Project
+from training import due, embedding, queueing, runs
+from training.due import Decision
+
+HOUR = 3_600_000
+
+
+@dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)
+def run_training(run_id: str) -> None:
+    """Do one run; a run whose process was killed is sent again at once."""
+    if runs.work_on(run_id):
+        run_training.send(run_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)
+def check_due() -> None:
+    """Start the runs that are due, and write down why the others are not."""
+    due.start_due_runs(_start)
+
+
+@transaction.atomic
+def _start(project: Project, decision: Decision) -> None:
+    run = queueing.create_run(project=project, cause=decision.cause)
+    run_training.send(str(run.pk))
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=HOUR // 2, max_retries=0)
+def embed_new_images() -> None:
+    """Embed what was uploaded since the last time."""
+    embedding.embed_new_images()
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)
+def requeue_stuck_runs() -> None:
+    """Send the runs again whose message or process was lost."""
+    for run_id in runs.stuck_runs():
+        run_training.send(run_id)

@@ -1,0 +1,47 @@
+"""Worker-side: what a version says of stored images: features out of the store, then its head or tail."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+
+from training import embedding
+from training.embedding import Picture
+from training.learning.artifact import Classifier, load_version
+from training.learning.errors import ArtifactDamaged
+from training.learning.trunk import Trunk
+from training.models import ModelVersion
+
+
+def classifier_of(version: ModelVersion) -> Classifier:
+    """The version's files, hashes checked; kept in memory while they are the newest few."""
+    return _load(str(settings.DATA_DIR / version.artifact), version.pk)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(folder: str, _version_id: int) -> Classifier:
+    return load_version(Path(folder))
+
+
+def trunk_of(version: ModelVersion) -> Trunk:
+    """The trunk that the version stands on."""
+    manifest = classifier_of(version).manifest
+    trunk = embedding.trunk_of(manifest["backbone"], manifest.get("cut"))
+    if trunk.key != manifest["trunk_key"]:
+        raise ArtifactDamaged(
+            f"Version {version.number} stands on the trunk {manifest['trunk_key']}, but the weights of"
+            f" {manifest['backbone']} on this machine are other ones now ({trunk.key})."
+        )
+    return trunk
+
+
+def answers_of(
+    version: ModelVersion, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated probabilities float32 [n, classes], and bool [n]: False where a picture could not be read."""
+    features, found, _made = embedding.features_of(trunk_of(version), pictures, progress=progress)
+    return classifier_of(version).probabilities_from_features(features), found

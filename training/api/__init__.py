@@ -1,0 +1,1 @@
+"""The training room's part of the REST API: runs, versions, the zoo."""

@@ -1,0 +1,31 @@
+"""What every view of this room's API does first: find the project, and refuse whom it must."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+
+from labeling import permissions
+from labeling.models import Project
+from labeling.permissions import Right
+
+
+def project_of(request: Request, slug: str, right: Right) -> Project:
+    """The project, if the caller has the right in it.
+
+    Raises:
+        NotFound: There is none, or the caller is a stranger to it.
+        PermissionDenied: The caller's role does not allow this.
+    """
+    project = Project.objects.filter(slug=slug).first()
+    if project is None:
+        raise NotFound("There is no such project, or you are not a member of it.")
+    permissions.require(request.user, project, right)
+    return project
+
+
+def person(request: Request) -> Any:
+    """Who asks, for the audit."""
+    return request.user

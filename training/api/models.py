@@ -1,0 +1,85 @@
+"""/projects/{slug}/models/, promote and rollback, and /backbones/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.models import Project
+from training import services, zoo
+from training.api.base import project_of
+from training.api.serializers import BackboneSerializer, ReasonRequest, VersionSerializer
+from training.models import ModelVersion
+
+
+class ProjectModels(generics.GenericAPIView[ModelVersion]):
+    """A project's versions, newest first."""
+
+    serializer_class = VersionSerializer
+    queryset = ModelVersion.objects.none()
+
+    @extend_schema(operation_id="models_list", responses=VersionSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        project = project_of(request, slug, "review")
+        rows = ModelVersion.objects.filter(project=project).select_related("run__snapshot")
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(VersionSerializer(page or [], many=True).data)
+
+
+class OneModel(APIView):
+    """One version."""
+
+    @extend_schema(operation_id="models_retrieve", responses=VersionSerializer)
+    def get(self, request: Request, slug: str, version: int) -> Response:
+        return Response(VersionSerializer(version_of(project_of(request, slug, "review"), version)).data)
+
+
+class Promote(APIView):
+    """Make a version champion, whatever the gate said."""
+
+    @extend_schema(operation_id="models_promote", request=ReasonRequest, responses=VersionSerializer)
+    def post(self, request: Request, slug: str, version: int) -> Response:
+        row = version_of(project_of(request, slug, "manage"), version)
+        promoted = services.promote(version=row, actor_user=request.user, reason=_reason(request))
+        return Response(VersionSerializer(promoted).data)
+
+
+class Rollback(APIView):
+    """Go back to the champion before this one."""
+
+    @extend_schema(operation_id="models_rollback", request=ReasonRequest, responses=VersionSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        project = project_of(request, slug, "manage")
+        return Response(
+            VersionSerializer(services.rollback(project=project, user=request.user, reason=_reason(request))).data
+        )
+
+
+class Backbones(APIView):
+    """The zoo: every network that a project can stand on, and whether its weights are on this machine."""
+
+    @extend_schema(operation_id="backbones_list", responses=BackboneSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        rows: list[Any] = [row.__dict__ for row in zoo.entries(settings.KERAS_HOME)]
+        return Response(BackboneSerializer(rows, many=True).data)
+
+
+def version_of(project: Project, number: int) -> ModelVersion:
+    version = ModelVersion.objects.filter(project=project, number=number).select_related("run__snapshot").first()
+    if version is None:
+        raise NotFound(f"{project.name} has no model version {number}.")
+    return version
+
+
+def _reason(request: Request) -> str:
+    body = ReasonRequest(data=request.data)
+    body.is_valid(raise_exception=True)
+    reason: str = body.validated_data.get("reason", "")
+    return reason

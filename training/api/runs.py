@@ -1,0 +1,104 @@
+"""/projects/{slug}/training-runs/, /training-runs/{id}/, …/cancel/ and the project's policy."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.permissions import require
+from training import services
+from training.api.base import project_of
+from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
+from training.models import TrainingRun
+
+
+class NewestRuns(CursorPagination):
+    """Runs have random ids: their order is that of their making."""
+
+    ordering = ("-created_at", "-id")
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500
+
+
+class ProjectRuns(generics.GenericAPIView[TrainingRun]):
+    """A project's training runs, newest first."""
+
+    pagination_class = NewestRuns
+    serializer_class = RunRow
+    queryset = TrainingRun.objects.none()
+
+    @extend_schema(operation_id="training_runs_list", responses=RunRow(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        project = project_of(request, slug, "review")
+        rows = TrainingRun.objects.filter(project=project).select_related("project", "snapshot", "requested_by")
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(RunRow(page or [], many=True).data)
+
+    @extend_schema(operation_id="training_runs_create", request=RunRequest, responses={202: RunSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Train now; 409 with the reason when there is too little to train on or a run is live."""
+        project = project_of(request, slug, "manage")
+        body = RunRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = services.request_run(project=project, cause="api", requested_by=request.user, **dict(body.validated_data))
+        return Response(RunSerializer(run).data, status=202)
+
+
+class OneRun(APIView):
+    """A training run: state, progress, curves, outcome."""
+
+    @extend_schema(operation_id="training_runs_retrieve", responses=RunSerializer)
+    def get(self, request: Request, run_id: UUID) -> Response:
+        return Response(RunSerializer(run_of(request, run_id, "review")).data)
+
+
+class CancelRun(APIView):
+    """Stop a run: a queued one at once, a running one within a batch."""
+
+    @extend_schema(operation_id="training_runs_cancel", request=None, responses=RunSerializer)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        run = run_of(request, run_id, "manage")
+        return Response(RunSerializer(services.cancel_run(run=run)).data)
+
+
+class Policy(APIView):
+    """When and how the project trains by itself."""
+
+    @extend_schema(operation_id="training_policy_retrieve", responses=PolicySerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(PolicySerializer(services.policy_of(project_of(request, slug, "review"))).data)
+
+    @extend_schema(operation_id="training_policy_update", request=PolicySerializer, responses=PolicySerializer)
+    def patch(self, request: Request, slug: str) -> Response:
+        project = project_of(request, slug, "manage")
+        body = PolicySerializer(services.policy_of(project), data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        policy = services.set_policy(project=project, changes=dict(body.validated_data), user=request.user)
+        return Response(PolicySerializer(policy).data)
+
+
+class NextRun(APIView):
+    """Whether a run is due by itself, and why not yet."""
+
+    @extend_schema(operation_id="training_next_run", responses=DecisionSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(DecisionSerializer(services.check_due(project_of(request, slug, "review"))).data)
+
+
+def run_of(request: Request, run_id: UUID, right: Any) -> TrainingRun:
+    """The run, if the caller has the right in its project."""
+    rows = TrainingRun.objects.select_related("project", "snapshot", "requested_by")
+    run = rows.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound("There is no such training run, or you are not a member of its project.")
+    require(request.user, run.project, right)
+    return run

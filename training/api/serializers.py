@@ -1,0 +1,177 @@
+"""The shapes of runs, versions and backbones in the API: reading only; rules are in the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
+
+
+class RunRequest(serializers.Serializer[Any]):
+    """What to train; what is left out comes from the project's policy."""
+
+    backbone = serializers.CharField(required=False, help_text="A key of /api/v1/backbones/, or auto.")
+    recipe = serializers.ChoiceField(choices=Recipe.choices, required=False)
+    augmentation = serializers.BooleanField(required=False)
+    options = serializers.DictField(required=False, help_text="seed, epochs, hidden, label_smoothing, …")
+
+
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
+    class Meta:
+        model = Snapshot
+        fields = ["id", "digest", "categories", "counts", "item_count", "left_out", "created_at"]
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    advice = serializers.CharField()
+
+
+class RunSerializer(serializers.ModelSerializer[TrainingRun]):
+    """A training run: what it was asked, where it is, what came of it."""
+
+    project = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
+    snapshot = SnapshotSerializer()
+    requested_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    model_version = serializers.SerializerMethodField()
+    failure = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TrainingRun
+        fields = [
+            "id",
+            "project",
+            "state",
+            "stage",
+            "progress",
+            "epoch",
+            "epochs",
+            "images_per_second",
+            "seconds_left",
+            "cause",
+            "requested_by",
+            "backbone",
+            "recipe",
+            "augmentation",
+            "seed",
+            "options",
+            "snapshot",
+            "metrics",
+            "history",
+            "cost",
+            "model_version",
+            "failure",
+            "log",
+            "attempts",
+            "created_at",
+            "started_at",
+            "finished_at",
+        ]
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_model_version(self, run: TrainingRun) -> int | None:
+        version = ModelVersion.objects.filter(run=run).only("number").first()
+        return version.number if version else None
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def get_failure(self, run: TrainingRun) -> dict[str, str] | None:
+        return {"message": run.failure, "advice": run.advice} if run.failure else None
+
+
+class RunRow(RunSerializer):
+    """A run in a list: without its log, curves and class balance."""
+
+    snapshot = serializers.SlugRelatedField[Any](slug_field="digest", read_only=True)  # type: ignore[assignment]
+
+    class Meta(RunSerializer.Meta):
+        fields = [name for name in RunSerializer.Meta.fields if name not in ("log", "history", "options")]
+
+
+class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    """A trained classifier: how good it is, what it was made of, whether it answers."""
+
+    version = serializers.IntegerField(source="number")
+    run = serializers.PrimaryKeyRelatedField[Any](read_only=True)
+    backbone = serializers.CharField(source="run.backbone")
+    recipe = serializers.CharField(source="run.recipe")
+    augmentation = serializers.BooleanField(source="run.augmentation")
+    snapshot = serializers.CharField(source="run.snapshot.digest")
+    hashes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "id",
+            "version",
+            "alias",
+            "categories",
+            "metrics",
+            "decision",
+            "run",
+            "backbone",
+            "recipe",
+            "augmentation",
+            "snapshot",
+            "hashes",
+            "promoted_at",
+            "created_at",
+        ]
+
+    @extend_schema_field(serializers.DictField())
+    def get_hashes(self, version: ModelVersion) -> dict[str, Any]:
+        hashes: dict[str, Any] = version.manifest.get("hashes", {})
+        return hashes
+
+
+class ReasonRequest(serializers.Serializer[Any]):
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=300, help_text="Kept in the audit.")
+
+
+class BackboneSerializer(serializers.Serializer[Any]):
+    """One architecture of the zoo."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    year = serializers.IntegerField()
+    family = serializers.CharField()
+    parameters = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="Side of the square input in pixels.")
+    top1_error = serializers.FloatField(allow_null=True, help_text="Published ImageNet error in percent.")
+    top5_error = serializers.FloatField(allow_null=True)
+    licence = serializers.CharField()
+    weights = serializers.CharField(help_text="verified, unknown_hash, missing, damaged, bundled or random.")
+    weights_file = serializers.CharField(help_text="The file that is here, or that would satisfy it.")
+
+
+class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
+    """When and how a project trains by itself."""
+
+    class Meta:
+        model = TrainingPolicy
+        fields = [
+            "backbone",
+            "recipe",
+            "augmentation",
+            "automatic_training",
+            "soft_labels",
+            "min_labels_per_category",
+            "min_new_labels",
+            "min_new_share",
+            "quiet_seconds",
+            "max_age_hours",
+            "daily_at",
+        ]
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    """Whether a run is due, and why not yet."""
+
+    start = serializers.BooleanField()
+    reason = serializers.CharField()
+    due_at = serializers.DateTimeField(allow_null=True)
+    new_labels = serializers.IntegerField()
+    needed_labels = serializers.IntegerField()
+    short_categories = serializers.DictField(child=serializers.IntegerField())

@@ -1,0 +1,108 @@
+"""Pure: the model card of a version as Markdown, from its manifest alone, so that it travels with the artifact.
+
+Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019): what it is for, what it was made of, how good it is and
+where it must not be trusted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+RECIPES = {
+    "feature_extraction": "feature extraction: the pretrained network is frozen, a classifier learns on its features",
+    "fine_tuning": "fine-tuning: the last block of the pretrained network is trained too",
+}
+
+
+def card_of(manifest: dict[str, Any]) -> str:
+    """The card of the version that the manifest describes."""
+    metrics = manifest["metrics"]
+    return "\n\n".join(
+        [
+            f"# Model card: {manifest['project']}",
+            _summary(manifest, metrics),
+            "## Data",
+            _data(manifest),
+            "## Recipe",
+            _recipe(manifest),
+            "## How good it is",
+            _figures(metrics),
+            "## Where not to trust it",
+            _limits(manifest, metrics),
+            "## Files",
+            _files(manifest),
+            "",
+        ]
+    )
+
+
+def _summary(manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
+    low, high = metrics["interval"]
+    return (
+        f"Answers the question `{manifest['question']}` with one of {len(manifest['categories'])} categories:"
+        f" {', '.join(manifest['categories'])}. Right on {metrics['top1']:.1%} of {metrics['count']} images that it"
+        f" never saw (95 % interval {low:.1%} to {high:.1%})."
+    )
+
+
+def _data(manifest: dict[str, Any]) -> str:
+    counts = manifest["counts"]
+    rows = [
+        f"| {name} | {' | '.join(str(counts[side].get(name, 0)) for side in ('train', 'validation', 'test'))} |"
+        for name in manifest["categories"]
+    ]
+    left_out = sum(manifest["left_out"].values())
+    said = (
+        "Labels are the consensus of a crowd, with how sure it is; near-duplicates are on one side of the split, which"
+        f" follows from each image's hash. Snapshot `{manifest['snapshot'][:16]}`; {left_out} labels were left out."
+    )
+    return "\n".join(["| category | train | validation | test |", "|---|---|---|---|", *rows, "", said])
+
+
+def _recipe(manifest: dict[str, Any]) -> str:
+    fit = manifest["metrics"].get("fit", {})
+    lines = [
+        f"- Backbone: {manifest['backbone_title']} (`{manifest['backbone']}`), weights: {manifest['backbone_licence']}",
+        f"- {RECIPES[manifest['recipe']].capitalize()}",
+        f"- Augmentation: {'yes' if manifest['augmentation'] else 'no'}; input {manifest['size']} px square",
+        f"- Soft labels: {'yes' if manifest['options'].get('soft_labels', True) else 'no'}; seed {manifest['seed']}",
+    ]
+    if fit.get("strength") is not None:
+        lines.append(f"- Inverse weight decay {fit['strength']:g}, by cross-validation; best epoch {fit['best_epoch']}")
+    lines.append(f"- Temperature {manifest['temperature']:.3f}, fitted on the validation part")
+    return "\n".join(lines)
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    lines = [
+        f"Top-1 error {metrics['top1_error']:.1%}, top-5 error {metrics['top5_error']:.1%}, macro F1"
+        f" {metrics['macro_f1']:.3f}, expected calibration error {metrics['ece']:.3f}.",
+        "",
+        "| category | precision | recall | F1 | test images |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in metrics["per_class"].items():
+        lines.append(f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['count']} |")
+    return "\n".join(lines)
+
+
+def _limits(manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
+    lines = [
+        "- It always answers with one of its categories, also for a picture that shows none of them.",
+        "- It was measured on images of the same source as it learned from; on others it may be worse.",
+    ]
+    unmeasured = [name for name, row in metrics["per_class"].items() if not row["count"]]
+    if unmeasured:
+        lines.append(f"- Not measured, for want of held-out images: {', '.join(unmeasured)}.")
+    weak = [name for name, row in metrics["per_class"].items() if row["count"] and row["recall"] < 0.7]
+    if weak:
+        lines.append(f"- Misses many images of: {', '.join(weak)}.")
+    missing = [name for name in manifest["left_out"] if name not in manifest["categories"]]
+    if missing:
+        lines.append(f"- Does not know, for want of labels: {', '.join(missing)}.")
+    return "\n".join(lines)
+
+
+def _files(manifest: dict[str, Any]) -> str:
+    lines = [f"- `{name}` SHA-256 `{sha256}`" for name, sha256 in sorted(manifest["files"].items())]
+    return "\n".join([*lines, f"- stands on the trunk `{manifest['trunk_key']}`"])

@@ -1,0 +1,80 @@
+"""Worker-side: which version answers. Aliases move in one transaction, and every move is written down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import AuditEntry, Project
+from training.models import AliasChange, ModelVersion
+
+Alias = ModelVersion.Alias
+
+
+@transaction.atomic
+def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, user: Any = None) -> ModelVersion:
+    """Move the alias to the version; who held it loses it.
+
+    Args:
+        kind: ``gate`` (a run decided), ``promote`` (a person overruled) or ``rollback``.
+    """
+    lock(version.project_id)
+    holder = ModelVersion.objects.filter(project=version.project_id, alias=alias).exclude(pk=version.pk).first()
+    if holder is not None:
+        holder.alias = ""
+        holder.save(update_fields=["alias"])
+    version.alias = alias
+    version.decision = reason[:500]
+    if alias == Alias.CHAMPION:
+        version.promoted_at = timezone.now()
+        _drop_old_challenger(version)
+    version.save(update_fields=["alias", "decision", "promoted_at"])
+    AliasChange.objects.create(
+        project_id=version.project_id,
+        version=version,
+        replaced=holder,
+        alias=alias,
+        user=user,
+        kind=kind,
+        reason=reason[:500],
+    )
+    if kind != "gate":
+        change = {"champion": [holder.number if holder else None, version.number], "reason": ["", reason]}
+        AuditEntry.objects.create(project_id=version.project_id, user=user, action=f"model_{kind}", changes=change)
+    return version
+
+
+def lock(project_id: int) -> None:
+    """Versions of one project are numbered and promoted one at a time."""
+    Project.objects.select_for_update(no_key=True).only("pk").get(pk=project_id)
+
+
+def champion_of(project: Project) -> ModelVersion | None:
+    return ModelVersion.objects.filter(project=project, alias=Alias.CHAMPION).select_related("run").first()
+
+
+def previous_champion(project: Project) -> ModelVersion | None:
+    """The version that the present champion replaced, by the audit trail; what a rollback goes back to.
+
+    Each rollback steps one further back: changes that were rolled back are passed over.
+    """
+    champion = champion_of(project)
+    stack: list[int] = []
+    changes = AliasChange.objects.filter(project=project, alias=Alias.CHAMPION).order_by("created_at", "id")
+    for version_id, kind in changes.values_list("version_id", "kind"):
+        if kind == "rollback" and stack:
+            stack.pop()
+        if not stack or stack[-1] != version_id:
+            stack.append(version_id)
+    while stack and (champion is None or stack[-1] == champion.pk):
+        stack.pop()
+    return ModelVersion.objects.filter(pk=stack[-1]).first() if stack else None
+
+
+def _drop_old_challenger(version: ModelVersion) -> None:
+    """A challenger older than the new champion has nothing left to challenge."""
+    ModelVersion.objects.filter(project=version.project_id, alias=Alias.CHALLENGER, number__lt=version.number).update(
+        alias=""
+    )

@@ -1,0 +1,228 @@
+"""Worker-side: is it time to train, and if not, why not, in words that an owner understands.
+
+The order of the questions is the order in which an owner can act: is there anything to learn from, is something new,
+is the crowd still busy. ``decide`` is arithmetic over facts; ``check_due`` gathers the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
+
+from labeling.errors import CrowdtuneError
+from labeling.models import Project
+from training import labels
+from training.models import TrainingPolicy, TrainingRun
+
+# A category that is still short after so many times the wanted labels is rare in nature: train without it.
+PATIENCE = 5
+# After a failure the same data would fail again: wait, longer each time, at most a day.
+RETRY_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the decision depends on, and nothing else."""
+
+    now: datetime
+    counts: dict[str, int]
+    total: int
+    new: int
+    last_run_at: datetime | None
+    last_run_failed: bool
+    failures: int
+    newest_label_at: datetime | None
+    is_live: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to start; ``reason`` says why or why not; ``due_at`` is known where only time is missing."""
+
+    start: bool
+    reason: str
+    cause: str = ""
+    due_at: datetime | None = None
+    new_labels: int = 0
+    needed_labels: int = 0
+    short_categories: dict[str, int] = field(default_factory=dict)
+
+
+def check_due(project: Project) -> Decision:
+    """Whether a run should start by itself now."""
+    policy = policy_of(project)
+    question = project.primary_question()
+    if question is None:
+        return Decision(False, _("The survey has no question with one answer out of several to learn."))
+    last = TrainingRun.objects.filter(project=project).order_by("-created_at").select_related("snapshot").first()
+    learned = TrainingRun.objects.filter(project=project, state="succeeded").order_by("-created_at").first()
+    names = labels.category_names(question)
+    found = labels.counts_by_category(project=project, question=question)
+    failures = TrainingRun.objects.filter(
+        project=project, state="failed", created_at__gt=learned.created_at if learned else project.created_at
+    )
+    facts = Facts(
+        now=timezone.now(),
+        counts={key: found.get(key, 0) for key in names},
+        total=sum(found.get(key, 0) for key in names),
+        new=labels.new_since(project=project, question=question, snapshot=learned.snapshot if learned else None),
+        last_run_at=learned.created_at if learned else None,
+        last_run_failed=last is not None and last.state == TrainingRun.State.FAILED,
+        failures=failures.count(),
+        newest_label_at=labels.newest_label_at(project=project),
+        is_live=last is not None and last.is_live,
+    )
+    decision = decide(policy, facts, names)
+    if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:
+        retry_at = last.finished_at + min(RETRY_AFTER * 2 ** (facts.failures - 1), timedelta(days=1))
+        if facts.now < retry_at:
+            return _wait(_("The last run failed; it is tried again later."), facts, policy, due_at=retry_at)
+    return decision
+
+
+def decide(policy: TrainingPolicy, facts: Facts, names: dict[str, str]) -> Decision:
+    """The rule itself."""
+    if not policy.automatic_training:
+        return _wait(_("Automatic training is off for this project; start a run by hand."), facts, policy)
+    if facts.is_live:
+        return _wait(_("A run is queued or running now."), facts, policy)
+    short = short_categories(policy, facts.counts)
+    if short:
+        return _wait(_short_reason(policy, short, names), facts, policy, short=short)
+    cause, reason = _cause(policy, facts)
+    if not cause:
+        return _wait(reason, facts, policy, due_at=_next_clock(policy, facts) if facts.new else None)
+    if facts.newest_label_at is not None:
+        quiet_at = facts.newest_label_at + timedelta(seconds=policy.quiet_seconds)
+        longest = facts.new >= 10 * needed(policy, facts.total, facts.last_run_at is None)
+        if facts.now < quiet_at and not longest:
+            reason = _("Labels are still coming in; the run starts after %(seconds)s quiet seconds.")
+            return _wait(reason % {"seconds": policy.quiet_seconds}, facts, policy, due_at=quiet_at)
+    return Decision(True, reason, cause, facts.now, facts.new, needed(policy, facts.total, facts.last_run_at is None))
+
+
+def needed(policy: TrainingPolicy, total: int, is_first: bool) -> int:
+    """How many new labels a run by itself wants: the policy's count, or its share of all labels where that is more."""
+    if is_first:
+        return policy.min_new_labels
+    return max(policy.min_new_labels, round(policy.min_new_share * total))
+
+
+def short_categories(policy: TrainingPolicy, counts: dict[str, int]) -> dict[str, int]:
+    """Category -> how many labels are missing; rare ones are no longer waited for, if two are left to tell apart."""
+    short = {key: policy.min_labels_per_category - n for key, n in counts.items() if n < policy.min_labels_per_category}
+    patience = PATIENCE * policy.min_labels_per_category * max(len(counts), 1)
+    if len(counts) - len(short) >= 2 and sum(counts.values()) >= patience:
+        return {}
+    return short if short or len(counts) >= 2 else {"": policy.min_labels_per_category}
+
+
+def _cause(policy: TrainingPolicy, facts: Facts) -> tuple[str, str]:
+    """(cause, why) or ("", why not)."""
+    want = needed(policy, facts.total, facts.last_run_at is None)
+    if facts.new >= want:
+        return "new_labels", _("%(new)s new labels, at least %(want)s were waited for.") % {
+            "new": facts.new,
+            "want": want,
+        }
+    if facts.new and policy.drift_at and (facts.last_run_at is None or policy.drift_at > facts.last_run_at):
+        return "drift", policy.drift_reason or _("The pictures that are asked about have changed.")
+    if facts.new and _is_old(policy, facts):
+        return "age", _("The last run is older than %(hours)s hours.") % {"hours": policy.max_age_hours}
+    if facts.new and policy.daily_at and facts.last_run_at and _last_clock(policy, facts.now) > facts.last_run_at:
+        return "schedule", _("It is the hour of the daily run.")
+    if not facts.new:
+        return "", _("Nothing is new since the last run.") if facts.last_run_at else _("There are no final labels yet.")
+    missing = want - facts.new
+    reason = ngettext(
+        "%(new)s of %(want)s new labels are there; %(missing)s is missing.",
+        "%(new)s of %(want)s new labels are there; %(missing)s are missing.",
+        missing,
+    )
+    return "", reason % {"new": facts.new, "want": want, "missing": missing}
+
+
+def _is_old(policy: TrainingPolicy, facts: Facts) -> bool:
+    if facts.last_run_at is None or policy.max_age_hours is None:
+        return False
+    return facts.now - facts.last_run_at >= timedelta(hours=policy.max_age_hours)
+
+
+def _short_reason(policy: TrainingPolicy, short: dict[str, int], names: dict[str, str]) -> str:
+    if "" in short:
+        return _("A classifier needs at least two categories.")
+    worst = sorted(short.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{names.get(key, key)} ({missing})" for key, missing in worst[:5])
+    if len(worst) > 5:
+        listed += _(" and %(more)s more") % {"more": len(worst) - 5}
+    reason = _("Each category needs %(least)s labels first. Still missing: %(listed)s.")
+    return reason % {"least": policy.min_labels_per_category, "listed": listed}
+
+
+def _last_clock(policy: TrainingPolicy, now: datetime) -> datetime:
+    """The last time that the daily hour struck (UTC)."""
+    assert policy.daily_at is not None
+    today = datetime.combine(now.date(), policy.daily_at, tzinfo=now.tzinfo)
+    return today if today <= now else today - timedelta(days=1)
+
+
+def _next_clock(policy: TrainingPolicy, facts: Facts) -> datetime | None:
+    """When time alone will make a run due, if what is new stays."""
+    times = []
+    if policy.daily_at:
+        times.append(_last_clock(policy, facts.now) + timedelta(days=1))
+    if policy.max_age_hours is not None and facts.last_run_at:
+        times.append(facts.last_run_at + timedelta(hours=policy.max_age_hours))
+    return min(times, default=None)
+
+
+def _wait(
+    reason: str,
+    facts: Facts,
+    policy: TrainingPolicy,
+    *,
+    due_at: datetime | None = None,
+    short: dict[str, int] | None = None,
+) -> Decision:
+    want = needed(policy, facts.total, facts.last_run_at is None)
+    return Decision(False, reason, "", due_at, facts.new, want, short or {})
+
+
+def policy_of(project: Project) -> TrainingPolicy:
+    """The project's policy; a project that never chose has the defaults."""
+    return TrainingPolicy.objects.filter(project=project).first() or TrainingPolicy(project=project)
+
+
+def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
+    """Call ``start`` for each project that is due; write down why each other one is not. Returns how many started."""
+    started = 0
+    for project in _candidates():
+        with override("en"):
+            decision = check_due(project)
+        reason = decision.reason
+        if decision.start:
+            try:
+                start(project, decision)
+                started += 1
+            except CrowdtuneError as refusal:
+                reason = refusal.message
+        TrainingPolicy.objects.update_or_create(
+            project=project, defaults={"status": reason[:300], "checked_at": timezone.now()}
+        )
+    return started
+
+
+def _candidates() -> Iterator[Project]:
+    """Projects where something may be due: with final labels, and without a run that is live."""
+    live = TrainingRun.objects.filter(state__in=["queued", "running"]).values("project_id")
+    off = TrainingPolicy.objects.filter(automatic_training=False).values("project_id")
+    busy = Q(retired_count__gt=0) | Q(tasks__is_gold=True)
+    yield from (
+        Project.objects.filter(busy).exclude(pk__in=live).exclude(pk__in=off).distinct().order_by("id").iterator()
+    )

@@ -1,0 +1,172 @@
+"""Worker-side: each image through each trunk once, ever; features by the image's content.
+
+A training run, a bake-off, an insight and the background all come through ``features_of``. What is in the store is
+read; what is not is decoded, embedded by the light runtime in small batches, and put there before the next batch, so
+that a kill loses at most one batch of work and memory does not grow with the number of images.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db.models import F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from labeling.imaging import pixels
+from labeling.models import Image, Project
+from training import due, queueing, traits
+from training.learning import weights
+from training.learning.backbones import BACKBONES
+from training.learning.features import FeatureStore
+from training.learning.trunk import Trunk, ensure_trunk
+from training.models import EmbeddingCursor
+
+logger = logging.getLogger(__name__)
+
+BATCH = 32
+LEASE = timedelta(minutes=5)
+# The background stops after so many images and comes back: other messages of the queue wait no longer than that.
+BACKGROUND_IMAGES = 1_024
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as embedding needs it: content hash and where its bytes are."""
+
+    sha256: str
+    original: str
+
+
+def trunk_of(backbone_key: str, cut: str | None = None) -> Trunk:
+    """The backbone's trunk, exported first where this machine has not got it yet."""
+    backbone = BACKBONES[backbone_key]
+    found = weights.require(backbone, settings.KERAS_HOME)
+    return load_trunk(str(ensure_trunk(backbone, found, trunks_folder(), cut)))
+
+
+@functools.lru_cache(maxsize=4)
+def load_trunk(folder: str) -> Trunk:
+    return Trunk(Path(folder))
+
+
+def trunks_folder() -> Path:
+    return settings.DATA_DIR / "trunks"
+
+
+def store_of(trunk: Trunk) -> FeatureStore:
+    return FeatureStore(settings.DATA_DIR / "features", trunk.key, trunk.dim)
+
+
+def pictures_of(image_ids: Sequence[int]) -> list[Picture]:
+    """The images, in the order of the ids; ids that are gone are left out."""
+    rows = Image.objects.in_bulk(list(image_ids))
+    return [Picture(rows[pk].sha256, rows[pk].original) for pk in image_ids if pk in rows]
+
+
+def features_of(
+    trunk: Trunk, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Features in the order of the pictures.
+
+    Args:
+        progress: Called with (done, total) of the pictures that were not in the store; may raise to stop.
+
+    Returns:
+        float32 [n, dim]; bool [n], False where a picture could not be read (its row is zero); how many were embedded.
+    """
+    store = store_of(trunk)
+    features, found = store.get([picture.sha256 for picture in pictures])
+    missing = np.flatnonzero(~found)
+    done = 0
+    for places, rows in _embedded(trunk, store, pictures, missing):
+        features[places], found[places] = rows, True
+        done += len(places)
+        if progress is not None:
+            progress(min(done, len(missing)), len(missing))
+    return features, found, done
+
+
+def _embedded(
+    trunk: Trunk, store: FeatureStore, pictures: Sequence[Picture], missing: np.ndarray
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """(places in ``pictures``, their features), batch by batch; the next one is decoded while this one is embedded."""
+    batches = [missing[start : start + BATCH].tolist() for start in range(0, len(missing), BATCH)]
+    with ThreadPoolExecutor(4) as pool:
+        decode = functools.partial(_pixels, size=trunk.size)
+        ahead = [pool.submit(decode, pictures[place]) for place in batches[0]] if batches else []
+        for number, places in enumerate(batches):
+            waiting = ahead
+            following = batches[number + 1] if number + 1 < len(batches) else []
+            ahead = [pool.submit(decode, pictures[place]) for place in following]
+            decoded = [future.result() for future in waiting]
+            good = [place for place, image in zip(places, decoded, strict=True) if image is not None]
+            if not good:
+                continue
+            rows = trunk.embed(np.stack([image for image in decoded if image is not None]))
+            store.put([pictures[place].sha256 for place in good], rows)
+            yield good, rows
+
+
+def pixels_of(pictures: Sequence[Picture], size: int) -> np.ndarray:
+    """The readable ones of the pictures as uint8 [n, size, size, 3]."""
+    read = [image for image in (_pixels(picture, size) for picture in pictures) if image is not None]
+    return np.stack(read) if read else np.empty((0, size, size, 3), np.uint8)
+
+
+def _pixels(picture: Picture, size: int) -> np.ndarray | None:
+    try:
+        with default_storage.open(picture.original) as file:
+            return pixels(file.read(), size)
+    except Exception as error:  # noqa: BLE001 - one unreadable file must not end the run; it is counted and logged
+        logger.warning("image %s cannot be read: %s", picture.sha256[:12], error)
+        return None
+
+
+def embed_new_images() -> int:
+    """Embed what was uploaded since the last time, project by project; returns how many images were looked at."""
+    done = 0
+    for project in _with_new_images():
+        key, _note = queueing.resolve_backbone(due.policy_of(project).backbone)
+        done += _embed_project(project, trunk_of(key))
+    return done
+
+
+def _with_new_images() -> Iterable[Project]:
+    """Projects whose newest image has not passed the furthest cursor yet."""
+    newest = Image.objects.filter(project=OuterRef("pk")).order_by("-id").values("id")[:1]
+    cursor = (
+        EmbeddingCursor.objects.filter(project=OuterRef("pk")).order_by("-last_image_id").values("last_image_id")[:1]
+    )
+    rows = Project.objects.filter(image_count__gt=0).annotate(
+        newest=Subquery(newest), reached=Coalesce(Subquery(cursor), 0)
+    )
+    return rows.filter(newest__gt=F("reached")).order_by("id")
+
+
+def _embed_project(project: Project, trunk: Trunk) -> int:
+    """One lease at a time per project and trunk; a lost lease ends by its time."""
+    EmbeddingCursor.objects.get_or_create(project=project, trunk_key=trunk.key)
+    mine = EmbeddingCursor.objects.filter(project=project, trunk_key=trunk.key)
+    if not mine.filter(busy_until__lte=timezone.now()).update(busy_until=timezone.now() + LEASE):
+        return 0
+    try:
+        after = mine.values_list("last_image_id", flat=True).get()
+        images = list(Image.objects.filter(project=project, id__gt=after).order_by("id")[:BACKGROUND_IMAGES])
+        for start in range(0, len(images), 4 * BATCH):
+            part = images[start : start + 4 * BATCH]
+            traits.ensure_traits(project=project, image_ids=[image.pk for image in part])
+            features_of(trunk, [Picture(image.sha256, image.original) for image in part])
+            mine.update(last_image_id=part[-1].pk, busy_until=timezone.now() + LEASE)
+        return len(images)
+    finally:
+        mine.update(busy_until=timezone.now())

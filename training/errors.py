@@ -1,0 +1,32 @@
+"""What the training room refuses, and how it says so.
+
+CrowdtuneError (labeling.errors)
+├── NotEnoughLabels    409: training now would teach nothing; the message says what is missing
+├── RunIsLive          409: one run at a time per project
+├── NothingToDo        409: the wanted state holds already, or there is nothing to go back to
+└── BadRequest         400: an option that is not known
+"""
+
+from __future__ import annotations
+
+from labeling.errors import CrowdtuneError
+
+
+class NotEnoughLabels(CrowdtuneError):
+    def __init__(self, message: str) -> None:
+        super().__init__("not_enough_labels", message, 409)
+
+
+class RunIsLive(CrowdtuneError):
+    def __init__(self, message: str) -> None:
+        super().__init__("run_is_live", message, 409)
+
+
+class NothingToDo(CrowdtuneError):
+    def __init__(self, message: str) -> None:
+        super().__init__("nothing_to_do", message, 409)
+
+
+class BadRequest(CrowdtuneError):
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__("invalid", message, 400, {field: [message]})

@@ -1,0 +1,130 @@
+"""Worker-side: the labels that a classifier of a project may learn, from consensus and gold, as rows in one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Value, When
+
+from labeling.models import Consensus, Gold, Project, Question
+from training.models import Snapshot, SnapshotItem
+
+
+@dataclass(frozen=True)
+class Label:
+    """One image's label. An empty posterior means: sure (gold, or a person decided)."""
+
+    image_id: int
+    sha256: str
+    category: str
+    posterior: dict[str, float]
+    confidence: float
+    judgments: int
+    is_certain: bool
+
+
+def category_names(question: Question) -> dict[str, str]:
+    """The classes of the question in the owner's order: key -> name."""
+    if question.kind == "yes_no":
+        return {"yes": "Yes", "no": "No"}
+    return {choice["key"]: choice["name"] for choice in question.choices()}
+
+
+def category_of(answer: Any) -> str:
+    """An answer as the class key that posteriors use: ``true`` -> ``"yes"``."""
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    return str(answer)
+
+
+def labels_of(*, project: Project, question: Question) -> Iterator[Label]:
+    """Every final label of the question, one an image; gold comes before what workers said of the same image."""
+    gold = dict(_gold(project, question))
+    yield from gold.values()
+    fields = (
+        "task__image_id",
+        "task__image__sha256",
+        "answer",
+        "posterior",
+        "confidence",
+        "judgment_count",
+        "decided_by",
+    )
+    seen = set(gold)
+    for row in Consensus.objects.for_training(project).order_by("id").values_list(*fields).iterator(10_000):
+        image_id, sha256, answer, posterior, confidence, judgments, decided_by = row
+        if answer is None or image_id in seen:
+            continue
+        seen.add(image_id)
+        certain = decided_by is not None
+        yield Label(
+            image_id=image_id,
+            sha256=sha256,
+            category=category_of(answer),
+            posterior={} if certain else posterior,
+            confidence=1.0 if certain else float(confidence),
+            judgments=judgments,
+            is_certain=certain,
+        )
+
+
+def _gold(project: Project, question: Question) -> Iterator[tuple[int, Label]]:
+    rows = Gold.objects.filter(task__project=project, answers__has_key=question.key).values_list(
+        "task__image_id", "task__image__sha256", "answers", "task__judgment_count"
+    )
+    for image_id, sha256, answers, judgments in rows.order_by("id"):
+        category = category_of(answers[question.key])
+        yield image_id, Label(image_id, sha256, category, {}, 1.0, judgments, True)
+
+
+def class_of_answer(question: Question) -> Any:
+    """The SQL of ``category_of``: the answer's text, with yes and no for true and false."""
+    text = Func(F("answer"), template="(%(expressions)s #>> '{}')", output_field=CharField())
+    if question.kind != "yes_no":
+        return text
+    return Case(When(answer=True, then=Value("yes")), default=Value("no"), output_field=CharField())
+
+
+def counts_by_category(*, project: Project, question: Question) -> dict[str, int]:
+    """How many final labels each class has (consensus and gold), without reading them."""
+    rows = (
+        Consensus.objects.for_training(project)
+        .annotate(category=class_of_answer(question))
+        .values_list("category")
+        .annotate(n=Count("id"))
+    )
+    counts: dict[str, int] = {category: n for category, n in rows if category is not None}
+    for answers in _gold_without_consensus(project, question):
+        category = category_of(answers[question.key])
+        counts[category] = counts.get(category, 0) + 1
+    return counts
+
+
+def new_since(*, project: Project, question: Question, snapshot: Snapshot | None) -> int:
+    """Labels that the snapshot does not hold, or holds with another class."""
+    rows = Consensus.objects.for_training(project)
+    gold = _gold_without_consensus(project, question)
+    if snapshot is None:
+        return rows.count() + gold.count()
+    held = SnapshotItem.objects.filter(snapshot=snapshot, image=OuterRef("task__image"))
+    same = held.filter(label=OuterRef("category"))
+    fresh = rows.annotate(category=class_of_answer(question)).filter(~Exists(same))
+    return fresh.count() + gold.filter(~Exists(held)).count()
+
+
+def newest_label_at(*, project: Project) -> datetime | None:
+    """When the last label became final."""
+    newest: datetime | None = Consensus.objects.for_training(project).aggregate(at=Max("task__retired_at"))["at"]
+    return newest
+
+
+def _gold_without_consensus(project: Project, question: Question) -> QuerySet[Gold, Any]:
+    final = Consensus.objects.for_training(project).filter(task=OuterRef("task"))
+    return (
+        Gold.objects.filter(task__project=project, answers__has_key=question.key)
+        .filter(~Exists(final))
+        .values_list("answers", flat=True)
+    )

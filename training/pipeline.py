@@ -1,0 +1,81 @@
+"""Worker-side: the stages of a run in their order, and what comes after the last.
+
+features  every image of the snapshot through the trunk, or out of the store
+fit       the new head on cached features; fine-tuning then trains the last block behind the cut
+evaluate  temperature on the validation part, metrics on images that the run never saw
+export    the version's folder: weights, manifest, model card
+verify    the export answers like Keras
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from labeling.models import Project
+from training import answers, champions, registry
+from training.errors import NotEnoughLabels
+from training.gate import Verdict, first_verdict, verdict
+from training.learning.backbones import BACKBONES
+from training.models import ModelVersion, TrainingRun
+from training.progress import Reporter
+from training.stages import evaluate, export, features, fit, verify
+from training.stages.work import Work, load_items
+
+# name -> (the work, what people read, progress when it begins)
+STAGES: dict[str, tuple[Callable[[Work], None], str, float]] = {
+    "features": (features.run, "Looking at the images.", 0.02),
+    "fit": (fit.run, "Training the classifier.", 0.5),
+    "evaluate": (evaluate.run, "Measuring on held-out images.", 0.85),
+    "export": (export.run, "Writing the model.", 0.9),
+    "verify": (verify.run, "Checking that the written model answers like the trained one.", 0.93),
+}
+
+
+def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersion:
+    """All stages, then the gate; what a stage raises ends the run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    started, cpu = time.monotonic(), time.process_time()
+    items = load_items(run)
+    if not len(items):
+        raise NotEnoughLabels("Every image of the snapshot has been deleted.")
+    work = Work(run, reporter, folder, items, list(run.snapshot.categories))
+    if run.options.get("backbone_note"):
+        reporter.log(run.options["backbone_note"])
+    reporter.log(f"Training on {len(items)} images with {BACKBONES[run.backbone].title}.")
+    for name, (stage, message, progress) in STAGES.items():
+        at = time.monotonic()
+        reporter.stage(name, message, progress=progress)
+        stage(work)
+        work.cost[f"{name}_seconds"] = round(time.monotonic() - at, 3)
+    decided = decide(work)
+    reporter.log(decided.reason)
+    work.cost["seconds"] = round(time.monotonic() - started, 3)
+    work.cost["cpu_seconds"] = round(time.process_time() - cpu, 3)
+    return registry.register(
+        run=run,
+        folder=work.version_folder,
+        categories=work.categories,
+        metrics=work.metrics,
+        manifest=work.manifest,
+        verdict=decided,
+        values={"cost": work.cost, **reporter.last_values()},
+    )
+
+
+def decide(work: Work) -> Verdict:
+    """The gate, against the champion of now on this run's frozen test set."""
+    assert work.test_probabilities is not None
+    test = work.items.side("test")
+    truth = work.items.labels[test]
+    right = work.test_probabilities.argmax(axis=1) == truth
+    champion = champions.champion_of(Project(pk=work.run.project_id))
+    if champion is None:
+        return first_verdict(right=right, truth=truth, n_classes=len(work.categories))
+    probabilities, _found = answers.answers_of(champion, [work.items.pictures[place] for place in test])
+    names = np.array(champion.categories)[probabilities.argmax(axis=1)]
+    champion_right = names == np.array(work.categories)[truth]
+    return verdict(right=right, champion_right=champion_right, champion=f"version {champion.number}")

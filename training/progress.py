@@ -1,0 +1,140 @@
+"""Worker-side: what a run says of itself while it works, and how it hears that it should stop.
+
+Everything goes to the run's row by one conditional UPDATE, at most twice a second. The condition carries the attempt's
+number: a process that slept while another took the run over changes nothing and stops (a fencing token; M. Kleppmann,
+"How to do distributed locking", 2016).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from training.models import TrainingRun
+
+EVERY_SECONDS = 0.5
+HEARTBEAT_SECONDS = 2.0
+MAX_LOG = 200
+MAX_CURVE = 400
+
+
+class Stopped(Exception):
+    """The run is to end here: a person cancelled it, or another process has it now."""
+
+
+class Cancelled(Stopped):
+    """A person cancelled the run."""
+
+
+class Lost(Stopped):
+    """Another process has taken the run over; nothing may be written any more."""
+
+
+class Reporter:
+    """The voice of one attempt at one run."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self.run_id = run.pk
+        self.attempt = run.attempts
+        self._log: list[dict[str, str]] = list(run.log)
+        self._history: dict[str, list[float]] = {}
+        self._values: dict[str, Any] = {}
+        self._written_at = 0.0
+        self._stage_at = time.monotonic()
+
+    def stage(self, name: str, message: str, *, progress: float) -> None:
+        """A new stage begins; written at once."""
+        self._stage_at = time.monotonic()
+        self._values.update(stage=name, progress=progress, images_per_second=None, seconds_left=None)
+        self.log(message)
+        self.flush()
+
+    def log(self, message: str) -> None:
+        """A line for people; written with the next flush."""
+        self._log = [*self._log, {"at": timezone.now().isoformat(timespec="seconds"), "message": message}][-MAX_LOG:]
+        self._values["log"] = self._log
+
+    def epoch(self, figures: dict[str, Any]) -> None:
+        """One epoch's figures: ``epoch``, ``epochs``, and any curve by its name (loss, val_loss, accuracy …)."""
+        for name, value in figures.items():
+            if name in ("epoch", "epochs"):
+                self._values[name] = int(value)
+            elif isinstance(value, int | float):
+                self._history.setdefault(name, []).append(round(float(value), 6))
+        self._values["history"] = {name: thinned(curve) for name, curve in self._history.items()}
+        done, total = int(figures.get("epoch", 0)), int(figures.get("epochs", 0))
+        if done and total:
+            self._pace(done, total)
+        self.tick()
+
+    def images(self, done: int, total: int, *, span: tuple[float, float]) -> None:
+        """Images that the stage has dealt with; ``span`` is the stage's part of the whole run's progress."""
+        seconds = max(time.monotonic() - self._stage_at, 1e-6)
+        self._values["images_per_second"] = round(done / seconds, 1)
+        self._values["progress"] = span[0] + (span[1] - span[0]) * done / max(total, 1)
+        self._pace(done, total)
+        self.tick()
+
+    def set(self, **values: Any) -> None:
+        self._values.update(values)
+
+    def tick(self) -> None:
+        """Write if the last time is half a second ago; raises Cancelled or Lost."""
+        if time.monotonic() - self._written_at >= EVERY_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write now; raises Cancelled or Lost."""
+        self._written_at = time.monotonic()
+        values, self._values = self._values, {}
+        mine = TrainingRun.objects.filter(pk=self.run_id, state=TrainingRun.State.RUNNING, attempts=self.attempt)
+        if not mine.update(heartbeat_at=timezone.now(), **values):
+            raise Lost
+        if mine.filter(cancel_requested=True).exists():
+            raise Cancelled
+
+    def last_values(self) -> dict[str, Any]:
+        """What has not been written yet, for whoever writes the end."""
+        values, self._values = self._values, {}
+        return values
+
+    def _pace(self, done: int, total: int) -> None:
+        seconds = time.monotonic() - self._stage_at
+        self._values["seconds_left"] = round(seconds / done * (total - done), 1) if done else None
+
+
+def thinned(curve: list[float]) -> list[float]:
+    """At most MAX_CURVE points, first and last included: a page draws no more."""
+    if len(curve) <= MAX_CURVE:
+        return list(curve)
+    step = (len(curve) - 1) / (MAX_CURVE - 1)
+    return [curve[round(index * step)] for index in range(MAX_CURVE)]
+
+
+@contextmanager
+def heartbeat(run_id: Any) -> Iterator[None]:
+    """Say every two seconds that this process lives, also while native code holds the main thread."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not ended.wait(HEARTBEAT_SECONDS):
+                TrainingRun.objects.filter(pk=run_id, state=TrainingRun.State.RUNNING).update(
+                    heartbeat_at=timezone.now()
+                )
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=5)

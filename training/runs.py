@@ -1,0 +1,195 @@
+"""Worker-side: one run from its claim to its one outcome: a ModelVersion, a recorded failure, or a cancellation.
+
+The stages are in ``training.pipeline``; each leaves a checkpoint in the run's folder, so that whoever claims the run
+after a kill goes on where the last one stopped. Everything here works by conditional UPDATE: a message delivered twice
+finds 0 rows to claim and does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from labeling.errors import CrowdtuneError
+from training import pipeline
+from training.learning.errors import Cancelled as LearningCancelled
+from training.models import TrainingRun
+from training.progress import Cancelled, Lost, Reporter, heartbeat
+from training.trainer import TRAINER, ChildDied
+
+logger = logging.getLogger(__name__)
+
+STALE_AFTER = timedelta(seconds=20)
+RESEND_AFTER = timedelta(minutes=2)
+MAX_ATTEMPTS = 4
+State = TrainingRun.State
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, and what a person can do about it."""
+
+    message: str
+    advice: str
+
+
+def claim(run_id: str) -> TrainingRun | None:
+    """Take the run, if it waits or its last owner has gone silent; None when there is nothing to take."""
+    silent = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALE_AFTER))
+    taken = TrainingRun.objects.filter(Q(state=State.QUEUED) | silent, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
+        state=State.RUNNING,
+        attempts=F("attempts") + 1,
+        heartbeat_at=timezone.now(),
+        started_at=timezone.now(),
+    )
+    if not taken:
+        return None
+    return TrainingRun.objects.select_related("project", "snapshot__question").get(pk=run_id)
+
+
+def work_on(run_id: str) -> bool:
+    """Do the run in the warm trainer, or here where TRAINER_PROCESS is off; True when it should be sent again."""
+    if not settings.TRAINER_PROCESS:
+        execute(run_id)
+        return False
+    if not TrainingRun.objects.filter(pk=run_id, state__in=[State.QUEUED, State.RUNNING]).exists():
+        return False
+    try:
+        TRAINER.call("run", run_id)
+    except ChildDied as death:
+        return died(run_id, death)
+    except BaseException:
+        release(run_id)
+        raise
+    return False
+
+
+def execute(run_id: str) -> str:
+    """Claim the run and do it; returns its outcome, or ``nothing`` when there was nothing to claim."""
+    run = claim(run_id)
+    if run is None:
+        return "nothing"
+    reporter = Reporter(run)
+    if run.attempts > 1:
+        reporter.log(f"Attempt {run.attempts}: going on from the last checkpoint.")
+    try:
+        with heartbeat(run.pk) if settings.TRAINER_PROCESS else contextlib.nullcontext():
+            pipeline.go_through(run, reporter, folder_of(run))
+    except Lost:
+        logger.warning("run %s was taken over by another process", run.pk)
+        return "lost"
+    except (Cancelled, LearningCancelled):
+        _end(run, State.CANCELLED, log="Cancelled.")
+        return State.CANCELLED
+    except Exception as error:
+        failure = explain(error)
+        logger.exception("run %s failed", run.pk)
+        _end(run, State.FAILED, failure=failure.message, advice=failure.advice, log=f"Failed: {failure.message}")
+        return State.FAILED
+    shutil.rmtree(folder_of(run), ignore_errors=True)
+    return State.SUCCEEDED
+
+
+def folder_of(run: TrainingRun) -> Path:
+    """Where the run keeps its checkpoints until it ends."""
+    return settings.DATA_DIR / "runs" / str(run.pk)
+
+
+def explain(error: Exception) -> Failure:
+    """An exception as an owner can use it."""
+    if isinstance(error, CrowdtuneError):
+        return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Failure(f"The disk is full: {error}.", ADVICE["disk_full"])
+    if isinstance(error, MemoryError):
+        return Failure("The machine ran out of memory.", ADVICE["out_of_memory"])
+    return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
+
+
+ADVICE = {
+    "": "The worker's log has the details under this run's id. Try again; if it fails again, report it with the log.",
+    "disk_full": "Free some space in the data folder (old models and features can go), then start the run again: what"
+    " was computed is kept.",
+    "out_of_memory": "Choose a smaller backbone, or feature extraction instead of fine-tuning, and start it again.",
+    "weights_missing": "Run `manage.py weights fetch` where there is internet, put the named file into the named"
+    " folder, or choose another backbone.",
+    "too_little_data": "Let the crowd label more, above all in the categories that have least.",
+    "training_diverged": "Choose a lower learning rate, or feature extraction. If one image is damaged, remove it.",
+    "not_faithful": "The exported model did not answer like the trained one, so it may not serve. Try again; if it"
+    " fails again, choose another backbone.",
+    "artifact_damaged": "A stored file was changed or cut off. It is made again when the run is started again.",
+    "crashed": "Native code crashed. The worker lives on. Try again with another backbone or without augmentation.",
+    "killed": "The process was killed again and again, most often by the system for want of memory. Choose a smaller"
+    " backbone or feature extraction.",
+}
+
+
+def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: str = "") -> None:
+    """The outcome of this attempt; nothing happens when the run belongs to another attempt by now."""
+    with transaction.atomic():
+        mine = TrainingRun.objects.select_for_update().filter(pk=run.pk, attempts=run.attempts, state=State.RUNNING)
+        for row in mine:
+            row.state, row.failure, row.advice = state, failure, advice
+            row.log = [*row.log, {"at": timezone.now().isoformat(timespec="seconds"), "message": log}]
+            row.finished_at = timezone.now()
+            row.seconds_left = None
+            row.save(update_fields=["state", "failure", "advice", "log", "finished_at", "seconds_left"])
+    if state == State.CANCELLED:
+        shutil.rmtree(folder_of(run), ignore_errors=True)
+
+
+def died(run_id: str, death: ChildDied) -> bool:
+    """The trainer process ended under the run. Killed: again, from the checkpoint. Crashed: the run has failed."""
+    run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING).first()
+    if run is None:
+        return TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).exists()
+    if death.was_killed and run.attempts < MAX_ATTEMPTS:
+        return release(run_id)
+    message = f"The trainer process ended with {death.how} in the stage {run.stage or 'start'}."
+    _end(run, State.FAILED, failure=message, advice=ADVICE["killed" if death.was_killed else "crashed"], log=message)
+    return False
+
+
+def release(run_id: str) -> bool:
+    """Give the run back to the queue; its checkpoints stay. True when somebody should be told."""
+    return bool(TrainingRun.objects.filter(pk=run_id, state=State.RUNNING).update(state=State.QUEUED))
+
+
+def stuck_runs() -> list[str]:
+    """Runs that wait without a message or whose owner is silent; those out of attempts are failed here."""
+    old = timezone.now() - STALE_AFTER
+    silent = TrainingRun.objects.filter(state=State.RUNNING, heartbeat_at__lt=old)
+    for run in silent.filter(attempts__gte=MAX_ATTEMPTS):
+        message = f"The run was interrupted {run.attempts} times; the last time in the stage {run.stage or 'start'}."
+        _end(run, State.FAILED, failure=message, advice=ADVICE["killed"], log=message)
+    again = [str(pk) for pk in silent.filter(attempts__lt=MAX_ATTEMPTS).values_list("pk", flat=True)]
+    # A run may wait long behind another one: its message is sent again now and then, not at each sweep.
+    waiting = TrainingRun.objects.filter(state=State.QUEUED).filter(
+        Q(heartbeat_at=None, created_at__lt=timezone.now() - RESEND_AFTER)
+        | Q(heartbeat_at__lt=timezone.now() - RESEND_AFTER)
+    )
+    lost = list(waiting.values_list("pk", flat=True))
+    TrainingRun.objects.filter(pk__in=lost, state=State.QUEUED).update(heartbeat_at=timezone.now())
+    return again + [str(pk) for pk in lost]
+
+
+def answer(verb: str, identifier: str) -> dict[str, Any]:
+    """What the trainer process does with one message: a key of VERBS."""
+    started = time.monotonic()
+    outcome = VERBS[verb](identifier)
+    return {"outcome": outcome, "seconds": round(time.monotonic() - started, 3)}
+
+
+VERBS = {"run": execute}

@@ -1,0 +1,22 @@
+"""The verbs of the training room, by theme. Each is keyword-only, atomic, and returns its row or raises."""
+
+from __future__ import annotations
+
+from training.due import Decision, check_due, policy_of
+from training.services.policies import report_drift, set_policy
+from training.services.requests import cancel_run, request_run
+from training.services.versions import promote, rollback
+from training.snapshots import freeze_snapshot
+
+__all__ = [
+    "Decision",
+    "cancel_run",
+    "check_due",
+    "freeze_snapshot",
+    "policy_of",
+    "promote",
+    "report_drift",
+    "request_run",
+    "rollback",
+    "set_policy",
+]

@@ -1,0 +1,63 @@
+"""When and how a project trains by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import AuditEntry, Project
+from training.errors import BadRequest
+from training.models import TrainingPolicy
+from training.queueing import check_choice
+
+FIELDS = (
+    "backbone",
+    "recipe",
+    "augmentation",
+    "automatic_training",
+    "soft_labels",
+    "min_labels_per_category",
+    "min_new_labels",
+    "min_new_share",
+    "quiet_seconds",
+    "max_age_hours",
+    "daily_at",
+)
+
+
+@transaction.atomic
+def set_policy(*, project: Project, changes: dict[str, Any], user: Any = None) -> TrainingPolicy:
+    """Change what is given, keep the rest.
+
+    Raises:
+        BadRequest: An unknown field, backbone or recipe.
+    """
+    for name in changes:
+        if name not in FIELDS:
+            raise BadRequest(f"{name} is no field of the training policy; those are {', '.join(FIELDS)}.", name)
+    check_choice(backbone=changes.get("backbone"), recipe=changes.get("recipe"))
+    policy, _created = TrainingPolicy.objects.select_for_update().get_or_create(project=project)
+    before = {name: getattr(policy, name) for name in changes}
+    for name, value in changes.items():
+        setattr(policy, name, value)
+    policy.full_clean(exclude=["project"])
+    policy.save()
+    changed = {name: [_plain(before[name]), _plain(value)] for name, value in changes.items() if before[name] != value}
+    if changed:
+        AuditEntry.objects.create(project=project, user=user, action="training_policy", changes=changed)
+    return policy
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+@transaction.atomic
+def report_drift(*, project: Project, reason: str) -> TrainingPolicy:
+    """Serving says that the pictures asked about differ from those learned: the next run needs fewer new labels."""
+    policy, _created = TrainingPolicy.objects.update_or_create(
+        project=project, defaults={"drift_at": timezone.now(), "drift_reason": reason[:300]}
+    )
+    return policy

@@ -1,0 +1,63 @@
+"""Ask for a training run, and take the wish back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import Project
+from training import actors
+from training.errors import NothingToDo
+from training.models import TrainingRun
+from training.queueing import create_run
+
+
+@transaction.atomic
+def request_run(
+    *,
+    project: Project,
+    cause: str,
+    requested_by: Any = None,
+    backbone: str | None = None,
+    recipe: str | None = None,
+    augmentation: bool | None = None,
+    options: dict[str, Any] | None = None,
+) -> TrainingRun:
+    """Freeze the labels of now and queue a run on them; what is not given comes from the project's policy.
+
+    Raises:
+        NotEnoughLabels: There is too little to train on; the message says what is missing.
+        RunIsLive: A run of this project is queued or running.
+        BadRequest: An unknown backbone, recipe or option.
+    """
+    run = create_run(
+        project=project,
+        cause=cause,
+        requested_by=requested_by,
+        backbone=backbone,
+        recipe=recipe,
+        augmentation=augmentation,
+        options=options,
+    )
+    actors.run_training.send(str(run.pk))
+    return run
+
+
+@transaction.atomic
+def cancel_run(*, run: TrainingRun) -> TrainingRun:
+    """Stop the run: a queued one at once, a running one within a batch.
+
+    Raises:
+        NothingToDo: It has ended already.
+    """
+    run = TrainingRun.objects.select_for_update().get(pk=run.pk)
+    if not run.is_live:
+        raise NothingToDo(f"The run has ended already: it {run.state}.")
+    run.cancel_requested = True
+    if run.state == TrainingRun.State.QUEUED:
+        run.state = TrainingRun.State.CANCELLED
+        run.finished_at = timezone.now()
+    run.save(update_fields=["cancel_requested", "state", "finished_at"])
+    return run

@@ -1,0 +1,43 @@
+"""Which version answers: a person may overrule the gate, and go back by one click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from labeling.models import Project
+from training import champions
+from training.errors import NothingToDo
+from training.models import ModelVersion
+
+
+@transaction.atomic
+def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> ModelVersion:
+    """Make the version champion, whatever the gate said; the audit keeps who did it and why.
+
+    Raises:
+        NothingToDo: It is the champion already.
+    """
+    champions.lock(version.project_id)
+    version.refresh_from_db()
+    if version.alias == ModelVersion.Alias.CHAMPION:
+        raise NothingToDo(f"Version {version.number} is the champion already.")
+    why = f"Promoted by {actor_user}" + (f": {reason}" if reason else ", overruling the gate.")
+    return champions.give_alias(version=version, alias="champion", kind="promote", reason=why, user=actor_user)
+
+
+@transaction.atomic
+def rollback(*, project: Project, user: Any, reason: str = "") -> ModelVersion:
+    """Go back to the champion before this one.
+
+    Raises:
+        NothingToDo: There was none before.
+    """
+    champions.lock(project.pk)
+    champion = champions.champion_of(project)
+    previous = champions.previous_champion(project)
+    if previous is None or champion is None:
+        raise NothingToDo("There is no earlier champion to go back to.")
+    why = f"Rolled back from version {champion.number} by {user}" + (f": {reason}" if reason else ".")
+    return champions.give_alias(version=previous, alias="champion", kind="rollback", reason=why, user=user)

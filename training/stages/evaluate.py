@@ -1,0 +1,42 @@
+"""Worker-side stage: calibrate on the validation part, then measure on images that the run never saw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.learning.calibrate import temperature
+from training.learning.dense import softmax
+from training.learning.metrics import evaluate
+from training.stages.fit import one_hot
+from training.stages.work import Work
+
+
+def run(work: Work) -> None:
+    """Sets ``temperature``, ``test_probabilities`` and ``metrics``: the same run gives the same bytes of metrics."""
+    classes = len(work.categories)
+    validation, test = work.items.side("validation"), work.items.side("test")
+    logits = work.logits(np.concatenate([validation, test]))
+    held, unseen = logits[: len(validation)], logits[len(validation) :]
+    work.temperature = temperature(held, one_hot(work.items.labels[validation], classes))
+    work.test_probabilities = softmax(unseen / np.float32(work.temperature))
+    figures = evaluate(work.test_probabilities, work.items.labels[test], work.categories, seed=work.run.seed)
+    work.metrics = {
+        **figures,
+        "temperature": work.temperature,
+        "train": {"count": len(work.items.side("train")), "top1": _last(work.history.get("accuracy"))},
+        "validation": {"count": len(validation), "top1": _right(held, work.items.labels[validation])},
+        "fit": work.fit_facts,
+    }
+    low, high = figures["interval"]
+    work.reporter.log(
+        f"Held-out accuracy {figures['top1']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {len(test)} images,"
+        f" calibration error {figures['ece']:.3f}."
+    )
+
+
+def _right(logits: np.ndarray, labels: np.ndarray) -> float | None:
+    return float((logits.argmax(axis=1) == labels).mean()) if len(labels) else None
+
+
+def _last(curve: list[float] | None) -> float | None:
+    return curve[-1] if curve else None

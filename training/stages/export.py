@@ -1,0 +1,44 @@
+"""Worker-side stage: the version's folder: weights, manifest and model card, written whole or not at all."""
+
+from __future__ import annotations
+
+from training.card import card_of
+from training.learning.artifact import write_version
+from training.learning.backbones import BACKBONES
+from training.stages.work import Work
+
+
+def run(work: Work) -> None:
+    """Writes ``version_folder`` and sets ``manifest``."""
+    assert work.trunk is not None
+    run, snapshot = work.run, work.run.snapshot
+    extra = {
+        "cut": work.trunk.cut,
+        "project": run.project.slug,
+        "question": snapshot.question.key,
+        "run": str(run.pk),
+        "snapshot": snapshot.digest,
+        "counts": snapshot.counts,
+        "left_out": snapshot.left_out,
+        "augmentation": run.augmentation,
+        "seed": run.seed,
+        "options": run.options,
+        "history": work.history,
+        "backbone_title": BACKBONES[run.backbone].title,
+        "backbone_licence": BACKBONES[run.backbone].licence,
+    }
+    work.manifest = write_version(
+        work.version_folder,
+        head=work.head,
+        tail=work.tail,
+        tail_shape=work.trunk.shape if work.tail is not None else None,
+        categories=work.categories,
+        trunk_key=work.trunk.key,
+        backbone=run.backbone,
+        size=work.trunk.size,
+        temperature=work.temperature,
+        recipe=run.recipe,
+        metrics=work.metrics,
+        extra=extra,
+    )
+    (work.version_folder / "MODEL_CARD.md").write_text(card_of(work.manifest))

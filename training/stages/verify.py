@@ -1,0 +1,57 @@
+"""Worker-side stage: the exported version must answer like Keras on real images before it may serve.
+
+The first version on a trunk is compared with the whole Keras model; that brings TensorFlow in and takes seconds. Then
+the trunk is known to be good, and later heads on it are compared through a plain float64 computation.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from django.conf import settings
+
+from training import embedding
+from training.learning import weights
+from training.learning.backbones import BACKBONES
+from training.learning.errors import NotFaithful
+from training.learning.verify import verify, verify_extraction
+from training.stages.work import Work
+
+IMAGES = 16
+MARK = "verified-on-images.json"
+
+
+def run(work: Work) -> None:
+    """Completes ``manifest`` with what the comparison found; raises NotFaithful where it may not serve."""
+    assert work.trunk is not None
+    test = work.items.side("test")[:IMAGES]
+    pictures = embedding.pixels_of([work.items.pictures[place] for place in test], work.trunk.size)
+    if not len(pictures):
+        raise NotFaithful("No held-out image could be read to verify the export with.")
+    if work.model is not None:
+        found = verify(work.version_folder, work.trunk, work.model, pictures)
+    else:
+        found = _verify_head(work, pictures)
+    work.manifest = json.loads((work.version_folder / "manifest.json").read_text())
+    work.reporter.log(
+        f"Verified on {len(pictures)} images: largest difference {found['verification']['difference']:.1e}."
+    )
+
+
+def _verify_head(work: Work, pictures: np.ndarray) -> dict:
+    assert work.trunk is not None
+    mark = embedding.trunks_folder() / work.trunk.key / MARK
+    backbone = BACKBONES[work.run.backbone]
+    deep = not mark.exists()
+    found = verify_extraction(
+        work.version_folder,
+        work.trunk,
+        backbone,
+        weights.require(backbone, settings.KERAS_HOME),
+        pictures,
+        deep=deep,
+    )
+    if deep:
+        mark.write_text(json.dumps(found["verification"]))
+    return found
