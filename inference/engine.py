@@ -21,6 +21,7 @@ from inference.cache import Cache
 from inference.errors import BadPicture, BrokenVersion
 from inference.gate import Gate
 from inference.routing import VersionRef
+from labeling.errors import CrowdtuneError
 from labeling.imaging import ImageRefused, pixels
 
 CHUNK = 8  # images that one lane embeds before it lets others in
@@ -91,18 +92,26 @@ class Engine:
         folder = self.data_dir / "trunks" / key
         return self.cache.get(("trunk", key), lambda: _opened(self._open_trunk, folder, "trunk"))
 
-    def embed(self, trunk: Trunk, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[h, w, 3]``, in the order given.
+    def embed(
+        self, trunk: Trunk, pictures: Sequence[Picture], positions: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[size, size, 3]``, in the order given.
+
+        Args:
+            trunk: From ``trunk``.
+            pictures: At least one.
+            positions: Where each stands in the request, for the message when one is bad; 0, 1, … where None.
 
         Raises:
             BadPicture: One of them cannot be decoded; names which.
             Busy: The queue is full.
         """
+        places = range(len(pictures)) if positions is None else positions
         parts = []
         with self.gate.admit(len(pictures)):
             for chunk in _chunks(len(pictures)):
                 with self.gate.lane():
-                    batch = np.stack([_input(pictures[index], trunk.size, index) for index in chunk])
+                    batch = np.stack([_input(pictures[index], trunk.size, places[index]) for index in chunk])
                     parts.append(trunk.embed(batch))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
@@ -137,7 +146,7 @@ def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
 def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any, int]:
     try:
         return open_(folder), _bytes(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
         raise BrokenVersion(
             f"The {what} in {folder.name} cannot be loaded: {error}. Train again or roll back."
         ) from error

@@ -46,6 +46,8 @@ class Deployment(models.Model):
     drift_trains = models.BooleanField(default=False, help_text=_("Drift starts a training run."))
     scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")
     scored_at = models.DateTimeField(null=True, blank=True)
+    scored_images = models.PositiveIntegerField(default=0, help_text=_("Images of the project at that time."))
+    judged_at = models.DateTimeField(null=True, blank=True, help_text=_("Consensus up to here is compared."))
     claimed_at = models.DateTimeField(null=True, blank=True, help_text=_("A process is scoring the pool since."))
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

@@ -1,0 +1,21 @@
+"""The doors of background work. Ids only; the work and its claims are in the modules beside this one."""
+
+from __future__ import annotations
+
+import dramatiq
+
+from inference import backlog
+
+MINUTE = 60_000
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=MINUTE, max_retries=0)
+def score_pools() -> None:
+    """Scheduled: send each project whose pool its champion has not scored."""
+    for project_id in backlog.due_projects():
+        score_pool.send(project_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=30 * MINUTE, max_retries=2, min_backoff=5_000, max_backoff=60_000)
+def score_pool(project_id: int) -> None:
+    backlog.score_pool(project_id)

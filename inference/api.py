@@ -1,0 +1,86 @@
+"""The part of the API that answers: ``predict/``."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import quote
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from inference import inputs, services
+from inference.serializers import (
+    ErrorSerializer,
+    ExplainSerializer,
+    PredictAnswerSerializer,
+    PredictFilesSerializer,
+    PredictJsonSerializer,
+    answer_json,
+)
+from labeling import permissions
+from labeling.models import Project
+
+REFUSALS = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}
+ANSWERING = REFUSALS | {409: ErrorSerializer, 413: ErrorSerializer, 415: ErrorSerializer, 429: ErrorSerializer}
+ANSWERING = ANSWERING | {503: ErrorSerializer}
+
+
+class PredictView(APIView):
+    """Probabilities of each category for one or many images."""
+
+    parser_classes = [MultiPartParser, JSONParser]
+    required_scope = "predict"
+
+    @extend_schema(
+        operation_id="predict",
+        tags=["predict"],
+        request={"multipart/form-data": PredictFilesSerializer, "application/json": PredictJsonSerializer},
+        responses={200: PredictAnswerSerializer} | ANSWERING,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = predictable(request, slug)
+        given = read_inputs(request, project)
+        answer = services.predict(project=project, inputs=given, sticky=request.headers.get("X-Sticky-Key", ""))
+        return Response(answer_json(answer, given.top_k), headers={"X-Model-Version": str(answer.version.number)})
+
+
+class ExplainView(APIView):
+    """Where the champion looked: Grad-CAM over the image, as PNG."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="explain",
+        tags=["predict"],
+        request={"multipart/form-data": ExplainSerializer},
+        responses={(200, "image/png"): OpenApiTypes.BINARY} | ANSWERING,
+    )
+    def post(self, request: Request, slug: str) -> HttpResponse:
+        project = predictable(request, slug)
+        given = read_inputs(request, project).pictures[0]
+        data: Any = request.data
+        png, category, version = services.explain(
+            project=project, data=cast("bytes", given), category=data.get("category") or None
+        )
+        headers = {"X-Model-Version": str(version.number), "X-Category": quote(category)}
+        return HttpResponse(png, content_type="image/png", headers=headers)
+
+
+def predictable(request: Request, slug: str) -> Project:
+    """The project, when the caller may ask its classifier."""
+    project = get_object_or_404(Project, slug=slug)
+    permissions.require(request.user, project, "predict")
+    return project
+
+
+def read_inputs(request: Request, project: Project) -> inputs.Inputs:
+    data: Any = request.data
+    if request.content_type.partition(";")[0] == "application/json":
+        return inputs.from_json(project, data)
+    return inputs.from_files(request.FILES.getlist("image"), data.get("top_k"))

@@ -1,0 +1,118 @@
+"""Have the requests moved away from what the version was trained on?
+
+Two figures. The Fréchet distance between the projected features of the requests and those of the training images (the
+projection makes the latter a standard normal in its first two moments), and the population stability index of the
+predicted classes. A distance is judged against what as many training images drawn at random reach by chance.
+
+Source: Heusel et al. (2017) for the distance of Gaussians; Yurdakul, Statistical Properties of PSI (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIMENSIONS = 16
+PSI_ALARM = 0.25  # the field's usual mark for a population that has changed
+LEAST = 50  # images under which no alarm is given
+
+
+@dataclass
+class Moments:
+    """Running sums of projected features: they add up over processes and days."""
+
+    count: int = 0
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(DIMENSIONS))
+    products: NDArray[np.float64] = field(default_factory=lambda: np.zeros((DIMENSIONS, DIMENSIONS)))
+
+    def add(self, points: NDArray[np.floating]) -> None:
+        """``[n, >= 1]``; the first DIMENSIONS columns count, missing ones are zero."""
+        x = np.zeros((len(points), DIMENSIONS))
+        x[:, : min(points.shape[1], DIMENSIONS)] = points[:, :DIMENSIONS]
+        self.count += len(x)
+        self.sums += x.sum(axis=0)
+        self.products += x.T @ x
+
+    def merge(self, other: Moments) -> None:
+        self.count += other.count
+        self.sums = self.sums + other.sums
+        self.products = self.products + other.products
+
+    def as_json(self) -> dict[str, object]:
+        upper = self.products[np.triu_indices(DIMENSIONS)]
+        return {"count": self.count, "sums": _rounded(self.sums), "products": _rounded(upper)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Moments:
+        if not data:
+            return cls()
+        products = np.zeros((DIMENSIONS, DIMENSIONS))
+        products[np.triu_indices(DIMENSIONS)] = np.asarray(data["products"], np.float64)
+        products = products + np.triu(products, 1).T
+        return cls(int(data["count"]), np.asarray(data["sums"], np.float64), products)
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [float(f"{value:.6g}") for value in values]
+
+
+def distance(one: Moments, other: Moments) -> float:
+    """Fréchet distance of the two Gaussians, >= 0.
+
+    ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``; covariances are shrunk towards the identity by a few images' worth
+    so that short windows have one.
+    """
+    mean1, cov1 = _gaussian(one)
+    mean2, cov2 = _gaussian(other)
+    root = _root(cov1)
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov2 @ root), 0.0)).sum()
+    return float(max(((mean1 - mean2) ** 2).sum() + np.trace(cov1) + np.trace(cov2) - 2.0 * cross, 0.0))
+
+
+def _gaussian(moments: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    prior = DIMENSIONS
+    n = max(moments.count, 1)
+    mean = moments.sums / n
+    scatter = moments.products - n * np.outer(mean, mean)
+    return mean, (scatter + prior * np.eye(DIMENSIONS)) / (n + prior)
+
+
+def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+
+
+def chance_limit(points: NDArray[np.floating], count: int, *, draws: int = 200, seed: int = 0) -> float:
+    """The distance that ``count`` training images drawn at random stay below 99 times in 100.
+
+    Args:
+        points: ``[m, d]`` projected training images.
+        count: How many requests the window has.
+        draws: Repetitions.
+        seed: Of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    whole = Moments()
+    whole.add(points)
+    reached = []
+    for _ in range(draws):
+        part = Moments()
+        part.add(points[rng.integers(0, len(points), min(count, 2000))])
+        reached.append(distance(part, whole))
+    return float(np.quantile(reached, 0.99))
+
+
+def psi(expected: Sequence[float], counts: Sequence[float]) -> float:
+    """Population stability index of class shares: 0 the same, 0.1 a little, above 0.25 changed.
+
+    Half an image is added to every class, so that an empty one costs a finite amount.
+    """
+    p = np.asarray(expected, np.float64)
+    q = np.asarray(counts, np.float64)
+    p = (p + 1e-3) / (p + 1e-3).sum()
+    q = (q + 0.5) / (q + 0.5).sum()
+    return float(((q - p) * np.log(q / p)).sum())

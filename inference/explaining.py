@@ -1,0 +1,81 @@
+"""Where a version looked: the heat map of one picture, by the way that suits the version."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from inference.engine import Engine
+from inference.errors import BadPicture
+from inference.explain.heat import FeatureMaps, grad_cam, head_gradient, occlusion
+from inference.explain.picture import overlay
+from inference.routing import VersionRef
+from labeling.imaging import ImageRefused, decode_rgb, to_input
+from training.learning.artifact import Classifier
+
+LONGEST = 640
+
+
+def decoded(data: bytes, size: int) -> Picture.Image:
+    """The upright picture, at least as large as the network's input and as the map is drawn."""
+    try:
+        return decode_rgb(data, shortest=size)
+    except ImageRefused as error:
+        raise BadPicture(error.code, f"Image 1: {error.message}", 0) from error
+
+
+def explain(engine: Engine, version: VersionRef, data: bytes, category: str | None) -> tuple[bytes, str]:
+    """The picture under the map of a category (the most probable where None), as PNG, and which category that is.
+
+    Raises:
+        BadPicture: It cannot be decoded, or the version does not know the category.
+    """
+    classifier: Classifier = engine.classifier(version)  # type: ignore[assignment]
+    trunk = engine.trunk(classifier.trunk_key)
+    picture = decoded(data, trunk.size)
+    with engine.gate.admit(1), engine.gate.lane():
+        pixels = to_input(picture, trunk.size)
+        features = trunk.embed(pixels[None])
+        index = _index(classifier, features, category)
+        heat = _heat(engine, classifier, pixels, features, index)
+    return overlay(picture, heat, longest=LONGEST), classifier.categories[index]
+
+
+def _index(classifier: Classifier, features: NDArray[np.float32], category: str | None) -> int:
+    if category is None:
+        return int(classifier.probabilities_from_features(features)[0].argmax())
+    if category not in classifier.categories:
+        known = ", ".join(classifier.categories[:20])
+        raise BadPicture("no_such_category", f"This version knows {known}; not {category!r}.", 0)
+    return classifier.categories.index(category)
+
+
+def _heat(
+    engine: Engine, classifier: Classifier, pixels: NDArray[np.uint8], features: NDArray[np.float32], index: int
+) -> NDArray[np.float64]:
+    trunk = engine.trunk(classifier.trunk_key)
+    head = classifier.head
+    if head is None:  # a tail is a network of its own: measure instead of derive
+        return occlusion(pixels, lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, index])
+    gradient = head_gradient(head.layers, features[0], head.mean, head.scale, index)
+    return grad_cam(_maps(engine, trunk.key, trunk.size)(pixels), gradient)
+
+
+def _maps(engine: Engine, trunk_key: str, size: int) -> FeatureMaps:
+    path = engine.data_dir / "trunks" / trunk_key / "trunk.xml"
+    maps: FeatureMaps = engine.cache.get(
+        ("maps", trunk_key), lambda: (FeatureMaps(path, size), path.with_suffix(".bin").stat().st_size)
+    )
+    return maps
+
+
+def thumbnail(data: bytes, longest: int = LONGEST) -> bytes:
+    """A JPEG of the picture for the page that asked."""
+    picture = decoded(data, longest)
+    picture.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

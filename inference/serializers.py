@@ -1,0 +1,76 @@
+"""The shapes of this room's answers and requests, for the schema and for the answers themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rest_framework import serializers
+
+from inference.engine import Answer
+from inference.uncertainty import margin, uncertainty
+
+
+class ScoreSerializer(serializers.Serializer):
+    category = serializers.CharField()
+    probability = serializers.FloatField(min_value=0, max_value=1)
+
+
+class PictureAnswerSerializer(serializers.Serializer):
+    categories = ScoreSerializer(many=True, help_text="Most probable first, `top_k` of them.")
+    uncertainty = serializers.FloatField(help_text="0 sure to 1 knows nothing: mean of entropy and 1 - margin.")
+    margin = serializers.FloatField(help_text="Best minus second best probability.")
+
+
+class PredictAnswerSerializer(serializers.Serializer):
+    model_version = serializers.IntegerField()
+    predictions = PictureAnswerSerializer(many=True)
+    milliseconds = serializers.FloatField()
+
+
+class PredictFilesSerializer(serializers.Serializer):
+    image = serializers.ListField(child=serializers.FileField(), help_text="One or more image files.")
+    top_k = serializers.IntegerField(required=False, min_value=1, max_value=1000)
+
+
+class PredictJsonSerializer(serializers.Serializer):
+    images = serializers.ListField(
+        child=serializers.JSONField(), help_text='Data URLs, `{"id": …}` of stored images, or `{"url": …}`.'
+    )
+    top_k = serializers.IntegerField(required=False, min_value=1, max_value=1000)
+
+
+class ExplainSerializer(serializers.Serializer):
+    image = serializers.FileField()
+    category = serializers.CharField(required=False, help_text="Whose evidence to show; the most probable by default.")
+
+
+class ErrorDetailSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    fields = serializers.DictField()  # type: ignore[assignment]
+
+
+class ErrorSerializer(serializers.Serializer):
+    error = ErrorDetailSerializer()
+
+
+def answer_json(answer: Answer, top_k: int) -> dict[str, Any]:
+    """The body of ``predict/``. Written by hand: a serializer would cost more than the head."""
+    unsure = uncertainty(answer.probabilities)
+    margins = margin(answer.probabilities)
+    order = np.argsort(-answer.probabilities, axis=1, kind="stable")[:, :top_k]
+    return {
+        "model_version": answer.version.number,
+        "predictions": [
+            {
+                "categories": [
+                    {"category": answer.categories[index], "probability": round(float(row[index]), 6)} for index in best
+                ],
+                "uncertainty": round(float(unsure[number]), 6),
+                "margin": round(float(margins[number]), 6),
+            }
+            for number, (row, best) in enumerate(zip(answer.probabilities, order, strict=True))
+        ],
+        "milliseconds": round(answer.seconds * 1000, 2),
+    }

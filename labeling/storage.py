@@ -1,0 +1,96 @@
+"""Where pictures lie and how a browser gets them.
+
+Files are content-addressed (``projects/7/ab/ab12….display.jpg``), so a name never changes its content and may be cached
+for ever. In a local folder an address is signed by us and served by a view under /media/; in an object store it is a
+presigned address of the store, and no bytes pass through Django. An address stays the same for a day, so that a browser
+finds what it has preloaded, and works for one more.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from functools import lru_cache
+from typing import Literal
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from labeling.models import Image
+
+Variant = Literal["original", "display", "thumbnail"]
+DAY = 86_400
+
+
+def image_name(project_id: int, sha256: str, variant: Variant, extension: str) -> str:
+    return f"projects/{project_id}/{sha256[:2]}/{sha256}.{variant}.{extension}"
+
+
+def put(name: str, data: bytes) -> str:
+    """Store bytes under exactly this name. What lies there whole is the same; what a crash cut off is replaced."""
+    if default_storage.exists(name):
+        if default_storage.size(name) == len(data):
+            return name
+        default_storage.delete(name)
+    return default_storage.save(name, ContentFile(data))
+
+
+def read(name: str) -> bytes:
+    with default_storage.open(name, "rb") as file:
+        return file.read()
+
+
+def read_original(image: Image) -> bytes:
+    """The bytes as they were uploaded."""
+    return read(image.original)
+
+
+def read_display(image: Image) -> bytes:
+    """The upright JPEG of at most 1600 pixels, without metadata."""
+    return read(image.display)
+
+
+def image_url(image: Image, variant: Variant = "display") -> str:
+    """An address that anyone who holds it can read for one to two days, and cache."""
+    return file_url(getattr(image, variant))
+
+
+def file_url(name: str) -> str:
+    if isinstance(default_storage, FileSystemStorage):
+        until = (int(time.time()) // DAY + 2) * DAY
+        return f"/media/{until:x}.{_signature(name, until)}/{name}"
+    key = f"presigned:{name}"
+    address: str | None = cache.get(key)
+    if address is None:
+        address = default_storage.url(name)
+        cache.set(key, address, timeout=_presigned_seconds() // 2)
+    return address
+
+
+def is_valid(name: str, signature: str) -> bool:
+    """Whether ``signature`` (as in a local address) was made by us for this name and is not over."""
+    until, _, digest = signature.partition(".")
+    try:
+        moment = int(until, 16)
+    except ValueError:
+        return False
+    return hmac.compare_digest(digest, _signature(name, moment)) and moment > time.time()
+
+
+@lru_cache(maxsize=20_000)
+def _signature(name: str, until: int) -> str:
+    digest = hmac.digest(_key(), f"{until:x} {name}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+@lru_cache(maxsize=1)
+def _key() -> bytes:
+    return hashlib.sha256(b"media addresses " + settings.SECRET_KEY.encode()).digest()
+
+
+def _presigned_seconds() -> int:
+    return int(getattr(default_storage, "querystring_expire", 3600))

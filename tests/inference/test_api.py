@@ -1,0 +1,198 @@
+"""``predict/`` as a program sees it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image as Picture
+
+from inference import runtime
+from labeling import storage
+from labeling.imaging import pixels
+from labeling.models import Image, Project
+from tests.inference.conftest import CATEGORIES, SIZE, make_head, picture
+
+URL = "/api/v1/projects/colours/predict/"
+
+
+def upload(data: bytes, name: str = "photo.png") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, data, content_type="image/png")
+
+
+def post_files(api: Any, *files: bytes, **fields: Any) -> Any:
+    return api.post(URL, {"image": [upload(data) for data in files], **fields}, format="multipart")
+
+
+def data_url(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def store(project: Project, data: bytes, name: str = "stored.png") -> Image:
+    sha256 = hashlib.sha256(data).hexdigest()
+    original = storage.put(storage.image_name(project.pk, sha256, "original", "png"), data)
+    return Image.objects.create(
+        project=project, sha256=sha256, name=name, width=60, height=40, byte_count=len(data), original=original,
+        display=original, thumbnail=original,
+    )  # fmt: skip
+
+
+def test_an_uploaded_image_is_answered_by_the_champion_with_probabilities_that_sum_to_one(api, champion) -> None:
+    response = post_files(api, picture(1))
+    assert response.status_code == 200, response.content
+    assert response["X-Model-Version"] == "1"
+    body = response.json()
+    assert body["model_version"] == 1
+    scores = body["predictions"][0]["categories"]
+    assert {score["category"] for score in scores} == set(CATEGORIES)
+    assert sum(score["probability"] for score in scores) == pytest.approx(1, abs=1e-5)
+    assert scores == sorted(scores, key=lambda score: -score["probability"])
+    assert 0 <= body["predictions"][0]["uncertainty"] <= 1
+
+
+def test_the_answer_is_what_the_head_says_of_the_trunks_features(api, champion, data_dir) -> None:
+    features = runtime.engine().trunk("tiny-0000").embed(pixels(picture(2), SIZE)[None])
+    expected = make_head(1).probabilities(features)[0]
+    got = {s["category"]: s["probability"] for s in post_files(api, picture(2)).json()["predictions"][0]["categories"]}
+    np.testing.assert_allclose([got[key] for key in CATEGORIES], expected, atol=1e-5)
+
+
+def test_upload_data_url_and_stored_id_of_one_image_give_one_answer(api, project, champion) -> None:
+    data = picture(3)
+    image = store(project, data)
+    files = post_files(api, data).json()["predictions"][0]
+    body = {"images": [data_url(data), {"id": image.pk}, {"id": image.pk}]}
+    answers = api.post(URL, body, format="json").json()["predictions"]
+    assert answers == [files] * 3
+
+
+def test_a_stored_image_is_answered_from_its_features_without_its_file(api, project, champion) -> None:
+    image = store(project, picture(4))
+    first = api.post(URL, {"images": [{"id": image.pk}]}, format="json").json()["predictions"]
+    storage.default_storage.delete(image.original)
+    again = api.post(URL, {"images": [{"id": image.pk}]}, format="json")
+    assert again.status_code == 200
+    assert again.json()["predictions"] == first
+
+
+def test_many_images_come_back_in_their_order(api, champion) -> None:
+    seeds = list(range(20))
+    together = post_files(api, *[picture(seed) for seed in seeds]).json()["predictions"]
+    alone = [post_files(api, picture(seed)).json()["predictions"][0] for seed in seeds]
+    assert together == alone
+
+
+def test_top_k_bounds_the_list(api, champion) -> None:
+    assert len(post_files(api, picture(), top_k=2).json()["predictions"][0]["categories"]) == 2
+
+
+def test_without_a_champion_the_answer_says_what_to_do(api, project, data_dir) -> None:
+    response = post_files(api, picture())
+    assert response.status_code == 409
+    assert response.json()["error"]["code"] == "no_champion"
+    assert "training" in response.json()["error"]["message"]
+
+
+def test_a_stranger_does_not_learn_that_the_project_exists(client_of, champion) -> None:
+    stranger = client_of(User.objects.create_user("stranger"))
+    assert post_files(stranger, picture()).status_code == 404
+
+
+def test_without_a_key_the_answer_is_401(champion, client_of, owner) -> None:
+    client = client_of(owner)
+    client.credentials()
+    assert post_files(client, picture()).status_code == 401
+
+
+def broken() -> dict[str, tuple[bytes, str]]:
+    whole = picture(5, (600, 400), "JPEG")
+    huge = io.BytesIO()
+    Picture.new("1", (9000, 9000)).save(huge, "PNG")
+    return {
+        "empty": (b"", "empty_file"),
+        "text": (b"this is no picture at all", "not_an_image"),
+        "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg"),
+        "cut off": (whole[: len(whole) // 2], "damaged"),
+        "bomb": (huge.getvalue(), "too_many_pixels"),
+    }
+
+
+@pytest.mark.parametrize("case", ["empty", "text", "svg", "cut off", "bomb"])
+def test_a_bad_image_is_a_clear_400_that_names_which(api, champion, case: str) -> None:
+    data, code = broken()[case]
+    response = api.post(URL, {"images": [data_url(picture()), data_url(data)]}, format="json")
+    assert response.status_code == 400, response.content
+    assert response.json()["error"]["code"] == code
+    assert response.json()["error"]["fields"] == {"image": 1}
+    assert "Image 2" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "no_image"),
+        ({"images": []}, 400, "no_image"),
+        ({"images": ["data:image/png;base64,%%%"]}, 400, "bad_data_url"),
+        ({"images": ["cat.jpg"]}, 400, "bad_data_url"),
+        ({"images": [7]}, 400, "bad_image"),
+        ({"images": [{"id": 10**30}]}, 404, "no_such_image"),
+        ({"images": [{"id": "1"}]}, 404, "no_such_image"),
+        ({"images": [{"id": 123456}]}, 404, "no_such_image"),
+        ({"images": [{"url": "http://127.0.0.1/"}]}, 400, "address_refused"),
+        ({"images": ["data:image/png;base64,AAAA"] * 65}, 400, "too_many_images"),
+        ({"images": ["data:image/png;base64,AAAA"], "top_k": 0}, 400, "bad_top_k"),
+        ({"images": ["data:image/png;base64,AAAA"], "top_k": "many"}, 400, "bad_top_k"),
+        ([1, 2], 400, "no_image"),
+    ],
+)  # fmt: skip
+def test_a_body_that_cannot_be_used_is_refused_with_a_reason(api, champion, body, status, code) -> None:
+    response = api.post(URL, body, format="json")
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code), response.content
+
+
+def test_an_image_of_another_project_is_not_answered(api, champion, owner) -> None:
+    other = Project.objects.create(slug="other", name="Other", owner=owner)
+    image = store(other, picture(6))
+    assert api.post(URL, {"images": [{"id": image.pk}]}, format="json").status_code == 404
+
+
+def test_a_full_queue_answers_503_with_retry_after(api, champion) -> None:
+    post_files(api, picture())
+    gate = runtime.engine().gate
+    with gate.admit(gate.limit):
+        response = post_files(api, picture())
+    assert response.status_code == 503
+    assert response["Retry-After"] == "1"
+    assert response.json()["error"]["code"] == "busy"
+
+
+def test_a_version_whose_files_changed_does_not_answer(api, champion, data_dir) -> None:
+    path = data_dir / champion.artifact / "head.npz"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    response = post_files(api, picture())
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "broken_version"
+
+
+EXPLAIN = "/api/v1/projects/colours/explain/"
+
+
+def test_the_heat_map_is_a_png_of_the_image_and_names_its_category(api, champion) -> None:
+    response = api.post(EXPLAIN, {"image": upload(picture(1, (80, 40)))}, format="multipart")
+    assert response.status_code == 200
+    assert response["Content-Type"] == "image/png"
+    assert response["X-Category"] in CATEGORIES
+    drawn = Picture.open(io.BytesIO(response.content))
+    assert drawn.size == (80, 40)
+
+
+def test_a_heat_map_of_a_category_that_the_version_does_not_know_is_refused(api, champion) -> None:
+    response = api.post(EXPLAIN, {"image": upload(picture()), "category": "purple"}, format="multipart")
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "no_such_category"
