@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
+from django.core.files.storage import storages
 from django.core.management import call_command
 from django.db import connection
 
@@ -36,6 +38,22 @@ def collect_static() -> bool:
     call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["redoc"])
     stamp.write_text(now, encoding="ascii")
     return True
+
+
+def ensure_bucket() -> bool:
+    """Make the object store's bucket when there is none; returns whether it did. Nothing to do for a folder."""
+    if not settings.STORAGES["default"]["BACKEND"].endswith("S3Storage"):
+        return False
+    storage: Any = storages["default"]
+    client = storage.connection.meta.client
+    try:
+        client.head_bucket(Bucket=storage.bucket_name)
+    except client.exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        client.create_bucket(Bucket=storage.bucket_name)
+        return True
+    return False
 
 
 def _static_digest() -> str:

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         prepare.migrate()
         prepare.collect_static()
+        prepare.ensure_bucket()
         password = prepare.ensure_admin()
         if password:
             self.stdout.write(f"Staff sign in as admin with the password {password}.")

@@ -53,6 +53,7 @@ class Command(BaseCommand):
         prepare.migrate()
         supervisor.say("up", "collecting static files")
         prepare.collect_static()
+        prepare.ensure_bucket()
         password = prepare.ensure_admin()
         for connection in connections.all():
             connection.close()

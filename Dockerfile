@@ -1,0 +1,16 @@
+# One image for every role of docker-compose.yml: the role is the command.
+FROM python:3.12-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data KERAS_HOME=/data/keras HOST=0.0.0.0
+WORKDIR /app
+
+# The requirements alone first: they change seldom and take minutes.
+COPY requirements/base.txt requirements/base.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt
+
+COPY . .
+RUN useradd --uid 1000 --create-home crowdtune && mkdir /data && chown crowdtune /data && python -m compileall -q .
+USER crowdtune
+VOLUME /data
+EXPOSE 8000
+CMD ["python", "-m", "config.web"]

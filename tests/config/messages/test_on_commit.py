@@ -1,0 +1,98 @@
+"""RabbitMQ and Redis, real servers both: the same promises as the default queue, but for one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dramatiq
+import pytest
+from django.db import transaction
+
+from config import broker as wiring
+from config.env import EnvError
+from config.messages import rabbitmq, redis
+
+pytestmark = [pytest.mark.brokers, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(params=["redis_url", "rabbitmq_url"])
+def broker(request: pytest.FixtureRequest) -> Iterator[dramatiq.Broker]:
+    made = wiring.build(request.getfixturevalue(request.param))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def seen(broker: dramatiq.Broker) -> Iterator[Any]:
+    """An actor that notes its argument; a worker runs until the test ends."""
+
+    class Seen:
+        numbers: list[int] = []
+        note: Any = None
+
+    seen = Seen()
+    seen.numbers = []
+
+    @dramatiq.actor(broker=broker, queue_name="cpu", actor_name="note", max_retries=2, min_backoff=10, max_backoff=10)
+    def note(number):
+        seen.numbers.append(number)
+        if number < 0 and seen.numbers.count(number) < 2:
+            raise ValueError("not yet")
+
+    worker = dramatiq.Worker(broker, queues={"cpu"}, worker_threads=1, worker_timeout=50)
+    worker.start()
+    seen.note = note
+    yield seen
+    worker.stop(timeout=5000)
+    broker.flush_all()
+
+
+def until(happened: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def test_a_message_sent_outside_a_transaction_arrives(seen):
+    seen.note.send(1)
+    until(lambda: seen.numbers == [1])
+
+
+def test_a_rollback_sends_nothing_and_a_commit_sends(seen):
+    with transaction.atomic():
+        seen.note.send(1)
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        seen.note.send(2)
+        time.sleep(0.3)  # long enough for a worker to have taken it, had it left already
+        assert seen.numbers == []
+    until(lambda: bool(seen.numbers))
+    assert seen.numbers == [2]
+
+
+def test_a_failed_message_is_tried_again(seen):
+    seen.note.send(-1)
+    until(lambda: seen.numbers == [-1, -1])
+
+
+def test_rabbitmq_confirms_each_message_and_waits_a_day_for_a_training(rabbitmq_url):
+    broker = wiring.build(rabbitmq_url)
+    assert isinstance(broker, rabbitmq.RabbitmqBroker)
+    assert broker.confirm_delivery
+    assert broker._build_queue_arguments("gpu")["x-consumer-timeout"] == 86_400_000
+    broker.close()
+
+
+def test_redis_looks_for_dead_workers_often(redis_url):
+    broker = wiring.build(redis_url)
+    assert isinstance(broker, redis.RedisBroker)
+    assert (broker.maintenance_chance, broker.heartbeat_timeout) == (100_000, 15_000)
+    broker.close()
+
+
+def test_an_address_of_another_kind_is_refused_with_what_is_expected():
+    with pytest.raises(EnvError, match=r"amqp:// or redis://.*'kafka'"):
+        wiring.build("kafka://localhost")

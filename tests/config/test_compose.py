@@ -1,0 +1,80 @@
+"""The files of the larger install. No container engine runs here: what can be checked is that they fit the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from tests.config.test_env import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "crowdtune"}
+
+
+def test_the_parts_of_the_platform_are_services():
+    assert set(OURS) == {"setup", "web", "inference", "worker", "trainer", "scheduler"}
+    assert {"postgres", "rabbitmq", "objects"} <= set(COMPOSE["services"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_a_command_that_exists(name):
+    words = OURS[name]["command"].split()
+    assert words[0] == "python"
+    if words[1] == "-m":
+        assert importlib.util.find_spec(words[2]) is not None
+    else:
+        assert words[1] == "manage.py"
+        assert words[2] in get_commands()
+
+
+def test_a_service_sets_only_variables_that_the_code_or_the_aws_library_reads():
+    listed = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    for service in OURS.values():
+        assert {name for name in service["environment"] if not name.startswith("AWS_")} <= listed
+
+
+def test_everything_that_a_service_names_is_there():
+    for service in COMPOSE["services"].values():
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+        volumes = {entry.partition(":")[0] for entry in service.get("volumes", [])}
+        assert volumes <= set(COMPOSE["volumes"])
+        assert {entry["source"] for entry in service.get("configs", [])} <= set(COMPOSE["configs"])
+
+
+def test_what_others_wait_for_has_a_health_check():
+    for service in COMPOSE["services"].values():
+        for name, condition in service.get("depends_on", {}).items():
+            if condition["condition"] == "service_healthy":
+                assert "healthcheck" in COMPOSE["services"][name]
+    assert all("healthcheck" in COMPOSE["services"][name] for name in ("web", "inference"))
+
+
+def test_rabbitmq_lets_a_training_hold_its_message_for_a_day():
+    assert "consumer_timeout = 86400000" in COMPOSE["configs"]["rabbitmq"]["content"]
+
+
+def test_every_role_shares_the_queues_that_the_supervisor_serves():
+    supervisor = (ROOT / "config" / "management" / "commands" / "up.py").read_text()
+    for queue in ("cpu", "default", "gpu"):
+        assert f'"{queue}"' in supervisor
+        assert any(queue in OURS[role]["command"] for role in ("worker", "trainer"))
+
+
+def test_the_image_is_built_from_locked_requirements_and_does_not_run_as_root():
+    text = (ROOT / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements/base.txt" in text
+    assert text.index("USER crowdtune") < text.index("CMD")
+
+
+@pytest.mark.parametrize("file", ["requirements/base.txt", "requirements/dev.txt"])
+def test_locked_requirements_have_hashes_and_name_no_registry(file):
+    text = Path(ROOT / file).read_text()
+    assert "://" not in text
+    for block in re.split(r"\n(?=[a-z0-9])", text):
+        assert "--hash=sha256:" in block or not re.match(r"[a-z0-9]", block)

@@ -1,0 +1,79 @@
+"""Variables of the environment: read with their type, refused with what was expected, and all written down."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config import env
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(("raw", "value"), [("1", True), ("yes", True), ("ON", True), ("0", False), ("false", False)])
+def test_a_switch_is_read_from_its_usual_spellings(monkeypatch, raw, value):
+    monkeypatch.setenv("SWITCH", raw)
+    assert env.boolean("SWITCH", not value) is value
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch):
+    monkeypatch.setenv("SWITCH", "")
+    assert env.boolean("SWITCH", True) is True
+    assert env.integer("SWITCH", 7) == 7
+    assert env.string("SWITCH", "x") == "x"
+
+
+@pytest.mark.parametrize("raw", ["maybe", "2", "-"])
+def test_a_switch_that_is_neither_is_refused_by_name(monkeypatch, raw):
+    monkeypatch.setenv("SWITCH", raw)
+    with pytest.raises(env.EnvError, match="SWITCH must be 1 or 0"):
+        env.boolean("SWITCH", True)
+
+
+@pytest.mark.parametrize("raw", ["8000.5", "many", "0", "65536"])
+def test_a_number_outside_its_range_or_none_at_all_is_refused(monkeypatch, raw):
+    monkeypatch.setenv("PORT", raw)
+    with pytest.raises(env.EnvError, match="PORT must be"):
+        env.integer("PORT", 8000, least=1, most=65535)
+
+
+def test_a_list_drops_what_is_empty(monkeypatch):
+    monkeypatch.setenv("HOSTS", " a, ,b ,")
+    assert env.strings("HOSTS") == ["a", "b"]
+
+
+def test_a_relative_path_is_relative_to_the_checkout_wherever_one_stands(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOLDER", "./there")
+    assert env.path("FOLDER", Path("/nowhere")) == ROOT / "there"
+
+
+def test_a_file_gives_what_the_environment_does_not(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("# a comment\n\nPORT=9000\nNAME = 'two words'\n")
+    assert env._read_file(file) == {"PORT": "9000", "NAME": "two words"}
+    assert env._read_file(tmp_path / "none") == {}
+
+
+def test_a_line_of_the_file_that_says_nothing_is_refused_by_number(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("PORT=9000\nnonsense\n")
+    with pytest.raises(env.EnvError, match=r"line 2: expected NAME=value"):
+        env._read_file(file)
+
+
+def test_the_example_lists_every_variable_that_the_code_reads_and_no_other():
+    code = "\n".join(path.read_text() for path in (ROOT / "config").glob("*.py"))
+    read = set(re.findall(r"""(?:env\.\w+|environ\.get)\(\s*"([A-Z_]+)\"""", code))
+    listed = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    assert listed == read
+
+
+def test_the_defaults_that_the_example_names_are_the_real_ones():
+    code = (ROOT / "config" / "settings.py").read_text()
+    named = dict(re.findall(r"^#([A-Z_]+)=(\d+)$", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    real = dict(re.findall(r'env\.(?:integer|boolean)\("([A-Z_]+)", (\w+)', code))
+    words = {"True": "1", "False": "0"}
+    assert named == {name: words.get(value, value) for name, value in real.items()}
