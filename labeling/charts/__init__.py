@@ -12,12 +12,14 @@ from labeling.charts.bars import bars, columns, stacked_bars
 from labeling.charts.chart import Chart, Legend
 from labeling.charts.line import Series, line
 from labeling.charts.matrix import matrix
+from labeling.charts.overlay import BoxGroup, overlay
 from labeling.charts.reliability import Bin, reliability
 from labeling.charts.scatter import Point, scatter
 from labeling.charts.sparkline import sparkline
 
 __all__ = [
     "Bin",
+    "BoxGroup",
     "Chart",
     "Legend",
     "Point",
@@ -26,6 +28,7 @@ __all__ = [
     "columns",
     "line",
     "matrix",
+    "overlay",
     "reliability",
     "scatter",
     "sparkline",

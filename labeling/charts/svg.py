@@ -12,13 +12,14 @@ from html import escape
 
 from labeling.charts.scale import Scale
 
+KEPT = {"viewBox", "preserveAspectRatio"}
 Attribute = str | float | int | None
 
 
 def element(name: str, content: str = "", **attributes: Attribute) -> str:
     """``element("line", x1="0%", class_="axis")``: a trailing underscore is dropped, an inner one becomes a dash."""
     parts = [
-        f' {key.rstrip("_").replace("_", "-") if key != "viewBox" else key}="{escape(number(value))}"'
+        f' {key.rstrip("_").replace("_", "-") if key not in KEPT else key}="{escape(number(value))}"'
         for key, value in attributes.items()
         if value is not None
     ]

@@ -1,16 +1,23 @@
-"""The list of projects."""
+"""The list of projects, and the page that makes one: from nothing to a first task in under a minute."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.forms.project import NewProjectForm
 from labeling.models import Membership, Project, Role
+from labeling.starters import STARTERS
 from labeling.views.owner import keyset
+from labeling.views.owner.images import bring_in
 
 
 def runs(user: Any) -> QuerySet[Project]:
@@ -26,3 +33,39 @@ def runs(user: Any) -> QuerySet[Project]:
 def project_list(request: HttpRequest) -> HttpResponse:
     page = keyset.page(request, runs(request.user).select_related("owner"), size=30)
     return render(request, "projects/list.html", {"page": page})
+
+
+@login_required
+def new_project(request: HttpRequest) -> HttpResponse:
+    """Ask for what has no good default, make the project, and import the pictures that came along."""
+    form = NewProjectForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            project = _create(request, form)
+        except CrowdtuneError as error:
+            form.add_error(None, error.message)
+        else:
+            return redirect("project-images", project.slug)
+    return render(request, "projects/new.html", {"form": form, "starters": STARTERS})
+
+
+def _create(request: HttpRequest, form: NewProjectForm) -> Project:
+    assert request.user.is_authenticated  # login_required
+    data = form.cleaned_data
+    starter = STARTERS[data["starter"]]
+    project = services.create_project(
+        owner=request.user,
+        name=data["name"],
+        categories=data["categories"],
+        questions=starter.questions(data["prompt"] or str(starter.prompt)),
+        workflow=starter.workflow,
+        judgments_min=data["judgments_min"],
+        judgments_max=data["judgments_max"],
+        access=data["access"],
+    )
+    if data["uploads"]:
+        bring_in(project, request.user, uploads=data["uploads"])
+        messages.success(request, _("The project is there, and its images are on their way in."))
+    else:
+        messages.success(request, _("The project is there. Now its images."))
+    return project

@@ -1,0 +1,32 @@
+"""Pictures that come in through a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.forms.project import MultipleFileField
+
+
+class AddImagesForm(forms.Form):
+    uploads = MultipleFileField(required=False, label=_("Files"))
+    urls = forms.CharField(
+        required=False,
+        label=_("Addresses"),
+        help_text=_("One a line. They are fetched in the background, under limits."),
+        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "https://example.org/cat.jpg"}),
+    )
+
+    def clean_urls(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["urls"].splitlines() if line.strip()]
+        if any(not line.startswith(("http://", "https://")) for line in lines):
+            raise forms.ValidationError(_("Each line must be an address that starts with http:// or https://."))
+        return lines
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and not data.get("uploads") and not data.get("urls"):
+            raise forms.ValidationError(_("Choose some files or paste some addresses."))
+        return data

@@ -1,0 +1,22 @@
+"""Small filters of the owner's pages."""
+
+from __future__ import annotations
+
+import re
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def per(value: float | None, count: float | None) -> float | None:
+    """``total|per:count``; None where there is nothing to divide by."""
+    return None if value is None or not count else float(value) / float(count)
+
+
+@register.filter
+def initials(username: str) -> str:
+    """What fits into an avatar: ``worker12`` -> w12, ``asha`` -> as."""
+    match = re.fullmatch(r"(\D).*?(\d{1,2})", username)
+    return match[1] + match[2] if match else username[:2]

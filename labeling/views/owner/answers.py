@@ -1,0 +1,93 @@
+"""Answers as a person reads them, and the judgments of a task side by side."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.models import Judgment, Question
+from labeling.questions import CANT_TELL
+
+Names = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One distinct answer to a question, who gave it, and whether it is the consensus."""
+
+    answer: Any
+    text: str
+    judgments: list[Judgment]
+    share: float
+    is_consensus: bool
+
+    @property
+    def as_json(self) -> str:
+        return json.dumps(self.answer)
+
+
+def names_of(question: Question | None) -> dict[str, str]:
+    """Key -> name of what a question offers."""
+    return {choice["key"]: choice["name"] for choice in question.choices()} if question else {}
+
+
+def say(answer: Any, names: Names = {}) -> str:  # noqa: B006 - never changed
+    """An answer of any kind, in words."""
+    if answer is None:
+        return "–"
+    if isinstance(answer, bool):
+        return _("Yes") if answer else _("No")
+    if answer == CANT_TELL:
+        return _("Can't tell")
+    if isinstance(answer, str):
+        return names.get(answer, {"yes": _("Yes"), "no": _("No")}.get(answer, answer))
+    if isinstance(answer, list):
+        return _say_list(answer, names)
+    return str(answer)
+
+
+def _say_list(answer: list[Any], names: Names) -> str:
+    if not answer:
+        return _("None")
+    if isinstance(answer[0], dict):
+        counts = Counter(names.get(box["category"], box["category"]) for box in answer)
+        if len(counts) > 3:
+            return ngettext("%d box", "%d boxes", len(answer)) % len(answer)
+        return ", ".join(f"{n} × {name}" for name, n in counts.items())
+    return ", ".join(names.get(item, str(item)) for item in answer)
+
+
+def sides(
+    question: Question, judgments: Iterable[Judgment], consensus: Any = None, names: Names | None = None
+) -> list[Side]:
+    """The distinct answers, the most frequent first."""
+    words = names_of(question) if names is None else names
+    groups: dict[str, list[Judgment]] = {}
+    for judgment in judgments:
+        if question.key in judgment.answers:
+            groups.setdefault(json.dumps(judgment.answers[question.key], sort_keys=True), []).append(judgment)
+    total = sum(len(group) for group in groups.values())
+    found = []
+    for text, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        answer = json.loads(text)
+        found.append(Side(answer, say(answer, words), group, len(group) / total, answer == consensus))
+    return found
+
+
+def majority(question_key: str, judgments: Iterable[Judgment]) -> tuple[Any, float] | None:
+    """The most frequent answer and its share, without those who could not tell; None where nobody answered."""
+    counts = Counter(
+        json.dumps(judgment.answers[question_key], sort_keys=True)
+        for judgment in judgments
+        if judgment.answers.get(question_key) not in (None, CANT_TELL)
+    )
+    if not counts:
+        return None
+    best, votes = counts.most_common(1)[0]
+    return json.loads(best), votes / sum(counts.values())

@@ -1,0 +1,194 @@
+"""The pictures of a project: bringing them in, finding them, and everything that is known of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from labeling import services, storage
+from labeling.forms.images import AddImagesForm
+from labeling.models import Consensus, Image, Project, Question, Task
+from labeling.views.owner import keyset
+from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.context import context_of, load_project, project_context, refusals
+from labeling.views.owner.jobs import running_jobs
+from labeling.views.owner.provenance import story
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+STATES = {
+    "new": gettext_lazy("Not judged yet"),
+    "open": gettext_lazy("In progress"),
+    "retired": gettext_lazy("Finished"),
+    "disputed": gettext_lazy("Disputed"),
+    "gold": gettext_lazy("Gold"),
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture in the gallery, with its first task and what is said of it."""
+
+    image: Image
+    url: str
+    task: Task | None
+    answer: str
+    confidence: float | None
+
+
+class ImageFilter(forms.Form):
+    q = forms.CharField(required=False)
+    state = forms.ChoiceField(required=False, choices=[("", ""), *STATES.items()])
+    answer = forms.CharField(required=False)
+
+
+@login_required
+def images(request: HttpRequest, slug: str) -> HttpResponse:
+    context = project_context(request, slug, tab="images", right="review")
+    project = context["project"]
+    question = project.primary_question()
+    names = names_of(question)
+    chosen = ImageFilter(request.GET)
+    chosen.is_valid()
+    page = keyset.page(request, filtered(project, question, chosen.cleaned_data), size=60)
+    context.update(
+        page=page,
+        tiles=tiles(page.rows, question, names),
+        states=STATES,
+        answers=list(names.items())[:200],
+        chosen=chosen.cleaned_data,
+        is_filtered=any(chosen.cleaned_data.values()),
+        form=AddImagesForm(),
+        jobs=running_jobs(project),
+    )
+    return render(request, "projects/images.html", context)
+
+
+def filtered(project: Project, question: Question | None, chosen: dict[str, Any]) -> QuerySet[Image]:
+    rows = Image.objects.filter(project=project)
+    if chosen.get("q"):
+        rows = rows.filter(name__icontains=chosen["q"])
+    if chosen.get("state"):
+        rows = rows.filter(pk__in=_in_state(project, chosen["state"]).values("image_id"))
+    if chosen.get("answer"):
+        value = {"yes": True, "no": False}.get(chosen["answer"], chosen["answer"])
+        said = Consensus.objects.filter(project=project, question=question, answer=value)
+        rows = rows.filter(pk__in=said.values("task__image_id"))
+    return rows
+
+
+def _in_state(project: Project, state: str) -> QuerySet[Task]:
+    return Task.objects.filter(
+        {
+            "new": Q(judgment_count=0, is_gold=False),
+            "open": Q(state=Task.State.OPEN, judgment_count__gt=0),
+            "retired": Q(state=Task.State.RETIRED, is_gold=False),
+            "disputed": Q(retired_because=Task.Because.MAXIMUM),
+            "gold": Q(is_gold=True),
+        }[state],
+        project=project,
+    )
+
+
+def tiles(rows: list[Image], question: Question | None, names: dict[str, str]) -> list[Tile]:
+    """Three queries, however many pictures."""
+    tasks: dict[int, Task] = {}
+    for task in Task.objects.filter(image__in=rows).order_by("-id"):
+        tasks[task.image_id] = task
+    said = {c.task_id: c for c in Consensus.objects.filter(task__in=tasks.values(), question=question)}
+    found = []
+    for image in rows:
+        first = tasks.get(image.pk)
+        consensus = said.get(first.pk) if first else None
+        found.append(
+            Tile(
+                image,
+                storage.image_url(image, "thumbnail"),
+                first,
+                say(consensus.answer, names) if consensus else "",
+                consensus.confidence if consensus else None,
+            )
+        )
+    return found
+
+
+def bring_in(project: Project, user: Any, *, uploads: Sequence[UploadedFile], urls: Sequence[str] = ()) -> None:
+    """One job for all pictures, one for each archive, one for the addresses."""
+    pictures = [file for file in uploads if not str(file.name).lower().endswith(ARCHIVES)]
+    archives = [file for file in uploads if file not in pictures]
+    if pictures:
+        services.import_images(project=project, user=user, files=pictures)
+    for archive in archives:
+        services.import_images(project=project, user=user, archive=archive)
+    if urls:
+        services.import_images(project=project, user=user, urls=urls)
+
+
+@login_required
+@require_POST
+def add_images(request: HttpRequest, slug: str) -> HttpResponse:
+    """Files, archives or addresses; a page that sends in batches asks for the jobs' fragment instead of a page."""
+    project = load_project(request, slug)
+    form = AddImagesForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, _("Choose some files, or paste addresses that start with http."))
+    else:
+        with refusals(request):
+            bring_in(project, request.user, **form.cleaned_data)
+    if request.headers.get("HX-Request"):
+        return render(request, "projects/_jobs.html", {"project": project, "jobs": running_jobs(project)})
+    return redirect("project-images", project.slug)
+
+
+@login_required
+def image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug, "review")
+    row = get_object_or_404(Image, project=project, pk=pk)
+    around = Image.objects.filter(project=project).values_list("pk", flat=True)
+    context = context_of(request, project, tab="images", image=row, url=storage.image_url(row))
+    context["original"] = storage.image_url(row, "original")
+    context["newer"] = around.filter(pk__gt=pk).order_by("pk").first()
+    context["older"] = around.filter(pk__lt=pk).order_by("-pk").first()
+    context["stories"] = story(project, row)
+    return render(request, "projects/image.html", context)
+
+
+@login_required
+@require_POST
+def delete_image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    row = get_object_or_404(Image, project=project, pk=pk)
+    with refusals(request):
+        services.delete_images(project=project, ids=[row.pk], user=request.user)
+        messages.success(request, _("The image is deleted, with everything that was said of it."))
+    return redirect("project-images", project.slug)
+
+
+@login_required
+@require_POST
+def set_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Make the picture's task gold, by one of the answers on its page; an empty one makes it ordinary again."""
+    project = load_project(request, slug)
+    task = get_object_or_404(Task, project=project, pk=pk)
+    question, answer = request.POST.get("question", ""), request.POST.get("answer", "")
+    with refusals(request):
+        if answer:
+            answers = {question: json.loads(answer)}
+            services.set_gold(task=task, answers=answers, use=request.POST.get("use", "hidden"), user=request.user)
+            messages.success(request, _("The task is gold now: it measures workers, and its answer is known."))
+        else:
+            services.remove_gold(task=task, user=request.user)
+            messages.success(request, _("The task is an ordinary one again."))
+    return redirect("project-image", project.slug, task.image_id)

@@ -1,0 +1,71 @@
+"""Background jobs as a person sees them: progress while they run, and a report of what was refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from labeling import jobs as background
+from labeling.models import Job, Project
+from labeling.views.owner.context import load_project, project_context
+
+LIVE = (Job.State.QUEUED, Job.State.RUNNING)
+KINDS = {
+    "import_images": _("Bringing in images"),
+    "import_judgments": _("Bringing in judgments"),
+    "import_labels": _("Bringing in labels"),
+    "export": _("Exporting"),
+}
+
+
+def running_jobs(project: Project, kind: str = "", *, and_recent: int = 3) -> list[Job]:
+    """The jobs that run, and the last few that ended."""
+    rows = project.jobs.order_by("-created_at").select_related("requested_by")
+    if kind:
+        rows = rows.filter(kind=kind)
+    live = list(rows.filter(state__in=LIVE)[:10])
+    found = live + list(rows.exclude(state__in=LIVE)[:and_recent])
+    for job in found:
+        decorate(job)
+    return found
+
+
+def decorate(job: Any) -> None:
+    """What the templates need beside the row."""
+    job.label = KINDS.get(job.kind, job.kind.replace("_", " ").capitalize())
+    job.is_live = job.state in LIVE
+    job.tone = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}.get(job.state, "info")
+    job.address = job.result.get("url", "")
+    job.refused = job.result.get("refused") or len(job.errors)
+
+
+@login_required
+def job_list(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment that asks again while a job runs; ``?kind=`` shows one kind."""
+    project = load_project(request, slug, "review")
+    kind = request.GET.get("kind", "")
+    return render(
+        request, "projects/_jobs.html", {"project": project, "kind": kind, "jobs": running_jobs(project, kind)}
+    )
+
+
+@login_required
+def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
+    """One job, with each item that was refused and why."""
+    context = project_context(request, slug, tab="images", right="review")
+    row = get_object_or_404(Job.objects.select_related("requested_by"), project=context["project"], pk=pk)
+    decorate(row)
+    return render(request, "projects/job.html", {**context, "job": row})
+
+
+@login_required
+@require_POST
+def cancel_job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
+    project = load_project(request, slug)
+    background.cancel(job=get_object_or_404(Job, project=project, pk=pk))
+    return redirect("project-job", project.slug, pk)

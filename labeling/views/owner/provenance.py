@@ -1,0 +1,112 @@
+"""Where a label comes from: who, what, when, how long, which survey version, which rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from labeling import charts
+from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
+from labeling.views.owner.answers import Side, names_of, say, sides
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One question of a task: the consensus, how sure, and the answers that led to it."""
+
+    question: Question
+    text: str
+    consensus: Consensus | None
+    posterior: list[tuple[str, float]]
+    sides: list[Side]
+
+
+@dataclass(frozen=True)
+class Story:
+    """One task of a picture. ``judgments`` are (judgment, [(question, answer)], the worker's membership)."""
+
+    task: Task
+    gold: Gold | None
+    gold_answers: list[tuple[str, str]]
+    verdicts: list[Verdict]
+    judgments: list[tuple[Judgment, list[tuple[str, str]], Membership | None]]
+    others: list[Assignment]
+    overlay: SafeString | str = ""
+    groups: list[charts.Legend] = field(default_factory=list)
+
+
+def story(project: Project, image: Image) -> list[Story]:
+    """Every task of the picture, with a number of queries that does not grow with the judgments."""
+    tasks = list(Task.objects.filter(image=image).order_by("id"))
+    questions = list(project.questions.order_by("position", "id"))
+    names = {q.key: names_of(q) for q in questions}
+    judgments = list(Judgment.objects.filter(task__in=tasks).select_related("worker").order_by("id"))
+    said = list(Consensus.objects.filter(task__in=tasks).select_related("decided_by"))
+    golds = {gold.task_id: gold for gold in Gold.objects.filter(task__in=tasks)}
+    people = {j.worker_id for j in judgments}
+    members = {m.user_id: m for m in Membership.objects.filter(project=project, user__in=people)}
+    left = Assignment.objects.filter(task__in=tasks).exclude(state=Assignment.State.SUBMITTED).select_related("worker")
+    others = list(left.order_by("created_at"))
+    found = []
+    for task in tasks:
+        mine = [j for j in judgments if j.task_id == task.pk]
+        stage = task.stage.partition(":")[0]
+        asked = [q for q in questions if q.stage == stage] or questions
+        gold = golds.get(task.pk)
+        drawing, groups = _drawing(image, asked, mine, [c for c in said if c.task_id == task.pk])
+        found.append(
+            Story(
+                task=task,
+                gold=gold,
+                gold_answers=_rows(gold.answers, asked, names) if gold else [],
+                verdicts=[_verdict(q, mine, said, task, names[q.key]) for q in asked],
+                judgments=[(j, _rows(j.answers, asked, names), members.get(j.worker_id)) for j in mine],
+                others=[a for a in others if a.task_id == task.pk],
+                overlay=drawing,
+                groups=groups,
+            )
+        )
+    return found
+
+
+def _rows(answers: dict[str, Any], asked: list[Question], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+    """The answers in words, in the order of the questions; questions that are gone come last."""
+    order = [q.key for q in asked if q.key in answers] + [key for key in answers if key not in names]
+    return [(key, say(answers[key], names.get(key, {}))) for key in order]
+
+
+def _verdict(
+    question: Question, judgments: list[Judgment], said: list[Consensus], task: Task, names: dict[str, str]
+) -> Verdict:
+    consensus = next((c for c in said if c.task_id == task.pk and c.question_id == question.pk), None)
+    live = [j for j in judgments if j.withdrawn_at is None]
+    posterior = sorted((consensus.posterior if consensus else {}).items(), key=lambda item: -item[1])[:8]
+    return Verdict(
+        question=question,
+        text=say(consensus.answer, names) if consensus else "",
+        consensus=consensus,
+        posterior=[(say(key, names), share) for key, share in posterior],
+        sides=sides(question, live, consensus.answer if consensus else None, names),
+    )
+
+
+def _drawing(
+    image: Image, asked: list[Question], judgments: list[Judgment], said: list[Consensus]
+) -> tuple[SafeString | str, list[charts.Legend]]:
+    """The boxes of everybody and of the consensus, over the picture."""
+    question = next((q for q in asked if q.kind == "boxes"), None)
+    if question is None:
+        return "", []
+    groups = []
+    for consensus in said:
+        if consensus.question_id == question.pk and isinstance(consensus.answer, list):
+            groups.append(charts.BoxGroup(_("Consensus"), consensus.answer, strong=True))
+    for judgment in judgments:
+        answer = judgment.answers.get(question.key)
+        if isinstance(answer, list) and judgment.withdrawn_at is None:
+            groups.append(charts.BoxGroup(judgment.worker.username, answer))
+    drawn = charts.overlay(image.width, image.height, groups, name=_("Boxes of all workers"))
+    return mark_safe(drawn), [charts.Legend(group.name, i % 8 + 1) for i, group in enumerate(groups)]

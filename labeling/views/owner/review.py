@@ -1,0 +1,81 @@
+"""Disputed tasks, one at a time: all answers side by side, and a reviewer who decides with one key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import services, storage
+from labeling.models import Task
+from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.overview import disputed_count, disputed_tasks
+from labeling.views.owner.provenance import Verdict, story
+
+
+@login_required
+def review(request: HttpRequest, slug: str) -> HttpResponse:
+    """The next disputed task; ``?after=`` skips those before, ``?task=`` shows one that a page links to."""
+    context = project_context(request, slug, tab="review", right="review")
+    project = context["project"]
+    queue = disputed_tasks(project).select_related("image").order_by("id")
+    after = _number(request.GET.get("after"))
+    wanted = _number(request.GET.get("task"))
+    if wanted:
+        task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
+    else:
+        task = queue.filter(pk__gt=after).first() or queue.first()
+    context["waiting"] = disputed_count(project)
+    if task is not None:
+        told = next(item for item in story(project, task.image) if item.task.pk == task.pk)
+        context.update(
+            task=task,
+            story=told,
+            url=storage.image_url(task.image),
+            choices=[(verdict, choices_of(verdict)) for verdict in told.verdicts],
+        )
+    return render(request, "projects/review.html", context)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
+def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
+    """What a reviewer can decide: every answer that was given, then what else the question offers."""
+    given = [
+        {"value": side.as_json, "text": side.text, "votes": len(side.judgments), "is_consensus": side.is_consensus}
+        for side in verdict.sides
+        if side.answer != "cant_tell"
+    ]
+    known = {choice["value"] for choice in given}
+    offered: list[tuple[Any, str]] = []
+    if verdict.question.kind == "single_choice":
+        offered = [(choice["key"], choice["name"]) for choice in verdict.question.choices()[:50]]
+    elif verdict.question.kind == "yes_no":
+        offered = [(True, _("Yes")), (False, _("No"))]
+    rest = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in offered]
+    if verdict.consensus and not given:
+        rest.insert(0, {"value": json.dumps(verdict.consensus.answer), "text": verdict.text, "votes": 0})
+    return given + [choice for choice in rest if choice["value"] not in known]
+
+
+@login_required
+@require_POST
+def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug, "review")
+    task = get_object_or_404(Task, project=project, pk=pk)
+    answers = {}
+    for name, value in request.POST.items():
+        if name.startswith("answer-") and isinstance(value, str) and value:
+            answers[name.removeprefix("answer-")] = json.loads(value)
+    with refusals(request):
+        services.decide_task(task=task, answers=answers, user=request.user)
+        messages.success(request, _("Decided. The next one."))
+    return redirect(f"/projects/{project.slug}/review/?after={task.pk}")

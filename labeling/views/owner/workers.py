@@ -1,0 +1,186 @@
+"""The people of a project: their roles, how good and how quick they are, pauses, appeals and invitations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from labeling import charts, services
+from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
+from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.context import context_of, load_project, project_context, refusals
+
+ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
+ORDERS = {
+    "-judgment_count": gettext_lazy("Most judgments"),
+    "accuracy": gettext_lazy("Least accurate"),
+    "-accuracy": gettext_lazy("Most accurate"),
+    "-joined_at": gettext_lazy("Newest"),
+}
+MOST = 500
+
+
+class WorkerFilter(forms.Form):
+    q = forms.CharField(required=False)
+    role = forms.ChoiceField(required=False, choices=[("", ""), ("paused", ""), *Role.choices])
+    order = forms.ChoiceField(required=False, choices=[("", ""), *ORDERS.items()])
+
+
+@login_required
+def workers(request: HttpRequest, slug: str) -> HttpResponse:
+    context = project_context(request, slug, tab="workers")
+    project = context["project"]
+    chosen = WorkerFilter(request.GET)
+    chosen.is_valid()
+    rows = _ordered(filtered(project, chosen.cleaned_data), chosen.cleaned_data.get("order") or "-judgment_count")
+    context.update(
+        members=rows.select_related("user")[:MOST],
+        most=MOST,
+        chosen=chosen.cleaned_data,
+        is_filtered=any(chosen.cleaned_data.values()),
+        roles=ROLES,
+        all_roles=Role.choices,
+        orders=ORDERS,
+        invite=request.build_absolute_uri(f"/label/join/{project.invite}/"),
+        plot=_skills(project),
+    )
+    return render(request, "projects/workers.html", context)
+
+
+def filtered(project: Project, data: dict[str, Any]) -> QuerySet[Membership]:
+    rows = Membership.objects.filter(project=project)
+    if data.get("q"):
+        rows = rows.filter(user__username__icontains=data["q"])
+    if data.get("role") == "paused":
+        return rows.filter(is_paused=True)
+    return rows.filter(role=data["role"]) if data.get("role") else rows
+
+
+def _ordered(rows: QuerySet[Membership], order: str) -> QuerySet[Membership]:
+    column = F(order.lstrip("-"))
+    return rows.order_by(
+        column.desc(nulls_last=True) if order.startswith("-") else column.asc(nulls_last=True), "user__username"
+    )
+
+
+def open_appeals(project: Project) -> QuerySet[Appeal]:
+    rows = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN)
+    return rows.select_related("membership__user").order_by("created_at")
+
+
+def _skills(project: Project) -> charts.Chart:
+    """Speed against accuracy: spammers are quick and wrong, and stand alone at the bottom left."""
+    rows = Membership.objects.filter(project=project, judgment_count__gte=5).exclude(accuracy=None)
+    points = [
+        charts.Point(m.seconds / m.judgment_count, m.accuracy or 0.0, m.user.username, marked=m.is_paused)
+        for m in rows.select_related("user").order_by("-judgment_count")[:40]
+        if m.seconds > 0
+    ]
+    return charts.scatter(
+        points,
+        title=_("Speed and accuracy"),
+        description=_("Quick and wrong is at the bottom left. Paused workers are drawn large."),
+        x_label=_("Seconds a task"),
+        y_label=_("Accuracy"),
+        y_format="percent",
+    )
+
+
+@login_required
+@require_POST
+def add_worker(request: HttpRequest, slug: str) -> HttpResponse:
+    """Add a person; the key of a new account is shown on the next page, once."""
+    project = load_project(request, slug)
+    with refusals(request):
+        member, key = services.add_member(
+            project=project,
+            username=request.POST.get("username", "").strip(),
+            role=request.POST.get("role", Role.WORKER),
+            by=request.user,
+        )
+        if key:
+            context = context_of(request, project, tab="workers", member=member, key=key)
+            return render(request, "projects/worker_key.html", context)
+        messages.success(request, _("%(name)s is in the project now.") % {"name": member.user.username})
+    return redirect("project-workers", project.slug)
+
+
+@login_required
+@require_POST
+def renew_invite(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug)
+    services.renew_invite(project=project, user=request.user)
+    messages.success(request, _("There is a new invitation link; the old one does not work any more."))
+    return redirect("project-workers", project.slug)
+
+
+@login_required
+@require_POST
+def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    member = get_object_or_404(Membership.objects.select_related("user", "project"), project=project, pk=pk)
+    action = "role" if request.POST.get("role") else request.POST.get("action")
+    name = {"name": member.user.username}
+    with refusals(request):
+        if action == "pause":
+            because = request.POST.get("because", "").strip() or _("Paused by the owner.")
+            services.pause_worker(member=member, because=because, by=request.user)
+            messages.success(request, _("%(name)s is paused.") % name)
+        elif action == "resume":
+            services.resume_worker(member=member, by=request.user)
+            messages.success(request, _("%(name)s may go on.") % name)
+        elif action == "role":
+            services.change_member(member=member, role=request.POST.get("role", ""), by=request.user)
+            messages.success(request, _("The role of %(name)s is changed.") % name)
+        elif action == "remove":
+            services.remove_member(member=member, by=request.user)
+            messages.success(request, _("%(name)s is taken out; what was said stays.") % name)
+            return redirect("project-workers", project.slug)
+    return redirect("project-worker", project.slug, pk)
+
+
+@login_required
+def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """One person: record, confusion, and the last answers."""
+    project = load_project(request, slug)
+    member = get_object_or_404(Membership.objects.select_related("user"), project=project, pk=pk)
+    question = project.primary_question()
+    names = names_of(question)
+    recent = Judgment.objects.filter(project=project, worker=member.user).select_related("task__image").order_by("-id")
+    skill = WorkerSkill.objects.filter(question=question, worker=member.user).first()
+    context = context_of(
+        request,
+        project,
+        tab="workers",
+        member=member,
+        roles=ROLES,
+        plot=_confusion(skill, list(names.values()) or [_("Yes"), _("No")]),
+        events=RuleEvent.objects.filter(membership=member).order_by("-id")[:20],
+        appeals=member.appeals.order_by("-id")[:5],
+        judgments=[
+            (j, ", ".join(say(answer, names) for answer in j.answers.values()), j.task.image) for j in recent[:30]
+        ],
+    )
+    return render(request, "projects/worker.html", context)
+
+
+def _confusion(skill: WorkerSkill | None, names: list[str]) -> charts.Chart:
+    cells = skill.confusion if skill and skill.confusion else []
+    return charts.matrix(
+        names[: len(cells)],
+        cells,
+        title=_("Confusion"),
+        description=_("What this worker answers, for each truth, as the last fit believes."),
+        row_label=_("Truth"),
+        column_label=_("Answer"),
+        unit="percent",
+    )

@@ -1,0 +1,32 @@
+/* Review by keyboard: a number decides, S puts the task off. Questions of a survey are chosen one by one. */
+const form = document.querySelector("form[data-review]");
+
+function choose(button) {
+  if (button.type === "submit") {
+    form.requestSubmit(button);
+    return;
+  }
+  for (const other of button.parentElement.querySelectorAll(".decision")) other.setAttribute("aria-pressed", String(other === button));
+  let field = form.querySelector(`input[type=hidden][name="${CSS.escape(button.name)}"]`);
+  if (!field) {
+    field = Object.assign(document.createElement("input"), { type: "hidden", name: button.name });
+    form.append(field);
+  }
+  field.value = button.value;
+}
+
+form?.addEventListener("click", (event) => {
+  const button = event.target.closest(".decision[type=button]");
+  if (button) choose(button);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const key = event.key.toLowerCase();
+  const open = form && [...form.querySelectorAll("fieldset")].find((group) => !group.querySelector("[aria-pressed=true]"));
+  const target = (open ?? form)?.querySelector(`.decision[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`a[data-key="${CSS.escape(key)}"]`);
+  if (!target) return;
+  event.preventDefault();
+  if (target.matches("a")) location.assign(target.href);
+  else choose(target);
+});

@@ -1,0 +1,92 @@
+/* Uploads with progress, in batches, folders included. Without this file the form sends what was chosen at once. */
+import { toast } from "./toast.js";
+
+const MOST_FILES = 200;
+const MOST_BYTES = 16 * 2 ** 20;
+const USABLE = /\.(jpe?g|png|webp|gif|bmp|tiff?|zip|tar|tgz|gz)$/i;
+
+/* Everything inside of what was dropped, folders opened. */
+async function walk(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader();
+  const files = [];
+  for (;;) {
+    const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!entries.length) return files;
+    for (const child of entries) files.push(...(await walk(child)));
+  }
+}
+
+/* Files in groups that a server takes in one request. */
+function batches(files) {
+  const groups = [];
+  let group = [];
+  let bytes = 0;
+  for (const file of files) {
+    if (group.length && (group.length >= MOST_FILES || bytes + file.size > MOST_BYTES)) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(file);
+    bytes += file.size;
+  }
+  return group.length ? [...groups, group] : groups;
+}
+
+function send(form, files, onProgress) {
+  const body = new FormData();
+  body.append("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
+  for (const file of files) body.append("uploads", file, file.name);
+  const request = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
+    request.addEventListener("load", () => (request.status < 400 ? resolve(request.responseText) : reject(new Error(request.statusText))));
+    request.addEventListener("error", () => reject(new Error("network")));
+    request.open("POST", form.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.send(body);
+  });
+}
+
+async function upload(form, all) {
+  const files = all.filter((file) => USABLE.test(file.name) && !file.name.startsWith("."));
+  if (!files.length) return;
+  const box = form.querySelector(".upload-progress");
+  const bar = box.querySelector("progress");
+  const text = box.querySelector("span");
+  const total = files.reduce((sum, file) => sum + file.size, 0) || 1;
+  let before = 0;
+  let count = 0;
+  box.hidden = false;
+  try {
+    for (const group of batches(files)) {
+      const html = await send(form, group, (loaded) => {
+        bar.value = Math.min((before + loaded) / total, 1);
+      });
+      before += group.reduce((sum, file) => sum + file.size, 0);
+      count += group.length;
+      text.textContent = `${count} ${form.dataset.sent} ${files.length}`;
+      const jobs = document.getElementById("jobs");
+      if (jobs) htmx.swap(jobs, html, { swapStyle: "outerHTML" });
+    }
+    location.reload();
+  } catch {
+    toast(form.dataset.failed, "bad");
+  }
+}
+
+for (const form of document.querySelectorAll("form[data-upload]")) {
+  const zone = form.querySelector(".dropzone");
+  zone.querySelector("input[type=file]").addEventListener("change", (event) => upload(form, [...event.target.files]));
+  form.querySelector("[data-folder]").addEventListener("change", (event) => upload(form, [...event.target.files]));
+  zone.addEventListener("drop", async (event) => {
+    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    if (!entries.some((entry) => entry.isDirectory)) return; // the file input takes plain files by itself
+    event.preventDefault();
+    zone.classList.remove("over");
+    const found = [];
+    for (const entry of entries) found.push(...(await walk(entry)));
+    upload(form, found);
+  });
+}
