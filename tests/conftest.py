@@ -19,6 +19,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = Path(os.environ.get("CROWDTUNE_TEST_FOLDER") or tempfile.mkdtemp(prefix="crowdtune-test-"))
 os.environ["CROWDTUNE_TEST_FOLDER"] = str(_FOLDER)
 os.environ["DATA_DIR"] = str(_FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "main"))
+Path(os.environ["DATA_DIR"], "static").mkdir(parents=True, exist_ok=True)  # whitenoise warns of a missing one
 os.environ["SECRET_KEY"] = "only for tests"
 for _name in ("DATABASE_URL", "BROKER_URL", "STORAGE_URL", "ADMIN_PASSWORD", "PORT", "DEBUG", "HTTPS", "ALLOWED_HOSTS"):
     os.environ.pop(_name, None)

@@ -1,0 +1,118 @@
+"""Refusals: one shape for programs, a page for people, and nothing of the inside in either."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+
+from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - read by Django
+from config.urls import urlpatterns as real
+from labeling.errors import CrowdtuneError
+
+RAISED: dict[str, Exception] = {
+    "bug": RuntimeError("secret detail"),
+    "denied": PermissionDenied(),
+    "missing": Http404("inner name"),
+    "odd": SuspiciousOperation("odd"),
+    "refused": CrowdtuneError("too_little", "Expected 8 labels, got 3: label 5 more.", 409, {"labels": 3}),
+    "invalid": ValidationError({"name": ["This field is required."]}),
+}
+
+
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    raise RAISED[name]
+
+
+@api_view(["GET"])
+@permission_classes([AllowAny])
+def endpoint(request: Request, name: str) -> Any:
+    raise RAISED[name]
+
+
+urlpatterns = [path("raise/<name>", page), path("api/v1/raise/<name>", endpoint), path("v2/raise/<name>", page), *real]
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(raise_request_exception=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("bug", 500, "internal_error"),
+        ("denied", 403, "permission_denied"),
+        ("missing", 404, "not_found"),
+        ("odd", 400, "bad_request"),
+        ("refused", 409, "too_little"),
+        ("invalid", 400, "invalid"),
+    ],
+)
+def test_a_program_is_answered_in_one_shape(client, name, status, code):
+    answer = client.get(f"/api/v1/raise/{name}")
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error"}
+    assert set(answer.json()["error"]) == {"code", "message", "fields"}
+    assert answer.json()["error"]["code"] == code
+    assert answer.json()["error"]["message"]
+    assert "secret detail" not in answer.content.decode()
+    assert "inner name" not in answer.content.decode()
+
+
+def test_a_refusal_of_a_room_keeps_its_words_and_fields(client):
+    error = client.get("/api/v1/raise/refused").json()["error"]
+    assert error == {
+        "code": "too_little",
+        "message": "Expected 8 labels, got 3: label 5 more.",
+        "fields": {"labels": 3},
+    }
+
+
+def test_an_invalid_body_says_which_field_in_one_sentence(client):
+    error = client.get("/api/v1/raise/invalid").json()["error"]
+    assert error["message"] == "name: This field is required."
+    assert error["fields"] == {"name": ["This field is required."]}
+
+
+@pytest.mark.parametrize("address", ["/api/v1/nowhere/", "/api/nowhere", "/v2/nowhere"])
+def test_an_address_that_is_not_there_is_told_in_the_same_shape(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("name", ["bug", "denied", "missing", "odd"])
+def test_a_person_is_answered_by_a_page(client, name):
+    answer = client.get(f"/raise/{name}")
+    assert answer.status_code in {400, 403, 404, 500}
+    assert answer["Content-Type"].startswith("text/html")
+    assert "secret detail" not in answer.content.decode()
+
+
+def test_a_failure_of_ours_names_the_request_that_the_log_knows(client):
+    answer = client.get("/api/v1/raise/bug", headers={"X-Request-ID": "abc-1"})
+    assert answer["X-Request-ID"] == "abc-1"
+    assert "abc-1" in answer.json()["error"]["message"]
+
+
+def test_a_missing_csrf_token_is_a_refusal_in_the_shape_too():
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/accounts/login/", {"login": "a", "password": "b"})
+    assert answer.status_code == 403
+    assert answer["Content-Type"].startswith("text/html")
+
+
+def test_an_unsigned_call_is_told_how_to_sign_it(client):
+    answer = client.get("/api/v1/nowhere/", headers={"Authorization": "Token nonsense"})
+    assert answer.status_code in {401, 404}
+    assert "error" in answer.json()

@@ -1,0 +1,84 @@
+"""What supervisors, balancers and Prometheus are told."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from config.models import QueuedMessage
+from tests.config.messages.test_postgres import message
+
+pytestmark = pytest.mark.django_db
+
+
+def test_alive_needs_nothing(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"alive\n")
+
+
+def test_ready_names_each_part(client):
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"ready": True, "checks": dict.fromkeys(["database", "queue", "storage", "model"], "ok")}
+
+
+def test_not_ready_says_which_part_and_why(client, settings, tmp_path):
+    blocked = tmp_path / "a file where a folder should be"
+    blocked.write_text("")
+    settings.MEDIA_ROOT = str(blocked)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["ready"] is False
+    assert answer.json()["checks"]["storage"].startswith("failed")
+    assert answer.json()["checks"]["database"] == "ok"
+
+
+def test_answers_about_health_are_never_cached(client):
+    for address in ("/healthz", "/readyz", "/metrics"):
+        assert "no-store" in client.get(address)["Cache-Control"]
+
+
+def test_metrics_tell_of_the_queue_and_of_what_was_given_up(client):
+    QueuedMessage.objects.bulk_create(
+        QueuedMessage(
+            message_id=one.message_id,
+            queue_name="cpu",
+            state=state,
+            mtime="2026-01-01T00:00Z",
+            message=one.asdict(),
+            position=number,
+            available_at="2026-01-01T00:00Z",
+        )
+        for number, (state, one) in enumerate([("queued", message("fit")), ("rejected", message("poison"))])
+    )
+    text = client.get("/metrics").content.decode()
+    assert 'crowdtune_queue_messages{queue="cpu",state="queued"} 1.0' in text
+    assert 'crowdtune_queue_parked{actor="poison"} 1.0' in text
+    assert "crowdtune_judgments 0.0" in text
+    assert "django_http_requests_total" in text
+
+
+@pytest.mark.parametrize(
+    "how", [{"REMOTE_ADDR": "192.0.2.7"}, {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}, {"HTTP_FORWARDED": "for=192.0.2.7"}]
+)
+def test_metrics_are_not_for_strangers(client, how):
+    answer = client.get("/metrics", **how)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "permission_denied"
+
+
+def test_metrics_are_for_staff_from_anywhere(client):
+    client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 200
+
+
+def test_the_api_can_be_read_and_tried_without_an_inline_script(client):
+    page = client.get("/api/docs/")
+    assert page.status_code == 200
+    assert "script-src 'self'" in page["Content-Security-Policy"]
+    html = page.content.decode()
+    assert html.count("<script") == html.count("<script src=")
+    script = client.get("/api/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert client.get("/api/schema/?format=json").json()["openapi"].startswith("3.")

@@ -1,0 +1,56 @@
+"""What a browser is told about our pages, who may call the API from elsewhere, and what the log does not hold."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from django.contrib.auth import get_user_model
+
+pytestmark = pytest.mark.django_db
+
+
+def test_pages_allow_no_inline_script_no_frame_and_no_other_host(client):
+    answer = client.get("/")
+    policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";") if part.strip())
+    assert policy["script-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["object-src"] == "'none'"
+    assert policy["default-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+
+
+def test_only_the_staff_admin_has_a_wider_rule(client):
+    assert "'unsafe-eval'" in client.get("/admin/login/")["Content-Security-Policy"]
+    assert "'unsafe-eval'" not in client.get("/accounts/login/")["Content-Security-Policy"]
+
+
+def test_no_other_site_may_call_the_api_unless_it_is_named(client, settings):
+    asked = {"Origin": "https://other.example", "Access-Control-Request-Method": "GET"}
+    assert "Access-Control-Allow-Origin" not in client.options("/api/v1/projects/", headers=asked)
+    settings.CORS_ALLOWED_ORIGINS = ["https://other.example"]
+    allowed = client.options("/api/v1/projects/", headers=asked)
+    assert allowed["Access-Control-Allow-Origin"] == "https://other.example"
+    assert "Access-Control-Allow-Origin" not in client.options("/accounts/login/", headers=asked)
+
+
+def test_cookies_are_not_for_scripts(client):
+    get_user_model().objects.create_user("ada", password="correct horse battery")
+    answer = client.post("/accounts/login/", {"login": "ada", "password": "correct horse battery"})
+    assert answer.cookies["sessionid"]["httponly"]
+    assert answer.cookies["sessionid"]["samesite"] == "Lax"
+
+
+def test_the_log_holds_neither_passwords_nor_keys_nor_queries(client, caplog):
+    caplog.set_level(logging.DEBUG)
+    client.post("/accounts/login/", {"login": "ada", "password": "a-very-secret-word"})
+    client.get("/api/v1/projects/?token=in-the-address", headers={"Authorization": "Token ct_secretkey"})
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("crowdtune"))
+    assert "/accounts/login/" in said
+    for secret in ("a-very-secret-word", "ct_secretkey", "in-the-address"):
+        assert secret not in said
+
+
+def test_a_host_that_was_not_named_is_refused(client):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400

@@ -1,0 +1,81 @@
+"""A web process: light, without an ML library, and whole again after its database was restarted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def fresh(code: str) -> str:
+    """Run code in a new interpreter, with the tests' environment; returns what it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return ran.stdout.strip()
+
+
+def test_a_web_process_imports_no_ml_library():
+    printed = fresh("""
+        import sys
+        from config.wsgi import application
+        import config.urls
+        from django.urls import get_resolver
+        get_resolver().reverse_dict
+        heavy = {"tensorflow", "keras", "jax", "torch", "sklearn", "pandas", "matplotlib", "redis", "pika", "boto3"}
+        print(sorted(heavy & set(sys.modules)))
+    """)
+    assert printed == "[]"
+
+
+def test_a_web_process_stays_under_200_mb_before_it_serves_its_first_model():
+    printed = fresh("""
+        import resource, sys
+        from config.wsgi import application
+        import config.urls
+        from django.urls import get_resolver
+        get_resolver().reverse_dict
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(peak * (1 if sys.platform == "darwin" else 1024))
+    """)
+    assert int(printed) < 200 * 2**20
+
+
+@pytest.mark.parametrize("room", ["labeling", "config"])
+def test_a_worker_imports_no_ml_library_for_the_labeling_room(room):
+    printed = fresh("""
+        import sys, django
+        django.setup()
+        from django.utils.module_loading import import_module
+        from importlib.util import find_spec
+        if find_spec("labeling.actors"):
+            import_module("labeling.actors")
+        print(sorted({"tensorflow", "keras", "openvino"} & set(sys.modules)))
+    """)
+    assert printed == "[]"
+
+
+def test_the_watching_process_of_the_server_does_not_load_django():
+    assert fresh("import sys, config.web; print('django' in sys.modules)") == "False"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_survive_that_the_database_closed_every_connection(client):
+    assert client.get("/readyz").json()["checks"]["database"] == "ok"
+    parameters = connection.get_connection_params()
+    with psycopg.connect(host=parameters["host"], user=parameters["user"], dbname="postgres") as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [parameters["dbname"]]
+        )
+    connection.close()  # what the end of a request does: back into the pool, unchecked
+    answer = client.get("/readyz").json()
+    assert answer["checks"]["database"] == "ok"
+    assert answer["ready"] is True
