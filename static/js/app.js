@@ -75,6 +75,6 @@ for (const zone of document.querySelectorAll(".dropzone")) {
   });
 }
 
-for (const message of document.querySelectorAll(".toasts > .toast.good")) setTimeout(() => message.remove(), 6000);
+for (const message of document.querySelectorAll(".toasts .toast.good")) setTimeout(() => message.remove(), 6000);
 
 document.body.addEventListener("htmx:responseError", () => toast(root.dataset.requestFailed, "bad"));
