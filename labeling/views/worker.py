@@ -1,15 +1,233 @@
-"""What a worker sees: the projects to label in, and the stream of tasks of one."""
+"""What a worker sees: the projects to label in, and the stream of tasks of one. Works as plain forms; label.js adds to it.
+
+Each page shows one lease. An answer is a POST that redirects to the page again, which then shows the next lease.
+"""
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+import uuid
+from typing import Any
 
-from labeling.permissions import visible_projects
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling import leases, services, survey
+from labeling.errors import CrowdtuneError
+from labeling.leases import Lease
+from labeling.models import Membership, Project
+from labeling.permissions import may, visible_projects
+from labeling.services.judging import feedback
+from labeling.views import answers, asking
+from labeling.views.showing import client_data, task_data
+
+SKIP_REASONS = {
+    "unclear": gettext_lazy("The image is not clear enough"),
+    "broken": gettext_lazy("The image does not load or is broken"),
+    "unfitting": gettext_lazy("The question does not fit the image"),
+    "offensive": gettext_lazy("The image upsets me"),
+    "other": gettext_lazy("Another reason"),
+}
 
 
 @login_required
 def projects(request: HttpRequest) -> HttpResponse:
-    """Every project that this person may label in."""
-    return render(request, "labeling/projects.html", {"projects": visible_projects(request.user).order_by("name")})
+    """Every project that this person may label in: joined ones first, then open ones."""
+    members = {
+        member.project_id: member
+        for member in Membership.objects.filter(user_id=request.user.pk).select_related("project")
+    }
+    visible = list(visible_projects(request.user).select_related("owner").order_by("name")[:500])
+    joined = [(project, members[project.pk]) for project in visible if project.pk in members]
+    others = [project for project in visible if project.pk not in members]
+    context = {
+        "joined": joined,
+        "open": [project for project in others if project.access == Project.Access.OPEN],
+        "own": [project for project in others if project.access != Project.Access.OPEN],
+        "streak": max((member.streak_days for _project, member in joined), default=0),
+        "earned": sum(member.earned for _project, member in joined),
+        "judgments": sum(member.judgment_count for _project, member in joined),
+    }
+    return render(request, "labeling/projects.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def stream(request: HttpRequest, slug: str) -> HttpResponse:
+    """The next task of the project; a POST answers, skips or takes back, and comes back here."""
+    project = project_to_label(request, slug)
+    member = Membership.objects.filter(project=project, user_id=request.user.pk).first()
+    if member is None:
+        return render(request, "labeling/intro.html", {"project": project})
+    if request.method == "POST":
+        return _act(request, project, member)
+    return _next(request, project, member)
+
+
+@login_required
+@require_POST
+def start(request: HttpRequest, slug: str) -> HttpResponse:
+    """Join the project, after its instructions."""
+    project = project_to_label(request, slug)
+    services.ensure_member(project=project, user=request.user)
+    return redirect("label-project", slug=slug)
+
+
+@login_required
+@require_POST
+def read_warning(request: HttpRequest, slug: str) -> HttpResponse:
+    """The worker has read a rule's message."""
+    project = project_to_label(request, slug)
+    Membership.objects.filter(project=project, user_id=request.user.pk).update(warning="")
+    return redirect("label-project", slug=slug)
+
+
+def project_to_label(request: HttpRequest, slug: str) -> Project:
+    project = Project.objects.filter(slug=slug).first()
+    if project is None or not may(request.user, project, "label"):
+        raise Http404
+    return project
+
+
+def _next(request: HttpRequest, project: Project, member: Membership) -> HttpResponse:
+    if member.phase == Membership.Phase.FAILED:
+        return render(request, "labeling/failed.html", {"project": project, "member": member})
+    try:
+        found = services.claim_leases(project=project, member=member)
+    except CrowdtuneError as refusal:
+        return _refused(request, project, member, refusal)
+    if not found:
+        return render(request, "labeling/nothing.html", {"project": project, "member": member})
+    return show_task(request, project, member, found[0])
+
+
+def _live(project: Project, member: Membership) -> list[Lease]:
+    return leases.live(project_id=project.pk, worker_id=member.user_id)
+
+
+def _refused(request: HttpRequest, project: Project, member: Membership, refusal: CrowdtuneError) -> HttpResponse:
+    """A pause, of the project or of the worker; the worker may appeal."""
+    appeal = member.appeals.order_by("-id").first()
+    context = {"project": project, "member": member, "refusal": refusal, "appeal": appeal}
+    return render(request, "labeling/paused.html", context, status=200 if member.is_paused else refusal.status)
+
+
+def show_task(
+    request: HttpRequest,
+    project: Project,
+    member: Membership,
+    lease: Lease,
+    *,
+    given: dict[str, Any] | None = None,
+    problem: CrowdtuneError | None = None,
+    blank_rows: int = asking.BLANK_ROWS,
+) -> HttpResponse:
+    """Render one lease, with what stands in the form already and what is wrong with it."""
+    questions = survey.current(project).at(lease.stage)
+    if given is None:
+        given = request.session.pop(f"undone:{lease.id}", None)
+    shown = asking.shown(
+        questions,
+        slug=project.slug,
+        assignment=str(lease.id),
+        answers=given,
+        problems=problem.fields if problem else None,
+        blank_rows=blank_rows,
+    )
+    context = {
+        "project": project,
+        "member": member,
+        "phase": member.phase,
+        "progress": {"total": project.task_count, "done": project.retired_count, "mine": member.judgment_count},
+        "warning": member.warning,
+        "task": task_data(lease, project),
+        "payload": lease.payload,
+        "questions": shown,
+        "instant": asking.is_instant(questions),
+        "has_boxes": any(question.kind == "boxes" for question in questions),
+        "suggestion": lease.payload.get("suggestion", ""),
+        "problem": problem.message if problem and not problem.fields else "",
+        "skip_reasons": SKIP_REASONS.items(),
+        "can_undo": member.judgment_count > 0 and member.phase == Membership.Phase.WORKING,
+        "client": client_data(request, project, member, lease, questions, given),
+    }
+    return render(request, "labeling/task.html", context, status=400 if problem else 200)
+
+
+def _act(request: HttpRequest, project: Project, member: Membership) -> HttpResponse:
+    """Take what the form says: undo, skip, more rows for boxes, or an answer."""
+    try:
+        if "undo" in request.POST:
+            return _undo(request, project)
+        assignment_id = uuid.UUID(request.POST.get("assignment", ""))
+        if "skip" in request.POST:
+            reason = request.POST["skip"]
+            services.skip_assignment(assignment_id=assignment_id, worker=request.user, reason=reason)
+            return redirect("label-project", slug=project.slug)
+        return _answer(request, project, member, assignment_id)
+    except ValueError:
+        messages.error(request, _("That form was incomplete. Here is the task again."))
+    except CrowdtuneError as refusal:
+        messages.warning(request, refusal.message)
+    return redirect("label-project", slug=project.slug)
+
+
+def _undo(request: HttpRequest, project: Project) -> HttpResponse:
+    lease, given = services.undo_last(project=project, worker=request.user)
+    request.session[f"undone:{lease.pk}"] = given
+    return redirect("label-project", slug=project.slug)
+
+
+def _answer(request: HttpRequest, project: Project, member: Membership, assignment_id: uuid.UUID) -> HttpResponse:
+    lease = next((row for row in _live(project, member) if row.id == assignment_id), None)
+    if lease is None:
+        raise CrowdtuneError("lease_lost", _("Your time on that task was over, so it went to somebody else."), 409)
+    questions = survey.current(project).at(lease.stage)
+    given = answers.from_form(questions, request.POST)
+    if "more" in request.POST:
+        rows = asking.BLANK_ROWS + int(request.POST["more"] or 0)
+        return show_task(request, project, member, lease, given=given, blank_rows=rows)
+    try:
+        judgment, _created = services.submit_judgment(
+            assignment_id=assignment_id, worker=request.user, answers=given, seconds=_seconds(request)
+        )
+    except CrowdtuneError as refusal:
+        if refusal.code != "bad_answer":
+            raise
+        return show_task(request, project, member, lease, given=given, problem=refusal)
+    told = feedback(judgment=judgment)
+    if told is not None:
+        return render(request, "labeling/feedback.html", _feedback(project, member, lease, questions, given, told))
+    return redirect("label-project", slug=project.slug)
+
+
+def _feedback(
+    project: Project,
+    member: Membership,
+    lease: Lease,
+    questions: Any,
+    given: dict[str, Any],
+    told: dict[str, Any],
+) -> dict[str, Any]:
+    """What a practice answer is told at once: each question with the answer given and the one expected."""
+    rows = [
+        {
+            "prompt": question.prompt,
+            "given": asking.spoken(question, given.get(question.key)),
+            "expected": asking.spoken(question, told["expected"][question.key]),
+        }
+        for question in questions
+        if question.key in told["expected"]
+    ]
+    return {"project": project, "task": task_data(lease, project), "rows": rows, "told": told}
+
+
+def _seconds(request: HttpRequest) -> float | None:
+    try:
+        return float(request.POST.get("seconds", ""))
+    except ValueError:
+        return None

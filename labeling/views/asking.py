@@ -1,0 +1,188 @@
+"""One question as a page asks it: what its template needs, in the order and with the keys that a worker sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from labeling import conditions
+from labeling.questions import CANT_TELL
+from labeling.survey import MANY_CHOICES, Asked
+
+# Up to here every option is a button; above, a person types the first letters.
+BUTTONS = 24
+# Kinds that one press can answer.
+ONE_PRESS = {"yes_no", "single_choice", "rating"}
+RADIO = ONE_PRESS
+BLANK_ROWS = 3
+COLOURS = 8
+SIDES = ("x", "y", "width", "height")
+
+
+def is_instant(questions: Sequence[Asked]) -> bool:
+    """Whether the task is answered by one press: a single question whose options all are buttons."""
+    if len(questions) != 1 or questions[0].kind not in ONE_PRESS or not questions[0].required:
+        return False
+    return len(questions[0].options.get("choices", ())) <= BUTTONS
+
+
+def shown(
+    questions: Sequence[Asked],
+    *,
+    slug: str,
+    assignment: str,
+    answers: Mapping[str, Any] | None = None,
+    problems: Mapping[str, str] | None = None,
+    blank_rows: int = BLANK_ROWS,
+    shuffled: bool = True,
+) -> list[dict[str, Any]]:
+    """The questions of one task for ``templates/labeling/questions/``; ``answers`` are what stands in the form."""
+    answers, problems = answers or {}, problems or {}
+    instant = is_instant(questions)
+    section = ""
+    rows = []
+    for question in questions:
+        row = _one(question, answers.get(question.key), assignment if shuffled else None, instant, blank_rows)
+        row["error"] = problems.get(question.key, "")
+        row["hidden"] = not conditions.holds(question.show_if, answers)
+        row["opens_section"] = row["section"] != section
+        row["search_url"] = f"{reverse('label-choices', args=[slug])}?question={question.key}"
+        section = row["section"]
+        rows.append(row)
+    return rows
+
+
+def _one(question: Asked, value: Any, assignment: str | None, instant: bool, blank_rows: int) -> dict[str, Any]:
+    options = question.options
+    choices = options.get("choices", [])
+    row: dict[str, Any] = {
+        "key": question.key,
+        "name": f"a.{question.key}",
+        "kind": question.kind,
+        "template": f"labeling/questions/{question.kind}.html",
+        "prompt": question.prompt,
+        "help_text": question.help_text,
+        "required": question.required,
+        "options": options,
+        "section": options.get("section") or "",
+        "examples": _examples(options.get("examples")),
+        "cant_tell": bool(options.get("cant_tell")),
+        "instant": instant,
+        "radio": question.kind in RADIO and len(choices) <= BUTTONS,
+        "value": value,
+        "choices": choices,
+        "typeahead": question.kind == "single_choice" and len(choices) > BUTTONS,
+    }
+    row.update(_kind_parts(question, value, choices, assignment, blank_rows))
+    if instant and row["cant_tell"]:
+        row["shown_choices"] = [
+            *row["shown_choices"],
+            {"key": CANT_TELL, "name": _("I can't tell"), "hotkey": "0", "cant": True},
+        ]
+    return row
+
+
+def _kind_parts(
+    question: Asked, value: Any, choices: list[dict[str, str]], assignment: str | None, blank_rows: int
+) -> dict[str, Any]:
+    options = question.options
+    if question.kind == "yes_no":
+        choices = [{"key": "yes", "name": _("Yes")}, {"key": "no", "name": _("No")}]
+        return {"shown_choices": _keyed(choices, {True: "yes", False: "no"}.get(value, value))}
+    if question.kind == "rating":
+        steps = range(int(options.get("least", 1)), int(options.get("most", 5)) + 1)
+        low, high = _scale_ends(options)
+        scale = [{"key": str(step), "name": str(step)} for step in steps]
+        shown_scale = _keyed(scale, None if value is None else str(value))
+        for choice in shown_scale:  # the key of a step is its own digit
+            choice["hotkey"] = choice["key"] if choice["key"] in "123456789" else ""
+        return {"shown_choices": shown_scale, "low_label": low, "high_label": high}
+    if options.get("shuffle") and assignment:
+        choices = sorted(choices, key=lambda choice: fnv(f"{assignment}:{choice['key']}"))
+    if question.kind == "single_choice" and len(choices) > BUTTONS:
+        names = {choice["key"]: choice["name"] for choice in choices}
+        matches = _keyed(close(choices, str(value)), value) if value not in (None, *names) else []
+        listed = choices if len(choices) <= MANY_CHOICES else []
+        return {"shown_choices": listed, "value_name": names.get(value, value), "matches": matches}
+    parts: dict[str, Any] = {"shown_choices": _keyed(choices, value)}
+    if question.kind == "multiple_choice":
+        parts |= {"may_be_empty": not options.get("least"), "is_none": value == []}
+    if question.kind == "boxes":
+        parts |= _box_parts(value, blank_rows)
+    return parts
+
+
+def _keyed(choices: Sequence[Mapping[str, str]], value: Any) -> list[dict[str, Any]]:
+    """Choices with their number key, colour, and whether they are chosen."""
+    chosen = value if isinstance(value, list) else [value]
+    return [
+        {
+            "key": choice["key"],
+            "name": choice["name"],
+            "hotkey": str(index + 1) if index < 9 else "",
+            "checked": choice["key"] in chosen,
+            "series": index % COLOURS + 1,
+        }
+        for index, choice in enumerate(choices)
+    ]
+
+
+def _box_parts(value: Any, blank_rows: int) -> dict[str, Any]:
+    boxes = [box for box in value if isinstance(box, dict)] if isinstance(value, list) else []
+    rows = [
+        {"category": box.get("category"), "sides": list(zip(SIDES, box.get("box", ()), strict=False))} for box in boxes
+    ]
+    blank = [{"category": None, "sides": [(side, "") for side in SIDES]}] * blank_rows
+    return {"rows": rows + blank, "is_none": value == [], "value_json": json.dumps(boxes)}
+
+
+def _examples(examples: Any) -> list[dict[str, str]]:
+    rows = examples if isinstance(examples, list) else []
+    pictures = [{"url": row} if isinstance(row, str) else row for row in rows if isinstance(row, str | dict)]
+    return [row for row in pictures if row.get("url")]
+
+
+def _scale_ends(options: Mapping[str, Any]) -> tuple[str, str]:
+    labels = options.get("labels") or []
+    if isinstance(labels, dict):
+        ends = str(options.get("least", 1)), str(options.get("most", 5))
+        return str(labels.get(ends[0], "")), str(labels.get(ends[1], ""))
+    return (str(labels[0]), str(labels[-1])) if len(labels) > 1 else ("", "")
+
+
+def close(choices: Sequence[dict[str, str]], text: str, most: int = 30) -> list[dict[str, str]]:
+    """The choices that a person who typed ``text`` may mean: names that begin with it, then names that hold it."""
+    needle = text.strip().casefold()
+    starts = [choice for choice in choices if choice["name"].casefold().startswith(needle)]
+    within = [choice for choice in choices if needle in choice["name"].casefold() and choice not in starts[:most]]
+    return (starts + within)[:most]
+
+
+def fnv(text: str) -> int:
+    """FNV-1a, 32 bits: the order of shuffled options, the same here and in static/js/label/form.js.
+
+    Source: http://www.isthe.com/chongo/tech/comp/fnv/
+    """
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def spoken(question: Asked, answer: Any) -> str:
+    """An answer in a person's words: names of choices instead of keys."""
+    if answer is None:
+        return "–"
+    if answer == CANT_TELL:
+        return _("I can't tell")
+    if isinstance(answer, bool):
+        return _("Yes") if answer else _("No")
+    names = {choice["key"]: choice["name"] for choice in question.options.get("choices", [])}
+    if isinstance(answer, list):
+        keys = [item.get("category", "") if isinstance(item, dict) else item for item in answer]
+        return ", ".join(str(names.get(key, key)) for key in keys) or _("None of these")
+    return str(names.get(answer, answer))

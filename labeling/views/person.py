@@ -1,0 +1,169 @@
+"""A person's own pages: profile, keys, earnings, an invitation, an appeal."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling import keys, services
+from labeling.errors import CrowdtuneError
+from labeling.models import ApiKey, Judgment, Membership, Profile, Project
+from labeling.views.worker import project_to_label
+
+LANGUAGES = [
+    ("ar", "العربية"),
+    ("bn", "বাংলা"),
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("hi", "हिन्दी"),
+    ("id", "Bahasa Indonesia"),
+    ("ja", "日本語"),
+    ("mr", "मराठी"),
+    ("pt", "Português"),
+    ("ru", "Русский"),
+    ("sw", "Kiswahili"),
+    ("ta", "தமிழ்"),
+    ("te", "తెలుగు"),
+    ("tr", "Türkçe"),
+    ("ur", "اردو"),
+    ("vi", "Tiếng Việt"),
+    ("zh", "中文"),
+]
+
+
+class ProfileForm(forms.Form):
+    languages = forms.MultipleChoiceField(
+        label=gettext_lazy("Languages you read well"),
+        choices=LANGUAGES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    about = forms.CharField(
+        label=gettext_lazy("About you"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy("What owners of projects should know: a field you know well, for instance."),
+    )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """Languages, record and earnings by project, and the person's API keys."""
+    row, _created = Profile.objects.get_or_create(user_id=request.user.pk)
+    initial = {"languages": row.languages, "about": row.about}
+    form = ProfileForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        row.languages, row.about = form.cleaned_data["languages"], form.cleaned_data["about"]
+        row.save()
+        messages.success(request, _("Saved."))
+        return redirect("profile")
+    return _profile_page(request, form)
+
+
+def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") -> HttpResponse:
+    members = Membership.objects.filter(user_id=request.user.pk).select_related("project").order_by("project__name")
+    context = {
+        "form": form,
+        "members": members,
+        "earned": sum(member.earned for member in members),
+        "judgments": sum(member.judgment_count for member in members),
+        "seconds": sum(member.seconds for member in members),
+        "keys": ApiKey.objects.filter(user_id=request.user.pk).select_related("project").order_by("-id"),
+        "scopes": keys.SCOPES,
+        "new_key": new_key,
+        "languages": settings.LANGUAGES,
+    }
+    return render(request, "labeling/profile.html", context)
+
+
+@login_required
+@require_POST
+def make_key(request: HttpRequest) -> HttpResponse:
+    """Make a key, or make one anew in the place of an old one; its text is on this page and never again."""
+    scopes = tuple(scope for scope in keys.SCOPES if scope in request.POST.getlist("scopes")) or keys.SCOPES
+    old = ApiKey.objects.filter(user_id=request.user.pk, pk=request.POST.get("replace") or 0).first()
+    user: Any = request.user
+    if old is not None:
+        _row, text = keys.replace_key(row=old)
+    else:
+        _row, text = keys.create_key(user=user, name=request.POST.get("name", "")[:100], scopes=scopes)
+    row, _created = Profile.objects.get_or_create(user_id=request.user.pk)
+    return _profile_page(request, ProfileForm(initial={"languages": row.languages, "about": row.about}), text)
+
+
+@login_required
+@require_POST
+def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    get_object_or_404(ApiKey, pk=key_id, user_id=request.user.pk).delete()
+    messages.success(request, _("The key works no longer."))
+    return redirect("profile")
+
+
+class _Echo:
+    """A file that hands back what is written to it, so that csv can write into a stream."""
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@login_required
+@require_GET
+def earnings(request: HttpRequest) -> StreamingHttpResponse:
+    """Every answer with its price, as CSV, streamed."""
+    writer = csv.writer(_Echo())
+    rows = (
+        Judgment.objects.filter(worker_id=request.user.pk)
+        .order_by("id")
+        .values_list("created_at", "project__slug", "task_id", "seconds", "price", "withdrawn_at")
+    )
+
+    def lines() -> Iterator[str]:
+        yield writer.writerow(["when", "project", "task", "seconds", "price", "withdrawn"])
+        for when, slug, task, seconds, price, withdrawn in rows.iterator(chunk_size=2000):
+            yield writer.writerow([when.isoformat(), slug, task, seconds, price, "yes" if withdrawn else ""])
+
+    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="earnings.csv"'
+    return response
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """The page behind an invitation link: what the project is, and a button to join it."""
+    project = Project.objects.filter(invite=token).first()
+    if project is None:
+        raise Http404(_("This invitation is not valid any more. Ask for a new link."))
+    if request.method == "POST":
+        user: Any = request.user
+        services.join_by_invite(invite=token, user=user)
+        return redirect("label-project", slug=project.slug)
+    return render(request, "labeling/invitation.html", {"project": project})
+
+
+@login_required
+@require_POST
+def appeal(request: HttpRequest, slug: str) -> HttpResponse:
+    """A paused worker's word against the pause."""
+    project = project_to_label(request, slug)
+    member = get_object_or_404(Membership, project=project, user_id=request.user.pk)
+    try:
+        services.appeal_pause(member=member, text=request.POST.get("text", ""))
+        messages.success(request, _("Your appeal was sent."))
+    except CrowdtuneError as refusal:
+        messages.warning(request, refusal.message)
+    return redirect("label-project", slug=slug)

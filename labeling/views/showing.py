@@ -1,0 +1,88 @@
+"""One lease as the labeling page's script takes it: the same shape as the API's claim, and what the page must say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from labeling import storage
+from labeling.leases import Lease
+from labeling.models import Membership, Project
+from labeling.survey import Asked
+
+# A pause longer than this, in seconds, is not work.
+GAP_CAP = 30
+
+
+def task_data(lease: Lease, project: Project) -> dict[str, Any]:
+    return {
+        "id": str(lease.id),
+        "task": lease.task_id,
+        "stage": lease.stage,
+        "signature": signature(project, lease),
+        "payload": lease.payload,
+        "image": {
+            "id": lease.image_id,
+            "url": storage.file_url(lease.display),
+            "width": lease.width,
+            "height": lease.height,
+        },
+        "expires_at": lease.expires_at.isoformat(),
+        "prefetch": [storage.file_url(image["display"]) for image in lease.upcoming[:2]],
+    }
+
+
+def signature(project: Project, lease: Lease) -> str:
+    """Tasks of one signature are asked by the same form; another one needs a new page."""
+    return f"{project.survey_version}:{lease.stage.partition(':')[0]}"
+
+
+def client_data(
+    request: HttpRequest,
+    project: Project,
+    member: Membership,
+    lease: Lease,
+    questions: Sequence[Asked],
+    given: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Everything that static/js/label.js needs; it holds no address and no sentence of its own."""
+    return {
+        "user": request.user.pk,
+        "project": project.slug,
+        "phase": member.phase,
+        "task": task_data(lease, project),
+        "signature": signature(project, lease),
+        "questions": [question.public() for question in questions],
+        "answers": given or {},
+        "can_undo": member.judgment_count > 0,
+        "gap_cap": GAP_CAP,
+        "claim": reverse("label-next", args=[project.slug]),
+        "undo": reverse("label-undo", args=[project.slug]),
+        "assignments": "/api/v1/assignments/",
+        "progress_step": 1 / max(project.judgments_min, 1),
+        "words": _words(),
+    }
+
+
+def _words() -> dict[str, str]:
+    return {
+        "required": _("This question needs an answer."),
+        "waiting": _("%s waiting for the connection"),
+        "offline": _("No connection. Your answers are kept on this device."),
+        "next": _("Next image."),
+        "undone": _("The last answer is taken back; here it is again."),
+        "alt": _("The image to look at"),
+        "broken": _("This image did not load. You can skip it."),
+        "not_ready": _("The image has not loaded yet."),
+        "too_small": _("That box is too small. Draw a larger one, or zoom in first."),
+        "box": _("Box %s"),
+        "box_added": _("Box added."),
+        "box_deleted": _("Box deleted."),
+        "delete": _("Delete"),
+        "category": _("Category"),
+        "boxes_count": _("%s boxes"),
+    }

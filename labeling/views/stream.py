@@ -1,0 +1,79 @@
+"""What the labeling page's script asks while a person works: the next leases, an undo, a search among many choices."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import leases, services, survey
+from labeling.errors import CrowdtuneError
+from labeling.models import Project
+from labeling.services.claims import MOST_HELD
+from labeling.views import asking
+from labeling.views.showing import task_data
+from labeling.views.worker import project_to_label
+
+
+@login_required
+@require_POST
+def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
+    """``{"hold": 3}`` -> ``{"tasks": […]}``: the person's live leases, oldest first, brought up to so many."""
+    project = project_to_label(request, slug)
+    try:
+        hold = max(1, min(int(_body(request).get("hold", 1)), MOST_HELD))
+        member = services.ensure_member(project=project, user=request.user)
+        found = services.claim_leases(project=project, member=member, hold=hold)
+    except CrowdtuneError as refusal:
+        return _refused(refusal)
+    return JsonResponse({"tasks": [task_data(lease, project) for lease in found]})
+
+
+@login_required
+@require_POST
+def undo(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take the last answer back -> ``{"task": …, "answers": …}``."""
+    project = project_to_label(request, slug)
+    try:
+        assignment, given = services.undo_last(project=project, worker=request.user)
+    except CrowdtuneError as refusal:
+        return _refused(refusal)
+    task = _find(project, request.user.pk, assignment.pk)
+    return JsonResponse({"task": task, "answers": given})
+
+
+@login_required
+@require_GET
+def choices(request: HttpRequest, slug: str) -> HttpResponse:
+    """``?question=…&q=…`` -> ``{"results": [{"key", "name"}]}``: for questions with more choices than fit a page."""
+    project = project_to_label(request, slug)
+    wanted = request.GET.get("question", "")
+    for question in survey.current(project).questions:
+        if question.key == wanted:
+            found = asking.close(question.options.get("choices", []), request.GET.get("q", ""))
+            return JsonResponse({"results": found})
+    return _refused(CrowdtuneError("not_found", f"There is no question {wanted!r} here.", 404))
+
+
+def _find(project: Project, worker_id: int, assignment_id: uuid.UUID) -> dict[str, Any] | None:
+    rows = leases.live(project_id=project.pk, worker_id=worker_id)
+    return next((task_data(lease, project) for lease in rows if lease.id == assignment_id), None)
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    try:
+        body = json.loads(request.body or b"{}")
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise CrowdtuneError("bad_request", "Expected a JSON object.")
+    return body
+
+
+def _refused(refusal: CrowdtuneError) -> HttpResponse:
+    error = {"code": refusal.code, "message": refusal.message, "fields": refusal.fields}
+    return JsonResponse({"error": error}, status=refusal.status)

@@ -1,0 +1,362 @@
+/* The boxes editor: Annotorious draws the boxes, panzoom moves the view, and between them this module owns what a box is,
+   where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. */
+import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
+import { contains, fromCorners, moved, resized, rounded, typed } from "./boxes/geometry.js";
+import { listen } from "./boxes/gestures.js";
+import { List } from "./boxes/list.js";
+import { View } from "./boxes/view.js";
+import { icon, toast } from "./toast.js";
+
+const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
+const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
+const COLOURS = 8;
+const NUDGE = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export function mount(root, page, question, words) {
+  return new Editor(root, page, question, words);
+}
+
+class Editor {
+  #boxes = [];
+  #selected = null;
+  #past = [];
+  #future = [];
+  #annotator = null;
+  #open = false;
+  #serial = 0;
+
+  constructor(root, page, question, words) {
+    this.root = root;
+    this.words = words;
+    this.choices = question.choices ?? [];
+    this.most = question.options?.most ?? 1000;
+    this.stage = document.getElementById("stage");
+    this.announce = page.announce;
+    this.json = root.querySelector("[data-json]");
+    this.none = root.querySelector("[data-none]");
+    this.#furnish();
+    this.view = new View(this.stage, page.figure, () => this.#placeHandles());
+    this.list = new List(root.querySelector("table"), this.choices, words, {
+      onEdit: (id, box) => this.#typed(id, box),
+      onCategory: (id, category) => this.#change(id, { category }),
+      onDelete: (id) => this.#remove(id),
+      onSelect: (id) => this.#select(id),
+    });
+    listen(this.stage, this.view, this);
+    this.stage.addEventListener("keydown", (event) => this.#key(event));
+    document.addEventListener("keydown", (event) => this.#history(event));
+    root.addEventListener("change", (event) => {
+      if (event.target.name?.endsWith(".category") && event.target.type === "radio" && this.#selected) this.#change(this.#selected, { category: event.target.value });
+    });
+    this.json.disabled = false;
+  }
+
+  /* -- the outside ---------------------------------------------------------------------------------------------- */
+
+  /* Begin with another image. Nothing can be drawn until it has loaded in its true proportions. */
+  open(task, element) {
+    this.#open = false;
+    this.image = { width: task.image.width, height: task.image.height };
+    this.#annotator?.destroy();
+    element.classList.add("boxes-image");
+    this.view.open(element, this.image);
+    this.#annotator = createImageAnnotator(element, { drawingEnabled: false, userSelectAction: "NONE", style: (annotation) => this.#style(annotation) });
+    const layer = this.view.canvas.querySelector("svg");
+    layer.setAttribute("viewBox", `0 0 ${this.image.width} ${this.image.height}`);
+    layer.setAttribute("aria-hidden", "true");
+    layer.removeAttribute("role");
+    layer.removeAttribute("tabindex");
+    this.#past = [];
+    this.#future = [];
+    const shown = element.naturalWidth / element.naturalHeight;
+    this.#open = element.complete && element.naturalWidth > 0 && Math.abs(shown * (this.image.height / this.image.width) - 1) < 0.05;
+    this.stage.classList.toggle("not-ready", !this.#open);
+    this.set([]);
+    return this.#open;
+  }
+
+  isOpen() {
+    return this.#open;
+  }
+
+  value() {
+    return this.#boxes.map(({ category, box }) => ({ category, box }));
+  }
+
+  set(boxes) {
+    this.#boxes = boxes.map(({ category, box }) => ({ id: this.#id(), category, box: rounded(box) }));
+    this.#selected = null;
+    this.#render();
+  }
+
+  /* -- what gestures ask ---------------------------------------------------------------------------------------- */
+
+  isOnSelected(point) {
+    const box = this.#find(this.#selected);
+    return Boolean(box) && contains(box.box, point, 4 / this.view.scale);
+  }
+
+  drag(action, point) {
+    const box = this.#dragged(action, point);
+    this.#ghost(box, action.kind === "draw" ? this.#nextCategory() : this.#find(this.#selected).category);
+  }
+
+  drop(action, point) {
+    const box = this.#dragged(action, point);
+    this.#ghost(null);
+    const scale = this.view.scale;
+    if (Math.min(box[2], box[3]) * scale < SMALLEST) {
+      toast(this.words.too_small, "warn");
+      return this.#render();
+    }
+    if (action.kind === "draw") return this.#add(box);
+    return this.#change(this.#selected, { box });
+  }
+
+  cancel() {
+    this.#ghost(null);
+    this.#render();
+  }
+
+  /* Select the smallest box under the pointer; again on the same spot, the next larger one; on nothing, none. */
+  click(point) {
+    const under = this.#boxes.filter((box) => contains(box.box, point, 3 / this.view.scale)).sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3]);
+    const at = under.findIndex((box) => box.id === this.#selected);
+    this.#select(under.length ? under[(at + 1) % under.length].id : null);
+  }
+
+  #dragged(action, point) {
+    if (action.kind === "draw") return fromCorners(action.at, point, this.image);
+    const { box } = this.#find(this.#selected);
+    const [dx, dy] = [point.x - action.at.x, point.y - action.at.y];
+    return action.kind === "move" ? moved(box, dx, dy, this.image) : resized(box, action.handle, dx, dy, this.image);
+  }
+
+  /* -- changes, each of which can be undone --------------------------------------------------------------------- */
+
+  #add(box) {
+    if (this.#boxes.length >= this.most) return;
+    this.#remember();
+    const made = { id: this.#id(), category: this.#nextCategory(), box: rounded(box) };
+    this.#boxes.push(made);
+    this.#selected = made.id;
+    this.#changed(this.words.box_added);
+  }
+
+  #change(id, change) {
+    const box = this.#find(id);
+    if (!box) return;
+    this.#remember();
+    const category = change.category ?? box.category;
+    this.#boxes = this.#boxes.map((other) => (other === box ? { id, category, box: rounded(change.box ?? box.box) } : other));
+    this.#changed();
+  }
+
+  #remove(id) {
+    const at = this.#boxes.findIndex((box) => box.id === id);
+    if (at < 0) return;
+    this.#remember();
+    this.#boxes.splice(at, 1);
+    this.#selected = null;
+    this.#changed(this.words.box_deleted);
+    this.stage.focus({ preventScroll: true });
+  }
+
+  #typed(id, numbers) {
+    const box = typed(numbers, this.image);
+    if (box) this.#change(id, { box });
+    else this.list.show(this.#boxes, this.#selected);
+  }
+
+  #remember() {
+    this.#past.push({ boxes: [...this.#boxes], selected: this.#selected });
+    if (this.#past.length > 200) this.#past.shift();
+    this.#future = [];
+  }
+
+  #step(from, to) {
+    const state = from.pop();
+    if (!state) return false;
+    to.push({ boxes: [...this.#boxes], selected: this.#selected });
+    this.#boxes = state.boxes;
+    this.#selected = state.selected;
+    this.#changed(this.words.boxes_count.replace("%s", this.#boxes.length));
+    return true;
+  }
+
+  #changed(message = "") {
+    if (this.#boxes.length && this.none) this.none.checked = false;
+    this.#render();
+    this.root.dispatchEvent(new Event("input", { bubbles: true }));
+    const box = this.#find(this.#selected);
+    this.announce.textContent = [message, box && this.#spoken(box)].filter(Boolean).join(" ");
+  }
+
+  #spoken(box) {
+    const name = this.choices.find((choice) => choice.key === box.category)?.name ?? box.category;
+    return `${this.words.box.replace("%s", this.#boxes.indexOf(box) + 1)}: ${name}, ${box.box.map(Math.round).join(", ")}`;
+  }
+
+  /* -- keys ------------------------------------------------------------------------------------------------------ */
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.target !== this.stage) return;
+    if (this.#act(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+
+  #act(event) {
+    const step = event.shiftKey ? 10 : 1;
+    const box = this.#find(this.#selected);
+    if (event.key in NUDGE) {
+      const [dx, dy] = NUDGE[event.key].map((unit) => unit * step);
+      if (!box) this.view.panBy(-dx * 40, -dy * 40);
+      else if (event.altKey) this.#change(box.id, { box: this.#grown(box.box, dx, dy) });
+      else this.#change(box.id, { box: moved(box.box, dx, dy, this.image) });
+      return true;
+    }
+    if (event.altKey) return false;
+    const act = { n: () => this.#insert(), ".": () => this.#turn(1), ",": () => this.#turn(-1), f: () => this.view.whole(), Escape: () => this.#select(null) };
+    const more = { "+": () => this.view.zoomBy(1.25), "=": () => this.view.zoomBy(1.25), "-": () => this.view.zoomBy(0.8), Delete: () => this.#remove(this.#selected), Backspace: () => this.#remove(this.#selected) };
+    const doing = act[event.key] ?? more[event.key];
+    doing?.();
+    return Boolean(doing);
+  }
+
+  #grown([x, y, width, height], dx, dy) {
+    const least = Math.max(1, SMALLEST / this.view.scale);
+    return [x, y, Math.min(Math.max(width + dx, least), this.image.width - x), Math.min(Math.max(height + dy, least), this.image.height - y)];
+  }
+
+  /* A box without a pointer: a quarter of what is seen, in its middle; arrows do the rest. */
+  #insert() {
+    if (!this.#open) return;
+    const [x, y, width, height] = this.view.visible();
+    this.#add(rounded([x + width * 0.375, y + height * 0.375, width / 4, height / 4]).map(Math.round));
+    this.stage.focus({ preventScroll: true });
+  }
+
+  #turn(step) {
+    if (!this.#boxes.length) return;
+    const at = this.#boxes.findIndex((box) => box.id === this.#selected);
+    const next = at < 0 ? (step > 0 ? 0 : this.#boxes.length - 1) : (at + step + this.#boxes.length) % this.#boxes.length;
+    this.#select(this.#boxes[next].id);
+  }
+
+  #history(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("input, textarea")) return;
+    const key = event.key.toLowerCase();
+    if (key === "z" && !event.shiftKey) this.#step(this.#past, this.#future);
+    else if (key === "y" || key === "z") this.#step(this.#future, this.#past);
+    else return;
+    event.preventDefault();
+  }
+
+  /* -- drawing --------------------------------------------------------------------------------------------------- */
+
+  #furnish() {
+    this.stage.tabIndex = 0;
+    this.stage.setAttribute("role", "application");
+    this.stage.setAttribute("aria-label", this.words.stage);
+    this.stage.classList.add("boxes-stage");
+    this.ghost = document.createElement("div");
+    this.ghost.className = "box-ghost";
+    this.ghost.hidden = true;
+    this.frame = document.createElement("div");
+    this.frame.className = "box-frame";
+    this.frame.hidden = true;
+    for (const name of HANDLES) {
+      const handle = document.createElement("span");
+      handle.dataset.handle = name;
+      this.frame.append(handle);
+    }
+    const tools = document.createElement("div");
+    tools.className = "boxes-tools";
+    tools.setAttribute("role", "toolbar");
+    tools.setAttribute("aria-label", this.words.tools);
+    const buttons = [
+      ["plus", this.words.new_box, () => this.#insert()],
+      ["undo-2", this.words.undo, () => this.#step(this.#past, this.#future)],
+      ["redo-2", this.words.redo, () => this.#step(this.#future, this.#past)],
+      ["zoom-in", this.words.zoom_in, () => this.view.zoomBy(1.5)],
+      ["zoom-out", this.words.zoom_out, () => this.view.zoomBy(1 / 1.5)],
+      ["maximize", this.words.whole, () => this.view.whole()],
+    ];
+    for (const [name, label, act] of buttons) {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", className: "button square", title: label });
+      button.setAttribute("aria-label", label);
+      button.append(icon(name));
+      button.addEventListener("click", act);
+      tools.append(button);
+    }
+    this.stage.append(this.ghost, this.frame, tools);
+  }
+
+  #render() {
+    this.json.value = JSON.stringify(this.value());
+    this.list.show(this.#boxes, this.#selected);
+    this.#annotator?.setAnnotations(this.#boxes.map((box) => annotation(box)));
+    this.#placeHandles();
+  }
+
+  #placeHandles() {
+    const box = this.#find(this.#selected);
+    this.frame.hidden = !box;
+    if (box) place(this.frame, this.view.toStage(box.box));
+    this.frame.style.setProperty("--c", box ? this.#colour(box.category) : "");
+  }
+
+  #ghost(box, category) {
+    this.ghost.hidden = !box;
+    this.frame.hidden = Boolean(box) || !this.#selected;
+    if (!box) return;
+    place(this.ghost, this.view.toStage(box));
+    this.ghost.style.setProperty("--c", this.#colour(category));
+  }
+
+  #select(id) {
+    if (this.#selected === id) return;
+    this.#selected = id;
+    const box = this.#find(id);
+    this.list.show(this.#boxes, id);
+    this.#placeHandles();
+    if (box) this.announce.textContent = this.#spoken(box);
+  }
+
+  #style(shape) {
+    const colour = this.#colour(this.#find(shape.id)?.category);
+    return { fill: colour, fillOpacity: 0.12, stroke: colour, strokeWidth: 2 };
+  }
+
+  #colour(category) {
+    const at = this.choices.findIndex((choice) => choice.key === category);
+    return `var(--series-${(Math.max(at, 0) % COLOURS) + 1})`;
+  }
+
+  #nextCategory() {
+    return this.root.querySelector("input[type=radio][name$='.category']:checked")?.value ?? this.choices[0]?.key;
+  }
+
+  #find(id) {
+    return this.#boxes.find((box) => box.id === id) ?? null;
+  }
+
+  #id() {
+    this.#serial += 1;
+    return `box-${this.#serial}`;
+  }
+}
+
+function annotation({ id, box: [x, y, w, h] }) {
+  const bounds = { minX: x, minY: y, maxX: x + w, maxY: y + h };
+  return { id, bodies: [], target: { annotation: id, selector: { type: "RECTANGLE", geometry: { bounds, x, y, w, h, rot: 0 } } } };
+}
+
+function place(element, { left, top, width, height }) {
+  element.style.transform = `translate(${left}px, ${top}px)`;
+  element.style.width = `${width}px`;
+  element.style.height = `${height}px`;
+}

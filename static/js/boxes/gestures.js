@@ -1,0 +1,76 @@
+/* Pointers on the stage: one draws, moves or resizes; two, the middle button or a held space bar move the view. */
+
+const CLICK = 4; // CSS pixels: less movement than this is a click
+
+export function listen(stage, view, editor) {
+  const pointers = new Map();
+  let action = null; // what the one pointer is doing
+  let viewing = false; // the view is being moved
+  let space = false;
+
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
+    event.preventDefault();
+    stage.focus({ preventScroll: true });
+    stage.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, event);
+    const moving = event.button === 1 || space;
+    if (pointers.size === 2 || moving) {
+      if (action) editor.cancel(action);
+      action = null;
+      viewing = true;
+      for (const pointer of pointers.values()) view.zoomer.handleDown(pointer);
+    } else if (pointers.size === 1 && event.button === 0) {
+      action = begin(event);
+    }
+  });
+
+  stage.addEventListener("pointermove", (event) => {
+    if (!pointers.has(event.pointerId)) return;
+    pointers.set(event.pointerId, event);
+    if (viewing) view.zoomer.handleMove(event);
+    else if (action) {
+      action.moved ||= Math.hypot(event.clientX - action.start.clientX, event.clientY - action.start.clientY) >= CLICK;
+      if (action.moved) editor.drag(action, view.toImage(event));
+    }
+  });
+
+  for (const name of ["pointerup", "pointercancel"]) {
+    stage.addEventListener(name, (event) => {
+      if (!pointers.delete(event.pointerId)) return;
+      if (viewing) {
+        view.zoomer.handleUp(event);
+        viewing = pointers.size > 0;
+      } else if (action) {
+        const done = action;
+        action = null;
+        if (name === "pointercancel") editor.cancel(done);
+        else if (done.moved) editor.drop(done, view.toImage(event));
+        else {
+          editor.cancel(done);
+          editor.click(view.toImage(event));
+        }
+      }
+    });
+  }
+
+  function begin(event) {
+    const handle = event.target.closest("[data-handle]")?.dataset.handle;
+    const at = view.toImage(event);
+    const kind = handle ? "resize" : editor.isOnSelected(at) ? "move" : "draw";
+    return { kind, handle, start: event, at, moved: false };
+  }
+
+  const hold = (event) => {
+    if (event.code !== "Space" || event.target.closest?.("input, textarea, select, button, summary")) return;
+    space = event.type === "keydown";
+    stage.classList.toggle("grabbing", space);
+    event.preventDefault();
+  };
+  document.addEventListener("keydown", hold);
+  document.addEventListener("keyup", hold);
+  addEventListener("blur", () => {
+    space = false;
+    stage.classList.remove("grabbing");
+  });
+}

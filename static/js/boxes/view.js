@@ -1,0 +1,113 @@
+/* What is seen of the image: fit, zoom and pan (by panzoom), and the one conversion between screen and natural pixels.
+   Positions are read off the image's own rectangle on the screen, which the browser gives in fractions of a pixel at
+   any zoom and device pixel ratio; nothing is accumulated, so nothing drifts. */
+import Panzoom from "../../vendor/panzoom/panzoom.es.js";
+
+const MOST = 16;
+
+export class View {
+  constructor(stage, figure, onChange) {
+    this.stage = stage;
+    this.pan = figure;
+    this.canvas = document.createElement("div");
+    this.canvas.className = "boxes-canvas";
+    this.element = null;
+    this.image = null;
+    this.onChange = onChange;
+    this.zoomer = Panzoom(figure, { noBind: true, minScale: 1, maxScale: MOST, step: 0.35, cursor: "", touchAction: "none", animate: false, pinchAndPan: true });
+    figure.addEventListener("panzoomchange", () => this.#changed());
+    stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    new ResizeObserver(() => this.fit()).observe(stage);
+  }
+
+  /* Show another image; `image` has the true width and height, whatever the size of the file that is shown. */
+  open(element, image) {
+    this.element = element;
+    this.image = image;
+    this.canvas.replaceChildren(element);
+    this.pan.replaceChildren(this.canvas);
+    this.whole();
+  }
+
+  fit() {
+    if (!this.image) return;
+    const room = this.stage.getBoundingClientRect();
+    const scale = Math.min(room.width / this.image.width, room.height / this.image.height);
+    this.canvas.style.inlineSize = `${this.image.width * scale}px`;
+    this.canvas.style.blockSize = `${this.image.height * scale}px`;
+    this.#changed();
+  }
+
+  whole() {
+    this.zoomer.reset({ animate: false });
+    this.fit();
+  }
+
+  get zoom() {
+    return this.zoomer.getScale();
+  }
+
+  /* Screen pixels for one natural pixel, now. */
+  get scale() {
+    return this.element ? this.element.getBoundingClientRect().width / this.image.width : 1;
+  }
+
+  toImage(event) {
+    const rect = this.element.getBoundingClientRect();
+    return {
+      x: ((event.clientX - rect.left) / rect.width) * this.image.width,
+      y: ((event.clientY - rect.top) / rect.height) * this.image.height,
+    };
+  }
+
+  /* A box -> its place on the stage, in CSS pixels. */
+  toStage([x, y, width, height]) {
+    const rect = this.element.getBoundingClientRect();
+    const stage = this.stage.getBoundingClientRect();
+    const scale = rect.width / this.image.width;
+    return { left: rect.left - stage.left + x * scale, top: rect.top - stage.top + y * scale, width: width * scale, height: height * scale };
+  }
+
+  /* The part of the image that is on the screen, as a box. */
+  visible() {
+    const stage = this.stage.getBoundingClientRect();
+    const a = this.toImage({ clientX: stage.left, clientY: stage.top });
+    const b = this.toImage({ clientX: stage.right, clientY: stage.bottom });
+    const left = Math.max(a.x, 0);
+    const top = Math.max(a.y, 0);
+    return [left, top, Math.min(b.x, this.image.width) - left, Math.min(b.y, this.image.height) - top];
+  }
+
+  /* Zoom by a factor about a point of the screen, the middle unless told. */
+  zoomBy(factor, point = null) {
+    const stage = this.stage.getBoundingClientRect();
+    const at = point ?? { clientX: stage.left + stage.width / 2, clientY: stage.top + stage.height / 2 };
+    this.zoomer.zoomToPoint(Math.min(Math.max(this.zoom * factor, 1), MOST), at, { animate: false });
+  }
+
+  panBy(dx, dy) {
+    const { x, y } = this.zoomer.getPan();
+    this.zoomer.pan(x + dx / this.zoom, y + dy / this.zoom, { animate: false });
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    const unit = event.deltaMode === 1 ? 16 : 1;
+    if (event.shiftKey) this.panBy(-event.deltaY * unit, 0);
+    else this.zoomBy(Math.exp((-event.deltaY * unit) / 400), event);
+  }
+
+  /* Lines keep their thickness, pixels become visible when large, and the image cannot be lost off the stage. */
+  #changed() {
+    if (!this.element) return;
+    this.canvas.style.setProperty("--zoom", this.zoom);
+    this.element.classList.toggle("pixels", this.scale >= 4);
+    const rect = this.element.getBoundingClientRect();
+    const stage = this.stage.getBoundingClientRect();
+    const margin = 64;
+    const dx = Math.max(0, stage.left + margin - rect.right) - Math.max(0, rect.left - (stage.right - margin));
+    const dy = Math.max(0, stage.top + margin - rect.bottom) - Math.max(0, rect.top - (stage.bottom - margin));
+    if (Math.abs(dx) > 1 || Math.abs(dy) > 1) this.panBy(dx, dy);
+    this.onChange();
+  }
+}

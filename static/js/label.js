@@ -1,0 +1,293 @@
+/* The task stream. Without this script the page is a plain form; with it an answer is shown as taken at once, kept in
+   an outbox until the server has it, and the next task, claimed ahead and its image decoded, is there in one paint. */
+import { toast } from "./toast.js";
+import { Refusal, call, isPassing } from "./label/api.js";
+import { Clock } from "./label/clock.js";
+import { Combo } from "./label/combo.js";
+import { Form } from "./label/form.js";
+import { listen } from "./label/keys.js";
+import { Outbox } from "./label/outbox.js";
+
+const client = JSON.parse(document.getElementById("client").textContent);
+const page = {
+  form: document.getElementById("task"),
+  figure: document.getElementById("figure"),
+  loading: document.getElementById("loading"),
+  announce: document.getElementById("announce"),
+  sync: document.getElementById("sync"),
+  done: document.getElementById("done"),
+  progress: document.getElementById("progress"),
+  undo: document.getElementById("undo"),
+  skip: document.getElementById("skip"),
+};
+const words = client.words;
+const clock = new Clock({ cap: client.gap_cap });
+const form = new Form(document.getElementById("questions"), client.questions, { required: words.required });
+const history = [];
+let current = null; // the assignment on the screen
+const AHEAD = 2; // tasks leased and loaded before they are needed
+const ahead = [];
+const gone = new Set(); // leases that ended on this page
+let refilling = null;
+let busy = true; // nothing may be answered: no task, or its image has not loaded
+
+const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
+  send: deliver,
+  onChange: ({ waiting, failing }) => {
+    page.sync.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
+  },
+  onRefused: (item, message) => toast(message, "bad", 8),
+});
+
+async function deliver(item) {
+  const [address, body] = item.skip === undefined
+    ? [`${client.assignments}${item.id}/judgment/`, { answers: item.answers, seconds: item.seconds }]
+    : [`${client.assignments}${item.id}/skip/`, { reason: item.skip }];
+  try {
+    await call("POST", address, body);
+    return { state: "done" };
+  } catch (error) {
+    return isPassing(error) ? { state: "retry" } : { state: "refused", message: error.message };
+  }
+}
+
+/* -- the next task ------------------------------------------------------------------------------------------------ */
+
+function picture(image) {
+  const element = new Image();
+  element.decoding = "sync";
+  element.id = "image";
+  element.alt = words.alt;
+  element.width = image.width;
+  element.height = image.height;
+  element.src = image.url;
+  return element;
+}
+
+/* Lease the tasks to come and decode their images. Leases whose answers wait in the outbox are live on the server too. */
+async function refill() {
+  const answered = new Set(outbox.items().map((item) => item.id));
+  const known = new Set([...ahead.map((task) => task.id), current?.id, ...answered]);
+  const hold = Math.min(answered.size + (current ? 1 : 0) + AHEAD, 10);
+  const { tasks } = await call("POST", client.claim, { hold });
+  for (const task of tasks) {
+    if (known.has(task.id) || gone.has(task.id)) continue;
+    task.element = picture(task.image);
+    task.decoded = task.element.decode().catch(() => {});
+    ahead.push(task);
+  }
+  const last = tasks.at(-1);
+  for (const address of last?.prefetch ?? []) new Image().src = address;
+}
+
+function refillQuietly() {
+  if (client.phase !== "working") return;
+  refilling ??= refill()
+    .catch(() => {})
+    .finally(() => {
+      refilling = null;
+    });
+}
+
+/* Ask until the server answers: the person sees a spinner, and what is in the outbox is safe. */
+async function waitForTask() {
+  for (let pause = 300; !ahead.length; pause = Math.min(pause * 2, 5000)) {
+    try {
+      if (refilling) await refilling;
+      if (!ahead.length) await refill();
+      if (ahead.length) break;
+      if (!outbox.items().length) return leave();
+      await outbox.drained(pause);
+    } catch (error) {
+      if (error instanceof Refusal && !isPassing(error)) return leave();
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+  return undefined;
+}
+
+/* The server has something else to say than the next task: an end, a pause, other questions. */
+async function leave() {
+  busy = true;
+  page.loading.hidden = false;
+  await outbox.drained(60_000);
+  location.assign(location.pathname);
+  return new Promise(() => {});
+}
+
+async function advance() {
+  busy = true;
+  current = null;
+  if (!ahead.length) {
+    page.loading.hidden = false;
+    await waitForTask();
+  }
+  const task = ahead.shift();
+  if (task.signature !== client.signature) return leave();
+  show(task);
+}
+
+function show(task, answers = {}) {
+  current = task;
+  page.form.dataset.assignment = task.id;
+  page.form.elements.assignment.value = task.id;
+  task.element ??= picture(task.image);
+  page.figure.replaceChildren(task.element);
+  page.loading.hidden = true;
+  for (const control of form.boxes) control.open(task, task.element);
+  form.reset(task.id, answers);
+  ready(task);
+}
+
+async function ready(task) {
+  if (!task.element.complete) await task.element.decode().catch(() => {});
+  if (current !== task) return;
+  if (!task.element.naturalWidth) toast(words.broken, "warn");
+  clock.start();
+  busy = false;
+  page.announce.textContent = `${words.next} ${client.questions[0]?.prompt ?? ""}`;
+  refillQuietly();
+}
+
+/* -- what a person does ------------------------------------------------------------------------------------------- */
+
+function send(answers) {
+  if (busy) return;
+  const seconds = clock.seconds();
+  history.push({ task: current, answers });
+  gone.add(current.id);
+  outbox.push({ id: current.id, answers, seconds });
+  count(1);
+  page.undo.disabled = false;
+  advance();
+}
+
+function submit() {
+  if (busy) return;
+  const missing = form.missing();
+  if (missing) {
+    missing.root.scrollIntoView({ block: "center" });
+    missing.root.querySelector("input, textarea, button")?.focus();
+    page.announce.textContent = words.required;
+    return;
+  }
+  if (client.phase === "working") send(form.answers());
+  else page.form.requestSubmit(document.getElementById("submit"));
+}
+
+async function undo() {
+  if (busy && current) return;
+  const last = history.at(-1);
+  const shelved = current;
+  busy = true;
+  let restored = last && outbox.take(last.task.id) ? last : null;
+  try {
+    restored ??= await takeBack();
+  } catch (error) {
+    busy = false;
+    toast(error instanceof Refusal ? error.message : words.offline, "warn");
+    return;
+  }
+  if (last?.task.task === restored.task.task) history.pop();
+  if (shelved) ahead.unshift(shelved);
+  gone.delete(restored.task.id);
+  count(-1);
+  show(restored.task, restored.answers);
+  page.announce.textContent = words.undone;
+}
+
+/* The answer is on the server already: withdraw it there. */
+async function takeBack() {
+  await outbox.drained(5000);
+  const restored = await call("POST", client.undo, {});
+  if (restored.task.signature !== client.signature) return leave();
+  return restored;
+}
+
+function skip(reason) {
+  if (busy) return;
+  page.skip.open = false;
+  gone.add(current.id);
+  outbox.push({ id: current.id, skip: reason });
+  advance();
+}
+
+function count(step) {
+  if (page.done) page.done.textContent = Math.max(0, Number(page.done.textContent) + step);
+  if (page.progress) page.progress.value += step * client.progress_step;
+}
+
+page.form.addEventListener("submit", (event) => {
+  document.getElementById("seconds").value = clock.seconds();
+  if (client.phase !== "working") return void guided(event);
+  event.preventDefault();
+  const { submitter } = event;
+  if (submitter?.name === "undo") undo();
+  else if (submitter?.name === "skip") skip(submitter.value);
+  else if (submitter?.classList.contains("choice")) {
+    submitter.classList.add("flash");
+    setTimeout(() => submitter.classList.remove("flash"), 160);
+    const key = submitter.closest("[data-question]").dataset.question;
+    send({ [key]: typed(key, submitter.value) });
+  } else submit();
+});
+
+/* Practice and the test go through the server one by one: it tells at once whether the answer was right. */
+function guided(event) {
+  const { submitter } = event;
+  if (submitter?.name || !form.missing()) return;
+  event.preventDefault();
+}
+
+function typed(key, value) {
+  const { kind } = client.questions.find((question) => question.key === key);
+  if (value === "cant_tell") return value;
+  if (kind === "yes_no") return value === "yes";
+  return kind === "rating" ? Number(value) : value;
+}
+
+for (const field of form.fields) {
+  const combo = field.root.querySelector("[data-combo]");
+  if (combo) {
+    field.combo = new Combo(combo, field.question.choices);
+    if (client.questions.length === 1) combo.addEventListener("choose", () => submit());
+  }
+}
+
+listen({ page, form, submit, undo, isBusy: () => busy });
+
+/* -- start -------------------------------------------------------------------------------------------------------- */
+
+async function start() {
+  const controls = form.fields.filter((field) => field.kind === "boxes");
+  if (controls.length) {
+    const { mount } = await import("./boxes.js");
+    for (const field of controls) field.boxes = mount(field.root, page, field.question, words);
+  }
+  current = { ...client.task, element: document.getElementById("image") };
+  await current.element.decode().catch(() => {});
+  for (const control of form.boxes) control.open(current, current.element);
+  for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
+  form.update();
+  outbox.flush();
+  if (outbox.items().some((item) => item.id === current.id)) {
+    gone.add(current.id);
+    return advance();
+  }
+  return ready(current);
+}
+
+/* Give back what was leased ahead, so that nobody waits for it. */
+addEventListener("pagehide", () => {
+  for (const task of ahead) {
+    fetch(`${client.assignments}${task.id}/release/`, {
+      method: "POST",
+      keepalive: true,
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": page.form.elements.csrfmiddlewaretoken.value },
+      body: JSON.stringify({ reason: "left the page" }),
+    }).catch(() => {});
+  }
+});
+
+start();

@@ -1,0 +1,178 @@
+/* The questions of one task: reading, writing, showing and checking answers in the page's own form. */
+import { holds } from "./conditions.js";
+
+const CANT_TELL = "cant_tell";
+
+/* FNV-1a, as in labeling/views/asking.py: server and browser shuffle one assignment's options alike. */
+export function fnv(text) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
+}
+
+const READ = {
+  yes_no: (field) => ({ yes: true, no: false })[checked(field)[0]] ?? null,
+  single_choice: (field) => field.combo?.value() ?? checked(field)[0] ?? null,
+  multiple_choice: (field) => (field.none?.checked ? [] : nonEmpty(checked(field))),
+  rating: (field) => numberOrNull(checked(field)[0]),
+  text: (field) => field.root.querySelector("textarea").value.trim() || null,
+  number: (field) => numberOrNull(field.root.querySelector("input[type=number]").value),
+  boxes: (field) => (field.none?.checked ? [] : nonEmpty(field.boxes?.value() ?? [])),
+};
+
+function checked(field) {
+  return [...field.root.querySelectorAll(`[name="${CSS.escape(field.name)}"]:checked`)].map((input) => input.value);
+}
+function nonEmpty(list) {
+  return list.length ? list : null;
+}
+function numberOrNull(text) {
+  return text === undefined || text === "" || Number.isNaN(Number(text)) ? null : Number(text);
+}
+
+export class Field {
+  constructor(root, question) {
+    this.root = root;
+    this.question = question;
+    this.key = question.key;
+    this.kind = question.kind;
+    this.name = `a.${question.key}`;
+    this.none = root.querySelector("[data-none]");
+    this.cant = root.querySelector(`input[value="${CANT_TELL}"]`);
+    this.problem = root.querySelector(".error");
+    this.combo = null;
+    this.boxes = null;
+    this.#exclusive();
+  }
+
+  /* "None of these" and "I can't tell" exclude the other answers. */
+  #exclusive() {
+    this.root.addEventListener("change", (event) => {
+      const alone = [this.none, this.cant].filter((input) => input?.type === "checkbox");
+      if (alone.includes(event.target) && event.target.checked) {
+        for (const input of this.root.querySelectorAll("input:checked")) {
+          if (input !== event.target && !input.name.endsWith(".category")) input.checked = false;
+        }
+        if (event.target === this.none) this.boxes?.set([]);
+      } else if (event.target.name === this.name) {
+        for (const input of alone) input.checked = false;
+      }
+    });
+  }
+
+  get shown() {
+    return !this.root.hidden;
+  }
+
+  value() {
+    if (this.cant?.checked) return CANT_TELL;
+    return READ[this.kind](this);
+  }
+
+  set(value) {
+    for (const input of this.root.querySelectorAll("input:is([type=radio], [type=checkbox])")) {
+      if (!input.name.endsWith(".category")) input.checked = false;
+    }
+    const area = this.root.querySelector("textarea, input[type=number]:not(table *)");
+    if (area) area.value = "";
+    this.combo?.set(null);
+    this.boxes?.set(this.kind === "boxes" && Array.isArray(value) ? value : []);
+    this.say("");
+    if (value === null || value === undefined) return;
+    if (value === CANT_TELL) {
+      if (this.cant) this.cant.checked = true;
+    } else if (Array.isArray(value) && !value.length) {
+      if (this.none) this.none.checked = true;
+    } else if (this.combo) this.combo.set(value);
+    else if (area) area.value = value;
+    else if (this.kind !== "boxes") {
+      const values = [value].flat().map((item) => ({ true: "yes", false: "no" })[item] ?? String(item));
+      for (const input of this.root.querySelectorAll(`[name="${CSS.escape(this.name)}"]`)) input.checked = values.includes(input.value);
+    }
+  }
+
+  say(problem) {
+    this.problem.textContent = problem;
+    this.root.classList.toggle("invalid", Boolean(problem));
+  }
+
+  shuffle(assignment) {
+    if (!this.question.options?.shuffle) return;
+    const list = this.root.querySelector(".choices");
+    const parts = list ? [...list.children].filter((part) => part.dataset.choice !== undefined && part.dataset.choice !== CANT_TELL) : [];
+    parts.sort((a, b) => fnv(`${assignment}:${a.dataset.choice}`) - fnv(`${assignment}:${b.dataset.choice}`));
+    const last = list?.querySelector(`[data-choice="${CANT_TELL}"]`);
+    parts.forEach((part, index) => {
+      list.insertBefore(part, last);
+      const key = index < 9 ? String(index + 1) : "";
+      const holder = part.matches("button") ? part : part.querySelector("input");
+      if (holder.dataset.key !== undefined) holder.dataset.key = key;
+      const cap = part.querySelector("kbd");
+      if (cap) cap.textContent = key;
+    });
+  }
+}
+
+export class Form {
+  constructor(root, questions, { required }) {
+    this.required = required;
+    this.fields = questions.map((question) => new Field(root.querySelector(`[data-question="${CSS.escape(question.key)}"]`), question));
+    this.root = root;
+    root.addEventListener("change", () => this.update());
+    root.addEventListener("input", () => this.update());
+  }
+
+  /* The answers of the questions that are shown, in order: a hidden question's answer does not count, nor open another. */
+  answers() {
+    const answers = {};
+    for (const field of this.fields) {
+      if (!holds(field.question.show_if, answers)) continue;
+      const value = field.value();
+      if (value !== null) answers[field.key] = value;
+    }
+    return answers;
+  }
+
+  update() {
+    const answers = {};
+    for (const field of this.fields) {
+      const shown = holds(field.question.show_if, answers);
+      field.root.hidden = !shown;
+      if (!shown) continue;
+      const value = field.value();
+      if (value !== null) {
+        answers[field.key] = value;
+        field.say("");
+      }
+    }
+  }
+
+  /* The first question that still needs an answer, told to the person; null when all is well. */
+  missing() {
+    const answers = this.answers();
+    let first = null;
+    for (const field of this.fields) {
+      const lacks = field.shown && field.question.required && !(field.key in answers);
+      field.say(lacks ? this.required : "");
+      if (lacks) first ??= field;
+    }
+    return first;
+  }
+
+  refuse(fields) {
+    for (const field of this.fields) if (fields[field.key]) field.say(String(fields[field.key]));
+  }
+
+  reset(assignment, answers = {}) {
+    for (const field of this.fields) {
+      field.set(answers[field.key] ?? null);
+      field.shuffle(assignment);
+    }
+    this.update();
+    this.root.scrollTop = 0;
+  }
+
+  get boxes() {
+    return this.fields.map((field) => field.boxes).filter(Boolean);
+  }
+}

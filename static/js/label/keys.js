@@ -1,0 +1,58 @@
+/* The keyboard: digits choose, Enter sends, single letters do the rest. Nothing is taken from a person who types text. */
+export function listen({ page, form, submit, undo, isBusy }) {
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (document.querySelector("dialog[open]")) return;
+    const typing = event.target.closest?.("textarea, select, input:not([type=radio], [type=checkbox])");
+    if (event.key === "Enter" && !event.shiftKey && !event.target.closest?.("textarea, button, a, summary, select")) {
+      event.preventDefault();
+      submit();
+      return;
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return void submit();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) {
+      if (!typing && (event.ctrlKey || event.metaKey) && event.key === "z" && !form.boxes.length) {
+        event.preventDefault();
+        undo();
+      }
+      return;
+    }
+    if (act(event)) event.preventDefault();
+  });
+
+  function act(event) {
+    const key = event.key.toLowerCase();
+    if (key === "u") return void undo() ?? true;
+    if (key === "?") return open("keys");
+    if (key === "i") return open("instructions");
+    if (key === "s") {
+      page.skip.open = !page.skip.open;
+      page.skip.querySelector(page.skip.open ? ".item" : "summary").focus();
+      return true;
+    }
+    return isBusy() ? false : choose(key, event.target);
+  }
+
+  function open(id) {
+    document.getElementById(id)?.showModal();
+    return true;
+  }
+
+  /* The question with the focus, else the first one that shows and has no answer yet, else the last with such a key. */
+  function choose(key, target) {
+    const holders = form.fields.filter((field) => field.shown && find(field, key));
+    const field =
+      holders.find((one) => one.root.contains(target)) ?? holders.find((one) => one.value() === null || one.kind === "multiple_choice") ?? holders.at(-1);
+    if (!field) return false;
+    find(field, key).click();
+    return true;
+  }
+
+  function find(field, key) {
+    const alias = { y: "1", n: "2" }[key];
+    return (
+      field.root.querySelector(`[data-key="${CSS.escape(key)}"]`) ??
+      (field.kind === "yes_no" && alias ? field.root.querySelector(`[data-key="${alias}"]`) : null)
+    );
+  }
+}

@@ -1,0 +1,94 @@
+/* Answers wait here, on the device, until the server has them: a lost connection or a closed tab loses nothing.
+   Sending the same answer twice is harmless: the server stores one judgment for an assignment. */
+const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
+
+export class Outbox {
+  #key;
+  #send;
+  #onChange;
+  #onRefused;
+  #running = false;
+  #failures = 0;
+  #timer = null;
+
+  /* `send(item)` resolves to "done", "refused" (give up on it) or "retry"; a rejection is a "retry". */
+  constructor(key, { send, onChange = () => {}, onRefused = () => {} }) {
+    this.#key = key;
+    this.#send = send;
+    this.#onChange = onChange;
+    this.#onRefused = onRefused;
+    addEventListener("online", () => this.flush(true));
+    document.addEventListener("visibilitychange", () => document.hidden || this.flush(true));
+  }
+
+  items() {
+    try {
+      return JSON.parse(localStorage.getItem(this.#key) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  #save(items) {
+    if (items.length) localStorage.setItem(this.#key, JSON.stringify(items));
+    else localStorage.removeItem(this.#key);
+    this.#onChange({ waiting: items.length, failing: this.#failures > 0 });
+  }
+
+  push(item) {
+    this.#save([...this.items().filter((other) => other.id !== item.id), item]);
+    this.flush();
+  }
+
+  /* Take an answer back before it was sent; null when it has gone already. */
+  take(id) {
+    const items = this.items();
+    const item = items.find((other) => other.id === id) ?? null;
+    if (!item || (this.#running && items[0].id === id && this.#failures === 0)) return null;
+    this.#save(items.filter((other) => other.id !== id));
+    return item;
+  }
+
+  async flush(now = false) {
+    if (now) clearTimeout(this.#timer);
+    if (this.#running || !this.items().length) return;
+    this.#running = true;
+    try {
+      for (let items = this.items(); items.length; items = this.items()) {
+        if (!(await this.#deliver(items[0]))) break;
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #deliver(item) {
+    let outcome;
+    try {
+      outcome = await this.#send(item);
+    } catch {
+      outcome = { state: "retry" };
+    }
+    if (outcome.state === "retry") {
+      const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
+      this.#failures += 1;
+      this.#onChange({ waiting: this.items().length, failing: true });
+      this.#timer = setTimeout(() => this.flush(), pause);
+      return false;
+    }
+    this.#failures = 0;
+    this.#save(this.items().filter((other) => other.id !== item.id));
+    if (outcome.state === "refused") this.#onRefused(item, outcome.message);
+    return true;
+  }
+
+  /* Resolves when all is sent, or after `limit` milliseconds; true when all is sent. */
+  async drained(limit = 10_000) {
+    const end = performance.now() + limit;
+    while (this.items().length && performance.now() < end) {
+      this.flush();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return !this.items().length;
+  }
+}
