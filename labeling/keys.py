@@ -51,6 +51,14 @@ def create_key(
     return row, key
 
 
+def replace_key(*, row: ApiKey) -> tuple[ApiKey, str]:
+    """Give the key another text; the old one stops at once. The second value is the only copy of the new one."""
+    key = secrets.token_urlsafe(32)
+    row.prefix, row.digest, row.last_used_at = key[:8], digest(key), None
+    row.save(update_fields=["prefix", "digest", "last_used_at"])
+    return row, key
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """``Authorization: Token <key>``; ``request.auth`` becomes the ApiKey row."""
 

@@ -5,6 +5,7 @@ One file a theme; import the verbs from here.
 
 from __future__ import annotations
 
+from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.golds import remove_gold, set_gold
 from labeling.services.images import add_images, delete_images, import_images
@@ -26,11 +27,13 @@ from labeling.services.tasks import open_more, open_task_for, raise_priority, re
 __all__ = [
     "add_images",
     "add_member",
+    "appeal_pause",
     "change_member",
     "change_project",
     "claim_assignment",
     "claim_leases",
     "create_project",
+    "decide_appeal",
     "decide_task",
     "delete_images",
     "delete_project",

@@ -25,7 +25,7 @@ def icon(name: str, classes: str = "") -> SafeString:
 def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, Any]:
     """``{% field form.name %}``: label, control, help and errors, tied together for screen readers."""
     widget = bound.field.widget
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str | bool] = {}
     described = [f"{bound.id_for_label}_help"] if (help_text or bound.help_text) else []
     if bound.errors:
         attributes["aria-invalid"] = "true"

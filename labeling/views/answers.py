@@ -16,7 +16,7 @@ MOST_ROWS = 1000
 
 
 def from_form(questions: Iterable[Asked], data: QueryDict) -> dict[str, Any]:
-    """Answers by question; one that was left empty is absent. What cannot be read is passed on for the check to refuse."""
+    """Answers by question, without those left empty. What cannot be read is passed on, for the check to refuse."""
     found = {question.key: _answer(question, data) for question in questions}
     return {key: answer for key, answer in found.items() if answer is not None}
 
@@ -40,7 +40,9 @@ def _single_choice(question: Asked, data: QueryDict, name: str) -> Any:
     choices = question.options.get("choices", [])
     keys = {choice["key"] for choice in choices}
     names = {choice["name"].casefold(): choice["key"] for choice in choices}
-    known = [text if text in keys else names[text.casefold()] for text in texts if text in keys or text.casefold() in names]
+    known = [
+        text if text in keys else names[text.casefold()] for text in texts if text in keys or text.casefold() in names
+    ]
     return known[-1] if known else texts[-1]
 
 
@@ -64,11 +66,12 @@ def _text(question: Asked, data: QueryDict, name: str) -> Any:
 
 def _boxes(question: Asked, data: QueryDict, name: str) -> Any:
     """The editor's JSON when there is one, else the rows of number fields; a row without numbers is no box."""
-    if f"{name}.json" in data:
+    drawn = data.get(f"{name}.json")
+    if drawn is not None:
         try:
-            boxes = json.loads(data[f"{name}.json"] or "[]")
+            boxes = json.loads(drawn or "[]")
         except ValueError:
-            boxes = data[f"{name}.json"]
+            boxes = drawn
     else:
         rows = (_row(question, data, f"{name}.{index}") for index in range(MOST_ROWS) if f"{name}.{index}.x" in data)
         boxes = [row for row in rows if row is not None]

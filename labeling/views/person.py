@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import keys, services
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, Profile, Project
-from labeling.views.worker import project_to_label
+from labeling.views.worker import own_id, project_to_label
 
 LANGUAGES = [
     ("ar", "العربية"),
@@ -63,7 +63,7 @@ class ProfileForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     """Languages, record and earnings by project, and the person's API keys."""
-    row, _created = Profile.objects.get_or_create(user_id=request.user.pk)
+    row, _created = Profile.objects.get_or_create(user_id=own_id(request))
     initial = {"languages": row.languages, "about": row.about}
     form = ProfileForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -75,14 +75,14 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 
 def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") -> HttpResponse:
-    members = Membership.objects.filter(user_id=request.user.pk).select_related("project").order_by("project__name")
+    members = Membership.objects.filter(user_id=own_id(request)).select_related("project").order_by("project__name")
     context = {
         "form": form,
         "members": members,
         "earned": sum(member.earned for member in members),
         "judgments": sum(member.judgment_count for member in members),
         "seconds": sum(member.seconds for member in members),
-        "keys": ApiKey.objects.filter(user_id=request.user.pk).select_related("project").order_by("-id"),
+        "keys": ApiKey.objects.filter(user_id=own_id(request)).select_related("project").order_by("-id"),
         "scopes": keys.SCOPES,
         "new_key": new_key,
         "languages": settings.LANGUAGES,
@@ -95,20 +95,20 @@ def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") ->
 def make_key(request: HttpRequest) -> HttpResponse:
     """Make a key, or make one anew in the place of an old one; its text is on this page and never again."""
     scopes = tuple(scope for scope in keys.SCOPES if scope in request.POST.getlist("scopes")) or keys.SCOPES
-    old = ApiKey.objects.filter(user_id=request.user.pk, pk=request.POST.get("replace") or 0).first()
+    old = ApiKey.objects.filter(user_id=own_id(request), pk=request.POST.get("replace") or 0).first()
     user: Any = request.user
     if old is not None:
         _row, text = keys.replace_key(row=old)
     else:
         _row, text = keys.create_key(user=user, name=request.POST.get("name", "")[:100], scopes=scopes)
-    row, _created = Profile.objects.get_or_create(user_id=request.user.pk)
+    row, _created = Profile.objects.get_or_create(user_id=own_id(request))
     return _profile_page(request, ProfileForm(initial={"languages": row.languages, "about": row.about}), text)
 
 
 @login_required
 @require_POST
 def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
-    get_object_or_404(ApiKey, pk=key_id, user_id=request.user.pk).delete()
+    get_object_or_404(ApiKey, pk=key_id, user_id=own_id(request)).delete()
     messages.success(request, _("The key works no longer."))
     return redirect("profile")
 
@@ -160,7 +160,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 def appeal(request: HttpRequest, slug: str) -> HttpResponse:
     """A paused worker's word against the pause."""
     project = project_to_label(request, slug)
-    member = get_object_or_404(Membership, project=project, user_id=request.user.pk)
+    member = get_object_or_404(Membership, project=project, user_id=own_id(request))
     try:
         services.appeal_pause(member=member, text=request.POST.get("text", ""))
         messages.success(request, _("Your appeal was sent."))

@@ -85,4 +85,12 @@ def _words() -> dict[str, str]:
         "delete": _("Delete"),
         "category": _("Category"),
         "boxes_count": _("%s boxes"),
+        "stage": _("Image with boxes. n makes a new box, arrow keys move it, question mark lists all keys."),
+        "tools": _("Box tools"),
+        "new_box": _("New box (n)"),
+        "undo": _("Undo (Ctrl+Z)"),
+        "redo": _("Redo (Ctrl+Shift+Z)"),
+        "zoom_in": _("Zoom in (+)"),
+        "zoom_out": _("Zoom out (-)"),
+        "whole": _("Whole image (f)"),
     }

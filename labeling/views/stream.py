@@ -42,7 +42,7 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
         assignment, given = services.undo_last(project=project, worker=request.user)
     except CrowdtuneError as refusal:
         return _refused(refusal)
-    task = _find(project, request.user.pk, assignment.pk)
+    task = _find(project, assignment.worker_id, assignment.pk)
     return JsonResponse({"task": task, "answers": given})
 
 

@@ -1,4 +1,4 @@
-"""What a worker sees: the projects to label in, and the stream of tasks of one. Works as plain forms; label.js adds to it.
+"""What a worker sees: the projects to label in, and the stream of tasks of one. Plain forms, to which label.js adds.
 
 Each page shows one lease. An answer is a POST that redirects to the page again, which then shows the next lease.
 """
@@ -39,7 +39,7 @@ def projects(request: HttpRequest) -> HttpResponse:
     """Every project that this person may label in: joined ones first, then open ones."""
     members = {
         member.project_id: member
-        for member in Membership.objects.filter(user_id=request.user.pk).select_related("project")
+        for member in Membership.objects.filter(user_id=own_id(request)).select_related("project")
     }
     visible = list(visible_projects(request.user).select_related("owner").order_by("name")[:500])
     joined = [(project, members[project.pk]) for project in visible if project.pk in members]
@@ -60,7 +60,7 @@ def projects(request: HttpRequest) -> HttpResponse:
 def stream(request: HttpRequest, slug: str) -> HttpResponse:
     """The next task of the project; a POST answers, skips or takes back, and comes back here."""
     project = project_to_label(request, slug)
-    member = Membership.objects.filter(project=project, user_id=request.user.pk).first()
+    member = Membership.objects.filter(project=project, user_id=own_id(request)).first()
     if member is None:
         return render(request, "labeling/intro.html", {"project": project})
     if request.method == "POST":
@@ -82,8 +82,13 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 def read_warning(request: HttpRequest, slug: str) -> HttpResponse:
     """The worker has read a rule's message."""
     project = project_to_label(request, slug)
-    Membership.objects.filter(project=project, user_id=request.user.pk).update(warning="")
+    Membership.objects.filter(project=project, user_id=own_id(request)).update(warning="")
     return redirect("label-project", slug=slug)
+
+
+def own_id(request: HttpRequest) -> int:
+    """The signed-in person's id; the decorator above each view has seen to it that there is one."""
+    return int(request.user.pk or 0)
 
 
 def project_to_label(request: HttpRequest, slug: str) -> Project:
