@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from labeling.owner_urls import owner_pages
-from labeling.views import home, person, stream, worker
+from labeling.views import home, media, person, stream, worker
 
 worker_pages: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("media/<str:signature>/<path:name>", media.media, name="media"),
     path("profile/", person.profile, name="profile"),
     path("profile/keys/", person.make_key, name="key-new"),
     path("profile/keys/<int:key_id>/delete/", person.delete_key, name="key-delete"),

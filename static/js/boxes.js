@@ -1,5 +1,6 @@
 /* The boxes editor: Annotorious draws the boxes, panzoom moves the view, and between them this module owns what a box is,
    where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. */
+import "./boxes/environment.js";
 import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
 import { contains, fromCorners, moved, resized, rounded, typed } from "./boxes/geometry.js";
 import { listen } from "./boxes/gestures.js";
