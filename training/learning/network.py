@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,15 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
         "bgr": False,
     },
     "caffe": {"scale": 1.0, "mean": (103.939, 116.779, 123.68), "bgr": True},
+    # EfficientNet (the first) normalises inside, but only weights="imagenet" adds the division by the root of the
+    # deviation that its published weights need; passing a path leaves it out. Here it is, moved in front.
+    "efficientnet": {
+        "scale": tuple(math.sqrt(d) for d in (0.229, 0.224, 0.225)),
+        "mean": tuple(
+            255 * m * (1 - math.sqrt(d)) for m, d in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)
+        ),
+        "bgr": False,
+    },
     "bgr": {"scale": 1.0, "mean": (104.0, 117.0, 123.0), "bgr": True},
 }
 
@@ -62,7 +71,9 @@ def _load_own(model: Any, path: Path | None) -> None:
         with np.load(path, allow_pickle=False) as arrays:
             load_into(model, dict(arrays))
     else:
-        model.load_weights(str(path), skip_mismatch=False)
+        from training.learning.historic import load_by_name  # defines Keras layers
+
+        load_by_name(model, path)
 
 
 def preprocess(x: Any, name: str) -> Any:
@@ -92,22 +103,15 @@ def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | N
     if cut is None:
         outputs = keras.layers.GlobalAveragePooling2D(name="pooled")(base(x, training=False))
     else:
-        front = keras.Model(base.inputs, base.get_layer(cut).output)
+        front = keras.Model(base.inputs, cut_tensor(base, cut))
         outputs = front(x, training=False)
     return keras.Model(inputs, outputs, name="trunk")
 
 
-def layers_behind(base: Any, cut: str) -> Sequence[Any]:
-    """Layers of ``base`` that depend on the output of ``cut``, in topological order."""
-    reached = {base.get_layer(cut).name}
-    behind = []
-    for layer in base.layers:
-        sources = {parent.name for node in layer._inbound_nodes for parent in _parents(node)}
-        if layer.name not in reached and sources & reached:
-            reached.add(layer.name)
-            behind.append(layer)
-    return behind
+def cut_tensor(base: Any, cut: str) -> Any:
+    """The tensor at a boundary: the output of the layer ``cut``, or, for ``<layer``, the input of that layer.
 
-
-def _parents(node: Any) -> Sequence[Any]:
-    return [keras_tensor._keras_history.operation for keras_tensor in node.input_tensors]
+    The second form is for blocks that begin after a layer without a name of its own (``add_10`` is called so only in
+    the first model of a process).
+    """
+    return base.get_layer(cut[1:]).input if cut.startswith("<") else base.get_layer(cut).output

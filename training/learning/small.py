@@ -32,7 +32,7 @@ BLOCKS = (
 STAGES = ("stage1_b", "stage2_b", "stage3_c", "stage4_c")
 
 
-def build_small(*, norm: bool = False, size: int = SIZE, **_: Any) -> Any:
+def build_small(*, norm: bool = False, size: int | None = SIZE, **_: Any) -> Any:
     """The convolutional base in Keras: float32 ``[n, size, size, 3]`` in -1..1 -> ``[n, size/32, size/32, 512]``.
 
     Args:

@@ -1,0 +1,99 @@
+"""Pictures -> features, each once, ever: what is missing in the store is decoded, embedded and put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from training.learning.augment import Augmentation, view, view_key
+from training.learning.errors import Cancelled
+from training.learning.features import FeatureStore
+from training.learning.trunk import Trunk
+
+BATCH = 32
+
+Read = Callable[[int], np.ndarray]
+Progress = Callable[[dict[str, Any]], bool | None]
+
+
+def embed_missing(
+    store: FeatureStore, trunk: Trunk, shas: Sequence[str], read: Read, *, views: int = 0,
+    augmentation: Augmentation | None = None, progress: Progress | None = None, batch: int = BATCH,
+) -> int:  # fmt: skip
+    """Make sure that the store has every picture (and ``views`` augmented views of it).
+
+    Decoding the next pictures overlaps with embedding these; memory does not grow with the number of pictures.
+
+    Args:
+        shas: SHA-256 of the image files.
+        read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.imaging.pixels of the file). Called only for
+            what is missing, from several threads.
+        views: Augmented views of each picture, besides itself.
+        progress: Called after each batch with stage "features", done and of (in pictures); False cancels.
+
+    Returns:
+        How many embeddings were computed.
+
+    Raises:
+        Cancelled: what was embedded so far is kept.
+    """
+    rule = augmentation or Augmentation()
+    wanted = [i for i, complete in enumerate(_complete(store, shas, views, rule)) if not complete]
+    made = 0
+    with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
+        ahead = pool.submit(_decode, wanted[:batch], shas, read, views, rule) if wanted else None
+        for start in range(0, len(wanted), batch):
+            assert ahead is not None
+            keys, pictures = ahead.result()
+            rest = wanted[start + batch : start + 2 * batch]
+            ahead = pool.submit(_decode, rest, shas, read, views, rule) if rest else None
+            store.put(keys, trunk.embed(pictures))
+            made += len(keys)
+            done = min(start + batch, len(wanted))
+            if progress and progress({"stage": "features", "done": done, "of": len(wanted)}) is False:
+                raise Cancelled(f"Cancelled after {done} of {len(wanted)} images; their features are kept.")
+    return made
+
+
+def _complete(store: FeatureStore, shas: Sequence[str], views: int, rule: Augmentation) -> np.ndarray:
+    complete = (
+        store.get(shas)[1] if len(shas) <= 4096 else np.concatenate([found for _, found in store.batches(shas, 4096)])
+    )
+    for index in range(views):
+        complete = complete & store.has([view_key(sha, index, rule) for sha in shas])
+    return complete
+
+
+def _decode(
+    at: Sequence[int], shas: Sequence[str], read: Read, views: int, rule: Augmentation
+) -> tuple[list[str], np.ndarray]:
+    keys, pictures = [], []
+    for i in at:
+        picture = read(i)
+        keys.append(shas[i])
+        pictures.append(picture)
+        for index in range(views):
+            keys.append(view_key(shas[i], index, rule))
+            pictures.append(view(picture, shas[i], index, rule))
+    return keys, np.stack(pictures)
+
+
+def gather(
+    store: FeatureStore, shas: Sequence[str], *, views: int = 0, augmentation: Augmentation | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features for training: of each picture, then of each of its views that is there.
+
+    Returns:
+        float32 ``[m, dim]`` and int ``[m]``: which of ``shas`` the row belongs to. Weigh each row by 1 / (views + 1).
+    """
+    rule = augmentation or Augmentation()
+    features, found = store.get(shas)
+    rows, owners = [features[found]], [np.flatnonzero(found)]
+    for index in range(views):
+        more, there = store.get([view_key(sha, index, rule) for sha in shas])
+        rows.append(more[there])
+        owners.append(np.flatnonzero(there))
+    return np.concatenate(rows), np.concatenate(owners)

@@ -1,0 +1,119 @@
+"""Retraining the last block: Yosinski et al. 2014 (arXiv:1411.1792), cheap because what lies before the cut is cached.
+
+The trunk runs once per picture and its activations at the cut are kept; each epoch runs the block behind it only. It
+starts from the head that extraction found (a random one would wreck the block first), at a low rate, with batch
+normalisation in inference mode (its statistics are ImageNet's, a small batch's would be noise). Epoch 0, the extraction
+model itself, takes part: the outcome is never worse on the validation part than what it started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras  # imported by the trainer's process only
+import numpy as np
+
+from training.learning.backbones import Backbone
+from training.learning.dense import Head
+from training.learning.errors import TooLittleData
+from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs, predict_logits
+from training.learning.network import build, cut_tensor, preprocess
+from training.learning.weights import Weights
+
+__all__ = ["LoopOptions", "Part", "build_tail", "fine_tune", "predict_logits", "too_little", "whole_model"]
+
+MIN_PER_CATEGORY, MIN_IMAGES = 15, 60
+
+
+def too_little(backbone: Backbone, counts: Mapping[str, int]) -> str:
+    """Why fine-tuning is refused, "" where it is not: then train by feature extraction instead.
+
+    Args:
+        counts: Training images of each category.
+    """
+    if not backbone.cut:
+        return f"{backbone.title} has no single place to cut its last block off; it is used by feature extraction."
+    total, least = sum(counts.values()), min(counts.values(), default=0)
+    if least < MIN_PER_CATEGORY or total < MIN_IMAGES:
+        return (
+            f"Fine-tuning needs {MIN_IMAGES} training images and {MIN_PER_CATEGORY} in each category; there are "
+            f"{total}, and {least} in the smallest. With fewer, the last block learns the images by heart."
+        )
+    return ""
+
+
+def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None = None) -> Any:
+    """Activations at the cut -> logits: the last block, pooling, and the trained head, with Keras' layers.
+
+    What lies behind the cut is trainable but for batch normalisation; so are the head's dense layers.
+    """
+    base = build(backbone, weights)
+    tensor = cut_tensor(base, cut or backbone.cut)
+    tail = keras.Model(tensor, base.output, name="last_block")
+    for layer in tail._flatten_layers():
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    inputs = keras.Input(tensor.shape[1:], name="activations")
+    x = keras.layers.GlobalAveragePooling2D(name="pooled")(tail(inputs))
+    standardise = keras.layers.Normalization(mean=head.mean, variance=np.square(head.scale), name="standardise")
+    x = standardise(x)
+    denses = []
+    for index, (W, _) in enumerate(head.layers):
+        activation = None if index == len(head.layers) - 1 else "relu"
+        denses.append(keras.layers.Dense(W.shape[1], activation=activation, name=f"dense{index}"))
+        x = denses[-1](x)
+    model = keras.Model(inputs, x, name="tail")
+    for dense, (W, b) in zip(denses, head.layers, strict=True):
+        dense.set_weights([W, b])
+    return model
+
+
+def fine_tune(
+    backbone: Backbone,
+    weights: Weights,
+    head: Head,
+    train: Part,
+    validation: Part,
+    *,
+    cut: str | None = None,
+    options: LoopOptions | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Retrain what lies behind the cut.
+
+    Args:
+        backbone, weights: The pretrained network, as it was exported for the trunk at the cut.
+        head: What extraction found on the pooled features.
+        train, validation: Rows are activations at the cut, float32 ``[m, h, w, c]``.
+        cut: Another boundary than the backbone's own, for instance an earlier layer.
+        checkpoint: See ``keras_loop.fit_epochs``.
+
+    Returns:
+        The tail (Keras: activations -> logits) with its best weights, and the history.
+
+    Raises:
+        TooLittleData: fewer than two pictures to train on, or none to validate on.
+    """
+    if len(train) < 2 or not len(validation):
+        raise TooLittleData(
+            f"Fine-tuning needs training and validation images; got {len(train)} and {len(validation)}."
+        )
+    keras.utils.set_random_seed(seed)
+    model = build_tail(backbone, weights, head, cut)
+    history = fit_epochs(
+        model, train, validation, options or LoopOptions(), seed=seed, progress=progress, checkpoint=checkpoint
+    )
+    return model, history
+
+
+def whole_model(backbone: Backbone, weights: Weights, tail: Any, temperature: float, cut: str | None = None) -> Any:
+    """uint8 pictures -> calibrated probabilities, all in Keras: the reference of the exported version."""
+    base = build(backbone, weights)
+    front = keras.Model(base.inputs, cut_tensor(base, cut or backbone.cut))
+    inputs = keras.Input((backbone.size, backbone.size, 3), dtype="uint8", name="images")
+    logits = tail(front(preprocess(inputs, backbone.preprocessing), training=False), training=False)
+    scaled = keras.layers.Rescaling(1.0 / temperature)(logits)
+    return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(scaled), name="classifier")
