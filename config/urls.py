@@ -9,12 +9,16 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from config import health, metrics
 from inference import urls as inference_urls
 from labeling import urls as labeling_urls
+from labeling.api.extensions import ProjectExtension
 from training import urls as training_urls
 
 handler400 = "config.handlers.bad_request"
 handler403 = "config.handlers.permission_denied"
 handler404 = "config.handlers.page_not_found"
 handler500 = "config.handlers.server_error"
+
+# Fields of a project's body that higher rooms keep, handed down so that labeling need not know the rooms.
+PROJECT_EXTENSIONS: list[ProjectExtension] = []
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -26,7 +30,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     # The page and its script are two answers, so that no script is inline.
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
-    path("api/v1/", include(labeling_urls.api_urlpatterns)),
+    path("api/v1/", include(labeling_urls.api_urlpatterns(PROJECT_EXTENSIONS))),
     path("api/v1/", include(training_urls.api_urlpatterns)),
     path("api/v1/", include(inference_urls.api_urlpatterns)),
     path("v2", include(inference_urls.v2_urlpatterns)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 
 from labeling import jobs, leases, spending
-from labeling.importing import ingest
+from labeling.importing import ingest, said
 
 MINUTE = 60_000
 
@@ -13,6 +13,11 @@ MINUTE = 60_000
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def import_images(job_id: str) -> None:
     jobs.run(job_id, ingest.run)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def import_judgments(job_id: str) -> None:
+    jobs.run(job_id, said.run)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)

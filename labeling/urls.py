@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.urls import URLPattern, URLResolver
 
+from labeling.api.extensions import ProjectExtension
+from labeling.api.routes import routes
 from labeling.page_urls import pages
 
-api_urlpatterns: list[URLPattern | URLResolver] = []
-urlpatterns = pages
+
+def api_urlpatterns(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
+    """This room's API; ``extensions`` are the fields of a project that higher rooms keep."""
+    return routes(extensions)
+
+
+urlpatterns: list[URLPattern | URLResolver] = pages

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from labeling.jobs import Report
 from labeling.models import Image, Job, Project
 
 BATCH = 24
+BATCH_BYTES = 48 * 2**20
 THREADS = 2
 
 
@@ -45,7 +46,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     waiting = itertools.islice(sources.items(arguments), position, None)
     try:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
-            while batch := list(itertools.islice(waiting, BATCH)):
+            for batch in batches(waiting):
                 ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
                 position += len(batch)
                 with transaction.atomic():
@@ -59,6 +60,18 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             raise
     sources.clean(job.pk)
     return {**counts, "refused": report.result.get("refused", 0)}
+
+
+def batches(items: Iterable[sources.Item]) -> Iterator[list[sources.Item]]:
+    """At most BATCH items and about BATCH_BYTES of what they hold in memory."""
+    batch: list[sources.Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) >= BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def prepare(project_id: int, item: sources.Item) -> Ready:

@@ -21,10 +21,14 @@ SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".
 
 @dataclass(frozen=True)
 class Item:
-    """One file: ``read`` returns its bytes, or raises a CrowdtuneError that says why not."""
+    """One file: ``read`` returns its bytes, or raises a CrowdtuneError that says why not.
+
+    ``size`` is what it holds in memory already: members of an archive are read in its order.
+    """
 
     name: str
     read: Callable[[], bytes]
+    size: int = 0
 
 
 def spool_folder(job_id: Any) -> str:
@@ -41,7 +45,21 @@ def archive(arguments: dict[str, Any]) -> Iterator[Item]:
     """Members of an uploaded zip or tar."""
     with _seekable(arguments["archive"]["spool"]) as file:
         for member in archives.members(file, most_bytes=MAX_BYTES):
-            yield Item(member.name, member.read)
+            yield _read_now(member)
+
+
+def _read_now(member: archives.Member) -> Item:
+    try:
+        data = member.read()
+    except archives.MemberRefused as error:
+        refusal = error
+    else:
+        return Item(member.name, lambda: data, len(data))
+
+    def refuse() -> bytes:
+        raise refusal
+
+    return Item(member.name, refuse)
 
 
 def urls(arguments: dict[str, Any]) -> Iterator[Item]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.golds import remove_gold, set_gold
-from labeling.services.images import add_images, delete_images, import_images
-from labeling.services.judging import preview_right, submit_judgment, undo_last
+from labeling.services.images import add_images, delete_images, import_images, import_judgments
+from labeling.services.judging import feedback, preview_right, submit_judgment, undo_last
 from labeling.services.members import (
     add_member,
     change_member,
@@ -38,7 +38,9 @@ __all__ = [
     "delete_images",
     "delete_project",
     "ensure_member",
+    "feedback",
     "import_images",
+    "import_judgments",
     "join_by_invite",
     "open_more",
     "open_task_for",

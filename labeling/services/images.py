@@ -14,6 +14,7 @@ from django.db.models import F
 
 from labeling import audit, goldmarks, jobs
 from labeling.actors import import_images as import_actor
+from labeling.actors import import_judgments as judgments_actor
 from labeling.errors import CrowdtuneError
 from labeling.importing import ingest, sources
 from labeling.models import Image, Job, Judgment, Project, Task
@@ -67,8 +68,22 @@ def import_images(
     )
 
 
+def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:
+    """Start importing judgments made elsewhere from a CSV or JSONL file; see ``labeling.importing.said``."""
+    job_id = uuid.uuid4()
+    return jobs.start(
+        project=project,
+        kind="import_judgments",
+        arguments={"file": _spool(job_id, 0, file)},
+        requested_by=user if getattr(user, "pk", None) else None,
+        actor=judgments_actor,
+        job_id=job_id,
+    )
+
+
 def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]:
     """Move an upload into storage: from its temporary file it is renamed, not copied."""
+    file.open()
     name = default_storage.save(f"{sources.spool_folder(job_id)}/{number:06d}", file)
     file.close()
     return {"name": file.name or f"file {number + 1}", "spool": name}

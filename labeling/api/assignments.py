@@ -1,0 +1,238 @@
+"""The worker's calls: claim the next task, answer, skip, give back, take back. The paths that everyone waits on."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import leases, services, storage, survey
+from labeling.api.base import ProjectView, parsed
+from labeling.leases import Lease
+from labeling.models import Assignment, Judgment, Project
+
+
+class ClaimSerializer(serializers.Serializer):
+    hold = serializers.IntegerField(
+        min_value=1, max_value=10, default=1, help_text="How many leases to hold at once; the others are in `held`."
+    )
+
+
+class ShownImageSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    url = serializers.CharField()
+    width = serializers.IntegerField(help_text="Natural pixels, after EXIF transposition: the space of boxes.")
+    height = serializers.IntegerField()
+
+
+class UpcomingSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    url = serializers.CharField()
+
+
+class ShownQuestionSerializer(serializers.Serializer):
+    key = serializers.CharField()
+    kind = serializers.CharField()
+    prompt = serializers.CharField()
+    help_text: Any = serializers.CharField()
+    required: Any = serializers.BooleanField()
+    options = serializers.DictField()
+    choices = serializers.ListField(
+        child=serializers.DictField(), allow_null=True, help_text="null when there are too many: search `categories/`"
+    )
+    choice_count = serializers.IntegerField()
+    show_if = serializers.JSONField(allow_null=True)
+
+
+class AssignmentSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    project = serializers.CharField()
+    task = serializers.IntegerField()
+    stage = serializers.CharField()
+    payload = serializers.DictField(help_text="What the stage shows beside the image: boxes to verify, a suggestion.")
+    image = ShownImageSerializer()
+    survey_version = serializers.IntegerField()
+    questions = ShownQuestionSerializer(many=True)
+    expires_at = serializers.DateTimeField()
+    prefetch = UpcomingSerializer(many=True, help_text="Images that will probably be next, to load ahead.")
+    held = serializers.ListField(child=serializers.DictField(), help_text="Further leases, when `hold` asked for them.")
+
+
+class SubmitSerializer(serializers.Serializer):
+    answers = serializers.DictField(help_text="Question key -> answer, as the question's kind takes it.")
+    seconds = serializers.FloatField(required=False, allow_null=True, help_text="Active seconds on the task.")
+
+
+class ReasonSerializer(serializers.Serializer):
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
+
+
+class StateSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    state = serializers.CharField()
+
+
+class FeedbackSerializer(serializers.Serializer):
+    right = serializers.BooleanField()
+    expected = serializers.DictField()
+    explanation = serializers.CharField()
+
+
+class StoredSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    task = serializers.IntegerField()
+    answers = serializers.DictField()
+    seconds = serializers.FloatField(allow_null=True)
+    survey_version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    feedback = FeedbackSerializer(allow_null=True, help_text="In practice: whether it was right.")
+
+
+def shown(project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
+    """A lease as the worker's program gets it. By hand: a serializer would cost as much as the claim."""
+    prefetch = [{"id": other.image_id, "url": storage.file_url(other.display)} for other in others]
+    prefetch += [{"id": image["id"], "url": storage.file_url(image["display"])} for image in lease.upcoming]
+    return {
+        "id": str(lease.id),
+        "project": project.slug,
+        "task": lease.task_id,
+        "stage": lease.stage,
+        "payload": lease.payload,
+        "image": {
+            "id": lease.image_id,
+            "name": lease.image_name,
+            "url": storage.file_url(lease.display),
+            "width": lease.width,
+            "height": lease.height,
+        },
+        "survey_version": project.survey_version,
+        "questions": survey.current(project).public(lease.stage),
+        "expires_at": lease.expires_at,
+        "prefetch": prefetch[:3],
+        "held": [shown(project, other, []) for other in others],
+    }
+
+
+class AssignmentListView(ProjectView):
+    """Claim the next task. While a lease lives, the same one comes again."""
+
+    rights = {"POST": "label"}
+    throttle_classes = []
+
+    @extend_schema(
+        operation_id="claim_assignment",
+        tags=["labeling"],
+        request=ClaimSerializer,
+        responses={201: AssignmentSerializer, 204: OpenApiResponse(description="Nothing is left for this worker.")},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        hold = parsed(ClaimSerializer, request)["hold"] if request.data else 1
+        member = services.ensure_member(project=project, user=request.user)
+        found = services.claim_leases(project=project, member=member, hold=hold)
+        if not found:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(shown(project, found[0], found[1:]), status=status.HTTP_201_CREATED)
+
+
+class AssignmentView(APIView):
+    """One of your assignments."""
+
+    throttle_classes = []
+
+    @extend_schema(operation_id="read_assignment", tags=["labeling"], responses=StateSerializer)
+    def get(self, request: Request, assignment_id: uuid.UUID) -> Response:
+        row = Assignment.objects.filter(pk=assignment_id, worker_id=request.user.pk).first()
+        if row is None:
+            raise NotFound("There is no such assignment of yours.")
+        return Response({"id": str(row.pk), "state": row.state})
+
+
+class SubmitView(APIView):
+    """Answer a task. The same body again is answered 200 and stored once."""
+
+    throttle_classes = []
+
+    @extend_schema(
+        operation_id="submit_judgment",
+        tags=["labeling"],
+        request=SubmitSerializer,
+        responses={201: StoredSerializer, 200: StoredSerializer},
+    )
+    def post(self, request: Request, assignment_id: uuid.UUID) -> Response:
+        data: Any = request.data
+        if not isinstance(data, dict) or "answers" not in data:
+            parsed(SubmitSerializer, request)
+        judgment, created = services.submit_judgment(
+            assignment_id=assignment_id,
+            worker=request.user,
+            answers=data.get("answers"),
+            seconds=data.get("seconds"),
+        )
+        return Response(_stored(judgment), status=status.HTTP_201_CREATED if created else status.HTTP_200_OK)
+
+
+def _stored(judgment: Judgment) -> dict[str, Any]:
+    return {
+        "id": judgment.pk,
+        "task": judgment.task_id,
+        "answers": judgment.answers,
+        "seconds": judgment.seconds,
+        "survey_version": judgment.survey_version,
+        "created_at": judgment.created_at,
+        "feedback": services.feedback(judgment=judgment) if judgment.is_gold else None,
+    }
+
+
+class SkipView(APIView):
+    """Give the task back and not be asked about it again."""
+
+    throttle_classes = []
+
+    @extend_schema(
+        operation_id="skip_assignment", tags=["labeling"], request=ReasonSerializer, responses=StateSerializer
+    )
+    def post(self, request: Request, assignment_id: uuid.UUID) -> Response:
+        reason = parsed(ReasonSerializer, request)["reason"]
+        services.skip_assignment(assignment_id=assignment_id, worker=request.user, reason=reason)
+        return Response({"id": str(assignment_id), "state": Assignment.State.SKIPPED})
+
+
+class ReleaseView(APIView):
+    """Give the task back; it may come again."""
+
+    throttle_classes = []
+
+    @extend_schema(
+        operation_id="release_assignment", tags=["labeling"], request=ReasonSerializer, responses=StateSerializer
+    )
+    def post(self, request: Request, assignment_id: uuid.UUID) -> Response:
+        reason = parsed(ReasonSerializer, request)["reason"]
+        services.release_assignment(assignment_id=assignment_id, worker=request.user, reason=reason)
+        return Response({"id": str(assignment_id), "state": Assignment.State.RELEASED})
+
+
+class UndoSerializer(serializers.Serializer):
+    assignment = AssignmentSerializer()
+    answers = serializers.DictField()
+
+
+class UndoView(ProjectView):
+    """Take your last answer back: its task is leased to you again."""
+
+    rights = {"POST": "label"}
+
+    @extend_schema(operation_id="undo_judgment", tags=["labeling"], request=None, responses=UndoSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        assignment, answers = services.undo_last(project=project, worker=request.user)
+        held = leases.live(project_id=project.pk, worker_id=int(request.user.pk or 0))
+        lease = next(lease for lease in held if lease.id == assignment.pk)
+        return Response({"assignment": shown(project, lease, []), "answers": answers})

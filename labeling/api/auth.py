@@ -1,0 +1,52 @@
+"""Name and password for a key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import authenticate
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from labeling.api.base import parsed
+from labeling.errors import CrowdtuneError
+from labeling.keys import create_key
+
+LIFETIME = timedelta(days=30)
+
+
+class CredentialsSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=1000, trim_whitespace=False)
+
+
+class TokenSerializer(serializers.Serializer):
+    token = serializers.CharField(help_text="Shown once; send it as `Authorization: Token <token>`.")
+    expiry = serializers.DateTimeField()
+
+
+class TokenView(APIView):
+    """Exchange a name and a password for a key of 30 days. At most 20 tries a minute from one address."""
+
+    authentication_classes: list[type[BaseAuthentication]] = []
+    permission_classes = [AllowAny]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "auth"
+
+    @extend_schema(
+        operation_id="create_token", tags=["account"], auth=[], request=CredentialsSerializer, responses=TokenSerializer
+    )
+    def post(self, request: Request) -> Response:
+        given = parsed(CredentialsSerializer, request)
+        user: Any = authenticate(request._request, username=given["username"], password=given["password"])
+        if user is None:
+            raise CrowdtuneError("bad_credentials", "The name and the password do not belong together.", 401)
+        row, key = create_key(user=user, name="token", lifetime=LIFETIME)
+        return Response({"token": key, "expiry": row.expires_at})

@@ -1,0 +1,66 @@
+"""What the views of this room share: the project of the address, behind the right that the view needs."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from labeling import permissions
+from labeling.models import Project, Task
+from labeling.permissions import Right
+
+
+class ProjectView(APIView):
+    """A view under ``/projects/{slug}/``. ``rights`` maps a method to the right that it needs."""
+
+    rights: dict[str, Right] = {}
+
+    def project(self, request: Request, slug: str) -> Project:
+        """The project, when the caller has the right that this method needs."""
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise NotFound("There is no such project, or you are not a member of it.")
+        permissions.require(request.user, project, self.rights[str(request.method)])
+        return project
+
+    def task(self, request: Request, task_id: int) -> Task:
+        """A task by its own address, behind the right in its project."""
+        task = Task.objects.select_related("project", "image").filter(pk=task_id).first()
+        if task is None:
+            raise NotFound("There is no such task, or you may not see it.")
+        permissions.require(request.user, task.project, self.rights[str(request.method)])
+        return task
+
+    def page(
+        self,
+        request: Request,
+        rows: QuerySet[Any],
+        serializer: type[serializers.BaseSerializer],
+        ordering: str = "-id",
+    ) -> Response:
+        """One page of a list, by cursor, newest first."""
+        paginator = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
+        paginator.ordering = ordering
+        found = paginator.paginate_queryset(rows, request, view=self)
+        data = serializer(found, many=True, context={"request": request, "view": self}).data
+        return paginator.get_paginated_response(data)
+
+
+def parsed(serializer: type[serializers.Serializer], request: Request, **options: Any) -> dict[str, Any]:
+    """The body as the serializer reads it, or a refusal that names each field."""
+    reader = serializer(data=request.data, **options)
+    reader.is_valid(raise_exception=True)
+    return reader.validated_data
+
+
+class JobStartedSerializer(serializers.Serializer):
+    """Work was started: ask ``/api/v1/jobs/{job}/`` how it goes."""
+
+    job = serializers.UUIDField()

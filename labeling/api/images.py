@@ -1,0 +1,194 @@
+"""Images: sent, listed, deleted; and the jobs that bring them in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import jobs, permissions, services, storage
+from labeling.api.base import JobStartedSerializer, ProjectView
+from labeling.errors import CrowdtuneError
+from labeling.models import Image, Job
+from labeling.uploads import OnDisk
+
+
+class ImageSerializer(serializers.ModelSerializer):
+    url = serializers.SerializerMethodField()
+    thumbnail_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Image
+        fields = ["id", "name", "sha256", "width", "height", "byte_count", "url", "thumbnail_url", "created_at"]
+
+    def get_url(self, image: Image) -> str:
+        return storage.image_url(image)
+
+    def get_thumbnail_url(self, image: Image) -> str:
+        return storage.image_url(image, "thumbnail")
+
+
+class ImageFilter(filters.FilterSet):
+    name = filters.CharFilter("name", "icontains")
+    state = filters.CharFilter("tasks__state", distinct=True)
+    is_gold = filters.BooleanFilter("tasks__is_gold", distinct=True)
+
+    class Meta:
+        model = Image
+        fields = ["sha256"]
+
+
+class UploadSerializer(serializers.Serializer):
+    """Send one of the three; ``gold`` gives known answers by file name."""
+
+    files = serializers.ListField(child=serializers.FileField(), required=False)
+    archive = serializers.FileField(required=False, help_text="zip or tar (.gz, .bz2, .xz)")
+    gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}')
+
+
+class UrlsSerializer(serializers.Serializer):
+    urls = serializers.ListField(child=serializers.CharField(max_length=2000))
+    gold = serializers.DictField(required=False)
+
+
+class ImageListView(ProjectView):
+    """The project's images; send more."""
+
+    rights = {"GET": "view", "POST": "manage"}
+    parser_classes = [MultiPartParser, FormParser, JSONParser]
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        # Every file goes to disk as it comes in, however small: a thousand photographs must not meet in memory.
+        request.upload_handlers = [OnDisk(request)]
+        return super().initialize_request(request, *args, **kwargs)
+
+    @extend_schema(operation_id="list_images", tags=["images"], filters=True, responses=ImageSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Image.objects.filter(project=self.project(request, slug))
+        return self.page(request, ImageFilter(request.query_params, rows, request=request).qs, ImageSerializer)
+
+    @extend_schema(
+        operation_id="import_images",
+        tags=["images"],
+        request={"multipart/form-data": UploadSerializer, "application/json": UrlsSerializer},
+        responses={202: JobStartedSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        data: Any = request.data if isinstance(request.data, dict) else {}
+        urls = data.get("urls", ())
+        if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
+            raise CrowdtuneError("invalid", "urls must be a list of addresses.", fields={"urls": ["Expected a list."]})
+        job = services.import_images(
+            project=project,
+            user=request.user,
+            files=request.FILES.getlist("files"),
+            archive=request.FILES.get("archive"),
+            urls=urls,
+            gold=_gold(data.get("gold")),
+        )
+        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+
+
+def _gold(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value.strip() else None
+    except json.JSONDecodeError as error:
+        raise CrowdtuneError("bad_gold", f"gold must be JSON {{file name: answer}}: {error}.") from error
+
+
+class ImageDetailView(ProjectView):
+    """One image."""
+
+    rights = {"GET": "view", "DELETE": "manage"}
+
+    @extend_schema(operation_id="read_image", tags=["images"], responses=ImageSerializer)
+    def get(self, request: Request, slug: str, image_id: int) -> Response:
+        return Response(ImageSerializer(self._image(request, slug, image_id)).data)
+
+    @extend_schema(operation_id="delete_image", tags=["images"], responses={204: None})
+    def delete(self, request: Request, slug: str, image_id: int) -> Response:
+        image = self._image(request, slug, image_id)
+        services.delete_images(project=image.project, ids=[image.pk], user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _image(self, request: Request, slug: str, image_id: int) -> Image:
+        project = self.project(request, slug)
+        image = Image.objects.filter(project=project, pk=image_id).first()
+        if image is None:
+            raise NotFound("There is no such image in this project.")
+        return image
+
+
+class JobErrorSerializer(serializers.Serializer):
+    item = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+@extend_schema_field(JobErrorSerializer(many=True))
+class JobErrorsField(serializers.JSONField):
+    """What was refused, and why."""
+
+
+class JobSerializer(serializers.ModelSerializer):
+    errors: Any = JobErrorsField(read_only=True)
+    project: Any = serializers.SlugRelatedField("slug", read_only=True)
+
+    class Meta:
+        model = Job
+        fields = [
+            "id", "project", "kind", "state", "progress", "message", "result", "errors", "created_at", "finished_at",
+        ]  # fmt: skip
+
+
+class JobView(APIView):
+    """How a job goes."""
+
+    @extend_schema(operation_id="read_job", tags=["jobs"], responses=JobSerializer)
+    def get(self, request: Request, job_id: str) -> Response:
+        return Response(JobSerializer(self.job(request, job_id)).data)
+
+    def job(self, request: Request, job_id: str) -> Job:
+        """The job: for whoever asked for it, and for managers of its project."""
+        job = Job.objects.select_related("project").filter(pk=job_id).first()
+        if job is None or not (
+            (job.requested_by_id == request.user.pk and permissions.key_opens(request.user, job.project))
+            or permissions.may(request.user, job.project, "manage")
+        ):
+            raise NotFound("There is no such job, or it is not yours to see.")
+        return job
+
+
+class JobCancelView(JobView):
+    """Stop a job."""
+
+    http_method_names = ["post"]
+
+    @extend_schema(operation_id="cancel_job", tags=["jobs"], request=None, responses=JobSerializer)
+    def post(self, request: Request, job_id: str) -> Response:
+        job = self.job(request, job_id)
+        jobs.cancel(job=job)
+        job.refresh_from_db()
+        return Response(JobSerializer(job).data)
+
+
+class JobListView(ProjectView):
+    """The project's jobs, newest first."""
+
+    rights = {"GET": "manage"}
+
+    @extend_schema(operation_id="list_jobs", tags=["jobs"], responses=JobSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Job.objects.filter(project=self.project(request, slug)).select_related("project")
+        return self.page(request, rows, JobSerializer, "-created_at")

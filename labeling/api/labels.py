@@ -1,0 +1,95 @@
+"""What the crowd says together: labels, and the figures of a project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import figures, storage
+from labeling.api.base import ProjectView
+from labeling.models import Consensus, Task
+
+
+class LabelImageSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    url = serializers.CharField()
+
+
+class LabelSerializer(serializers.Serializer):
+    """One consensus row."""
+
+    id = serializers.IntegerField()
+    task = serializers.IntegerField()
+    image = LabelImageSerializer()
+    question = serializers.CharField()
+    answer = serializers.JSONField()
+    confidence = serializers.FloatField()
+    posterior = serializers.DictField(child=serializers.FloatField())
+    judgments = serializers.IntegerField()
+    method = serializers.CharField()
+    is_final = serializers.BooleanField()
+    retired_because = serializers.CharField()
+
+    def to_representation(self, instance: Consensus) -> dict[str, Any]:
+        task: Task = instance.task
+        return {
+            "id": instance.pk,
+            "task": task.pk,
+            "image": {"id": task.image_id, "name": task.image.name, "url": storage.image_url(task.image)},
+            "question": instance.question.key,
+            "answer": instance.answer,
+            "confidence": instance.confidence,
+            "posterior": instance.posterior,
+            "judgments": instance.judgment_count,
+            "method": instance.method,
+            "is_final": instance.is_final,
+            "retired_because": task.retired_because,
+        }
+
+
+class LabelFilter(filters.FilterSet):
+    question = filters.CharFilter("question__key")
+    image = filters.NumberFilter("task__image_id")
+    task = filters.NumberFilter("task_id")
+    retired_because = filters.CharFilter("task__retired_because")
+    stage = filters.CharFilter("task__stage")
+    min_confidence = filters.NumberFilter("confidence", "gte")
+    max_confidence = filters.NumberFilter("confidence", "lte")
+
+    class Meta:
+        model = Consensus
+        fields = ["is_final"]
+
+
+class LabelListView(ProjectView):
+    """Consensus rows. ``?method=majority`` (or another aggregator) shows what that one would say."""
+
+    rights = {"GET": "review"}
+
+    @extend_schema(
+        operation_id="list_labels",
+        tags=["labels"],
+        parameters=[OpenApiParameter("method", str, description="Another aggregator's view, by its name.")],
+        responses=LabelSerializer(many=True),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        rows = Consensus.objects.filter(project=project).select_related("question", "task__image")
+        rows = LabelFilter(request.query_params, rows, request=request).qs
+        return self.page(request, rows, LabelSerializer)
+
+
+class StatsView(ProjectView):
+    """Progress, cost, agreement and workers of a project."""
+
+    rights = {"GET": "review"}
+
+    @extend_schema(operation_id="read_stats", tags=["labels"], responses=dict)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(figures.of_project(self.project(request, slug)))

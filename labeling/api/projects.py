@@ -1,0 +1,257 @@
+"""Projects: created, read, changed, deleted; and their survey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import permissions, services, survey
+from labeling.api.base import ProjectView
+from labeling.api.extensions import ProjectExtension
+from labeling.models import Category, Project
+
+ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
+
+
+class RangeSerializer(serializers.Serializer):
+    min = serializers.IntegerField(min_value=1, max_value=1000)
+    max = serializers.IntegerField(min_value=1, max_value=1000)
+
+
+class QuestionSerializer(serializers.Serializer):
+    """A question as an owner writes it; the kind checks its options."""
+
+    key = serializers.CharField(max_length=60, required=False)
+    kind = serializers.CharField(max_length=30)
+    prompt = serializers.CharField(max_length=500, required=False)
+    help_text: Any = serializers.CharField(required=False, allow_blank=True)
+    required: Any = serializers.BooleanField(required=False)
+    options = serializers.DictField(required=False)
+    show_if = serializers.JSONField(required=False, allow_null=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        super().to_internal_value(data)
+        return data  # whole: kinds take options (choices, least, …) beside these too
+
+
+class ProjectSerializer(serializers.ModelSerializer):
+    """A project. ``categories`` and ``questions`` make its survey; each change of them is a new version of it."""
+
+    categories = serializers.ListField(child=serializers.JSONField(), required=False)
+    questions = QuestionSerializer(many=True, required=False)
+    judgments_per_task = RangeSerializer(required=False)
+    role = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Project
+        counted = ["image_count", "task_count", "retired_count", "judgment_count", "gold_count", "spent"]
+        settings = [
+            "name", "instructions", "languages", "access", "workflow", "confidence", "aggregator", "lease_seconds",
+            "price_per_judgment", "budget", "gold_rate", "qualification_share", "show_suggestions", "blind_share",
+            "is_paused",
+        ]  # fmt: skip
+        fields = [
+            "id", "slug", *settings, "categories", "questions", "judgments_per_task", "survey_version", *counted,
+            "role", "url", "created_at",
+        ]  # fmt: skip
+        read_only_fields = ["id", "slug", "survey_version", "created_at", *counted]
+
+    def get_role(self, project: Project) -> str | None:
+        return permissions.role_of(self.context["request"].user, project)
+
+    def get_url(self, project: Project) -> str:
+        return f"/projects/{project.slug}/"
+
+    def to_representation(self, instance: Project) -> dict[str, Any]:
+        for name in ("categories", "questions", "judgments_per_task"):
+            self.fields.pop(name, None)
+        data = super().to_representation(instance)
+        document = survey_document(instance)
+        data["categories"] = document["categories"]
+        data["questions"] = document["questions"]
+        data["judgments_per_task"] = {"min": instance.judgments_min, "max": instance.judgments_max}
+        for extension in self.context.get("extensions", ()):
+            data.update(extension.read(instance))
+        return data
+
+
+def survey_document(project: Project) -> dict[str, Any]:
+    """The survey as the API shows it; a large taxonomy is searched at ``categories/`` instead of listed here."""
+    version = project.survey_versions.get(version=project.survey_version)
+    categories = version.document["categories"]
+    return {
+        "categories": [row["key"] for row in categories[: survey.MANY_CHOICES]],
+        "questions": version.document["questions"],
+    }
+
+
+def serializer_class(extensions: Sequence[ProjectExtension]) -> type[ProjectSerializer]:
+    """The project's serializer with the fields of other rooms, for the body and the schema."""
+    extra: dict[str, Any] = {}
+    for extension in extensions:
+        extra.update(extension.fields())
+    meta = type("Meta", (ProjectSerializer.Meta,), {"fields": [*ProjectSerializer.Meta.fields, *extra]})
+    return type("ProjectSerializer", (ProjectSerializer,), {**extra, "Meta": meta})
+
+
+class ExtendedView:
+    """What both views of projects know of the fields of other rooms."""
+
+    extensions: Sequence[ProjectExtension] = ()
+
+    def get_serializer_class(self) -> type[ProjectSerializer]:
+        return serializer_class(self.extensions)
+
+    def render(self, project: Project, request: Request) -> dict[str, Any]:
+        context = {"request": request, "view": self, "extensions": self.extensions}
+        return self.get_serializer_class()(project, context=context).data
+
+    def read(self, request: Request, *, partial: bool) -> dict[str, Any]:
+        reader = self.get_serializer_class()(data=request.data, partial=partial, context={"request": request})
+        reader.is_valid(raise_exception=True)
+        return dict(reader.validated_data)
+
+    def split(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[Any, dict[str, Any]]]]:
+        """The body -> settings, survey, and what belongs to each extension."""
+        others = []
+        for extension in self.extensions:
+            mine = {name: values.pop(name) for name in extension.fields() if name in values}
+            others.append((extension, mine))
+        asked: dict[str, Any] = {name: values.pop(name) for name in ("categories", "questions") if name in values}
+        span: Mapping[str, int] | None = values.pop("judgments_per_task", None)
+        if span is not None:
+            values.update(judgments_min=span["min"], judgments_max=span["max"])
+        return values, asked, others
+
+
+class ProjectListView(ExtendedView, ListAPIView):
+    """The projects that you can see; create one."""
+
+    filterset_fields = {"access": ["exact"], "is_paused": ["exact"]}
+
+    def get_queryset(self) -> Any:
+        rows = permissions.visible_projects(self.request.user)
+        text = self.request.query_params.get("search")
+        return rows.filter(Q(name__icontains=text) | Q(slug__icontains=text)) if text else rows
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "extensions": self.extensions}
+
+    @extend_schema(
+        operation_id="list_projects",
+        tags=["projects"],
+        parameters=[OpenApiParameter("search", str, description="A part of the name.")],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(operation_id="create_project", tags=["projects"])
+    def post(self, request: Request) -> Response:
+        if not permissions.key_has(request.user, "manage") or getattr(request.auth, "project_id", None):
+            raise PermissionDenied("This key cannot create projects: it needs the scope 'manage'.")
+        values, asked, others = self.split(self.read(request, partial=False))
+        with transaction.atomic():
+            project = services.create_project(
+                owner=cast("User", request.user),
+                categories=asked.get("categories", ()),
+                questions=asked.get("questions"),
+                **values,
+            )
+            for extension, mine in others:
+                extension.write(project, request.user, mine)
+        return Response(self.render(project, request), status=status.HTTP_201_CREATED)
+
+
+class ProjectDetailView(ExtendedView, ProjectView):
+    """One project."""
+
+    rights = ALL  # type: ignore[assignment]
+
+    @extend_schema(operation_id="read_project", tags=["projects"])
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(self.render(self.project(request, slug), request))
+
+    @extend_schema(operation_id="change_project", tags=["projects"])
+    def patch(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        values, asked, others = self.split(self.read(request, partial=True))
+        with transaction.atomic():
+            project = services.change_project(project=project, user=request.user, **values)
+            if asked:
+                project = services.replace_survey(project=project, user=request.user, **asked)
+            for extension, mine in others:
+                if mine:
+                    extension.write(project, request.user, mine)
+        return Response(self.render(project, request))
+
+    @extend_schema(operation_id="delete_project", tags=["projects"], responses={204: None})
+    def delete(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        if permissions.role_of(request.user, project) != "owner":
+            raise PermissionDenied("Only the owner can delete the project.")
+        services.delete_project(project=project)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SurveySchemaView(ProjectView):
+    """JSON Schema (2020-12) of the answers to the project's present survey."""
+
+    rights = {"GET": "view"}
+
+    @extend_schema(
+        operation_id="survey_schema",
+        tags=["projects"],
+        parameters=[OpenApiParameter("stage", str, description="A stage of the workflow; `label` unless told.")],
+        responses=dict,
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        return Response(survey.json_schema(survey.current(project), request.query_params.get("stage", "label")))
+
+
+class CategorySerializer(serializers.ModelSerializer):
+    parent: Any = serializers.SlugRelatedField("key", read_only=True)
+
+    class Meta:
+        model = Category
+        fields = ["key", "name", "description", "wordnet_id", "parent"]
+
+
+class CategoryListView(ProjectView):
+    """Categories by a part of their key, name or WordNet id: type-ahead for large taxonomies."""
+
+    rights = {"GET": "view"}
+    MOST = 50
+
+    @extend_schema(
+        operation_id="search_categories",
+        tags=["projects"],
+        parameters=[
+            OpenApiParameter("search", str, description="A part of the key or name; starts of names come first."),
+            OpenApiParameter("parent", str, description="The key of the parent; empty for the top."),
+        ],
+        responses=CategorySerializer(many=True),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        rows = self.project(request, slug).categories.select_related("parent")
+        text = request.query_params.get("search", "").strip()
+        if "parent" in request.query_params:
+            key = request.query_params["parent"]
+            rows = rows.filter(parent__key=key) if key else rows.filter(parent=None)
+        found = list(rows.filter(name__istartswith=text)[: self.MOST])
+        if text and len(found) < self.MOST:
+            known = {row.pk for row in found}
+            wider = rows.filter(Q(name__icontains=text) | Q(key__icontains=text) | Q(wordnet_id=text))
+            found += [row for row in wider[: self.MOST] if row.pk not in known]
+        return Response(CategorySerializer(found[: self.MOST], many=True).data)

@@ -1,0 +1,51 @@
+"""The addresses of this room's part of the API, below ``/api/v1/``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.urls import URLPattern, path
+
+from labeling.api import assignments, auth, images, labels, projects, tasks, workers
+from labeling.api.extensions import ProjectExtension
+
+
+def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
+    """All addresses; ``extensions`` are the fields of a project that other rooms keep."""
+    of = "projects/<slug:slug>/"
+    lease = "assignments/<uuid:assignment_id>/"
+    task = "tasks/<int:task_id>/"
+    return [
+        path("auth/token/", auth.TokenView.as_view()),
+        path("projects/", projects.ProjectListView.as_view(extensions=extensions), name="api-projects"),
+        path(of, projects.ProjectDetailView.as_view(extensions=extensions), name="api-project"),
+        path(f"{of}survey/schema/", projects.SurveySchemaView.as_view()),
+        path(f"{of}categories/", projects.CategoryListView.as_view(), name="api-categories"),
+        path(f"{of}images/", images.ImageListView.as_view(), name="api-images"),
+        path(f"{of}images/<int:image_id>/", images.ImageDetailView.as_view()),
+        path(f"{of}jobs/", images.JobListView.as_view()),
+        path("jobs/<uuid:job_id>/", images.JobView.as_view(), name="api-job"),
+        path("jobs/<uuid:job_id>/cancel/", images.JobCancelView.as_view(), name="api-job-cancel"),
+        path(f"{of}tasks/", tasks.TaskListView.as_view(), name="api-tasks"),
+        path(task, tasks.TaskView.as_view()),
+        path(f"{task}gold/", tasks.TaskGoldView.as_view()),
+        path(f"{task}decide/", tasks.TaskDecideView.as_view()),
+        path(f"{task}reopen/", tasks.TaskReopenView.as_view()),
+        path(f"{task}retire/", tasks.TaskRetireView.as_view()),
+        path(f"{task}provenance/", tasks.TaskProvenanceView.as_view()),
+        path(f"{of}judgments/", tasks.JudgmentListView.as_view()),
+        path(f"{of}judgments/import/", tasks.JudgmentImportView.as_view()),
+        path(f"{of}judgments/undo/", assignments.UndoView.as_view(), name="api-undo"),
+        path(f"{of}assignments/", assignments.AssignmentListView.as_view(), name="api-claim"),
+        path(lease, assignments.AssignmentView.as_view()),
+        path(f"{lease}judgment/", assignments.SubmitView.as_view(), name="api-submit"),
+        path(f"{lease}skip/", assignments.SkipView.as_view(), name="api-skip"),
+        path(f"{lease}release/", assignments.ReleaseView.as_view(), name="api-release"),
+        path(f"{of}workers/", workers.WorkerListView.as_view()),
+        path(f"{of}workers/<str:username>/", workers.WorkerView.as_view()),
+        path(f"{of}standing/", workers.StandingView.as_view()),
+        path(f"{of}invite/", workers.InviteView.as_view()),
+        path("invitations/<str:invite>/", workers.JoinView.as_view()),
+        path(f"{of}labels/", labels.LabelListView.as_view(), name="api-labels"),
+        path(f"{of}stats/", labels.StatsView.as_view(), name="api-stats"),
+    ]

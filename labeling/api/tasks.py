@@ -1,0 +1,204 @@
+"""Tasks and judgments as owners and reviewers see them, and what they may do with a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import provenance, services, storage
+from labeling.api.base import JobStartedSerializer, ProjectView, parsed
+from labeling.errors import CrowdtuneError
+from labeling.models import Gold, Image, Judgment, Task
+
+
+class TaskImageSerializer(serializers.ModelSerializer):
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Image
+        fields = ["id", "name", "url"]
+
+    def get_url(self, image: Image) -> str:
+        return storage.image_url(image)
+
+
+class TaskSerializer(serializers.ModelSerializer):
+    image = TaskImageSerializer(read_only=True)
+
+    class Meta:
+        model = Task
+        fields = [
+            "id", "image", "stage", "state", "retired_because", "retired_at", "priority", "wanted", "judgment_count",
+            "open_slots", "is_gold", "payload", "created_at",
+        ]  # fmt: skip
+
+
+class TaskFilter(filters.FilterSet):
+    image = filters.NumberFilter("image_id")
+
+    class Meta:
+        model = Task
+        fields = ["state", "stage", "retired_because", "is_gold"]
+
+
+class TaskListView(ProjectView):
+    """The project's tasks."""
+
+    rights = {"GET": "review"}
+
+    @extend_schema(operation_id="list_tasks", tags=["tasks"], responses=TaskSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Task.objects.filter(project=self.project(request, slug)).select_related("image")
+        return self.page(request, TaskFilter(request.query_params, rows, request=request).qs, TaskSerializer)
+
+
+class TaskView(ProjectView):
+    """One task."""
+
+    rights = {"GET": "review"}
+
+    @extend_schema(operation_id="read_task", tags=["tasks"], responses=TaskSerializer)
+    def get(self, request: Request, task_id: int) -> Response:
+        return Response(TaskSerializer(self.task(request, task_id)).data)
+
+
+class GoldSerializer(serializers.Serializer):
+    answers = serializers.JSONField()
+    use = serializers.ChoiceField(Gold.Use.choices, default=Gold.Use.HIDDEN)
+    explanation = serializers.CharField(required=False, allow_blank=True, default="")
+    position = serializers.IntegerField(required=False, min_value=0, default=0)
+
+
+class TaskGoldView(ProjectView):
+    """Make the task's answer known (hidden gold, practice or the qualification test), or take that back."""
+
+    rights = {"PUT": "manage", "DELETE": "manage"}
+
+    @extend_schema(operation_id="set_gold", tags=["tasks"], request=GoldSerializer, responses=GoldSerializer)
+    def put(self, request: Request, task_id: int) -> Response:
+        task = self.task(request, task_id)
+        gold = services.set_gold(task=task, user=request.user, **parsed(GoldSerializer, request))
+        return Response(GoldSerializer(gold).data)
+
+    @extend_schema(operation_id="remove_gold", tags=["tasks"], responses={204: None})
+    def delete(self, request: Request, task_id: int) -> Response:
+        services.remove_gold(task=self.task(request, task_id), user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class DecisionSerializer(serializers.Serializer):
+    answers = serializers.DictField()
+
+
+class TaskDecideView(ProjectView):
+    """A reviewer decides the task's answers."""
+
+    rights = {"POST": "review"}
+
+    @extend_schema(operation_id="decide_task", tags=["tasks"], request=DecisionSerializer, responses=TaskSerializer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = self.task(request, task_id)
+        answers = parsed(DecisionSerializer, request)["answers"]
+        return Response(TaskSerializer(services.decide_task(task=task, answers=answers, user=request.user)).data)
+
+
+class MoreSerializer(serializers.Serializer):
+    count = serializers.IntegerField(min_value=1, max_value=100, default=1)
+
+
+class TaskReopenView(ProjectView):
+    """Ask more judgments of a retired task."""
+
+    rights = {"POST": "review"}
+
+    @extend_schema(operation_id="reopen_task", tags=["tasks"], request=MoreSerializer, responses=TaskSerializer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = self.task(request, task_id)
+        count = parsed(MoreSerializer, request)["count"]
+        return Response(TaskSerializer(services.reopen_task(task=task, user=request.user, count=count)).data)
+
+
+class TaskRetireView(ProjectView):
+    """Close the task as it stands."""
+
+    rights = {"POST": "review"}
+
+    @extend_schema(operation_id="retire_task", tags=["tasks"], request=None, responses=TaskSerializer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = self.task(request, task_id)
+        return Response(TaskSerializer(services.retire_task(task=task, user=request.user)).data)
+
+
+class TaskProvenanceView(ProjectView):
+    """Where a label comes from: who said what, when, in how long, to which survey, and what decided."""
+
+    rights = {"GET": "review"}
+
+    @extend_schema(operation_id="task_provenance", tags=["tasks"], responses=dict)
+    def get(self, request: Request, task_id: int) -> Response:
+        return Response(provenance.of_task(self.task(request, task_id)))
+
+
+class JudgmentSerializer(serializers.ModelSerializer):
+    worker: Any = serializers.SlugRelatedField("username", read_only=True)
+    image = serializers.IntegerField(source="task.image_id", read_only=True)
+
+    class Meta:
+        model = Judgment
+        fields = [
+            "id", "task", "image", "worker", "answers", "seconds", "survey_version", "source", "is_gold", "price",
+            "created_at", "withdrawn_at",
+        ]  # fmt: skip
+
+
+class JudgmentFilter(filters.FilterSet):
+    worker = filters.CharFilter("worker__username")
+    image = filters.NumberFilter("task__image_id")
+    withdrawn = filters.BooleanFilter("withdrawn_at", "isnull", exclude=True)
+    since = filters.IsoDateTimeFilter("created_at", "gte")
+
+    class Meta:
+        model = Judgment
+        fields = ["task", "source", "is_gold", "survey_version"]
+
+
+class JudgmentListView(ProjectView):
+    """What people said, newest first."""
+
+    rights = {"GET": "review"}
+
+    @extend_schema(operation_id="list_judgments", tags=["judgments"], responses=JudgmentSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Judgment.objects.filter(project=self.project(request, slug)).select_related("worker", "task")
+        return self.page(request, JudgmentFilter(request.query_params, rows, request=request).qs, JudgmentSerializer)
+
+
+class JudgmentFileSerializer(serializers.Serializer):
+    file = serializers.FileField(help_text="CSV with a header, or JSONL: image, worker, question, answer, seconds")
+
+
+class JudgmentImportView(ProjectView):
+    """Judgments made elsewhere, kept as such."""
+
+    rights = {"POST": "manage"}
+    parser_classes = [MultiPartParser, FormParser, JSONParser]
+
+    @extend_schema(
+        operation_id="import_judgments",
+        tags=["judgments"],
+        request={"multipart/form-data": JudgmentFileSerializer},
+        responses={202: JobStartedSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        files: list[Any] = [file for name in request.FILES for file in request.FILES.getlist(name)]
+        if len(files) != 1:
+            raise CrowdtuneError("invalid", f"Send one CSV or JSONL file as `file`; got {len(files)} files.")
+        job = services.import_judgments(project=project, file=files[0], user=request.user)
+        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)

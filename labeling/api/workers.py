@@ -1,0 +1,158 @@
+"""People of a project: listed, added, changed, paused; invitations; one's own standing."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import services
+from labeling.api.base import ProjectView, parsed
+from labeling.models import Membership, Project, Role
+
+ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
+
+
+class WorkerSerializer(serializers.ModelSerializer):
+    username = serializers.CharField(source="user.username", read_only=True)
+
+    class Meta:
+        model = Membership
+        fields = [
+            "id", "username", "role", "phase", "judgment_count", "skip_count", "seconds", "accuracy", "gold_seen",
+            "gold_right", "weight", "earned", "is_paused", "paused_because", "warning", "streak_days", "joined_at",
+        ]  # fmt: skip
+
+
+class NewWorkerSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=150)
+    role = serializers.ChoiceField(ROLES, default=Role.WORKER)
+
+
+class AddedWorkerSerializer(serializers.Serializer):
+    username = serializers.CharField()
+    role = serializers.CharField()
+    token = serializers.CharField(
+        allow_null=True, help_text="A key of this project, shown once; null for a person with an account of their own."
+    )
+
+
+class WorkerListView(ProjectView):
+    """The people of a project; add one."""
+
+    rights = {"GET": "review", "POST": "manage"}
+
+    @extend_schema(operation_id="list_workers", tags=["workers"], responses=WorkerSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Membership.objects.filter(project=self.project(request, slug)).select_related("user")
+        if request.query_params.get("role"):
+            rows = rows.filter(role=request.query_params["role"])
+        return self.page(request, rows, WorkerSerializer)
+
+    @extend_schema(
+        operation_id="add_worker",
+        tags=["workers"],
+        request=NewWorkerSerializer,
+        responses={201: AddedWorkerSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        member, key = services.add_member(project=project, by=request.user, **parsed(NewWorkerSerializer, request))
+        data = {"username": member.user.username, "role": member.role, "token": key}
+        return Response(data, status=status.HTTP_201_CREATED)
+
+
+class WorkerChangeSerializer(serializers.Serializer):
+    role = serializers.ChoiceField(ROLES, required=False)
+    is_paused = serializers.BooleanField(required=False)
+    because = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
+
+
+class WorkerView(ProjectView):
+    """One person's record; change the role, pause or resume, take out of the project."""
+
+    rights = {"GET": "review", "PATCH": "manage", "DELETE": "manage"}
+
+    @extend_schema(operation_id="read_worker", tags=["workers"], responses=WorkerSerializer)
+    def get(self, request: Request, slug: str, username: str) -> Response:
+        return Response(WorkerSerializer(self._member(self.project(request, slug), username)).data)
+
+    @extend_schema(
+        operation_id="change_worker", tags=["workers"], request=WorkerChangeSerializer, responses=WorkerSerializer
+    )
+    def patch(self, request: Request, slug: str, username: str) -> Response:
+        member = self._member(self.project(request, slug), username)
+        given = parsed(WorkerChangeSerializer, request)
+        if "role" in given:
+            services.change_member(member=member, role=given["role"], by=request.user)
+        if given.get("is_paused") is True:
+            services.pause_worker(member=member, because=given["because"], by=request.user)
+        elif given.get("is_paused") is False:
+            services.resume_worker(member=member, by=request.user)
+        return Response(WorkerSerializer(member).data)
+
+    @extend_schema(operation_id="remove_worker", tags=["workers"], responses={204: None})
+    def delete(self, request: Request, slug: str, username: str) -> Response:
+        services.remove_member(member=self._member(self.project(request, slug), username), by=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _member(self, project: Project, username: str) -> Membership:
+        rows = Membership.objects.select_related("user", "project")
+        member = rows.filter(project=project, user__username=username).first()
+        if member is None:
+            raise NotFound(f"{username} is not in this project.")
+        return member
+
+
+class InviteSerializer(serializers.Serializer):
+    invite = serializers.CharField()
+    url = serializers.CharField()
+
+
+class InviteView(ProjectView):
+    """The invitation link; POST makes a new one and ends the old."""
+
+    rights = {"GET": "manage", "POST": "manage"}
+
+    @extend_schema(operation_id="read_invite", tags=["workers"], responses=InviteSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(_invite(self.project(request, slug)))
+
+    @extend_schema(operation_id="renew_invite", tags=["workers"], request=None, responses=InviteSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        return Response(_invite(services.renew_invite(project=self.project(request, slug), user=request.user)))
+
+
+def _invite(project: Project) -> dict[str, Any]:
+    return {"invite": project.invite, "url": f"/label/join/{project.invite}/"}
+
+
+class JoinedSerializer(serializers.Serializer):
+    project = serializers.CharField()
+    role = serializers.CharField()
+
+
+class JoinView(APIView):
+    """Become a worker by an invitation."""
+
+    @extend_schema(operation_id="join_by_invite", tags=["workers"], request=None, responses=JoinedSerializer)
+    def post(self, request: Request, invite: str) -> Response:
+        member = services.join_by_invite(invite=invite, user=cast("User", request.user))
+        return Response({"project": member.project.slug, "role": member.role})
+
+
+class StandingView(ProjectView):
+    """Your own record in the project: phase, answers, earnings, warnings."""
+
+    rights = {"GET": "label"}
+
+    @extend_schema(operation_id="my_standing", tags=["workers"], responses=WorkerSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        member = services.ensure_member(project=self.project(request, slug), user=request.user)
+        return Response(WorkerSerializer(member).data)

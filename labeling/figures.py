@@ -1,0 +1,98 @@
+"""The figures of a project that need no counting of judgments: progress, cost, workers. Worker-side."""
+
+from __future__ import annotations
+
+import decimal
+from typing import Any
+
+from django.db.models import Avg, Count, F, Q, Sum
+
+from labeling.models import Assignment, Consensus, Membership, Project, Task
+
+
+def of_project(project: Project) -> dict[str, Any]:
+    """Everything that ``/stats/`` says, as JSON-able numbers."""
+    return {
+        "progress": progress(project),
+        "cost": cost(project),
+        "retired": retired(project),
+        "agreement": agreement(project),
+        "workers": [worker(row) for row in members(project)[:500]],
+    }
+
+
+def progress(project: Project) -> dict[str, Any]:
+    done = project.retired_count / project.task_count if project.task_count else 0.0
+    leased = Assignment.objects.filter(project=project, state=Assignment.State.LEASED).count()
+    return {
+        "images": project.image_count,
+        "tasks": project.task_count,
+        "retired": project.retired_count,
+        "open": project.task_count - project.retired_count,
+        "share": done,
+        "judgments": project.judgment_count,
+        "leased": leased,
+    }
+
+
+def cost(project: Project) -> dict[str, Any]:
+    """What was spent, what was saved against asking the maximum of every task, and what the rest will cost."""
+    tasks = Task.objects.filter(project=project, is_gold=False)
+    retired_tasks = tasks.filter(state=Task.State.RETIRED)
+    figures = retired_tasks.aggregate(mean=Avg("judgment_count"), number=Count("id"), total=Sum("judgment_count"))
+    mean = float(figures["mean"] or project.judgments_min)
+    missing = tasks.filter(state=Task.State.OPEN).aggregate(number=Count("id"), have=Sum("judgment_count"))
+    more = max(mean * missing["number"] - (missing["have"] or 0), 0.0)
+    saved = project.judgments_max * figures["number"] - (figures["total"] or 0)
+    return {
+        "spent": str(project.spent),
+        "price_per_judgment": str(project.price_per_judgment),
+        "budget": None if project.budget is None else str(project.budget),
+        "is_spent": project.is_spent,
+        "judgments_per_task": mean,
+        "judgments_saved": max(saved, 0),
+        "judgments_to_finish": round(more),
+        "cost_to_finish": str(
+            (decimal.Decimal(round(more)) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))
+        ),
+    }
+
+
+def retired(project: Project) -> dict[str, int]:
+    """How many tasks retired for each reason."""
+    rows = Task.objects.filter(project=project, state=Task.State.RETIRED).values_list("retired_because")
+    return dict(rows.annotate(number=Count("id")).values_list("retired_because", "number"))
+
+
+def agreement(project: Project) -> dict[str, Any]:
+    """By question: how sure the labels are, and what the last full fit found of the crowd."""
+    rows = (
+        Consensus.objects.filter(project=project)
+        .values(key=F("question__key"))
+        .annotate(labels=Count("id"), mean_confidence=Avg("confidence"), final=Count("id", filter=Q(is_final=True)))
+    )
+    found: dict[str, Any] = {row["key"]: {**row} for row in rows}
+    for question in project.questions.all():
+        if question.key in found:
+            found[question.key]["fit"] = question.fit.get("figures", {})
+    return found
+
+
+def members(project: Project) -> Any:
+    rows = Membership.objects.filter(project=project).select_related("user")
+    return rows.order_by("-judgment_count", "id")
+
+
+def worker(row: Membership) -> dict[str, Any]:
+    return {
+        "username": row.user.username,
+        "role": row.role,
+        "phase": row.phase,
+        "judgments": row.judgment_count,
+        "skips": row.skip_count,
+        "seconds_per_judgment": row.seconds / row.judgment_count if row.judgment_count else None,
+        "accuracy": row.accuracy,
+        "gold_accuracy": row.gold_right / row.gold_seen if row.gold_seen else None,
+        "earned": str(row.earned),
+        "is_paused": row.is_paused,
+    }

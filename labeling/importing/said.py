@@ -1,0 +1,246 @@
+"""Judgments made elsewhere come in: CSV or JSONL of image, worker, question, answer, seconds. Worker-side.
+
+They are kept as judgments of named workers with the source ``import``, beside those made here, and take part in the
+consensus. Lines of one worker about one image become one judgment. Written in chunks with the position reached, so a
+killed import goes on where it was and writes nothing twice.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Count, F, Q
+
+from labeling import answers as statements
+from labeling import consensus, survey, tasks
+from labeling.errors import CrowdtuneError
+from labeling.importing import sources
+from labeling.jobs import Report
+from labeling.models import Image, Job, Judgment, Membership, Project, Task
+from labeling.questions import BadAnswer
+from labeling.survey import Asked
+
+CHUNK = 2000
+
+
+class Line(NamedTuple):
+    number: int
+    image: str
+    worker: str
+    question: str
+    answer: Any
+    seconds: Any
+
+
+def run(job: Job, report: Report) -> dict[str, Any]:
+    """The work of an ``import_judgments`` job; see ``labeling.jobs.run``."""
+    project = job.project
+    position = int(report.result.get("position", 0))
+    imported = int(report.result.get("imported", 0))
+    with default_storage.open(job.arguments["file"]["spool"], "rb") as stored:
+        lines = itertools.islice(read(stored), position, None)
+        while chunk := list(itertools.islice(lines, CHUNK)):
+            position += len(chunk)
+            with transaction.atomic():
+                imported += _write(project, chunk, report)
+                report.result.update(position=position, imported=imported)
+                report.checkpoint(min(position / (position + CHUNK), 0.99), f"{position} lines")
+    sources.clean(job.pk)
+    return {"imported": imported, "lines": position}
+
+
+def read(stored: Any) -> Iterator[Line]:
+    """Lines of a CSV with a header or of JSONL, told apart by the first character."""
+    text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
+    start = text.read(1)
+    text.seek(0)
+    rows: Iterator[Any] = _jsonl(text) if start == "{" else csv.DictReader(text)
+    for number, row in enumerate(rows, start=1):
+        values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
+        yield Line(
+            number,
+            str(values.get("image") or "").strip(),
+            str(values.get("worker") or "").strip(),
+            str(values.get("question") or "").strip(),
+            values.get("answer"),
+            values.get("seconds"),
+        )
+    text.detach()
+
+
+def _jsonl(text: io.TextIOWrapper) -> Iterator[dict[str, Any]]:
+    for line in text:
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                row = None
+            yield row if isinstance(row, dict) else {}
+
+
+def parse(question: Asked, value: Any) -> Any:
+    """An answer as a file writes it -> as the kind takes it: in CSV everything but a choice or text is JSON."""
+    if isinstance(value, str) and question.kind not in {"single_choice", "text"}:
+        lowered = value.strip().lower()
+        if question.kind == "yes_no" and lowered in {"yes", "true", "1", "no", "false", "0"}:
+            return lowered in {"yes", "true", "1"}
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _write(project: Project, chunk: list[Line], report: Report) -> int:
+    """One chunk; returns how many judgments are new."""
+    questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+    images = _images(project, chunk)
+    workers = _workers(project, {line.worker for line in chunk if line.worker})
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    seconds: dict[tuple[int, int], float | None] = {}
+    for line in chunk:
+        try:
+            image, worker, key, answer = _checked(line, questions, images, workers)
+        except CrowdtuneError as error:
+            report.error(f"line {line.number}", error.code, error.message)
+            continue
+        found.setdefault((image.pk, worker), {})[key] = answer
+        seconds[image.pk, worker] = _seconds(line.seconds)
+    return _store(project, found, seconds, {image.pk: image for image in images.values()})
+
+
+def _checked(
+    line: Line, questions: dict[str, Asked], images: dict[str, Image], workers: dict[str, int]
+) -> tuple[Image, int, str, Any]:
+    if line.image not in images:
+        raise CrowdtuneError("unknown_image", f"There is no image {line.image!r} (by name or id) in the project.")
+    if not line.worker:
+        raise CrowdtuneError("no_worker", "Each line needs a worker's name.")
+    key = line.question or (next(iter(questions)) if len(questions) == 1 else "")
+    if key not in questions:
+        raise CrowdtuneError("unknown_question", f"Expected one of {', '.join(questions)}; got {key!r}.")
+    image = images[line.image]
+    try:
+        answer = questions[key].check(parse(questions[key], line.answer), image.width, image.height)
+    except BadAnswer as error:
+        raise CrowdtuneError("bad_answer", str(error)) from error
+    return image, workers[line.worker], key, answer
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return statements.usable_seconds(float(value))
+    except (TypeError, ValueError):
+        return None
+
+
+def _images(project: Project, chunk: list[Line]) -> dict[str, Image]:
+    """Images by what the lines call them: the file's name, its last part, or the id."""
+    names = {line.image for line in chunk}
+    rows = Image.objects.filter(project=project)
+    found = {str(image.pk): image for image in rows.filter(pk__in=[int(n) for n in names if n.isdigit()])}
+    found.update({image.name: image for image in rows.filter(name__in=names)})
+    missing = names - set(found)
+    if missing:
+        for image in rows.filter(name__contains="/").only("id", "name", "width", "height").iterator():
+            last = image.name.rpartition("/")[2]
+            if last in missing:
+                found[last] = image
+    return found
+
+
+def _workers(project: Project, names: set[str]) -> dict[str, int]:
+    """Worker names -> user ids: members of the project, else accounts that only stand for a name."""
+    accounts = {name: f"{name}@{project.slug}"[:150] for name in names}
+    ids = dict(
+        Membership.objects.filter(project=project, user__username__in=[*names, *accounts.values()]).values_list(
+            "user__username", "user_id"
+        )
+    )
+    found = {name: ids.get(name) or ids.get(accounts[name]) for name in names}
+    for name in sorted(name for name, user in found.items() if user is None):
+        user, made = User.objects.get_or_create(username=accounts[name], defaults={"first_name": name[:150]})
+        if made:
+            user.set_unusable_password()
+            user.is_active = False
+            user.save(update_fields=["password", "is_active"])
+        Membership.objects.get_or_create(project=project, user=user)
+        found[name] = user.pk
+    return {name: user for name, user in found.items() if user is not None}
+
+
+def _store(
+    project: Project,
+    found: dict[tuple[int, int], dict[str, Any]],
+    seconds: dict[tuple[int, int], float | None],
+    images: dict[int, Image],
+) -> int:
+    stage = tasks.first_stage(project)
+    wanted = {image for image, _ in found}
+    there = dict(Task.objects.filter(image_id__in=wanted, stage=stage).values_list("image_id", "id"))
+    for image_id in wanted - set(there):
+        there[image_id] = tasks.open_for(image=images[image_id], project=project, stage=stage).pk
+    # The rows are locked in one order, so that a submit and an import wait for each other instead of embracing.
+    locked = Task.objects.filter(pk__in=there.values()).order_by("pk").select_for_update()
+    gold = {task.pk for task in locked if task.is_gold}
+    old = {
+        (row.task_id, row.worker_id): row
+        for row in Judgment.objects.filter(task_id__in=there.values(), withdrawn_at=None)
+    }
+    new, touched = [], set()
+    for (image_id, worker), answers in found.items():
+        task_id = there[image_id]
+        stored = old.get((task_id, worker))
+        if stored is not None:
+            missing = {key: answer for key, answer in answers.items() if key not in stored.answers}
+            if missing and stored.source == "import":
+                Judgment.objects.filter(pk=stored.pk).update(answers={**stored.answers, **missing})
+                touched.add(task_id)
+            continue
+        touched.add(task_id)
+        new.append(
+            Judgment(
+                task_id=task_id,
+                project=project,
+                worker_id=worker,
+                answers=answers,
+                seconds=seconds[image_id, worker],
+                survey_version=project.survey_version,
+                source="import",
+                is_gold=task_id in gold,
+            )
+        )
+    Judgment.objects.bulk_create(new, batch_size=1000)
+    _count(project, new)
+    for task_id in sorted(touched - gold):
+        consensus.update_task(task_id=task_id)
+    return len(new)
+
+
+def _count(project: Project, new: list[Judgment]) -> None:
+    per_task: dict[int, int] = {}
+    per_worker: dict[int, int] = {}
+    for row in new:
+        per_task[row.task_id] = per_task.get(row.task_id, 0) + 1
+        per_worker[row.worker_id] = per_worker.get(row.worker_id, 0) + 1
+    leased = Count("assignments", filter=Q(assignments__state="leased"))
+    for task in Task.objects.filter(pk__in=per_task).annotate(leased=leased):
+        task.judgment_count += per_task[task.pk]
+        task.wanted = max(task.wanted, task.judgment_count + task.leased)
+        is_open = task.state == Task.State.OPEN
+        task.open_slots = task.wanted - task.judgment_count - task.leased if is_open else 0
+        task.save(update_fields=["judgment_count", "wanted", "open_slots"])
+    for worker, number in per_worker.items():
+        Membership.objects.filter(project=project, user_id=worker).update(judgment_count=F("judgment_count") + number)
+    if new:
+        Project.objects.filter(pk=project.pk).update(
+            judgment_count=F("judgment_count") + len(new), answers_version=F("answers_version") + 1
+        )

@@ -1,0 +1,149 @@
+"""The calls of the public contract, one after the other, as a program outside makes them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from tests.labeling.conftest import client, person, picture
+
+pytestmark = pytest.mark.django_db
+API = "/api/v1/"
+
+
+def upload(name: str, data: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, data)
+
+
+@pytest.fixture
+def api() -> APIClient:
+    return client(person("paula"))
+
+
+def make(api: APIClient, **body: Any) -> str:
+    answer = api.post(f"{API}projects/", {"name": "Pets", "categories": ["cat", "dog"], **body})
+    assert answer.status_code == 201, answer.content
+    return answer.json()["slug"]
+
+
+def test_a_name_and_a_password_give_a_token_that_works() -> None:
+    person("tina")
+    answer = APIClient().post(f"{API}auth/token/", {"username": "tina", "password": "a long enough one"})
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"token", "expiry"}
+    with_key = APIClient(headers={"Authorization": f"Token {answer.json()['token']}"})
+    assert with_key.get(f"{API}projects/").status_code == 200
+
+
+def test_a_wrong_password_is_refused_in_the_contract_s_shape() -> None:
+    person("tina")
+    answer = APIClient().post(f"{API}auth/token/", {"username": "tina", "password": "wrong"})
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "bad_credentials"
+    assert set(answer.json()["error"]) == {"code", "message", "fields"}
+
+
+def test_a_project_is_created_with_its_survey_and_read_back(api: APIClient) -> None:
+    slug = make(api, judgments_per_task={"min": 2, "max": 4})
+    body = api.get(f"{API}projects/{slug}/").json()
+    assert body["categories"] == ["cat", "dog"]
+    assert [question["kind"] for question in body["questions"]] == ["single_choice"]
+    assert body["judgments_per_task"] == {"min": 2, "max": 4}
+    assert body["role"] == "owner"
+
+
+def test_the_whole_way_of_an_image_from_upload_to_label(api: APIClient, run_actors: Callable[[], int]) -> None:
+    slug = make(api, judgments_per_task={"min": 1, "max": 1})
+    sent = api.post(
+        f"{API}projects/{slug}/images/",
+        {"files": [upload("a.png", picture(1)), upload("b.png", picture(2))]},
+        format="multipart",
+    )
+    assert sent.status_code == 202, sent.content
+    run_actors()
+    job = api.get(f"{API}jobs/{sent.json()['job']}/").json()
+    assert (job["state"], job["progress"], job["errors"]) == ("succeeded", 1.0, [])
+    assert job["result"]["imported"] == 2
+    added = api.post(f"{API}projects/{slug}/workers/", {"username": "crowd-1", "role": "worker"})
+    assert added.status_code == 201
+    crowd = APIClient(headers={"Authorization": f"Token {added.json()['token']}"})
+    claimed = crowd.post(f"{API}projects/{slug}/assignments/")
+    assert claimed.status_code == 201, claimed.content
+    body = claimed.json()
+    assert {"id", "task", "image", "questions", "expires_at", "prefetch"} <= set(body)
+    assert {"id", "url", "width", "height"} <= set(body["image"])
+    assert len(body["prefetch"]) == 1
+    seen = crowd.get(body["image"]["url"])
+    assert seen.status_code == 200
+    assert b"".join(seen.streaming_content).startswith(b"\xff\xd8")
+    seen.close()
+    answers = {"answers": {body["questions"][0]["key"]: "cat"}, "seconds": 3.2}
+    url = f"{API}assignments/{body['id']}/judgment/"
+    assert crowd.post(url, answers).status_code == 201
+    assert crowd.post(url, answers).status_code == 200
+    labels = api.get(f"{API}projects/{slug}/labels/").json()["results"]
+    assert [(row["answer"], row["judgments"]) for row in labels] == [("cat", 1)]
+    assert labels[0]["image"]["id"] == body["image"]["id"]
+    judgments = api.get(f"{API}projects/{slug}/judgments/").json()["results"]
+    assert [(row["worker"], row["seconds"]) for row in judgments] == [("crowd-1", 3.2)]
+    stats = api.get(f"{API}projects/{slug}/stats/").json()
+    assert stats["progress"]["judgments"] == 1
+
+
+def test_nothing_left_is_204(api: APIClient) -> None:
+    slug = make(api)
+    answer = api.post(f"{API}projects/{slug}/assignments/")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_an_archive_with_bad_members_imports_the_good_ones_and_names_the_others(
+    api: APIClient, run_actors: Callable[[], int]
+) -> None:
+    slug = make(api)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("good/a.png", picture(1))
+        archive.writestr("../evil.png", picture(2))
+        archive.writestr("empty.png", b"")
+        archive.writestr("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    sent = api.post(
+        f"{API}projects/{slug}/images/", {"archive": upload("a.zip", buffer.getvalue())}, format="multipart"
+    )
+    run_actors()
+    job = api.get(f"{API}jobs/{sent.json()['job']}/").json()
+    assert job["state"] == "succeeded"
+    assert {row["item"]: row["code"] for row in job["errors"]} == {
+        "../evil.png": "unsafe_name",
+        "empty.png": "empty_file",
+        "drawing.svg": "svg",
+    }
+    assert [row["name"] for row in api.get(f"{API}projects/{slug}/images/").json()["results"]] == ["good/a.png"]
+
+
+def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Callable[[], int]) -> None:
+    slug = make(api, judgments_per_task={"min": 3, "max": 3})
+    api.post(f"{API}projects/{slug}/images/", {"files": [upload("a.png", picture(1))]}, format="multipart")
+    run_actors()
+    lines = (
+        "image,worker,answer,seconds\na.png,w1,cat,2.5\na.png,w2,cat,\na.png,w3,dog,1\nb.png,w1,cat,1\na.png,w4,cow,1\n"
+    )
+    sent = api.post(
+        f"{API}projects/{slug}/judgments/import/", {"file": upload("said.csv", lines.encode())}, format="multipart"
+    )
+    assert sent.status_code == 202, sent.content
+    run_actors()
+    job = api.get(f"{API}jobs/{sent.json()['job']}/").json()
+    assert job["result"]["imported"] == 3
+    assert [(row["item"], row["code"]) for row in job["errors"]] == [
+        ("line 4", "unknown_image"),
+        ("line 5", "bad_answer"),
+    ]
+    (label,) = api.get(f"{API}projects/{slug}/labels/").json()["results"]
+    assert (label["answer"], label["judgments"]) == ("cat", 3)
+    assert {row["source"] for row in api.get(f"{API}projects/{slug}/judgments/").json()["results"]} == {"import"}
