@@ -1,0 +1,97 @@
+"""What the last full fit believes, in the small: enough to update one task the moment a judgment arrives.
+
+Pure Python on short lists: a task has a handful of judgments, and numpy's overhead would be most of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, log
+from typing import Any
+
+# Before anything was fitted: workers are right this often more than by guessing. Cautious, so that early tasks are not
+# closed on the word of strangers.
+FIRST_SKILL = 0.7
+FLOOR = 1e-4
+MOST_CLASSES = 50  # above it no matrices are stored, only accuracies
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A question's fitted crowd.
+
+    Attributes:
+        classes: Labels, in the order of ``prior`` and of the matrices' rows (truth) and columns (answer).
+        prior: How frequent each is.
+        pooled: The crowd's confusion matrix: the prior of an unknown worker. None above MOST_CLASSES.
+        accuracy: The crowd's.
+        spread: The crowd's, of numbers; 0 before anything was fitted.
+        table: ``labeling.stopping``'s confidence table.
+    """
+
+    classes: tuple[str, ...]
+    prior: tuple[float, ...]
+    pooled: tuple[tuple[float, ...], ...] | None
+    accuracy: float
+    spread: float = 0.0
+    table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @staticmethod
+    def ignorant(classes: Sequence[str]) -> Belief:
+        """Before the first fit: all classes alike, all workers alike; posteriors order labels as majority does."""
+        count = max(len(classes), 1)
+        skill = 1 / count + (1 - 1 / count) * (2 * FIRST_SKILL - 1) if count > 1 else 1.0
+        return Belief(tuple(classes), tuple([1 / count] * count), None, skill)
+
+    @staticmethod
+    def read(stored: Mapping[str, Any], classes: Sequence[str]) -> Belief:
+        """From ``Question.fit``; ignorance when that is empty or was fitted on other classes."""
+        if tuple(stored.get("classes", ())) != tuple(classes):
+            return Belief.ignorant(classes)
+        pooled = stored.get("pooled")
+        return Belief(
+            classes=tuple(classes),
+            prior=tuple(stored["prior"]),
+            pooled=tuple(tuple(row) for row in pooled) if pooled else None,
+            accuracy=stored["accuracy"],
+            spread=stored.get("spread", 0.0),
+            table=stored.get("table", {}),
+        )
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One worker at one question: a matrix where there is one, else the accuracy."""
+
+    accuracy: float
+    confusion: Sequence[Sequence[float]] | None = None
+
+
+def posterior(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) -> list[float]:
+    """Bayes' rule over one task's votes.
+
+    Args:
+        votes: (label, the worker's skill or None for one not seen before, weight): a weight of .5 counts half a vote.
+        belief: The question's.
+
+    Returns:
+        One probability a class; they sum to 1.
+    """
+    classes = range(len(belief.classes))
+    logits = [log(max(chance, FLOOR)) for chance in belief.prior]
+    for label, skill, weight in votes:
+        for truth in classes:
+            logits[truth] += weight * log(max(_chance(truth, label, skill, belief), FLOOR))
+    top = max(logits)
+    weights = [exp(logit - top) for logit in logits]
+    total = sum(weights)
+    return [value / total for value in weights]
+
+
+def _chance(truth: int, label: int, skill: Skill | None, belief: Belief) -> float:
+    matrix = belief.pooled if skill is None else skill.confusion
+    if matrix is not None and len(matrix) == len(belief.classes):
+        return matrix[truth][label]
+    right = belief.accuracy if skill is None else skill.accuracy
+    return right if truth == label else (1 - right) / max(len(belief.classes) - 1, 1)

@@ -1,0 +1,166 @@
+"""One task's answers to one question -> one answer, how sure, and the posterior. Pure; one function a statistic.
+
+This is what runs inside the transaction of each submit, with skills from the last full fit; the full fit itself comes
+from the same models, so the two differ only by what was said since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from labeling.aggregation import belief as beliefs
+from labeling.aggregation import boxes, numeric
+from labeling.aggregation.belief import Belief, Skill
+from labeling.questions.kind import CANT_TELL, Options
+
+LIKELY = 0.5
+
+
+@dataclass(frozen=True)
+class Said:
+    """One judgment's answer to one question."""
+
+    worker: int
+    answer: Any
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Combined:
+    """``answer`` in the question kind's own form; ``posterior`` by label, empty where the kind has no labels."""
+
+    answer: Any
+    confidence: float
+    posterior: dict[str, float]
+    judgments: int
+    votes: dict[str, int] = field(default_factory=dict)
+
+
+Skills = Mapping[int, Mapping[str, Any]]  # worker -> what ``pack`` of the full fit stored
+Combine = Callable[[Sequence[Said], Options, Belief, Skills], Combined]
+
+
+def combine(statistic: str, said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined | None:
+    """None without an answer. When more people could not tell than could, that is the answer."""
+    if not said:
+        return None
+    told = [row for row in said if row.answer != CANT_TELL or isinstance(row.answer, list)]
+    if len(told) * 2 < len(said):
+        return Combined(CANT_TELL, 1 - len(told) / len(said), {}, len(said))
+    return COMBINE[statistic](told, options, belief, skills)
+
+
+def label_of(answer: Any) -> str:
+    """The posterior's name of a class answer: yes and no for booleans, the category's key else."""
+    return ("yes" if answer else "no") if isinstance(answer, bool) else str(answer)
+
+
+def answer_of(label: str, kind: str) -> Any:
+    """The other way round."""
+    return label == "yes" if kind == "yes_no" else label
+
+
+def by_class(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
+    number = {label: index for index, label in enumerate(belief.classes)}
+    votes = [
+        (number[label_of(row.answer)], skill_of(skills, row.worker), row.weight)
+        for row in said
+        if label_of(row.answer) in number
+    ]
+    chances = beliefs.posterior(votes, belief)
+    best = max(range(len(chances)), key=chances.__getitem__)
+    label = belief.classes[best]
+    answer = label == "yes" if isinstance(said[0].answer, bool) else label
+    counts: dict[str, int] = {}
+    for index, _, _ in votes:
+        counts[belief.classes[index]] = counts.get(belief.classes[index], 0) + 1
+    posterior = {name: round(chance, 6) for name, chance in zip(belief.classes, chances, strict=True) if chance > 1e-6}
+    return Combined(answer, chances[best], posterior, len(said), counts)
+
+
+def by_set(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
+    """Each choice is a yes-or-no question of its own; how sure the set is, is how sure its least sure choice is."""
+    chances: dict[str, float] = {}
+    for choice in options.get("choices", []):
+        votes = [(int(choice["key"] in row.answer), skill_of(skills, row.worker), row.weight) for row in said]
+        chances[choice["key"]] = beliefs.posterior(votes, _of_choice(belief, choice["key"]))[1]
+    answer = [key for key, chance in chances.items() if chance > LIKELY]
+    confidence = min((max(chance, 1 - chance) for chance in chances.values()), default=1.0)
+    return Combined(answer, confidence, {key: round(chance, 6) for key, chance in chances.items()}, len(said))
+
+
+def _of_choice(belief: Belief, key: str) -> Belief:
+    """The two-class belief about one choice: the crowd's skill at saying yes and no, and how frequent the choice is."""
+    if key not in belief.classes:
+        return Belief(("no", "yes"), (0.5, 0.5), belief.pooled if len(belief.classes) == 2 else None, 0.7)
+    share = belief.prior[belief.classes.index(key)]
+    return Belief(("no", "yes"), (1 - share, share), belief.pooled, belief.accuracy)
+
+
+def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
+    """A rating's posterior over its steps, or a number's reliability-weighted robust mean."""
+    spread = _spread(said, belief)
+    answers = []
+    for row in said:
+        known = skills.get(row.worker, {})
+        answers.append(
+            (
+                float(row.answer),
+                float(known.get("bias", 0.0)),
+                float(known.get("spread", spread)) / max(row.weight, 0.05),
+            )
+        )
+    if "least" in options and "most" in options and options.get("scale"):
+        scale = list(range(int(options["least"]), int(options["most"]) + 1))
+        chances = numeric.steps(answers, scale)
+        best = max(range(len(scale)), key=chances.__getitem__)
+        posterior = {str(step): round(chance, 6) for step, chance in zip(scale, chances, strict=True)}
+        return Combined(scale[best], chances[best], posterior, len(said))
+    value, error = numeric.combine(answers)
+    tolerance = float(options.get("tolerance") or 0.05 * (abs(value) or 1.0))
+    answer: float = round(value) if options.get("whole") else round(value, 6)
+    return Combined(answer, numeric.within(error, tolerance), {}, len(said))
+
+
+def _spread(said: Sequence[Said], belief: Belief) -> float:
+    """The crowd's spread where it was fitted, else that of these very answers."""
+    if belief.spread > 0:
+        return belief.spread
+    middle = sorted(float(row.answer) for row in said)
+    centre = middle[len(middle) // 2]
+    return max((sum((value - centre) ** 2 for value in middle) / len(middle)) ** 0.5, 0.05 * abs(centre), 1e-6)
+
+
+def by_text(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
+    """The text that most people wrote, without regard to case and spaces; in the first one's own spelling."""
+    weight: dict[str, float] = {}
+    spelling: dict[str, str] = {}
+    for row in said:
+        key = " ".join(str(row.answer).casefold().split())
+        weight[key] = weight.get(key, 0.0) + row.weight
+        spelling.setdefault(key, row.answer)
+    best = max(weight, key=weight.__getitem__)
+    return Combined(spelling[best], weight[best] / max(sum(weight.values()), 1e-9), {}, len(said))
+
+
+def by_boxes(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
+    drawn = [boxes.Drawn(row.worker, row.answer, row.weight) for row in said]
+    fused = boxes.fuse(drawn, {worker: boxes.Hand.read(stored) for worker, stored in skills.items()})
+    answer = [{"category": box.category, "box": [round(side, 2) for side in box.box]} for box in fused.boxes]
+    return Combined(answer, fused.confidence, {}, len(said))
+
+
+COMBINE: dict[str, Combine] = {
+    "class": by_class,
+    "set": by_set,
+    "median": by_median,
+    "text": by_text,
+    "boxes": by_boxes,
+}
+
+
+def skill_of(skills: Skills, worker: int) -> Skill | None:
+    stored = skills.get(worker)
+    return Skill(stored["accuracy"], stored.get("confusion")) if stored else None

@@ -1,0 +1,127 @@
+"""Numbers and ratings from many: each worker has a bias and a spread, and outliers are played down.
+
+Model: an answer is the task's true number plus the worker's bias plus noise of the worker's own spread, with the heavy
+tails of Student's t, so that a slip of the finger moves nothing far. Fitted by EM (iteratively reweighted means).
+Biases and spreads are shrunk towards the crowd's by how much the worker has said, as the adaptive default does.
+
+For a rating the same model gives a posterior over the steps of the scale, which knows that 3 is nearer to 4 than to 1.
+
+Source: V. C. Raykar et al., "Learning from crowds", JMLR 11 (2010), section 4 (ordinal and continuous labels);
+K. L. Lange, R. J. A. Little, J. M. G. Taylor, "Robust statistical modeling using the t distribution", JASA 84 (1989).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import erf, exp, sqrt
+
+import numpy as np
+
+from labeling.aggregation.votes import Floats, Ints
+
+TAILS = 4.0  # degrees of freedom
+OWN = 5.0  # the crowd's spread counts as so many of a worker's answers
+ITERATIONS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class NumericFit:
+    """value, error: [tasks], the estimate and its standard error; bias, spread: [workers]; crowd_spread: one number."""
+
+    value: Floats
+    error: Floats
+    bias: Floats
+    spread: Floats
+    crowd_spread: float
+
+
+def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: int) -> NumericFit:
+    """Estimate the numbers behind the answers.
+
+    Args:
+        task, worker, answer: One row a judgment.
+        n_tasks, n_workers: How many there are; a task without an answer gets nan.
+    """
+    value = medians(task, answer, n_tasks)
+    said = np.bincount(worker, minlength=n_workers)
+    bias, crowd = np.zeros(n_workers), _scale(answer - value[task])
+    spread = np.full(n_workers, crowd)
+    for _ in range(ITERATIONS):
+        noise = answer - value[task] - bias[worker]
+        weight = (TAILS + 1) / (TAILS + (noise / spread[worker]) ** 2)
+        precision = weight / spread[worker] ** 2
+        total = np.bincount(task, precision, n_tasks)
+        before = value
+        value = np.bincount(task, precision * (answer - bias[worker]), n_tasks) / np.where(total > 0, total, np.nan)
+        rest = answer - value[task]
+        bias = np.bincount(worker, weight * rest, n_workers) / (np.bincount(worker, weight, n_workers) + OWN)
+        bias -= np.average(bias, weights=said) if said.sum() else 0  # else it could hide in the values
+        squares = np.bincount(worker, weight * (rest - bias[worker]) ** 2, n_workers)
+        crowd = max(float(np.sqrt(squares.sum() / max(len(answer), 1))), 1e-9)
+        spread = np.sqrt((squares + OWN * crowd**2) / (said + OWN))
+        if not len(answer) or np.nanmax(np.abs(value - before)) < 1e-6 * crowd:
+            break
+    total = np.bincount(task, 1 / spread[worker] ** 2, n_tasks)
+    return NumericFit(value, 1 / np.sqrt(np.where(total > 0, total, np.nan)), bias, spread, crowd)
+
+
+def medians(task: Ints, answer: Floats, n_tasks: int) -> Floats:
+    """[tasks]: the median answer, nan without one."""
+    order = np.lexsort((answer, task))
+    count = np.bincount(task, minlength=n_tasks)
+    start = np.cumsum(count) - count
+    value = np.full(n_tasks, np.nan)
+    heard = count > 0
+    low = answer[order[(start + (count - 1) // 2)[heard]]]
+    high = answer[order[(start + count // 2)[heard]]]
+    value[heard] = (low + high) / 2
+    return value
+
+
+def _scale(noise: Floats) -> float:
+    """A robust standard deviation: 1.4826 median absolute deviations; the plain one where most answers agree."""
+    if not len(noise):
+        return 1.0
+    return max(1.4826 * float(np.median(np.abs(noise))), float(np.sqrt(np.mean(noise**2))) / 3, 1e-9)
+
+
+def combine(answers: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """One task's number, now.
+
+    Args:
+        answers: (answer, the worker's bias, the worker's spread), at least one.
+
+    Returns:
+        The robust, reliability-weighted mean and its standard error.
+    """
+    moved = sorted(answer - bias for answer, bias, _ in answers)
+    value = (moved[(len(moved) - 1) // 2] + moved[len(moved) // 2]) / 2
+    for _ in range(10):
+        weights = [
+            (TAILS + 1) / (TAILS + ((answer - bias - value) / spread) ** 2) / spread**2
+            for answer, bias, spread in answers
+        ]
+        value = sum(w * (a - b) for w, (a, b, _) in zip(weights, answers, strict=True)) / sum(weights)
+    return value, 1 / sqrt(sum(1 / spread**2 for _, _, spread in answers))
+
+
+def within(error: float, tolerance: float) -> float:
+    """The chance that a normal estimate with this standard error is off by no more than the tolerance."""
+    return erf(tolerance / (error * sqrt(2))) if error > 0 else 1.0
+
+
+def steps(answers: Sequence[tuple[float, float, float]], scale: Sequence[int]) -> list[float]:
+    """The posterior over the steps of a rating scale.
+
+    Args:
+        answers: (answer, bias, spread) of one task.
+        scale: The steps, rising.
+    """
+    logits = []
+    for step in scale:
+        fits = [((answer - bias - step) / max(spread, 0.25)) ** 2 for answer, bias, spread in answers]
+        logits.append(sum(-(TAILS + 1) / 2 * np.log1p(square / TAILS) for square in fits))
+    top = max(logits)
+    weights = [exp(logit - top) for logit in logits]
+    return [weight / sum(weights) for weight in weights]
