@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dramatiq
 
-from labeling import jobs, leases, spending
+from labeling import fitting, jobs, leases, spending
 from labeling.importing import ingest, said
 
 MINUTE = 60_000
@@ -28,6 +28,17 @@ def expire_leases() -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
 def requeue_stuck_jobs() -> None:
     jobs.requeue_stuck()
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=60 * MINUTE, max_retries=3)
+def fit_project(project_id: int) -> None:
+    fitting.fit_project(project_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
+def refit_due() -> None:
+    for project_id in fitting.due():
+        fit_project.send(project_id)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=3)

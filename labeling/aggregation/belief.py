@@ -14,6 +14,7 @@ from typing import Any
 # closed on the word of strangers.
 FIRST_SKILL = 0.7
 FLOOR = 1e-4
+VOTES = ("majority", "weighted_majority")  # methods whose posterior is a share of votes
 MOST_CLASSES = 50  # above it no matrices are stored, only accuracies
 
 
@@ -27,6 +28,8 @@ class Belief:
         pooled: The crowd's confusion matrix: the prior of an unknown worker. None above MOST_CLASSES.
         accuracy: The crowd's.
         spread: The crowd's, of numbers; 0 before anything was fitted.
+        is_vote: Whether posteriors are shares of votes (a majority) and not chances.
+        weighs: Whether such a vote weighs what its worker's accuracy is.
         table: ``labeling.stopping``'s confidence table.
     """
 
@@ -35,20 +38,24 @@ class Belief:
     pooled: tuple[tuple[float, ...], ...] | None
     accuracy: float
     spread: float = 0.0
+    is_vote: bool = False
+    weighs: bool = False
     table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @staticmethod
-    def ignorant(classes: Sequence[str]) -> Belief:
+    def ignorant(classes: Sequence[str], method: str = "") -> Belief:
         """Before the first fit: all classes alike, all workers alike; posteriors order labels as majority does."""
         count = max(len(classes), 1)
         skill = 1 / count + (1 - 1 / count) * (2 * FIRST_SKILL - 1) if count > 1 else 1.0
-        return Belief(tuple(classes), tuple([1 / count] * count), None, skill)
+        return Belief(
+            tuple(classes), tuple([1 / count] * count), None, skill, is_vote=method in VOTES, weighs=method == VOTES[1]
+        )
 
     @staticmethod
-    def read(stored: Mapping[str, Any], classes: Sequence[str]) -> Belief:
+    def read(stored: Mapping[str, Any], classes: Sequence[str], method: str = "") -> Belief:
         """From ``Question.fit``; ignorance when that is empty or was fitted on other classes."""
-        if tuple(stored.get("classes", ())) != tuple(classes):
-            return Belief.ignorant(classes)
+        if not stored or tuple(stored["classes"]) != tuple(classes):
+            return Belief.ignorant(classes, method)
         pooled = stored.get("pooled")
         return Belief(
             classes=tuple(classes),
@@ -56,6 +63,8 @@ class Belief:
             pooled=tuple(tuple(row) for row in pooled) if pooled else None,
             accuracy=stored["accuracy"],
             spread=stored.get("spread", 0.0),
+            is_vote=method in VOTES,
+            weighs=method == VOTES[1],
             table=stored.get("table", {}),
         )
 
@@ -87,6 +96,15 @@ def posterior(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) 
     weights = [exp(logit - top) for logit in logits]
     total = sum(weights)
     return [value / total for value in weights]
+
+
+def shares(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) -> list[float]:
+    """Each class's share of the votes, by their weights; all alike without a vote."""
+    total = [0.0] * len(belief.classes)
+    for label, skill, weight in votes:
+        total[label] += weight * (skill.accuracy if skill and belief.weighs else 1.0)
+    said = sum(total)
+    return [value / said for value in total] if said else list(belief.prior)
 
 
 def _chance(truth: int, label: int, skill: Skill | None, belief: Belief) -> float:

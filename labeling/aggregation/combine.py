@@ -36,6 +36,7 @@ class Combined:
     posterior: dict[str, float]
     judgments: int
     votes: dict[str, int] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)  # what other aggregators say, after a full fit
 
 
 Skills = Mapping[int, Mapping[str, Any]]  # worker -> what ``pack`` of the full fit stored
@@ -69,7 +70,7 @@ def by_class(said: Sequence[Said], options: Options, belief: Belief, skills: Ski
         for row in said
         if label_of(row.answer) in number
     ]
-    chances = beliefs.posterior(votes, belief)
+    chances = beliefs.shares(votes, belief) if belief.is_vote else beliefs.posterior(votes, belief)
     best = max(range(len(chances)), key=chances.__getitem__)
     label = belief.classes[best]
     answer = label == "yes" if isinstance(said[0].answer, bool) else label
@@ -93,8 +94,8 @@ def by_set(said: Sequence[Said], options: Options, belief: Belief, skills: Skill
 
 def _of_choice(belief: Belief, key: str) -> Belief:
     """The two-class belief about one choice: the crowd's skill at saying yes and no, and how frequent the choice is."""
-    if key not in belief.classes:
-        return Belief(("no", "yes"), (0.5, 0.5), belief.pooled if len(belief.classes) == 2 else None, 0.7)
+    if belief.pooled is None:
+        return Belief.ignorant(("no", "yes"))
     share = belief.prior[belief.classes.index(key)]
     return Belief(("no", "yes"), (1 - share, share), belief.pooled, belief.accuracy)
 
@@ -128,9 +129,10 @@ def _spread(said: Sequence[Said], belief: Belief) -> float:
     """The crowd's spread where it was fitted, else that of these very answers."""
     if belief.spread > 0:
         return belief.spread
-    middle = sorted(float(row.answer) for row in said)
-    centre = middle[len(middle) // 2]
-    return max((sum((value - centre) ** 2 for value in middle) / len(middle)) ** 0.5, 0.05 * abs(centre), 1e-6)
+    values = sorted(float(row.answer) for row in said)
+    centre = values[len(values) // 2]
+    away = sorted(abs(value - centre) for value in values)
+    return max(1.4826 * away[len(away) // 2], 0.05 * abs(centre), 1e-6)
 
 
 def by_text(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:

@@ -57,6 +57,11 @@ class Consensus(models.Model):
     confidence = models.FloatField()
     posterior = models.JSONField(default=dict, help_text=_("Category key -> probability; sums to 1."))
     method = models.CharField(max_length=30)
+    others = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_("Other aggregators' views at the last full fit: answer, confidence, posterior."),
+    )
     judgment_count = models.PositiveSmallIntegerField(default=0)
     is_final = models.BooleanField(default=False, help_text=_("The task is retired: training may use it."))
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")

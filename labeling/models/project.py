@@ -44,6 +44,9 @@ class Project(models.Model):
     judgments_max = models.PositiveSmallIntegerField(default=7, validators=[MaxValueValidator(MOST_JUDGMENTS)])
     confidence = models.FloatField(default=0.95, help_text=_("A task retires when its posterior reaches this."))
     aggregator = models.CharField(max_length=30, default="adaptive")
+    stopping = models.CharField(
+        max_length=20, default="confidence", help_text=_("A key of labeling.stopping.POLICIES.")
+    )
     lease_seconds = models.PositiveIntegerField(
         default=600, validators=[MinValueValidator(1), MaxValueValidator(7 * 86_400)]
     )
@@ -78,6 +81,7 @@ class Project(models.Model):
     answers_version = models.PositiveBigIntegerField(default=0)
     fitted_version = models.PositiveBigIntegerField(default=0)
     fitted_at = models.DateTimeField(null=True, blank=True)
+    fit_started_at = models.DateTimeField(null=True, blank=True, help_text=_("A full fit is under way since."))
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -1,0 +1,134 @@
+"""How far people agree: percent, Cohen's and Fleiss' kappa, Krippendorff's alpha, who confuses what. Pure.
+
+All take one row a judgment (task, worker, label); missing answers are simply not there. A figure that the data cannot
+give (nobody answered the same task, or everybody gave one label everywhere) is nan, never a flattering 1.
+
+Source: J. Cohen, "A coefficient of agreement for nominal scales" (1960); J. L. Fleiss, "Measuring nominal scale
+agreement among many raters" (1971); K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from labeling.aggregation.votes import Floats, Ints
+
+Metric = Literal["nominal", "ordinal", "interval"]
+NAN = float("nan")
+
+
+def counts_of(task: Ints, label: Ints, n_tasks: int, n_classes: int) -> Floats:
+    """[tasks, classes]: how often each label was given to each task."""
+    flat = np.bincount(task * n_classes + label, minlength=n_tasks * n_classes)
+    return flat.reshape(n_tasks, n_classes).astype(np.float64)
+
+
+def percent(counts: Floats) -> float:
+    """The chance that two people asked about the same task say the same; each task weighs alike."""
+    total = counts.sum(axis=1)
+    asked = total >= 2
+    if not asked.any():
+        return NAN
+    n, pairs = total[asked], (counts[asked] * (counts[asked] - 1)).sum(axis=1)
+    return float((pairs / (n * (n - 1))).mean())
+
+
+def cohen_kappa(first: Ints, second: Ints, n_classes: int) -> float:
+    """Agreement of two raters on the same tasks beyond what their own label frequencies give by chance.
+
+    Args:
+        first, second: [tasks], both raters' labels of the same tasks, in the same order.
+    """
+    if not len(first):
+        return NAN
+    table = np.zeros((n_classes, n_classes))
+    np.add.at(table, (first, second), 1)
+    table /= table.sum()
+    chance = float(table.sum(axis=1) @ table.sum(axis=0))
+    return (float(np.trace(table)) - chance) / (1 - chance) if chance < 1 else NAN
+
+
+def mean_cohen_kappa(task: Ints, worker: Ints, label: Ints, n_classes: int, least: int = 5, most: int = 40) -> float:
+    """The mean kappa of pairs of workers with at least ``least`` tasks in common, by how many; the busiest ``most``."""
+    busiest: list[int] = np.argsort(-np.bincount(worker))[:most].tolist() if len(worker) else []
+    said = {int(w): dict(zip(task[worker == w].tolist(), label[worker == w].tolist(), strict=True)) for w in busiest}
+    people = sorted(said)
+    total = weight = 0.0
+    for index, one in enumerate(people):
+        for other in people[index + 1 :]:
+            shared = sorted(said[one].keys() & said[other].keys())
+            if len(shared) < least:
+                continue
+            pair = [np.array([said[who][t] for t in shared], dtype=np.int64) for who in (one, other)]
+            kappa = cohen_kappa(pair[0], pair[1], n_classes)
+            if not np.isnan(kappa):
+                total, weight = total + kappa * len(shared), weight + len(shared)
+    return total / weight if weight else NAN
+
+
+def fleiss_kappa(counts: Floats) -> float:
+    """Agreement of many raters beyond chance, over tasks with at least two judgments.
+
+    With the same number of judgments a task this is Fleiss' own figure; with different numbers each task's agreement
+    weighs alike, and the label frequencies are over all judgments.
+    """
+    counts = counts[counts.sum(axis=1) >= 2]
+    if not len(counts):
+        return NAN
+    share = counts.sum(axis=0) / counts.sum()
+    chance = float((share**2).sum())
+    return (percent(counts) - chance) / (1 - chance) if chance < 1 else NAN
+
+
+def krippendorff_alpha(counts: Floats, metric: Metric = "nominal", values: Floats | None = None) -> float:
+    """Krippendorff's alpha: 1 - observed / expected disagreement; any number of judgments a task, gaps allowed.
+
+    Args:
+        counts: [tasks, classes].
+        metric: How different two labels are. For ordinal the classes rise in their order.
+        values: [classes], what the classes stand for; needed for interval (their numbers otherwise).
+    """
+    counts = counts[counts.sum(axis=1) >= 2]
+    if not len(counts):
+        return NAN
+    n = counts.sum(axis=1, keepdims=True)
+    coincidence = (counts / (n - 1)).T @ counts - np.diag((counts / (n - 1)).sum(axis=0))
+    margin = coincidence.sum(axis=0)
+    distance = _distance(margin, metric, values)
+    expected = (np.outer(margin, margin) * distance).sum() / (margin.sum() - 1)
+    return float(1 - (coincidence * distance).sum() / expected) if expected > 0 else NAN
+
+
+def _distance(margin: Floats, metric: Metric, values: Floats | None) -> Floats:
+    classes = np.arange(len(margin), dtype=np.float64)
+    if metric == "nominal":
+        return (classes[:, None] != classes[None, :]).astype(np.float64)
+    if metric == "interval":
+        points = classes if values is None else np.asarray(values, dtype=np.float64)
+        return (points[:, None] - points[None, :]) ** 2
+    below = np.cumsum(margin) - margin / 2  # the middle rank of each class
+    return (below[:, None] - below[None, :]) ** 2
+
+
+def confusion(counts: Floats, answer: Ints) -> Floats:
+    """[answer, label]: of the tasks whose answer is one category, how often people said each."""
+    table = np.zeros((counts.shape[1], counts.shape[1]))
+    np.add.at(table, answer, counts)
+    return table
+
+
+def per_category(counts: Floats) -> Floats:
+    """[classes]: the chance that a second person gives the label that a first one gave (specific agreement)."""
+    n = counts.sum(axis=1, keepdims=True)
+    asked = n[:, 0] >= 2
+    same = (counts[asked] * (counts[asked] - 1) / (n[asked] - 1)).sum(axis=0)
+    said = counts[asked].sum(axis=0)
+    return np.where(said > 0, same / np.where(said > 0, said, 1), NAN)
+
+
+def disagreement(answer: Ints, majority: Ints, tied: np.ndarray) -> float:
+    """The share of tasks whose answer is not the majority's; where votes tie there is no majority to differ from."""
+    clear = ~tied
+    return float((answer[clear] != majority[clear]).mean()) if clear.any() else 0.0

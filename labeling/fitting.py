@@ -1,0 +1,197 @@
+"""The full fit of a project's judgments, in the background: skills, posteriors, figures. Worker-side.
+
+Claimed by a conditional update, so two messages make one fit; judgments that arrive meanwhile keep their own update and
+are fitted next time. Only what changed is written. Memory grows with the judgments' numbers, not with their answers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from labeling import survey, tasks
+from labeling.consensus import classes_of
+from labeling.crowdfit import QuestionFit, Record, fit_question
+from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
+
+logger = logging.getLogger(__name__)
+
+ABANDONED = timedelta(minutes=30)
+CHUNK = 1000
+MOVED = 0.005  # a posterior or skill that moved by less is not written again
+
+
+def due(*, now: Any = None) -> list[int]:
+    """Projects with judgments that no full fit has seen; a large project rests longer between fits."""
+    now = now or timezone.now()
+    waiting = Project.objects.filter(answers_version__gt=F("fitted_version")).filter(_unclaimed(now))
+    return [
+        project.pk
+        for project in waiting.only("pk", "fitted_at", "judgment_count")
+        if project.fitted_at is None or now - project.fitted_at >= rest(project.judgment_count)
+    ]
+
+
+def rest(judgments: int) -> timedelta:
+    """Between two fits: 5 seconds for a small project, 5 minutes from 600,000 judgments on."""
+    return timedelta(seconds=min(max(5, judgments / 2000), 300))
+
+
+def _unclaimed(now: Any) -> Q:
+    return Q(fit_started_at=None) | Q(fit_started_at__lt=now - ABANDONED)
+
+
+def fit_project(project_id: int) -> bool:
+    """Fit what was said since the last fit. False when there was nothing, or another process is at it."""
+    now = timezone.now()
+    claimed = Project.objects.filter(_unclaimed(now), pk=project_id, answers_version__gt=F("fitted_version"))
+    if not claimed.update(fit_started_at=now):
+        return False
+    try:
+        _fit(Project.objects.get(pk=project_id))
+    finally:
+        Project.objects.filter(pk=project_id, fit_started_at=now).update(fit_started_at=None)
+    return True
+
+
+def _fit(project: Project) -> None:
+    version = project.answers_version
+    judgments = list(_records(project))
+    golds = dict(Gold.objects.filter(task__project=project).values_list("task_id", "answers"))
+    weights = dict(Membership.objects.filter(project=project).values_list("user_id", "weight"))
+    fits = {}
+    for question in survey.current(project).questions:
+        known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
+        found = fit_question(question, classes_of(question), judgments, known, weights, project.aggregator)
+        if found is not None:
+            fits[question.id] = found
+    _write_skills(fits)
+    _write_memberships(project, fits)
+    with transaction.atomic():
+        for question_id, found in fits.items():
+            Question.objects.filter(pk=question_id).update(fit=found.stored)
+        Project.objects.filter(pk=project.pk).update(fitted_version=version, fitted_at=timezone.now())
+    _write_consensus(project, fits, set(golds))
+    _retire_confident(project)
+    logger.info("project %s: fitted %s judgments, %s questions", project.pk, len(judgments), len(fits))
+
+
+def _records(project: Project) -> Iterator[Record]:
+    said = Judgment.objects.filter(project=project, withdrawn_at=None).order_by("id")
+    for row in said.values_list("task_id", "worker_id", "answers", "seconds").iterator(chunk_size=5000):
+        yield Record(*row)
+
+
+def _write_skills(fits: dict[int, QuestionFit]) -> None:
+    stored = {
+        (question, worker): (accuracy, confusion)
+        for question, worker, accuracy, confusion in WorkerSkill.objects.filter(question_id__in=fits).values_list(
+            "question_id", "worker_id", "accuracy", "confusion"
+        )
+    }
+    rows = [
+        WorkerSkill(question_id=question, worker_id=worker, accuracy=skill["accuracy"], confusion=skill["confusion"])
+        for question, found in fits.items()
+        for worker, skill in found.skills.items()
+        if stored.get((question, worker)) != (skill["accuracy"], skill["confusion"])
+    ]
+    WorkerSkill.objects.bulk_create(
+        rows,
+        batch_size=CHUNK,
+        update_conflicts=True,
+        unique_fields=["question", "worker"],
+        update_fields=["accuracy", "confusion"],
+    )
+
+
+def _write_memberships(project: Project, fits: dict[int, QuestionFit]) -> None:
+    """A worker's accuracy in the project: over its questions, by how much was said to each."""
+    total: dict[int, list[float]] = {}
+    for found in fits.values():
+        for worker, skill in found.skills.items():
+            entry = total.setdefault(worker, [0.0, 0.0])
+            entry[0] += skill["accuracy"] * found.said[worker]
+            entry[1] += found.said[worker]
+    changed = []
+    for member in Membership.objects.filter(project=project, user_id__in=total).only("pk", "user_id", "accuracy"):
+        accuracy = round(total[member.user_id][0] / total[member.user_id][1], 4)
+        if member.accuracy is None or abs(member.accuracy - accuracy) > MOVED / 2:
+            member.accuracy = accuracy
+            changed.append(member)
+    Membership.objects.bulk_update(changed, ["accuracy"], batch_size=CHUNK)
+
+
+def _write_consensus(project: Project, fits: dict[int, QuestionFit], gold: set[int]) -> None:
+    for question_id, found in fits.items():
+        for start in range(0, len(found.tasks), CHUNK):
+            _write_chunk(project, question_id, found, found.tasks[start : start + CHUNK], gold)
+
+
+def _write_chunk(project: Project, question_id: int, found: QuestionFit, ids: Sequence[int], gold: set[int]) -> None:
+    """Tasks whose judgments changed since they were read, and those that a person decided, are left alone."""
+    with transaction.atomic():
+        states = dict(Task.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", "state"))
+        old = {
+            row[0]: row[1:]
+            for row in Consensus.objects.filter(question_id=question_id, task_id__in=ids).values_list(
+                "task_id", "answer", "confidence", "judgment_count", "decided_by_id", "others"
+            )
+        }
+        rows = []
+        for task in ids:
+            combined = found.combined(task)
+            answer, confidence, count, decided, others = old.get(task, (None, -1.0, 0, None, {}))
+            if task in gold or task not in states or decided is not None or count > combined.judgments:
+                continue
+            if task in old and _same(answer, combined.answer, confidence, combined.confidence, others, combined.others):
+                continue
+            rows.append(_row(project, question_id, task, combined, states[task]))
+        fields = ["answer", "confidence", "posterior", "method", "judgment_count", "others", "updated_at"]
+        Consensus.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["task", "question"], update_fields=fields
+        )
+
+
+def _same(answer: Any, now: Any, confidence: float, sure: float, others: Any, views: Any) -> bool:
+    """Whether a row says what it said, within MOVED."""
+    if answer != now or abs(confidence - sure) >= MOVED or others.keys() != views.keys():
+        return False
+    return all(
+        others[name]["answer"] == view["answer"] and abs(others[name]["confidence"] - view["confidence"]) < MOVED
+        for name, view in views.items()
+    )
+
+
+def _row(project: Project, question_id: int, task: int, combined: Any, state: str) -> Consensus:
+    return Consensus(
+        task_id=task,
+        project=project,
+        question_id=question_id,
+        answer=combined.answer,
+        confidence=combined.confidence,
+        posterior=combined.posterior,
+        method=project.aggregator,
+        judgment_count=combined.judgments,
+        others=combined.others,
+        is_final=state == Task.State.RETIRED,
+        updated_at=timezone.now(),
+    )
+
+
+def _retire_confident(project: Project) -> None:
+    """Open tasks that the new skills make sure of need no more judgments."""
+    if project.stopping != "confidence":
+        return
+    required = set(project.questions.filter(required=True).values_list("pk", flat=True))
+    unsure = Consensus.objects.filter(task__project=project, task__state=Task.State.OPEN, question_id__in=required)
+    unsure_ids = set(unsure.filter(confidence__lt=project.confidence).values_list("task_id", flat=True))
+    sure = unsure.filter(task__judgment_count__gte=project.judgments_min).values_list("task_id", flat=True).distinct()
+    for task_id in sure.iterator(chunk_size=CHUNK):
+        if task_id not in unsure_ids:
+            tasks.retire(task_id=task_id, because=Task.Because.CONFIDENT)
