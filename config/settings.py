@@ -42,7 +42,6 @@ INSTALLED_APPS = [
     "django_filters",
     "allauth",
     "allauth.account",
-    "health_check",
     "django_prometheus",
     "corsheaders",
 ]

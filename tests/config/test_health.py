@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dramatiq
 import pytest
 from django.contrib.auth import get_user_model
 
@@ -40,18 +41,9 @@ def test_answers_about_health_are_never_cached(client):
 
 
 def test_metrics_tell_of_the_queue_and_of_what_was_given_up(client):
-    QueuedMessage.objects.bulk_create(
-        QueuedMessage(
-            message_id=one.message_id,
-            queue_name="cpu",
-            state=state,
-            mtime="2026-01-01T00:00Z",
-            message=one.asdict(),
-            position=number,
-            available_at="2026-01-01T00:00Z",
-        )
-        for number, (state, one) in enumerate([("queued", message("fit")), ("rejected", message("poison"))])
-    )
+    for name in ("fit", "poison"):
+        dramatiq.get_broker().enqueue(message(name))
+    QueuedMessage.objects.filter(message__actor_name="poison").update(state="rejected")
     text = client.get("/metrics").content.decode()
     assert 'crowdtune_queue_messages{queue="cpu",state="queued"} 1.0' in text
     assert 'crowdtune_queue_parked{actor="poison"} 1.0' in text
