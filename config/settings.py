@@ -197,4 +197,6 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # Addresses that we ask can carry what is nobody's business, and the demo asks often.
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
 }

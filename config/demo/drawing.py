@@ -29,7 +29,13 @@ class Drawn:
     name: str
     category: str
     difficulty: float
-    data: bytes
+    seed: tuple[int, int]
+
+    def data(self) -> bytes:
+        """Draw it now, as JPEG: the same seed gives the same bytes."""
+        buffer = io.BytesIO()
+        picture(self.category, self.difficulty, np.random.default_rng(self.seed)).save(buffer, "JPEG", quality=88)
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -207,13 +213,10 @@ def picture(category: str, difficulty: float, rng: np.random.Generator) -> Image
 
 
 def draw_set(count: int, seed: int = 7) -> list[Drawn]:
-    """``count`` pictures in turn of each category, as JPEG; most are clear, some are hard. Same seed, same bytes."""
+    """``count`` pictures of all categories; most are clear, some are hard. Each is drawn when its data is asked for."""
     drawn = []
     for number in range(count):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([seed, number, 1])
         category = CATEGORIES[int(rng.integers(len(CATEGORIES)))]
-        difficulty = float(rng.beta(1.1, 2.6))
-        buffer = io.BytesIO()
-        picture(category, difficulty, rng).save(buffer, "JPEG", quality=88)
-        drawn.append(Drawn(f"sea-{number:04d}.jpg", category, difficulty, buffer.getvalue()))
+        drawn.append(Drawn(f"sea-{number:04d}.jpg", category, float(rng.beta(1.1, 2.6)), (seed, number)))
     return drawn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +35,7 @@ class Picture:
 
 
 def drawn_pictures(count: int) -> list[Picture]:
-    return [Picture(d.name, Truth(d.category, d.difficulty), functools.partial(bytes, d.data)) for d in draw_set(count)]
+    return [Picture(d.name, Truth(d.category, d.difficulty), d.data) for d in draw_set(count)]
 
 
 def own_pictures(folder: Path) -> list[Picture]:

@@ -32,7 +32,9 @@ class Log(Middleware):
     ) -> None:
         took = (time.perf_counter() - self.local.started) * 1000
         if exception is None:
-            logger.info("%s done %.0fms", message.actor_name, took)
+            # What the clock sends, without arguments, is news only when it fails.
+            level = logging.INFO if message.args else logging.DEBUG
+            logger.log(level, "%s done %.0fms", message.actor_name, took)
         elif isinstance(exception, Retry):
             logger.info("%s will be tried again %.0fms", message.actor_name, took)
         else:

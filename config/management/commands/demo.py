@@ -72,7 +72,7 @@ class Command(BaseCommand):
         Project.objects.filter(slug=slug).update(is_demo=True)
         write_truths(folder / f"{slug}.csv", {picture.name: picture.truth for picture in pictures})
         owner.hire(slug, slug)
-        owner.upload(slug, pictures, lambda text: self.stdout.write(f"demo: {text}"))
+        owner.upload(slug, pictures, lambda text: self.stdout.write(text))
         judgments = 3 * len(pictures)
         state = {
             "slug": slug,
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         left = state["most"] - project.judgment_count
         if left <= 0:
             return
-        self.stdout.write(f"demo: {len(CAST)} simulated workers label {project.name}, {left} answers in all")
+        self.stdout.write(f"{len(CAST)} simulated workers label {project.name}, {left} answers in all")
         ids = owner.image_ids(project.slug)
         crowd = Crowd(
             url=url,
@@ -101,7 +101,7 @@ class Command(BaseCommand):
             slow_after=max(0, state["slow_after"] - project.judgment_count),
         )
         made = crowd.run(self._workers(project))
-        self.stdout.write(f"demo: {made} answers were given; the rest is for visitors")
+        self.stdout.write(f"{made} answers were given; the rest is for visitors")
 
     def _workers(self, project: Project) -> list[SimulatedWorker]:
         """The demo's workers with fresh keys: an earlier start's keys are stored only as digests."""

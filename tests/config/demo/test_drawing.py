@@ -10,13 +10,13 @@ from labeling.imaging import decode_rgb
 
 
 def test_the_same_seed_draws_the_same_bytes():
-    assert [d.data for d in draw_set(3, seed=5)] == [d.data for d in draw_set(3, seed=5)]
-    assert draw_set(1, seed=5)[0].data != draw_set(1, seed=6)[0].data
+    assert [d.data() for d in draw_set(3, seed=5)] == [d.data() for d in draw_set(3, seed=5)]
+    assert draw_set(1, seed=5)[0].data() != draw_set(1, seed=6)[0].data()
 
 
 def test_every_picture_passes_our_own_decoder_at_its_size():
     for drawn in draw_set(4):
-        assert decode_rgb(drawn.data).size == SIZE
+        assert decode_rgb(drawn.data()).size == SIZE
 
 
 def test_a_set_has_every_category_and_both_easy_and_hard_pictures():
