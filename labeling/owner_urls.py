@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from labeling.views.owner import images, jobs, labels, overview, projects, review, tasks, workers
+from labeling.views.owner import (
+    images,
+    jobs,
+    labels,
+    oversight,
+    overview,
+    projects,
+    review,
+    settings,
+    survey,
+    tasks,
+    workers,
+)
 
 project_pages: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="project-overview"),
@@ -21,9 +33,24 @@ project_pages: list[URLPattern | URLResolver] = [
     path("workers/invite/", workers.renew_invite, name="project-invite-renew"),
     path("workers/<int:pk>/", workers.worker, name="project-worker"),
     path("workers/<int:pk>/change/", workers.change_worker, name="project-worker-change"),
+    path("workers/appeals/<int:pk>/", workers.answer_appeal, name="project-appeal"),
     path("labels/", labels.labels, name="project-labels"),
     path("review/", review.review, name="project-review"),
     path("review/<int:pk>/", review.decide, name="project-decide"),
+    path("settings/", settings.settings, name="project-settings"),
+    path("settings/survey/", survey.builder, name="project-survey"),
+    path("settings/survey/preview/", survey.preview, name="project-survey-preview"),
+    path("settings/survey/json/", survey.load_json, name="project-survey-json"),
+    path("settings/survey/schema/", survey.schema, name="project-survey-schema"),
+    path("settings/categories/", settings.categories, name="project-categories"),
+    path("settings/rules/", oversight.rules, name="project-rules"),
+    path("settings/rules/<int:pk>/", oversight.change_rule, name="project-rule-change"),
+    path("settings/webhooks/", oversight.webhooks, name="project-webhooks"),
+    path("settings/webhooks/<int:pk>/", oversight.change_webhook, name="project-webhook-change"),
+    path("settings/keys/", oversight.keys, name="project-keys"),
+    path("settings/keys/<int:pk>/", oversight.revoke_key, name="project-key-revoke"),
+    path("settings/log/", settings.log, name="project-log"),
+    path("settings/danger/", settings.danger, name="project-danger"),
     path("jobs/", jobs.job_list, name="project-jobs"),
     path("jobs/<uuid:pk>/", jobs.job, name="project-job"),
     path("jobs/<uuid:pk>/cancel/", jobs.cancel_job, name="project-job-cancel"),

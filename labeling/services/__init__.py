@@ -19,6 +19,16 @@ from labeling.services.members import (
     remove_member,
     resume_worker,
 )
+from labeling.services.oversight import (
+    add_rule,
+    add_webhook,
+    change_rule,
+    change_webhook,
+    create_project_key,
+    remove_rule,
+    remove_webhook,
+    revoke_key,
+)
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
 from labeling.services.review import decide_task, reopen_task, retire_task
 from labeling.services.surveys import replace_survey
@@ -27,12 +37,17 @@ from labeling.services.tasks import open_more, open_task_for, raise_priority, re
 __all__ = [
     "add_images",
     "add_member",
+    "add_rule",
+    "add_webhook",
     "appeal_pause",
     "change_member",
     "change_project",
+    "change_rule",
+    "change_webhook",
     "claim_assignment",
     "claim_leases",
     "create_project",
+    "create_project_key",
     "decide_appeal",
     "decide_task",
     "delete_images",
@@ -50,12 +65,15 @@ __all__ = [
     "release_assignment",
     "remove_gold",
     "remove_member",
+    "remove_rule",
+    "remove_webhook",
     "renew_invite",
     "reopen_task",
     "replace_survey",
     "resume_worker",
     "retire_task",
     "retire_when_spent",
+    "revoke_key",
     "set_gold",
     "skip_assignment",
     "submit_judgment",

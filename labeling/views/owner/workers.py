@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -45,12 +46,13 @@ def workers(request: HttpRequest, slug: str) -> HttpResponse:
     context.update(
         members=rows.select_related("user")[:MOST],
         most=MOST,
+        appeals=open_appeals(project),
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
         roles=ROLES,
         all_roles=Role.choices,
         orders=ORDERS,
-        invite=request.build_absolute_uri(f"/label/join/{project.invite}/"),
+        invite=request.build_absolute_uri(reverse("invitation", args=[project.invite])),
         plot=_skills(project),
     )
     return render(request, "projects/workers.html", context)
@@ -146,6 +148,22 @@ def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             messages.success(request, _("%(name)s is taken out; what was said stays.") % name)
             return redirect("project-workers", project.slug)
     return redirect("project-worker", project.slug, pk)
+
+
+@login_required
+@require_POST
+def answer_appeal(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    appeal = get_object_or_404(Appeal, membership__project=project, pk=pk)
+    with refusals(request):
+        services.decide_appeal(
+            appeal=appeal,
+            accept=request.POST.get("action") == "accept",
+            answer=request.POST.get("answer", ""),
+            by=request.user,
+        )
+        messages.success(request, _("The worker reads your answer on the next visit."))
+    return redirect("project-workers", project.slug)
 
 
 @login_required

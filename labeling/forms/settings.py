@@ -1,0 +1,153 @@
+"""The settings of a project, as a page sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from labeling.aggregation import AGGREGATORS
+from labeling.forms.project import names_of
+from labeling.models import MOST_JUDGMENTS, Project, Rule
+
+AGGREGATOR_NAMES = {
+    "adaptive": _("Adaptive (trust it on any crowd)"),
+    "majority": _("Majority"),
+    "weighted_majority": _("Weighted majority"),
+    "one_coin": _("One coin"),
+    "dawid_skene": _("Dawid-Skene"),
+    "mace": _("MACE"),
+    "glad": _("GLAD"),
+}
+
+
+class SettingsForm(forms.Form):
+    """Every field is a setting of ``change_project``, under its own name."""
+
+    name = forms.CharField(max_length=200, label=_("Name"))
+    instructions = forms.CharField(
+        required=False,
+        label=_("Instructions"),
+        help_text=_("What a worker reads first: what counts, what does not, what to do in doubt."),
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+    access = forms.ChoiceField(choices=Project.Access, label=_("Who may label"))
+    languages = forms.MultipleChoiceField(
+        choices=settings.LANGUAGES, required=False, label=_("Languages"), widget=forms.CheckboxSelectMultiple
+    )
+    is_paused = forms.BooleanField(
+        required=False, label=_("Paused"), help_text=_("Nobody is handed a task while this is set.")
+    )
+    judgments_min = forms.IntegerField(min_value=1, max_value=MOST_JUDGMENTS, label=_("People per image, at least"))
+    judgments_max = forms.IntegerField(min_value=1, max_value=MOST_JUDGMENTS, label=_("People per image, at most"))
+    confidence = forms.FloatField(
+        min_value=0.5,
+        max_value=0.9999,
+        label=_("Sure enough at"),
+        help_text=_("A task ends when its label is at least so probable, from 0.5 to 0.9999."),
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )
+    aggregator = forms.ChoiceField(
+        label=_("How answers are combined"), help_text=_("The plain majority is always shown beside it.")
+    )
+    lease_seconds = forms.IntegerField(
+        min_value=30, max_value=86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
+    )
+    gold_rate = forms.FloatField(
+        min_value=0,
+        max_value=1,
+        label=_("Share of hidden gold"),
+        help_text=_("Of the tasks that a worker is handed, where there is gold."),
+        widget=forms.NumberInput(attrs={"step": "0.01"}),
+    )
+    qualification_share = forms.FloatField(
+        min_value=0,
+        max_value=1,
+        label=_("Share to pass the test"),
+        widget=forms.NumberInput(attrs={"step": "0.01"}),
+    )
+    show_suggestions = forms.BooleanField(required=False, label=_("Show the model's answer as a suggestion"))
+    blind_share = forms.FloatField(
+        min_value=0,
+        max_value=1,
+        label=_("Share without suggestion"),
+        help_text=_("So that anchoring can be measured."),
+        widget=forms.NumberInput(attrs={"step": "0.01"}),
+    )
+    price_per_judgment = forms.DecimalField(
+        min_value=0, max_digits=8, decimal_places=4, label=_("Price of a judgment"), help_text=_("For accounting only.")
+    )
+    budget = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
+        label=_("Budget"),
+        help_text=_("Tasks end when it is spent. Empty: no limit."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = self.fields["aggregator"]
+        assert isinstance(choices, forms.ChoiceField)
+        choices.choices = [(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS]
+
+    @classmethod
+    def of(cls, project: Project) -> SettingsForm:
+        return cls(initial={name: getattr(project, name) for name in cls.base_fields})
+
+
+class RuleForm(forms.ModelForm):
+    class Meta:
+        model = Rule
+        fields = ("measure", "window", "comparison", "threshold", "action", "value", "message")
+        labels = {
+            "measure": _("If"),
+            "window": _("Over the last"),
+            "comparison": _("Comparison"),
+            "threshold": _("Threshold"),
+            "action": _("Then"),
+            "value": _("With"),
+            "message": _("What the worker reads"),
+        }
+
+
+class CategoriesForm(forms.Form):
+    """One category a line: ``key | name | parent | WordNet id | description``; all but the key may be left out."""
+
+    text = forms.CharField(
+        required=False,
+        label=_("Categories"),
+        help_text=_("One a line: key | name | parent's key | WordNet id | description. Only the key is needed."),
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
+    )
+
+    def clean_text(self) -> list[dict[str, str]]:
+        text = self.cleaned_data["text"]
+        if "|" not in text and "\n" not in text.strip():
+            return [{"key": name} for name in names_of(text)]
+        return [_category(line) for line in text.splitlines() if line.strip()]
+
+
+FIELDS = ("key", "name", "parent", "wordnet_id", "description")
+
+
+def _category(line: str) -> dict[str, str]:
+    parts = [part.strip() for part in line.split("|", len(FIELDS) - 1)]
+    return {name: part for name, part in zip(FIELDS, parts, strict=False) if part}
+
+
+def category_lines(rows: list[dict[str, Any]]) -> str:
+    """Stored categories as the text of the form; trailing empty columns are left out."""
+    return "\n".join(_line(row) for row in rows)
+
+
+def _line(row: dict[str, Any]) -> str:
+    parts = [str(row.get(name) or "") for name in FIELDS]
+    if parts[1] == parts[0]:
+        parts[1] = ""
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return " | ".join(parts)

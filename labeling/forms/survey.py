@@ -1,0 +1,250 @@
+"""The survey builder's form: one form a question, in an order, to and from what ``replace_survey`` takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from labeling.conditions import TESTS
+from labeling.questions import KINDS
+
+KIND_NAMES = {
+    "single_choice": _("One of several"),
+    "multiple_choice": _("Any of several"),
+    "yes_no": _("Yes or no"),
+    "rating": _("Scale"),
+    "number": _("Number"),
+    "text": _("Free text"),
+    "boxes": _("Bounding boxes"),
+}
+TEST_NAMES = {
+    "equals": _("is"),
+    "in": _("is one of"),
+    "contains": _("contains"),
+    "answered": _("is answered"),
+    "at_least": _("is at least"),
+    "at_most": _("is at most"),
+}
+# Which kinds take which option: the page shows the others not at all, and they are not sent on.
+OPTIONS_OF: dict[str, tuple[str, ...]] = {
+    "single_choice": ("choices", "shuffle"),
+    "multiple_choice": ("choices", "shuffle", "least", "most"),
+    "yes_no": (),
+    "rating": ("least", "most", "labels"),
+    "number": ("least", "most", "whole", "unit"),
+    "text": ("most",),
+    "boxes": ("choices", "most"),
+}
+
+
+class QuestionForm(forms.Form):
+    kind = forms.ChoiceField(choices=[(key, KIND_NAMES.get(key, key)) for key in KINDS], label=_("Kind"))
+    prompt = forms.CharField(max_length=500, label=_("Question"))
+    help_text = forms.CharField(required=False, label=_("Help"), widget=forms.Textarea(attrs={"rows": 2}))
+    required = forms.BooleanField(required=False, label=_("An answer is required"))
+    cant_tell = forms.BooleanField(required=False, label=_("Offer “I can't tell”"))
+    shuffle = forms.BooleanField(required=False, label=_("Shuffle the options"))
+    whole = forms.BooleanField(required=False, label=_("Whole numbers only"))
+    choices = forms.CharField(
+        required=False,
+        label=_("Options"),
+        help_text=_("One a line; “key | what the worker reads” where they differ. Empty: the project's categories."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    least = forms.FloatField(required=False, label=_("Least"))
+    most = forms.FloatField(required=False, label=_("Most"))
+    unit = forms.CharField(required=False, max_length=30, label=_("Unit"))
+    labels = forms.CharField(required=False, max_length=200, label=_("Names of the ends"), help_text=_("bad, good"))
+    section = forms.CharField(required=False, max_length=100, label=_("Section"))
+    examples = forms.CharField(
+        required=False,
+        label=_("Example images"),
+        help_text=_("Addresses, one a line."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    key = forms.CharField(required=False, max_length=60, label=_("Key in exports"))
+    stage = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
+    if_question = forms.CharField(required=False, max_length=60, label=_("Ask only if"))
+    if_test = forms.ChoiceField(
+        required=False, choices=[(key, TEST_NAMES[key]) for key in TESTS], label=_("Comparison")
+    )
+    if_value = forms.CharField(required=False, max_length=200, label=_("Answer"))
+    if_json = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def question(self, kinds: Mapping[str, str], position: int) -> dict[str, Any]:
+        """What ``replace_survey`` takes. ``kinds`` tells what the answers of the other questions look like."""
+        data = self.cleaned_data
+        options: dict[str, Any] = {}
+        if data["cant_tell"]:
+            options["cant_tell"] = True
+        for name in OPTIONS_OF.get(data["kind"], ()):
+            value = _option(name, data[name])
+            if value not in (None, "", [], False):
+                options[name] = value
+        for name in ("section", "examples"):
+            if data[name].strip():
+                options[name] = data[name].strip() if name == "section" else data[name].split()
+        return {
+            "key": data["key"] or key_of(data["prompt"], position),
+            "kind": data["kind"],
+            "prompt": data["prompt"],
+            "help_text": data["help_text"],
+            "required": data["required"],
+            "options": options,
+            "show_if": self._condition(kinds),
+            "stage": data["stage"] or "label",
+        }
+
+    def _condition(self, kinds: Mapping[str, str]) -> dict[str, Any] | None:
+        data = self.cleaned_data
+        if data["if_json"]:
+            return json.loads(data["if_json"])
+        if not data["if_question"]:
+            return None
+        test = data["if_test"] or "equals"
+        return {"question": data["if_question"], test: _value(test, data["if_value"], kinds.get(data["if_question"]))}
+
+    def clean_if_json(self) -> str:
+        text: str = self.cleaned_data["if_json"]
+        try:
+            json.loads(text or "null")
+        except ValueError as error:
+            raise forms.ValidationError(_("This condition is not valid JSON.")) from error
+        return text
+
+
+def key_of(prompt: str, position: int) -> str:
+    """A key out of the first words of a question: ``What does this show?`` -> what_does_this."""
+    words = slugify(prompt).split("-")[:3]
+    return "_".join(word for word in words if word)[:50] or f"question_{position + 1}"
+
+
+def _option(name: str, value: Any) -> Any:
+    if name == "choices":
+        return [_choice(line) for line in value.splitlines() if line.strip()]
+    if name == "labels":
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if name in {"least", "most"} and value is not None and value == int(value):
+        return int(value)
+    return value
+
+
+def _choice(line: str) -> dict[str, str]:
+    key, _bar, name = line.partition("|")
+    return {"key": key.strip(), "name": name.strip() or key.strip()}
+
+
+def _value(test: str, text: str, kind: str | None) -> Any:
+    """The answer that a condition compares with, in the shape of the other question's answers."""
+    if test == "answered":
+        return text.strip().lower() not in {"no", "false", "0"}
+    if test == "in":
+        return [_value("equals", part.strip(), kind) for part in text.split(",") if part.strip()]
+    if kind == "yes_no":
+        return text.strip().lower() in {"yes", "true", "1"}
+    if kind in {"rating", "number"} or test in {"at_least", "at_most"}:
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(number) if number == int(number) else number
+    return text.strip()
+
+
+def initial_of(question: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored question as the builder shows it."""
+    options = question["options"]
+    condition = question.get("show_if")
+    test = next((name for name in TESTS if condition and name in condition), "")
+    simple = condition is None or (bool(test) and set(condition) == {"question", test})
+    value = condition[test] if condition and simple and test else ""
+    labels = options.get("labels") or []
+    return {
+        **{name: question[name] for name in ("key", "kind", "prompt", "help_text", "required", "stage")},
+        **{name: options.get(name) for name in ("cant_tell", "shuffle", "whole", "least", "most", "unit", "section")},
+        "choices": "\n".join(_line(choice) for choice in options.get("choices", [])),
+        "labels": ", ".join(labels.values() if isinstance(labels, dict) else labels),
+        "examples": "\n".join(e if isinstance(e, str) else e.get("url", "") for e in options.get("examples") or []),
+        "if_question": condition["question"] if condition and simple else "",
+        "if_test": test or "equals",
+        "if_value": _text(value),
+        "if_json": "" if simple else json.dumps(condition),
+    }
+
+
+def _line(choice: Mapping[str, str]) -> str:
+    name = choice.get("name", choice["key"])
+    return choice["key"] if name == choice["key"] else f"{choice['key']} | {name}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(_text(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _unchecked(form: QuestionForm) -> QuestionForm:
+    """The same form with what stands in it, before anybody complains about it."""
+    return QuestionForm(prefix=form.prefix, initial={name: form[name].value() for name in form.fields})
+
+
+class SurveyForms:
+    """The forms of a whole survey, in the order that the page sends; ``q`` repeats their numbers."""
+
+    def __init__(self, forms_: Sequence[QuestionForm]) -> None:
+        self.forms = list(forms_)
+
+    @classmethod
+    def stored(cls, questions: Sequence[Mapping[str, Any]]) -> SurveyForms:
+        return cls([QuestionForm(prefix=str(i), initial=initial_of(row)) for i, row in enumerate(questions)])
+
+    @classmethod
+    def sent(cls, data: QueryDict) -> SurveyForms:
+        numbers = dict.fromkeys(text for text in data.getlist("q") if text.isdecimal() and len(text) < 6)
+        return cls([QuestionForm(data, prefix=number) for number in numbers])
+
+    def is_valid(self) -> bool:
+        valid = [form.is_valid() for form in self.forms]  # each of them, so that every problem is shown
+        return bool(valid) and all(valid)
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Every question; call it when the forms are valid. Keys that were left out do not collide."""
+        kinds = {f.cleaned_data["key"] or key_of(f.cleaned_data["prompt"], i): f.cleaned_data["kind"] for i, f in self}
+        rows = [form.question(kinds, position) for position, form in self]
+        taken: set[str] = set()
+        for row in rows:
+            stem, number = row["key"], 2
+            while row["key"] in taken:
+                row["key"] = f"{stem}_{number}"
+                number += 1
+            taken.add(row["key"])
+        return rows
+
+    def __iter__(self) -> Any:
+        return enumerate(self.forms)
+
+    def change(self, action: str) -> None:
+        """Add, move or take out a question: ``add:rating``, ``up:2``, ``down:2``, ``remove:2``."""
+        verb, _colon, argument = action.partition(":")
+        self.forms = [_unchecked(form) for form in self.forms]
+        if verb == "add":
+            number = 1 + max((int(form.prefix or 0) for form in self.forms), default=-1)
+            kind = argument if argument in KINDS else "single_choice"
+            blank = {"kind": kind, "required": True, "if_test": "equals"}
+            self.forms.append(QuestionForm(prefix=str(number), initial=blank))
+            return
+        place = next((i for i, form in self if form.prefix == argument), None)
+        if place is None:
+            return
+        if verb == "remove":
+            self.forms.pop(place)
+        elif verb in {"up", "down"}:
+            other = place + (1 if verb == "down" else -1)
+            if 0 <= other < len(self.forms):
+                self.forms[place], self.forms[other] = self.forms[other], self.forms[place]

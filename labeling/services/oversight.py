@@ -1,0 +1,135 @@
+"""What an owner sets to be told and to be safe: rules for workers, webhooks, keys for programs. All of it is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from labeling import audit
+from labeling.errors import CrowdtuneError
+from labeling.keys import SCOPES, create_key
+from labeling.models import ApiKey, Project, Rule, Webhook
+
+RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
+MOST_RULES = 50
+MOST_WEBHOOKS = 20
+SHARES = {Rule.Measure.GOLD_ACCURACY, Rule.Measure.AGREEMENT}
+
+
+def add_rule(*, project: Project, user: Any, **values: Any) -> Rule:
+    """Add a rule; it is applied from the next judgment on.
+
+    Raises:
+        CrowdtuneError: invalid.
+    """
+    if project.rules.count() >= MOST_RULES:
+        raise CrowdtuneError("invalid", f"At most {MOST_RULES} rules are taken.")
+    rule = Rule(project=project, **_known(values))
+    _check(rule)
+    with transaction.atomic():
+        rule.save(force_insert=True)
+        audit.write(project=project, user=user, action="rule_added", changes=_as_changes(rule))
+    return rule
+
+
+def change_rule(*, rule: Rule, user: Any, **values: Any) -> Rule:
+    with transaction.atomic():
+        changes = audit.differences(rule, _known(values))
+        for name, value in values.items():
+            setattr(rule, name, value)
+        _check(rule)
+        if changes:
+            rule.save(update_fields=list(changes))
+            audit.write(project=rule.project, user=user, action="rule_changed", changes={"rule": rule.pk, **changes})
+    return rule
+
+
+def remove_rule(*, rule: Rule, user: Any) -> None:
+    with transaction.atomic():
+        audit.write(project=rule.project, user=user, action="rule_removed", changes=_as_changes(rule))
+        rule.delete()
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(values) - set(RULE_FIELDS))
+    if unknown:
+        raise CrowdtuneError("invalid", f"A rule has no {', '.join(unknown)}.", fields={name: [] for name in unknown})
+    return values
+
+
+def _check(rule: Rule) -> None:
+    if rule.window < 1:
+        raise _bad("window", "A rule looks at the last 1 or more judgments.")
+    if rule.measure in SHARES and not 0 <= rule.threshold <= 1:
+        raise _bad("threshold", f"This measure is a share from 0 to 1; got {rule.threshold}.")
+    if rule.threshold < 0:
+        raise _bad("threshold", "A threshold is 0 or more.")
+    if rule.action == Rule.Action.WEIGHT and not (rule.value is not None and 0 <= rule.value <= 1):
+        raise _bad("value", "Say the new weight, from 0 to 1.")
+    if rule.action == Rule.Action.OVERLAP and not (rule.value is not None and rule.value >= 1):
+        raise _bad("value", "Say how many judgments more are asked, 1 or more.")
+
+
+def _as_changes(rule: Rule) -> dict[str, Any]:
+    return {name: getattr(rule, name) for name in RULE_FIELDS}
+
+
+def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] = ()) -> Webhook:
+    """Tell a program of events by POST, signed with the webhook's secret; no events means all of them."""
+    address = urlsplit(url)
+    if address.scheme not in {"http", "https"} or not address.hostname or len(url) > 500:
+        raise _bad("url", f"Expected an address that starts with http:// or https://, got {url!r:.80}.")
+    if project.webhooks.count() >= MOST_WEBHOOKS:
+        raise CrowdtuneError("invalid", f"At most {MOST_WEBHOOKS} webhooks are taken.")
+    with transaction.atomic():
+        hook = Webhook.objects.create(project=project, url=url, events=list(events))
+        audit.write(project=project, user=user, action="webhook_added", changes={"url": url, "events": list(events)})
+    return hook
+
+
+def change_webhook(*, webhook: Webhook, user: Any, is_active: bool) -> Webhook:
+    with transaction.atomic():
+        changes = {"url": webhook.url, "is_active": [webhook.is_active, is_active]}
+        webhook.is_active = is_active
+        webhook.save(update_fields=["is_active"])
+        audit.write(project=webhook.project, user=user, action="webhook_changed", changes=changes)
+    return webhook
+
+
+def remove_webhook(*, webhook: Webhook, user: Any) -> None:
+    with transaction.atomic():
+        audit.write(project=webhook.project, user=user, action="webhook_removed", changes={"url": webhook.url})
+        webhook.delete()
+
+
+def create_project_key(
+    *, project: Project, user: User, name: str, scopes: Sequence[str] = ("predict",)
+) -> tuple[ApiKey, str]:
+    """A key of this person that opens this project alone; the second value is the only copy of its text."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise _bad("scopes", f"Choose from {', '.join(SCOPES)}; got {', '.join(unknown) or 'nothing'}.")
+    with transaction.atomic():
+        row, text = create_key(user=user, name=name[:100], scopes=tuple(scopes))
+        row.project = project
+        row.save(update_fields=["project"])
+        changes = {"name": name, "prefix": row.prefix, "scopes": list(scopes)}
+        audit.write(project=project, user=user, action="key_created", changes=changes)
+    return row, text
+
+
+def revoke_key(*, key: ApiKey, user: Any) -> None:
+    """Take a key back; a program that uses it is refused from its next request on."""
+    with transaction.atomic():
+        if key.project is not None:
+            changes = {"name": key.name, "prefix": key.prefix}
+            audit.write(project=key.project, user=user, action="key_revoked", changes=changes)
+        key.delete()
+
+
+def _bad(field: str, message: str) -> CrowdtuneError:
+    return CrowdtuneError("invalid", message, fields={field: [message]})

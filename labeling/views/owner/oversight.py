@@ -1,0 +1,118 @@
+"""Rules for workers, webhooks and keys: the settings that are lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.forms.settings import RuleForm
+from labeling.keys import SCOPES
+from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
+from labeling.views.owner.context import context_of, load_project, refusals
+from labeling.views.owner.settings import refuse
+
+EVENTS = ("judgment.created", "task.retired", "job.finished", "training.finished", "model.promoted")
+
+
+@login_required
+def rules(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug)
+    form = RuleForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.add_rule(project=project, user=request.user, **form.cleaned_data)
+        except CrowdtuneError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, _("The rule holds from the next judgment on."))
+            return redirect("project-rules", project.slug)
+    found = project.rules.annotate(fired=Count("events")).order_by("id")
+    context = context_of(request, project, tab="settings", section="rules", rules=found, form=form)
+    return render(request, "projects/rules.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def change_rule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    rule = get_object_or_404(Rule.objects.select_related("project"), project=project, pk=pk)
+    with refusals(request):
+        if request.POST.get("action") == "remove":
+            services.remove_rule(rule=rule, user=request.user)
+        else:
+            services.change_rule(rule=rule, user=request.user, is_active=not rule.is_active)
+    return redirect("project-rules", project.slug)
+
+
+@login_required
+def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug)
+    if request.method == "POST":
+        with refusals(request):
+            services.add_webhook(
+                project=project,
+                user=request.user,
+                url=request.POST.get("url", "").strip(),
+                events=request.POST.getlist("events"),
+            )
+            messages.success(request, _("The webhook is told of what happens from now on."))
+        return redirect("project-webhooks", project.slug)
+    failed = Count("deliveries", filter=Q(deliveries__state=WebhookDelivery.State.FAILED))
+    found = project.webhooks.annotate(sent=Count("deliveries"), failed=failed).order_by("id")
+    last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
+    context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
+    return render(request, "projects/webhooks.html", context_of(request, project, tab="settings", **context))
+
+
+@login_required
+@require_POST
+def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    hook = get_object_or_404(Webhook.objects.select_related("project"), project=project, pk=pk)
+    with refusals(request):
+        if request.POST.get("action") == "remove":
+            services.remove_webhook(webhook=hook, user=request.user)
+        else:
+            services.change_webhook(webhook=hook, user=request.user, is_active=not hook.is_active)
+    return redirect("project-webhooks", project.slug)
+
+
+@login_required
+def keys(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keys that open this project alone; the text of a new one is on the page that answers, once."""
+    project = load_project(request, slug)
+    made: ApiKey | None = None
+    text = ""
+    if request.method == "POST" and request.user.is_authenticated:
+        name, scopes = request.POST.get("name", "").strip(), request.POST.getlist("scopes")
+        try:
+            made, text = services.create_project_key(project=project, user=request.user, name=name, scopes=scopes)
+        except CrowdtuneError as error:
+            messages.error(request, error.message)
+            return redirect("project-keys", project.slug)
+    found = ApiKey.objects.filter(project=project).select_related("user").order_by("-id")
+    context: dict[str, Any] = {"section": "keys", "keys": found, "scopes": SCOPES, "made": made, "text": text}
+    response = render(request, "projects/keys.html", context_of(request, project, tab="settings", **context))
+    if made is not None:
+        response["Cache-Control"] = "no-store"
+    return response
+
+
+@login_required
+@require_POST
+def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    services.revoke_key(
+        key=get_object_or_404(ApiKey.objects.select_related("project"), project=project, pk=pk), user=request.user
+    )
+    messages.success(request, _("The key is taken back: programs that use it are refused."))
+    return redirect("project-keys", project.slug)

@@ -1,0 +1,111 @@
+"""The settings of a project, each change of which is written into its log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.forms.settings import CategoriesForm, SettingsForm, category_lines
+from labeling.models import AuditEntry
+from labeling.services.surveys import build_document
+from labeling.views.owner import keyset
+from labeling.views.owner.context import context_of, load_project, project_context
+
+
+@login_required
+def settings(request: HttpRequest, slug: str) -> HttpResponse:
+    """Name, instructions, judgments, stopping, price: one form, one button."""
+    project = load_project(request, slug)
+    form = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(project)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.change_project(project=project, user=request.user, **form.cleaned_data)
+        except CrowdtuneError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("project-settings", project.slug)
+    context = context_of(request, project, tab="settings", section="general", form=form)
+    return render(request, "projects/settings.html", context, status=400 if form.errors else 200)
+
+
+def refuse(form: Any, error: CrowdtuneError) -> None:
+    """A verb's refusal, at the fields that it names."""
+    known = [name for name in error.fields if name in form.fields]
+    for name in known:
+        form.add_error(name, error.message)
+    if not known:
+        form.add_error(None, error.message)
+
+
+@login_required
+def categories(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug)
+    rows = build_document(project)["categories"]
+    form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
+        except CrowdtuneError as error:
+            form.add_error("text", error.message)
+        else:
+            messages.success(request, _("Saved as a new version of the survey."))
+            return redirect("project-categories", project.slug)
+    context = context_of(
+        request, project, tab="settings", section="categories", form=form, rows=_tree(rows)[:300], count=len(rows)
+    )
+    return render(request, "projects/categories.html", context, status=400 if form.errors else 200)
+
+
+def _tree(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Children below their parents, each with its depth."""
+    below: dict[str | None, list[dict[str, Any]]] = {}
+    for row in rows:
+        below.setdefault(row["parent"], []).append(row)
+    found: list[dict[str, Any]] = []
+    waiting = [(row, 0) for row in reversed(below.get(None, []))]
+    while waiting:
+        row, depth = waiting.pop()
+        found.append({**row, "depth": min(depth, 8)})
+        waiting.extend((child, depth + 1) for child in reversed(below.pop(row["key"], [])))
+    return found
+
+
+@login_required
+def log(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who changed what, from what to what."""
+    context = project_context(request, slug, tab="settings", section="log")
+    entries = AuditEntry.objects.filter(project=context["project"]).select_related("user")
+    context["page"] = keyset.page(request, entries, size=50)
+    context["entries"] = [(entry, _changes(entry.changes)) for entry in context["page"].rows]
+    return render(request, "projects/log.html", context)
+
+
+def _changes(changes: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """``(field, before, after)``; before is None where there was nothing."""
+    return [
+        (name, *value) if isinstance(value, list) and len(value) == 2 else (name, None, value)
+        for name, value in changes.items()
+    ]
+
+
+@login_required
+def danger(request: HttpRequest, slug: str) -> HttpResponse:
+    """Delete the project: only its owner, and only by typing its name."""
+    project = load_project(request, slug)
+    may_delete = project.owner_id == request.user.pk or request.user.is_superuser
+    if request.method == "POST" and may_delete:
+        if request.POST.get("name", "").strip() == project.slug:
+            services.delete_project(project=project)
+            messages.success(request, _("%(name)s is deleted.") % {"name": project.name})
+            return redirect("project-list")
+        messages.error(request, _("That is not the project's address, so nothing was deleted."))
+    context = context_of(request, project, tab="settings", section="danger", may_delete=may_delete)
+    return render(request, "projects/danger.html", context)

@@ -1,0 +1,140 @@
+"""The survey builder: compose questions, and see them as a worker will, on a phone and on a desktop."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_POST
+
+from labeling import services, storage, survey
+from labeling.errors import CrowdtuneError
+from labeling.forms.survey import KIND_NAMES, SurveyForms
+from labeling.models import Image, Project
+from labeling.services.surveys import build_document, checked_questions
+from labeling.views import asking
+from labeling.views.owner.context import context_of, load_project
+
+# The preview is the one page of ours that may stand in a frame, and only in one of our own pages.
+FRAME_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob: https: http:; style-src 'self' 'unsafe-inline'; script-src 'self'; "
+    "object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'"
+)
+
+
+@login_required
+def builder(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the questions; on POST change their list, or store them as the next version of the survey."""
+    project = load_project(request, slug)
+    if request.method != "POST":
+        return _page(request, project, SurveyForms.stored(build_document(project)["questions"]))
+    found = SurveyForms.sent(request.POST)
+    action = request.POST.get("action", "save")
+    if action != "save":
+        found.change(action)
+        return _page(request, project, found)
+    if found.is_valid():
+        try:
+            services.replace_survey(project=project, user=request.user, questions=found.questions())
+        except CrowdtuneError as error:
+            return _page(request, project, found, problem=error.message, status=400)
+        messages.success(request, _("Saved as a new version: judgments know which version they answered."))
+        return redirect("project-survey", project.slug)
+    return _page(request, project, found, problem=_("Some questions need a look."), status=400)
+
+
+def _page(
+    request: HttpRequest, project: Project, forms: SurveyForms, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    context = context_of(
+        request,
+        project,
+        tab="settings",
+        section="survey",
+        forms=forms.forms,
+        kinds=KIND_NAMES,
+        problem=problem,
+        document=json.dumps(_public(project), indent=2, ensure_ascii=False),
+    )
+    return render(request, "projects/survey.html", context, status=status)
+
+
+def _public(project: Project) -> list[dict[str, Any]]:
+    """The stored questions as the API takes them."""
+    rows = build_document(project)["questions"]
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
+
+
+@login_required
+@require_POST
+def load_json(request: HttpRequest, slug: str) -> HttpResponse:
+    """The whole survey as JSON, as the API takes it."""
+    project = load_project(request, slug)
+    try:
+        questions = json.loads(request.POST.get("document", ""))
+        if not isinstance(questions, list):
+            raise CrowdtuneError("bad_survey", "Expected a list of questions.")
+        services.replace_survey(project=project, user=request.user, questions=questions)
+    except ValueError:
+        messages.error(request, _("That is not valid JSON."))
+    except CrowdtuneError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("The survey is replaced by what you pasted."))
+    return redirect("project-survey", project.slug)
+
+
+@login_required
+def schema(request: HttpRequest, slug: str) -> HttpResponse:
+    """The JSON Schema of the answers to the survey as it stands."""
+    project = load_project(request, slug, "review")
+    stage = request.GET.get("stage", "label")
+    return JsonResponse(survey.json_schema(survey.current(project), stage), content_type="application/schema+json")
+
+
+@login_required
+@xframe_options_sameorigin
+def preview(request: HttpRequest, slug: str) -> HttpResponse:
+    """A worker's page of these questions, over a picture of the project; nothing can be sent from it."""
+    project = load_project(request, slug)
+    questions, problem = _asked(request, project)
+    rows = asking.shown(questions, slug=project.slug, assignment="preview")
+    for row in rows:
+        row["hidden"] = False
+    picture = Image.objects.filter(project=project).order_by("id").first()
+    context = {
+        "project": project,
+        "questions": rows,
+        "conditional": sum(question.show_if is not None for question in questions),
+        "instant": asking.is_instant(questions),
+        "has_boxes": any(question.kind == "boxes" for question in questions),
+        "picture": picture,
+        "url": storage.image_url(picture) if picture else "",
+        "problem": problem,
+    }
+    response = render(request, "projects/survey_preview.html", context)
+    response["Content-Security-Policy"] = FRAME_POLICY
+    return response
+
+
+def _asked(request: HttpRequest, project: Project) -> tuple[list[survey.Asked], str]:
+    """The questions that the builder sent, else those that are stored; and what is wrong with them."""
+    document = build_document(project)
+    problem = ""
+    if request.method == "POST":
+        found = SurveyForms.sent(request.POST)
+        if found.is_valid():
+            try:
+                rows = checked_questions(found.questions())
+                document["questions"] = [{"id": 0, **row} for row in rows]
+            except CrowdtuneError as error:
+                problem = error.message
+        else:
+            problem = _("Some questions need a look.")
+    return list(survey.parse(project.survey_version, document).questions), problem
