@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 HEAD = 32
 AFTER = 8
@@ -53,7 +54,7 @@ _ORDER = "ORDER BY t.priority DESC, t.random, t.id"
 _LIVE = """
 live AS MATERIALIZED (
     SELECT a.id, a.task_id, a.created_at, a.expires_at FROM labeling_assignment a
-    WHERE a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = 'leased' AND a.expires_at > now()
+    WHERE a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = 'leased' AND a.expires_at > %(now)s
 )"""
 _SHOW = """
 SELECT l.id, t.id, t.stage, t.payload, i.id, i.name, i.width, i.height, i.display, l.created_at, l.expires_at,
@@ -90,7 +91,7 @@ made AS (
            (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE NOT EXISTS (
                SELECT 1 FROM labeling_assignment a
                WHERE a.task_id = c.id AND a.slot = s AND a.state IN ('leased', 'submitted'))),
-           'leased', '', clock_timestamp(), now() + make_interval(secs => %(seconds)s)
+           'leased', '', clock_timestamp(), %(now)s + make_interval(secs => %(seconds)s)
     FROM candidate c RETURNING id, task_id, created_at, expires_at
 )
 {_SHOW.format(upcoming=_UPCOMING)}"""
@@ -116,7 +117,7 @@ taken AS (UPDATE labeling_task t SET wanted = t.wanted + 1 FROM candidate c WHER
 made AS (
     INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at)
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '', clock_timestamp(),
-           now() + make_interval(secs => %(seconds)s)
+           %(now)s + make_interval(secs => %(seconds)s)
     FROM candidate c RETURNING id, task_id, created_at, expires_at
 )
 {_SHOW.format(upcoming="NULL")}"""
@@ -152,10 +153,23 @@ def claim_gold(*, project_id: int, worker_id: int, hold: int, seconds: int, use:
     return _leases(_HIDDEN_GOLD if use == "hidden" else _ORDERED_GOLD, values)
 
 
+# Claims near the budget's end come one after the other; what is leased counts as spent. One look sees both at once.
+_LEFT = """
+SELECT floor((p.budget - p.spent) / p.price_per_judgment)::int - (
+    SELECT count(*) FROM labeling_assignment a WHERE a.project_id = p.id AND a.state = 'leased')
+FROM labeling_project p WHERE p.id = %(project)s"""
+
+
+def affordable(*, project_id: int) -> int:
+    """How many more leases the budget allows, under a lock that lasts to the end of the caller's transaction."""
+    fetch("SELECT pg_advisory_xact_lock(4242, %(project)s::int)", {"project": project_id})
+    return int(fetch(_LEFT, {"project": project_id})[0][0])
+
+
 _EXPIRE = """
 WITH over AS (
     SELECT id FROM labeling_assignment
-    WHERE state = 'leased' AND expires_at <= now() {only} ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
+    WHERE state = 'leased' AND expires_at <= %(now)s {only} ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
 ),
 gone AS (UPDATE labeling_assignment a SET state = 'expired' FROM over WHERE a.id = over.id RETURNING a.task_id),
 freed AS (SELECT task_id, count(*) AS slots FROM gone GROUP BY task_id),
@@ -207,7 +221,7 @@ WITH room AS (
     FOR UPDATE OF t
 ),
 taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM room WHERE t.id = room.id)
-UPDATE labeling_assignment a SET state = 'leased', expires_at = now() + make_interval(secs => %(seconds)s),
+UPDATE labeling_assignment a SET state = 'leased', expires_at = %(now)s + make_interval(secs => %(seconds)s),
     slot = (SELECT min(s) FROM generate_series(0, room.wanted - 1) s WHERE NOT EXISTS (
         SELECT 1 FROM labeling_assignment o
         WHERE o.task_id = room.id AND o.slot = s AND o.state IN ('leased', 'submitted')))
@@ -244,7 +258,11 @@ def _lease(row: Sequence[Any]) -> Lease:
 
 
 def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Run one prepared statement on Django's connection, in its transaction when there is one."""
+    """Run one prepared statement on Django's connection, in its transaction when there is one.
+
+    ``%(now)s`` is this moment by the platform's clock, so that it also passes within a transaction.
+    """
+    values["now"] = timezone.now()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, values, prepare=True)

@@ -6,6 +6,8 @@ import random
 import uuid
 from typing import Any
 
+from django.db import transaction
+
 from labeling import leases
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
@@ -33,10 +35,17 @@ def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
 def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list[Lease]:
     """Bring the worker's live leases up to ``hold``, oldest first; an empty list when nothing is left for them."""
     _refuse_paused(project, member)
+    if _is_near_the_end(project):
+        with transaction.atomic():
+            mine = leases.live(project_id=project.pk, worker_id=member.user_id)
+            left = leases.affordable(project_id=project.pk)
+            return _claim(project, member, min(hold, len(mine) + max(left, 0))) if left > 0 else mine
+    return _claim(project, member, hold)
+
+
+def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
+    hold = min(max(hold, 1), MOST_HELD)
     values = {"project_id": project.pk, "worker_id": member.user_id, "seconds": project.lease_seconds}
-    hold = _affordable(project, min(max(hold, 1), MOST_HELD))
-    if hold < 1:
-        return leases.live(project_id=project.pk, worker_id=member.user_id)
     if member.phase in {Membership.Phase.PRACTICE, Membership.Phase.QUALIFICATION}:
         return leases.claim_gold(**values, hold=1, use=member.phase, start=0.0)
     if project.gold_count and random.random() < project.gold_rate:
@@ -84,12 +93,8 @@ def _refuse_paused(project: Project, member: Membership) -> None:
         raise CrowdtuneError("not_qualified", "The qualification test was not passed. You can appeal.", 403)
 
 
-def _affordable(project: Project, hold: int) -> int:
-    """How many leases the budget allows this worker to hold."""
+def _is_near_the_end(project: Project) -> bool:
+    """Whether so little of the budget is left that leases under way have to be counted against it."""
     if project.budget is None or not project.price_per_judgment:
-        return hold
-    left = int((project.budget - project.spent) / project.price_per_judgment)
-    if left > NEAR_THE_END:
-        return hold
-    others = Assignment.objects.filter(project=project, state=Assignment.State.LEASED).count()
-    return hold if others < left else 0
+        return False
+    return (project.budget - project.spent) / project.price_per_judgment <= NEAR_THE_END

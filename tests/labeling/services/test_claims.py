@@ -1,0 +1,198 @@
+"""Leases: whose turn it is, how they end, and what comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from labeling import services
+from labeling.actors import expire_leases
+from labeling.errors import CrowdtuneError
+from labeling.models import Assignment, Image, Membership, Project, Task
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+def claim(project: Project, worker: User) -> Assignment:
+    found = services.claim_assignment(project=project, worker=worker)
+    assert found is not None
+    return found
+
+
+def let_run_out(assignment: Assignment) -> None:
+    Assignment.objects.filter(pk=assignment.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_asking_again_gives_the_live_lease_again(project: Project, worker: User) -> None:
+    assert claim(project, worker).pk == claim(project, worker).pk
+
+
+def test_two_workers_get_different_tasks_when_one_judgment_is_wanted(project: Project, worker: User) -> None:
+    other = person("walt")
+    services.add_member(project=project, username="walt")
+    assert claim(project, worker).task_id != claim(project, other).task_id
+
+
+def test_a_worker_never_gets_a_task_twice(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=4, judgments_min=3)
+    services.add_member(project=project, username=worker.username)
+    seen = []
+    while (assignment := services.claim_assignment(project=project, worker=worker)) is not None:
+        seen.append(assignment.task_id)
+        services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    assert len(seen) == len(set(seen)) == 4
+
+
+def test_a_worker_who_has_done_more_than_the_head_of_the_order_goes_on_after_it(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=50, judgments_min=3)
+    services.add_member(project=project, username=worker.username)
+    for _ in range(50):
+        assignment = claim(project, worker)
+        services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    assert services.claim_assignment(project=project, worker=worker) is None
+
+
+def test_a_raised_priority_comes_first(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=5)
+    services.add_member(project=project, username=worker.username)
+    image = Image.objects.filter(project=project).order_by("-id")[2]
+    assert services.raise_priority(project=project, priorities={image.pk: 0.9}) == 1
+    assert claim(project, worker).task.image_id == image.pk
+
+
+def test_a_lease_that_runs_out_goes_to_the_next_worker(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    other = person("walt")
+    services.add_member(project=project, username="walt")
+    first = claim(project, worker)
+    assert services.claim_assignment(project=project, worker=other) is None
+    let_run_out(first)
+    second = claim(project, other)
+    assert second.task_id == first.task_id
+    first.refresh_from_db()
+    assert first.state == "expired"
+
+
+def test_the_sweeper_returns_the_slot_once(project: Project, worker: User) -> None:
+    assignment = claim(project, worker)
+    let_run_out(assignment)
+    expire_leases()
+    expire_leases()
+    assert Task.objects.get(pk=assignment.task_id).open_slots == 1
+
+
+def test_an_answer_after_the_lease_ran_out_is_taken_when_nobody_has_the_slot(project: Project, worker: User) -> None:
+    assignment = claim(project, worker)
+    let_run_out(assignment)
+    expire_leases()
+    _, created = services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    assert created
+
+
+def test_an_answer_after_another_has_the_slot_is_409(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    services.add_member(project=project, username="walt")
+    first = claim(project, worker)
+    let_run_out(first)
+    claim(project, User.objects.get(username="walt"))
+    with pytest.raises(CrowdtuneError) as refusal:
+        services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
+    assert (refusal.value.code, refusal.value.status) == ("lease_lost", 409)
+
+
+def test_a_skipped_task_does_not_come_again_and_another_gets_it(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    services.add_member(project=project, username="walt")
+    assignment = claim(project, worker)
+    services.skip_assignment(assignment_id=assignment.pk, worker=worker, reason="blurred")
+    services.skip_assignment(assignment_id=assignment.pk, worker=worker, reason="blurred")
+    assert services.claim_assignment(project=project, worker=worker) is None
+    assert claim(project, User.objects.get(username="walt")).task_id == assignment.task_id
+    assert Membership.objects.get(project=project, user=worker).skip_count == 1
+
+
+def test_a_released_task_comes_again(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    assignment = claim(project, worker)
+    services.release_assignment(assignment_id=assignment.pk, worker=worker)
+    assert claim(project, worker).task_id == assignment.task_id
+
+
+def test_holding_three_gives_three_leases_and_the_oldest_first(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=5)
+    member = services.ensure_member(project=project, user=worker)
+    held = services.claim_leases(project=project, member=member, hold=3)
+    assert len({lease.task_id for lease in held}) == 3
+    assert claim(project, worker).pk == held[0].id
+
+
+def test_a_paused_project_and_a_paused_worker_are_told_so(project: Project, worker: User) -> None:
+    member = Membership.objects.get(project=project, user=worker)
+    services.pause_worker(member=member, because="Too fast.")
+    with pytest.raises(CrowdtuneError, match=r"Too fast\."):
+        services.claim_assignment(project=project, worker=worker)
+    services.resume_worker(member=member, by=None)
+    project.is_paused = True
+    with pytest.raises(CrowdtuneError) as refusal:
+        services.claim_assignment(project=project, worker=worker)
+    assert refusal.value.code == "project_paused"
+
+
+def test_a_spent_budget_ends_claims_and_retires_what_is_open(
+    make_project: Callable[..., Project], worker: User, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=3, price_per_judgment="0.50", budget="0.50")
+    services.add_member(project=project, username=worker.username)
+    assignment = claim(project, worker)
+    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    run_actors()
+    project.refresh_from_db()
+    assert services.claim_assignment(project=project, worker=worker) is None
+    reasons = Task.objects.filter(project=project).values_list("retired_because", flat=True)
+    assert sorted(reasons) == ["budget", "budget", "confident"]
+    assert project.retired_count == 3
+
+
+def test_gold_hides_among_the_claims(make_project: Callable[..., Project], owner: User, worker: User) -> None:
+    project = make_project(images=6, gold_rate=1.0)
+    services.add_member(project=project, username=worker.username)
+    task = Task.objects.filter(project=project).first()
+    assert task is not None
+    services.set_gold(task=task, answers={"category": "dog"}, user=owner)
+    project.refresh_from_db()
+    assignment = claim(project, worker)
+    assert assignment.task_id == task.pk
+    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    member = Membership.objects.get(project=project, user=worker)
+    assert (member.gold_seen, member.gold_right) == (1, 0)
+    # Each worker sees it once; then come the others.
+    assert claim(project, worker).task_id != task.pk
+
+
+def test_many_workers_may_answer_the_same_gold(make_project: Callable[..., Project], owner: User) -> None:
+    project = make_project(images=1, gold_rate=1.0, access="open")
+    task = Task.objects.get(project=project)
+    services.set_gold(task=task, answers="dog", user=owner)
+    project.refresh_from_db()
+    for number in range(12):
+        worker = person(f"w{number}")
+        assignment = claim(project, worker)
+        services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "dog"})
+    task.refresh_from_db()
+    assert (task.judgment_count, task.state) == (12, "retired")
+    assert Membership.objects.get(project=project, user=worker).gold_right == 1

@@ -1,0 +1,158 @@
+"""Answers: checked, stored once, counted, taken back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection
+
+from labeling import answers as statements
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+def answer(project: Project, worker: User, value: Any = "cat", **rest: Any) -> Judgment:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    return services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": value}, **rest)[0]
+
+
+def test_a_judgment_moves_every_counter_in_its_own_transaction(project: Project, worker: User) -> None:
+    Project.objects.filter(pk=project.pk).update(price_per_judgment="0.05")
+    judgment = answer(project, worker, seconds=2.5)
+    project.refresh_from_db()
+    member = Membership.objects.get(project=project, user=worker)
+    assert (project.judgment_count, str(project.spent), project.answers_version) == (1, "0.0500", 1)
+    assert (member.judgment_count, member.seconds, str(member.earned), member.streak_days) == (1, 2.5, "0.0500", 1)
+    assert Task.objects.get(pk=judgment.task_id).judgment_count == 1
+    assert Consensus.objects.get(task=judgment.task_id).answer == "cat"
+
+
+@pytest.mark.parametrize(
+    ("answers", "key"),
+    [
+        ({"category": "cow"}, "category"),
+        ({}, "category"),
+        ({"category": "cat", "colour": "red"}, "colour"),
+        ({"category": None}, "category"),
+        ({"category": ["cat"]}, "category"),
+        ({"category": "cant_tell"}, "category"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused_with_its_question(
+    project: Project, worker: User, answers: dict[str, Any], key: str
+) -> None:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    with pytest.raises(CrowdtuneError) as refusal:
+        services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers)
+    assert refusal.value.code == "bad_answer"
+    assert key in refusal.value.fields
+    assignment.refresh_from_db()
+    assert assignment.state == "leased"
+    assert Judgment.objects.count() == 0
+
+
+@pytest.mark.parametrize("answers", [None, "cat", ["cat"], 3])
+def test_answers_that_are_no_object_are_refused(project: Project, worker: User, answers: Any) -> None:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    with pytest.raises(CrowdtuneError, match="Expected answers"):
+        services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers)
+
+
+def test_other_answers_under_an_answered_lease_are_409(project: Project, worker: User) -> None:
+    judgment = answer(project, worker)
+    with pytest.raises(CrowdtuneError) as refusal:
+        services.submit_judgment(
+            assignment_id=judgment.assignment_id or uuid.uuid4(), worker=worker, answers={"category": "dog"}
+        )
+    assert (refusal.value.code, refusal.value.status) == ("already_answered", 409)
+
+
+def test_nobody_can_answer_for_another(project: Project, worker: User) -> None:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    with pytest.raises(CrowdtuneError) as refusal:
+        services.submit_judgment(assignment_id=assignment.pk, worker=person("eve"), answers={"category": "cat"})
+    assert refusal.value.status == 404
+
+
+def test_undo_withdraws_the_answer_and_leases_its_task_again(project: Project, worker: User) -> None:
+    Project.objects.filter(pk=project.pk).update(price_per_judgment="0.05")
+    judgment = answer(project, worker, "cat", seconds=2.0)
+    lease, answers = services.undo_last(project=project, worker=worker)
+    assert (lease.task_id, answers) == (judgment.task_id, {"category": "cat"})
+    project.refresh_from_db()
+    member = Membership.objects.get(project=project, user=worker)
+    assert (project.judgment_count, project.spent, project.retired_count) == (0, 0, 0)
+    assert (member.judgment_count, member.seconds, member.earned) == (0, 0, 0)
+    assert not Consensus.objects.filter(task=judgment.task_id).exists()
+    again = services.claim_assignment(project=project, worker=worker)
+    assert again is not None
+    assert again.pk == lease.pk
+    services.submit_judgment(assignment_id=again.pk, worker=worker, answers={"category": "dog"})
+    assert Consensus.objects.get(task=judgment.task_id).answer == "dog"
+    assert Judgment.objects.filter(task=judgment.task_id).count() == 2
+
+
+def test_undo_twice_takes_back_one(project: Project, worker: User) -> None:
+    answer(project, worker)
+    answer(project, worker)
+    services.undo_last(project=project, worker=worker)
+    with pytest.raises(CrowdtuneError, match="no last answer"):
+        services.undo_last(project=project, worker=worker)
+
+
+def test_undo_reopens_a_task_that_the_answer_had_retired(project: Project, worker: User) -> None:
+    judgment = answer(project, worker)
+    assert Task.objects.get(pk=judgment.task_id).state == "retired"
+    services.undo_last(project=project, worker=worker)
+    task = Task.objects.get(pk=judgment.task_id)
+    assert (task.state, task.judgment_count, task.open_slots) == ("open", 0, 0)
+
+
+def test_seconds_that_make_no_sense_are_not_kept(project: Project, worker: User) -> None:
+    assert answer(project, worker, seconds=float("nan")).seconds is None
+    assert answer(project, worker, seconds=1e9).seconds == statements.LONGEST_SECONDS
+
+
+def test_a_disputed_task_asks_for_more_up_to_the_maximum(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, judgments_min=2, judgments_max=4, access="open", aggregator="majority")
+    for name, value in (("a", "cat"), ("b", "dog"), ("c", "cat"), ("d", "dog")):
+        answer(project, person(name), value)
+    task = Task.objects.get(project=project)
+    assert (task.state, task.retired_because, task.judgment_count) == ("retired", "maximum", 4)
+    assert services.claim_assignment(project=project, worker=person("e")) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_when_one_counter_cannot_be_written_nothing_is(project: Project, worker: User) -> None:
+    """A trigger breaks the last statement of a submit: judgment, lease, task and record must all be as before."""
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION break_it() RETURNS trigger AS $$ BEGIN RAISE 'broken'; END $$ LANGUAGE plpgsql;"
+            "CREATE TRIGGER break_it BEFORE UPDATE OF judgment_count ON labeling_project"
+            " FOR EACH ROW EXECUTE FUNCTION break_it();"
+        )
+    try:
+        with pytest.raises(DatabaseError):
+            services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER break_it ON labeling_project; DROP FUNCTION break_it()")
+    assert Assignment.objects.get(pk=assignment.pk).state == "leased"
+    assert Judgment.objects.count() == Consensus.objects.count() == 0
+    task = Task.objects.get(pk=assignment.task_id)
+    assert (task.judgment_count, task.state, task.open_slots) == (0, "open", 0)
+    assert Membership.objects.get(project=project, user=worker).judgment_count == 0

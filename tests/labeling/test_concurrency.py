@@ -1,0 +1,161 @@
+"""Many people at once on one project: the books balance exactly, whatever the order of events."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.models import Assignment, Judgment, Membership, Project, Task
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CROWD = 32
+
+
+def bare_tasks(project: Project, count: int) -> None:
+    """Rows without files: these tests never look at a picture."""
+    from labeling.models import Image
+
+    images = Image.objects.bulk_create(
+        Image(project=project, sha256=f"{n:064d}", name=f"{n}.png", width=8, height=8, byte_count=1,
+              original="o", display="d", thumbnail="t")
+        for n in range(count)
+    )  # fmt: skip
+    wanted = project.judgments_min
+    Task.objects.bulk_create(Task(project=project, image=i, wanted=wanted, open_slots=wanted) for i in images)
+    Project.objects.filter(pk=project.pk).update(image_count=count, task_count=count)
+
+
+def together(workers: list[User], work: Callable[[User], None]) -> list[Exception]:
+    """Run ``work`` for each of the workers in a thread of their own; returns what went wrong."""
+    wrong: list[Exception] = []
+
+    def run(worker: User) -> None:
+        try:
+            work(worker)
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            wrong.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wrong
+
+
+def crowd_labels(project: Project, workers: list[User], mischief: float = 0.0) -> list[tuple[int, int]]:
+    """Everyone claims and answers until nothing is left; returns (task, worker) of each serving."""
+    served: list[tuple[int, int]] = []
+
+    def label(worker: User) -> None:
+        dice = random.Random(worker.pk)
+        while True:
+            assignment = services.claim_assignment(project=project, worker=worker)
+            if assignment is None:
+                return
+            if dice.random() < mischief:
+                services.release_assignment(assignment_id=assignment.pk, worker=worker)
+                continue
+            served.append((assignment.task_id, worker.pk))
+            answers = {"category": dice.choice(["cat", "dog"])}
+            _, created = services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers)
+            assert created
+            connection.close()  # back to the pool, as at the end of a request
+
+    assert together(workers, label) == []
+    return served
+
+
+@pytest.mark.parametrize(
+    ("tasks", "overlap"), [pytest.param(200, 3, marks=pytest.mark.slow), pytest.param(1000, 1, marks=pytest.mark.slow)]
+)
+def test_thirty_two_workers_give_each_task_exactly_its_judgments(
+    owner: User, make_project: Callable[..., Project], tasks: int, overlap: int
+) -> None:
+    project = make_project(images=0, judgments_min=overlap, judgments_max=overlap, access="open")
+    bare_tasks(project, tasks)
+    workers = [person(f"w{number}") for number in range(CROWD)]
+    served = crowd_labels(project, workers)
+    assert len(served) == len(set(served)) == tasks * overlap
+    assert set(Counter(task for task, _ in served).values()) == {overlap}
+    assert Judgment.objects.filter(project=project).count() == tasks * overlap
+    assert set(Task.objects.filter(project=project).values_list("judgment_count", "open_slots", "state")) == {
+        (overlap, 0, "retired")
+    }
+    project.refresh_from_db()
+    assert (project.judgment_count, project.retired_count) == (tasks * overlap, tasks)
+    counts = Membership.objects.filter(project=project).values_list("judgment_count", flat=True)
+    assert sum(counts) == tasks * overlap
+
+
+def test_leases_given_back_in_the_middle_lose_and_double_nothing(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, judgments_min=2, judgments_max=2, access="open")
+    bare_tasks(project, 20)
+    crowd_labels(project, [person(f"w{number}") for number in range(8)], mischief=0.3)
+    # Those who came back while others held the last slots may have left early: whoever is left finishes.
+    crowd_labels(project, [person("late-1"), person("late-2")])
+    assert Judgment.objects.filter(project=project).count() == 40
+    assert not Assignment.objects.filter(project=project, state="leased").exists()
+
+
+def test_one_person_who_asks_many_times_at_once_holds_one_lease_of_a_task(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, judgments_min=3, judgments_max=3, access="open")
+    bare_tasks(project, 4)
+    eager = person("eager")
+    services.ensure_member(project=project, user=eager)
+    assert together([eager] * 8, lambda worker: services.claim_assignment(project=project, worker=worker)) == []
+    tasks = list(Assignment.objects.filter(project=project, worker=eager).values_list("task_id", flat=True))
+    assert len(tasks) == len(set(tasks))
+
+
+def test_the_same_answer_sent_eight_times_at_once_is_stored_once(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, judgments_min=3, judgments_max=3, access="open")
+    bare_tasks(project, 1)
+    worker = person("wanda")
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    created: list[bool] = []
+
+    def send(user: User) -> None:
+        answer = services.submit_judgment(assignment_id=assignment.pk, worker=user, answers={"category": "cat"})
+        created.append(answer[1])
+
+    assert together([worker] * 8, send) == []
+    assert sorted(created) == [False] * 7 + [True]
+    project.refresh_from_db()
+    assert (project.judgment_count, Judgment.objects.count()) == (1, 1)
+
+
+def test_a_budget_is_not_overrun_by_people_who_claim_at_once(make_project: Callable[..., Project]) -> None:
+    project = make_project(
+        images=0, judgments_min=1, judgments_max=1, access="open", price_per_judgment="0.10", budget="1.00"
+    )
+    bare_tasks(project, 40)
+    workers = [person(f"w{number}") for number in range(8)]
+    for worker in workers:
+        services.ensure_member(project=project, user=worker)
+
+    def label(worker: User) -> None:
+        for _ in range(10):
+            fresh = Project.objects.get(pk=project.pk)
+            assignment = services.claim_assignment(project=fresh, worker=worker)
+            if assignment is not None:
+                services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+            connection.close()
+
+    wrong = together(workers, label)
+    assert [error for error in wrong if not isinstance(error, CrowdtuneError)] == []
+    project.refresh_from_db()
+    assert project.judgment_count == 10
+    assert project.spent == 1
