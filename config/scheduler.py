@@ -26,9 +26,9 @@ SCHEDULE: list[tuple[float, str]] = [
     (15, "labeling.actors.expire_leases"),
     (5, "labeling.actors.refit_due"),
     (20, "labeling.actors.requeue_stuck_jobs"),
-    (5, "training.actors.check_due"),
+    (1, "training.actors.check_due"),
     (20, "training.actors.requeue_stuck_runs"),
-    (10, "training.actors.embed_new_images"),
+    (3, "training.actors.embed_new_images"),
     (5, "inference.actors.score_pools"),
     (10, "inference.actors.close_loop"),
 ]

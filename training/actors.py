@@ -6,7 +6,7 @@ import dramatiq
 from django.db import transaction
 
 from labeling.models import Project
-from training import due, embedding, queueing, runs
+from training import due, embedding, queueing, runs, suspects
 from training.due import Decision
 
 HOUR = 3_600_000
@@ -17,6 +17,20 @@ def run_training(run_id: str) -> None:
     """Do one run; a run whose process was killed is sent again at once."""
     if runs.work_on(run_id):
         run_training.send(run_id)
+    for version_id in runs.versions_of(run_id):
+        find_suspects.send(version_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
+def find_suspects(version_id: int) -> None:
+    """Look for likely label errors, after the version is live."""
+    suspects.find_suspects(version_id)
+
+
+@dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)
+def bake_off(job_id: str) -> None:
+    """Measure several backbones and recipes; a job whose process was killed is sent again by the jobs' sweeper."""
+    runs.bake_off_on(job_id)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)

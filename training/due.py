@@ -100,7 +100,7 @@ def decide(policy: TrainingPolicy, facts: Facts, names: dict[str, str]) -> Decis
         return _wait(reason, facts, policy, due_at=_next_clock(policy, facts) if facts.new else None)
     if facts.newest_label_at is not None:
         quiet_at = facts.newest_label_at + timedelta(seconds=policy.quiet_seconds)
-        longest = facts.new >= 10 * needed(policy, facts.total, facts.last_run_at is None)
+        longest = facts.new >= 3 * needed(policy, facts.total, facts.last_run_at is None)
         if facts.now < quiet_at and not longest:
             reason = _("Labels are still coming in; the run starts after %(seconds)s quiet seconds.")
             return _wait(reason % {"seconds": policy.quiet_seconds}, facts, policy, due_at=quiet_at)
@@ -213,16 +213,38 @@ def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
             except CrowdtuneError as refusal:
                 reason = refusal.message
         TrainingPolicy.objects.update_or_create(
-            project=project, defaults={"status": reason[:300], "checked_at": timezone.now()}
+            project=project,
+            defaults={
+                "status": reason[:300],
+                "checked_at": timezone.now(),
+                "seen": _counters(project),
+                "look_again_at": None if decision.start else decision.due_at,
+            },
         )
     return started
 
 
+def look_again(project_id: int) -> None:
+    """Something changed that the project's counters do not show: a run ended, a policy, drift."""
+    TrainingPolicy.objects.filter(project=project_id).update(seen="")
+
+
 def _candidates() -> Iterator[Project]:
-    """Projects where something may be due: with final labels, and without a run that is live."""
+    """Projects where the answer may have changed since the last check, and no run is live.
+
+    The check runs every second or so: it must cost one small query while nobody labels.
+    """
     live = TrainingRun.objects.filter(state__in=["queued", "running"]).values("project_id")
-    off = TrainingPolicy.objects.filter(automatic_training=False).values("project_id")
-    busy = Q(retired_count__gt=0) | Q(tasks__is_gold=True)
-    yield from (
-        Project.objects.filter(busy).exclude(pk__in=live).exclude(pk__in=off).distinct().order_by("id").iterator()
-    )
+    seen = {policy.project_id: policy for policy in TrainingPolicy.objects.all()}
+    rows = Project.objects.filter(Q(retired_count__gt=0) | Q(gold_count__gt=0)).exclude(pk__in=live)
+    for project in rows.order_by("id").iterator():
+        policy = seen.get(project.pk)
+        is_time = policy is not None and policy.look_again_at is not None and policy.look_again_at <= timezone.now()
+        if policy is None or policy.seen != _counters(project) or is_time:
+            yield project
+
+
+def _counters(project: Project) -> str:
+    """What grows whenever a label becomes final, is taken back or corrected."""
+    counters = (project.retired_count, project.gold_count, project.answers_version, project.fitted_version)
+    return ".".join(map(str, counters))

@@ -8,12 +8,14 @@ that a kill loses at most one batch of work and memory does not grow with the nu
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
@@ -28,8 +30,10 @@ from training import due, queueing, traits
 from training.learning import weights
 from training.learning.backbones import BACKBONES
 from training.learning.features import FeatureStore
-from training.learning.trunk import Trunk, ensure_trunk
 from training.models import EmbeddingCursor
+
+if TYPE_CHECKING:
+    from training.learning.trunk import Trunk
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,9 @@ class Picture:
 
 def trunk_of(backbone_key: str, cut: str | None = None) -> Trunk:
     """The backbone's trunk, exported first where this machine has not got it yet."""
+    # The light runtime costs half a second and 50 MB: web processes, which only send messages, must not import it.
+    from training.learning.trunk import ensure_trunk
+
     backbone = BACKBONES[backbone_key]
     found = weights.require(backbone, settings.KERAS_HOME)
     return load_trunk(str(ensure_trunk(backbone, found, trunks_folder(), cut)))
@@ -56,6 +63,8 @@ def trunk_of(backbone_key: str, cut: str | None = None) -> Trunk:
 
 @functools.lru_cache(maxsize=4)
 def load_trunk(folder: str) -> Trunk:
+    from training.learning.trunk import Trunk  # as above
+
     return Trunk(Path(folder))
 
 
@@ -63,8 +72,23 @@ def trunks_folder() -> Path:
     return settings.DATA_DIR / "trunks"
 
 
+def features_folder() -> Path:
+    return settings.DATA_DIR / "features"
+
+
+def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
+    """``key``, ``dim``, ``size`` … of the backbone's trunk where this machine has it; loads no network."""
+    found = weights.locate(BACKBONES[backbone_key], settings.KERAS_HOME)
+    # The key's own module opens the light runtime, so the folder is found by its name and its facts instead.
+    for path in sorted(trunks_folder().glob(f"{backbone_key}-*/trunk.json")):
+        facts: dict[str, Any] = json.loads(path.read_text())
+        if facts["weights_sha256"] == found.sha256 and facts["cut"] is None:
+            return facts
+    return None
+
+
 def store_of(trunk: Trunk) -> FeatureStore:
-    return FeatureStore(settings.DATA_DIR / "features", trunk.key, trunk.dim)
+    return FeatureStore(features_folder(), trunk.key, trunk.dim)
 
 
 def pictures_of(image_ids: Sequence[int]) -> list[Picture]:
@@ -94,6 +118,17 @@ def features_of(
         if progress is not None:
             progress(min(done, len(missing)), len(missing))
     return features, found, done
+
+
+def fill(trunk: Trunk, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None) -> int:
+    """Have the features of all pictures in the store without reading those that are there: for large activations."""
+    missing = np.flatnonzero(~store_of(trunk).has([picture.sha256 for picture in pictures]))
+    done = 0
+    for places, _rows in _embedded(trunk, store_of(trunk), pictures, missing):
+        done += len(places)
+        if progress is not None:
+            progress(min(done, len(missing)), len(missing))
+    return done
 
 
 def _embedded(

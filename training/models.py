@@ -28,7 +28,7 @@ class TrainingPolicy(models.Model):
     min_labels_per_category = models.PositiveIntegerField(default=8)
     min_new_labels = models.PositiveIntegerField(default=20)
     min_new_share = models.FloatField(default=0.1)
-    quiet_seconds = models.PositiveIntegerField(default=15, help_text=_("Wait so long after the last new label."))
+    quiet_seconds = models.PositiveIntegerField(default=2, help_text=_("Wait so long after the last new label."))
     max_age_hours = models.PositiveIntegerField(
         null=True, blank=True, default=168, help_text=_("Older than this, one new label is enough.")
     )
@@ -39,6 +39,9 @@ class TrainingPolicy(models.Model):
     drift_reason = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=300, blank=True, help_text=_("Why the last check did not start a run."))
     checked_at = models.DateTimeField(null=True, blank=True)
+    # What the project's counters were at the last check, and when time alone may change its answer: see training.due.
+    seen = models.CharField(max_length=80, blank=True)
+    look_again_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "training policies"

@@ -1,7 +1,8 @@
 """Worker-side: the stages of a run in their order, and what comes after the last.
 
 features  every image of the snapshot through the trunk, or out of the store
-fit       the new head on cached features; fine-tuning then trains the last block behind the cut
+fit       the new head on cached features
+tune      fine-tuning only: the last block behind the cut, on cached activations
 evaluate  temperature on the validation part, metrics on images that the run never saw
 export    the version's folder: weights, manifest, model card
 verify    the export answers like Keras
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from django.conf import settings
 
 from labeling.models import Project
 from training import answers, champions, registry
@@ -22,17 +24,23 @@ from training.gate import Verdict, first_verdict, verdict
 from training.learning.backbones import BACKBONES
 from training.models import ModelVersion, TrainingRun
 from training.progress import Reporter
-from training.stages import evaluate, export, features, fit, verify
+from training.stages import evaluate, export, features, fit, tune, verify
 from training.stages.work import Work, load_items
 
 # name -> (the work, what people read, progress when it begins)
 STAGES: dict[str, tuple[Callable[[Work], None], str, float]] = {
     "features": (features.run, "Looking at the images.", 0.02),
     "fit": (fit.run, "Training the classifier.", 0.5),
+    "tune": (tune.run, "Retraining the last block.", 0.55),
     "evaluate": (evaluate.run, "Measuring on held-out images.", 0.85),
     "export": (export.run, "Writing the model.", 0.9),
     "verify": (verify.run, "Checking that the written model answers like the trained one.", 0.93),
 }
+
+
+def runs_folder() -> Path:
+    """Where work in progress keeps its checkpoints."""
+    return settings.DATA_DIR / "runs"
 
 
 def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersion:

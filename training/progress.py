@@ -73,6 +73,17 @@ class Reporter:
             self._pace(done, total)
         self.tick()
 
+    def batch(self, figures: dict[str, Any]) -> None:
+        """Within an epoch: how fast, how long still; also the moment at which a cancel is noticed."""
+        if figures.get("images_per_second"):
+            self._values["images_per_second"] = round(float(figures["images_per_second"]), 1)
+        if figures.get("batches"):
+            epochs = int(figures["epoch"]) - 1 + int(figures["batch"]) / int(figures["batches"])
+            self._values["epoch"], self._values["epochs"] = int(figures["epoch"]), int(figures["epochs"])
+            seconds = time.monotonic() - self._stage_at
+            self._values["seconds_left"] = round(seconds / epochs * (int(figures["epochs"]) - epochs), 1)
+        self.tick()
+
     def images(self, done: int, total: int, *, span: tuple[float, float]) -> None:
         """Images that the stage has dealt with; ``span`` is the stage's part of the whole run's progress."""
         seconds = max(time.monotonic() - self._stage_at, 1e-6)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from training import champions
+from training import champions, due
 from training.gate import Verdict
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.progress import Lost
@@ -68,6 +68,7 @@ def register(
     TrainingPolicy.objects.filter(project=run.project, drift_at__lte=run.created_at).update(
         drift_at=None, drift_reason=""
     )
+    due.look_again(run.project_id)
     return version
 
 

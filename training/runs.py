@@ -23,9 +23,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling.errors import CrowdtuneError
-from training import pipeline
+from training import due
 from training.learning.errors import Cancelled as LearningCancelled
-from training.models import TrainingRun
+from training.models import ModelVersion, TrainingRun
 from training.progress import Cancelled, Lost, Reporter, heartbeat
 from training.trainer import TRAINER, ChildDied
 
@@ -81,6 +81,9 @@ def execute(run_id: str) -> str:
     run = claim(run_id)
     if run is None:
         return "nothing"
+    # Everything heavy enters by this door: web processes send messages to actors and must not pay for it (rule 6).
+    from training import pipeline
+
     reporter = Reporter(run)
     if run.attempts > 1:
         reporter.log(f"Attempt {run.attempts}: going on from the last checkpoint.")
@@ -146,6 +149,7 @@ def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: s
             row.finished_at = timezone.now()
             row.seconds_left = None
             row.save(update_fields=["state", "failure", "advice", "log", "finished_at", "seconds_left"])
+    due.look_again(run.project_id)
     if state == State.CANCELLED:
         shutil.rmtree(folder_of(run), ignore_errors=True)
 
@@ -185,6 +189,30 @@ def stuck_runs() -> list[str]:
     return again + [str(pk) for pk in lost]
 
 
+def versions_of(run_id: str) -> list[int]:
+    """The version that the run has made, if it has."""
+    return list(ModelVersion.objects.filter(run_id=run_id).values_list("pk", flat=True))
+
+
+def bake_off_on(job_id: str) -> None:
+    """A bake-off, in the warm trainer too: its candidates may be fine-tuned."""
+    if not settings.TRAINER_PROCESS:
+        bake_off(job_id)
+        return
+    try:
+        TRAINER.call("bake_off", job_id)
+    except ChildDied as death:
+        logger.warning(
+            "the trainer ended with %s in the bake-off %s; it goes on from its checkpoint", death.how, job_id
+        )
+
+
+def bake_off(job_id: str) -> str:
+    from training import bakeoff  # heavy, as above
+
+    return bakeoff.execute(job_id)
+
+
 def answer(verb: str, identifier: str) -> dict[str, Any]:
     """What the trainer process does with one message: a key of VERBS."""
     started = time.monotonic()
@@ -192,4 +220,4 @@ def answer(verb: str, identifier: str) -> dict[str, Any]:
     return {"outcome": outcome, "seconds": round(time.monotonic() - started, 3)}
 
 
-VERBS = {"run": execute}
+VERBS = {"run": execute, "bake_off": bake_off}

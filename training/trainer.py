@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import IO, Any
 from urllib.parse import quote, urlencode
 
@@ -48,7 +49,8 @@ class ChildDied(Exception):
 class Trainer:
     """One child at a time, started when it is first needed; ``call`` is for one thread at a time and others wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = ()) -> None:
+        self.command = list(command) or [sys.executable, str(settings.BASE_DIR / "manage.py"), "trainer"]
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -89,7 +91,7 @@ class Trainer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "trainer"],
+            self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from training.learning import weights
 from training.learning.backbones import BACKBONES
 
@@ -51,3 +54,33 @@ def entry(key: str, keras_home: Path) -> Entry:
         weights=found.state,
         weights_file=str(found.path or found.expected),
     )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One network of the line that the field teaches; ``key`` is its entry in the zoo."""
+
+    key: str
+    name: str
+    year: int
+    top5_error: float
+    parameters: int
+    idea: str | Promise
+
+
+# Top-5 error of the entries on the ImageNet test set, as the challenge published it (Russakovsky et al. 2015, and He et
+# al. 2015): AlexNet with five networks, ZFNet as Clarifai's winning entry, VGG, GoogLeNet and ResNet as ensembles.
+HISTORIC = (
+    Step("alexnet", "AlexNet", 2012, 16.4, 60_965_224, _("Depth, ReLU, dropout and two GPUs")),
+    Step("zfnet", "ZFNet", 2013, 11.7, 62_357_608, _("Looking inside: smaller first filters and stride")),
+    Step("vgg16", "VGG", 2014, 7.3, 138_357_544, _("Only 3 x 3 convolutions, twice as deep")),
+    Step(
+        "googlenet",
+        "GoogLeNet",
+        2014,
+        6.7,
+        6_998_552,
+        _("Several filter sizes side by side, a tenth of the parameters"),
+    ),
+    Step("resnet50", "ResNet", 2015, 3.5, 25_636_712, _("Shortcuts that let gradients pass")),
+)

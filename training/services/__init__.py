@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from training.due import Decision, check_due, policy_of
+from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import report_drift, set_policy
 from training.services.requests import cancel_run, request_run
+from training.services.suspects import send_back
 from training.services.versions import promote, rollback
 from training.snapshots import freeze_snapshot
 
@@ -18,5 +20,8 @@ __all__ = [
     "report_drift",
     "request_run",
     "rollback",
+    "send_back",
     "set_policy",
+    "start_bake_off",
+    "use_candidate",
 ]

@@ -42,6 +42,7 @@ def set_policy(*, project: Project, changes: dict[str, Any], user: Any = None) -
     before = {name: getattr(policy, name) for name in changes}
     for name, value in changes.items():
         setattr(policy, name, value)
+    policy.seen = ""  # the next check answers anew
     policy.full_clean(exclude=["project"])
     policy.save()
     changed = {name: [_plain(before[name]), _plain(value)] for name, value in changes.items() if before[name] != value}
@@ -58,6 +59,6 @@ def _plain(value: Any) -> Any:
 def report_drift(*, project: Project, reason: str) -> TrainingPolicy:
     """Serving says that the pictures asked about differ from those learned: the next run needs fewer new labels."""
     policy, _created = TrainingPolicy.objects.update_or_create(
-        project=project, defaults={"drift_at": timezone.now(), "drift_reason": reason[:300]}
+        project=project, defaults={"drift_at": timezone.now(), "drift_reason": reason[:300], "seen": ""}
     )
     return policy

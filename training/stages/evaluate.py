@@ -7,8 +7,7 @@ import numpy as np
 from training.learning.calibrate import temperature
 from training.learning.dense import softmax
 from training.learning.metrics import evaluate
-from training.stages.fit import one_hot
-from training.stages.work import Work
+from training.stages.work import Work, one_hot
 
 
 def run(work: Work) -> None:

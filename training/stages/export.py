@@ -29,7 +29,7 @@ def run(work: Work) -> None:
     }
     work.manifest = write_version(
         work.version_folder,
-        head=work.head,
+        head=work.head if work.tail is None else None,
         tail=work.tail,
         tail_shape=work.trunk.shape if work.tail is not None else None,
         categories=work.categories,

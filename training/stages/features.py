@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from training import embedding
+from training.learning.augment import VIEWS
 from training.learning.errors import TooLittleData
+from training.stages.views import embed_views
 from training.stages.work import Work
 
-SPAN = (0.02, 0.5)
+SPAN = (0.02, 0.45)
+VIEWS_SPAN = (0.45, 0.5)
 
 
 def run(work: Work) -> None:
-    """Sets ``trunk`` and ``features``; images that cannot be read leave the training set, and the log says so."""
+    """Sets ``trunk`` and ``rows``; images that cannot be read leave the training set, and the log says so."""
     work.trunk = embedding.trunk_of(work.run.backbone)
     features, found, embedded = embedding.features_of(
         work.trunk,
@@ -25,4 +28,7 @@ def run(work: Work) -> None:
         work.items, features = work.items.keep(found), features[found]
     if not len(work.items.side("train")) or not len(work.items.side("test")):
         raise TooLittleData("No readable image is left to learn from, or to measure with.")
-    work.features = features
+    work.rows = lambda places: features[places]
+    if work.run.augmentation:
+        work.views = int(work.run.options.get("views", VIEWS))
+        embed_views(work, work.trunk, span=VIEWS_SPAN)

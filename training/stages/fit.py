@@ -2,55 +2,65 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from training import embedding
+from training.learning.embedding import gather
 from training.learning.head import Head, HeadOptions, fit_head
-from training.stages.work import Work
+from training.stages.work import RULE, Work, one_hot
 
 CHECKPOINT = "head.npz"
+FACTS = "head.json"
 
 
 def run(work: Work) -> None:
     """Sets ``head`` and ``history``; a head that a former attempt has finished is loaded."""
     path = work.folder / CHECKPOINT
     if path.exists():
-        work.head = Head.load(path)
-        work.history = dict(work.run.history)
+        head = Head.load(path)
+        facts = json.loads((work.folder / FACTS).read_text())
+        work.history, work.fit_facts = facts["history"], facts["fit"]
         work.reporter.log("The head is there from the last attempt.")
-        return
-    work.head, history = fit(work)
-    work.history = {name: curve for name, curve in history.items() if isinstance(curve, list)}
-    work.fit_facts = {name: value for name, value in history.items() if not isinstance(value, list)}
+    else:
+        head = _fit(work, path)
+    work.head, work.predict = head, head.logits
     work.reporter.set(history=work.history)
     work.reporter.flush()
-    work.head.save(path)
+
+
+def _fit(work: Work, path: Path) -> Head:
+    head, history = fit(work)
+    work.history = {name: curve for name, curve in history.items() if isinstance(curve, list)}
+    work.fit_facts = {name: value for name, value in history.items() if not isinstance(value, list)}
+    (work.folder / FACTS).write_text(json.dumps({"history": work.history, "fit": work.fit_facts}))
+    head.save(path)
+    return head
 
 
 def fit(work: Work) -> tuple[Head, dict[str, Any]]:
     """The head alone: a matter of a second, so there is no checkpoint inside it."""
-    assert work.features is not None
+    assert work.trunk is not None
+    assert work.rows is not None
     train, validation = work.items.side("train"), work.items.side("validation")
-
-    def progress(figures: dict[str, Any]) -> bool:
-        if "epoch" in figures:
-            work.reporter.epoch({name: value for name, value in figures.items() if name != "stage"})
-        else:
-            work.reporter.tick()
-        return True
-
+    features, owners = work.rows(train), np.arange(len(train))
+    if work.views:
+        shas = [work.items.pictures[place].sha256 for place in train]
+        features, owners = gather(embedding.store_of(work.trunk), shas, views=work.views, augmentation=RULE)
     return fit_head(
-        work.features[train],
-        work.items.targets[train],
-        work.items.weights[train],
-        work.features[validation],
+        features,
+        work.items.targets[train][owners],
+        work.items.weights[train][owners] / (work.views + 1),
+        work.rows(validation),
         one_hot(work.items.labels[validation], len(work.categories)),
         categories=work.categories,
         options=head_options(work.run.options),
         seed=work.run.seed,
-        progress=progress,
+        progress=work.progress,
     )
 
 
@@ -61,8 +71,3 @@ def head_options(options: dict[str, Any]) -> HeadOptions:
     if options.get("hidden"):
         chosen["hidden"] = (int(options["hidden"]),)
     return HeadOptions(**chosen)
-
-
-def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
-    """int [n] -> float32 [n, classes]."""
-    return np.eye(classes, dtype=np.float32)[labels]

@@ -29,8 +29,8 @@ def run(work: Work) -> None:
     pictures = embedding.pixels_of([work.items.pictures[place] for place in test], work.trunk.size)
     if not len(pictures):
         raise NotFaithful("No held-out image could be read to verify the export with.")
-    if work.model is not None:
-        found = verify(work.version_folder, work.trunk, work.model, pictures)
+    if work.whole_model is not None:
+        found = verify(work.version_folder, work.trunk, work.whole_model(work.temperature), pictures)
     else:
         found = _verify_head(work, pictures)
     work.manifest = json.loads((work.version_folder / "manifest.json").read_text())

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from training.embedding import Picture
+from training.learning.augment import Augmentation
 from training.learning.head import Head
-from training.learning.trunk import Trunk
 from training.models import SnapshotItem, TrainingRun
 from training.progress import Reporter
 from training.snapshots import LEFT_OUT
+
+if TYPE_CHECKING:
+    from training.learning.trunk import Trunk
+
+ROWS_AT_ONCE = 512
+RULE = Augmentation()
 
 
 @dataclass
@@ -53,26 +59,33 @@ class Items:
 
 @dataclass
 class Work:
-    """One attempt at a run, as its stages see it."""
+    """One attempt at a run, as its stages see it.
+
+    ``rows`` gives the classifier's inputs at places of the items, ``predict`` its logits for such inputs; both are set
+    by the features stage and, for a fine-tuned version, changed by the tune stage, as ``trunk``, ``tail`` and
+    ``whole_model`` (temperature -> Keras: pixels -> probabilities) are.
+    """
 
     run: TrainingRun
     reporter: Reporter
     folder: Path
     items: Items
     categories: list[str]
+    views: int = 0
+    span: tuple[float, float] = (0.02, 0.5)
     cost: dict[str, float] = field(default_factory=dict)
     trunk: Trunk | None = None
-    features: np.ndarray | None = None
+    rows: Callable[[np.ndarray], np.ndarray] | None = None
     head: Head | None = None
-    tail: Any = None  # Keras: activations at the cut -> logits
-    model: Any = None  # Keras: pixels -> probabilities, the reference of a fine-tuned version
+    predict: Callable[[np.ndarray], np.ndarray] | None = None
+    tail: Any = None
+    whole_model: Callable[[float], Any] | None = None
     temperature: float = 1.0
     test_probabilities: np.ndarray | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     fit_facts: dict[str, Any] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
-    started: float = field(default_factory=time.process_time)
 
     @property
     def version_folder(self) -> Path:
@@ -80,11 +93,19 @@ class Work:
 
     def logits(self, places: np.ndarray) -> np.ndarray:
         """What the trained classifier says of the items at these places, before the temperature: [n, classes]."""
-        assert self.features is not None
-        assert self.head is not None
-        if self.tail is not None:
-            return np.asarray(self.tail.predict(self.features[places], verbose=0))
-        return self.head.logits(self.features[places])
+        assert self.rows is not None
+        assert self.predict is not None
+        parts = [places[start : start + ROWS_AT_ONCE] for start in range(0, len(places), ROWS_AT_ONCE)]
+        said = [self.predict(self.rows(part)) for part in parts]
+        return np.concatenate(said) if said else np.empty((0, len(self.categories)), np.float32)
+
+    def progress(self, figures: dict[str, Any]) -> bool:
+        """What the fits call: epochs become curves, batches become pace. A cancel is raised, not returned."""
+        if "val_loss" in figures:
+            self.reporter.epoch({name: value for name, value in figures.items() if name != "stage"})
+        else:
+            self.reporter.batch(figures)
+        return True
 
 
 def load_items(run: TrainingRun) -> Items:
@@ -113,3 +134,8 @@ def load_items(run: TrainingRun) -> Items:
     return Items(
         image_ids, pictures, np.array(labels, np.int64), targets, np.array(weights, np.float32), np.array(split, "U10")
     )
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """int [n] -> float32 [n, classes]."""
+    return np.eye(classes, dtype=np.float32)[labels]

@@ -15,6 +15,7 @@ from training import runs
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they import every address, and a run waits for this process
     help = "The trainer process that the gpu worker starts: does one training run after another, read from its stdin."
 
     def handle(self, *args: Any, **options: Any) -> None:

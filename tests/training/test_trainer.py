@@ -1,0 +1,117 @@
+"""The trainer process: real children, real signals, a real database that they both see."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.training.drawing import labeled_project
+from training import runs, services
+from training.models import ModelVersion, TrainingRun
+from training.trainer import TRAINER, ChildDied, database_url
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def own_process(settings: Any) -> Iterator[None]:
+    settings.TRAINER_PROCESS = True
+    settings.MEDIA_ROOT = str(settings.DATA_DIR / "media")  # where a process that reads the environment looks
+    plain = TRAINER.command
+    yield
+    TRAINER.command = plain
+    TRAINER.close()
+
+
+@pytest.fixture
+def run(run_actors: Callable[[], int]) -> TrainingRun:
+    return services.request_run(project=labeled_project("shapes", count=40), cause="person")
+
+
+def struck_in(stage: str, number: signal.Signals, folder: Path) -> None:
+    """The next trainer process sends itself the signal when it enters the stage; the ones after it do not."""
+    TRAINER.command = [sys.executable, "-m", "tests.training.struck_trainer", stage, str(int(number)), str(folder)]
+
+
+@pytest.mark.parametrize("stage", ["features", "fit", "evaluate", "export", "verify", "registered"])
+def test_a_run_killed_in_any_stage_goes_on_and_ends_once(
+    stage: str, run: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in(stage, signal.SIGKILL, tmp_path)
+
+    run_actors()
+
+    run.refresh_from_db()
+    assert (tmp_path / "struck").exists()
+    assert run.state == "succeeded", run.failure
+    assert run.attempts == (1 if stage == "registered" else 2)
+    assert ModelVersion.objects.count() == 1
+    assert ModelVersion.objects.get().alias == "champion"
+
+
+def test_a_crash_in_native_code_fails_the_run_and_not_the_worker(
+    run: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("fit", signal.SIGSEGV, tmp_path)
+
+    run_actors()
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("failed", 1)
+    assert "SIGSEGV" in run.failure
+    assert run.advice
+
+
+def test_a_run_killed_again_and_again_fails_with_advice(run: TrainingRun) -> None:
+    for attempt in range(1, runs.MAX_ATTEMPTS + 1):
+        claimed = runs.claim(str(run.pk))
+        assert claimed is not None
+        again = runs.died(str(run.pk), ChildDied(-signal.SIGKILL))
+        assert again is (attempt < runs.MAX_ATTEMPTS)
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "memory" in run.advice
+
+
+def test_the_trainer_stays_warm_between_runs(run: TrainingRun, run_actors: Callable[[], int]) -> None:
+    run_actors()
+    first = TRAINER._child
+    second = services.request_run(project=labeled_project("more", count=40), cause="person")
+    run_actors()
+    second.refresh_from_db()
+
+    assert second.state == "succeeded", second.failure
+    assert first is not None
+    assert TRAINER._child is first
+
+
+def test_the_child_ends_when_the_worker_goes(settings: Any) -> None:
+    TRAINER.warm_up()
+    child = TRAINER._child
+    assert child is not None
+    assert child.stdin is not None
+
+    child.stdin.close()
+
+    assert child.wait(timeout=60) == 3
+
+
+def test_the_database_address_survives_the_way_to_the_child(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {
+        "NAME": "a b",
+        "USER": "u",
+        "PASSWORD": "p@ss/",
+        "HOST": "db",
+        "PORT": "5433",
+        "OPTIONS": {},
+    }
+
+    assert database_url(entry) == "postgresql://u:p%40ss%2F@db:5433/a%20b?"
+    assert "host=" in database_url(connection.settings_dict)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from labeling.models import Job, Membership, Project
+from training import services
+from training.models import ModelVersion, TrainingPolicy, TrainingRun
+
+
+@pytest.fixture
+def owner(project: Project, client: Client) -> Client:
+    client.force_login(project.owner)
+    return client
+
+
+@pytest.fixture
+def version(project: Project, run_actors: Callable[[], int]) -> ModelVersion:
+    services.request_run(project=project, cause="person", requested_by=project.owner)
+    run_actors()
+    return ModelVersion.objects.get()
+
+
+def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
+    page = owner.get("/projects/shapes/training/").content.decode()
+
+    assert "new labels, at least" in page
+    assert "No run yet" in page
+
+
+def test_an_owner_starts_watches_and_reads_a_run(
+    owner: Client, project: Project, run_actors: Callable[[], int]
+) -> None:
+    body = {"backbone": "crowdtune_small", "recipe": "feature_extraction"}
+    assert owner.post("/projects/shapes/training/start/", body).status_code == 302
+    run = TrainingRun.objects.get()
+
+    waiting = owner.get(f"/projects/shapes/training/runs/{run.pk}/").content.decode()
+    assert "hx-trigger" in waiting
+    assert "Queued" in waiting
+
+    run_actors()
+    done = owner.get(f"/projects/shapes/training/runs/{run.pk}/live/").content.decode()
+    assert "hx-trigger" not in done
+    assert "Confusion matrix" in done
+    assert "Reliability" in done
+    assert "Champion" in done
+
+
+def test_a_second_run_is_refused_in_words(owner: Client, project: Project) -> None:
+    services.request_run(project=project, cause="person")
+    body = {"backbone": "auto", "recipe": "feature_extraction"}
+
+    page = owner.post("/projects/shapes/training/start/", body, follow=True).content.decode()
+
+    assert "A run of this project is queued" in page
+    assert TrainingRun.objects.count() == 1
+
+
+def test_a_queued_run_is_cancelled_by_its_button(owner: Client, project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+
+    page = owner.post(f"/projects/shapes/training/runs/{run.pk}/cancel/", follow=True).content.decode()
+
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    assert "Cancelled" in page
+
+
+def test_the_policy_is_saved_and_audited(owner: Client, project: Project) -> None:
+    body = {
+        "backbone": "auto",
+        "recipe": "fine_tuning",
+        "automatic_training": "on",
+        "min_labels_per_category": 12,
+        "min_new_labels": 30,
+        "min_new_share": 0.2,
+        "quiet_seconds": 5,
+        "max_age_hours": "",
+        "daily_at": "03:30",
+    }
+
+    owner.post("/projects/shapes/training/policy/", body)
+
+    policy = TrainingPolicy.objects.get()
+    assert (policy.recipe, policy.min_labels_per_category, policy.max_age_hours) == ("fine_tuning", 12, None)
+    assert str(policy.daily_at) == "03:30:00"
+    audit = project.audit.get(action="training_policy")
+    assert audit.changes["min_labels_per_category"] == [8, 12]
+
+
+def test_a_wrong_policy_comes_back_with_what_is_wrong(owner: Client) -> None:
+    page = owner.post("/projects/shapes/training/policy/", {"backbone": "auto", "recipe": "magic"})
+
+    assert page.status_code == 400
+    assert not TrainingPolicy.objects.exists()
+
+
+def test_the_models_page_shows_versions_with_interval_and_decision(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/models/").content.decode()
+
+    assert "First model" in page
+    assert "Champion" in page
+    assert "Download version 1" in page
+
+
+def test_the_model_card_travels_with_the_download(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/models/1/").content.decode()
+    archive: Any = owner.get("/projects/shapes/models/1/download/")
+
+    assert "Where not to trust it" in page
+    content = b"".join(archive.streaming_content)
+    for name in (b"manifest.json", b"head.npz", b"MODEL_CARD.md", b"trunk/trunk.xml"):
+        assert name in content
+
+
+def test_promote_and_roll_back_by_one_click(owner: Client, project: Project, version: ModelVersion) -> None:
+    second = ModelVersion.objects.create(
+        project=project,
+        run=TrainingRun.objects.create(
+            project=project,
+            snapshot=version.run.snapshot,
+            cause="person",
+            state="succeeded",
+            backbone="crowdtune_small",
+        ),
+        number=2,
+        categories=version.categories,
+        metrics=version.metrics,
+        manifest=version.manifest,
+        artifact=version.artifact,
+    )
+
+    owner.post("/projects/shapes/models/2/promote/")
+    second.refresh_from_db()
+    assert second.alias == "champion"
+    assert "Roll back to version 1" in owner.get("/projects/shapes/models/").content.decode()
+
+    owner.post("/projects/shapes/models/rollback/")
+    version.refresh_from_db()
+    assert version.alias == "champion"
+
+
+def test_the_overview_fragment_names_champion_and_next_run(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/training/summary/").content.decode()
+
+    assert "Version 1" in page
+    assert "Nothing is new since the last run." in page
+
+
+def test_the_zoo_tells_the_historic_line_and_this_projects_errors(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/backbones/?project=shapes").content.decode()
+
+    assert "AlexNet" in page
+    assert "Error in this project" in page
+
+
+def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
+    owner: Client, project: Project, run_actors: Callable[[], int]
+) -> None:
+    body = {"backbones": ["crowdtune_small"], "recipes": ["feature_extraction:0", "feature_extraction:1"]}
+    owner.post("/projects/shapes/training/compare/start/", body)
+    run_actors()
+
+    job = Job.objects.get(kind="bake_off")
+    assert job.state == "succeeded", job.message
+    assert [row["augmentation"] for row in job.result["rows"]] == [False, True]
+    assert sum(row["winner"] for row in job.result["rows"]) == 1
+    page = owner.get("/projects/shapes/training/compare/").content.decode()
+    assert "Winner" in page
+    owner.post(f"/projects/shapes/training/compare/{job.pk}/use/", {"candidate": "1"})
+    policy = TrainingPolicy.objects.get(project=project)
+    assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)
+
+
+def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/training/insights/").content.decode()
+
+    assert "Nearest labeled images" in page
+    assert "Likely label errors" in page
+
+
+PAGES = [
+    "training/",
+    "training/live/",
+    "training/summary/",
+    "training/compare/",
+    "training/insights/",
+    "models/",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_worker_sees_none_of_the_owners_pages(path: str, project: Project, client: Client) -> None:
+    worker = get_user_model().objects.create_user("worker1")
+    Membership.objects.create(project=project, user=worker, role="worker")
+    client.force_login(worker)
+
+    assert client.get(f"/projects/shapes/{path}").status_code == 403
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_stranger_cannot_tell_that_the_project_exists(path: str, project: Project, client: Client) -> None:
+    client.force_login(get_user_model().objects.create_user("stranger"))
+
+    assert client.get(f"/projects/shapes/{path}").status_code == 404

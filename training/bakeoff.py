@@ -1,0 +1,146 @@
+"""Worker-side: several backbones and recipes on the same frozen labels, side by side: error, cost, latency, size.
+
+Each candidate goes through the stages of a run up to its evaluation, and leaves no version. Features are cached, so a
+backbone that the project knows costs only its head. The job's result holds the table; a candidate that is in it is not
+measured again after a kill.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labeling import jobs
+from labeling.errors import CrowdtuneError
+from labeling.jobs import Report
+from labeling.models import Job
+from training import embedding, pipeline
+from training.learning.backbones import BACKBONES
+from training.models import Snapshot, TrainingRun
+from training.progress import Reporter
+from training.stages import evaluate, features, fit, tune
+from training.stages.work import Work, load_items
+
+STAGES = (features.run, fit.run, tune.run, evaluate.run)
+LATENCY_ROUNDS = 9
+
+
+class Voice(Reporter):
+    """What a run would write to its row goes to the job's progress instead."""
+
+    def __init__(self, report: Report, span: tuple[float, float], title: str) -> None:
+        self.report, self.span, self.title = report, span, title
+        self._log, self._history, self._values = [], {}, {}
+        self._written_at, self._stage_at = 0.0, time.monotonic()
+
+    def flush(self) -> None:
+        """At most twice a second; raises JobLost when the job was cancelled."""
+        self._written_at = time.monotonic()
+        done = float(self._values.get("progress", 0.0))
+        self.report.progress(self.span[0] + (self.span[1] - self.span[0]) * min(done / 0.6, 1.0), self.title)
+
+
+def execute(job_id: str) -> str:
+    """Do the bake-off of the job; returns at once when it is not there to claim."""
+    jobs.run(job_id, measure_all)
+    return "done"
+
+
+def measure_all(job: Job, report: Report) -> dict[str, Any]:
+    """The job's work: its result is ``{"rows": [...], "snapshot": digest}``."""
+    snapshot = Snapshot.objects.select_related("question").get(pk=job.arguments["snapshot"])
+    candidates = job.arguments["candidates"]
+    rows = list(report.result.get("rows", []))
+    for number, candidate in enumerate(candidates):
+        if number < len(rows):
+            continue
+        title = f"{BACKBONES[candidate['backbone']].title} ({number + 1} of {len(candidates)})"
+        voice = Voice(report, (number / len(candidates), (number + 1) / len(candidates)), title)
+        rows.append(_measure(job, snapshot, candidate, voice))
+        report.result["rows"] = rows
+        report.checkpoint((number + 1) / len(candidates), title)
+    return {"rows": with_winner(rows), "snapshot": snapshot.digest}
+
+
+def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mark the least error; of those that are as good within half an image in a hundred, the quickest to answer."""
+    measured = [row for row in rows if row.get("top1_error") is not None]
+    if not measured:
+        return rows
+    least = min(row["top1_error"] for row in measured)
+    best = min((row for row in measured if row["top1_error"] <= least + 0.005), key=lambda row: row["latency"])
+    return [{**row, "winner": row is best} for row in rows]
+
+
+def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
+    backbone = BACKBONES[candidate["backbone"]]
+    row = {**candidate, "title": title_of(candidate), "parameters": backbone.parameters}
+    run = TrainingRun(
+        project=job.project,
+        snapshot=snapshot,
+        backbone=backbone.key,
+        recipe=candidate["recipe"],
+        augmentation=candidate["augmentation"],
+        options={"soft_labels": True},
+    )
+    folder = pipeline.runs_folder() / f"bake-off-{job.pk}" / f"{len(voice.report.result.get('rows', []))}"
+    folder.mkdir(parents=True, exist_ok=True)
+    work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
+    started, cpu = time.monotonic(), time.process_time()
+    try:
+        for stage in STAGES:
+            stage(work)
+    except CrowdtuneError as error:
+        voice.report.error(row["title"], error.code, error.message)
+        return {**row, "failure": error.message, "top1_error": None}
+    return {
+        **row,
+        "recipe": run.recipe,
+        "top1_error": work.metrics["top1_error"],
+        "top5_error": work.metrics["top5_error"],
+        "interval": work.metrics["interval"],
+        "ece": work.metrics["ece"],
+        "seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+        "embedded": work.cost.get("embedded", 0),
+        **latency_of(work),
+        "megabytes": megabytes_of(work),
+    }
+
+
+def title_of(candidate: dict[str, Any]) -> str:
+    """As a person tells candidates apart."""
+    title = BACKBONES[candidate["backbone"]].title
+    if candidate["recipe"] == "fine_tuning":
+        title += " tuned"
+    return f"{title} augmented" if candidate["augmentation"] else title
+
+
+def latency_of(work: Work) -> dict[str, float]:
+    """Median seconds from pixels to probabilities for one image, on this machine."""
+    assert work.trunk is not None
+    assert work.predict is not None
+    pixels = np.zeros((1, work.trunk.size, work.trunk.size, 3), np.uint8)
+    shape = work.trunk.shape if work.tail is not None else (work.trunk.dim,)
+    times = []
+    for _round in range(LATENCY_ROUNDS):
+        started = time.perf_counter()
+        work.predict(work.trunk.embed(pixels).reshape(1, *shape))
+        times.append(time.perf_counter() - started)
+    seconds = float(np.median(times))
+    return {"latency": round(seconds, 5), "milliseconds": round(1000 * seconds, 1)}
+
+
+def megabytes_of(work: Work) -> float:
+    """What has to be in memory to answer: the trunk's weights and the head's or tail's."""
+    assert work.trunk is not None
+    trunk: Path = embedding.trunks_folder() / work.trunk.key / "trunk.bin"
+    size = trunk.stat().st_size
+    if work.tail is not None:
+        size += 4 * int(work.tail.count_params())
+    elif work.head is not None:
+        size += sum(W.nbytes + b.nbytes for W, b in work.head.layers)
+    return round(size / 2**20, 2)

@@ -1,0 +1,65 @@
+"""Forms of the training pages: parsing only; rules are in the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from training import zoo
+from training.learning import weights
+from training.learning.backbones import BACKBONES
+from training.models import Recipe, TrainingPolicy
+
+
+def backbone_choices() -> list[tuple[str, str]]:
+    """Those whose weights are here first; the others say that they are not."""
+    entries = zoo.entries(settings.KERAS_HOME)
+    best = weights.best_available(settings.KERAS_HOME)
+    here = [(entry.key, entry.title) for entry in entries if entry.is_usable]
+    none_here = _("%(title)s (no weights here)")
+    away = [(entry.key, none_here % {"title": entry.title}) for entry in entries if not entry.is_usable]
+    return [("auto", _("The best that is here (%(title)s)") % {"title": BACKBONES[best].title}), *here, *away]
+
+
+class RunForm(forms.Form):
+    """Train now."""
+
+    backbone = forms.ChoiceField(label=_("Backbone"), choices=backbone_choices)
+    recipe = forms.ChoiceField(label=_("Recipe"), choices=Recipe.choices)
+    augmentation = forms.BooleanField(label=_("Augmentation"), required=False)
+
+
+class PolicyForm(forms.ModelForm):
+    """When and how to train without being asked."""
+
+    backbone = forms.ChoiceField(label=_("Backbone"), choices=backbone_choices)
+
+    class Meta:
+        model = TrainingPolicy
+        fields = [
+            "automatic_training",
+            "backbone",
+            "recipe",
+            "augmentation",
+            "soft_labels",
+            "min_labels_per_category",
+            "min_new_labels",
+            "min_new_share",
+            "quiet_seconds",
+            "max_age_hours",
+            "daily_at",
+        ]
+        labels = {
+            "automatic_training": _("Train by itself"),
+            "soft_labels": _("Learn how sure the crowd was"),
+            "min_labels_per_category": _("Labels per category, at least"),
+            "min_new_labels": _("New labels, at least"),
+            "min_new_share": _("New labels, at least this share of all"),
+            "quiet_seconds": _("Quiet seconds after the last label"),
+            "max_age_hours": _("Train again after hours"),
+            "daily_at": _("Train each day at (UTC)"),
+        }
+        widgets: dict[str, Any] = {"daily_at": forms.TimeInput(attrs={"type": "time"})}

@@ -1,0 +1,129 @@
+"""Rows of this room as plots: curves of a run, what a version is worth, versions over time, the zoo, a bake-off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labeling import charts
+from labeling.charts import Bin, Chart, Point, Series
+from training.models import ModelVersion, Snapshot, TrainingRun
+
+
+def loss_curve(run: TrainingRun) -> Chart:
+    return charts.line(
+        _curves(run.history, "loss", "val_loss"),
+        title=_("Loss"),
+        x_label=_("Epoch"),
+        y_label=_("Cross-entropy"),
+        y_low=0.0,
+    )
+
+
+def accuracy_curve(run: TrainingRun) -> Chart:
+    return charts.line(
+        _curves(run.history, "accuracy", "val_accuracy"),
+        title=_("Accuracy"),
+        x_label=_("Epoch"),
+        y_label=_("Right answers"),
+        y_format="percent",
+        y_high=1.0,
+    )
+
+
+def _curves(history: dict[str, list[float]], train: str, validation: str) -> list[Series]:
+    named = [(_("Training"), history.get(train, [])), (_("Validation"), history.get(validation, []))]
+    return [
+        Series(name, [(epoch, value) for epoch, value in enumerate(curve, 1)], dashed=name == named[1][0])
+        for name, curve in named
+        if curve
+    ]
+
+
+def class_balance(snapshot: Snapshot, names: dict[str, str]) -> Chart:
+    """How many images of each category are on each side of the split."""
+    sides = ("train", "validation", "test")
+    rows = [
+        (names.get(key, key), [snapshot.counts.get(side, {}).get(key, 0) for side in sides])
+        for key in snapshot.categories
+    ]
+    return charts.stacked_bars(
+        rows, [_("Training"), _("Validation"), _("Test")], title=_("Images per category and side of the split")
+    )
+
+
+def confusion(metrics: dict[str, Any], categories: Sequence[str], names: dict[str, str]) -> Chart:
+    return charts.matrix(
+        [names.get(key, key) for key in categories],
+        metrics.get("confusion", []),
+        title=_("Confusion matrix"),
+        description=_("Each row is what the image shows, each column what the model said, on images it never saw."),
+        row_label=_("Label"),
+        column_label=_("Model"),
+    )
+
+
+def reliability(metrics: dict[str, Any]) -> Chart:
+    bins = [
+        Bin(bar["low"], bar["high"], bar["confidence"], bar["accuracy"], int(bar["count"]))
+        for bar in metrics.get("reliability", [])
+    ]
+    return charts.reliability(
+        bins,
+        title=_("Reliability"),
+        description=_("When the model says 80 %, is it right 8 times of 10? On the diagonal it means what it says."),
+        x_label=_("The model's confidence"),
+        y_label=_("Right answers"),
+        count_label=_("Images"),
+    )
+
+
+def accuracy_over_time(versions: Sequence[ModelVersion]) -> Chart:
+    """Held-out accuracy of each version, with its interval."""
+    rows = [version for version in versions if version.metrics.get("top1") is not None]
+    return charts.line(
+        [
+            Series(
+                _("Held-out accuracy"),
+                [(version.created_at, version.metrics["top1"]) for version in rows],
+                band=[(version.created_at, *version.metrics["interval"]) for version in rows],
+            )
+        ],
+        title=_("Model accuracy over time"),
+        y_format="percent",
+        y_high=1.0,
+        y_label=_("Right answers"),
+    )
+
+
+def historic_line(rows: Sequence[tuple[str, int, float]]) -> Chart:
+    """(name, year, top-5 error in percent) of the networks that the field teaches."""
+    return charts.columns(
+        [f"{name} {year}" for name, year, _error in rows],
+        [(_("Top-5 error"), [error / 100 for _name, _year, error in rows])],
+        title=_("ImageNet top-5 error of the winners"),
+        unit="percent",
+        y_label=_("Top-5 error"),
+    )
+
+
+def pareto(rows: Sequence[dict[str, Any]], *, cost: str, title: str, x_label: str, unit: Any) -> Chart:
+    """A bake-off's candidates: error against one kind of cost; the front joins those that none beats at both."""
+    points = [
+        Point(float(row[cost]), float(row["top1_error"]), row["title"], marked=bool(row.get("winner")))
+        for row in rows
+        if row.get(cost) is not None and row.get("top1_error") is not None
+    ]
+    return charts.scatter(
+        points,
+        title=title,
+        x_label=x_label,
+        y_label=_("Top-1 error"),
+        x_format=unit,
+        y_format="percent",
+        log_x=True,
+        front=("less", "less"),
+        y_low=0.0,
+    )

@@ -1,0 +1,65 @@
+"""Compare backbones and recipes on a project's labels, and make the winner the recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from labeling import jobs
+from labeling.models import Job, Project
+from training import actors
+from training.errors import BadRequest, NothingToDo
+from training.models import TrainingPolicy
+from training.queueing import check_choice
+from training.services.policies import set_policy
+from training.snapshots import freeze_snapshot
+
+KIND = "bake_off"
+MOST = 12
+
+
+@transaction.atomic
+def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], requested_by: Any = None) -> Job:
+    """Freeze the labels of now and measure every candidate on them.
+
+    Args:
+        candidates: ``{"backbone", "recipe", "augmentation"}``, 1 to MOST of them.
+
+    Raises:
+        BadRequest: None, too many, or an unknown backbone or recipe.
+        NotEnoughLabels: There is too little to train on.
+        NothingToDo: One is under way already.
+    """
+    if not 1 <= len(candidates) <= MOST:
+        raise BadRequest(f"Choose 1 to {MOST} candidates to compare, got {len(candidates)}.", "candidates")
+    for candidate in candidates:
+        check_choice(backbone=candidate["backbone"], recipe=candidate["recipe"])
+    if Job.objects.filter(project=project, kind=KIND, state__in=["queued", "running"]).exists():
+        raise NothingToDo("A comparison is under way already. Wait for it, or cancel it.")
+    snapshot = freeze_snapshot(project=project)
+    plain = [
+        {"backbone": c["backbone"], "recipe": c["recipe"], "augmentation": bool(c.get("augmentation"))}
+        for c in candidates
+    ]
+    return jobs.start(
+        project=project,
+        kind=KIND,
+        arguments={"snapshot": snapshot.pk, "candidates": plain},
+        requested_by=requested_by,
+        actor=actors.bake_off,
+    )
+
+
+@transaction.atomic
+def use_candidate(*, job: Job, number: int, user: Any = None) -> TrainingPolicy:
+    """Make a candidate of a finished bake-off the project's backbone and recipe.
+
+    Raises:
+        BadRequest: There is no such candidate.
+    """
+    rows = job.result.get("rows", [])
+    if not 0 <= number < len(rows) or rows[number].get("top1_error") is None:
+        raise BadRequest(f"There is no measured candidate {number}.", "candidate")
+    chosen = {name: rows[number][name] for name in ("backbone", "recipe", "augmentation")}
+    return set_policy(project=job.project, changes=chosen, user=user)

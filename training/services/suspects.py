@@ -1,0 +1,50 @@
+"""Send likely label errors back to the crowd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import services as labeling
+from labeling.errors import CrowdtuneError
+from labeling.models import Task
+from training.errors import NothingToDo
+from training.models import ModelVersion, Suspect
+
+MORE_JUDGMENTS = 2
+# Before ordinary tasks, after whatever a person has put first by hand.
+PRIORITY = 2.0
+
+
+@transaction.atomic
+def send_back(*, version: ModelVersion, suspect_ids: Sequence[int], user: Any) -> int:
+    """Reopen the tasks of the suspects, ask for more judgments of each, soon; returns how many were reopened.
+
+    Raises:
+        NothingToDo: None of them can be asked again.
+    """
+    rows = version.suspects.select_for_update().filter(pk__in=suspect_ids, sent_at=None)
+    sent: list[Suspect] = []
+    for suspect in rows:
+        task = Task.objects.filter(
+            image=suspect.image_id, stage="label", state=Task.State.RETIRED, is_gold=False
+        ).first()
+        if task is not None and _reopened(task, user):
+            sent.append(suspect)
+    if not sent:
+        raise NothingToDo("None of these can be asked again: they are open already, gold, or at their maximum.")
+    labeling.raise_priority(project=version.project, priorities={suspect.image_id: PRIORITY for suspect in sent})
+    version.suspects.filter(pk__in=[suspect.pk for suspect in sent]).update(sent_at=timezone.now())
+    return len(sent)
+
+
+def _reopened(task: Task, user: Any) -> bool:
+    try:
+        with transaction.atomic():
+            labeling.reopen_task(task=task, user=user, count=MORE_JUDGMENTS)
+    except CrowdtuneError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""Worker-side: labels that a model which has not seen them disagrees with: likely label errors, for the crowd again.
+
+Confident learning (Northcutt, Jiang and Chuang 2021, arXiv:1911.00068): the head is fitted in folds on cached features,
+each image is judged by the head that was fitted without it, and an answer counts as sure when it is at least as likely
+as that category's images are on average said to be theirs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from django.db import transaction
+
+from training import embedding
+from training.learning.head import HeadOptions, out_of_fold
+from training.models import ModelVersion, Suspect
+from training.stages.work import Items, load_items, one_hot
+
+MOST = 100
+MOST_IMAGES = 20_000
+
+
+def find_suspects(version_id: int) -> int:
+    """Write down the version's likely label errors, once; returns how many there are."""
+    version = ModelVersion.objects.select_related("run__snapshot__question", "run__project").get(pk=version_id)
+    if version.suspects.exists():
+        return version.suspects.count()
+    items = load_items(version.run)
+    if len(items) > MOST_IMAGES:
+        items = items.keep(np.arange(len(items)) < MOST_IMAGES)
+    trunk = embedding.trunk_of(version.run.backbone)
+    features, found, _made = embedding.features_of(trunk, items.pictures)
+    items, features = items.keep(found), features[found]
+    strength = version.metrics.get("fit", {}).get("strength")
+    probabilities = out_of_fold(
+        features,
+        one_hot(items.labels, len(version.categories)),
+        items.weights,
+        categories=version.categories,
+        options=HeadOptions(strength=strength),
+        seed=version.run.seed,
+    )
+    rows = suspects_among(probabilities, items.labels)
+    return _store(version, items, probabilities, rows)
+
+
+def suspects_among(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Places of likely errors, most likely first.
+
+    Args:
+        probabilities: [n, classes], each row from a model that has not seen it.
+        labels: int [n].
+    """
+    given = probabilities[np.arange(len(labels)), labels]
+    classes = probabilities.shape[1]
+    # How sure the model is of a category's own images, on average: the bar that another answer must take.
+    bar = np.array([given[labels == k].mean() if (labels == k).any() else 1.0 for k in range(classes)])
+    said = probabilities.argmax(axis=1)
+    sure = probabilities[np.arange(len(labels)), said] >= bar[said]
+    places = np.flatnonzero((said != labels) & sure)
+    order = np.argsort(given[places] - probabilities[places, said[places]], kind="stable")
+    return places[order][:MOST]
+
+
+@transaction.atomic
+def _store(version: ModelVersion, items: Items, probabilities: np.ndarray, places: np.ndarray) -> int:
+    rows = []
+    for place in places:
+        said = int(probabilities[place].argmax())
+        rows.append(
+            Suspect(
+                version=version,
+                image_id=items.image_ids[place],
+                label=version.categories[items.labels[place]],
+                predicted=version.categories[said],
+                label_probability=float(probabilities[place, items.labels[place]]),
+                predicted_probability=float(probabilities[place, said]),
+            )
+        )
+    Suspect.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)

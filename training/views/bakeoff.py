@@ -1,0 +1,112 @@
+"""The bake-off page: choose candidates, watch, see who wins at what cost, and take the winner."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import jobs
+from labeling.models import Job, Project
+from labeling.views.owner.context import load_project, project_context, refusals
+from training import plots, services, zoo
+from training.services.bakeoffs import KIND
+
+RECIPES = (
+    ("feature_extraction", False),
+    ("feature_extraction", True),
+    ("fine_tuning", False),
+    ("fine_tuning", True),
+)
+
+
+@login_required
+def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
+    context = project_context(request, slug, tab="training")
+    usable = [entry for entry in zoo.entries(settings.KERAS_HOME) if entry.is_usable]
+    context.update(
+        usable=usable,
+        recipes=[
+            (f"{recipe}:{augmentation:d}", _recipe_name(recipe, augmentation)) for recipe, augmentation in RECIPES
+        ],
+        **_last(context["project"]),
+    )
+    return render(request, "training/bakeoff.html", context)
+
+
+@login_required
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The fragment that changes while candidates are measured."""
+    project = load_project(request, slug, "manage")
+    return render(request, "training/_bakeoff.html", {"project": project, **_last(project)})
+
+
+@login_required
+@require_POST
+def start(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug, "manage")
+    recipes = [choice.partition(":") for choice in request.POST.getlist("recipes")]
+    candidates = [
+        {"backbone": backbone, "recipe": recipe, "augmentation": augmentation == "1"}
+        for backbone in request.POST.getlist("backbones")
+        for recipe, _colon, augmentation in recipes
+    ]
+    with refusals(request):
+        services.start_bake_off(project=project, candidates=candidates, requested_by=request.user)
+    return redirect("project-bake-off", slug)
+
+
+@login_required
+@require_POST
+def use(request: HttpRequest, slug: str, job_id: UUID) -> HttpResponse:
+    """Make one candidate the project's recipe."""
+    job = _job(request, slug, job_id)
+    number = request.POST.get("candidate", "")
+    with refusals(request):
+        policy = services.use_candidate(job=job, number=int(number) if number.isdecimal() else -1, user=request.user)
+        messages.success(request, _("Runs use %(backbone)s from now on.") % {"backbone": policy.backbone})
+    return redirect("project-bake-off", slug)
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, slug: str, job_id: UUID) -> HttpResponse:
+    jobs.cancel(job=_job(request, slug, job_id))
+    return redirect("project-bake-off", slug)
+
+
+def _job(request: HttpRequest, slug: str, job_id: UUID) -> Job:
+    return get_object_or_404(Job, project=load_project(request, slug, "manage"), kind=KIND, pk=job_id)
+
+
+def _last(project: Project) -> dict[str, Any]:
+    job = Job.objects.filter(project=project, kind=KIND).order_by("-created_at").first()
+    rows: list[dict[str, Any]] = job.result.get("rows", []) if job else []
+    return {
+        "job": job,
+        "rows": rows,
+        "is_live": job is not None and job.state in (Job.State.QUEUED, Job.State.RUNNING),
+        "by_latency": plots.pareto(
+            rows,
+            cost="latency",
+            title=_("Error and time to answer"),
+            x_label=_("Seconds for one image"),
+            unit="seconds",
+        ),
+        "by_size": plots.pareto(
+            rows, cost="megabytes", title=_("Error and size"), x_label=_("Megabytes in memory"), unit="number"
+        ),
+    }
+
+
+def _recipe_name(recipe: str, augmentation: bool) -> str:
+    if recipe == "fine_tuning":
+        return _("Fine-tuning, augmented") if augmentation else _("Fine-tuning")
+    return _("Feature extraction, augmented") if augmentation else _("Feature extraction")

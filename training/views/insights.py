@@ -1,0 +1,88 @@
+"""Seeing into a version: likely label errors, an image's nearest neighbours, and what the network's layers see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from labeling import storage
+from labeling.models import Image, Project
+from labeling.views.owner.context import load_project, project_context, refusals
+from training import insights as looking
+from training import labels, services
+from training.champions import champion_of
+from training.models import ModelVersion
+
+SUSPECTS_SHOWN = 48
+
+
+@login_required
+def insights(request: HttpRequest, slug: str) -> HttpResponse:
+    """``?version=`` chooses a version (else the champion), ``?image=`` the image to look at (else a doubtful one)."""
+    context = project_context(request, slug, tab="models")
+    project = context["project"]
+    version = _version(project, request.GET.get("version", ""))
+    context["version"] = version
+    if version is not None:
+        names = labels.category_names(version.run.snapshot.question)
+        suspects = list(version.suspects.select_related("image")[:SUSPECTS_SHOWN])
+        image = _image(project, version, request.GET.get("image", ""))
+        context.update(
+            versions=ModelVersion.objects.filter(project=project).order_by("-number")[:20],
+            suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
+            image=image,
+            image_url=storage.image_url(image) if image else "",
+            neighbours=[
+                {
+                    **_tile(near.image, names, None),
+                    "label": names.get(near.label, near.label),
+                    "likeness": near.likeness,
+                }
+                for near in (looking.neighbours_of(version, image) if image else [])
+            ],
+        )
+    return render(request, "training/insights.html", context)
+
+
+@login_required
+@require_POST
+def send(request: HttpRequest, slug: str) -> HttpResponse:
+    """Let the crowd label the chosen images again."""
+    project = load_project(request, slug, "manage")
+    version = _version(project, request.POST.get("version", ""))
+    ids = [int(text) for text in request.POST.getlist("suspects") if text.isdecimal()]
+    if version is not None:
+        with refusals(request):
+            count = services.send_back(version=version, suspect_ids=ids, user=request.user)
+            text = ngettext("%d image goes back to the crowd.", "%d images go back to the crowd.", count)
+            messages.success(request, text % count)
+    return redirect("project-insights", slug)
+
+
+def _version(project: Project, number: str) -> ModelVersion | None:
+    rows = ModelVersion.objects.filter(project=project).select_related("run__snapshot__question")
+    if number.isdecimal():
+        return get_object_or_404(rows, number=int(number))
+    champion = champion_of(project)
+    return rows.filter(pk=champion.pk).first() if champion else rows.order_by("-number").first()
+
+
+def _image(project: Project, version: ModelVersion, wanted: str) -> Image | None:
+    if wanted.isdecimal():
+        return get_object_or_404(Image, project=project, pk=int(wanted))
+    suspect = version.suspects.select_related("image").first()
+    return suspect.image if suspect else Image.objects.filter(project=project).order_by("id").first()
+
+
+def _tile(image: Image, names: dict[str, str], suspect: Any) -> dict[str, Any]:
+    tile: dict[str, Any] = {"image": image, "url": storage.image_url(image, "thumbnail"), "suspect": suspect}
+    if suspect is not None:
+        tile["label"] = names.get(suspect.label, suspect.label)
+        tile["predicted"] = names.get(suspect.predicted, suspect.predicted)
+    return tile

@@ -1,0 +1,104 @@
+"""The Models tab: every version, which one answers and why, its model card, and its files."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling.models import Project
+from labeling.views.owner.context import load_project, project_context, refusals
+from training import card, champions, labels, plots, services
+from training.models import AliasChange, ModelVersion
+from training.views.training import figures_of
+
+VERSIONS_SHOWN = 100
+
+
+@login_required
+def models(request: HttpRequest, slug: str) -> HttpResponse:
+    context = project_context(request, slug, tab="models")
+    project = context["project"]
+    versions = list(
+        ModelVersion.objects.filter(project=project)
+        .select_related("run__snapshot")
+        .order_by("-number")[:VERSIONS_SHOWN]
+    )
+    context.update(
+        versions=versions,
+        champion=champions.champion_of(project),
+        previous=champions.previous_champion(project),
+        plot=plots.accuracy_over_time(versions[::-1]),
+        changes=AliasChange.objects.filter(project=project, alias="champion")
+        .select_related("version", "replaced", "user")
+        .order_by("-created_at")[:20],
+    )
+    return render(request, "training/models.html", context)
+
+
+@login_required
+def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """The version's model card as a page."""
+    context = project_context(request, slug, tab="models")
+    row = version_of(context["project"], number)
+    names = labels.category_names(row.run.snapshot.question)
+    context.update(
+        version=row,
+        balance=plots.class_balance(row.run.snapshot, names),
+        markdown=card.card_of(row.manifest),
+        **figures_of(row.metrics, row.categories, names),
+    )
+    return render(request, "training/version.html", context)
+
+
+@login_required
+@require_POST
+def promote(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    project = load_project(request, slug, "manage")
+    with refusals(request):
+        row = services.promote(
+            version=version_of(project, number), actor_user=request.user, reason=request.POST.get("reason", "")[:300]
+        )
+        messages.success(request, _("Version %(number)s answers now.") % {"number": row.number})
+    return redirect("project-models", slug)
+
+
+@login_required
+@require_POST
+def rollback(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug, "manage")
+    with refusals(request):
+        row = services.rollback(project=project, user=request.user, reason=request.POST.get("reason", "")[:300])
+        messages.success(request, _("Version %(number)s answers again.") % {"number": row.number})
+    return redirect("project-models", slug)
+
+
+@login_required
+def download(request: HttpRequest, slug: str, number: int) -> FileResponse:
+    """The version as a zip: weights, manifest, model card, and the trunk that it stands on."""
+    row = version_of(load_project(request, slug, "manage"), number)
+    folder = settings.DATA_DIR / row.artifact
+    trunk = settings.DATA_DIR / "trunks" / str(row.manifest["trunk_key"])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.glob("*")):
+            archive.write(path, path.name)
+        for path in sorted(trunk.glob("trunk.*")):
+            archive.write(path, f"trunk/{path.name}")
+    buffer.seek(0)
+    return FileResponse(buffer, as_attachment=True, filename=f"{slug}-{row.number}.zip")
+
+
+def version_of(project: Project, number: int) -> ModelVersion:
+    rows = ModelVersion.objects.filter(project=project, number=number)
+    row = rows.select_related("run__snapshot__question", "run__requested_by").first()
+    if row is None:
+        raise Http404
+    return row

@@ -1,0 +1,154 @@
+"""The Training tab: when the next run is due, train now, watch a run, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling.models import Project
+from labeling.views.owner.context import context_of, load_project, project_context, refusals
+from training import labels, plots, services
+from training.champions import champion_of
+from training.forms import PolicyForm, RunForm
+from training.learning.backbones import BACKBONES
+from training.models import ModelVersion, TrainingRun
+
+RUNS_SHOWN = 25
+
+
+@login_required
+def training(request: HttpRequest, slug: str) -> HttpResponse:
+    context = project_context(request, slug, tab="training")
+    project = context["project"]
+    policy = services.policy_of(project)
+    runs = TrainingRun.objects.filter(project=project).select_related("model_version").order_by("-created_at")
+    context.update(
+        runs=runs[:RUNS_SHOWN],
+        run_form=RunForm(
+            initial={"backbone": policy.backbone, "recipe": policy.recipe, "augmentation": policy.augmentation}
+        ),
+        policy_form=PolicyForm(instance=policy),
+        **_now(project),
+    )
+    return render(request, "training/training.html", context)
+
+
+@login_required
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment that asks for itself again: the run that is live, or when the next one is due."""
+    project = load_project(request, slug, "manage")
+    return render(request, "training/_now.html", {"project": project, **_now(project)})
+
+
+def _now(project: Project) -> dict[str, Any]:
+    run = TrainingRun.objects.filter(project=project, state__in=["queued", "running"]).first()
+    if run is not None:
+        return {"run": run, "loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
+    return {"decision": services.check_due(project), "champion": champion_of(project)}
+
+
+@login_required
+def summary(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment for the overview: the champion, accuracy over time, and the next run."""
+    project = load_project(request, slug, "review")
+    versions = list(ModelVersion.objects.filter(project=project).order_by("-number")[:50])[::-1]
+    context = {"project": project, "plot": plots.accuracy_over_time(versions), "versions": versions, **_now(project)}
+    context["champion"] = champion_of(project)
+    return render(request, "training/_summary.html", context)
+
+
+@login_required
+@require_POST
+def start(request: HttpRequest, slug: str) -> HttpResponse:
+    """Train now."""
+    project = load_project(request, slug, "manage")
+    form = RunForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a backbone and a recipe of the list."))
+    else:
+        with refusals(request):
+            services.request_run(project=project, cause="person", requested_by=request.user, **dict(form.cleaned_data))
+    return redirect("project-training", slug)
+
+
+@login_required
+@require_POST
+def policy(request: HttpRequest, slug: str) -> HttpResponse:
+    """When and how to train by itself."""
+    project = load_project(request, slug, "manage")
+    form = PolicyForm(request.POST, instance=services.policy_of(project))
+    if not form.is_valid():
+        context = project_context(request, slug, tab="training", policy_form=form, run_form=RunForm(), **_now(project))
+        return render(request, "training/training.html", context, status=400)
+    with refusals(request):
+        services.set_policy(project=project, changes=dict(form.cleaned_data), user=request.user)
+        messages.success(request, _("Saved."))
+    return redirect("project-training", slug)
+
+
+@login_required
+def run(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
+    """Everything about one run."""
+    row = run_of(request, slug, run_id)
+    context = context_of(request, row.project, tab="training", **run_context(row))
+    return render(request, "training/run.html", context)
+
+
+@login_required
+def run_live(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
+    """The fragment of the run's page that changes while it works."""
+    row = run_of(request, slug, run_id)
+    return render(request, "training/_run.html", {"project": row.project, **run_context(row)})
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
+    with refusals(request):
+        services.cancel_run(run=run_of(request, slug, run_id))
+    return redirect("project-training-run", slug, run_id)
+
+
+def run_of(request: HttpRequest, slug: str, run_id: UUID) -> TrainingRun:
+    project = load_project(request, slug, "manage")
+    rows = TrainingRun.objects.select_related("project", "snapshot__question", "requested_by", "model_version")
+    row = rows.filter(project=project, pk=run_id).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def run_context(row: TrainingRun) -> dict[str, Any]:
+    """What the run's page and its live part show."""
+    names = labels.category_names(row.snapshot.question)
+    context: dict[str, Any] = {
+        "run": row,
+        "backbone": BACKBONES.get(row.backbone),
+        "version": getattr(row, "model_version", None),
+        "loss": plots.loss_curve(row),
+        "accuracy": plots.accuracy_curve(row),
+        "balance": plots.class_balance(row.snapshot, names),
+        "left_out": [(names.get(key, key), n) for key, n in row.snapshot.left_out.items()],
+        "log": row.log[::-1],
+    }
+    if row.metrics.get("count"):
+        context.update(figures_of(row.metrics, row.snapshot.categories, names))
+    return context
+
+
+def figures_of(metrics: dict[str, Any], categories: list[str], names: dict[str, str]) -> dict[str, Any]:
+    """The plots and the per-class table of a set of metrics."""
+    per_class = metrics.get("per_class", {})
+    return {
+        "metrics": metrics,
+        "confusion": plots.confusion(metrics, categories, names),
+        "reliability": plots.reliability(metrics),
+        "per_class": [(names.get(key, key), per_class[key]) for key in categories if key in per_class],
+    }

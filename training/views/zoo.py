@@ -1,0 +1,29 @@
+"""The zoo: every network that a project can stand on, and the line of networks that the field teaches."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from labeling.permissions import visible_projects
+from training import plots, zoo
+from training.models import ModelVersion
+
+
+@login_required
+def backbones(request: HttpRequest) -> HttpResponse:
+    """With ``?project=slug``, what each backbone achieved on that project's own labels."""
+    project = visible_projects(request.user).filter(slug=request.GET.get("project", "")).first()
+    errors: dict[str, float] = {}
+    if project is not None:
+        rows = ModelVersion.objects.filter(project=project).order_by("number").values_list("run__backbone", "metrics")
+        errors = {key: metrics["top1_error"] for key, metrics in rows if metrics.get("top1_error") is not None}
+    context = {
+        "entries": [(entry, errors.get(entry.key)) for entry in zoo.entries(settings.KERAS_HOME)],
+        "historic": [(step, errors.get(step.key)) for step in zoo.HISTORIC],
+        "plot": plots.historic_line([(step.name, step.year, step.top5_error) for step in zoo.HISTORIC]),
+        "project": project,
+    }
+    return render(request, "training/backbones.html", context)
