@@ -1,0 +1,198 @@
+"""What every browser test shares: one Chromium for the run, a live server on a real database, signed-in pages, axe.
+
+A missing browser skips these tests on a laptop and fails them where CI=true.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.test import Client
+from PIL import Image as Picture
+from PIL import ImageDraw
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from labeling import services
+from labeling.models import Membership, Project
+
+# Playwright's synchronous API runs an event loop in this thread, which Django takes for an asynchronous caller.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTHS = {360: 740, 1440: 900}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine, else the one that Playwright has downloaded."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        except PlaywrightError as error:
+            reason = f"no Chromium on this machine ({str(error).splitlines()[0]})"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Visits:
+    """Opens pages: each visit is a browser of its own, signed in as somebody or nobody."""
+
+    browser: Browser
+    address: str
+    contexts: list[BrowserContext] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __call__(
+        self,
+        path: str = "/",
+        *,
+        user: User | None = None,
+        width: int = 1440,
+        height: int | None = None,
+        theme: str = "light",
+        touch: bool = False,
+        dpr: float = 1,
+        script: bool = True,
+        watch: bool = True,
+        language: str = "en",
+    ) -> Page:
+        context = self.browser.new_context(
+            base_url=self.address,
+            viewport={"width": width, "height": height or WIDTHS.get(width, 800)},
+            color_scheme="dark" if theme == "dark" else "light",
+            has_touch=touch,
+            is_mobile=touch,
+            device_scale_factor=dpr,
+            java_script_enabled=script,
+            locale=language,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(10_000)
+        self.contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            cookie = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+            context.add_cookies(
+                [{"name": django_settings.SESSION_COOKIE_NAME, "value": cookie, "url": self.address}]
+            )
+        page = context.new_page()
+        if watch:
+            page.on("pageerror", lambda error: self.errors.append(str(error)))
+            page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        page.goto(path)
+        return page
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: Any) -> Iterator[Visits]:
+    """``visit("/label/", user=worker)`` -> the page. What a script throws or the console reports fails the test."""
+    visits = Visits(browser, live_server.url)
+    yield visits
+    for context in visits.contexts:
+        context.close()
+    assert not visits.errors, visits.errors
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], None]:
+    """Assert that a page has no violation of axe-core's rules."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    checker = Axe()
+
+    def check(page: Page) -> None:
+        violations = checker.run(page).response["violations"]
+        told = [
+            f"{rule['id']}: {rule['help']} | " + " | ".join(node["html"][:160] for node in rule["nodes"][:3])
+            for rule in violations
+        ]
+        assert not told, f"{page.url} at {page.viewport_size}: " + "\n".join(told)
+
+    return check
+
+
+@pytest.fixture
+def fits() -> Callable[[Page], None]:
+    """Assert that a page does not scroll sideways."""
+
+    def check(page: Page) -> None:
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert page.viewport_size is not None
+        assert width <= page.viewport_size["width"], f"{page.url} is {width} px wide"
+
+    return check
+
+
+def drawn(number: int = 0, width: int = 320, height: int = 240) -> bytes:
+    """A small picture, different for each number."""
+    picture = Picture.new("RGB", (width, height), (40 + number * 37 % 180, 90, 200 - number * 23 % 150))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((width * 0.25, height * 0.25, width * 0.75, height * 0.75), fill=(240, 220, number * 61 % 250))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def owner(db: Any) -> User:
+    return User.objects.create_user("owner1", password="owner1-password")
+
+
+@pytest.fixture
+def worker(db: Any) -> User:
+    return User.objects.create_user("worker1", password="worker1-password")
+
+
+@pytest.fixture
+def make_project(owner: User) -> Callable[..., Project]:
+    """``make_project("Animals", images=4, categories=["cat", "dog"])``: an open project with drawn pictures."""
+
+    def make(name: str = "Animals", *, images: int | dict[str, bytes] = 4, **settings: Any) -> Project:
+        settings.setdefault("access", "open")
+        settings.setdefault("judgments_min", 1)
+        if "questions" not in settings:
+            settings.setdefault("categories", ["cat", "dog"])
+        project = services.create_project(owner=owner, name=name, **settings)
+        pictures = images if isinstance(images, dict) else {f"{n}.png": drawn(n) for n in range(images)}
+        services.add_images(project=project, images=pictures)
+        project.refresh_from_db()
+        return project
+
+    return make
+
+
+@pytest.fixture
+def join() -> Callable[[Project, User], Membership]:
+    """Make somebody a worker of a project."""
+    return lambda project, user: services.ensure_member(project=project, user=user)

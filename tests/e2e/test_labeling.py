@@ -1,0 +1,306 @@
+"""The labeling page as a worker uses it: by keys, by touch, without JavaScript, without a connection."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from labeling.models import Judgment
+
+ANIMAL = {
+    "key": "animal",
+    "kind": "single_choice",
+    "prompt": "Which animal is this?",
+    "required": True,
+    "options": {"cant_tell": True},
+}
+
+
+def stored(project: Any, count: int, seconds: float = 10) -> list[Judgment]:
+    """The project's judgments, as soon as there are so many."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        rows = list(Judgment.objects.filter(project=project, withdrawn_at=None).order_by("id"))
+        if len(rows) >= count:
+            return rows
+        time.sleep(0.05)
+    raise AssertionError(f"{len(rows)} judgments instead of {count}")
+
+
+def shown(page: Page) -> str:
+    return page.locator("#image").get_attribute("src") or ""
+
+
+def ready(page: Page) -> None:
+    """The task is on the screen and the script waits for an answer."""
+    page.wait_for_function("document.getElementById('announce').textContent !== ''")
+
+
+def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.keyboard.press("2")
+    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    page.keyboard.press("0")
+    rows = stored(project, 2)
+    assert [row.answers for row in rows] == [{"animal": "dog"}, {"animal": "cant_tell"}]
+    assert all(row.seconds is not None for row in rows)
+    assert rows[0].task.image.display in first
+
+
+def test_the_last_answer_leads_to_the_end_page(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    for _ in range(2):
+        ready(page)
+        before = shown(page)
+        page.keyboard.press("1")
+        page.wait_for_function(
+            "before => document.getElementById('image')?.getAttribute('src') !== before", arg=before
+        )
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert len(stored(project, 2)) == 2
+
+
+def test_undo_brings_the_answered_image_back(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.keyboard.press("1")
+    stored(project, 1)
+    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    ready(page)
+    page.keyboard.press("u")
+    page.wait_for_function("first => document.getElementById('image').getAttribute('src') === first", arg=first)
+    ready(page)
+    page.keyboard.press("2")
+    rows = stored(project, 1)
+    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    rows = stored(project, 1)
+    assert rows[-1].answers == {"animal": "dog"}
+    assert Judgment.objects.filter(project=project).exclude(withdrawn_at=None).count() == 1
+
+
+def test_a_skip_takes_a_reason_and_goes_on(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.keyboard.press("s")
+    page.get_by_role("button", name="The image is not clear enough").press("Enter")
+    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    page.wait_for_timeout(300)
+    skipped = project.tasks.get(assignments__state="skipped").assignments.get(state="skipped")
+    assert skipped.reason == "unclear"
+
+
+def test_answers_without_a_connection_arrive_when_it_is_back(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    page.wait_for_timeout(500)  # the two tasks ahead are leased and loaded
+    page.context.set_offline(True)
+    for key in ("1", "2", "1"):
+        before = shown(page)
+        page.keyboard.press(key)
+        if key != "1" or page.locator("#loading").is_hidden():
+            page.wait_for_timeout(150)
+        assert before
+    expect(page.locator("#sync")).to_contain_text("waiting for the connection")
+    assert Judgment.objects.filter(project=project).count() == 0
+    page.context.set_offline(False)
+    rows = stored(project, 3)
+    assert [row.answers["animal"] for row in rows] == ["cat", "dog", "cat"]
+    expect(page.locator("#loading")).to_be_hidden()
+
+
+def test_an_answer_survives_a_closed_tab(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    page.context.set_offline(True)
+    page.keyboard.press("1")
+    page.wait_for_timeout(200)
+    page.close()
+    again = page.context.new_page()
+    page.context.set_offline(False)
+    again.goto(f"/label/{project.slug}/")
+    assert stored(project, 1)[0].answers == {"animal": "cat"}
+
+
+def test_a_lost_reply_stores_one_judgment(visit, make_project, join, worker):
+    """The server takes the answer, the reply is lost, the script sends it again."""
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    lost = []
+
+    def lose_first(route: Any) -> None:
+        if not lost:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/judgment/", lose_first)
+    page.keyboard.press("1")
+    stored(project, 1)
+    page.wait_for_function("Object.keys(localStorage).length === 0")
+    assert lost == [201]
+    assert Judgment.objects.filter(project=project).count() == 1
+
+
+def test_the_page_works_without_javascript(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    page = visit(f"/label/{project.slug}/", user=worker, script=False)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="dog").click()
+    assert [row.answers for row in stored(project, 1)] == [{"animal": "dog"}]
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="cat").click()
+    page.locator("#skip summary").click()
+    page.get_by_role("button", name="Another reason").click()
+    page.get_by_role("button", name="I can't tell").click()
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert [row.answers for row in stored(project, 2)] == [{"animal": "cat"}, {"animal": "cant_tell"}]
+
+
+def test_a_phone_labels_by_touch(visit, make_project, join, worker, fits):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
+    ready(page)
+    fits(page)
+    button = page.get_by_role("button", name="dog")
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    assert box["y"] + box["height"] <= 740
+    first = shown(page)
+    button.tap()
+    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    assert stored(project, 1)[0].answers == {"animal": "dog"}
+
+
+def test_nothing_shifts_from_task_to_task(visit, make_project, join, worker):
+    sizes = {f"{n}.png": size for n, size in enumerate([(320, 240), (200, 600), (900, 100)])}
+    from tests.e2e.conftest import drawn
+
+    images = {name: drawn(n, *size) for n, (name, size) in enumerate(sizes.items())}
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=images)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.evaluate(
+        "window.shift = 0; new PerformanceObserver(list => { for (const e of list.getEntries()) window.shift += e.value })"
+        ".observe({type: 'layout-shift', buffered: false})"
+    )
+    places = []
+    for _ in range(3):
+        places.append((page.locator("#stage").bounding_box(), page.get_by_role("button", name="cat").bounding_box()))
+        before = shown(page)
+        if len(places) < 3:
+            page.keyboard.press("1")
+            page.wait_for_function("b => document.getElementById('image').getAttribute('src') !== b", arg=before)
+    assert places[0] == places[1] == places[2]
+    assert page.evaluate("window.shift") < 0.01
+
+
+SURVEY = [
+    {
+        "key": "animal",
+        "kind": "single_choice",
+        "prompt": "Which animal is this?",
+        "required": True,
+        "options": {"cant_tell": True, "shuffle": True, "section": "The animal"},
+    },
+    {
+        "key": "young",
+        "kind": "yes_no",
+        "prompt": "Is it young?",
+        "required": True,
+        "options": {"section": "The animal"},
+        "show_if": {"question": "animal", "equals": "cat"},
+    },
+    {
+        "key": "seen",
+        "kind": "multiple_choice",
+        "prompt": "What else is there?",
+        "required": True,
+        "options": {"choices": ["grass", "toy"], "section": "The picture"},
+    },
+    {"key": "quality", "kind": "rating", "prompt": "How sharp is it?", "required": True, "options": {}},
+    {"key": "count", "kind": "number", "prompt": "How many?", "required": False, "options": {"whole": True}},
+    {"key": "remark", "kind": "text", "prompt": "Anything else?", "required": False, "options": {}},
+]
+
+
+def test_a_survey_shows_what_its_conditions_say_and_asks_for_what_is_missing(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=SURVEY, images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    young = page.get_by_role("group", name="Is it young?")
+    expect(young).to_be_hidden()
+    page.get_by_role("radio", name="cat").check()
+    expect(young).to_be_visible()
+    page.get_by_role("button", name="Send").click()
+    expect(young.get_by_role("alert")).to_have_text("This question needs an answer.")
+    young.get_by_role("radio", name="No").check()
+    page.get_by_role("checkbox", name="toy").check()
+    page.get_by_role("radio", name="4").check()
+    page.get_by_label("How many?").fill("2")
+    page.get_by_role("button", name="Send").click()
+    assert stored(project, 1)[0].answers == {"animal": "cat", "young": False, "seen": ["toy"], "quality": 4, "count": 2}
+
+
+def test_a_survey_is_answered_by_keys_alone(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL, *SURVEY[3:4]], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.keyboard.press("2")
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+    assert stored(project, 1)[0].answers == {"animal": "dog", "quality": 5}
+
+
+def test_a_survey_without_javascript_says_what_is_missing(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=SURVEY, images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, script=False, watch=False)
+    page.locator("label.choice", has_text="dog").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#q-seen .error")).to_contain_text("is required")
+    expect(page.get_by_role("radio", name="dog")).to_be_checked()
+    page.locator("label.choice", has_text="None of these").click()
+    page.locator("#q-quality label.choice").nth(2).click()
+    page.get_by_label("How many?").fill("3")
+    page.get_by_role("button", name="Send").click()
+    assert stored(project, 1)[0].answers == {"animal": "dog", "seen": [], "quality": 3, "count": 3}
+
+
+def test_many_options_are_found_by_their_first_letters(visit, make_project, join, worker):
+    names = [f"{first}{second}" for first in ("ash", "beech", "cedar", "elm", "fir", "oak") for second in "abcdef"]
+    project = make_project(categories=names, images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("combobox").press_sequentially("elm")
+    expect(page.get_by_role("option")).to_have_count(6)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    key = project.questions.get().key
+    assert stored(project, 1)[0].answers == {key: "elmb"}
