@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment
+from tests.e2e.conftest import drawn
 
 ANIMAL = {
     "key": "animal",
@@ -33,9 +34,14 @@ def shown(page: Page) -> str:
     return page.locator("#image").get_attribute("src") or ""
 
 
+def moved_on(page: Page, before: str) -> None:
+    """Another image is on the screen."""
+    expect(page.locator("#image")).not_to_have_attribute("src", before)
+
+
 def ready(page: Page) -> None:
     """The task is on the screen and the script waits for an answer."""
-    page.wait_for_function("document.getElementById('announce').textContent !== ''")
+    expect(page.locator("#announce")).not_to_be_empty()
 
 
 def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, join, worker):
@@ -45,7 +51,7 @@ def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, j
     ready(page)
     first = shown(page)
     page.keyboard.press("2")
-    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    moved_on(page, first)
     page.keyboard.press("0")
     rows = stored(project, 2)
     assert [row.answers for row in rows] == [{"animal": "dog"}, {"animal": "cant_tell"}]
@@ -61,9 +67,7 @@ def test_the_last_answer_leads_to_the_end_page(visit, make_project, join, worker
         ready(page)
         before = shown(page)
         page.keyboard.press("1")
-        page.wait_for_function(
-            "before => document.getElementById('image')?.getAttribute('src') !== before", arg=before
-        )
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
     expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
     assert len(stored(project, 2)) == 2
 
@@ -76,14 +80,14 @@ def test_undo_brings_the_answered_image_back(visit, make_project, join, worker):
     first = shown(page)
     page.keyboard.press("1")
     stored(project, 1)
-    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    moved_on(page, first)
     ready(page)
     page.keyboard.press("u")
-    page.wait_for_function("first => document.getElementById('image').getAttribute('src') === first", arg=first)
+    expect(page.locator("#image")).to_have_attribute("src", first)
     ready(page)
     page.keyboard.press("2")
     rows = stored(project, 1)
-    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    moved_on(page, first)
     rows = stored(project, 1)
     assert rows[-1].answers == {"animal": "dog"}
     assert Judgment.objects.filter(project=project).exclude(withdrawn_at=None).count() == 1
@@ -97,7 +101,7 @@ def test_a_skip_takes_a_reason_and_goes_on(visit, make_project, join, worker):
     first = shown(page)
     page.keyboard.press("s")
     page.get_by_role("button", name="The image is not clear enough").press("Enter")
-    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    moved_on(page, first)
     page.wait_for_timeout(300)
     skipped = project.tasks.get(assignments__state="skipped").assignments.get(state="skipped")
     assert skipped.reason == "unclear"
@@ -157,7 +161,10 @@ def test_a_lost_reply_stores_one_judgment(visit, make_project, join, worker):
     page.route("**/judgment/", lose_first)
     page.keyboard.press("1")
     stored(project, 1)
-    page.wait_for_function("Object.keys(localStorage).length === 0")
+    end = time.monotonic() + 10
+    while page.evaluate("localStorage.length") and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    assert page.evaluate("localStorage.length") == 0
     assert lost == [201]
     assert Judgment.objects.filter(project=project).count() == 1
 
@@ -190,30 +197,33 @@ def test_a_phone_labels_by_touch(visit, make_project, join, worker, fits):
     assert box["y"] + box["height"] <= 740
     first = shown(page)
     button.tap()
-    page.wait_for_function("first => document.getElementById('image').getAttribute('src') !== first", arg=first)
+    moved_on(page, first)
     assert stored(project, 1)[0].answers == {"animal": "dog"}
+
+
+WATCH_SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.shift += entry.value;
+}).observe({ type: "layout-shift" });
+"""
 
 
 def test_nothing_shifts_from_task_to_task(visit, make_project, join, worker):
     sizes = {f"{n}.png": size for n, size in enumerate([(320, 240), (200, 600), (900, 100)])}
-    from tests.e2e.conftest import drawn
-
     images = {name: drawn(n, *size) for n, (name, size) in enumerate(sizes.items())}
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=images)
     join(project, worker)
     page = visit(f"/label/{project.slug}/", user=worker)
     ready(page)
-    page.evaluate(
-        "window.shift = 0; new PerformanceObserver(list => { for (const e of list.getEntries()) window.shift += e.value })"
-        ".observe({type: 'layout-shift', buffered: false})"
-    )
+    page.evaluate(WATCH_SHIFTS)
     places = []
     for _ in range(3):
         places.append((page.locator("#stage").bounding_box(), page.get_by_role("button", name="cat").bounding_box()))
         before = shown(page)
         if len(places) < 3:
             page.keyboard.press("1")
-            page.wait_for_function("b => document.getElementById('image').getAttribute('src') !== b", arg=before)
+            moved_on(page, before)
     assert places[0] == places[1] == places[2]
     assert page.evaluate("window.shift") < 0.01
 
