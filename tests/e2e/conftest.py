@@ -103,9 +103,7 @@ class Visits:
             client = Client()
             client.force_login(user)
             cookie = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-            context.add_cookies(
-                [{"name": django_settings.SESSION_COOKIE_NAME, "value": cookie, "url": self.address}]
-            )
+            context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": cookie, "url": self.address}])
         page = context.new_page()
         if watch:
             page.on("pageerror", lambda error: self.errors.append(str(error)))
