@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import leases, services, storage, survey
-from labeling.api.base import ProjectView, parsed
+from labeling.api.base import ProjectView, origin_of, parsed, whole
 from labeling.leases import Lease
 from labeling.models import Assignment, Judgment, Project
 
@@ -95,10 +95,12 @@ class StoredSerializer(serializers.Serializer):
     feedback = FeedbackSerializer(allow_null=True, help_text="In practice: whether it was right.")
 
 
-def shown(project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
+def shown(origin: str, project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
     """A lease as the worker's program gets it. By hand: a serializer would cost as much as the claim."""
-    prefetch = [{"id": other.image_id, "url": storage.file_url(other.display)} for other in others]
-    prefetch += [{"id": image["id"], "url": storage.file_url(image["display"])} for image in lease.upcoming]
+    prefetch = [{"id": other.image_id, "url": whole(origin, storage.file_url(other.display))} for other in others]
+    prefetch += [
+        {"id": image["id"], "url": whole(origin, storage.file_url(image["display"]))} for image in lease.upcoming
+    ]
     return {
         "id": str(lease.id),
         "project": project.slug,
@@ -108,7 +110,7 @@ def shown(project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]
         "image": {
             "id": lease.image_id,
             "name": lease.image_name,
-            "url": storage.file_url(lease.display),
+            "url": whole(origin, storage.file_url(lease.display)),
             "width": lease.width,
             "height": lease.height,
         },
@@ -116,7 +118,7 @@ def shown(project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]
         "questions": survey.current(project).public(lease.stage),
         "expires_at": lease.expires_at,
         "prefetch": prefetch[:3],
-        "held": [shown(project, other, []) for other in others],
+        "held": [shown(origin, project, other, []) for other in others],
     }
 
 
@@ -139,7 +141,7 @@ class AssignmentListView(ProjectView):
         found = services.claim_leases(project=project, member=member, hold=hold)
         if not found:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return Response(shown(project, found[0], found[1:]), status=status.HTTP_201_CREATED)
+        return Response(shown(origin_of(request), project, found[0], found[1:]), status=status.HTTP_201_CREATED)
 
 
 class AssignmentView(APIView):
@@ -235,4 +237,4 @@ class UndoView(ProjectView):
         assignment, answers = services.undo_last(project=project, worker=request.user)
         held = leases.live(project_id=project.pk, worker_id=int(request.user.pk or 0))
         lease = next(lease for lease in held if lease.id == assignment.pk)
-        return Response({"assignment": shown(project, lease, []), "answers": answers})
+        return Response({"assignment": shown(origin_of(request), project, lease, []), "answers": answers})

@@ -53,6 +53,16 @@ class ProjectView(APIView):
         return paginator.get_paginated_response(data)
 
 
+def origin_of(request: Request) -> str:
+    """Scheme and host that the caller used: a program gets whole addresses, which it can fetch as they are."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def whole(origin: str, address: str) -> str:
+    """A local address with its host; one of an object store has its own."""
+    return origin + address if address.startswith("/") else address
+
+
 def parsed(serializer: type[serializers.Serializer], request: Request, **options: Any) -> dict[str, Any]:
     """The body as the serializer reads it, or a refusal that names each field."""
     reader = serializer(data=request.data, **options)

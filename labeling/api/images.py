@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import jobs, permissions, services, storage
-from labeling.api.base import JobStartedSerializer, ProjectView
+from labeling.api.base import JobStartedSerializer, ProjectView, origin_of, whole
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Job
 from labeling.uploads import OnDisk
@@ -30,10 +30,10 @@ class ImageSerializer(serializers.ModelSerializer):
         fields = ["id", "name", "sha256", "width", "height", "byte_count", "url", "thumbnail_url", "created_at"]
 
     def get_url(self, image: Image) -> str:
-        return storage.image_url(image)
+        return whole(origin_of(self.context["request"]), storage.image_url(image))
 
     def get_thumbnail_url(self, image: Image) -> str:
-        return storage.image_url(image, "thumbnail")
+        return whole(origin_of(self.context["request"]), storage.image_url(image, "thumbnail"))
 
 
 class ImageFilter(filters.FilterSet):
@@ -114,7 +114,7 @@ class ImageDetailView(ProjectView):
 
     @extend_schema(operation_id="read_image", tags=["images"], responses=ImageSerializer)
     def get(self, request: Request, slug: str, image_id: int) -> Response:
-        return Response(ImageSerializer(self._image(request, slug, image_id)).data)
+        return Response(ImageSerializer(self._image(request, slug, image_id), context={"request": request}).data)
 
     @extend_schema(operation_id="delete_image", tags=["images"], responses={204: None})
     def delete(self, request: Request, slug: str, image_id: int) -> Response:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import figures, storage
-from labeling.api.base import ProjectView
+from labeling.api.base import ProjectView, origin_of, whole
 from labeling.models import Consensus, Task
 
 
@@ -38,10 +38,11 @@ class LabelSerializer(serializers.Serializer):
 
     def to_representation(self, instance: Consensus) -> dict[str, Any]:
         task: Task = instance.task
+        address = whole(origin_of(self.context["request"]), storage.image_url(task.image))
         return {
             "id": instance.pk,
             "task": task.pk,
-            "image": {"id": task.image_id, "name": task.image.name, "url": storage.image_url(task.image)},
+            "image": {"id": task.image_id, "name": task.image.name, "url": address},
             "question": instance.question.key,
             "answer": instance.answer,
             "confidence": instance.confidence,

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import provenance, services, storage
-from labeling.api.base import JobStartedSerializer, ProjectView, parsed
+from labeling.api.base import JobStartedSerializer, ProjectView, origin_of, parsed, whole
 from labeling.errors import CrowdtuneError
 from labeling.models import Gold, Image, Judgment, Task
 
@@ -25,7 +25,7 @@ class TaskImageSerializer(serializers.ModelSerializer):
         fields = ["id", "name", "url"]
 
     def get_url(self, image: Image) -> str:
-        return storage.image_url(image)
+        return whole(origin_of(self.context["request"]), storage.image_url(image))
 
 
 class TaskSerializer(serializers.ModelSerializer):
@@ -65,7 +65,7 @@ class TaskView(ProjectView):
 
     @extend_schema(operation_id="read_task", tags=["tasks"], responses=TaskSerializer)
     def get(self, request: Request, task_id: int) -> Response:
-        return Response(TaskSerializer(self.task(request, task_id)).data)
+        return Response(TaskSerializer(self.task(request, task_id), context={"request": request}).data)
 
 
 class GoldSerializer(serializers.Serializer):
@@ -105,7 +105,8 @@ class TaskDecideView(ProjectView):
     def post(self, request: Request, task_id: int) -> Response:
         task = self.task(request, task_id)
         answers = parsed(DecisionSerializer, request)["answers"]
-        return Response(TaskSerializer(services.decide_task(task=task, answers=answers, user=request.user)).data)
+        decided = services.decide_task(task=task, answers=answers, user=request.user)
+        return Response(TaskSerializer(decided, context={"request": request}).data)
 
 
 class MoreSerializer(serializers.Serializer):
