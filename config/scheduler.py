@@ -30,7 +30,6 @@ SCHEDULE: list[tuple[float, str]] = [
     (20, "training.actors.requeue_stuck_runs"),
     (3, "training.actors.embed_new_images"),
     (5, "inference.actors.score_pools"),
-    (10, "inference.actors.close_loop"),
 ]
 LEADER_LOCK = 0x7363686564  # "sched"
 _TICK_SECONDS = 0.5

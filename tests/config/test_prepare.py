@@ -1,0 +1,112 @@
+"""What a start makes sure of: tables, static files, somebody who can sign in, and a bucket."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.finders import get_finder
+from django.core.files.storage import default_storage
+from django.db import connection
+from moto.server import ThreadedMotoServer
+
+from config import databases, keys, prepare
+
+Users = get_user_model().objects
+
+
+@pytest.fixture
+def data_dir(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.mark.django_db
+def test_a_generated_password_works_is_told_once_and_kept_privately(data_dir, settings):
+    settings.ADMIN_PASSWORD = ""
+    password = prepare.ensure_admin()
+    admin = Users.get(username="admin")
+    assert admin.is_superuser
+    assert admin.check_password(password)
+    kept = data_dir / "admin_password"
+    assert kept.read_text().strip() == password
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert prepare.ensure_admin() is None
+
+
+@pytest.mark.django_db
+def test_a_given_password_is_not_told_and_holds_after_it_was_changed(data_dir, settings):
+    settings.ADMIN_PASSWORD = "first word"
+    assert prepare.ensure_admin() is None
+    settings.ADMIN_PASSWORD = "second word"
+    prepare.ensure_admin()
+    assert Users.get(username="admin").check_password("second word")
+    assert not (data_dir / "admin_password").exists()
+
+
+@pytest.mark.django_db
+def test_a_generated_password_that_its_owner_changed_is_left_alone(data_dir, settings):
+    settings.ADMIN_PASSWORD = ""
+    prepare.ensure_admin()
+    admin = Users.get(username="admin")
+    admin.set_password("my own")
+    admin.save()
+    prepare.ensure_admin()
+    assert Users.get(username="admin").check_password("my own")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tables_that_are_up_to_date_are_left_alone_and_the_lock_is_given_back():
+    prepare.migrate()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone() == (0,)
+
+
+def test_static_files_are_collected_once_until_one_changes(settings, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.css").write_text("a { color: red }")
+    settings.STATICFILES_DIRS = [source]
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    settings.STATIC_ROOT = tmp_path / "collected"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "config.static.StaticFiles"}}
+    get_finder.cache_clear()  # type: ignore[attr-defined]
+    assert prepare.collect_static() is True
+    assert prepare.collect_static() is False
+    (source / "a.css").write_text("a { color: blue; background: white }")
+    assert prepare.collect_static() is True
+    hashed = [path.name for path in (tmp_path / "collected").glob("a.*.css")]
+    assert len(hashed) == 2
+    get_finder.cache_clear()  # type: ignore[attr-defined]
+
+
+def test_a_missing_bucket_is_made_and_a_present_one_is_left(settings, monkeypatch):
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
+    try:
+        assert prepare.ensure_bucket() is True
+        assert prepare.ensure_bucket() is False
+        assert default_storage.exists("a") is False
+    finally:
+        server.stop()
+
+
+def test_a_folder_needs_no_bucket():
+    assert prepare.ensure_bucket() is False
+
+
+def test_two_who_ask_for_a_secret_get_the_same(tmp_path):
+    first, made = keys.read_or_create(tmp_path / "secret")
+    second, made_again = keys.read_or_create(tmp_path / "secret")
+    assert (made, made_again) == (True, False)
+    assert first == second
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]

@@ -1,0 +1,201 @@
+"""The supervisor: what dies comes back, what ends stays ended, and nothing outlives it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from config.supervisor import Child, Program, Supervisor
+from tests.config.processes import ROOT, Platform, marked, until
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Somebody who answers /healthz, as the web process would."""
+
+    class Alive(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Alive)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def python(code: str, mark: object = "") -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code), str(mark)]
+
+
+def run(supervisor: Supervisor, happened: Callable[[], object]) -> list[str]:
+    """Run the supervisor (in this thread, as it must be) until a condition holds; returns what it wrote."""
+
+    def watch() -> None:
+        try:
+            until(happened, "what the test waits for", 60)
+        finally:
+            supervisor.stopping = True
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    ready: list[bool] = []
+    supervisor.run(lambda: ready.append(True))
+    thread.join()
+    assert ready == [True]
+    return said(supervisor).splitlines()
+
+
+def said(supervisor: Supervisor) -> str:
+    assert isinstance(supervisor.out, io.BytesIO)
+    return supervisor.out.getvalue().decode()
+
+
+def supervisor(programs: list[Program], address: str) -> Supervisor:
+    return Supervisor(programs, url=address, folder=ROOT, out=io.BytesIO())
+
+
+def test_lines_are_prefixed_by_who_said_them(address):
+    sleeper = python("import time; print('hello', flush=True); time.sleep(600)")
+    made = supervisor([Program("web", sleeper), Program("worker", sleeper, late=True)], address)
+    lines = run(made, lambda: said(made).count("hello") == 2)
+    assert sorted(line for line in lines if "hello" in line) == ["web      | hello", "worker   | hello"]
+
+
+def test_what_dies_is_started_again_and_said_so(address, tmp_path):
+    count = tmp_path / "count"
+    count.write_text("")
+    code = """
+        import sys, time
+        with open(sys.argv[1], "a") as file: file.write("x")
+        if len(open(sys.argv[1]).read()) < 3: sys.exit(3)
+        time.sleep(600)
+    """
+    made = supervisor([Program("web", python(code, count))], address)
+    lines = run(made, lambda: len(count.read_text()) == 3)
+    assert [line for line in lines if "died" in line] == [
+        "web      | died with 3, again in 0.5 s",
+        "web      | died with 3, again in 1 s",
+    ]
+
+
+def test_pauses_grow_to_half_a_minute_and_shrink_after_a_steady_while():
+    child = Child(Program("web", []))
+    child.started_at = time.monotonic()
+    assert [child.died() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    child.started_at = time.monotonic() - 31
+    assert child.died() == 0.5
+
+
+def test_a_one_off_runs_once_when_it_succeeds(address, tmp_path):
+    count = tmp_path / "count"
+    code = "import sys; open(sys.argv[1], 'a').write('x')"
+    made = supervisor([Program("demo", python(code, count), once=True)], address)
+    started = time.monotonic()
+    run(made, lambda: count.exists() and time.monotonic() - started > 2)
+    assert count.read_text() == "x"
+
+
+def test_a_stop_ends_programs_and_what_they_started_even_when_they_do_not_listen(address, tmp_path):
+    code = """
+        import signal, subprocess, sys, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]])
+        print("up", flush=True)
+        time.sleep(600)
+    """
+    made = supervisor([Program("stubborn", python(code, tmp_path), patience=0.5)], address)
+    run(made, lambda: "up" in said(made) and len(marked(str(tmp_path))) == 2)
+    assert marked(str(tmp_path)) == {}
+
+
+def test_when_a_program_dies_what_it_had_started_goes_before_its_successor_comes(address, tmp_path):
+    code = """
+        import subprocess, sys, time
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]])
+        print("up", flush=True)
+        time.sleep(600)
+    """
+    made = supervisor([Program("trainer", python(code, tmp_path))], address)
+    killed: list[int] = []
+
+    def kill_once() -> bool:
+        alive = marked(str(tmp_path))
+        process = made.children[0].process
+        if not killed and len(alive) == 2 and process is not None:
+            killed.extend(alive)
+            os.kill(process.pid, signal.SIGKILL)
+        return bool(killed) and len(alive) == 2 and not set(alive) & set(killed)
+
+    run(made, kill_once)
+    assert marked(str(tmp_path)) == {}
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing_behind(tmp_path):
+    code = f"""
+        import subprocess, sys
+        from pathlib import Path
+        from config.supervisor import Program, Supervisor
+        child = "import subprocess, sys, time; " \\
+            "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]]); time.sleep(600)"
+        program = Program("worker", [sys.executable, "-c", child, {str(tmp_path)!r}])
+        Supervisor([program], url="http://127.0.0.1:9", folder=Path.cwd()).run(lambda: None)
+    """
+    owner = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.DEVNULL, cwd=ROOT)
+    until(lambda: len(marked(str(tmp_path)).keys() - {owner.pid}) == 2, "program and its child run")
+    owner.kill()
+    owner.wait()
+    until(lambda: not marked(str(tmp_path)), "nothing is left", 30)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    made = Platform(tmp_path)
+    yield made
+    made.clean()
+
+
+@pytest.mark.slow
+def test_the_whole_platform_starts_mends_itself_and_stops(platform):
+    platform.start()
+    assert platform.answers("/readyz")
+    password = (platform.data / "admin_password").read_text().strip()
+    assert platform.text().count(password) == 1
+
+    refused = platform.manage("up")
+    assert refused.returncode != 0
+    assert "runs already" in refused.stderr
+
+    for words in (("config.web",), ("postgres", "-D"), ("worker", "cpu"), ("worker", "gpu"), ("scheduler",)):
+        until(partial(platform.runs, *words), f"{words} runs")
+        before = platform.pid_of(*words)
+        platform.kill(before)
+        until(partial(platform.runs, *words, other_than=before), f"{words} is back")
+        until(partial(platform.answers, "/readyz"), f"ready after {words} was killed")
+
+    platform.stop(signal.SIGINT)
+    until(lambda: not platform.left(), "nothing is left after Ctrl-C", 30)
+
+    platform.start()
+    assert platform.text().count(password) == 1, "the generated password is told once"
+    assert platform.process is not None
+    platform.process.kill()
+    platform.process.wait()
+    until(lambda: not platform.left(), "nothing is left after kill -9", 40)
