@@ -1,0 +1,215 @@
+"""The staff's view of the labeling room: everything is there to be found and read.
+
+What people said, what was paid and what was changed is never edited here: owners change settings on their own pages,
+where each change is logged, and judgments are append-only. Staff may take back keys, and manage accounts.
+Source: https://unfoldadmin.com/docs/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from labeling.models import (
+    ApiKey,
+    Appeal,
+    Assignment,
+    AuditEntry,
+    Category,
+    Consensus,
+    Gold,
+    Image,
+    Job,
+    Judgment,
+    Membership,
+    Project,
+    Question,
+    Rule,
+    Task,
+    Webhook,
+)
+
+LONG = (models.JSONField, models.TextField, models.BinaryField)
+
+
+class RecordAdmin(ModelAdmin):
+    """Rows that the platform writes: to search and read, not to change. Its default columns are the short fields."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    compressed_fields = True
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        if tuple(self.list_display) != ("__str__",):
+            return self.list_display
+        short = [f.name for f in self.model._meta.concrete_fields if not isinstance(f, LONG)]
+        return short[:8]
+
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        names = [f.name for f in self.model._meta.concrete_fields if f.is_relation and f.name in self.list_display]
+        return self.list_select_related or names or False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def register_rest(app_label: str) -> None:
+    """Register every model of a room that has no page of its own yet."""
+    for model in apps.get_app_config(app_label).get_models():
+        if not admin.site.is_registered(model):
+            admin.site.register(model, RecordAdmin)
+
+
+@admin.register(Project)
+class ProjectAdmin(RecordAdmin):
+    list_display = ("name", "slug", "owner", "access", "image_count", "judgment_count", "is_paused", "pages")
+    list_filter = ("access", "workflow", "is_paused", "is_demo")
+    search_fields = ("name", "slug", "owner__username")
+
+    @admin.display(description=_("Owner's pages"))
+    def pages(self, row: Project) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("project-overview", args=[row.slug]), _("Open"))
+
+
+@admin.register(Membership)
+class MembershipAdmin(RecordAdmin):
+    list_display = ("user", "project", "role", "phase", "judgment_count", "accuracy", "is_paused", "earned")
+    list_filter = ("role", "phase", "is_paused")
+    search_fields = ("user__username", "project__name", "project__slug")
+
+
+@admin.register(Category)
+class CategoryAdmin(RecordAdmin):
+    list_display = ("name", "key", "project", "parent", "wordnet_id", "position")
+    search_fields = ("name", "key", "wordnet_id", "project__slug")
+
+
+@admin.register(Question)
+class QuestionAdmin(RecordAdmin):
+    list_display = ("prompt", "key", "kind", "project", "stage", "required")
+    list_filter = ("kind",)
+    search_fields = ("prompt", "key", "project__slug")
+
+
+@admin.register(Image)
+class ImageAdmin(RecordAdmin):
+    list_display = ("name", "project", "width", "height", "byte_count", "created_at")
+    search_fields = ("name", "=sha256", "project__slug")
+
+
+@admin.register(Task)
+class TaskAdmin(RecordAdmin):
+    list_display = ("id", "project", "image", "stage", "state", "retired_because", "judgment_count", "priority")
+    list_filter = ("state", "retired_because", "is_gold")
+    search_fields = ("=id", "project__slug", "image__name")
+
+
+@admin.register(Gold)
+class GoldAdmin(RecordAdmin):
+    list_display = ("task", "use", "source", "answers")
+    list_filter = ("use",)
+    search_fields = ("=task__id", "source")
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(RecordAdmin):
+    list_display = ("id", "project", "worker", "state", "reason", "created_at", "expires_at")
+    list_filter = ("state",)
+    search_fields = ("=id", "worker__username", "project__slug")
+
+
+@admin.register(Judgment)
+class JudgmentAdmin(RecordAdmin):
+    list_display = ("id", "project", "worker", "task", "answers", "seconds", "source", "created_at", "withdrawn_at")
+    list_filter = ("source", "is_gold")
+    search_fields = ("=id", "worker__username", "project__slug")
+
+
+@admin.register(Consensus)
+class ConsensusAdmin(RecordAdmin):
+    list_display = ("id", "project", "question", "answer", "confidence", "method", "is_final", "decided_by")
+    list_filter = ("method", "is_final")
+    search_fields = ("=task__id", "project__slug")
+
+
+@admin.register(Job)
+class JobAdmin(RecordAdmin):
+    list_display = ("id", "kind", "project", "state", "progress", "attempts", "message", "created_at")
+    list_filter = ("state", "kind")
+    search_fields = ("=id", "project__slug", "message")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(RecordAdmin):
+    list_display = ("created_at", "project", "user", "action", "changes")
+    list_filter = ("action",)
+    search_fields = ("project__slug", "user__username", "action")
+
+
+@admin.register(Rule)
+class RuleAdmin(RecordAdmin):
+    list_display = ("project", "measure", "window", "comparison", "threshold", "action", "is_active")
+    list_filter = ("measure", "action", "is_active")
+    search_fields = ("project__slug", "message")
+
+
+@admin.register(Appeal)
+class AppealAdmin(RecordAdmin):
+    list_display = ("membership", "state", "text", "created_at", "decided_by")
+    list_filter = ("state",)
+    search_fields = ("membership__user__username", "text")
+
+
+@admin.register(Webhook)
+class WebhookAdmin(RecordAdmin):
+    list_display = ("url", "project", "is_active", "created_at")
+    exclude = ("secret",)
+    search_fields = ("url", "project__slug")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(RecordAdmin):
+    """Keys can be taken back here; their text is nowhere."""
+
+    list_display = ("prefix", "name", "user", "project", "scopes", "last_used_at", "expires_at")
+    exclude = ("digest",)
+    search_fields = ("prefix", "name", "user__username")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_active and request.user.has_perm("labeling.delete_apikey"))
+
+
+register_rest("labeling")
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass

@@ -1,0 +1,88 @@
+"""The staff admin: every row of every room is there, can be listed and opened, and records cannot be changed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from config.models import QueuedMessage
+from labeling import services
+from labeling.models import AuditEntry, Judgment, Project
+
+pytestmark = pytest.mark.django_db
+ROOMS = ("labeling", "training", "inference", "config")
+MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
+
+
+@pytest.fixture
+def staff(client: Client, settings: Any) -> Client:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    client.force_login(User.objects.create_superuser("staff", password="a long one"))
+    return client
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_is_registered_and_its_list_can_be_searched(model: Any, staff: Client) -> None:
+    assert admin.site.is_registered(model)
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    assert staff.get(address, {"q": "x"} if admin.site._registry[model].search_fields else {}).status_code == 200
+
+
+@pytest.mark.parametrize("model", [Judgment, AuditEntry, Project], ids=lambda model: model.__name__)
+def test_records_cannot_be_added_changed_or_deleted(model: Any, staff: Client) -> None:
+    page = admin.site._registry[model]
+    request: Any = type("Request", (), {"user": User.objects.get(username="staff")})()
+    assert not page.has_add_permission(request)
+    assert not page.has_change_permission(request)
+    assert not page.has_delete_permission(request)
+
+
+def test_a_record_can_be_opened(staff: Client) -> None:
+    project = services.create_project(owner=User.objects.get(username="staff"), name="Cats", categories=["cat", "dog"])
+    assert b"Cats" in staff.get(reverse("admin:labeling_project_change", args=[project.pk])).content
+
+
+def test_a_person_who_is_not_staff_is_sent_away(client: Client) -> None:
+    client.force_login(User.objects.create_user("worker1"))
+    assert client.get("/admin/labeling/project/").status_code == 302
+
+
+def park(actor: str) -> uuid.UUID:
+    key = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dramatiq_queue (message_id, queue_name, state, message, deliveries, reason)"
+            " VALUES (%s, 'cpu', 'rejected', jsonb_build_object('actor_name', %s::text), 5, 'its workers died')",
+            [key, actor],
+        )
+    return key
+
+
+def test_a_parked_message_is_shown_with_its_reason_and_can_be_sent_again(staff: Client) -> None:
+    key = park("import_images")
+    address = reverse("admin:config_queuedmessage_changelist")
+    page = staff.get(address, {"state__exact": "rejected"}).content.decode()
+    assert "import_images" in page
+    assert "its workers died" in page
+    staff.post(address, {"action": "send_again", "_selected_action": [str(key)]})
+    row = QueuedMessage.objects.get(pk=key)
+    assert (row.state, row.deliveries, row.reason) == ("queued", 0, "")
+
+
+def test_only_parked_messages_are_thrown_away(staff: Client) -> None:
+    gone, stays = park("a"), park("b")
+    QueuedMessage.objects.filter(pk=stays).update(state="queued")
+    address = reverse("admin:config_queuedmessage_changelist")
+    staff.post(address, {"action": "throw_away", "_selected_action": [str(gone), str(stays)]})
+    assert list(QueuedMessage.objects.values_list("pk", flat=True)) == [stays]
