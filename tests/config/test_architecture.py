@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ["labeling", "training", "inference", "config"]  # from the ground up
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "migrations" not in path.parts]
 PASSES_ENVIRONMENT_ON = {"training/learning/trunk.py", "training/trainer.py"}
-LONGEST_FILE, LONGEST_FUNCTION = 400, 56
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 
 def name(path: Path) -> str:
