@@ -63,15 +63,21 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 
 
 def batches(items: Iterable[sources.Item]) -> Iterator[list[sources.Item]]:
-    """At most BATCH items and about BATCH_BYTES of what they hold in memory."""
+    """At most BATCH items and about BATCH_BYTES of what they hold in memory; what breaks comes after what was whole."""
     batch: list[sources.Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) >= BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
-            yield batch
-            batch = []
+    broken: CrowdtuneError | None = None
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) >= BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
+                yield batch
+                batch = []
+    except CrowdtuneError as error:
+        broken = error
     if batch:
         yield batch
+    if broken is not None:
+        raise broken
 
 
 def prepare(project_id: int, item: sources.Item) -> Ready:

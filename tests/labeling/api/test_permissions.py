@@ -1,0 +1,140 @@
+"""The permission matrix, cell by cell: each call by an owner, manager, reviewer, worker, visitor and stranger.
+
+A visitor is anyone signed in, in a project that is open to all; a stranger is anyone signed in, in a project that is
+not; nobody is signed in as nobody. What a member may not do is 403; what a stranger asks for is 404, as if it were not
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from labeling import permissions, services
+from labeling.models import Job, Project, Task
+from tests.labeling.conftest import client, person
+
+pytestmark = pytest.mark.django_db
+
+# For each right, who has it. Anything that the view answers but 401, 403 and 404 means "let in".
+WHO = {
+    "manage": {"owner", "manager"},
+    "review": {"owner", "manager", "reviewer"},
+    "label": {"owner", "manager", "reviewer", "worker", "visitor"},
+    "view": {"owner", "manager", "reviewer", "worker", "visitor"},
+}
+PEOPLE = ["owner", "manager", "reviewer", "worker", "visitor", "stranger", "nobody"]
+CALLS = [
+    ("GET", "projects/{slug}/", "view"),
+    ("PATCH", "projects/{slug}/", "manage"),
+    ("GET", "projects/{slug}/survey/schema/", "view"),
+    ("GET", "projects/{slug}/categories/", "view"),
+    ("GET", "projects/{slug}/images/", "view"),
+    ("POST", "projects/{slug}/images/", "manage"),
+    ("GET", "projects/{slug}/images/{image}/", "view"),
+    ("DELETE", "projects/{slug}/images/{image}/", "manage"),
+    ("GET", "projects/{slug}/jobs/", "manage"),
+    ("GET", "jobs/{job}/", "manage"),
+    ("POST", "jobs/{job}/cancel/", "manage"),
+    ("GET", "projects/{slug}/tasks/", "review"),
+    ("GET", "tasks/{task}/", "review"),
+    ("PUT", "tasks/{task}/gold/", "manage"),
+    ("DELETE", "tasks/{task}/gold/", "manage"),
+    ("POST", "tasks/{task}/decide/", "review"),
+    ("POST", "tasks/{task}/reopen/", "review"),
+    ("POST", "tasks/{task}/retire/", "review"),
+    ("GET", "tasks/{task}/provenance/", "review"),
+    ("GET", "projects/{slug}/judgments/", "review"),
+    ("POST", "projects/{slug}/judgments/import/", "manage"),
+    ("POST", "projects/{slug}/judgments/undo/", "label"),
+    ("POST", "projects/{slug}/assignments/", "label"),
+    ("GET", "projects/{slug}/standing/", "label"),
+    ("GET", "projects/{slug}/workers/", "review"),
+    ("POST", "projects/{slug}/workers/", "manage"),
+    ("GET", "projects/{slug}/workers/role-worker/", "review"),
+    ("PATCH", "projects/{slug}/workers/role-worker/", "manage"),
+    ("DELETE", "projects/{slug}/workers/role-worker/", "manage"),
+    ("GET", "projects/{slug}/invite/", "manage"),
+    ("POST", "projects/{slug}/invite/", "manage"),
+    ("GET", "projects/{slug}/labels/", "review"),
+    ("GET", "projects/{slug}/stats/", "review"),
+]
+
+
+@pytest.fixture
+def place(make_project: Callable[..., Project], owner: User) -> Callable[[str], tuple[APIClient, dict[str, Any]]]:
+    """For one of PEOPLE: their client, and the names in a project where they are that."""
+
+    def build(who: str) -> tuple[APIClient, dict[str, Any]]:
+        project = make_project(images=2, access="open" if who == "visitor" else "invited")
+        person("role-worker")
+        services.add_member(project=project, username="role-worker")
+        job = Job.objects.create(project=project, kind="test", requested_by=owner)
+        task, other = Task.objects.filter(project=project).order_by("pk")
+        names = {"slug": project.slug, "job": job.pk, "task": task.pk, "image": other.image_id}
+        if who == "owner":
+            return client(owner), names
+        if who == "nobody":
+            return client(), names
+        user = person(f"the-{who}")
+        if who in {"manager", "reviewer", "worker"}:
+            services.add_member(project=project, username=user.username, role=who)
+        return client(user), names
+
+    return build
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_the_permission_matrix(who: str, place: Callable[[str], tuple[APIClient, dict[str, Any]]]) -> None:
+    api, names = place(who)
+    wrong = []
+    for method, path, right in CALLS:
+        answer = api.generic(method, f"/api/v1/{path.format(**names)}", "{}", content_type="application/json")
+        let_in = who in WHO[right]
+        expected: Any = {401} if who == "nobody" else {404} if who == "stranger" else {403}
+        if path.startswith("jobs/") and not let_in and who != "nobody":
+            expected = {404}  # a job says nothing of its project
+        refused = answer.status_code in {401, 403, 404}
+        missing = answer.status_code == 404 and method == "DELETE" and "workers" in path
+        if (let_in and refused and not missing) or (not let_in and answer.status_code not in expected):
+            wrong.append(f"{who} {method} {path}: {answer.status_code}, expected {'in' if let_in else expected}")
+        if refused or answer.status_code >= 400:
+            assert set(answer.json()) == {"error"}, (method, path, answer.content)
+    assert wrong == []
+
+
+def test_only_the_owner_deletes_a_project(place: Callable[[str], tuple[APIClient, dict[str, Any]]]) -> None:
+    api, names = place("manager")
+    assert api.delete(f"/api/v1/projects/{names['slug']}/").status_code == 403
+    owner_api = client(Project.objects.get(slug=names["slug"]).owner)
+    assert owner_api.delete(f"/api/v1/projects/{names['slug']}/").status_code == 204
+    assert not Project.objects.exists()
+
+
+def test_a_key_of_one_project_is_a_stranger_in_another(make_project: Callable[..., Project]) -> None:
+    here, there = make_project(), make_project()
+    _, key = services.add_member(project=here, username="crowd-1")
+    services.add_member(project=there, username="crowd-1")
+    api = APIClient(headers={"Authorization": f"Token {key}"})
+    assert api.post(f"/api/v1/projects/{here.slug}/assignments/").status_code == 201
+    assert api.post(f"/api/v1/projects/{there.slug}/assignments/").status_code == 404
+    assert [row["slug"] for row in api.get("/api/v1/projects/").json()["results"]] == [here.slug]
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(("label",), 403), (("manage",), 200)])
+def test_a_key_does_what_its_scopes_say(project: Project, owner: User, scopes: tuple[str, ...], status: int) -> None:
+    api = client(owner, scopes=scopes)
+    assert api.patch(f"/api/v1/projects/{project.slug}/", {"name": "Animals"}).status_code == status
+    assert permissions.may(owner, project, "manage")
+
+
+def test_an_assignment_is_its_worker_s_alone(project: Project, worker: User, owner: User) -> None:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    for verb in ("judgment", "skip", "release"):
+        answer = client(owner).post(f"/api/v1/assignments/{assignment.pk}/{verb}/", {"answers": {"category": "cat"}})
+        assert answer.status_code == 404

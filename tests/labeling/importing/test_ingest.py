@@ -1,0 +1,287 @@
+"""What an import takes and what it refuses: each refusal is a row with its reason, and nothing is half-done."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+from PIL import Image as Pillow
+
+from labeling import jobs, services, storage
+from labeling.errors import CrowdtuneError
+from labeling.importing import ingest, sources
+from labeling.jobs import Report
+from labeling.models import Consensus, Gold, Image, Job, Project, Task
+from tests.labeling.conftest import picture
+
+pytestmark = pytest.mark.django_db
+Import = Callable[..., Job]
+
+
+@pytest.fixture
+def empty(make_project: Callable[..., Project]) -> Project:
+    return make_project(images=0)
+
+
+@pytest.fixture
+def bring(empty: Project, run_actors: Callable[[], int]) -> Import:
+    """Import something into the empty project and return the job as it ended."""
+
+    def run(**source: Any) -> Job:
+        job = services.import_images(project=empty, user=empty.owner, **source)
+        run_actors()
+        job.refresh_from_db()
+        return job
+
+    return run
+
+
+def files(**data: bytes) -> list[SimpleUploadedFile]:
+    return [SimpleUploadedFile(name.replace("__", "."), content) for name, content in data.items()]
+
+
+def zipped(members: dict[str, bytes]) -> SimpleUploadedFile:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return SimpleUploadedFile("pictures.zip", buffer.getvalue())
+
+
+def refused(job: Job) -> dict[str, str]:
+    return {row["item"]: row["code"] for row in job.errors}
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds nothing: 1 bit a pixel, so the claim is a few bytes long."""
+    body = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    data = zlib.compress(b"\x00" * ((width + 7) // 8 + 1) * 4)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", body) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_every_kind_of_bad_file_is_a_row_with_its_reason(bring: Import, empty: Project, own_media: Path) -> None:
+    jpeg = picture(1, (200, 150), "JPEG")
+    job = bring(
+        files=files(
+            good__jpg=jpeg,
+            cut__jpg=jpeg[: len(jpeg) // 2],
+            nothing__png=b"",
+            drawing__svg=b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script/></svg>",
+            huge__png=png_header(20_000, 20_000),
+            text__jpg=b"this is not a picture at all",
+        )
+    )
+    assert job.state == "succeeded"
+    assert refused(job) == {
+        "cut.jpg": "damaged",
+        "nothing.png": "empty_file",
+        "drawing.svg": "svg",
+        "huge.png": "too_many_pixels",
+        "text.jpg": "not_an_image",
+    }
+    assert all(row["message"] for row in job.errors)
+    assert [image.name for image in Image.objects.filter(project=empty)] == ["good.jpg"]
+    stored = sorted(path.name.partition(".")[2] for path in own_media.rglob("*") if path.is_file())
+    assert stored == ["display.jpg", "original.jpg", "thumbnail.jpg"]
+    empty.refresh_from_db()
+    assert (empty.image_count, empty.task_count, job.result["refused"]) == (1, 1, 5)
+
+
+def test_a_png_that_is_called_jpg_is_taken_as_what_it_is(bring: Import, empty: Project) -> None:
+    assert bring(files=files(photo__jpg=picture(1))).errors == []
+    assert Image.objects.get(project=empty).original.endswith(".png")
+
+
+def test_the_same_bytes_twice_are_one_image(bring: Import, empty: Project) -> None:
+    first = bring(files=files(a__png=picture(1), b__png=picture(1), c__png=picture(2)))
+    again = bring(files=files(d__png=picture(2)))
+    assert (first.result["imported"], first.result["duplicates"]) == (2, 1)
+    assert (again.result["imported"], again.result["duplicates"]) == (0, 1)
+    assert Task.objects.filter(project=empty).count() == 2
+
+
+def test_a_photograph_is_turned_upright_and_loses_its_metadata(bring: Import, empty: Project) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    exif[0x010E] = "at home"
+    bring(files=files(phone__jpg=picture(1, (300, 200), "JPEG", exif=exif)))
+    image = Image.objects.get(project=empty)
+    assert (image.width, image.height) == (200, 300)
+    with Pillow.open(io.BytesIO(storage.read_display(image))) as shown:
+        assert shown.size == (200, 300)
+        assert not shown.getexif()
+
+
+def test_large_pictures_are_shown_smaller_but_measured_as_they_are(bring: Import, empty: Project) -> None:
+    bring(files=files(wide__jpg=picture(1, (2400, 600), "JPEG")))
+    image = Image.objects.get(project=empty)
+    assert (image.width, image.height) == (2400, 600)
+    with Pillow.open(io.BytesIO(storage.read(image.display))) as shown:
+        assert shown.size == (1600, 400)
+    with Pillow.open(io.BytesIO(storage.read(image.thumbnail))) as small:
+        assert small.size == (320, 80)
+
+
+def test_a_zip_s_dangerous_members_are_refused_one_by_one(bring: Import, empty: Project) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ok/a.png", picture(1))
+        archive.writestr("../up.png", picture(2))
+        archive.writestr("/root.png", picture(3))
+        archive.writestr("inner.zip", zipped({"x.png": picture(4)}).read())
+        archive.writestr("bomb.png", b"\0" * (70 * 2**20))
+        archive.writestr("__MACOSX/._a.png", b"junk")
+        link = zipfile.ZipInfo("link.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    job = bring(archive=SimpleUploadedFile("a.zip", buffer.getvalue()))
+    assert job.state == "succeeded"
+    assert refused(job) == {
+        "../up.png": "unsafe_name",
+        "/root.png": "unsafe_name",
+        "inner.zip": "nested_archive",
+        "bomb.png": "too_large",
+        "link.png": "link",
+    }
+    assert [image.name for image in Image.objects.filter(project=empty)] == ["ok/a.png"]
+
+
+def test_a_tar_s_links_and_devices_are_refused(bring: Import, empty: Project) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, data in (("a.png", picture(1)), ("../b.png", picture(2))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for name, kind in (
+            ("soft.png", tarfile.SYMTYPE),
+            ("hard.png", tarfile.LNKTYPE),
+            ("pipe.png", tarfile.FIFOTYPE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+    job = bring(archive=SimpleUploadedFile("a.tar.gz", buffer.getvalue()))
+    assert refused(job) == {
+        "../b.png": "unsafe_name",
+        "soft.png": "link",
+        "hard.png": "link",
+        "pipe.png": "link",
+    }
+    assert Image.objects.filter(project=empty).count() == 1
+
+
+def test_an_archive_that_is_cut_off_says_so_and_keeps_what_came_whole(bring: Import, empty: Project) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for number in range(3):
+            data = picture(number, (300, 300))
+            info = tarfile.TarInfo(f"{number}.png")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    job = bring(archive=SimpleUploadedFile("a.tar", buffer.getvalue()[: len(buffer.getvalue()) // 2]))
+    assert Image.objects.filter(project=empty).count() == job.result["imported"] >= 1
+    assert job.errors
+
+
+def test_something_that_is_no_archive_fails_with_the_reason(bring: Import, empty: Project) -> None:
+    job = bring(archive=SimpleUploadedFile("a.zip", b"not a zip"))
+    assert (job.state, refused(job)) == ("failed", {"a.zip": "not_an_archive"}) or job.errors == []
+    assert "zip or a tar" in job.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1/a.png", "http://localhost:80/a.png", "http://169.254.169.254/latest/", "file:///etc/passwd"],
+)
+def test_private_addresses_are_not_fetched(bring: Import, empty: Project, url: str) -> None:
+    job = bring(urls=[url])
+    assert [row["code"] for row in job.errors] == ["address_refused"]
+    assert Image.objects.count() == 0
+
+
+def test_a_folder_is_taken_with_its_sub_folders(bring: Import, empty: Project, tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.png").write_bytes(picture(1))
+    (tmp_path / "2.png").write_bytes(picture(2))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "link.png").symlink_to(tmp_path / "2.png")
+    job = bring(folder=tmp_path)
+    assert job.errors == []
+    assert sorted(image.name for image in Image.objects.all()) == ["2.png", "cat/1.png"]
+
+
+def test_gold_answers_come_with_the_files_by_name(bring: Import, empty: Project) -> None:
+    job = bring(files=files(a__png=picture(1), b__png=picture(2)), gold={"a.png": "cat"})
+    assert job.errors == []
+    gold = Gold.objects.get()
+    assert (gold.answers, gold.task.state, gold.task.retired_because) == ({"category": "cat"}, "retired", "gold")
+    assert Consensus.objects.get(task=gold.task).is_final
+    empty.refresh_from_db()
+    assert (empty.gold_count, empty.retired_count) == (1, 1)
+
+
+def test_gold_outside_the_categories_is_refused_before_anything_starts(bring: Import) -> None:
+    with pytest.raises(CrowdtuneError) as refusal:
+        bring(files=files(a__png=picture(1)), gold={"a.png": "cow"})
+    assert refusal.value.code == "bad_gold"
+    assert "a.png" in refusal.value.fields
+    assert Job.objects.count() == 0
+
+
+def test_two_sources_at_once_are_refused(bring: Import) -> None:
+    with pytest.raises(CrowdtuneError, match="Send one of"):
+        bring(files=files(a__png=picture(1)), urls=["http://example.org/a.png"])
+
+
+def test_an_import_that_stopped_goes_on_where_it_was_and_does_nothing_twice(
+    empty: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 2)
+    job = services.import_images(
+        project=empty, user=empty.owner, files=files(**{f"f{n}__png": picture(n) for n in range(5)}, bad__png=b"")
+    )
+    Job.objects.filter(pk=job.pk).update(state="running", attempts=1, heartbeat_at=None)
+    job.refresh_from_db()
+    report = Report(job)
+    read = []
+
+    def breaks(arguments: dict[str, Any]) -> Any:
+        for number, item in enumerate(sources.files(arguments)):
+            if number == 3:
+                raise RuntimeError("the process dies here")
+            read.append(item.name)
+            yield item
+
+    with monkeypatch.context() as patched:
+        patched.setitem(sources.SOURCES, "files", breaks)
+        with pytest.raises(RuntimeError):
+            ingest.run(job, report)
+    assert Image.objects.count() == 2
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert jobs.requeue_stuck() == 1
+    jobs.run(str(job.pk), ingest.run)
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.result["imported"], job.result["refused"]) == ("succeeded", 2, 5, 1)
+    assert refused(job) == {"bad.png": "empty_file"}
+    empty.refresh_from_db()
+    assert (empty.image_count, empty.task_count) == (5, 5)
+
+
+def test_uploads_leave_the_waiting_room_when_the_import_is_over(bring: Import, own_media: Path) -> None:
+    bring(files=files(a__png=picture(1), b__png=b""))
+    assert not list(own_media.glob("imports/*/*"))

@@ -1,0 +1,126 @@
+"""Jobs: claimed once, cancelled, failed with their reason, taken over from the dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from labeling import jobs
+from labeling.actors import import_images
+from labeling.errors import CrowdtuneError
+from labeling.jobs import JobLost, Report
+from labeling.models import Job, Project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def job(project: Project) -> Job:
+    return jobs.start(project=project, kind="test", arguments={}, requested_by=None, actor=import_images)
+
+
+def nothing(job: Job, report: Report) -> dict[str, Any]:
+    return {"done": True}
+
+
+def test_a_message_that_comes_twice_does_its_work_once(job: Job) -> None:
+    calls: list[int] = []
+
+    def work(job: Job, report: Report) -> None:
+        calls.append(1)
+        jobs.run(str(job.pk), work)
+
+    jobs.run(str(job.pk), work)
+    jobs.run(str(job.pk), work)
+    assert calls == [1]
+
+
+def test_success_and_refusals_are_written_down(job: Job) -> None:
+    def work(job: Job, report: Report) -> dict[str, Any]:
+        report.error("a.png", "damaged", "It is cut off.")
+        report.checkpoint(0.5, "half")
+        return {"imported": 3}
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert (job.state, job.progress, job.result) == ("succeeded", 1.0, {"imported": 3, "refused": 1})
+    assert job.errors == [{"item": "a.png", "code": "damaged", "message": "It is cut off."}]
+    assert job.finished_at is not None
+
+
+def test_a_refusal_of_the_whole_is_a_failure_in_its_own_words(job: Job) -> None:
+    def work(job: Job, report: Report) -> None:
+        raise CrowdtuneError("not_an_archive", "Expected a zip.")
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert (job.state, job.message) == ("failed", "Expected a zip.")
+
+
+def test_a_bug_is_a_failure_that_does_not_show_its_insides(job: Job) -> None:
+    def work(job: Job, report: Report) -> None:
+        raise ZeroDivisionError("secret 42")
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert "ZeroDivisionError" in job.message
+    assert "secret" not in job.message
+
+
+def test_cancelled_work_stops_at_its_next_word(job: Job) -> None:
+    def work(job: Job, report: Report) -> None:
+        jobs.cancel(job=job)
+        report.checkpoint(0.5)
+        raise AssertionError("went on after it was cancelled")
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+
+
+def test_a_process_that_was_taken_over_finds_out(job: Job) -> None:
+    def work(job: Job, report: Report) -> None:
+        Job.objects.filter(pk=job.pk).update(attempts=2)  # another process has claimed it since
+        with pytest.raises(JobLost):
+            report.checkpoint(0.5)
+        raise JobLost
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert (job.state, job.progress) == ("running", 0.0)
+
+
+def silent(job: Job, attempts: int = 1) -> None:
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Job.objects.filter(pk=job.pk).update(state="running", heartbeat_at=long_ago, attempts=attempts)
+
+
+def test_a_job_whose_process_is_silent_is_sent_again_once(job: Job) -> None:
+    silent(job)
+    assert (jobs.requeue_stuck(), jobs.requeue_stuck()) == (1, 0)
+    jobs.run(str(job.pk), nothing)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("succeeded", 2)
+
+
+def test_a_job_that_kills_every_process_is_given_up(job: Job) -> None:
+    silent(job, attempts=jobs.MOST_ATTEMPTS)
+    assert jobs.requeue_stuck() == 0
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert "Given up" in job.message
+
+
+def test_a_job_whose_message_was_lost_is_sent_again(job: Job, run_actors: Callable[[], int]) -> None:
+    Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(minutes=5))
+    assert (jobs.requeue_stuck(), jobs.requeue_stuck()) == (1, 0)
+
+
+def test_a_job_at_work_is_left_alone(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(state="running", heartbeat_at=timezone.now(), attempts=1)
+    assert jobs.requeue_stuck() == 0
