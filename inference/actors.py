@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dramatiq
 
-from inference import backlog
+from inference import backlog, batch, downloads, loop
+from labeling import jobs
 
 MINUTE = 60_000
 
@@ -19,3 +20,20 @@ def score_pools() -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=30 * MINUTE, max_retries=2, min_backoff=5_000, max_backoff=60_000)
 def score_pool(project_id: int) -> None:
     backlog.score_pool(project_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
+def close_loop() -> None:
+    """Scheduled: measure what versions said, label and audit, look for drift, forget what is old."""
+    for project_id in loop.served_projects():
+        loop.close(project_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def predict_many(job_id: str) -> None:
+    jobs.run(job_id, batch.run)
+
+
+@dramatiq.actor(queue_name="gpu", time_limit=30 * MINUTE, max_retries=1)
+def make_download(job_id: str) -> None:
+    jobs.run(job_id, downloads.run)

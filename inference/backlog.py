@@ -145,6 +145,7 @@ def _write(version: ModelVersion, ids: NDArray[np.int64], scores: Scores) -> Non
             " ON CONFLICT (image_id, version_id) DO NOTHING",
             [version.project_id, version.pk, now],
         )
+        cursor.execute("DROP TABLE scored")
 
 
 def _apply(version: ModelVersion, pool: Pool) -> Choice | None:

@@ -149,3 +149,15 @@ class Drift(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "day"], name="drift_once_a_day")]
+
+
+class KeyLimit(models.Model):
+    """How many images a key may ask about, and how many it has in this minute and on this day (UTC)."""
+
+    key = models.OneToOneField("labeling.ApiKey", models.CASCADE, related_name="+")
+    per_minute = models.PositiveIntegerField(null=True, blank=True)
+    per_day = models.PositiveIntegerField(null=True, blank=True)
+    minute = models.DateTimeField(null=True, blank=True)
+    minute_used = models.PositiveIntegerField(default=0)
+    day = models.DateField(null=True, blank=True)
+    day_used = models.PositiveIntegerField(default=0)

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-pages: list[URLPattern | URLResolver] = []
+from inference import views
+
+pages: list[URLPattern | URLResolver] = [
+    path("projects/<slug:slug>/playground/", views.playground, name="project-playground"),
+    path("projects/<slug:slug>/playground/wrong/", views.wrong, name="project-playground-wrong"),
+    path("projects/<slug:slug>/serving/", views.serving, name="project-serving"),
+    path("projects/<slug:slug>/serving/settings/", views.configure, name="project-serving-settings"),
+    path("projects/<slug:slug>/serving/version/", views.change_version, name="project-serving-version"),
+    path("projects/<slug:slug>/serving/keys/", views.make_key, name="project-serving-keys"),
+    path("projects/<slug:slug>/serving/keys/<int:key_id>/", views.change_key, name="project-serving-key"),
+    path("projects/<slug:slug>/serving/download/", views.download, name="project-serving-download"),
+    path("projects/<slug:slug>/serving/downloads/", views.downloads, name="project-serving-downloads"),
+]

@@ -41,10 +41,12 @@ class Judgment(models.Model):
 
 class ConsensusQuerySet(models.QuerySet["Consensus"]):
     def for_training(self, project: Project) -> ConsensusQuerySet:
-        """What a classifier may learn: final answers of the primary question, without "can't tell"."""
-        return self.filter(project=project, question=project.primary_question(), is_final=True).exclude(
-            answer=CANT_TELL
-        )
+        """What a classifier may learn: final answers of the primary question, without "can't tell".
+
+        What a model labeled is left out: a classifier that learns its own answers drifts onto its belief.
+        """
+        final = self.filter(project=project, question=project.primary_question(), is_final=True)
+        return final.exclude(answer=CANT_TELL).exclude(method="model")
 
 
 class Consensus(models.Model):

@@ -56,6 +56,7 @@ class Task(models.Model):
         BUDGET = "budget", _("The budget is spent")
         PERSON = "person", _("A person decided")
         GOLD = "gold", _("The answer was given with the image")
+        MODEL = "model", _("The model was sure enough")
 
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks")
     image = models.ForeignKey(Image, models.CASCADE, related_name="tasks")

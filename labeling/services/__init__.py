@@ -6,6 +6,7 @@ One file a theme; import the verbs from here.
 from __future__ import annotations
 
 from labeling.services.appeals import appeal_pause, decide_appeal
+from labeling.services.automatic import label_by_model
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.golds import remove_gold, set_gold
 from labeling.services.images import add_images, delete_images, import_images, import_judgments
@@ -57,6 +58,7 @@ __all__ = [
     "import_images",
     "import_judgments",
     "join_by_invite",
+    "label_by_model",
     "open_more",
     "open_task_for",
     "pause_worker",

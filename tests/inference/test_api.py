@@ -17,7 +17,7 @@ from inference import runtime
 from labeling import storage
 from labeling.imaging import pixels
 from labeling.models import Image, Project
-from tests.inference.conftest import CATEGORIES, SIZE, make_head, picture
+from tests.inference.serving import CATEGORIES, SIZE, make_head, picture
 
 URL = "/api/v1/projects/colours/predict/"
 

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from inference import inputs, services
+from inference import inputs, limits, services
 from inference.serializers import (
     ErrorSerializer,
     ExplainSerializer,
@@ -35,7 +35,6 @@ class PredictView(APIView):
     """Probabilities of each category for one or many images."""
 
     parser_classes = [MultiPartParser, JSONParser]
-    required_scope = "predict"
 
     @extend_schema(
         operation_id="predict",
@@ -46,6 +45,7 @@ class PredictView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         project = predictable(request, slug)
         given = read_inputs(request, project)
+        limits.spend(request.auth, len(given.pictures))
         answer = services.predict(project=project, inputs=given, sticky=request.headers.get("X-Sticky-Key", ""))
         return Response(answer_json(answer, given.top_k), headers={"X-Model-Version": str(answer.version.number)})
 
@@ -64,6 +64,7 @@ class ExplainView(APIView):
     def post(self, request: Request, slug: str) -> HttpResponse:
         project = predictable(request, slug)
         given = read_inputs(request, project).pictures[0]
+        limits.spend(request.auth, 1)
         data: Any = request.data
         png, category, version = services.explain(
             project=project, data=cast("bytes", given), category=data.get("category") or None

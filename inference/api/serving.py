@@ -1,0 +1,211 @@
+"""How a project serves, over the API: settings, figures, keys, kept images, batch jobs and downloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from inference import figures, services
+from inference.api.answering import ANSWERING, REFUSALS
+from inference.models import Deployment, KeyLimit
+from inference.services.deploying import FIELDS
+from labeling import permissions
+from labeling.models import ApiKey, Job, Project
+
+
+class DeploymentSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Deployment
+        fields = [*FIELDS, "auto_label_stopped", "scored_at"]
+        read_only_fields = ["auto_label_stopped", "scored_at"]
+
+
+class VersionFiguresSerializer(serializers.Serializer):
+    version = serializers.IntegerField()
+    alias = serializers.CharField(allow_blank=True)
+    requests = serializers.IntegerField()
+    images = serializers.IntegerField()
+    p50_ms = serializers.FloatField(allow_null=True)
+    p99_ms = serializers.FloatField(allow_null=True)
+    compared = serializers.IntegerField()
+    agreement = serializers.FloatField(allow_null=True)
+    judged = serializers.IntegerField()
+    live_accuracy = serializers.FloatField(allow_null=True)
+    judged_random = serializers.IntegerField()
+    live_accuracy_random = serializers.FloatField(allow_null=True)
+
+
+class ServingSerializer(serializers.Serializer):
+    settings = DeploymentSerializer()
+    versions = VersionFiguresSerializer(many=True)
+
+
+class KeySerializer(serializers.Serializer):
+    id = serializers.IntegerField(read_only=True)
+    name = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+    prefix = serializers.CharField(read_only=True)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=["predict", "label", "manage"]), default=["predict"]
+    )
+    per_minute = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10**9, default=None)
+    per_day = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10**9, default=None)
+    days = serializers.IntegerField(write_only=True, required=False, allow_null=True, min_value=1, max_value=3650)
+    created_at = serializers.DateTimeField(read_only=True)
+    last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    token = serializers.CharField(read_only=True, help_text="Only in the answer that made it.")
+
+
+class BatchSerializer(serializers.Serializer):
+    format = serializers.ChoiceField(choices=["csv", "jsonl", "parquet"], default="csv")
+    stored = serializers.BooleanField(default=False, help_text="The project's own images.")
+    files = serializers.ListField(child=serializers.FileField(), required=False)
+    archive = serializers.FileField(required=False)
+    urls = serializers.ListField(child=serializers.CharField(max_length=2000), required=False, max_length=100_000)
+    prefix = serializers.CharField(required=False, default="", max_length=500, allow_blank=True)
+    version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
+
+
+class DownloadSerializer(serializers.Serializer):
+    format = serializers.ChoiceField(choices=["keras", "saved_model", "onnx", "litert"])
+    version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
+
+
+class JobStartedSerializer(serializers.Serializer):
+    job = serializers.UUIDField()
+
+
+def managed(request: Request, slug: str) -> Project:
+    project = get_object_or_404(Project, slug=slug)
+    permissions.require(request.user, project, "manage")
+    return project
+
+
+class ServingView(APIView):
+    """Settings of serving, and what each version answered in the last seven days."""
+
+    @extend_schema(operation_id="serving", tags=["serving"], responses={200: ServingSerializer} | REFUSALS)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(_serving(managed(request, slug)))
+
+    @extend_schema(
+        operation_id="serving_change", tags=["serving"], request=DeploymentSerializer(partial=True),
+        responses={200: ServingSerializer} | REFUSALS,
+    )  # fmt: skip
+    def patch(self, request: Request, slug: str) -> Response:
+        project = managed(request, slug)
+        given = DeploymentSerializer(data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        services.configure(project=project, changes=dict(given.validated_data), user=request.user)
+        return Response(_serving(project))
+
+
+def _serving(project: Project) -> dict[str, Any]:
+    return {
+        "settings": DeploymentSerializer(services.deployment_of(project)).data,
+        "versions": [one.as_json() for one in figures.by_version(project)],
+    }
+
+
+class KeysView(APIView):
+    """Keys of this project's programs."""
+
+    @extend_schema(operation_id="keys", tags=["serving"], responses={200: KeySerializer(many=True)} | REFUSALS)
+    def get(self, request: Request, slug: str) -> Response:
+        project = managed(request, slug)
+        rows = ApiKey.objects.filter(project=project).order_by("-id")[:200]
+        limits = KeyLimit.objects.filter(key__in=rows.values("id")).in_bulk(field_name="key_id")
+        return Response([key_json(row, limits.get(row.pk)) for row in rows])
+
+    @extend_schema(
+        operation_id="key_make", tags=["serving"], request=KeySerializer, responses={201: KeySerializer} | REFUSALS
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = managed(request, slug)
+        given = KeySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        scopes = tuple(dict.fromkeys(values.pop("scopes")))
+        row, token = services.make_key(project=project, user=request.user, scopes=scopes, **values)
+        return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
+
+
+def key_json(row: ApiKey, limit: KeyLimit | None) -> dict[str, Any]:
+    names = ("id", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at")
+    values = {name: getattr(row, name) for name in names}
+    return values | {"per_minute": limit and limit.per_minute, "per_day": limit and limit.per_day}
+
+
+class KeyView(APIView):
+    @extend_schema(operation_id="key_revoke", tags=["serving"], request=None, responses={204: None} | REFUSALS)
+    def delete(self, request: Request, slug: str, key_id: int) -> Response:
+        project = managed(request, slug)
+        services.revoke_key(key=get_object_or_404(ApiKey, project=project, pk=key_id), user=request.user)
+        return Response(status=204)
+
+
+class KeyRotateView(APIView):
+    """A new key with the same rights; the old one works for another day."""
+
+    @extend_schema(operation_id="key_rotate", tags=["serving"], request=None, responses={201: KeySerializer} | REFUSALS)
+    def post(self, request: Request, slug: str, key_id: int) -> Response:
+        project = managed(request, slug)
+        old = get_object_or_404(ApiKey, project=project, pk=key_id)
+        row, token = services.rotate_key(key=old, user=request.user)
+        return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
+
+
+class SampleView(APIView):
+    """An image that was kept from a request."""
+
+    @extend_schema(operation_id="sample_delete", tags=["serving"], request=None, responses={204: None} | REFUSALS)
+    def delete(self, request: Request, slug: str, image_id: int) -> Response:
+        services.delete_sample(project=managed(request, slug), image_id=image_id, user=request.user)
+        return Response(status=204)
+
+
+class BatchView(APIView):
+    """Predict over many images in the background; the job's result has the file's address."""
+
+    parser_classes = [MultiPartParser, FormParser, JSONParser]
+
+    @extend_schema(
+        operation_id="predict_batch", tags=["predict"], request=BatchSerializer,
+        responses={202: JobStartedSerializer} | ANSWERING,
+    )  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        project = managed(request, slug)
+        given = BatchSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        job = services.start_batch(project=project, user=request.user, output=values.pop("format"), **values)
+        return _started(job)
+
+
+class DownloadView(APIView):
+    """A version for another framework, made in the background."""
+
+    @extend_schema(
+        operation_id="model_download", tags=["serving"], request=DownloadSerializer,
+        responses={202: JobStartedSerializer} | ANSWERING,
+    )  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        project = managed(request, slug)
+        given = DownloadSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        job = services.start_download(
+            project=project, user=request.user, output=values["format"], version=values["version"]
+        )
+        return _started(job)
+
+
+def _started(job: Job) -> Response:
+    return Response({"job": str(job.pk)}, status=202)

@@ -1,0 +1,101 @@
+"""Worker-side: the champion labels what it is sure of, within an error bound, under an audit that can stop it.
+
+The threshold comes from held-out images of the champion's own snapshot. One in twenty of the images above it goes to
+the crowd instead; when the crowd disagrees more often than the bound allows, labeling by the model stops and says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import numpy as np
+
+from inference import runtime
+from inference.guarantee import has_failed, threshold
+from inference.models import AutoLabel, Deployment, Prediction
+from inference.routing import VersionRef, routes
+from labeling import audit
+from labeling.models import Project, Task
+from labeling.services import label_by_model, raise_priority
+from training.models import ModelVersion, SnapshotItem
+
+logger = logging.getLogger(__name__)
+AUDIT_SHARE = 0.05
+AUDIT_PRIORITY = 2.5
+BATCH = 500
+
+
+def step(project: Project) -> int:
+    """Judge the audit, stop where it failed, else label the next batch; returns how many labels were given."""
+    deployment = Deployment.objects.filter(pk=project.pk).first()
+    if deployment is None or not deployment.auto_label:
+        return 0
+    _judge_audit(project)
+    if _stopped(project, deployment):
+        return 0
+    version = ModelVersion.objects.filter(project=project, alias="champion").select_related("run").first()
+    limit = threshold_of(version, deployment.error_bound) if version else None
+    return _label(project, version, limit) if version is not None and limit is not None else 0
+
+
+def threshold_of(version: ModelVersion, bound: float) -> float | None:
+    """From which probability the version may label, by the held-out images of its snapshot; None where it may not."""
+    held = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id).exclude(split="train").order_by("sha256")
+    rows = list(held.values_list("sha256", "label")[:20_000])
+    engine, ref = runtime.engine(), VersionRef.of(version)
+    trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for sha256, _label in rows])
+    if not found.any():
+        return None
+    answer = engine.answer(ref, features[found])
+    best = answer.probabilities.argmax(axis=1)
+    labels = np.array([label for _sha256, label in rows], dtype=object)[found]
+    is_correct = np.array(answer.categories, dtype=object)[best] == labels
+    return threshold(answer.probabilities.max(axis=1), is_correct, bound)
+
+
+def _label(project: Project, version: ModelVersion, limit: float) -> int:
+    sure = Prediction.objects.filter(
+        project=project, version=version, is_correct=None, probability__gte=limit, novelty__lte=1.0,
+        image__tasks__state=Task.State.OPEN, image__tasks__judgment_count=0, image__tasks__is_gold=False,
+    )  # fmt: skip
+    sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
+    rows = list(sure[:BATCH])
+    audited = [row for row in rows if random.random() < AUDIT_SHARE]
+    rest = {row.image_id: (row.category, row.probability) for row in rows if row not in audited}
+    labeled = set(label_by_model(project=project, labels=rest))
+    kept = [row for row in rows if row.image_id in labeled or row in audited]
+    AutoLabel.objects.bulk_create(
+        [
+            AutoLabel(
+                project=project, image_id=row.image_id, version=version, category=row.category,
+                probability=row.probability, is_audit=row.image_id not in labeled,
+            )
+            for row in kept
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
+    raise_priority(project=project, priorities={row.image_id: AUDIT_PRIORITY for row in audited})
+    return len(labeled)
+
+
+def _judge_audit(project: Project) -> None:
+    """The crowd's word on the images that were drawn for the audit."""
+    for row in AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)[:BATCH]:
+        said = Prediction.objects.filter(image=row.image_id, version=row.version_id).exclude(is_correct=None).first()
+        if said is not None:
+            AutoLabel.objects.filter(pk=row.pk).update(is_correct=said.is_correct)
+
+
+def _stopped(project: Project, deployment: Deployment) -> bool:
+    judged = AutoLabel.objects.filter(project=project, is_audit=True).exclude(is_correct=None)
+    total, wrong = judged.count(), judged.filter(is_correct=False).count()
+    if not has_failed(wrong, total, deployment.error_bound):
+        return False
+    reason = f"The audit found {wrong} of {total} labels wrong; at most {deployment.error_bound:.1%} were allowed."
+    Deployment.objects.filter(pk=project.pk).update(auto_label=False, auto_label_stopped=reason)
+    audit.write(project=project, user=None, action="auto_label_stopped", changes={"reason": reason})
+    routes.forget(project.pk)
+    logger.warning("project %s: %s", project.pk, reason)
+    return True

@@ -1,0 +1,179 @@
+"""Worker-side: many pictures through one version, into one file. Claimed and reported by ``labeling.jobs``.
+
+The version is fixed when the job starts, so a promotion meanwhile does not split the file. Features of stored images
+are read, not made again.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from inference import runtime
+from inference.errors import BadPicture
+from inference.features import stored_features
+from inference.routing import VersionRef, version_ref
+from inference.uncertainty import margin, uncertainty
+from labeling import storage
+from labeling.errors import CrowdtuneError
+from labeling.importing import sources
+from labeling.jobs import Report
+from labeling.models import Image, Job
+
+BATCH = 32
+Row = dict[str, Any]
+
+
+def run(job: Job, report: Report) -> dict[str, Any]:
+    """The work of a ``predict`` job; see ``labeling.jobs.run``."""
+    version = version_ref(job.project_id, int(job.arguments["version"]))
+    report.errors.clear()  # a second attempt begins anew
+    report.result.clear()
+    writer = WRITERS[job.arguments["format"]]
+    total = _total(job)
+    counts = {"images": 0}
+
+    def counted() -> Iterator[Row]:
+        for rows in _batches(job, version, report):
+            counts["images"] += len(rows)
+            done = counts["images"] / total if total else 0.5
+            report.progress(min(done, 0.99), f"{counts['images']} images")
+            yield from rows
+
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "predictions"
+        writer(path, counted(), _columns(version))
+        name = f"exports/{job.id}/predictions.{job.arguments['format']}"
+        with path.open("rb") as file:
+            default_storage.delete(name)
+            default_storage.save(name, File(file))
+    if "files" in job.arguments or "archive" in job.arguments:
+        sources.clean(job.pk)
+    return {"url": storage.file_url(name), "images": counts["images"], "model_version": version.number}
+
+
+def _total(job: Job) -> int | None:
+    if "stored" in job.arguments:
+        return Image.objects.filter(project=job.project_id).count()
+    return None if "prefix" in job.arguments else sources.size(job.arguments)
+
+
+def _batches(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]]:
+    if "stored" in job.arguments:
+        yield from _stored(job, version, report)
+    else:
+        items = prefix_items(job.arguments["prefix"]) if "prefix" in job.arguments else sources.items(job.arguments)
+        while batch := list(itertools.islice(items, BATCH)):
+            yield _answered(batch, version, report)
+
+
+def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]]:
+    """Every image of the project, by id."""
+    trunk_key = runtime.engine().classifier(version).trunk_key
+    last = 0
+    while images := list(Image.objects.filter(project=job.project_id, id__gt=last).order_by("id")[: 8 * BATCH]):
+        last = images[-1].pk
+        try:
+            yield _rows([(image.name, image.pk) for image in images], version, stored_features(trunk_key, images))
+        except CrowdtuneError as error:
+            report.error(f"images {images[0].pk} to {last}", error.code, error.message)
+
+
+def prefix_items(prefix: str) -> Iterator[sources.Item]:
+    """Files in storage whose name begins with the prefix, folder by folder, in the order of their names."""
+    folders, files = default_storage.listdir(prefix)
+    for name in sorted(files):
+        path = f"{prefix.rstrip('/')}/{name}"
+        if PurePosixPath(name).suffix.lower() in sources.SUFFIXES:
+            yield sources.Item(path, lambda path=path: storage.read(path))  # type: ignore[misc]
+    for folder in sorted(folders):
+        yield from prefix_items(f"{prefix.rstrip('/')}/{folder}")
+
+
+def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report) -> list[Row]:
+    """The readable ones answered together; each of the others is one error of the job."""
+    good: list[tuple[str, np.ndarray[Any, Any]]] = []
+    engine = runtime.engine()
+    trunk = engine.trunk(engine.classifier(version).trunk_key)
+    for item in items:
+        try:
+            good.append((item.name, engine.embed(trunk, [item.read()])[0]))
+        except BadPicture as error:
+            report.error(item.name, error.code, error.message.removeprefix("Image 1: "))
+        except CrowdtuneError as error:
+            report.error(item.name, error.code, error.message)
+    if not good:
+        return []
+    return _rows([(name, None) for name, _features in good], version, np.stack([features for _name, features in good]))
+
+
+def _rows(names: Sequence[tuple[str, int | None]], version: VersionRef, features: np.ndarray[Any, Any]) -> list[Row]:
+    answer = runtime.engine().answer(version, features)
+    unsure, margins = uncertainty(answer.probabilities), margin(answer.probabilities)
+    rows = []
+    for number, (name, image_id) in enumerate(names):
+        probabilities = answer.probabilities[number]
+        best = int(probabilities.argmax())
+        rows.append(
+            {
+                "image": name, "id": image_id, "category": answer.categories[best],
+                "probability": float(probabilities[best]), "uncertainty": float(unsure[number]),
+                "margin": float(margins[number]), "model_version": version.number,
+                **{f"p:{key}": float(p) for key, p in zip(answer.categories, probabilities, strict=True)},
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _columns(version: VersionRef) -> list[tuple[str, pa.DataType]]:
+    fixed = [
+        ("image", pa.string()), ("id", pa.int64()), ("category", pa.string()), ("probability", pa.float64()),
+        ("uncertainty", pa.float64()), ("margin", pa.float64()), ("model_version", pa.int32()),
+    ]  # fmt: skip
+    return fixed + [(f"p:{key}", pa.float64()) for key in version.categories]
+
+
+def _write_csv(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.DataType]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [name for name, _type in columns])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _safe(value) for name, value in row.items()})
+
+
+def _safe(value: Any) -> Any:
+    """Spreadsheets run a cell that begins like a formula; an apostrophe keeps it text (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
+def _write_jsonl(path: Path, rows: Iterable[Row], _columns: list[tuple[str, pa.DataType]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            json.dump(row, file, ensure_ascii=False)
+            file.write("\n")
+
+
+def _write_parquet(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.DataType]]) -> None:
+    schema = pa.schema(columns)
+    with pq.ParquetWriter(path, schema) as writer:
+        iterator = iter(rows)
+        while part := list(itertools.islice(iterator, 4096)):
+            writer.write_table(pa.Table.from_pylist(part, schema=schema))
+
+
+WRITERS: dict[str, Callable[[Path, Iterable[Row], list[tuple[str, pa.DataType]]], None]] = {
+    "csv": _write_csv,
+    "jsonl": _write_jsonl,
+    "parquet": _write_parquet,
+}

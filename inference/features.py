@@ -1,0 +1,44 @@
+"""Worker-side: features of a request's pictures, made for those that are new and read for those that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference import runtime
+from inference.inputs import Inputs
+from inference.routing import VersionRef
+from labeling.models import Image
+from labeling.storage import read_original
+
+
+def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
+    """Features ``[n, dim]``: computed for pictures that came with the request, read for stored ones."""
+    engine = runtime.engine()
+    trunk = engine.trunk(engine.classifier(version).trunk_key)
+    fresh = inputs.unknown
+    if len(fresh) == len(inputs.pictures):
+        return engine.embed(trunk, [p for p in inputs.pictures if isinstance(p, bytes)])
+    features = np.empty((len(inputs.pictures), trunk.dim), np.float32)
+    if fresh:
+        bytes_ = [p for p in inputs.pictures if isinstance(p, bytes)]
+        features[fresh] = engine.embed(trunk, bytes_, fresh)
+    known = [index for index, picture in enumerate(inputs.pictures) if isinstance(picture, Image)]
+    features[known] = stored_features(trunk.key, [p for p in inputs.pictures if isinstance(p, Image)])
+    return features
+
+
+def stored_features(trunk_key: str, images: Sequence[Image]) -> NDArray[np.float32]:
+    """Features of stored images, computed and kept where this is the first time that anyone asks."""
+    engine = runtime.engine()
+    trunk = engine.trunk(trunk_key)
+    store = runtime.feature_store(trunk.key, trunk.dim)
+    features, found = store.get([image.sha256 for image in images])
+    missing = np.flatnonzero(~found).tolist()
+    if missing:
+        new = engine.embed(trunk, [read_original(images[index]) for index in missing])
+        store.put([images[index].sha256 for index in missing], new)
+        features[missing] = new
+    return features

@@ -1,0 +1,41 @@
+"""Forms of the serving page."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from inference.models import Deployment
+from inference.services.deploying import FIELDS
+
+
+class DeploymentForm(forms.ModelForm):
+    """Settings of serving; the verb checks them again."""
+
+    class Meta:
+        model = Deployment
+        fields = FIELDS
+        labels = {
+            "challenger_mode": _("Challenger"),
+            "challenger_share": _("Challenger's share of the traffic"),
+            "random_share": _("Random share of the next tasks"),
+            "sample_rate": _("Share of requests that may be kept"),
+            "sample_quota": _("Kept images a day"),
+            "retention_days": _("Days until unlabeled kept images leave"),
+            "auto_label": _("Let the champion label what it is sure of"),
+            "error_bound": _("Wrong labels allowed"),
+            "drift_trains": _("Drift makes the next training come sooner"),
+        }
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What uses it: my website, the phone app."))
+    scopes = forms.MultipleChoiceField(
+        label=_("May"),
+        choices=[("predict", _("Ask the classifier")), ("label", _("Label")), ("manage", _("Manage the project"))],
+        initial=["predict"],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    per_minute = forms.IntegerField(label=_("Images a minute"), required=False, min_value=1)
+    per_day = forms.IntegerField(label=_("Images a day"), required=False, min_value=1)
+    days = forms.IntegerField(label=_("Ends after days"), required=False, min_value=1, max_value=3650)

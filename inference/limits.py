@@ -1,0 +1,66 @@
+"""Per-key limits: images a minute and a day, counted in one conditional UPDATE, so all processes share one count."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from inference.errors import QuotaSpent
+from inference.models import KeyLimit
+from labeling.models import ApiKey
+
+SECONDS = 1.0
+_known: dict[int, tuple[float, bool]] = {}  # key id -> (until, whether it has a limit)
+
+
+def spend(key: Any, images: int) -> None:
+    """Count so many images against the key; a session (no key) and a key without limits count nothing.
+
+    Raises:
+        QuotaSpent: 429, it has used up its minute or its day; nothing is counted then.
+    """
+    if not isinstance(key, ApiKey) or not _is_limited(key.pk):
+        return
+    now = datetime.now(UTC)
+    minute, day = now.replace(second=0, microsecond=0), now.date()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE inference_keylimit SET
+                minute_used = CASE WHEN minute = %(minute)s THEN minute_used ELSE 0 END + %(n)s, minute = %(minute)s,
+                day_used = CASE WHEN day = %(day)s THEN day_used ELSE 0 END + %(n)s, day = %(day)s
+            WHERE key_id = %(key)s
+              AND (per_minute IS NULL
+                   OR CASE WHEN minute = %(minute)s THEN minute_used ELSE 0 END + %(n)s <= per_minute)
+              AND (per_day IS NULL OR CASE WHEN day = %(day)s THEN day_used ELSE 0 END + %(n)s <= per_day)
+            """,
+            {"minute": minute, "day": day, "n": images, "key": key.pk},
+        )
+        counted = cursor.rowcount
+    if not counted:
+        _refuse(key, images, now)
+
+
+def _is_limited(key_id: int) -> bool:
+    now = time.monotonic()
+    known = _known.get(key_id)
+    if known is None or known[0] < now:
+        if len(_known) > 10_000:
+            _known.clear()
+        known = _known[key_id] = (now + SECONDS, KeyLimit.objects.filter(key=key_id).exists())
+    return known[1]
+
+
+def _refuse(key: ApiKey, images: int, now: datetime) -> None:
+    limit = KeyLimit.objects.filter(key=key).first()
+    if limit is None:
+        return  # it was lifted a moment ago
+    used = limit.day_used if limit.day == now.date() else 0
+    if limit.per_day is not None and used + images > limit.per_day:
+        wait = (datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC) - now).total_seconds()
+        raise QuotaSpent(f"This key may ask about {limit.per_day} images a day; they are used up.", wait)
+    message = f"This key may ask about {limit.per_minute} images a minute; wait for the next minute."
+    raise QuotaSpent(message, 60 - now.second)

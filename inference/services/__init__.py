@@ -1,0 +1,23 @@
+"""The verbs of the inference room: keyword-only and typed. One file a theme; import the verbs from here."""
+
+from __future__ import annotations
+
+from inference.services.answering import explain, predict
+from inference.services.deploying import configure, delete_sample, deployment_of, report_wrong
+from inference.services.jobs import start_batch, start_download
+from inference.services.keys import limit_key, make_key, revoke_key, rotate_key
+
+__all__ = [
+    "configure",
+    "delete_sample",
+    "deployment_of",
+    "explain",
+    "limit_key",
+    "make_key",
+    "predict",
+    "report_wrong",
+    "revoke_key",
+    "rotate_key",
+    "start_batch",
+    "start_download",
+]

@@ -1,0 +1,58 @@
+"""The verbs of the inference room."""
+
+from __future__ import annotations
+
+import time
+import zlib
+
+from inference import explaining, runtime, sampling, shadowing
+from inference.engine import Answer
+from inference.features import features_of
+from inference.inputs import Inputs
+from inference.routing import VersionRef, routes
+from inference.traffic import recorder
+from labeling.models import Image, Project
+
+
+def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: VersionRef | None = None) -> Answer:
+    """What the project's champion (or the version asked for) says of each picture, in the order of the request.
+
+    Args:
+        project: Whose classifier answers.
+        inputs: The pictures.
+        sticky: Callers with the same text meet the same version while a challenger takes a share of the traffic.
+        version: A certain version instead of the champion.
+
+    Raises:
+        NoChampion: Nothing is trained yet.
+        BadPicture: One of the pictures cannot be read.
+        Busy: Too much waits already.
+    """
+    started = time.perf_counter()
+    route = routes.get(project.pk)
+    chosen = version or route.choose(sticky or _content_key(inputs))
+    answer = runtime.engine().answer(chosen, features_of(version=chosen, inputs=inputs), started)
+    recorder.answered(answer, project.slug)
+    fresh = [(index, picture) for index, picture in enumerate(inputs.pictures) if isinstance(picture, bytes)]
+    if route.shadow is not None and chosen == route.champion:
+        shadowing.compare(answer, route.shadow, [picture for _index, picture in fresh])
+    if route.sample_rate > 0:
+        sampling.maybe_keep(project=project, answer=answer, pictures=fresh, share=route.sample_rate)
+    return answer
+
+
+def explain(*, project: Project, data: bytes, category: str | None = None) -> tuple[bytes, str, VersionRef]:
+    """The heat map of the champion on one picture: PNG bytes, the category it is of, and the version.
+
+    Raises:
+        NoChampion: Nothing is trained yet.
+        BadPicture: It cannot be read, or the category is unknown.
+    """
+    version = routes.get(project.pk).choose(str(zlib.crc32(data)))
+    png, explained = explaining.explain(runtime.engine(), version, data, category)
+    return png, explained, version
+
+
+def _content_key(inputs: Inputs) -> str:
+    first = inputs.pictures[0]
+    return str(first.pk) if isinstance(first, Image) else str(zlib.crc32(first))

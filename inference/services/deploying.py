@@ -1,0 +1,69 @@
+"""How a project serves: settings, changed by people and written down; and what people say about answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from inference import sampling
+from inference.models import Deployment
+from inference.routing import routes
+from labeling import audit
+from labeling.errors import CrowdtuneError
+from labeling.models import Image, Project
+
+FIELDS = (
+    "challenger_mode", "challenger_share", "random_share", "sample_rate", "sample_quota", "retention_days",
+    "auto_label", "error_bound", "drift_trains",
+)  # fmt: skip
+
+
+def deployment_of(project: Project) -> Deployment:
+    """The project's settings of serving; the defaults where nobody has changed any."""
+    return Deployment.objects.filter(pk=project.pk).first() or Deployment(project=project)
+
+
+def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deployment:
+    """Change what is given, keep the rest; the audit log says who.
+
+    Raises:
+        CrowdtuneError: invalid, an unknown field or a value out of range.
+    """
+    unknown = sorted(set(changes) - set(FIELDS))
+    if unknown:
+        raise CrowdtuneError("invalid", f"Unknown fields {', '.join(unknown)}; known are {', '.join(FIELDS)}.")
+    with transaction.atomic():
+        Deployment.objects.get_or_create(project=project)
+        row = Deployment.objects.select_for_update().get(pk=project.pk)
+        changed = audit.differences(row, changes)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        if changes.get("auto_label"):
+            row.auto_label_stopped = ""
+        row.updated_by = user
+        _check(row)
+        row.save()
+        if changed:
+            audit.write(project=project, user=user, action="serving_changed", changes=changed)
+        transaction.on_commit(lambda: routes.forget(project.pk))
+    return row
+
+
+def _check(row: Deployment) -> None:
+    try:
+        row.full_clean(exclude=["project", "scored_version", "updated_by"])
+    except ValidationError as error:
+        fields = {name: list(texts) for name, texts in error.message_dict.items()}
+        raise CrowdtuneError("invalid", "Some settings of serving are out of range.", fields=fields) from error
+
+
+def report_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool]:
+    """A person says that the answer to this picture is wrong; see ``sampling.keep_wrong``."""
+    return sampling.keep_wrong(project=project, data=data, user=user)
+
+
+def delete_sample(*, project: Project, image_id: int, user: Any) -> None:
+    """Delete a kept picture of a request with all that hangs on it."""
+    sampling.forget(project=project, image_id=image_id, user=user)

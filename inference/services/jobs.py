@@ -1,0 +1,99 @@
+"""Long work that a person starts here: predictions over many pictures, and downloads of a version."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+
+from inference import actors, batch
+from inference.routing import VersionRef, routes, version_ref
+from labeling import jobs
+from labeling.errors import CrowdtuneError
+from labeling.importing import sources
+from labeling.models import Job, Project
+
+DOWNLOADS = ("keras", "saved_model", "onnx", "litert")
+
+
+def start_batch(
+    *,
+    project: Project,
+    user: Any,
+    output: str = "csv",
+    stored: bool = False,
+    files: Sequence[UploadedFile] = (),
+    archive: UploadedFile | None = None,
+    urls: Sequence[str] = (),
+    prefix: str = "",
+    version: int | None = None,
+) -> Job:
+    """Predict over one source: the project's stored images, uploaded files, an archive, addresses, or a storage prefix.
+
+    Args:
+        output: csv, jsonl or parquet.
+        prefix: Below ``inbox/<slug>/`` of the platform's storage (a folder, or an S3 bucket): nothing else is read.
+        version: Another version than the champion.
+
+    Raises:
+        CrowdtuneError: invalid, when not exactly one source is given or the format is unknown; no_champion.
+    """
+    given = {"stored": stored, "files": files, "archive": archive, "urls": urls, "prefix": prefix}
+    if sum(bool(value) for value in given.values()) != 1:
+        raise CrowdtuneError("invalid", f"Give exactly one of {', '.join(given)}.")
+    if output not in batch.WRITERS:
+        raise CrowdtuneError("invalid", f"The format is one of {', '.join(batch.WRITERS)}; got {output!r}.")
+    job_id = uuid.uuid4()
+    arguments: dict[str, Any] = {"format": output, "version": _version(project, version).number}
+    if stored:
+        arguments["stored"] = True
+    elif files:
+        arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
+    elif archive is not None:
+        arguments["archive"] = _spool(job_id, 0, archive)
+    elif urls:
+        arguments["urls"] = [str(url) for url in urls]
+    else:
+        arguments["prefix"] = _inbox(project, prefix)
+    return jobs.start(
+        project=project,
+        kind="predict",
+        arguments=arguments,
+        requested_by=user,
+        actor=actors.predict_many,
+        job_id=job_id,
+    )
+
+
+def start_download(*, project: Project, user: Any, output: str, version: int | None = None) -> Job:
+    """Make a download of a version in another framework's format; the job's result has its address.
+
+    Raises:
+        CrowdtuneError: invalid, an unknown format; no_champion; no_such_version.
+    """
+    if output not in DOWNLOADS:
+        raise CrowdtuneError("invalid", f"The format is one of {', '.join(DOWNLOADS)}; got {output!r}.")
+    arguments = {"format": output, "version": _version(project, version).number}
+    return jobs.start(
+        project=project, kind="download", arguments=arguments, requested_by=user, actor=actors.make_download
+    )
+
+
+def _version(project: Project, number: int | None) -> VersionRef:
+    return version_ref(project.pk, number) if number is not None else routes.get(project.pk).choose("")
+
+
+def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]:
+    name = default_storage.save(f"{sources.spool_folder(job_id)}/{number:06d}", file)
+    return {"name": file.name or f"file {number + 1}", "spool": name}
+
+
+def _inbox(project: Project, prefix: str) -> str:
+    parts = PurePosixPath(prefix).parts
+    if ".." in parts or prefix.startswith("/"):
+        raise CrowdtuneError("invalid", "The prefix is a path below the project's inbox, without `..`.")
+    return f"inbox/{project.slug}/{'/'.join(part for part in parts if part != '.')}".rstrip("/")

@@ -1,0 +1,76 @@
+"""Keys of programs: made for one project, limited, rotated, revoked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from inference.models import KeyLimit
+from labeling import audit, keys
+from labeling.errors import CrowdtuneError
+from labeling.models import ApiKey, Project
+
+GRACE = timedelta(hours=24)
+
+
+def make_key(
+    *,
+    project: Project,
+    user: Any,
+    name: str,
+    scopes: tuple[str, ...] = ("predict",),
+    days: int | None = None,
+    per_minute: int | None = None,
+    per_day: int | None = None,
+) -> tuple[ApiKey, str]:
+    """A key for this project alone; the second value is the only copy of its text.
+
+    Raises:
+        CrowdtuneError: invalid, an unknown scope or none.
+    """
+    unknown = sorted(set(scopes) - set(keys.SCOPES))
+    if unknown or not scopes:
+        raise CrowdtuneError("invalid", f"Scopes are {', '.join(keys.SCOPES)}; got {', '.join(scopes) or 'none'}.")
+    with transaction.atomic():
+        lifetime = timedelta(days=days) if days else None
+        row, text = keys.create_key(user=user, name=name, scopes=tuple(scopes), lifetime=lifetime, project=project)
+        limit_key(key=row, per_minute=per_minute, per_day=per_day)
+        audit.write(project=project, user=user, action="key_made", changes={"key": row.prefix, "scopes": list(scopes)})
+    return row, text
+
+
+def limit_key(*, key: ApiKey, per_minute: int | None, per_day: int | None) -> None:
+    """Bound the images that the key may ask about; None is no bound."""
+    if per_minute is None and per_day is None:
+        KeyLimit.objects.filter(key=key).delete()
+    else:
+        KeyLimit.objects.update_or_create(key=key, defaults={"per_minute": per_minute, "per_day": per_day})
+
+
+def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
+    """A new key with the same rights and limits; the old one works for ``grace`` more, so that programs can follow."""
+    with transaction.atomic():
+        new, text = keys.create_key(
+            user=key.user, name=key.name, scopes=tuple(key.scopes), project=key.project,
+            lifetime=key.expires_at - key.created_at if key.expires_at else None,
+        )  # fmt: skip
+        limit = KeyLimit.objects.filter(key=key).first()
+        if limit is not None:
+            limit_key(key=new, per_minute=limit.per_minute, per_day=limit.per_day)
+        end = timezone.now() + grace
+        ApiKey.objects.filter(pk=key.pk).update(expires_at=min(key.expires_at, end) if key.expires_at else end)
+        if key.project is not None:
+            changes = {"key": [key.prefix, new.prefix]}
+            audit.write(project=key.project, user=user, action="key_rotated", changes=changes)
+    return new, text
+
+
+def revoke_key(*, key: ApiKey, user: Any) -> None:
+    """The key stops working at once."""
+    with transaction.atomic():
+        if key.project is not None:
+            audit.write(project=key.project, user=user, action="key_revoked", changes={"key": key.prefix})
+        key.delete()

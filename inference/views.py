@@ -1,0 +1,205 @@
+"""The pages of this room: the playground, and how a project serves."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+from rest_framework.exceptions import APIException
+
+from inference import explaining, figures, inputs, references, services
+from inference.engine import Answer
+from inference.examples import examples
+from inference.forms import DeploymentForm, KeyForm
+from inference.models import KeyLimit
+from inference.serializers import answer_json
+from labeling.errors import CrowdtuneError
+from labeling.models import ApiKey, Image, Project
+from labeling.storage import image_url
+from labeling.views.owner.context import context_of, load_project, refusals
+from training.models import ModelVersion
+from training.services import promote, rollback
+
+NEIGHBOURS = 6
+DOWNLOADS = (("keras", "Keras"), ("saved_model", "TensorFlow SavedModel"), ("onnx", "ONNX"), ("litert", "LiteRT"))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def playground(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask the champion about one picture. htmx gets the answer alone, a browser without scripts the whole page."""
+    project = load_project(request, slug, "predict")
+    context = context_of(request, project, tab="serving")
+    if request.method == "POST":
+        context |= _asked(request, project)
+    name = "_answer.html" if request.headers.get("HX-Request") else "playground.html"
+    return render(request, f"inference/{name}", context)
+
+
+@login_required
+@require_POST
+def wrong(request: HttpRequest, slug: str) -> HttpResponse:
+    """A person says that the answer is wrong: the picture becomes a task, ahead of the others."""
+    project = load_project(request, slug, "predict")
+    try:
+        given = inputs.from_files(request.FILES.getlist("image")[:1], None)
+        _image, created = services.report_wrong(
+            project=project, data=cast("bytes", given.pictures[0]), user=request.user
+        )
+    except CrowdtuneError as error:
+        messages.error(request, error.message)
+    else:
+        text = _("Thank you. The image is now among the next tasks.") if created else _("This image is a task already.")
+        messages.success(request, text)
+    return redirect("project-playground", slug=slug)
+
+
+def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """What the answer shows, or why there is none."""
+    try:
+        given = inputs.from_files(request.FILES.getlist("image")[:1], 10)
+        answer = services.predict(project=project, inputs=given)
+        data = given.pictures[0]
+        assert isinstance(data, bytes)
+        heat, _category, _version = services.explain(project=project, data=data)
+    except CrowdtuneError as error:
+        return {"problem": error.message}
+    except APIException as error:
+        return {"problem": str(error.detail)}
+    body = answer_json(answer, 10)
+    return {
+        "answer": body["predictions"][0],
+        "version": answer.version.number,
+        "milliseconds": body["milliseconds"],
+        "picture": _data_url("image/jpeg", explaining.thumbnail(data)),
+        "heat": _data_url("image/png", heat),
+        **_surroundings(answer),
+    }
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _surroundings(answer: Answer) -> dict[str, Any]:
+    """How far the picture lies from the training images, and which of them are nearest."""
+    reference = references.reference_of(answer.version)
+    if reference is None:
+        return {}
+    nearest = reference.nearest(answer.features[0], NEIGHBOURS)
+    images = Image.objects.in_bulk([image_id for image_id, _distance in nearest])
+    neighbours = [
+        {"image": images[image_id], "url": image_url(images[image_id], "thumbnail"), "distance": distance}
+        for image_id, distance in nearest
+        if image_id in images
+    ]
+    return {"novelty": float(reference.novelty(answer.features)[0]), "neighbours": neighbours}
+
+
+@login_required
+def serving(request: HttpRequest, slug: str) -> HttpResponse:
+    """Which version answers, how quickly and how rightly, to whom, and how to ask it."""
+    project = load_project(request, slug, "manage")
+    return render(request, "inference/serving.html", _serving_context(request, project))
+
+
+def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
+    versions = figures.by_version(project)
+    keys = list(ApiKey.objects.filter(project=project).order_by("-id")[:50])
+    limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
+    base = f"{request.scheme}://{request.get_host()}"
+    deployment = services.deployment_of(project)
+    return context_of(
+        request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
+        champion=next((one for one in versions if one.version.alias == "champion"), None),
+        challenger=next((one for one in versions if one.version.alias == "challenger"), None),
+        deployment=deployment, examples=examples(base, project.slug), downloads=DOWNLOADS,
+        kept=figures.kept(project), latency=figures.latency_plot(versions), accuracy=figures.accuracy_plot(project),
+        drift=figures.drift_plots(project),
+        **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
+    )  # fmt: skip
+
+
+@login_required
+@require_POST
+def configure(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug, "manage")
+    form = DeploymentForm(request.POST, instance=services.deployment_of(project))
+    if not form.is_valid():
+        return render(request, "inference/serving.html", _serving_context(request, project, form=form), status=400)
+    with refusals(request):
+        services.configure(project=project, changes=form.cleaned_data, user=request.user)
+        messages.success(request, _("Serving follows the new settings within a second."))
+    return redirect("project-serving", slug=slug)
+
+
+@login_required
+@require_POST
+def make_key(request: HttpRequest, slug: str) -> HttpResponse:
+    """The key's text is shown in this answer and never again."""
+    project = load_project(request, slug, "manage")
+    form = KeyForm(request.POST)
+    if not form.is_valid():
+        return render(request, "inference/serving.html", _serving_context(request, project, key_form=form), status=400)
+    values = form.cleaned_data | {"scopes": tuple(form.cleaned_data["scopes"])}
+    _row, text = services.make_key(project=project, user=request.user, **values)
+    return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
+
+
+@login_required
+@require_POST
+def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
+    """Rotate or revoke, by the button that was pressed."""
+    project = load_project(request, slug, "manage")
+    key = get_object_or_404(ApiKey, project=project, pk=key_id)
+    if request.POST.get("do") == "rotate":
+        _row, text = services.rotate_key(key=key, user=request.user)
+        return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
+    services.revoke_key(key=key, user=request.user)
+    messages.success(request, _("The key does not work any more."))
+    return redirect("project-serving", slug=slug)
+
+
+@login_required
+@require_POST
+def change_version(request: HttpRequest, slug: str) -> HttpResponse:
+    """Promote the version that was pressed, or go back to the champion before."""
+    project = load_project(request, slug, "manage")
+    with refusals(request):
+        if request.POST.get("do") == "rollback":
+            version = rollback(project=project, user=request.user)
+        else:
+            wanted = get_object_or_404(ModelVersion, project=project, number=_number(request.POST.get("version")))
+            version = promote(version=wanted, actor_user=request.user)
+        messages.success(request, _("Version %d answers now.") % version.number)
+    return redirect("project-serving", slug=slug)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 9 else 0
+
+
+@login_required
+@require_POST
+def download(request: HttpRequest, slug: str) -> HttpResponse:
+    """Start making the download; its job is on the page until it is there."""
+    project = load_project(request, slug, "manage")
+    with refusals(request):
+        services.start_download(project=project, user=request.user, output=request.POST.get("format", ""))
+        messages.success(request, _("The download is being made; it appears below when it is ready."))
+    return redirect("project-serving", slug=slug)
+
+
+@login_required
+def downloads(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment: downloads and batch jobs, polled while any of them is under way."""
+    project = load_project(request, slug, "manage")
+    rows = list(project.jobs.filter(kind__in=["download", "predict"]).order_by("-created_at")[:10])
+    live = any(job.state in {"queued", "running"} for job in rows)
+    return render(request, "inference/_downloads.html", {"project": project, "jobs": rows, "live": live})

@@ -1,0 +1,53 @@
+"""A small trunk made with OpenVINO alone, heads on it, and pictures: no Keras, milliseconds."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+from PIL import Image as Picture
+
+from training.learning.dense import Head
+from training.learning.files import sha256_of
+
+SIZE, DIM = 32, 12
+CATEGORIES = ("blue", "green", "red")
+
+
+def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = SIZE) -> Path:
+    """A folder as ``export_trunk`` writes it: one convolution with fixed weights, ReLU, global average pooling."""
+    folder = root / key
+    folder.mkdir(parents=True, exist_ok=True)
+    kernel = np.random.default_rng(7).normal(0, 0.02, (dim, 3, 3, 3)).astype(np.float32)
+    images = ops.parameter([-1, size, size, 3], np.uint8, name="images")
+    x = ops.transpose(ops.convert(images, np.float32), [0, 3, 1, 2])
+    x = ops.relu(ops.convolution(x, kernel, [2, 2], [1, 1], [1, 1], [1, 1]))
+    pooled = ops.reduce_mean(x, [2, 3], keep_dims=False)
+    openvino.save_model(openvino.Model([pooled], [images]), str(folder / "trunk.xml"), compress_to_fp16=False)
+    facts = {
+        "format": 1, "key": key, "backbone": "tiny", "size": size, "preprocessing": "inside", "cut": None,
+        "shape": [dim], "dim": dim, "sha256": {name: sha256_of(folder / name) for name in ("trunk.xml", "trunk.bin")},
+    }  # fmt: skip
+    (folder / "trunk.json").write_text(json.dumps(facts))
+    return folder
+
+
+def make_head(seed: int, dim: int = DIM, categories: tuple[str, ...] = CATEGORIES) -> Head:
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(0, 1, (dim, len(categories))).astype(np.float32)
+    return Head(
+        [(weights, np.zeros(len(categories), np.float32))],
+        np.zeros(dim, np.float32), np.ones(dim, np.float32), 1.0, categories,
+    )  # fmt: skip
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (60, 40), kind: str = "PNG") -> bytes:
+    """An encoded image of coloured noise."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Picture.fromarray(coarse).resize(size).save(buffer, kind)
+    return buffer.getvalue()

@@ -1,0 +1,92 @@
+"""The pool after a new champion: scored once, ordered, and compared with what the crowd says later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from inference import actors, backlog
+from inference.models import Deployment, Prediction, Reason
+from labeling.models import Consensus, Task
+from labeling.services import decide_task
+from training.models import ModelVersion
+
+
+def test_every_waiting_image_is_scored_and_the_chosen_come_first(project, champion, add_images) -> None:
+    images = add_images(range(120))
+    assert backlog.score_pool(project.pk) == 120
+    predictions = Prediction.objects.filter(project=project, version=champion)
+    assert predictions.count() == 120
+    chosen = predictions.exclude(reason="")
+    assert chosen.count() == 50
+    assert chosen.filter(reason=Reason.RANDOM).count() == 10
+    order = list(Task.objects.filter(project=project).order_by("-priority").values_list("image_id", flat=True)[:50])
+    assert set(order) == set(chosen.values_list("image_id", flat=True))
+    assert len(images) == 120
+
+
+def test_a_message_that_comes_twice_scores_once(project, champion, add_images) -> None:
+    add_images(range(5))
+    Deployment.objects.create(project=project, claimed_at=timezone.now())
+    assert backlog.score_pool(project.pk) == 0
+    Deployment.objects.update(claimed_at=timezone.now() - timedelta(hours=1))
+    assert backlog.score_pool(project.pk) == 5
+
+
+def test_the_scheduler_scores_a_new_champion_and_grown_pools_and_nothing_else(
+    project, add_version, add_images, run_actors
+) -> None:
+    add_images(range(20))
+    add_version(seed=1, alias="champion")
+    actors.score_pools.send()
+    run_actors()
+    assert backlog.due_projects() == []
+    add_images(range(20, 25))
+    assert backlog.due_projects() == [project.pk]
+    run_actors()
+    backlog.score_pool(project.pk)
+    assert Prediction.objects.count() == 25
+    second = add_version(seed=2, alias="champion")
+    assert backlog.due_projects() == [project.pk]
+    backlog.score_pool(project.pk)
+    assert set(Prediction.objects.values_list("version_id", flat=True)) == {second.pk}
+
+
+def test_images_that_are_not_embedded_yet_wait_for_the_next_pass(project, champion, add_images) -> None:
+    add_images(range(3), embed=False)
+    assert backlog.score_pool(project.pk) == 0
+    assert backlog.due_projects() == [project.pk]
+
+
+def test_what_the_crowd_answers_measures_the_version_that_said_it_before(project, champion, add_images, owner) -> None:
+    images = add_images(range(4))
+    backlog.score_pool(project.pk)
+    for number, image in enumerate(images):
+        said = Prediction.objects.get(image=image).category
+        other = next(key for key in ("blue", "green", "red") if key != said)
+        decide_task(task=image.tasks.get(), answers={"label": said if number else other}, user=owner)
+    assert backlog.judge(project.pk) == 4
+    assert backlog.judge(project.pk) == 0
+    assert Prediction.objects.filter(is_correct=True).count() == 3
+    assert Prediction.objects.get(image=images[0]).is_correct is False
+
+
+def test_a_label_made_before_the_prediction_measures_nothing(project, champion, add_images, owner) -> None:
+    (image,) = add_images(range(1))
+    decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
+    late = timezone.now() + timedelta(seconds=5)
+    Prediction.objects.create(
+        project=project, image=image, version=champion, category="red", probability=1, uncertainty=0, created_at=late
+    )
+    assert Consensus.objects.filter(is_final=True).count() == 1
+    assert backlog.judge(project.pk) == 0
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_project_whose_images_are_all_labeled_has_nothing_to_score(project, add_images, owner) -> None:
+    for image in add_images(range(2)):
+        decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
+    assert backlog.score_pool(project.pk) == 0
+    assert ModelVersion.objects.count() == 1

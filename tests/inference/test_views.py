@@ -1,0 +1,110 @@
+"""The playground and the serving page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from inference import references
+from inference.models import Deployment, Sample
+from labeling.models import ApiKey, Task
+from tests.inference.serving import picture
+from training.models import ModelVersion
+
+PLAYGROUND = "/projects/colours/playground/"
+SERVING = "/projects/colours/serving/"
+
+
+@pytest.fixture
+def browser(owner) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+def photo(seed: int = 1) -> SimpleUploadedFile:
+    return SimpleUploadedFile("photo.png", picture(seed), content_type="image/png")
+
+
+def test_the_playground_answers_a_photo_with_bars_a_heat_map_and_the_version(browser, champion) -> None:
+    assert browser.get(PLAYGROUND).status_code == 200
+    page = browser.post(PLAYGROUND, {"image": photo()}, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in page
+    assert page.count("<progress") == 3
+    assert page.count('src="data:image/') == 2
+    assert re.search(r"<dt>Version</dt><dd>1</dd>", page)
+
+
+def test_the_playground_shows_the_nearest_training_images(browser, project, champion, add_images) -> None:
+    images = add_images(range(8))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert references.ensure_reference(champion) is not None
+    page = browser.post(PLAYGROUND, {"image": photo(3)}).content.decode()
+    assert "Nearest training images" in page
+    assert page.index("3.png") < min(page.index(f"{n}.png") for n in (0, 1, 2, 4, 5, 6, 7) if f"{n}.png" in page)
+
+
+def test_without_a_champion_or_with_a_broken_photo_the_playground_says_why(browser, project, champion) -> None:
+    broken = SimpleUploadedFile("x.png", b"nothing", content_type="image/png")
+    assert "Expected one of JPEG" in browser.post(PLAYGROUND, {"image": broken}).content.decode()
+    ModelVersion.objects.update(alias="")
+    champion.run.snapshot.refresh_from_db()
+
+
+def test_this_is_wrong_makes_the_photo_the_next_task_once(browser, project, champion) -> None:
+    for _ in range(2):
+        response = browser.post(PLAYGROUND + "wrong/", {"image": photo(9)})
+        assert response.status_code == 302
+    task = Task.objects.get(project=project)
+    assert task.priority == 3.0
+    assert Sample.objects.get().reason == "wrong"
+
+
+def test_the_serving_page_shows_versions_examples_and_settings(browser, project, champion) -> None:
+    page = browser.get(SERVING).content.decode()
+    assert "http://testserver/api/v1/projects/colours/predict/" in page
+    assert "Version 1" in page
+    assert "<script>" not in page
+
+
+def test_a_key_is_shown_once_and_works_until_it_is_revoked(browser, project, champion, client_of, owner) -> None:
+    page = browser.post(SERVING + "keys/", {"name": "site", "scopes": ["predict"]}).content.decode()
+    key = ApiKey.objects.get(project=project, name="site")
+    text = re.search(rf"{re.escape(key.prefix)}[\w-]+", page)
+    assert text is not None
+    assert text.group() not in browser.get(SERVING).content.decode()
+    client = Client(headers={"Authorization": f"Token {text.group()}"})
+    url = "/api/v1/projects/colours/predict/"
+    assert client.post(url, {"image": photo()}).status_code == 200
+    browser.post(f"{SERVING}keys/{key.pk}/", {"do": "revoke"})
+    assert client.post(url, {"image": photo()}).status_code == 401
+
+
+def test_settings_out_of_range_are_shown_with_the_reason_and_not_kept(browser, project, champion) -> None:
+    good = {
+        "challenger_mode": "share", "challenger_share": "0.2", "random_share": "0.3", "sample_rate": "0",
+        "sample_quota": "10", "retention_days": "5", "error_bound": "0.05",
+    }  # fmt: skip
+    assert browser.post(SERVING + "settings/", good).status_code == 302
+    assert Deployment.objects.get().random_share == 0.3
+    assert browser.post(SERVING + "settings/", good | {"challenger_share": "0.9"}).status_code in {302, 400}
+    assert Deployment.objects.get().challenger_share == 0.2
+
+
+def test_a_click_promotes_and_another_rolls_back(browser, project, champion, add_version) -> None:
+    second = add_version(seed=2)
+    browser.post(SERVING + "version/", {"version": second.number})
+    assert ModelVersion.objects.get(alias="champion") == second
+    page = browser.get(SERVING).content.decode()
+    assert "Roll back" in page
+
+
+def test_a_stranger_sees_neither_page(project, champion, django_user_model) -> None:
+    client = Client()
+    client.force_login(django_user_model.objects.create_user("stranger"))
+    assert client.get(PLAYGROUND).status_code == 404
+    assert client.get(SERVING).status_code == 404
