@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling.aggregation import AGGREGATORS
 from labeling.forms.project import names_of
 from labeling.models import MOST_JUDGMENTS, Project, Rule
+from labeling.stopping import POLICIES
 
 AGGREGATOR_NAMES = {
     "adaptive": _("Adaptive (trust it on any crowd)"),
@@ -20,6 +21,12 @@ AGGREGATOR_NAMES = {
     "dawid_skene": _("Dawid-Skene"),
     "mace": _("MACE"),
     "glad": _("GLAD"),
+}
+
+POLICY_NAMES = {
+    "fixed": _("Always the greatest number of people"),
+    "confidence": _("As soon as the label is sure enough"),
+    "imagenet": _("ImageNet's confidence table, by category"),
 }
 
 
@@ -52,6 +59,7 @@ class SettingsForm(forms.Form):
     aggregator = forms.ChoiceField(
         label=_("How answers are combined"), help_text=_("The plain majority is always shown beside it.")
     )
+    stopping = forms.ChoiceField(label=_("When it is enough"))
     lease_seconds = forms.IntegerField(
         min_value=30, max_value=86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
     )
@@ -90,9 +98,13 @@ class SettingsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = self.fields["aggregator"]
-        assert isinstance(choices, forms.ChoiceField)
-        choices.choices = [(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS]
+        for name, known, words in (
+            ("aggregator", AGGREGATORS, AGGREGATOR_NAMES),
+            ("stopping", POLICIES, POLICY_NAMES),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [(key, words.get(key, key)) for key in known]
 
     @classmethod
     def of(cls, project: Project) -> SettingsForm:

@@ -12,10 +12,12 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from labeling import audit
+from labeling.aggregation import AGGREGATORS
 from labeling.errors import CrowdtuneError
 from labeling.models import Membership, Project, Role
 from labeling.models.project import invite_token
 from labeling.services import surveys
+from labeling.stopping import POLICIES
 
 # Settings of a project that people may change; everything else on the row is counted by the platform.
 SETTINGS = (
@@ -28,6 +30,7 @@ SETTINGS = (
     "judgments_max",
     "confidence",
     "aggregator",
+    "stopping",
     "lease_seconds",
     "price_per_judgment",
     "budget",
@@ -116,6 +119,10 @@ def _check(project: Project) -> None:
     if project.judgments_max < project.judgments_min:
         message = f"At most {project.judgments_max} judgments is below at least {project.judgments_min}."
         raise CrowdtuneError("invalid", message, fields={"judgments_per_task": [message]})
+    for name, known in (("aggregator", AGGREGATORS), ("stopping", POLICIES)):
+        if getattr(project, name) not in known:
+            message = f"{name} must be one of {', '.join(known)}; got {getattr(project, name)!r}."
+            raise CrowdtuneError("invalid", message, fields={name: [message]})
     try:
         project.full_clean(validate_unique=False, validate_constraints=True)
     except ValidationError as error:

@@ -16,9 +16,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling import charts
+from labeling import charts, figures
 from labeling.charts.scale import time_sayer
-from labeling.models import Appeal, Consensus, Job, Judgment, Membership, Project, Role, Task
+from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
+from labeling.views.owner.answers import names_of, say
 from labeling.views.owner.context import load_project, project_context
 
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
@@ -106,7 +107,42 @@ def disputed_tasks(project: Project) -> Any:
 
 
 def _activity(project: Project) -> dict[str, Any]:
-    return {"per_time": _labels_over_time(project), "per_category": _answers(project)}
+    question = project.primary_question() or project.questions.order_by("position", "id").first()
+    found = question.fit.get("figures", {}) if question else {}
+    names = names_of(question)
+    certainty = figures.agreement(project).get(question.key, {}).get("mean_confidence") if question else None
+    return {
+        "cost": figures.cost(project),
+        "figures": found,
+        "certainty": certainty,
+        "per_time": _labels_over_time(project),
+        "per_category": _answers(project, question, names),
+        "confusion": _confusion(found, question, names),
+        "agreement": _agreement(found, names),
+    }
+
+
+def _confusion(found: dict[str, Any], question: Question | None, names: dict[str, str]) -> charts.Chart:
+    classes = list((question.fit if question else {}).get("classes", []))
+    return charts.matrix(
+        [say(key, names) for key in classes] if found.get("confusion") else [],
+        found.get("confusion") or [],
+        title=_("What is taken for what"),
+        description=_("Judgments by label and answer: away from the diagonal the crowd confuses two categories."),
+        row_label=_("Label"),
+        column_label=_("Answer"),
+    )
+
+
+def _agreement(found: dict[str, Any], names: dict[str, str]) -> charts.Chart:
+    shares = [(say(key, names), share) for key, share in found.get("by_category", {}).items() if share is not None]
+    return charts.bars(
+        sorted(shares, key=lambda row: row[1])[:20],
+        title=_("Agreement by category"),
+        description=_("How often two people who looked at the same image said the same."),
+        unit="percent",
+        most=1.0,
+    )
 
 
 def _labels_over_time(project: Project) -> charts.Chart:
@@ -147,30 +183,15 @@ def _times(counts: dict[datetime, int], step: timedelta) -> list[datetime]:
     return [first + step * i for i in range(int((last - first) / step) + 1)]
 
 
-def _answers(project: Project) -> charts.Chart:
-    """How many tasks have each answer to the primary question so far."""
-    question = project.primary_question()
+def _answers(project: Project, question: Question | None, names: dict[str, str]) -> charts.Chart:
+    """How many tasks have each answer to the question so far."""
     title = _("Labels so far")
-    if question is None:
+    if question is None or question.kind not in {"single_choice", "yes_no", "rating"}:
         return charts.bars([], title=title)
-    names = {choice["key"]: choice["name"] for choice in question.choices()}
     counts = (
         Consensus.objects.filter(project=project, question=question)
         .values_list("answer")
         .annotate(n=Count("id"))
         .order_by("-n")[:20]
     )
-    return charts.bars([(answer_name(answer, names), n) for answer, n in counts], title=title)
-
-
-def answer_name(answer: Any, names: dict[str, str]) -> str:
-    """An answer as a person reads it."""
-    if isinstance(answer, bool):
-        return _("Yes") if answer else _("No")
-    if answer == "cant_tell":
-        return _("Can't tell")
-    return names.get(answer, str(answer)) if isinstance(answer, str) else str(answer)
-
-
-def running_jobs(project: Project) -> list[Job]:
-    return list(project.jobs.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).order_by("-created_at")[:10])
+    return charts.bars([(say(answer, names), n) for answer, n in counts], title=title)
