@@ -183,6 +183,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.document_refusals",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "labeling.models.job.Job.State",
+        "TaskState": "labeling.models.task.Task.State",
+        "Role": "labeling.models.worker.Role",
+        "AddedRole": "labeling.api.workers.ROLES",
+    },
 }
 UNFOLD = {"SITE_TITLE": "Crowdtune", "SITE_HEADER": "Crowdtune", "SHOW_HISTORY": True}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -96,7 +97,8 @@ def survey_document(project: Project) -> dict[str, Any]:
     }
 
 
-def serializer_class(extensions: Sequence[ProjectExtension]) -> type[ProjectSerializer]:
+@lru_cache(maxsize=8)
+def serializer_class(extensions: tuple[ProjectExtension, ...]) -> type[ProjectSerializer]:
     """The project's serializer with the fields of other rooms, for the body and the schema."""
     extra: dict[str, Any] = {}
     for extension in extensions:
@@ -111,7 +113,7 @@ class ExtendedView:
     extensions: Sequence[ProjectExtension] = ()
 
     def get_serializer_class(self) -> type[ProjectSerializer]:
-        return serializer_class(self.extensions)
+        return serializer_class(tuple(self.extensions))
 
     def render(self, project: Project, request: Request) -> dict[str, Any]:
         context = {"request": request, "view": self, "extensions": self.extensions}

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from django.urls import URLPattern, path
 
-from labeling.api import assignments, auth, images, labels, projects, tasks, workers
+from labeling.api import assignments, auth, images, labels, projects, schema, tasks, workers
 from labeling.api.extensions import ProjectExtension
+
+# Imported for what it tells drf-spectacular of our keys.
+SECURITY = schema.ApiKeyScheme
 
 
 def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
     """All addresses; ``extensions`` are the fields of a project that other rooms keep."""
+    extensions = tuple(extensions)
     of = "projects/<slug:slug>/"
     lease = "assignments/<uuid:assignment_id>/"
     task = "tasks/<int:task_id>/"

@@ -1,0 +1,72 @@
+"""The schema is complete, is the one that docs/ shows, and says how every call refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+SNAPSHOT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return yaml.safe_load(yaml.safe_dump(_plain(made)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def test_the_schema_is_valid_openapi(schema: dict[str, Any]) -> None:
+    validate_schema(schema)
+
+
+def test_the_snapshot_is_the_schema(schema: dict[str, Any]) -> None:
+    """When this fails on purpose: ``python manage.py spectacular --file docs/openapi.yaml`` and look at the diff."""
+    assert yaml.safe_load(SNAPSHOT.read_text()) == schema
+
+
+def test_every_operation_says_how_it_refuses(schema: dict[str, Any]) -> None:
+    silent = [
+        f"{method} {path}"
+        for path, methods in schema["paths"].items()
+        if path.startswith("/api/v1/")
+        for method, operation in methods.items()
+        if not any(code == "default" or code.startswith("4") for code in operation["responses"])
+    ]
+    assert silent == []
+
+
+def test_every_operation_has_a_name_and_a_place(schema: dict[str, Any]) -> None:
+    names = [operation["operationId"] for methods in schema["paths"].values() for operation in methods.values()]
+    assert len(names) == len(set(names))
+
+
+def test_every_address_of_the_api_is_in_the_schema(schema: dict[str, Any]) -> None:
+    addresses = [re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", f"/{address}") for address in _addresses(get_resolver(), "")]
+    calls = {address for address in addresses if address.startswith("/api/v1/")}
+    assert calls
+    assert calls - set(schema["paths"]) == set()
+
+
+def _addresses(resolver: URLResolver, prefix: str) -> list[str]:
+    found = []
+    for pattern in resolver.url_patterns:
+        address = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            found.append(address)
+        else:
+            found += _addresses(pattern, address)
+    return found
