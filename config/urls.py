@@ -11,6 +11,7 @@ from inference import urls as inference_urls
 from labeling import urls as labeling_urls
 from labeling.api.extensions import ProjectExtension
 from training import urls as training_urls
+from training.api.extension import POLICY
 
 handler400 = "config.handlers.bad_request"
 handler403 = "config.handlers.permission_denied"
@@ -18,7 +19,7 @@ handler404 = "config.handlers.page_not_found"
 handler500 = "config.handlers.server_error"
 
 # Fields of a project's body that higher rooms keep, handed down so that labeling need not know the rooms.
-PROJECT_EXTENSIONS: list[ProjectExtension] = []
+PROJECT_EXTENSIONS: list[ProjectExtension] = [POLICY]
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

@@ -53,7 +53,7 @@ class TrainingPolicy(models.Model):
 
 
 class ImageTrait(models.Model):
-    """What training knows of an image's looks: its difference hash, and the near-duplicates it belongs with.
+    """What training knows of an image's looks: a tiny thumbnail, and the near-duplicates it belongs with.
 
     ``group`` is the SHA-256 of the first image that looked like this one. It is given once and never changes, so that
     an image stays on its side of the split for ever, and its near-duplicates with it.
@@ -61,7 +61,6 @@ class ImageTrait(models.Model):
 
     image = models.OneToOneField("labeling.Image", models.CASCADE, related_name="+", primary_key=True)
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    dhash = models.BigIntegerField(help_text=_("64 bits of brightness differences, as a signed number."))
     look = models.BinaryField(help_text=_("The image as 8 x 8 RGB pixels, 192 bytes."))
     group = models.CharField(max_length=64)
 

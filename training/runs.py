@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -191,7 +192,7 @@ def stuck_runs() -> list[str]:
 
 def versions_of(run_id: str) -> list[int]:
     """The version that the run has made, if it has."""
-    return list(ModelVersion.objects.filter(run_id=run_id).values_list("pk", flat=True))
+    return list(ModelVersion.objects.filter(run_id=UUID(run_id)).values_list("pk", flat=True))
 
 
 def bake_off_on(job_id: str) -> None:

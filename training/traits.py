@@ -1,8 +1,9 @@
 """Worker-side: which images look alike, so that near-duplicates never stand on both sides of a split.
 
-A difference hash (64 signs of horizontal brightness steps; N. Krawetz, "Kind of Like That", 2013) finds candidates, an
-8 x 8 colour thumbnail confirms them: plain drawings share hashes by chance, their colours differ. The group is given
-once, by the first image of its kind, and never changes: see ImageTrait.
+Two images are near-duplicates when their 8 x 8 colour thumbnails are: after a resize or another compression cells move
+by one or two steps of 255, between different pictures at least one cell differs by far more. Hashes of brightness steps
+(dHash) were tried and do worse on drawings: on a plain ground their bits are noise. The group is given once, by the
+first image of its kind, and never changes: see ImageTrait.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from training.models import ImageTrait
 
 logger = logging.getLogger(__name__)
 
-MAX_HASH_DISTANCE = 6
+MAX_COLOUR_DIFFERENCE = 4.0
 MAX_MEAN_DIFFERENCE = 4.0
 MAX_CELL_DIFFERENCE = 24
+CELLS = 8 * 8 * 3
 BATCH = 256
 
 
@@ -63,60 +65,51 @@ def _store(project: Project, looks: list[tuple[Image, np.ndarray | None]]) -> in
         if image.pk in known:
             continue
         if look is None:
-            rows.append(ImageTrait(image=image, project=project, dhash=0, look=b"", group=image.sha256))
+            rows.append(ImageTrait(image=image, project=project, look=b"", group=image.sha256))
             continue
-        dhash, cells = dhash_of(look), cells_of(look)
-        group = leaders.find(dhash, cells) or leaders.add(image.sha256, dhash, cells)
-        rows.append(ImageTrait(image=image, project=project, dhash=dhash, look=cells.tobytes(), group=group))
+        group = leaders.find(look) or leaders.add(image.sha256, look)
+        rows.append(ImageTrait(image=image, project=project, look=look.tobytes(), group=group))
     ImageTrait.objects.bulk_create(rows)
     return len(rows)
 
 
 class _Leaders:
-    """The first image of each group, as arrays: hashes int64 [n], looks uint8 [n, 192]."""
+    """The first image of each group, as arrays: looks uint8 [n, 192], their mean colours float32 [n, 3]."""
 
     def __init__(self, project: Project) -> None:
         rows = list(
             ImageTrait.objects.filter(project=project, group=F("image__sha256"))
             .exclude(look=b"")
-            .values_list("group", "dhash", "look")
+            .values_list("group", "look")
         )
-        self.groups = [row[0] for row in rows]
-        self.hashes = np.array([row[1] for row in rows], np.int64)
-        self.looks = np.frombuffer(b"".join(bytes(row[2]) for row in rows), np.uint8).reshape(-1, 192)
+        self.groups = [group for group, _look in rows]
+        self.looks = np.frombuffer(b"".join(bytes(look) for _group, look in rows), np.uint8).reshape(-1, CELLS)
+        self.colours = _colours(self.looks)
 
-    def find(self, dhash: int, cells: np.ndarray) -> str | None:
-        if not self.groups:
-            return None
-        distance = np.bitwise_count(np.bitwise_xor(self.hashes, np.int64(dhash)).view(np.uint64))
-        for index in np.flatnonzero(distance <= MAX_HASH_DISTANCE):
-            difference = np.abs(self.looks[index].astype(np.int16) - cells.astype(np.int16))
+    def find(self, look: np.ndarray) -> str | None:
+        """The group of the first image that looks like this one; the mean colour rules most of them out."""
+        apart = np.abs(self.colours - _colours(look[None])).max(axis=1, initial=0.0)
+        for index in np.flatnonzero(apart <= MAX_COLOUR_DIFFERENCE):
+            difference = np.abs(self.looks[index].astype(np.int16) - look.astype(np.int16))
             if difference.mean() <= MAX_MEAN_DIFFERENCE and difference.max() <= MAX_CELL_DIFFERENCE:
                 return self.groups[index]
         return None
 
-    def add(self, group: str, dhash: int, cells: np.ndarray) -> str:
+    def add(self, group: str, look: np.ndarray) -> str:
         self.groups.append(group)
-        self.hashes = np.append(self.hashes, np.int64(dhash))
-        self.looks = np.concatenate([self.looks, cells[None]])
+        self.looks = np.concatenate([self.looks, look[None]])
+        self.colours = np.concatenate([self.colours, _colours(look[None])])
         return group
 
 
-def dhash_of(look: np.ndarray) -> int:
-    """uint8 [32, 36, 3] -> 64 bits, as a signed number: is each of 8 x 9 cells brighter than its right neighbour?"""
-    grey = look.astype(np.float64).mean(axis=2).reshape(8, 4, 9, 4).mean(axis=(1, 3))
-    bits = (grey[:, :-1] > grey[:, 1:] + 0.5).ravel()
-    return int(np.packbits(bits).view(">i8")[0])
-
-
-def cells_of(look: np.ndarray) -> np.ndarray:
-    """uint8 [32, 36, 3] -> uint8 [192]: 8 x 8 colours."""
-    return np.asarray(Pillow.fromarray(look).resize((8, 8), Pillow.Resampling.BOX), np.uint8).ravel()
+def _colours(looks: np.ndarray) -> np.ndarray:
+    """uint8 [n, 192] -> float32 [n, 3]."""
+    return looks.reshape(len(looks), 64, 3).mean(axis=1, dtype=np.float32)
 
 
 def look_of(data: bytes) -> np.ndarray:
-    """Image bytes -> uint8 [32, 36, 3]."""
-    return np.asarray(decode_rgb(data, shortest=36).resize((36, 32), Pillow.Resampling.BOX), np.uint8)
+    """Image bytes -> uint8 [192]: 8 x 8 colours."""
+    return np.asarray(decode_rgb(data, shortest=32).resize((8, 8), Pillow.Resampling.BOX), np.uint8).ravel()
 
 
 def _look_of(image: Image) -> np.ndarray | None:

@@ -14,7 +14,8 @@ from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from labeling.models import Category, Consensus, Image, Project, Question, Task
+from labeling.models import Consensus, Image, Project, Task
+from labeling.services import create_project
 
 SHAPES = ("circle", "square", "triangle")
 
@@ -43,14 +44,17 @@ def png(picture: Any) -> bytes:
 
 
 def make_project(
-    slug: str = "shapes", categories: Sequence[str] = SHAPES[:2], *, user: Any = None, **fields: Any
+    slug: str = "shapes",
+    categories: Sequence[str] = SHAPES[:2],
+    *,
+    kind: str = "single_choice",
+    user: Any = None,
+    **fields: Any,
 ) -> Project:
     user = user or get_user_model().objects.get_or_create(username=f"owner-of-{slug}")[0]
-    project = Project.objects.create(slug=slug, name=slug, owner=user, **fields)
-    for position, key in enumerate(categories):
-        Category.objects.create(project=project, key=key, name=key.title(), position=position)
-    Question.objects.create(project=project, key="what", kind="single_choice", prompt="What is it?")
-    return project
+    named = [{"key": key, "name": key.title()} for key in categories]
+    questions = [{"key": "what", "kind": kind, "prompt": "What is it?"}]
+    return create_project(owner=user, name=slug, categories=named, questions=questions, **fields)
 
 
 def add_image(project: Project, data: bytes, name: str = "image.png") -> Image:

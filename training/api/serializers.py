@@ -122,7 +122,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     @extend_schema_field(serializers.DictField())
     def get_hashes(self, version: ModelVersion) -> dict[str, Any]:
-        hashes: dict[str, Any] = version.manifest.get("hashes", {})
+        hashes: dict[str, Any] = version.manifest.get("files", {})
         return hashes
 
 

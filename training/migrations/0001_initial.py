@@ -160,7 +160,6 @@ class Migration(migrations.Migration):
             name='ImageTrait',
             fields=[
                 ('image', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='labeling.image')),
-                ('dhash', models.BigIntegerField(help_text='64 bits of brightness differences, as a signed number.')),
                 ('look', models.BinaryField(help_text='The image as 8 x 8 RGB pixels, 192 bytes.')),
                 ('group', models.CharField(max_length=64)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='labeling.project')),

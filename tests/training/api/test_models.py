@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from rest_framework.test import APIClient
+
+from labeling.models import Project
+from tests.training.api.test_runs import client_of
+from training import services
+from training.learning.backbones import BACKBONES
+from training.models import AliasChange, ModelVersion, TrainingRun
+
+MODELS = "/api/v1/projects/shapes/models/"
+
+
+@pytest.fixture
+def owner(project: Project, run_actors: Callable[[], int]) -> APIClient:
+    """The owner of a project with two versions: the first is champion, the second is a copy that is not."""
+    services.request_run(project=project, cause="person")
+    run_actors()
+    first = ModelVersion.objects.get()
+    run = TrainingRun.objects.create(
+        project=project, snapshot=first.run.snapshot, cause="person", state="succeeded", backbone="crowdtune_small"
+    )
+    ModelVersion.objects.create(
+        project=project,
+        run=run,
+        number=2,
+        categories=first.categories,
+        metrics=first.metrics,
+        manifest=first.manifest,
+        artifact=first.artifact,
+    )
+    return client_of(project.owner)
+
+
+def test_versions_come_newest_first_with_metrics_and_hashes(owner: APIClient) -> None:
+    rows = owner.get(MODELS).json()["results"]
+
+    assert [(row["version"], row["alias"]) for row in rows] == [(2, ""), (1, "champion")]
+    assert rows[1]["metrics"]["interval"][0] <= rows[1]["metrics"]["top1"] <= rows[1]["metrics"]["interval"][1]
+    assert len(rows[1]["hashes"]["head.npz"]) == 64
+    assert owner.get(f"{MODELS}1/").json()["decision"].startswith("First model")
+
+
+def test_a_person_overrules_the_gate_and_it_is_written_down(owner: APIClient, project: Project) -> None:
+    promoted = owner.post(f"{MODELS}2/promote/", {"reason": "it knows the new camera"})
+
+    assert promoted.json()["alias"] == "champion"
+    change = AliasChange.objects.get(kind="promote")
+    assert (change.version.number, change.replaced and change.replaced.number) == (2, 1)
+    assert "it knows the new camera" in change.reason
+    assert project.audit.filter(action="model_promote", user=project.owner).exists()
+    assert owner.post(f"{MODELS}2/promote/").status_code == 409
+
+
+def test_rolling_back_walks_back_and_stops_at_the_first(owner: APIClient) -> None:
+    owner.post(f"{MODELS}2/promote/")
+
+    assert owner.post(f"{MODELS}rollback/").json()["version"] == 1
+    refused = owner.post(f"{MODELS}rollback/")
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "nothing_to_do")
+
+
+def test_an_unknown_version_is_not_found(owner: APIClient) -> None:
+    assert owner.get(f"{MODELS}9/").status_code == 404
+    assert owner.post(f"{MODELS}9/promote/").status_code == 404
+
+
+def test_the_zoo_lists_every_backbone_and_where_its_weights_should_be(owner: APIClient) -> None:
+    rows = {row["key"]: row for row in owner.get("/api/v1/backbones/").json()}
+
+    assert set(rows) == set(BACKBONES)
+    assert rows["mobilenet_v2_1.0"]["weights_file"].endswith(BACKBONES["mobilenet_v2_1.0"].weights_file)
+    assert rows["mobilenet_v2_1.0"]["top5_error"] == BACKBONES["mobilenet_v2_1.0"].top5_error

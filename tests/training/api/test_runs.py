@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth import get_user_model
+from rest_framework.test import APIClient
+
+from labeling.keys import create_key
+from labeling.models import Membership, Project
+from tests.training.drawing import labeled_project
+from training.models import TrainingRun
+
+RUNS = "/api/v1/projects/shapes/training-runs/"
+
+
+def client_of(user: object) -> APIClient:
+    return APIClient(headers={"Authorization": f"Token {create_key(user=user)[1]}"})
+
+
+@pytest.fixture
+def owner(project: Project) -> APIClient:
+    return client_of(project.owner)
+
+
+def test_a_run_is_asked_for_and_followed_to_its_version(owner: APIClient, run_actors: Callable[[], int]) -> None:
+    asked = owner.post(RUNS, {"backbone": "crowdtune_small", "recipe": "feature_extraction", "augmentation": False})
+    assert asked.status_code == 202, asked.json()
+    run_actors()
+
+    body = owner.get(f"/api/v1/training-runs/{asked.json()['id']}/").json()
+
+    assert body["state"] == "succeeded", body["failure"]
+    assert body["progress"] == 1.0
+    assert body["model_version"] == 1
+    assert set(body["history"]) >= {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert body["snapshot"]["item_count"] == 60
+    assert 0 < body["metrics"]["top1"] <= 1
+    assert [row["id"] for row in owner.get(RUNS).json()["results"]] == [body["id"]]
+
+
+def test_too_little_to_train_on_is_a_conflict_with_the_reason(db: None) -> None:
+    project = labeled_project(count=1)
+
+    refused = client_of(project.owner).post(RUNS, {})
+
+    assert refused.status_code == 409
+    assert refused.json()["error"]["code"] == "not_enough_labels"
+    assert "at least two categories" in refused.json()["error"]["message"]
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_second_run_at_once_is_a_conflict(owner: APIClient) -> None:
+    owner.post(RUNS, {})
+
+    second = owner.post(RUNS, {})
+
+    assert (second.status_code, second.json()["error"]["code"]) == (409, "run_is_live")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"backbone": "no_such_net"}, "backbone"),
+        ({"recipe": "magic"}, "recipe"),
+        ({"options": {"wings": 2}}, "wings"),
+        ({"options": {"seed": "seven"}}, "seed"),
+        ({"options": {"epochs": -1}}, "epochs"),
+        ({"augmentation": "perhaps"}, "augmentation"),
+    ],
+)
+def test_what_is_not_known_is_refused_by_name(owner: APIClient, body: dict, field: str) -> None:
+    refused = owner.post(RUNS, body)
+
+    assert refused.status_code == 400
+    assert field in refused.json()["error"]["fields"]
+
+
+def test_a_queued_run_is_cancelled_and_only_once(owner: APIClient, run_actors: Callable[[], int]) -> None:
+    run_id = owner.post(RUNS, {}).json()["id"]
+
+    assert owner.post(f"/api/v1/training-runs/{run_id}/cancel/").json()["state"] == "cancelled"
+    run_actors()
+    assert owner.get(f"/api/v1/training-runs/{run_id}/").json()["state"] == "cancelled"
+    assert owner.post(f"/api/v1/training-runs/{run_id}/cancel/").status_code == 409
+
+
+def test_the_policy_stands_in_the_projects_own_body(owner: APIClient) -> None:
+    before = owner.get("/api/v1/projects/shapes/").json()
+    changed = owner.patch("/api/v1/projects/shapes/", {"recipe": "fine_tuning", "automatic_training": False})
+    unknown = owner.patch("/api/v1/projects/shapes/", {"backbone": "no_such_net"})
+
+    assert (before["backbone"], before["recipe"], before["automatic_training"]) == ("auto", "feature_extraction", True)
+    assert changed.status_code == 200, changed.json()
+    assert owner.get("/api/v1/projects/shapes/").json()["recipe"] == "fine_tuning"
+    assert unknown.status_code == 400
+    assert owner.get("/api/v1/projects/shapes/").json()["backbone"] == "auto"
+
+
+def test_why_no_run_starts_can_be_asked(owner: APIClient) -> None:
+    body = owner.get(f"{RUNS}next/").json()
+
+    assert body["new_labels"] == 60
+    assert isinstance(body["reason"], str)
+
+
+def test_only_managers_train_and_only_members_look(project: Project) -> None:
+    reviewer, worker = get_user_model().objects.create_user("r"), get_user_model().objects.create_user("w")
+    Membership.objects.create(project=project, user=reviewer, role="reviewer")
+    Membership.objects.create(project=project, user=worker, role="worker")
+    run = client_of(project.owner).post(RUNS, {}).json()["id"]
+    stranger = get_user_model().objects.create_user("s")
+
+    for person, look, act in ((reviewer, 200, 403), (worker, 403, 403), (stranger, 404, 404)):
+        client = client_of(person)
+        assert client.get(RUNS).status_code == look
+        assert client.get(f"/api/v1/training-runs/{run}/").status_code == look
+        assert client.post(RUNS, {}).status_code == act
+        assert client.post(f"/api/v1/training-runs/{run}/cancel/").status_code == act
+        assert client.get("/api/v1/projects/shapes/models/").status_code == look
+        assert client.post("/api/v1/projects/shapes/models/rollback/").status_code == act
+    assert APIClient().get(RUNS).status_code == 401
