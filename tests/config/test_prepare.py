@@ -72,14 +72,14 @@ def test_static_files_are_collected_once_until_one_changes(settings, tmp_path):
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATIC_ROOT = tmp_path / "collected"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "config.static.StaticFiles"}}
-    get_finder.cache_clear()  # type: ignore[attr-defined]
+    get_finder.cache_clear()
     assert prepare.collect_static() is True
     assert prepare.collect_static() is False
     (source / "a.css").write_text("a { color: blue; background: white }")
     assert prepare.collect_static() is True
     hashed = [path.name for path in (tmp_path / "collected").glob("a.*.css")]
     assert len(hashed) == 2
-    get_finder.cache_clear()  # type: ignore[attr-defined]
+    get_finder.cache_clear()
 
 
 def test_a_missing_bucket_is_made_and_a_present_one_is_left(settings, monkeypatch):
