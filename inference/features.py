@@ -19,12 +19,12 @@ def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
     engine = runtime.engine()
     trunk = engine.trunk(engine.classifier(version).trunk_key)
     fresh = inputs.unknown
+    new = [picture for picture in inputs.pictures if not isinstance(picture, Image)]
     if len(fresh) == len(inputs.pictures):
-        return engine.embed(trunk, [p for p in inputs.pictures if isinstance(p, bytes)])
+        return engine.embed(trunk, new)
     features = np.empty((len(inputs.pictures), trunk.dim), np.float32)
     if fresh:
-        bytes_ = [p for p in inputs.pictures if isinstance(p, bytes)]
-        features[fresh] = engine.embed(trunk, bytes_, fresh)
+        features[fresh] = engine.embed(trunk, new, fresh)
     known = [index for index, picture in enumerate(inputs.pictures) if isinstance(picture, Image)]
     features[known] = stored_features(trunk.key, [p for p in inputs.pictures if isinstance(p, Image)])
     return features

@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inference.errors import BadPicture
 from labeling.imaging import MAX_BYTES
 from labeling.importing.remote import fetch
@@ -25,15 +28,15 @@ _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64
 
 @dataclass(frozen=True)
 class Inputs:
-    """``pictures[i]`` is bytes, or a stored Image row."""
+    """``pictures[i]`` is bytes, pixels uint8 ``[size, size, 3]``, or a stored Image row."""
 
-    pictures: tuple[bytes | Image, ...]
+    pictures: tuple[bytes | NDArray[np.uint8] | Image, ...]
     top_k: int
 
     @property
     def unknown(self) -> list[int]:
         """Positions of the pictures that came with the request."""
-        return [index for index, picture in enumerate(self.pictures) if isinstance(picture, bytes)]
+        return [index for index, picture in enumerate(self.pictures) if not isinstance(picture, Image)]
 
 
 def from_files(files: Sequence[Any], top_k: Any) -> Inputs:

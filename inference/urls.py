@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from inference.api import answering, serving
+from inference.api import answering, serving, v2
 from inference.page_urls import pages
 
 PROJECT = "projects/<slug:slug>/"
@@ -20,4 +20,18 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT + "models/downloads/", serving.DownloadView.as_view(), name="api-downloads"),
 ]
 urlpatterns = pages
-v2_urlpatterns: list[URLPattern | URLResolver] = []
+MODEL = "/models/<slug:slug>"
+v2_urlpatterns: list[URLPattern | URLResolver] = [
+    path("", v2.ServerView.as_view(), name="v2"),
+    path("/health/live", v2.LiveView.as_view(), name="v2-live"),
+    path("/health/ready", v2.ReadyView.as_view(), name="v2-ready"),
+    *(
+        path(model + end, view.as_view(), name=f"v2-{name}{suffix}")
+        for model, suffix in ((MODEL, ""), (MODEL + "/versions/<str:version>", "-version"))
+        for end, view, name in (
+            ("", v2.ModelView, "model"),
+            ("/ready", v2.ModelReadyView, "model-ready"),
+            ("/infer", v2.InferView, "infer"),
+        )
+    ),
+]

@@ -55,4 +55,6 @@ def explain(*, project: Project, data: bytes, category: str | None = None) -> tu
 
 def _content_key(inputs: Inputs) -> str:
     first = inputs.pictures[0]
-    return str(first.pk) if isinstance(first, Image) else str(zlib.crc32(first))
+    if isinstance(first, Image):
+        return str(first.pk)
+    return str(zlib.crc32(first if isinstance(first, bytes) else first.tobytes()))

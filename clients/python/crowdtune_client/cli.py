@@ -1,0 +1,102 @@
+"""``crowdtune predict photo.jpg``: one line a picture, or JSON.
+
+Where to ask comes from options or from CROWDTUNE_URL, CROWDTUNE_TOKEN and CROWDTUNE_PROJECT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from crowdtune_client.answers import Prediction
+from crowdtune_client.client import Client
+from crowdtune_client.errors import CrowdtuneError
+from crowdtune_client.pictures import Picture, RemoteImage
+
+BATCH = 16
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    for wanted in ("token", "project"):
+        if not getattr(options, wanted):
+            print(f"Say --{wanted} or set CROWDTUNE_{wanted.upper()}.", file=sys.stderr)
+            return 2
+    try:
+        with Client(options.url, options.token, retries=options.retries) as client:
+            return _predict(client, options) if options.command == "predict" else _explain(client, options)
+    except (CrowdtuneError, OSError) as error:
+        print(f"crowdtune: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crowdtune", description="Ask a Crowdtune project's classifier.")
+    parser.add_argument("--url", default=os.environ.get("CROWDTUNE_URL", "http://127.0.0.1:8000"))
+    parser.add_argument("--token", default=os.environ.get("CROWDTUNE_TOKEN", ""))
+    parser.add_argument("--project", default=os.environ.get("CROWDTUNE_PROJECT", ""))
+    parser.add_argument("--retries", type=int, default=5)
+    commands = parser.add_subparsers(dest="command", required=True)
+    predict = commands.add_parser("predict", help="what pictures show")
+    predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL")
+    predict.add_argument("--top-k", type=int, default=3)
+    predict.add_argument("--json", action="store_true", help="one JSON object a line")
+    explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file")
+    explain.add_argument("picture")
+    explain.add_argument("-o", "--output", default="heat.png")
+    explain.add_argument("--category")
+    return parser
+
+
+def _expanded(names: Sequence[str]) -> list[str]:
+    """Folders become the pictures in them, in the order of their names."""
+    found: list[str] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found += [str(file) for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES]
+        else:
+            found.append(name)
+    return found
+
+
+def _picture(name: str) -> Picture:
+    return RemoteImage(name) if name.startswith(("http://", "https://")) else Path(name)
+
+
+def _predict(client: Client, options: argparse.Namespace) -> int:
+    names = _expanded(options.pictures)
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
+        answer = client.predict(options.project, [_picture(name) for name in part], top_k=options.top_k)
+        for name, prediction in zip(part, answer.predictions, strict=False):
+            print(_line(name, prediction, answer.model_version, as_json=options.json))
+    return 0
+
+
+def _line(name: str, prediction: Prediction, version: int, *, as_json: bool) -> str:
+    if as_json:
+        scores = {score.category: score.probability for score in prediction.scores}
+        return json.dumps(
+            {"image": name, "model_version": version, "scores": scores, "uncertainty": prediction.uncertainty},
+            ensure_ascii=False,
+        )
+    scores_text = "  ".join(f"{score.category} {score.probability:.1%}" for score in prediction.scores)
+    return f"{name}  {scores_text}"
+
+
+def _explain(client: Client, options: argparse.Namespace) -> int:
+    png, category = client.explain(options.project, options.picture, category=options.category)
+    Path(options.output).write_bytes(png)
+    print(f"{options.output}  {category}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

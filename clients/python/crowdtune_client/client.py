@@ -1,0 +1,150 @@
+"""The two clients: ``Client`` in step, ``AsyncClient`` awaited; the same methods, the same retries."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from crowdtune_client.answers import Answer
+from crowdtune_client.errors import Refused, Unreachable
+from crowdtune_client.pictures import Picture, as_list, name, payload, read
+
+RETRIED = frozenset({429, 502, 503, 504})
+
+
+class _Base:
+    """What both share: addresses, and when to try again."""
+
+    def __init__(self, retries: int, backoff: float, longest: float) -> None:
+        self.retries = retries
+        self.backoff = backoff
+        self.longest = longest
+
+    def _pause(self, attempt: int, response: httpx.Response | None) -> float | None:
+        """Seconds to wait before the next try; None when there is none: full jitter over a doubling bound."""
+        if attempt >= self.retries:
+            return None
+        after = response.headers.get("Retry-After", "") if response is not None else ""
+        if after.isdigit():
+            if int(after) > self.longest:
+                return None
+            return int(after) + random.uniform(0, self.backoff)
+        return random.uniform(0, min(self.backoff * 2**attempt, self.longest))
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
+    try:
+        error: Mapping[str, Any] = response.json()["error"]
+        raise Refused(response.status_code, error["code"], error["message"], error.get("fields"))
+    except (ValueError, KeyError, TypeError):
+        raise Refused(response.status_code, "error", response.text[:200]) from None
+
+
+def _options(token: str, timeout: float) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": timeout}
+
+
+class Client(_Base):
+    """In step. Safe to share between threads."""
+
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 5, backoff: float = 0.25,
+        longest: float = 30.0, transport: httpx.BaseTransport | None = None,
+    ) -> None:  # fmt: skip
+        """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry."""
+        super().__init__(retries, backoff, longest)
+        self._http = httpx.Client(base_url=url, transport=transport, **_options(token, timeout))
+
+    def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
+        """Ask about one picture or several; they are answered in order, by one version."""
+        body = payload(as_list(pictures), top_k)
+        return Answer.from_json(self._post(f"/api/v1/projects/{project}/predict/", body).json())
+
+    def explain(self, project: str, picture: Picture, *, category: str | None = None) -> tuple[bytes, str]:
+        """The heat map as PNG bytes, and the category that it is of."""
+        data = {"category": category} if category else {}
+        body = {"files": [("image", (name(picture), read(picture)))], "data": data}
+        response = self._post(f"/api/v1/projects/{project}/explain/", body)
+        return response.content, response.headers["X-Category"]
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        for attempt in range(self.retries + 1):
+            response, error = None, None
+            try:
+                response = self._http.post(path, **body)
+                if response.status_code not in RETRIED:
+                    return _checked(response)
+            except httpx.TransportError as problem:
+                error = problem
+            pause = self._pause(attempt, response)
+            if pause is None:
+                break
+            time.sleep(pause)
+        if response is not None:
+            return _checked(response)
+        raise Unreachable(f"No answer after {self.retries + 1} tries: {error}") from error
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+class AsyncClient(_Base):
+    """Awaited; see ``Client``."""
+
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 5, backoff: float = 0.25,
+        longest: float = 30.0, transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(retries, backoff, longest)
+        self._http = httpx.AsyncClient(base_url=url, transport=transport, **_options(token, timeout))
+
+    async def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
+        """Ask about one picture or several; they are answered in order, by one version."""
+        body = payload(as_list(pictures), top_k)
+        return Answer.from_json((await self._post(f"/api/v1/projects/{project}/predict/", body)).json())
+
+    async def explain(self, project: str, picture: Picture, *, category: str | None = None) -> tuple[bytes, str]:
+        """The heat map as PNG bytes, and the category that it is of."""
+        data = {"category": category} if category else {}
+        body = {"files": [("image", (name(picture), read(picture)))], "data": data}
+        response = await self._post(f"/api/v1/projects/{project}/explain/", body)
+        return response.content, response.headers["X-Category"]
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        for attempt in range(self.retries + 1):
+            response, error = None, None
+            try:
+                response = await self._http.post(path, **body)
+                if response.status_code not in RETRIED:
+                    return _checked(response)
+            except httpx.TransportError as problem:
+                error = problem
+            pause = self._pause(attempt, response)
+            if pause is None:
+                break
+            await asyncio.sleep(pause)
+        if response is not None:
+            return _checked(response)
+        raise Unreachable(f"No answer after {self.retries + 1} tries: {error}") from error
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()

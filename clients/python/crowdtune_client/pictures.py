@@ -1,0 +1,60 @@
+"""What can be asked about: a path, bytes, an image that the project has stored, or one on the web."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of the project; answered from its features, so quickest."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class RemoteImage:
+    """An image at a public address, fetched by the server."""
+
+    url: str
+
+
+Picture = str | Path | bytes | StoredImage | RemoteImage
+
+
+def as_list(pictures: Picture | Sequence[Picture]) -> Sequence[Picture]:
+    if isinstance(pictures, (str, Path, bytes, StoredImage, RemoteImage)):
+        return [pictures]
+    return list(pictures)
+
+
+def payload(pictures: Sequence[Picture], top_k: int) -> dict[str, Any]:
+    """Keyword arguments of httpx: multipart where every picture is a file, JSON where one of them is not."""
+    if all(isinstance(picture, (str, Path, bytes)) for picture in pictures):
+        files = [("image", (name(picture), read(picture))) for picture in pictures]
+        return {"files": files, "data": {"top_k": str(top_k)}}
+    return {"json": {"images": [_item(picture) for picture in pictures], "top_k": top_k}}
+
+
+def name(picture: Picture) -> str:
+    return Path(picture).name if isinstance(picture, (str, Path)) else "image"
+
+
+def read(picture: Picture) -> bytes:
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, (str, Path)):
+        return Path(picture).read_bytes()
+    raise TypeError("Expected a path or bytes.")
+
+
+def _item(picture: Picture) -> Any:
+    if isinstance(picture, StoredImage):
+        return {"id": picture.id}
+    if isinstance(picture, RemoteImage):
+        return {"url": picture.url}
+    return "data:application/octet-stream;base64," + base64.b64encode(read(picture)).decode()

@@ -1,0 +1,167 @@
+"""The Open Inference Protocol (KServe v2): clients that exist already ask our projects as their models.
+
+Refusals have the protocol's own shape, ``{"error": "…"}``.
+Source: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from PIL import Image as Picture
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from inference import limits, runtime, services, tensors
+from inference.api.answering import predictable
+from inference.errors import NoChampion
+from inference.inputs import Inputs
+from inference.routing import VersionRef, routes, version_ref
+from labeling.errors import CrowdtuneError
+from labeling.imaging import MAX_BYTES, to_input
+
+EXTENSIONS = ["binary_tensor_data"]
+HEADER = "Inference-Header-Content-Length"
+
+
+class RawParser(BaseParser):
+    """Leaves the body to the view, but not more of it than is taken."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        body: bytes = stream.read(MAX_BYTES + 1)
+        if len(body) > MAX_BYTES:
+            raise CrowdtuneError("too_large", f"At most {MAX_BYTES // 2**20} MB a request are taken.", 413)
+        return body
+
+
+class V2View(APIView):
+    """Every refusal of the protocol has one shape."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, tensors.BadTensor):
+            exc = CrowdtuneError("bad_tensor", str(exc))
+        response = super().handle_exception(exc)
+        if isinstance(response.data, dict) and isinstance(response.data.get("error"), dict):
+            response.data = {"error": response.data["error"]["message"]}
+        return response
+
+
+@extend_schema(exclude=True)
+class LiveView(V2View):
+    permission_classes = [AllowAny]
+    authentication_classes: list[Any] = []
+
+    def get(self, request: Request) -> Response:
+        return Response({"live": True})
+
+
+@extend_schema(exclude=True)
+class ReadyView(LiveView):
+    def get(self, request: Request) -> Response:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return Response({"ready": True})
+
+
+@extend_schema(exclude=True)
+class ServerView(LiveView):
+    def get(self, request: Request) -> Response:
+        return Response({"name": "crowdtune", "version": "1", "extensions": EXTENSIONS})
+
+
+def _version(project_id: int, number: str | None) -> VersionRef:
+    if number is None:
+        return routes.get(project_id).choose("")
+    if not number.isdecimal() or len(number) > 9:
+        raise NoChampion(f"There is no version {number!r}.", status=404, code="no_such_version")
+    return version_ref(project_id, int(number))
+
+
+@extend_schema(exclude=True)
+class ModelView(V2View):
+    def get(self, request: Request, slug: str, version: str | None = None) -> Response:
+        project = predictable(request, slug)
+        ref = _version(project.pk, version)
+        return Response(
+            {
+                "name": project.slug,
+                "versions": [str(ref.number)],
+                "platform": "openvino",
+                "inputs": [{"name": "images", "datatype": "BYTES", "shape": [-1]}],
+                "outputs": [
+                    {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(ref.categories)]},
+                    {"name": "labels", "datatype": "BYTES", "shape": [-1]},
+                ],
+            }
+        )
+
+
+@extend_schema(exclude=True)
+class ModelReadyView(V2View):
+    def get(self, request: Request, slug: str, version: str | None = None) -> Response:
+        project = predictable(request, slug)
+        ref = _version(project.pk, version)
+        engine = runtime.engine()
+        engine.trunk(engine.classifier(ref).trunk_key)
+        return Response({"name": project.slug, "ready": True})
+
+
+@extend_schema(exclude=True)
+class InferView(V2View):
+    parser_classes = [RawParser]
+
+    def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
+        project = predictable(request, slug)
+        asked = tensors.read(_body(request), _header_length(request))
+        limits.spend(request.auth, len(asked.pictures))
+        ref = _version(project.pk, version)
+        size = runtime.engine().trunk(runtime.engine().classifier(ref).trunk_key).size
+        pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
+        answer = services.predict(project=project, inputs=Inputs(pictures, 1), version=ref)
+        labels = [answer.categories[index] for index in answer.probabilities.argmax(axis=1)]
+        body, header = tensors.write(
+            asked, model=project.slug, version=str(ref.number), probabilities=answer.probabilities, labels=labels
+        )
+        kind = "application/json" if header is None else "application/octet-stream"
+        more = {} if header is None else {HEADER: str(header)}
+        return HttpResponse(body, content_type=kind, headers={"X-Model-Version": str(ref.number), **more})
+
+
+def _body(request: Request) -> bytes:
+    body: Any = request.data
+    if not isinstance(body, bytes):
+        raise tensors.BadTensor("The request has no body.")
+    encoding = request.headers.get("Content-Encoding", "")
+    if encoding not in {"gzip", "deflate"}:
+        return body
+    try:
+        unpacked = zlib.decompressobj(31 if encoding == "gzip" else 15).decompress(body, MAX_BYTES + 1)
+    except zlib.error as error:
+        raise tensors.BadTensor(f"The {encoding} body is damaged.") from error
+    if len(unpacked) > MAX_BYTES:
+        raise CrowdtuneError("too_large", f"At most {MAX_BYTES // 2**20} MB a request are taken.", 413)
+    return unpacked
+
+
+def _header_length(request: Request) -> int | None:
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 12:
+        raise tensors.BadTensor(f"{HEADER} must be a whole number.")
+    return int(text)
+
+
+def _square(pixels: np.ndarray[Any, np.dtype[np.uint8]], size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Pixels of another size are resized as any picture is."""
+    return pixels if pixels.shape == (size, size, 3) else to_input(Picture.fromarray(pixels), size)

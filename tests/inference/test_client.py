@@ -1,0 +1,117 @@
+"""The Python client and its command, against the live server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from crowdtune_client import AsyncClient, Client, Refused, RemoteImage, StoredImage, Unreachable, cli
+
+from inference import runtime
+from labeling.keys import create_key
+from labeling.services import add_images
+from tests.inference.serving import picture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def token(owner) -> str:
+    return create_key(user=owner, scopes=("predict",))[1]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(picture(4))
+    return path
+
+
+def test_paths_bytes_and_stored_images_are_answered_in_order(live_server, champion, token, photo, project) -> None:
+    (image,) = add_images(project=project, images={"a.png": picture(4)})
+    with Client(live_server.url, token) as client:
+        files = client.predict("colours", [photo, picture(4)], top_k=2)
+        mixed = client.predict("colours", [StoredImage(image.pk), picture(4)])
+        png, category = client.explain("colours", photo)
+    assert files.model_version == 1
+    assert files.predictions[0] == files.predictions[1]
+    assert len(files.predictions[0].scores) == 2
+    assert mixed.predictions[0].category == mixed.predictions[1].category == files.predictions[0].category
+    assert png.startswith(b"\x89PNG")
+    assert category == files.predictions[0].category
+
+
+def test_the_awaited_client_answers_the_same(live_server, champion, token) -> None:
+    async def ask() -> tuple[str, str]:
+        async with AsyncClient(live_server.url, token) as client:
+            answers = await asyncio.gather(*(client.predict("colours", picture(4)) for _ in range(4)))
+        return answers[0].predictions[0].category, answers[3].predictions[0].category
+
+    with Client(live_server.url, token) as client:
+        expected = client.predict("colours", picture(4)).predictions[0].category
+    assert asyncio.run(ask()) == (expected, expected)
+
+
+def test_a_refusal_carries_the_servers_own_words(live_server, champion, token) -> None:
+    with Client(live_server.url, token) as client:
+        with pytest.raises(Refused, match="Expected one of JPEG") as caught:
+            client.predict("colours", b"no image at all")
+        assert (caught.value.status, caught.value.code) == (400, "not_an_image")
+        with pytest.raises(Refused, match="public"):
+            client.predict("colours", RemoteImage("http://127.0.0.1/"))
+
+
+def test_a_full_queue_is_waited_for(live_server, champion, token) -> None:
+    gate = runtime.engine().gate
+    with (
+        gate.admit(gate.limit),
+        Client(live_server.url, token, retries=0) as client,
+        pytest.raises(Refused, match="waiting"),
+    ):
+        client.predict("colours", picture(1))
+    with Client(live_server.url, token) as client:
+        assert client.predict("colours", picture(1)).model_version == 1
+
+
+def test_connections_that_break_are_tried_again_and_then_given_up() -> None:
+    calls = []
+
+    def flaky(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        if len(calls) < 3:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, json={"model_version": 1, "milliseconds": 1.0, "predictions": []})
+
+    with Client("http://x", "t", backoff=0.001, transport=httpx.MockTransport(flaky)) as client:
+        assert client.predict("p", b"x").model_version == 1
+    assert len(calls) == 3
+    calls.clear()
+    with (
+        Client("http://x", "t", retries=1, backoff=0.001, transport=httpx.MockTransport(flaky)) as client,
+        pytest.raises(Unreachable, match="2 tries"),
+    ):
+        client.predict("p", b"x")
+
+
+def test_the_command_prints_a_line_or_json_for_each_picture_of_a_folder(
+    live_server, champion, token, photo, capsys
+) -> None:
+    (photo.parent / "second.png").write_bytes(picture(5))
+    where = ["--url", live_server.url, "--token", token, "--project", "colours"]
+    assert cli.main([*where, "predict", str(photo.parent)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [str(photo), str(photo.parent / "second.png")]
+    assert cli.main([*where, "predict", "--json", str(photo)]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["model_version"] == 1
+    assert sum(row["scores"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_command_says_what_is_missing_and_what_was_refused(live_server, champion, token, photo, capsys) -> None:
+    assert cli.main(["--token", "", "--project", "x", "predict", str(photo)]) == 2
+    assert "CROWDTUNE_TOKEN" in capsys.readouterr().err
+    assert cli.main(["--url", live_server.url, "--token", token, "--project", "none", "predict", str(photo)]) == 1
+    assert "404" in capsys.readouterr().err
