@@ -85,7 +85,7 @@ class QuestionForm(forms.Form):
             options["cant_tell"] = True
         for name in OPTIONS_OF.get(data["kind"], ()):
             value = _option(name, data[name])
-            if value not in (None, "", [], False):
+            if value is not None and value is not False and value not in ("", []):
                 options[name] = value
         for name in ("section", "examples"):
             if data[name].strip():

@@ -1,0 +1,314 @@
+"""What an owner does on the pages: begin, bring in, filter, decide, change, delete."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from labeling import services
+from labeling.models import (
+    ApiKey,
+    Appeal,
+    AuditEntry,
+    Consensus,
+    Image,
+    Job,
+    Membership,
+    Project,
+    Rule,
+    Task,
+    Webhook,
+)
+from labeling.starters import STARTERS
+from tests.labeling.conftest import person, picture
+from tests.labeling.views.owner.conftest import judged
+
+
+def text(response: object) -> str:
+    return response.content.decode()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("starter", STARTERS)
+def test_every_starting_point_makes_a_project_with_questions(starter: str, owning: Client) -> None:
+    form = {"name": "Cats", "starter": starter, "categories": "cat, dog", "judgments_min": 3, "judgments_max": 7}
+    response = owning.post("/projects/new/", {**form, "access": "invited"})
+    assert response.status_code == 302
+    project = Project.objects.get(slug="cats")
+    assert project.questions.exists()
+    assert project.workflow == STARTERS[starter].workflow
+
+
+def test_a_new_project_with_files_starts_importing_them(owning: Client, run_actors: Callable[[], int]) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("folder/c.png", picture(3))
+    files = [
+        SimpleUploadedFile("a.png", picture(1)),
+        SimpleUploadedFile("b.png", picture(2)),
+        SimpleUploadedFile("more.zip", buffer.getvalue()),
+    ]
+    form = {"name": "Cats", "starter": "yes_no", "judgments_min": 1, "judgments_max": 3, "access": "open"}
+    owning.post("/projects/new/", {**form, "uploads": files})
+    run_actors()
+    assert Image.objects.filter(project__slug="cats").count() == 3
+    assert Job.objects.filter(project__slug="cats", state="succeeded").count() == 2
+
+
+def test_too_few_categories_are_said_at_their_field(owning: Client) -> None:
+    form = {"name": "Cats", "starter": "single_choice", "categories": "cat", "judgments_min": 3, "judgments_max": 7}
+    page = text(owning.post("/projects/new/", {**form, "access": "open"}))
+    assert "Name at least two categories." in page
+    assert not Project.objects.exists()
+
+
+def test_the_list_shows_what_one_runs_and_nothing_else(
+    project: Project, owning: Client, signed_in: Callable[[User | None], Client]
+) -> None:
+    assert project.name in text(owning.get("/projects/"))
+    reviewer = person("reviewer1")
+    services.add_member(project=project, username="reviewer1", role="reviewer")
+    assert project.name in text(signed_in(reviewer).get("/projects/"))
+    assert "Your first project" in text(signed_in(person("stranger")).get("/projects/"))
+
+
+def test_the_overview_says_what_to_do_next(make_project: Callable[..., Project], owning: Client) -> None:
+    empty = make_project(images=0)
+    assert "Add the first images" in text(owning.get(f"/projects/{empty.slug}/"))
+    disputed = make_project(name="Disputed", images=1, judgments_max=2, confidence=0.99)
+    judged(disputed, 2, ("cat", "dog"))
+    assert "1 disputed task waits for a decision" in text(owning.get(f"/projects/{disputed.slug}/"))
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", {"0000.png", "0001.png", "0002.png"}),
+        ("?q=0001", {"0001.png"}),
+        ("?state=gold", {"0002.png"}),
+        ("?state=retired&answer=cat", {"0000.png", "0001.png"}),
+        ("?answer=dog", {"0002.png"}),
+        ("?state=new", set()),
+        ("?state=nonsense&before=nonsense", {"0000.png", "0001.png", "0002.png"}),
+    ],
+)
+def test_images_are_found_by_name_state_and_label(
+    query: str, names: set[str], make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(judgments_min=2, judgments_max=2, confidence=0.6, gold_rate=0)
+    gold = Task.objects.get(image__name="0002.png")
+    services.set_gold(task=gold, answers={"category": "dog"}, user=project.owner)
+    judged(project, 2)
+    page = text(owning.get(f"/projects/{project.slug}/images/{query}"))
+    assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names
+
+
+def test_long_lists_are_walked_forwards_and_back(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=70)
+    first = owning.get(f"/projects/{project.slug}/images/").context["page"]
+    second = owning.get(f"/projects/{project.slug}/images/{first.next}").context["page"]
+    again = owning.get(f"/projects/{project.slug}/images/{second.previous}").context["page"]
+    assert (len(first.rows), len(second.rows), second.next, again.previous) == (60, 10, "", "")
+    assert [row.pk for row in again.rows] == [row.pk for row in first.rows]
+
+
+def test_the_page_of_an_image_tells_who_said_what(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=1, judgments_max=2)
+    judged(project, 2, ("cat", "dog"), seconds=4.2)
+    page = text(owning.get(f"/projects/{project.slug}/images/{Image.objects.get().pk}/"))
+    assert page.count("4.2 s") == 2
+    assert "worker0" in page
+    assert "worker1" in page
+    assert "survey 1" in page
+
+
+def test_addresses_that_are_none_are_refused_with_a_sentence(project: Project, owning: Client) -> None:
+    response = owning.post(f"/projects/{project.slug}/images/add/", {"urls": "ftp://x/y.png"}, follow=True)
+    assert "paste addresses that start with http" in text(response)
+    assert not Job.objects.exists()
+
+
+def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=1, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    page = owning.get(f"/projects/{project.slug}/review/")
+    task = page.context["task"]
+    options = [option["text"] for option in page.context["choices"][0][1]]
+    assert set(options) == {"cat", "dog"}
+    owning.post(f"/projects/{project.slug}/review/{task.pk}/", {"answer-category": '"dog"'})
+    consensus = Consensus.objects.get(task=task)
+    assert (consensus.answer, consensus.decided_by) == ("dog", project.owner)
+    assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
+
+
+def test_labels_stand_beside_the_majority_with_a_warning_where_they_differ(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, judgments_max=3)
+    judged(project, 3, ("cat", "cat", "dog"))
+    Consensus.objects.update(answer="dog")
+    page = text(owning.get(f"/projects/{project.slug}/labels/"))
+    assert "1 label on this page differs from the plain majority" in page
+
+
+def test_a_worker_is_added_paused_and_taken_out(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/workers/"
+    page = text(owning.post(f"{address}add/", {"username": "crowd7", "role": "worker"}))
+    assert "This key is shown once" in page
+    member = Membership.objects.get(user__username="crowd7")
+    owning.post(f"{address}{member.pk}/change/", {"action": "pause", "because": "Too quick"})
+    member.refresh_from_db()
+    assert (member.is_paused, member.paused_because) == (True, "Too quick")
+    owning.post(f"{address}{member.pk}/change/", {"role": "reviewer"})
+    member.refresh_from_db()
+    assert member.role == "reviewer"
+    owning.post(f"{address}{member.pk}/change/", {"action": "remove"})
+    assert not Membership.objects.filter(user__username="crowd7").exists()
+
+
+def test_an_appeal_is_answered(project: Project, worker: User, owning: Client) -> None:
+    member = Membership.objects.get(user=worker)
+    services.pause_worker(member=member, because="Too quick")
+    member.refresh_from_db()
+    appeal = services.appeal_pause(member=member, text="I was not")
+    assert "I was not" in text(owning.get(f"/projects/{project.slug}/workers/"))
+    owning.post(
+        f"/projects/{project.slug}/workers/appeals/{appeal.pk}/", {"action": "accept", "answer": "You are right"}
+    )
+    appeal.refresh_from_db()
+    member.refresh_from_db()
+    assert (appeal.state, appeal.answer, member.is_paused) == (Appeal.State.ACCEPTED, "You are right", False)
+
+
+def settings_of(project: Project, client: Client) -> dict[str, object]:
+    form = client.get(f"/projects/{project.slug}/settings/").context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in values.items() if value not in (None, False)}
+
+
+def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: Client) -> None:
+    values = {**settings_of(project, owning), "judgments_max": 5, "is_paused": "on"}
+    assert owning.post(f"/projects/{project.slug}/settings/", values).status_code == 302
+    project.refresh_from_db()
+    assert (project.judgments_max, project.is_paused) == (5, True)
+    entry = AuditEntry.objects.filter(action="settings").get()
+    assert entry.changes["judgments_max"] == [3, 5]
+    assert "judgments_max" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
+
+
+def test_saving_settings_as_they_are_changes_nothing(project: Project, owning: Client) -> None:
+    owning.post(f"/projects/{project.slug}/settings/", settings_of(project, owning))
+    assert not AuditEntry.objects.filter(action="settings").exists()
+
+
+def test_a_setting_that_cannot_be_is_said_at_its_field(project: Project, owning: Client) -> None:
+    response = owning.post(f"/projects/{project.slug}/settings/", {**settings_of(project, owning), "confidence": 2})
+    assert response.status_code == 400
+    assert response.context["form"].errors["confidence"]
+
+
+def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
+    lines = "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog | | animal"
+    owning.post(f"/projects/{project.slug}/settings/categories/", {"text": lines})
+    cat = project.categories.get(key="cat")
+    assert (cat.name, cat.wordnet_id, cat.description) == ("Cat", "n02121808", "A small one | with a tail")
+    assert cat.parent is not None
+    assert cat.parent.key == "animal"
+    page = owning.get(f"/projects/{project.slug}/settings/categories/")
+    again = page.context["form"]["text"].value()
+    assert again == "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog |  | animal"
+
+
+def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/rules/"
+    rule = {"measure": "gold_accuracy", "window": 10, "comparison": "below", "threshold": 0.6, "action": "pause"}
+    owning.post(address, rule)
+    row = Rule.objects.get()
+    assert (row.project, row.threshold, row.is_active) == (project, 0.6, True)
+    owning.post(f"{address}{row.pk}/", {"action": "toggle"})
+    row.refresh_from_db()
+    assert not row.is_active
+    owning.post(f"{address}{row.pk}/", {"action": "remove"})
+    assert not Rule.objects.exists()
+    assert [e.action for e in AuditEntry.objects.filter(action__startswith="rule").order_by("id")] == [
+        "rule_added",
+        "rule_changed",
+        "rule_removed",
+    ]
+
+
+def test_a_rule_that_cannot_be_is_refused_at_its_field(project: Project, owning: Client) -> None:
+    rule = {"measure": "agreement", "window": 10, "comparison": "below", "threshold": 60, "action": "pause"}
+    response = owning.post(f"/projects/{project.slug}/settings/rules/", rule)
+    assert response.status_code == 400
+    assert "threshold" in response.context["form"].errors
+
+
+def test_a_webhook_is_added_and_an_address_that_is_none_is_not(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/webhooks/"
+    owning.post(address, {"url": "javascript:alert(1)"})
+    assert not Webhook.objects.exists()
+    owning.post(address, {"url": "https://example.org/hook", "events": ["task.retired"]})
+    assert Webhook.objects.get().events == ["task.retired"]
+
+
+def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/keys/"
+    response = owning.post(address, {"name": "shop", "scopes": ["predict"]})
+    key = ApiKey.objects.get(name="shop")
+    assert response.context["text"].startswith(key.prefix)
+    assert response["Cache-Control"] == "no-store"
+    assert key.project == project
+    assert response.context["text"] not in text(owning.get(address))
+    owning.post(f"{address}{key.pk}/")
+    assert not ApiKey.objects.exists()
+
+
+def test_a_project_is_deleted_only_by_its_typed_address_and_only_by_its_owner(
+    project: Project, owning: Client, signed_in: Callable[[User | None], Client]
+) -> None:
+    address = f"/projects/{project.slug}/settings/danger/"
+    manager = person("manager1")
+    services.add_member(project=project, username="manager1", role="manager")
+    signed_in(manager).post(address, {"name": project.slug})
+    owning.post(address, {"name": "something else"})
+    assert Project.objects.filter(pk=project.pk).exists()
+    owning.post(address, {"name": project.slug})
+    assert not Project.objects.filter(pk=project.pk).exists()
+
+
+def test_gold_is_set_and_taken_back_on_the_page_of_an_image(project: Project, owning: Client) -> None:
+    task = Task.objects.filter(project=project).first()
+    assert task is not None
+    address = f"/projects/{project.slug}/tasks/{task.pk}/gold/"
+    owning.post(address, {"question": "category", "answer": json.dumps("cat")})
+    task.refresh_from_db()
+    assert (task.is_gold, task.gold.answers) == (True, {"category": "cat"})
+    owning.post(address, {"question": "category", "answer": ""})
+    task.refresh_from_db()
+    assert not task.is_gold
+
+
+def test_a_job_says_what_was_refused_and_why(project: Project, owning: Client) -> None:
+    job = Job.objects.create(
+        project=project,
+        kind="import_images",
+        state="succeeded",
+        errors=[{"item": "notes.txt", "code": "not_an_image", "message": "This is not a picture."}],
+    )
+    page = text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
+    assert "notes.txt" in page
+    assert "This is not a picture." in page
+
+
+def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, owning: Client) -> None:
+    job = Job.objects.create(project=project, kind="export", state="running", progress=0.5)
+    assert "every 1500ms" in text(owning.get(f"/projects/{project.slug}/jobs/"))
+    Job.objects.filter(pk=job.pk).update(state="succeeded")
+    assert "every 1500ms" not in text(owning.get(f"/projects/{project.slug}/jobs/"))
