@@ -79,6 +79,12 @@ def plain_static_files(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """A good password hash is slow on purpose, and hundreds of tests make people."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def own_media(settings: Any, tmp_path: Path) -> Path:
     """Files of one test are not seen by another."""
     settings.MEDIA_ROOT = str(tmp_path / "media")

@@ -83,7 +83,7 @@ def test_the_overview_says_what_to_do_next(make_project: Callable[..., Project],
     assert "Add the first images" in text(owning.get(f"/projects/{empty.slug}/"))
     disputed = make_project(name="Disputed", images=1, judgments_max=2, confidence=0.99)
     judged(disputed, 2, ("cat", "dog"))
-    assert "1 disputed task waits for a decision" in text(owning.get(f"/projects/{disputed.slug}/"))
+    assert "1 disputed task waits for your decision" in text(owning.get(f"/projects/{disputed.slug}/"))
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,13 @@ def test_an_appeal_is_answered(project: Project, worker: User, owning: Client) -
 def settings_of(project: Project, client: Client) -> dict[str, object]:
     form = client.get(f"/projects/{project.slug}/settings/").context["form"]
     values = {name: form[name].value() for name in form.fields}
-    return {name: value for name, value in values.items() if value not in (None, False)}
+    return {name: value for name, value in values.items() if value is not None and value is not False}
 
 
 def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: Client) -> None:
     values = {**settings_of(project, owning), "judgments_max": 5, "is_paused": "on"}
-    assert owning.post(f"/projects/{project.slug}/settings/", values).status_code == 302
+    response = owning.post(f"/projects/{project.slug}/settings/", values)
+    assert response.status_code == 302, response.context["form"].errors
     project.refresh_from_db()
     assert (project.judgments_max, project.is_paused) == (5, True)
     entry = AuditEntry.objects.filter(action="settings").get()
