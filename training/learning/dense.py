@@ -65,7 +65,7 @@ class Head:
     def load(cls, path: Path) -> Head:
         """Read ``save``'s file; raises ArtifactDamaged where it is not whole."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             count = sum(name.startswith("W") for name in arrays)
             layers = [(arrays[f"W{index}"], arrays[f"b{index}"]) for index in range(count)]

@@ -95,7 +95,7 @@ class _Watch:
         ):
             self.history[name].append(round(float(value), 6))
         epoch = len(self.history["loss"])
-        if val_loss < self.best:
+        if val_loss < self.best or not has_val:  # without a validation part the last epoch is the best
             self.best, self.best_epoch = float(val_loss), epoch
             self.best_layers = [(W.copy(), b.copy()) for W, b in layers]
         if self.progress is not None:

@@ -199,7 +199,7 @@ class _State:
         if self.path is None or not self.path.exists():
             return 0
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with open(self.path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             facts = json.loads(arrays["facts"].tobytes())
         except Exception:  # noqa: BLE001 - a damaged checkpoint means starting again, whatever zip or numpy calls it

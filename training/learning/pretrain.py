@@ -1,11 +1,12 @@
 """Making our own backbone: distillation of an ImageNet network into ``small``, on whatever pictures are at hand.
 
-Function matching (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent",
-arXiv:2106.05237): teacher and student always see the very same crop, mixed with others, for many steps. Few thousand
-pictures are little for semantics and plenty for local structure, so the student is also shown the teacher's maps at
-four depths (hints: Romero et al. 2015, arXiv:1412.6550), each through a linear projection that is thrown away
-afterwards; and what labels the pictures have are learned beside (supervised). Nothing of the teacher is in the result
-but what was learned from its answers. Progressive size (Tan and Le 2021): small pictures first.
+Blockwise first (Wang et al. 2018, "Progressive blockwise knowledge distillation"; Li et al. 2020, arXiv:1911.13053):
+each stage learns alone to turn the teacher's maps at one depth into those at the next, so a few thousand pictures,
+which are a million places, teach it much, every stage has good inputs from the first step on, and the costly early ones
+need few steps. Then all together, end to end, on the teacher's maps, pooled features and answers (Hinton et al. 2015)
+and, supervised, on what labels the pictures have. Teacher and student always see the very same crop, some mixed with
+others (Beyer et al. 2022, arXiv:2106.05237). The stages are built unlike the teacher's, and nothing of the teacher is
+in the result but what was learned from its answers.
 """
 
 from __future__ import annotations
@@ -26,26 +27,30 @@ from PIL import Image
 from labeling.imaging import decode_rgb
 from training.learning.errors import LearningError, TrainingDiverged
 from training.learning.files import write_atomic
-from training.learning.small import FEATURES, STAGES, build_small, fold
+from training.learning.small import FEATURES, SIZE, STAGES, build_small, fold
 
-# Where the teacher (MobileNetV2) is looked into: the same strides as small.STAGES.
+Report = Callable[[dict[str, Any]], bool | None]
+# Where the teacher (MobileNetV2) is looked into: the same strides and widths as small.STAGES.
 HINTS = ("block_2_add", "block_5_add", "block_12_add", "block_16_project_BN")
+WIDTHS = (24, 32, 96, 320)
 STORED = 192  # side of the pictures in memory
 SOFTNESS = 2.0  # temperature of the teacher's answers
-WEIGHTS = {"hints": 1.0, "pooled": 2.0, "answers": 1.0, "labels": 0.3}
+WEIGHTS = {"maps": 1.0, "pooled": 2.0, "answers": 0.5, "labels": 0.2}
 
 
 @dataclass(frozen=True)
 class PretrainOptions:
     """How long, how large; see ``pretrain``."""
 
-    seconds: float = 1500.0  # of CPU of this process
-    wall: float = 24 * 3600.0  # and at most so many by the clock
+    seconds: float = 900.0  # of CPU of this process
+    # Shares of them: each of the four stages alone, then all together.
+    shares: tuple[float, ...] = (0.10, 0.10, 0.25, 0.25, 0.30)
+    crops: int = 8000  # seen by the teacher once, then kept
+    size: int = SIZE
     batch: int = 32
     rate: float = 3e-3
+    last_rate: float = 1e-3  # of the last phase, end to end
     decay: float = 1e-4
-    # (share of the time, side of the pictures)
-    sizes: tuple[tuple[float, int], ...] = ((0.6, 96), (1.0, 128))
     seed: int = 0
     log_every: int = 50
 
@@ -57,6 +62,7 @@ class Pictures:
     images: np.ndarray
     labels: np.ndarray
     classes: list[str]
+    detail: np.ndarray  # [n], 0..1: how much of STORED x STORED the file really had
     sets: dict[str, int] = field(default_factory=dict)
 
 
@@ -67,7 +73,7 @@ def read_pictures(root: Path, held_out: Sequence[str]) -> Pictures:
         root: For instance ../shared/data/images.
         held_out: Names of sets to leave out wholly.
     """
-    images, labels, sets = [], [], {}
+    images, labels, detail, sets = [], [], [], {}
     classes: list[str] = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and path.name not in held_out):
         files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
@@ -76,6 +82,7 @@ def read_pictures(root: Path, held_out: Sequence[str]) -> Pictures:
         own = names if len(names) > 1 else sorted(set(truth.values()))
         for path in files:
             picture = decode_rgb(path.read_bytes(), shortest=STORED)
+            detail.append(min(*picture.size, STORED) / STORED)
             images.append(np.asarray(picture.resize((STORED, STORED), Image.Resampling.BICUBIC), np.uint8))
             name = path.parent.name if len(names) > 1 else truth.get(path.name)
             labels.append(len(classes) + own.index(name) if name in own else -1)
@@ -83,7 +90,7 @@ def read_pictures(root: Path, held_out: Sequence[str]) -> Pictures:
         sets[folder.name] = len(files)
     if not images:
         raise LearningError(f"Expected folders of pictures under {root}; found none.", "no_pictures")
-    return Pictures(np.stack(images), np.array(labels), classes, sets)
+    return Pictures(np.stack(images), np.array(labels), classes, np.array(detail), sets)
 
 
 def _truth_by_index(folder: Path) -> dict[str, str]:
@@ -116,13 +123,16 @@ def crop(picture: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray
 
 
 def draw_batch(data: Pictures, count: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` crops in -1..1 and their labels ``[count, classes]``: half of them alone, half mixed with another."""
-    at = rng.integers(0, len(data.images), count)
+    """``count`` crops in -1..1 and their labels ``[count, classes]``: two thirds alone, a third mixed with another.
+
+    Small pictures, which have less to show, are drawn less often.
+    """
+    at = rng.choice(len(data.images), count, p=data.detail / data.detail.sum())
     x = np.stack([crop(data.images[i], size, rng) for i in at])
     y = np.zeros((count, max(len(data.classes), 1)), np.float32)
     known = data.labels[at] >= 0
     y[np.flatnonzero(known), data.labels[at][known]] = 1
-    share = np.where(rng.random(count) < 0.5, 1.0, rng.uniform(0.5, 1.0, count)).astype(np.float32)
+    share = np.where(rng.random(count) < 0.67, 1.0, rng.uniform(0.5, 1.0, count)).astype(np.float32)
     partner = rng.permutation(count)
     mixed = x * share[:, None, None, None] + x[partner] * (1 - share)[:, None, None, None]
     return mixed / 127.5 - 1, y * share[:, None] + y[partner] * (1 - share)[:, None]
@@ -148,7 +158,7 @@ class Teacher:
         self._network = openvino.Core().compile_model(network, "CPU", settings)
         ranks = [len(output.partial_shape) for output in self._network.outputs]
         widths = [output.partial_shape[-1].get_length() for output in self._network.outputs]
-        wanted = [(4, 24), (4, 32), (4, 96), (4, 320), (2, 1280), (2, 1000)]
+        wanted = [*((4, width) for width in WIDTHS), (2, 1280), (2, 1000)]
         self._order = [list(zip(ranks, widths, strict=True)).index(facts) for facts in wanted]
 
     def __call__(self, x: np.ndarray) -> list[np.ndarray]:
@@ -156,36 +166,58 @@ class Teacher:
         return [np.array(answers[index]) for index in self._order]
 
 
-def student_in_training(classes: int) -> Any:
-    """``small`` with batch normalisation and, for training only, a projection at each place where it is compared."""
-    import keras  # training
+@dataclass
+class Lesson:
+    """What the teacher said to the crops, once: float16, standardised per channel (an error of 1 = nothing learned)."""
 
-    base = build_small(norm=True, size=None)
-    widths = (24, 32, 96, 320)
-    hints = [
-        keras.layers.Conv2D(width, 1, name=f"hint{index}")(base.get_layer(f"{stage}_out").output)
-        for index, (stage, width) in enumerate(zip(STAGES, widths, strict=True))
-    ]
-    pooled = keras.layers.GlobalAveragePooling2D()(base.output)
-    outputs = [
-        *hints,
-        keras.layers.Dense(1280, name="pooled")(pooled),
-        keras.layers.Dense(1000, name="answers")(pooled),
-        keras.layers.Dense(max(classes, 1), name="labels")(pooled),
-    ]
-    return base, keras.Model(base.inputs, outputs, name="student")
+    pixels: np.ndarray  # [n, size, size, 3] in -1..1
+    maps: list[np.ndarray]  # at HINTS
+    pooled: np.ndarray  # [n, 1280]
+    answers: np.ndarray  # [n, 1000], softened
+    labels: np.ndarray  # [n, classes]
+
+    def inputs(self, stage: int) -> np.ndarray:
+        return self.pixels if stage == 0 else self.maps[stage - 1]
+
+
+def take_lesson(
+    data: Pictures, teacher: Teacher, options: PretrainOptions, rng: np.random.Generator, report: Report
+) -> Lesson:
+    """Show ``options.crops`` crops to the teacher and keep all that it says."""
+    heard: list[list[np.ndarray]] = []
+    batches = math.ceil(options.crops / options.batch)
+    for index in range(batches):
+        x, y = draw_batch(data, options.batch, options.size, rng)
+        *maps, pooled, answers = teacher(x)
+        softened = np.power(np.maximum(answers, 1e-9), 1 / SOFTNESS)
+        softened /= softened.sum(axis=1, keepdims=True)
+        heard.append([value.astype(np.float16) for value in (x, *maps, pooled, softened, y)])
+        if index % 25 == 0:
+            report({"phase": "teacher", "share": round((index + 1) / batches, 4)})
+    pixels, *rest, answers, labels = (np.concatenate(values) for values in zip(*heard, strict=True))
+    *maps, pooled = (_standardised(values) for values in rest)
+    return Lesson(pixels, maps, pooled, answers, labels)
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    sample = values[:512].astype(np.float32)
+    axes = tuple(range(values.ndim - 1))
+    mean, deviation = sample.mean(axis=axes), sample.std(axis=axes) + 1e-2
+    for start in range(0, len(values), 256):
+        values[start : start + 256] = (values[start : start + 256].astype(np.float32) - mean) / deviation
+    return values
 
 
 def pretrain(
-    data: Pictures, teacher: Teacher, options: PretrainOptions, progress: Callable[[dict[str, Any]], bool | None]
+    data: Pictures, teacher: Teacher, options: PretrainOptions, report: Report
 ) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Train until the CPU time is spent.
 
     Args:
         data: What to look at.
         teacher: Whom to imitate.
-        options: The budget and the schedule.
-        progress: Called every ``log_every`` steps with step, share (of the budget), losses; False ends it early.
+        options: The budget and its shares.
+        report: Called now and then with phase, share and losses; False ends the phase early.
 
     Returns:
         Folded weights of ``build_small()`` and the log.
@@ -194,66 +226,60 @@ def pretrain(
 
     keras.utils.set_random_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    base, student = student_in_training(len(data.classes))
-    names = [output.name for output in student.layers if output.name in _loss_weights()]
-    means, scales = _statistics(data, teacher, options, rng)
-    student.compile(
-        optimizer=keras.optimizers.AdamW(options.rate, weight_decay=options.decay, clipnorm=1.0),
-        loss=[keras.losses.MeanSquaredError() for _ in range(5)]
-        + [keras.losses.CategoricalCrossentropy(from_logits=True) for _ in range(2)],
-        loss_weights=[_loss_weights()[name] for name in names],
-    )
+    lesson = take_lesson(data, teacher, options, rng, report)
+    base = build_small(norm=True, size=None)
+    outputs = [base.get_layer(f"{stage}_out").output for stage in STAGES]
+    pooled = keras.layers.GlobalAveragePooling2D()(base.output)
+    ends = [keras.layers.Dense(width, name=name)(pooled) for name, width in
+            (("pooled", 1280), ("answers", 1000), ("labels", lesson.labels.shape[1]))]  # fmt: skip
     log: list[dict[str, Any]] = []
-    spent, step = _clock(options), 0
-    while (share := spent()) < 1:
-        student.optimizer.learning_rate = (
-            options.rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * share))
-        )
-        size = next(size for until, size in options.sizes if share < until)
-        x, y = draw_batch(data, options.batch, size, rng)
-        *maps, answers = teacher(x)
-        softened = np.power(np.maximum(answers, 1e-9), 1 / SOFTNESS)
-        targets = [(found - mean) / scale for found, mean, scale in zip(maps, means, scales, strict=True)]
-        losses = student.train_on_batch(x, [*targets, softened / softened.sum(axis=1, keepdims=True), y])
-        step += 1
-        if step % options.log_every == 0:
-            if not np.isfinite(losses[0]):
-                raise TrainingDiverged(f"The loss became {losses[0]} in step {step}. Lower the rate.")
-            row = {"step": step, "share": round(share, 4), "size": size}
-            row |= {name: round(float(value), 4) for name, value in zip(["loss", *names], losses, strict=False)}
-            log.append(row)
-            student.reset_metrics()  # Keras averages since the last reset
-            if progress(row) is False:
-                break
+    for stage, share in enumerate(options.shares):
+        if stage < 3:
+            model = keras.Model(base.input if stage == 0 else outputs[stage - 1], outputs[stage])
+            names, targets, source = ["maps"], [lesson.maps[stage]], lesson.inputs(stage)
+        else:
+            last = stage == 3
+            model = keras.Model(outputs[2] if last else base.input, [*(outputs[3:] if last else outputs), *ends])
+            targets = [*(lesson.maps[3:] if last else lesson.maps), lesson.pooled, lesson.answers, lesson.labels]
+            names = ["maps"] * (len(targets) - 3) + ["pooled", "answers", "labels"]
+            source = lesson.inputs(3 if last else 0)
+        phase = f"stage {stage + 1}" if stage < 4 else "together"
+        rate = options.rate if stage < 4 else options.last_rate
+        log += _phase(model, source, targets, names, phase, rate, share * options.seconds, options, rng, report)
     return fold(base), log
 
 
-def _clock(options: PretrainOptions) -> Callable[[], float]:
-    """Share of the budget that is spent, by CPU or by the clock, whichever is further."""
-    cpu, wall = time.process_time(), time.monotonic()
-    return lambda: max((time.process_time() - cpu) / options.seconds, (time.monotonic() - wall) / options.wall)
+def _phase(
+    model: Any, source: np.ndarray, targets: list[np.ndarray], names: list[str], phase: str, rate: float,
+    seconds: float, options: PretrainOptions, rng: np.random.Generator, report: Report,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Batches from the lesson for so many seconds of CPU, the rate warming up and falling as a cosine."""
+    import keras  # training
 
-
-def _loss_weights() -> dict[str, float]:
-    return {
-        **{f"hint{i}": WEIGHTS["hints"] for i in range(4)},
-        **{k: WEIGHTS[k] for k in ("pooled", "answers", "labels")},
-    }
-
-
-def _statistics(
-    data: Pictures, teacher: Teacher, options: PretrainOptions, rng: np.random.Generator
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Mean and deviation of each channel of the teacher's maps: every hint then counts alike, 1.0 = nothing learned."""
-    sums: list[list[np.ndarray]] = []
-    for _ in range(8):
-        x, _y = draw_batch(data, 32, options.sizes[-1][1], rng)
-        maps = teacher(x)[:-1]
-        axes = [tuple(range(found.ndim - 1)) for found in maps]
-        sums.append([np.stack([f.mean(a), np.square(f).mean(a)]) for f, a in zip(maps, axes, strict=True)])
-    moments = [np.mean([row[index] for row in sums], axis=0) for index in range(len(sums[0]))]
-    deviations = [np.sqrt(np.maximum(m[1] - m[0] ** 2, 1e-4)).astype(np.float32) for m in moments]
-    return [m[0].astype(np.float32) for m in moments], deviations
+    losses = {"maps": keras.losses.MeanSquaredError, "pooled": keras.losses.MeanSquaredError}
+    model.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=options.decay, clipnorm=1.0),
+        loss=[losses[n]() if n in losses else keras.losses.CategoricalCrossentropy(from_logits=True) for n in names],
+        loss_weights=[WEIGHTS[name] for name in names],
+    )
+    log: list[dict[str, Any]] = []
+    started, step = time.process_time(), 0
+    while (share := (time.process_time() - started) / seconds) < 1:
+        model.optimizer.learning_rate = rate * min(1.0, (step + 1) / 30) * 0.5 * (1 + math.cos(math.pi * share))
+        at = np.sort(rng.choice(len(source), options.batch, replace=False))
+        found = model.train_on_batch(
+            source[at].astype(np.float32), [target[at].astype(np.float32) for target in targets]
+        )
+        step += 1
+        if step % options.log_every == 0:
+            values = [round(float(value), 4) for value in np.ravel(found)]
+            if not np.isfinite(values[0]):
+                raise TrainingDiverged(f"The loss became {values[0]} in step {step} of {phase}. Lower the rate.")
+            log.append({"phase": phase, "step": step, "share": round(share, 4), "losses": values})
+            model.reset_metrics()  # Keras averages since the last reset
+            if report(log[-1]) is False:
+                break
+    return log
 
 
 def save_half(weights: dict[str, np.ndarray], path: Path, facts: dict[str, Any]) -> int:

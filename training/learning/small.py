@@ -15,21 +15,24 @@ import numpy as np
 
 SIZE = 128
 FEATURES = 512
-STEM = 24
+STEM = 16
 # (name, kind, stride, expanded channels, output channels)
 BLOCKS = (
-    ("stage1_a", "fused", 2, 96, 32),
-    ("stage1_b", "fused", 1, 96, 32),
-    ("stage2_a", "fused", 2, 128, 64),
-    ("stage2_b", "fused", 1, 128, 64),
-    ("stage3_a", "depthwise", 2, 256, 128),
-    ("stage3_b", "depthwise", 1, 512, 128),
-    ("stage3_c", "depthwise", 1, 512, 128),
-    ("stage4_a", "depthwise", 2, 512, 192),
-    ("stage4_b", "depthwise", 1, 768, 192),
-    ("stage4_c", "depthwise", 1, 768, 192),
+    ("stage1_a", "fused", 2, 64, 24),
+    ("stage1_b", "fused", 1, 72, 24),
+    ("stage2_a", "fused", 2, 96, 32),
+    ("stage2_b", "fused", 1, 96, 32),
+    ("stage2_c", "fused", 1, 96, 32),
+    ("stage3_a", "depthwise", 2, 192, 96),
+    ("stage3_b", "depthwise", 1, 384, 96),
+    ("stage3_c", "depthwise", 1, 384, 96),
+    ("stage3_d", "depthwise", 1, 384, 96),
+    ("stage4_a", "depthwise", 2, 576, 160),
+    ("stage4_b", "depthwise", 1, 640, 160),
+    ("stage4_c", "depthwise", 1, 640, 160),
+    ("stage4_d", "depthwise", 1, 960, 320),
 )
-STAGES = ("stage1_b", "stage2_b", "stage3_c", "stage4_c")
+STAGES = ("stage1_b", "stage2_c", "stage3_d", "stage4_d")
 
 
 def build_small(*, norm: bool = False, size: int | None = SIZE, **_: Any) -> Any:

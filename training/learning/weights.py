@@ -82,7 +82,7 @@ def require(backbone: Backbone, keras_home: Path) -> Weights:
             f"{backbone.weights_hash}): it was cut off or changed. Delete it and fetch it again."
         )
     if weights.path is None and weights.state != "random":
-        where = f" (from {backbone.weights_url}{backbone.weights_file})" if backbone.weights_url else ""
+        where = f" (from {backbone.weights_url})" if backbone.weights_url else ""
         raise WeightsMissing(
             f"No pretrained weights of {backbone.title}: expected the file {weights.expected}{where}. Put it there, "
             "or choose a backbone whose weights are here."
@@ -118,7 +118,7 @@ def fetch(backbone: Backbone, keras_home: Path, progress: Callable[[float], bool
 
 
 def _download(backbone: Backbone, partial: Path, progress: Callable[[float], bool] | None) -> None:
-    address = f"{backbone.weights_url}{backbone.weights_file}"
+    address = backbone.weights_url
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, open(partial, "wb") as out:
             total, done = int(answer.headers.get("Content-Length") or 0), 0

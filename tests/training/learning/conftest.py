@@ -1,0 +1,59 @@
+"""Small things to learn from: separable features, drawn pictures, the exported trunk of the bundled backbone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.learning.backbones import BACKBONES
+from training.learning.trunk import Trunk, export_trunk
+from training.learning.weights import Weights, locate
+
+SMALL = BACKBONES["crowdtune_small"]
+
+
+def sha(value: object) -> str:
+    return hashlib.sha256(str(value).encode()).hexdigest()
+
+
+def blobs(n: int, dim: int, classes: int, seed: int = 0, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian classes: features ``[n, dim]`` with unequal scales and an offset, int labels ``[n]``."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).normal(0, 1, (classes, dim))
+    labels = rng.integers(0, classes, n)
+    x = centres[labels] + rng.normal(0, spread, (n, dim))
+    return (x * np.geomspace(0.1, 10, dim) + 3).astype(np.float32), labels
+
+
+@pytest.fixture(scope="session")
+def small_weights() -> Weights:
+    return locate(SMALL, Path("/nonexistent"))
+
+
+@pytest.fixture(scope="session")
+def small_trunk(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Trunk:
+    return Trunk(export_trunk(SMALL, small_weights, tmp_path_factory.mktemp("trunks") / "small"), threads=2)
+
+
+@pytest.fixture(scope="session")
+def cut_trunk(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Trunk:
+    folder = tmp_path_factory.mktemp("trunks") / "cut"
+    return Trunk(export_trunk(SMALL, small_weights, folder, cut=SMALL.cut), threads=2)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> tuple[np.ndarray, np.ndarray]:
+    """60 pictures uint8 ``[60, 128, 128, 3]``: stripes one way or the other, in any colour; labels 0 and 1."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(60) % 2
+    pictures = []
+    for label in labels:
+        wave = np.sin(np.arange(128) / rng.uniform(2, 5) + rng.uniform(0, 6)) > 0
+        stripes = np.broadcast_to(wave[:, None] if label else wave[None, :], (128, 128))
+        colours = rng.uniform(0, 255, (2, 3))
+        noise = rng.normal(0, 20, (128, 128, 3))
+        pictures.append(np.where(stripes[..., None], colours[0], colours[1]) + noise)
+    return np.clip(np.stack(pictures), 0, 255).astype(np.uint8), labels

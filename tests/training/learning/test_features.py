@@ -1,0 +1,157 @@
+"""The feature store: nothing lost, nothing wrong, whatever happens to the files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training.learning.conftest import sha
+from training.learning import features
+from training.learning.errors import LearningError
+from training.learning.features import FeatureStore
+
+
+def filled(root: Path, count: int, dim: int = 6, batch: int = 50) -> tuple[FeatureStore, list[str], np.ndarray]:
+    store = FeatureStore(root, "trunk", dim)
+    shas = [sha(i) for i in range(count)]
+    values = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
+    for start in range(0, count, batch):
+        store.put(shas[start : start + batch], values[start : start + batch])
+    return store, shas, values
+
+
+def test_what_was_put_comes_back_to_the_bit_and_the_rest_is_missing(tmp_path: Path) -> None:
+    store, shas, values = filled(tmp_path, 300)
+    found_values, found = store.get([*reversed(shas), sha("never put")])
+    assert found[:-1].all()
+    assert not found[-1]
+    np.testing.assert_array_equal(found_values[:-1], values[::-1])
+
+
+def test_another_process_reads_what_this_one_wrote(tmp_path: Path) -> None:
+    _, shas, values = filled(tmp_path, 40)
+    again, found = FeatureStore(tmp_path, "trunk", 6).get(shas)
+    assert found.all()
+    np.testing.assert_array_equal(again, values)
+
+
+def test_many_small_puts_are_merged_into_few_files(tmp_path: Path) -> None:
+    store, shas, values = filled(tmp_path, 600, batch=1)
+    assert len(list(store.folder.glob("*.seg"))) < 3 * features.TIER
+    np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
+def test_the_same_picture_twice_stays_one_value(tmp_path: Path) -> None:
+    store, shas, values = filled(tmp_path, 20)
+    for _ in range(2 * features.TIER):
+        store.put(shas, values)
+    assert store.count() < 20 * features.TIER
+    np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
+@settings(max_examples=40, deadline=None)
+@given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
+def test_a_flipped_byte_never_gives_a_wrong_value(
+    tmp_path_factory: pytest.TempPathFactory, position: int, flip: int
+) -> None:
+    root = tmp_path_factory.mktemp("damaged")
+    _, shas, values = filled(root, 40)
+    path = next(root.rglob("*.seg"))
+    data = bytearray(path.read_bytes())
+    data[position % len(data)] ^= flip
+    path.write_bytes(bytes(data))
+    again, found = FeatureStore(root, "trunk", 6).get(shas)
+    np.testing.assert_array_equal(again[found], values[found])
+    assert found.sum() >= 38 or not found.any()  # a row or two, or the header and with it the file
+
+
+def test_a_truncated_file_is_deleted_and_its_rows_are_made_again(tmp_path: Path) -> None:
+    _, shas, values = filled(tmp_path, 40)
+    path = next(tmp_path.rglob("*.seg"))
+    path.write_bytes(path.read_bytes()[:-3])
+    store = FeatureStore(tmp_path, "trunk", 6)
+    assert not store.get(shas)[1].any()
+    assert not path.exists()
+    store.put(shas, values)
+    assert store.get(shas)[1].all()
+
+
+def _write(root: Path, first: int, barrier: object) -> None:
+    store = FeatureStore(root, "trunk", 4)
+    for i in range(first, first + 150):
+        store.put([sha(i)], np.full((1, 4), i, np.float32))
+
+
+def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    writers = [context.Process(target=_write, args=(tmp_path, first, None)) for first in (0, 75, 150)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    values, found = FeatureStore(tmp_path, "trunk", 4).get([sha(i) for i in range(300)])
+    assert found.all()
+    np.testing.assert_array_equal(values[:, 0], np.arange(300))
+
+
+def test_a_merge_keeps_a_reader_that_has_the_old_files_open(tmp_path: Path) -> None:
+    reader, shas, values = filled(tmp_path, 40, batch=40)
+    assert reader.get(shas)[1].all()
+    writer = FeatureStore(tmp_path, "trunk", 6)
+    for i in range(100, 140):
+        writer.put([sha(i)], np.zeros((1, 6), np.float32))
+    again, found = reader.get(shas)
+    assert found.all()
+    np.testing.assert_array_equal(again, values)
+
+
+def test_beyond_its_bound_the_store_forgets_the_oldest(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, "trunk", 100, max_bytes=200_000)
+    shas = [sha(i) for i in range(1000)]
+    for start in range(0, 1000, 100):
+        store.put(shas[start : start + 100], np.zeros((100, 100), np.float32))
+    found = store.get(shas)[1]
+    assert store.size() <= 200_000
+    assert found[-100:].all()
+    assert not found[:100].any()
+
+
+@pytest.mark.parametrize("bad", [np.full((2, 6), np.nan), np.zeros((2, 5)), np.zeros((3, 6))])
+def test_wrong_features_are_refused_and_nothing_is_kept(tmp_path: Path, bad: np.ndarray) -> None:
+    store = FeatureStore(tmp_path, "trunk", 6)
+    with pytest.raises(LearningError, match="feature"):
+        store.put([sha(0), sha(1)], bad)
+    assert store.count() == 0
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_file(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("/dev/full, which says that the disk is full, is Linux's")
+    import resource
+
+    store, shas, values = filled(tmp_path, 10)
+    child = os.fork()
+    if child == 0:  # a file size limit of the child alone stands for the full disk
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            store.put([sha(i) for i in range(100, 200)], np.zeros((100, 6), np.float32))
+        except LearningError as error:
+            os._exit(0 if error.code == "disk_full" else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not list(store.folder.glob(".*.tmp"))
+    np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
+def test_a_hash_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LearningError, match="64 hexadecimal"):
+        FeatureStore(tmp_path, "trunk", 6).get(["cat.jpg"])

@@ -1,0 +1,146 @@
+"""Fine-tuning behind cached activations: the same mathematics as the whole network, resumable, and never worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.learning.conftest import SMALL
+from training.learning.artifact import load_version, write_version
+from training.learning.backbones import BACKBONES
+from training.learning.dense import softmax
+from training.learning.errors import Cancelled, TooLittleData, TrainingDiverged
+from training.learning.finetune import (
+    LoopOptions,
+    Part,
+    build_tail,
+    fine_tune,
+    predict_logits,
+    too_little,
+    whole_model,
+)
+from training.learning.head import Head, fit_head
+from training.learning.trunk import Trunk
+from training.learning.verify import verify
+from training.learning.weights import Weights
+
+Set = tuple[np.ndarray, np.ndarray, Head]
+
+
+@pytest.fixture(scope="module")
+def activations(small_trunk: Trunk, cut_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]) -> Set:
+    pictures, labels = drawn
+    y = np.eye(2, dtype=np.float32)[labels]
+    head, _ = fit_head(small_trunk.embed(pictures)[:40], y[:40], categories=["across", "down"])
+    return cut_trunk.embed(pictures).reshape(-1, *cut_trunk.shape), y, head
+
+
+def parts(activations: Set) -> tuple[Part, Part]:
+    x, y, _ = activations
+    return Part(lambda at: x[:40][at], y[:40]), Part(lambda at: x[40:][at], y[40:])
+
+
+def test_the_tail_begins_as_the_extraction_model(activations: Set, small_trunk: Trunk, small_weights: Weights,
+                                                 drawn: tuple[np.ndarray, np.ndarray]) -> None:  # fmt: skip
+    x, y, head = activations
+    tail = build_tail(SMALL, small_weights, head)
+    expected = head.logits(small_trunk.embed(drawn[0]))
+    np.testing.assert_allclose(predict_logits(tail, Part(lambda at: x[at], y)), expected, atol=2e-3)
+
+
+def test_only_what_lies_behind_the_cut_is_trained_and_no_batch_normalisation(small_weights: Weights) -> None:
+    backbone = BACKBONES["mobilenet_v2_0.35"]
+    head = Head([(np.zeros((1280, 2), np.float32), np.zeros(2, np.float32))], np.zeros(1280, np.float32),
+                np.ones(1280, np.float32), 1.0, ("a", "b"))  # fmt: skip
+    tail = build_tail(backbone, Weights(None, "random", "", Path()), head)
+    norms = [layer for layer in tail._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    assert not any(layer.trainable for layer in norms)
+    assert any("block_13" in weight.path for weight in tail.trainable_weights)
+    assert not any("block_12" in weight.path for weight in tail.weights)
+
+
+def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: Weights) -> None:
+    train, validation = parts(activations)
+    options = LoopOptions(epochs=3, learning_rate=3e-4)
+    model, history = fine_tune(SMALL, small_weights, activations[2], train, validation, options=options)
+    assert history["loss"][-1] < history["loss"][0]
+    logits = predict_logits(model, validation).astype(np.float64)
+    loss = -np.log(softmax(logits)[validation.y.argmax(axis=1)[:, None] == [0, 1]]).mean()
+    before = build_tail(SMALL, small_weights, activations[2])
+    at_start = predict_logits(before, validation).astype(np.float64)
+    start_loss = -np.log(softmax(at_start)[validation.y.argmax(axis=1)[:, None] == [0, 1]]).mean()
+    assert loss <= start_loss + 1e-6
+
+
+def test_the_same_seed_gives_the_same_weights(activations: Set, small_weights: Weights) -> None:
+    train, validation = parts(activations)
+    options = LoopOptions(epochs=1, learning_rate=1e-3)
+    models = [fine_tune(SMALL, small_weights, activations[2], train, validation, options=options, seed=4)[0]
+              for _ in range(2)]  # fmt: skip
+    for first, second in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_a_killed_fit_goes_on_where_it_was(activations: Set, small_weights: Weights, tmp_path: Path) -> None:
+    train, validation = parts(activations)
+    options = LoopOptions(epochs=3, learning_rate=1e-3, patience=10)
+    _, whole = fine_tune(SMALL, small_weights, activations[2], train, validation, options=options)
+    epochs: list[int] = []
+
+    def kill_in_the_second(report: dict[str, Any]) -> bool:
+        return not (report["stage"] == "fit" and report["epoch"] == 2)
+
+    def note(report: dict[str, Any]) -> bool:
+        if report["stage"] == "epoch":
+            epochs.append(report["epoch"])
+        return True
+
+    arguments = (SMALL, small_weights, activations[2], train, validation)
+    with pytest.raises(Cancelled):
+        fine_tune(*arguments, options=options, checkpoint=tmp_path / "fit.npz", progress=kill_in_the_second)
+    _, resumed = fine_tune(*arguments, options=options, checkpoint=tmp_path / "fit.npz", progress=note)
+    assert epochs == [2, 3]
+    np.testing.assert_allclose(resumed["loss"], whole["loss"], atol=1e-4)
+    (tmp_path / "fit.npz").write_bytes(b"damaged")
+    fine_tune(*arguments, options=LoopOptions(epochs=1), checkpoint=tmp_path / "fit.npz")
+
+
+def test_a_fine_tuned_version_answers_like_keras(
+    activations: Set, small_weights: Weights, cut_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    train, validation = parts(activations)
+    model, _ = fine_tune(SMALL, small_weights, activations[2], train, validation, options=LoopOptions(epochs=1))
+    write_version(
+        tmp_path / "1", tail=model, tail_shape=cut_trunk.shape, categories=["across", "down"],
+        trunk_key=cut_trunk.key, backbone=SMALL.key, size=128, temperature=1.3, recipe="fine_tuning", metrics={},
+    )  # fmt: skip
+    found = verify(tmp_path / "1", cut_trunk, whole_model(SMALL, small_weights, model, 1.3), drawn[0][:8])
+    assert found["verification"]["passed"]
+    version = load_version(tmp_path / "1")
+    assert version.head is None
+    expected = softmax(predict_logits(model, validation) / 1.3)
+    actual = version.probabilities_from_features(activations[0][40:].reshape(20, -1))
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def test_a_loss_that_explodes_ends_the_fit(activations: Set, small_weights: Weights) -> None:
+    x, y, head = activations
+    bad = x.copy()
+    bad[3] = np.nan
+    train = Part(lambda at: bad[:40][at], y[:40])
+    with pytest.raises(TrainingDiverged):
+        fine_tune(SMALL, small_weights, head, train, parts(activations)[1], options=LoopOptions(epochs=2))
+
+
+def test_too_little_data_is_refused_with_the_reason(activations: Set, small_weights: Weights) -> None:
+    assert "15 in each" in too_little(SMALL, {"a": 100, "b": 3})
+    assert too_little(SMALL, {"a": 100, "b": 100}) == ""
+    assert "no single place" in too_little(BACKBONES["nasnet_mobile"], {"a": 100, "b": 100})
+    train, _ = parts(activations)
+    with pytest.raises(TooLittleData):
+        fine_tune(SMALL, small_weights, activations[2], train, Part(train.rows, train.y[:0]))

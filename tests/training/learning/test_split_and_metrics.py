@@ -1,0 +1,114 @@
+"""Splits by hash, near-duplicates on one side, figures by hand, calibration and its intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, log_loss
+
+from tests.training.learning.conftest import sha
+from training.learning.calibrate import reliability, temperature
+from training.learning.dense import softmax
+from training.learning.metrics import bootstrap, compare, evaluate, uncertainty
+from training.learning.split import near_duplicates, perceptual_hash, split_of
+
+
+def test_a_split_depends_on_the_picture_alone_and_has_the_promised_shares() -> None:
+    splits = [split_of(sha(i)) for i in range(20_000)]
+    assert splits == [split_of(sha(i)) for i in range(20_000)]
+    assert splits.count("train") / 20_000 == pytest.approx(0.70, abs=0.015)
+    assert splits.count("validation") / 20_000 == pytest.approx(0.15, abs=0.01)
+    assert splits.count("test") / 20_000 == pytest.approx(0.15, abs=0.01)
+
+
+def test_near_duplicates_fall_on_one_side() -> None:
+    rng = np.random.default_rng(0)
+    pictures, shas = [], []
+    for i in range(40):
+        coarse = rng.uniform(0, 255, (12, 12, 3))
+        picture = np.kron(coarse, np.ones((10, 10, 1)))
+        for version in range(3):
+            noisy = picture * rng.uniform(0.9, 1.0) + rng.normal(0, 3, picture.shape)
+            pictures.append(np.clip(noisy, 0, 255).astype(np.uint8))
+            shas.append(sha((i, version)))
+    groups = near_duplicates(shas, [perceptual_hash(picture) for picture in pictures])
+    for i in range(40):
+        mine = [sha((i, version)) for version in range(3)]
+        assert len({groups[one] for one in mine}) == 1
+        assert len({split_of(one, groups) for one in mine}) == 1
+    assert len(set(groups.values())) == 40
+
+
+def test_flat_pictures_are_nobodys_duplicates() -> None:
+    flat = [perceptual_hash(np.full((64, 64, 3), grey, np.uint8)) for grey in (0, 128, 255)]
+    assert near_duplicates([sha(0), sha(1), sha(2)], flat) == {}
+
+
+def test_figures_by_hand() -> None:
+    probabilities = np.array([[0.8, 0.2, 0.0], [0.6, 0.4, 0.0], [0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])
+    figures = evaluate(probabilities, np.array([0, 1, 1, 2]), ["a", "b", "c"])
+    assert figures["top1"] == 0.75
+    assert figures["top5"] == 1.0
+    assert figures["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert figures["per_class"]["a"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "count": 1}
+    assert figures["loss"] == pytest.approx(-np.log([0.8, 0.4, 0.7, 0.4]).mean())
+
+
+def test_figures_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    probabilities, labels = softmax(rng.normal(size=(300, 6))), rng.integers(0, 6, 300)
+    figures = evaluate(probabilities, labels, list("abcdef"))
+    assert figures["loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(6)))
+    assert figures["macro_f1"] == pytest.approx(f1_score(labels, probabilities.argmax(axis=1), average="macro"))
+
+
+def test_nothing_to_measure_gives_no_numbers() -> None:
+    figures = evaluate(np.empty((0, 2)), np.empty(0, int), ["a", "b"])
+    assert figures["count"] == 0
+    assert figures["top1"] is None
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        low, high = bootstrap(rng.random(150) < 0.8, seed=seed)
+        covered += low <= 0.8 <= high
+    assert covered / 200 > 0.88
+
+
+def test_a_better_model_is_told_from_noise() -> None:
+    labels = np.zeros(400, int)
+    right, wrong = np.array([0.9, 0.1]), np.array([0.1, 0.9])
+    old = np.where((np.arange(400) < 300)[:, None], right, wrong)
+    better = np.where((np.arange(400) < 340)[:, None], right, wrong)
+    nearly = np.where((np.arange(400) < 302)[:, None], right, wrong)
+    assert compare(better, old, labels)["better"]
+    assert compare(old, better, labels)["worse"]
+    found = compare(nearly, old, labels)
+    assert not found["better"]
+    assert (found["wins"], found["losses"]) == (2, 0)
+    assert not compare(old, old, labels)["better"]
+
+
+def test_temperature_finds_the_one_that_made_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, 4)) * 2
+    true = softmax(logits)
+    labels = (true.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    assert temperature(logits * 3, np.eye(4)[labels]) == pytest.approx(3.0, rel=0.05)
+    assert temperature(logits / 2, np.eye(4)[labels]) == pytest.approx(0.5, rel=0.05)
+    assert temperature(np.empty((0, 4)), np.empty((0, 4))) == 1.0
+    assert temperature(np.ones((5, 4)), np.eye(4)[[0, 1, 2, 3, 0]]) == 1.0
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
+    labels = np.array([0] * 9 + [1] + [0] * 3 + [1] * 7)
+    error, bars = reliability(probabilities, labels)
+    assert error == pytest.approx(0.5 * 0.0 + 0.5 * 0.3)
+    assert [bar["count"] for bar in bars] == [10, 10]
+
+
+def test_uncertainty_runs_from_sure_to_uniform() -> None:
+    assert uncertainty(np.array([[1.0, 0, 0], [1 / 3] * 3])) == pytest.approx([0, 1], abs=1e-9)
