@@ -12,6 +12,7 @@ from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, Shutdo
 from config.env import EnvError
 from config.messages.connections import Connections
 from config.messages.log import Log
+from config.messages.outage import Outage
 from config.messages.postgres import PostgresBroker
 
 
@@ -37,4 +38,4 @@ def build(url: str) -> dramatiq.Broker:
 
 
 def middleware() -> list[Middleware]:
-    return [Log(), Connections(), AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries()]
+    return [Log(), Connections(), AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries(), Outage()]

@@ -1,4 +1,7 @@
-"""A name for each request, carried into its log lines and its answer's ``X-Request-ID``; and the form of a log line."""
+"""A name for each request, carried into its log lines and its answer's ``X-Request-ID``; and the form of a log line.
+
+Requests that fail or are slow are logged; all of them where ``LOG_REQUESTS`` is on, as behind no other log of accesses.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ import time
 import uuid
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SLOW_SECONDS = 1.0
 logger = logging.getLogger("crowdtune.request")
 
 
@@ -37,7 +42,8 @@ class RequestIdMiddleware:
 
     def _log(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         quiet = request.path.startswith(("/healthz", "/readyz", "/metrics", "/static/"))
-        level = logging.DEBUG if quiet else logging.INFO
+        noted = settings.LOG_REQUESTS or response.status_code >= 400 or seconds > SLOW_SECONDS
+        level = logging.INFO if noted and not quiet else logging.DEBUG
         logger.log(level, "%s %s %s %.0fms", request.method, request.path, response.status_code, seconds * 1000)
 
 

@@ -197,6 +197,7 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {"SITE_TITLE": "Crowdtune", "SITE_HEADER": "Crowdtune", "SHOW_HISTORY": True}
 
 # -- logs --------------------------------------------------------------------------------------------------------------
+LOG_REQUESTS = env.boolean("LOG_REQUESTS", False)
 LOG_LEVEL = env.string("LOG_LEVEL", "INFO").upper()
 LOGGING = {
     "version": 1,
