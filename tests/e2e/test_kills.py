@@ -198,5 +198,3 @@ def train_while_the_trainer_is_killed(platform: Platform, owner: Api, slug: str)
     )  # fmt: skip
     assert ended["state"] == "succeeded", ended
     assert len(list(owner.pages(f"projects/{slug}/models/"))) == 1
-    answer = owner.call("POST", f"projects/{slug}/predict/", files={"image": drawing(IMAGES + 1)})
-    assert answer["predictions"][0]["categories"][0]["category"] in CATEGORIES
