@@ -1,20 +1,339 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-from labeling.models import Project
-from training import services
+import numpy as np
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from labeling.models import Consensus, Image, Project, Task
+from tests.training.drawing import draw, labeled_project, make_project
+from training import actors, embedding, runs, services
+from training.answers import answers_of
 from training.models import ModelVersion, TrainingRun
 
 
-def test_a_run_goes_from_labels_to_a_champion(project: Project, run_actors: Callable[[], int]) -> None:
-    run = services.request_run(project=project, cause="person")
+def train(project: Project, run_actors: Callable[[], int], **wishes: Any) -> TrainingRun:
+    run = services.request_run(project=project, cause="person", **wishes)
     run_actors()
-
     run.refresh_from_db()
+    return run
+
+
+def test_a_run_goes_from_labels_to_a_champion(project: Project, run_actors: Callable[[], int]) -> None:
+    run = train(project, run_actors)
+
     assert run.state == "succeeded", run.failure
     version = ModelVersion.objects.get(run=run)
     assert version.alias == "champion"
     assert version.metrics["top1"] > 0.6
+    assert version.manifest["verification"]["passed"]
+    assert (django_settings.DATA_DIR / version.artifact / "MODEL_CARD.md").read_text().startswith("# Model card")
     assert run.history["loss"]
-    assert TrainingRun.objects.count() == 1
+    assert [line["message"] for line in run.log][-1].startswith("First model")
+    assert not runs.folder_of(run).exists()
+
+
+def test_the_same_snapshot_and_seed_give_the_same_bytes_of_metrics(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    first, second = train(project, run_actors), train(project, run_actors)
+
+    assert first.snapshot == second.snapshot
+    assert json.dumps(first.metrics) == json.dumps(second.metrics)
+    heads = [v.manifest["files"]["head.npz"] for v in ModelVersion.objects.order_by("number")]
+    assert heads[0] == heads[1]
+
+
+def test_a_version_that_is_not_better_does_not_replace_the_champion(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    train(project, run_actors)
+    train(project, run_actors)
+
+    first, second = ModelVersion.objects.order_by("number")
+    assert (first.alias, second.alias) == ("champion", "challenger")
+    assert "Not better" in second.decision
+    assert "version 1" in second.decision
+
+
+def test_a_message_delivered_twice_does_the_work_once(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    actors.run_training.send(str(run.pk))
+    run_actors()
+    actors.run_training.send(str(run.pk))
+    run_actors()
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("succeeded", 1)
+    assert ModelVersion.objects.count() == 1
+
+
+def test_a_run_that_works_elsewhere_is_not_taken(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    first = runs.claim(str(run.pk))
+
+    assert first is not None
+    assert runs.claim(str(run.pk)) is None
+
+
+def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    lost = runs.claim(str(run.pk))
+    assert runs.stuck_runs() == []
+    TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+
+    actors.requeue_stuck_runs.send()
+    run_actors()
+
+    run.refresh_from_db()
+    assert lost is not None
+    assert (run.state, run.attempts) == ("succeeded", 2)
+
+
+def test_a_run_whose_message_was_lost_is_sent_again(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    assert runs.stuck_runs() == []
+
+    TrainingRun.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+
+    assert runs.stuck_runs() == [str(run.pk)]
+    assert runs.stuck_runs() == []
+
+
+def test_a_cancel_is_noticed_and_leaves_nothing(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    TrainingRun.objects.filter(pk=run.pk).update(cancel_requested=True)
+
+    run_actors()
+
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    assert not ModelVersion.objects.exists()
+    assert not runs.folder_of(run).exists()
+    assert services.request_run(project=project, cause="person").state == "queued"
+
+
+def test_missing_weights_fall_back_to_the_best_there_is_and_say_so(
+    project: Project, run_actors: Callable[[], int], settings: Any, tmp_path: Path
+) -> None:
+    settings.KERAS_HOME = tmp_path
+
+    run = train(project, run_actors, backbone="mobilenet_v2_1.0")
+
+    assert run.state == "succeeded", run.failure
+    assert run.backbone == "crowdtune_small"
+    log = " ".join(line["message"] for line in run.log)
+    assert str(tmp_path / "models") in log
+    assert "weights fetch mobilenet_v2_1.0" in log
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_the_log_says_so(db: None, run_actors: Callable[[], int]) -> None:
+    project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 8_000))
+    services.freeze_snapshot(project=project)
+    for image in project.images.order_by("id")[:2]:
+        default_storage.delete(image.original)
+
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    assert any("2 images could not be read" in line["message"] for line in run.log)
+
+
+def crowd_of(categories: int, each: int, features: Callable[[int, int], np.ndarray]) -> Project:
+    """A project whose features are in the store already; its few real pictures serve to verify the export."""
+    project = make_project("many", [f"c{number:03}" for number in range(categories)])
+    names = [default_storage.save(f"many/{n}.png", ContentFile(draw("circle", n))) for n in range(4)]
+    images = Image.objects.bulk_create(
+        Image(
+            project=project,
+            sha256=f"{number:032x}".rjust(64, "9"),
+            name=str(number),
+            width=64,
+            height=64,
+            byte_count=1,
+            original=names[number % 4],
+            display=names[number % 4],
+            thumbnail="",
+        )
+        for number in range(categories * each)
+    )
+    question = project.primary_question()
+    tasks = Task.objects.bulk_create(
+        Task(project=project, image=i, state="retired", retired_because="confident", judgment_count=3, open_slots=0)
+        for i in images
+    )
+    Consensus.objects.bulk_create(
+        Consensus(
+            task=task,
+            project=project,
+            question=question,  # type: ignore[misc]
+            answer=f"c{number // each:03}",
+            confidence=1.0,
+            posterior={f"c{number // each:03}": 1.0},
+            method="adaptive",
+            judgment_count=3,
+            is_final=True,
+        )
+        for number, task in enumerate(tasks)
+    )
+    trunk = embedding.trunk_of("crowdtune_small")
+    rows = [features(number // each, trunk.dim) for number in range(len(images))]
+    embedding.store_of(trunk).put([image.sha256 for image in images], np.stack(rows).astype(np.float32))
+    return project
+
+
+def test_five_hundred_categories_end_in_a_champion(db: None, run_actors: Callable[[], int]) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(500, 2048))
+    project = crowd_of(500, 6, lambda c, dim: centres[c, :dim] + 0.3 * rng.normal(size=dim))
+
+    run = train(project, run_actors, options={"epochs": 30})
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get()
+    assert len(version.categories) > 450
+    assert version.metrics["top1"] > 0.9
+    assert version.metrics["top5"] >= version.metrics["top1"]
+
+
+def test_images_that_all_look_the_same_make_no_champion(db: None, run_actors: Callable[[], int]) -> None:
+    project = crowd_of(2, 60, lambda c, dim: np.ones(dim))
+
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get()
+    assert version.alias == "challenger"
+    assert "Not better than knowing nothing" in version.decision
+
+
+def test_features_that_are_no_numbers_fail_the_run_in_words(db: None, run_actors: Callable[[], int]) -> None:
+    project = crowd_of(2, 61, lambda c, dim: np.full(dim, np.nan))
+
+    run = train(project, run_actors)
+
+    assert run.state == "failed"
+    assert "no numbers" in run.failure
+    assert run.advice
+    assert not ModelVersion.objects.exists()
+
+
+def test_a_damaged_shard_of_the_cache_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
+    first = train(project, run_actors)
+    folder = embedding.features_folder() / embedding.trunk_of("crowdtune_small").key
+    for path in folder.glob("*"):
+        data = bytearray(path.read_bytes()) if path.is_file() else bytearray()
+        if len(data) > 4096:
+            data[-1000:] = bytes(1000)
+            path.write_bytes(data)
+
+    second = train(project, run_actors)
+
+    assert second.state == "succeeded", second.failure
+    assert second.cost["embedded"] >= 1
+    assert second.metrics == first.metrics
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond ``size`` bytes: the system refuses as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
+    db: None, run_actors: Callable[[], int]
+) -> None:
+    embedding.trunk_of("crowdtune_small")
+    project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 7_000))
+    run = services.request_run(project=project, cause="person")
+
+    with disk_of(40_000):
+        assert runs.execute(str(run.pk)) == "failed"
+
+    run.refresh_from_db()
+    assert "disk is full" in run.failure
+    assert "space" in run.advice
+    assert not ModelVersion.objects.exists()
+    assert train(project, run_actors).state == "succeeded"
+
+
+def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    run = train(project, run_actors, recipe="fine_tuning")
+
+    assert run.state == "succeeded", run.failure
+    assert run.recipe == "feature_extraction"
+    assert any("Falling back to feature extraction" in line["message"] for line in run.log)
+    assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("augmentation", [False, True])
+def test_fine_tuning_makes_a_version_that_answers_as_it_was_measured(
+    augmentation: bool, db: None, run_actors: Callable[[], int]
+) -> None:
+    project = labeled_project(count=110)
+
+    run = train(
+        project,
+        run_actors,
+        recipe="fine_tuning",
+        augmentation=augmentation,
+        options={"epochs": 2, "views": 1},
+    )
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get()
+    assert version.manifest["recipe"] == "fine_tuning"
+    assert "tail.xml" in version.manifest["files"]
+    assert len(run.history["val_loss"]) == 2
+    test = list(run.snapshot.items.filter(split="test").order_by("sha256"))
+    said, found = answers_of(version, embedding.pictures_of([item.image_id for item in test]))
+    assert found.all()
+    right = [version.categories[k] == item.label for k, item in zip(said.argmax(axis=1), test, strict=True)]
+    assert np.mean(right) == version.metrics["top1"]
+
+
+def test_augmentation_without_fine_tuning_keeps_its_views(project: Project, run_actors: Callable[[], int]) -> None:
+    first = train(project, run_actors, augmentation=True, options={"views": 2})
+    second = train(project, run_actors, augmentation=True, options={"views": 2})
+
+    assert first.state == second.state == "succeeded", first.failure + second.failure
+    assert first.cost["embedded"] >= 2 * sum(first.snapshot.counts["train"].values())
+    assert second.cost["embedded"] == 0
+    assert first.metrics == second.metrics
+
+
+def test_labels_without_images_any_more_fail_in_words(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    Image.objects.all().delete()
+    run_actors()
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "deleted" in run.failure
+
+
+def test_a_project_with_runs_and_versions_can_be_deleted(project: Project, run_actors: Callable[[], int]) -> None:
+    train(project, run_actors)
+
+    project.delete()
+
+    assert not TrainingRun.objects.exists()
+    assert not ModelVersion.objects.exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -14,7 +15,7 @@ from training.models import TrainingRun
 RUNS = "/api/v1/projects/shapes/training-runs/"
 
 
-def client_of(user: object) -> APIClient:
+def client_of(user: Any) -> APIClient:
     return APIClient(headers={"Authorization": f"Token {create_key(user=user)[1]}"})
 
 
