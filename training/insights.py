@@ -1,16 +1,32 @@
-"""Worker-side: what a version sees in an image: its nearest labeled neighbours in feature space."""
+"""Worker-side: what a version sees in an image: nearest labeled neighbours, and its layers' pictures.
+
+The pictures are made when they are first looked at and kept by content: one trunk and one image give the same ones for
+ever. Making them opens the light runtime (a second, no Keras), which the serving pages of a web process do too.
+"""
 
 from __future__ import annotations
 
+import functools
+import io
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image as Pillow
 
+from labeling import storage
+from labeling.imaging import pixels
 from labeling.models import Image
-from training import embedding
+from training import answers, embedding
 from training.learning.features import FeatureStore
+from training.learning.files import write_atomic
 from training.models import ModelVersion, SnapshotItem
 from training.snapshots import LEFT_OUT
+
+if TYPE_CHECKING:
+    from training.learning.layers import Layers
 
 NEIGHBOURS = 12
 AT_ONCE = 8_192
@@ -64,3 +80,75 @@ def _likeness(store: FeatureStore, shas: list[str], mine: np.ndarray) -> np.ndar
         norms = np.linalg.norm(features, axis=1) * np.linalg.norm(mine)
         parts.append(np.where(found, features @ mine / np.maximum(norms, 1e-12), -np.inf))
     return np.concatenate(parts) if parts else np.empty(0)
+
+
+def layer_pictures(version: ModelVersion, image: Image) -> dict[str, Any] | None:
+    """What the layers of the version's backbone see: ``{"filters", "maps": [{name, place, depth, shape}], "heat"}``.
+
+    Names are those that ``picture`` takes. None where this machine has not got the trunk.
+    """
+    facts = embedding.trunk_facts(version.run.backbone)
+    if facts is None:
+        return None
+    folder = pictures_folder() / facts["key"] / image.sha256 / str(version.pk)
+    index = folder / "index.json"
+    if not index.exists():
+        write_atomic(index, json.dumps(_draw(version, image, facts, folder)).encode())
+    found: dict[str, Any] = json.loads(index.read_text())
+    return found
+
+
+def picture(version: ModelVersion, image: Image, name: str) -> bytes | None:
+    """One of the PNGs that ``layer_pictures`` has made."""
+    facts = embedding.trunk_facts(version.run.backbone)
+    path = pictures_folder() / (facts or {"key": "none"})["key"] / image.sha256 / str(version.pk) / f"{name}.png"
+    return path.read_bytes() if path.is_file() else None
+
+
+def pictures_folder() -> Path:
+    return embedding.trunks_folder().parent / "insights"
+
+
+def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    # The light runtime, by the same reason and at the same price as in training.embedding.
+    from training.learning.layers import heat_of, tiled_maps
+
+    layers = _layers(str(embedding.trunks_folder() / facts["key"] / "trunk.xml"), facts["size"])
+    shown = pixels(storage.read_original(image), facts["size"])
+    seen = layers.see(shown)
+    _write(folder, "filters", layers.filters(), smooth=False)
+    rows = []
+    for number, layer in enumerate(seen):
+        _write(folder, f"maps-{number}", tiled_maps(layer.maps), smooth=False)
+        shape = " × ".join(map(str, layer.maps.shape))
+        rows.append({"name": f"maps-{number}", "place": layer.name, "depth": layer.depth, "shape": shape})
+    head, heat = answers.classifier_of(version).head, None
+    if head is not None and seen[-1].maps.shape[-1] == head.dim:
+        said = head.probabilities(seen[-1].maps.mean(axis=(0, 1))[None])[0]
+        heat = {"category": head.categories[int(said.argmax())], "probability": float(said.max())}
+        _write(folder, "heat", overlaid(shown, heat_of(seen[-1].maps, head, int(said.argmax()))), smooth=True)
+    return {"filters": "filters", "maps": rows, "heat": heat}
+
+
+@functools.lru_cache(maxsize=2)
+def _layers(path: str, size: int) -> Layers:
+    from training.learning.layers import Layers  # as above
+
+    return Layers(Path(path), size)
+
+
+def overlaid(shown: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """uint8 [s, s, 3] and float [h, w] in 0..1 -> uint8 [s, s, 3]: what counted stays bright, the rest is dimmed."""
+    size = shown.shape[0]
+    mask = Pillow.fromarray(np.rint(heat * 255).astype(np.uint8)).resize((size, size), Pillow.Resampling.BICUBIC)
+    weight = np.asarray(mask, np.float32)[..., None] / 255
+    return np.rint(shown * (0.25 + 0.75 * weight)).astype(np.uint8)
+
+
+def _write(folder: Path, name: str, pixels_: np.ndarray, *, smooth: bool) -> None:
+    drawn = Pillow.fromarray(pixels_)
+    scale = max(1, 320 // max(drawn.size))
+    way = Pillow.Resampling.BICUBIC if smooth else Pillow.Resampling.NEAREST
+    buffer = io.BytesIO()
+    drawn.resize((drawn.width * scale, drawn.height * scale), way).save(buffer, "PNG")
+    write_atomic(folder / f"{name}.png", buffer.getvalue())

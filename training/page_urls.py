@@ -22,6 +22,11 @@ project_pages: list[URLPattern | URLResolver] = [
     path("training/compare/<uuid:job_id>/cancel/", bakeoff.cancel, name="project-bake-off-cancel"),
     path("training/insights/", insights.insights, name="project-insights"),
     path("training/insights/send/", insights.send, name="project-insights-send"),
+    path(
+        "training/insights/<int:number>/<int:image_id>/<slug:name>.png",
+        insights.picture,
+        name="project-insights-picture",
+    ),
     path("models/", models.models, name="project-models"),
     path("models/rollback/", models.rollback, name="project-models-rollback"),
     path("models/<int:number>/", models.version, name="project-model"),

@@ -26,6 +26,7 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "label_smoothing": (float, int),
     "class_weights": (bool,),
     "learning_rate": (float, int),
+    "strength": (float, int),
 }
 
 

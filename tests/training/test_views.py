@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -181,6 +182,13 @@ def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersi
     page = owner.get("/projects/shapes/training/insights/").content.decode()
 
     assert "Nearest labeled images" in page
+    assert "Why " in page
+    pictures = re.findall(r'src="(/projects/shapes/training/insights/[^"]+)"', page)
+    assert len(pictures) >= 5
+    for address in pictures:
+        answer = owner.get(address)
+        assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
+    assert owner.get(pictures[0].replace("heat", "secret")).status_code == 404
     assert "Likely label errors" in page
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
@@ -37,6 +38,7 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
             versions=ModelVersion.objects.filter(project=project).order_by("-number")[:20],
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
             image=image,
+            layers=_layers(version, image) if image else None,
             image_url=storage.image_url(image) if image else "",
             neighbours=[
                 {
@@ -63,6 +65,37 @@ def send(request: HttpRequest, slug: str) -> HttpResponse:
             text = ngettext("%d image goes back to the crowd.", "%d images go back to the crowd.", count)
             messages.success(request, text % count)
     return redirect("project-insights", slug)
+
+
+@login_required
+def picture(request: HttpRequest, slug: str, number: int, image_id: int, name: str) -> HttpResponse:
+    """A PNG of what a layer sees: made when the page was shown, never changed."""
+    project = load_project(request, slug, "manage")
+    version = get_object_or_404(ModelVersion.objects.select_related("run"), project=project, number=number)
+    data = looking.picture(version, get_object_or_404(Image, project=project, pk=image_id), name)
+    if data is None:
+        raise Http404
+    return HttpResponse(data, content_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
+
+
+def _layers(version: ModelVersion, image: Image) -> dict[str, Any] | None:
+    found = looking.layer_pictures(version, image)
+    if found is None:
+        return None
+    for row in found["maps"]:
+        row["words"] = _words(row["depth"])
+    return found
+
+
+def _words(depth: float) -> str:
+    """What to look for at this depth."""
+    if depth < 0.15:
+        return _("Edges, colours and plain light or dark: nearly every network begins like this.")
+    if depth < 0.5:
+        return _("Textures, corners and repeated patterns; a map lights up where its pattern is.")
+    if depth < 0.9:
+        return _("Parts of things; maps grow coarse and most of them stay dark for most pictures.")
+    return _("Whole things: each map is a few cells, and their averages are the features that the classifier weighs.")
 
 
 def _version(project: Project, number: str) -> ModelVersion | None:
