@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.aggregation import adaptive, dawid_skene, majority, one_coin, weighted_majority
+from labeling.aggregation import adaptive, dawid_skene, mace, majority, one_coin, weighted_majority
 from labeling.aggregation.votes import UNKNOWN, Aggregator, Fit, Votes
 
 AGGREGATORS: dict[str, Aggregator] = {
@@ -11,6 +11,7 @@ AGGREGATORS: dict[str, Aggregator] = {
     "weighted_majority": weighted_majority.fit,
     "one_coin": one_coin.fit,
     "dawid_skene": dawid_skene.fit,
+    "mace": mace.fit,
 }
 DEFAULT = "adaptive"
 

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from labeling import consensus, fitting
+from labeling.aggregation import AGGREGATORS
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from tests.labeling.crowds import make_project, make_tasks, person, say
 
@@ -51,7 +52,7 @@ def test_a_fit_writes_skills_answers_and_figures():
     stored = Question.objects.get().fit
     assert stored["classes"] == ["cat", "dog"]
     assert 0 < stored["figures"]["percent"] < 1
-    assert set(rows[0].others) == {"majority", "weighted_majority", "one_coin", "dawid_skene"}
+    assert set(rows[0].others) == set(AGGREGATORS) - {"adaptive"}
 
 
 def test_a_second_message_finds_nothing_to_do():
