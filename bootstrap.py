@@ -3,7 +3,9 @@
 
 Makes the virtual environment and installs the locked requirements (every version and hash is in
 ``requirements/*.txt``): with uv where it is there and works, with pip otherwise. What is done is written down, so a
-second start has nothing to do. Needs Python 3.11 or later and nothing else: standard library only.
+second start has nothing to do. With dev also a browser for the tests, where there is none: Playwright's download, else
+Debian's package where the user is root; without one they skip. Needs Python 3.11 or later and nothing else: standard
+library only.
 """
 
 from __future__ import annotations
@@ -46,7 +48,10 @@ def main(arguments: list[str]) -> None:
         install(uv, wanted)
         # The development set holds the other at the same versions.
         base = hashlib.sha256((ROOT / "requirements" / "base.txt").read_bytes()).hexdigest()
-        STAMP.write_text(json.dumps({**done, "base": base, wanted: digest, **identity()}), encoding="utf-8")
+        done = {**done, "base": base, wanted: digest, **identity()}
+        if wanted == "dev":
+            done["browser"] = "there" if get_browser() else "missing: the browser's tests will skip"
+        STAMP.write_text(json.dumps(done), encoding="utf-8")
 
 
 def identity() -> dict[str, str]:
@@ -126,14 +131,32 @@ def install(uv: str | None, wanted: str) -> None:
         raise SystemExit("bootstrap: the requirements could not be installed; what went wrong is above.")
 
 
-def run(command: list[str], *, quiet: bool = False) -> bool:
+def get_browser() -> bool:
+    """Whether Chromium is there, or could be had."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    if any(shutil.which(name) for name in names):
+        return True
+    say("getting a Chromium for the browser's tests")
+    if run([str(PYTHON), "-m", "playwright", "install", "chromium"], quiet=True, seconds=300):
+        return True
+    if os.name != "posix" or os.geteuid() != 0 or not shutil.which("apt-get"):
+        say("no Chromium could be had: the browser's tests will skip")
+        return False
+    return run(["apt-get", "update", "-qq"], quiet=True, seconds=300) and run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], quiet=True, seconds=600
+    )
+
+
+def run(command: list[str], *, quiet: bool = False, seconds: float | None = None) -> bool:
+    """Whether the command ended well, within the time where one is given."""
     output = subprocess.DEVNULL if quiet else None
     try:
-        return (
-            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False).returncode == 0
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, timeout=seconds
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return False
+    return done.returncode == 0
 
 
 def say(line: str) -> None:

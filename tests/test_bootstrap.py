@@ -1,0 +1,90 @@
+"""The set-up: what it skips, what it repeats, and what it says when it cannot go on."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.config.processes import ROOT
+
+REFUSING_UV = '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "$@" >> calls\nexit 1\n'
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A checkout with nothing to install: the requirements are empty."""
+    shutil.copy(ROOT / "bootstrap.py", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    for name in ("base", "dev"):
+        (tmp_path / "requirements" / f"{name}.txt").write_text(f"# nothing in {name}\n")
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def bootstrap(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = f"{clone / 'bin'}:/usr/bin:/bin"
+    return subprocess.run(
+        [sys.executable, "bootstrap.py", *arguments], cwd=clone, env={"PATH": path, "HOME": str(clone)},
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+def test_it_makes_an_environment_with_pip_and_a_second_start_has_nothing_to_do(clone):
+    first = bootstrap(clone)
+    assert first.returncode == 0, first.stderr
+    assert "with pip" in first.stdout
+    python = clone / ".venv" / "bin" / "python"
+    assert subprocess.run([python, "-c", "import sys; assert sys.prefix != sys.base_prefix"], check=True)
+    second = bootstrap(clone)
+    assert (second.returncode, second.stdout) == (0, "")
+
+
+def test_changed_requirements_are_installed_anew(clone):
+    bootstrap(clone)
+    (clone / "requirements" / "base.txt").write_text("# another\n")
+    assert "installing requirements/base.txt" in bootstrap(clone).stdout
+    assert bootstrap(clone).stdout == ""
+
+
+def test_a_uv_that_fails_is_followed_by_pip(clone):
+    uv = clone / "bin" / "uv"
+    uv.write_text(REFUSING_UV)
+    uv.chmod(0o755)
+    done = bootstrap(clone)
+    assert done.returncode == 0, done.stderr
+    assert "uv failed, trying pip" in done.stdout
+    assert [line.split()[0] for line in (clone / "calls").read_text().splitlines()] == ["venv", "pip"]
+
+
+def test_an_environment_that_was_moved_is_set_up_again(clone):
+    bootstrap(clone)
+    stamp = clone / ".venv" / "crowdtune.json"
+    said = json.loads(stamp.read_text())
+    stamp.write_text(json.dumps({**said, "root": "/elsewhere"}))
+    assert "installing" in bootstrap(clone).stdout
+
+
+def test_a_requirement_without_its_hash_is_refused(clone):
+    (clone / "requirements" / "base.txt").write_text("no-such-package==1.0\n")
+    refused = bootstrap(clone)
+    assert refused.returncode != 0
+    assert "could not be installed" in refused.stderr
+    assert not (clone / ".venv" / "crowdtune.json").exists()
+
+
+def test_a_set_that_does_not_exist_is_refused(clone):
+    assert "expected base or dev, got 'everything'" in bootstrap(clone, "everything").stderr
+
+
+def test_make_prints_every_target_with_what_it_does():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split("\t")[0] for line in printed.splitlines()} == targets
+    assert targets == {"help", "setup", "run", "test", "lint", "types", "bench", "lock"}
