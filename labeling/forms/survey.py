@@ -44,7 +44,11 @@ OPTIONS_OF: dict[str, tuple[str, ...]] = {
 
 
 class QuestionForm(forms.Form):
-    kind = forms.ChoiceField(choices=[(key, KIND_NAMES.get(key, key)) for key in KINDS], label=_("Kind"))
+    kind = forms.ChoiceField(
+        choices=[(key, KIND_NAMES.get(key, key)) for key in KINDS],
+        label=_("Kind"),
+        widget=forms.Select(attrs={"aria-label": _("Kind of question")}),
+    )
     prompt = forms.CharField(max_length=500, label=_("Question"))
     help_text = forms.CharField(required=False, label=_("Help"), widget=forms.Textarea(attrs={"rows": 2}))
     required = forms.BooleanField(required=False, label=_("An answer is required"))

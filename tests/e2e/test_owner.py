@@ -1,0 +1,141 @@
+"""The owner's pages in a browser: by keyboard, at 360 and 1440 px, light and dark, without axe's complaints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from labeling import services
+from labeling.models import Consensus, Image, Job, Project, Task
+from tests.e2e.conftest import drawn
+
+PATHS = [
+    "",
+    "images/",
+    "tasks/",
+    "workers/",
+    "labels/",
+    "review/",
+    "settings/",
+    "settings/survey/",
+    "settings/categories/",
+    "settings/rules/",
+    "settings/webhooks/",
+    "settings/keys/",
+    "settings/log/",
+    "settings/danger/",
+]
+
+
+@pytest.fixture
+def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
+    """A project in which two people disagree about two of four pictures, with a job and an appeal."""
+    project: Project = make_project(judgments_min=2, judgments_max=2, confidence=0.999)
+    for person in (owner, worker):
+        join(project, person)
+        for number in range(4):
+            lease = services.claim_assignment(project=project, worker=person)
+            assert lease is not None
+            answer = "cat" if person == owner or number % 2 else "dog"
+            services.submit_judgment(
+                assignment_id=lease.id, worker=person, answers={"category": answer}, seconds=2.0 + number
+            )
+    member = project.memberships.get(user=worker)
+    services.pause_worker(member=member, because="Too quick")
+    member.refresh_from_db()
+    services.appeal_pause(member=member, text="I looked at each of them.")
+    Job.objects.create(project=project, kind="import_images", state="succeeded", result={"refused": 1})
+    return project
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1440, "light")])
+def test_every_page_fits_and_has_nothing_that_axe_refuses(
+    width: int, theme: str, visit: Any, busy: Project, owner: Any, axe: Any, fits: Any
+) -> None:
+    page: Page = visit("/projects/", user=owner, width=width, theme=theme)
+    image = Image.objects.filter(project=busy).first()
+    member = busy.memberships.exclude(user=owner).get()
+    rows = [f"images/{image.pk}/" if image else "", f"workers/{member.pk}/"]
+    addresses = [f"/projects/{busy.slug}/{path}" for path in [*PATHS, *rows]]
+    problems: list[str] = []
+    for address in ["/projects/", "/projects/new/", *addresses]:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        try:
+            fits(page)
+            axe(page)
+        except AssertionError as error:  # look at all pages before saying what is wrong
+            problems.append(str(error))
+    assert not problems, "\n\n".join(problems)
+
+
+def test_a_project_is_made_with_its_pictures_by_keyboard_alone(
+    visit: Any, owner: Any, tmp_path: Path, run_actors: Any
+) -> None:
+    files = []
+    for number in range(3):
+        files.append(tmp_path / f"{number}.png")
+        files[-1].write_bytes(drawn(number))
+    page: Page = visit("/projects/new/", user=owner)
+    page.get_by_label("Name", exact=True).focus()
+    page.keyboard.type("Cats and dogs")
+    page.keyboard.press("Tab")  # the starting points
+    page.keyboard.press("Tab")
+    page.keyboard.type("cat, dog")
+    page.locator("input[type=file]").set_input_files(files)
+    expect(page.locator(".dropzone output")).to_contain_text("0.png")
+    page.get_by_role("button", name="Create project").press("Enter")
+    expect(page.get_by_role("heading", name="Images")).to_be_visible()
+    run_actors()
+    page.reload()
+    expect(page.locator(".image-tile")).to_have_count(3)
+    project = Project.objects.get(slug="cats-and-dogs")
+    assert [category.key for category in project.categories.all()] == ["cat", "dog"]
+
+
+def test_pictures_are_added_in_the_dialog(visit: Any, make_project: Any, owner: Any, tmp_path: Path) -> None:
+    project = make_project(images=1)
+    path = tmp_path / "more.png"
+    path.write_bytes(drawn(9))
+    page: Page = visit(f"/projects/{project.slug}/images/", user=owner)
+    page.get_by_role("button", name="Add images").click()
+    page.locator("dialog .dropzone input[type=file]").set_input_files(path)
+    expect(page.locator(".job")).to_contain_text("Bringing in images")
+    assert Job.objects.filter(project=project, kind="import_images").count() == 1
+
+
+def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) -> None:
+    page: Page = visit(f"/projects/{busy.slug}/review/", user=owner)
+    waiting = Task.objects.filter(project=busy, retired_because="maximum").count()
+    assert waiting
+    second = page.locator(".decision").nth(1)
+    chosen = second.get_attribute("value")
+    page.keyboard.press("2")
+    expect(page.get_by_text("Decided. The next one.")).to_be_visible()
+    decided = Consensus.objects.get(project=busy, decided_by=owner)
+    assert chosen == f'"{decided.answer}"'
+
+
+def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_project: Any, owner: Any) -> None:
+    project = make_project()
+    page: Page = visit(f"/projects/{project.slug}/settings/survey/", user=owner)
+    preview = page.frame_locator("iframe[name=preview]")
+    page.get_by_label("Question", exact=True).fill("Is it a zebra?")
+    expect(preview.get_by_text("Is it a zebra?")).to_be_visible()
+    page.get_by_role("button", name="Scale").click()
+    expect(page.locator(".question-edit")).to_have_count(2)
+    assert page.locator("iframe").bounding_box()["width"] == 360  # type: ignore[index]
+    page.get_by_text("Desktop", exact=True).click()
+    assert page.locator("iframe").bounding_box()["width"] == 1200  # type: ignore[index]
+
+
+def test_a_survey_is_composed_without_a_script(visit: Any, make_project: Any, owner: Any) -> None:
+    project = make_project()
+    page: Page = visit(f"/projects/{project.slug}/settings/survey/", user=owner, script=False)
+    page.get_by_role("button", name="Yes or no").click()
+    page.get_by_label("Question", exact=True).nth(1).fill("Is it asleep?")
+    page.get_by_role("button", name="Save survey").click()
+    assert [q.prompt for q in project.questions.order_by("position")][1] == "Is it asleep?"
