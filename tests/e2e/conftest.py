@@ -97,7 +97,7 @@ class Visits:
             locale=language,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         self.contexts.append(context)
         if user is not None:
             client = Client()
