@@ -1,0 +1,1 @@
+"""The servers that ``bench/serve.py`` compares, each in a process of its own."""

@@ -1,0 +1,37 @@
+"""LitServe, with its batching for Keras and without for OpenVINO (each measured better so)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import litserve
+import numpy as np
+
+from bench.serving.model import answer, decode, load
+
+
+class Api(litserve.LitAPI):
+    def setup(self, device: Any) -> None:
+        self.model = load()
+
+    def decode_request(self, request: Any) -> np.ndarray:
+        return decode(request["image"].file.read())
+
+    def predict(self, x: Any) -> Any:
+        images = np.stack(x) if isinstance(x, (list, tuple)) else x if x.ndim == 4 else x[None]
+        return (
+            self.model(images)
+            if images.ndim == 4 and (isinstance(x, (list, tuple)) or x.ndim == 4)
+            else self.model(images)[0]
+        )
+
+    def encode_response(self, output: Any) -> dict[str, float]:
+        return answer(output)
+
+
+if __name__ == "__main__":
+    keras = os.environ.get("BENCH_ENGINE") == "keras"
+    batching = {"max_batch_size": 8, "batch_timeout": 0.01} if keras else {}
+    server = litserve.LitServer(Api(**batching), accelerator="cpu", workers_per_device=1 if keras else 2, timeout=60)
+    server.run(port=int(os.environ["BENCH_PORT"]), host="127.0.0.1", generate_client_file=False, log_level="error")

@@ -1,0 +1,83 @@
+"""Who answers: champion, challenger, and for how long a process believes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference import services, shadowing
+from inference.errors import NoChampion
+from inference.inputs import Inputs
+from inference.models import Traffic
+from inference.routing import Route, Routes, VersionRef
+from inference.traffic import BUCKETS, quantile, recorder
+from tests.inference.serving import make_trunk, picture
+
+CHAMPION, CHALLENGER = VersionRef(1, 1, 1, "a", ()), VersionRef(2, 1, 2, "b", ())
+
+
+def test_the_same_caller_meets_the_same_version_and_the_share_is_kept() -> None:
+    route = Route(CHAMPION, CHALLENGER, "share", 0.25, 0.0)
+    chosen = [route.choose(f"caller {n}") for n in range(4000)]
+    assert chosen == [route.choose(f"caller {n}") for n in range(4000)]
+    assert sum(version == CHALLENGER for version in chosen) / 4000 == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_challenger_in_the_shadow_answers_nobody() -> None:
+    route = Route(CHAMPION, CHALLENGER, "shadow", 0.5, 0.0)
+    assert {route.choose(f"caller {n}") for n in range(100)} == {CHAMPION}
+    assert route.shadow == CHALLENGER
+    with pytest.raises(NoChampion):
+        Route(None, None, "off", 0.0, 0.0).choose("x")
+
+
+def test_a_route_is_read_once_while_it_is_fresh(project, champion, django_assert_num_queries) -> None:
+    routes = Routes(seconds=60)
+    with django_assert_num_queries(2):
+        for _ in range(5):
+            assert routes.get(project.pk).champion.number == 1
+    routes.forget(project.pk)
+    with django_assert_num_queries(2):
+        routes.get(project.pk)
+
+
+def ask(project, seed: int = 1, **options):
+    return services.predict(project=project, inputs=Inputs((picture(seed),), 5), **options)
+
+
+def test_traffic_is_counted_by_version_and_written_when_flushed(project, champion) -> None:
+    for _ in range(3):
+        ask(project)
+    assert recorder.flush() == 1
+    row = Traffic.objects.get()
+    assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 3, 3, 3)
+    assert sum(row.classes.values()) == 3
+    assert recorder.flush() == 0
+
+
+def test_a_shadow_on_the_same_trunk_is_compared_with_the_champion(project, add_version) -> None:
+    add_version(seed=1, alias="challenger")
+    champion = add_version(seed=1, alias="champion")
+    for seed in range(4):
+        assert ask(project, seed).version.id == champion.pk
+    recorder.flush()
+    shadow = Traffic.objects.get(version__alias="challenger")
+    assert (shadow.compared, shadow.agreed, shadow.requests) == (4, 4, 0)
+
+
+def test_a_shadow_on_a_trunk_of_its_own_runs_beside_the_answer(project, data_dir, add_version) -> None:
+    make_trunk(data_dir / "trunks", "tiny-other")
+    add_version(seed=5, alias="challenger", trunk="tiny-other")
+    add_version(seed=1, alias="champion")
+    ask(project)
+    shadowing._pool.submit(lambda: None).result()  # one thread: what came before is done
+    recorder.flush()
+    assert Traffic.objects.get(version__alias="challenger").compared == 1
+
+
+def test_a_quantile_is_read_out_of_the_buckets() -> None:
+    counts = [0] * (len(BUCKETS) + 1)
+    assert quantile(counts, 0.5) is None
+    counts[1] = 10  # all between 5 and 10 ms
+    assert quantile(counts, 0.5) == pytest.approx(0.0075)
+    counts[-1] = 90
+    assert quantile(counts, 0.99) > BUCKETS[-1]

@@ -1,0 +1,177 @@
+"""Settings, keys, limits, kept images and the model's own labels, over the API and in the background."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from PIL import Image as Picture
+from rest_framework.test import APIClient
+
+from inference import autolabel, backlog, limits, loop, references
+from inference.models import AutoLabel, Deployment, Drift, Prediction, Reason, Sample, Traffic
+from inference.routing import routes
+from inference.traffic import recorder
+from labeling.models import ApiKey, AuditEntry, Consensus, Image, Task
+from labeling.services import decide_task
+from tests.inference.serving import picture
+
+URL = "/api/v1/projects/colours/"
+
+
+def ask(api, seed: int = 1):
+    file = io.BytesIO(picture(seed))
+    file.name = "photo.png"
+    return api.post(URL + "predict/", {"image": file}, format="multipart")
+
+
+def test_settings_are_changed_checked_and_written_down(api, project, champion) -> None:
+    response = api.patch(URL + "serving/", {"challenger_mode": "share", "challenger_share": 0.2}, format="json")
+    assert response.status_code == 200, response.content
+    assert response.json()["settings"]["challenger_share"] == 0.2
+    assert AuditEntry.objects.get(action="serving_changed").changes["challenger_share"] == [0.1, 0.2]
+    for bad in ({"challenger_share": 0.9}, {"sample_rate": 2}, {"error_bound": 0}, {"challenger_mode": "all"}):
+        assert api.patch(URL + "serving/", bad, format="json").status_code == 400, bad
+
+
+def test_a_key_is_shown_once_rotated_with_grace_and_revoked(api, project, champion) -> None:
+    made = api.post(URL + "keys/", {"name": "site", "scopes": ["predict"], "per_day": 5}, format="json").json()
+    assert "token" not in api.get(URL + "keys/").json()[0]
+    old, new = APIClient(), APIClient()
+    old.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    rotated = api.post(f"{URL}keys/{made['id']}/rotate/").json()
+    new.credentials(HTTP_AUTHORIZATION=f"Token {rotated['token']}")
+    assert rotated["per_day"] == 5
+    assert (ask(old).status_code, ask(new).status_code) == (200, 200)
+    ApiKey.objects.filter(pk=made["id"]).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert ask(old).status_code == 401
+    assert api.delete(f"{URL}keys/{rotated['id']}/").status_code == 204
+    assert ask(new).status_code == 401
+
+
+def test_a_key_does_what_its_scopes_say_and_only_in_its_project(api, client_of, owner, project, champion) -> None:
+    assert ask(client_of(owner, scopes=("label",))).status_code == 403
+    predict = client_of(owner, scopes=("predict",))
+    assert ask(predict).status_code == 200
+    assert predict.get(URL + "serving/").status_code == 403
+    other = type(project).objects.create(slug="other", name="Other", owner=owner)
+    assert ask(client_of(owner, project=other)).status_code == 404
+
+
+def test_a_key_with_a_limit_is_refused_beyond_it_and_says_for_how_long(api, client_of, owner, champion) -> None:
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_minute": 2, "per_day": 3}, format="json").json()
+    client = client_of(owner)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    answers = [ask(client) for _ in range(4)]
+    codes = [answer.status_code for answer in answers]
+    assert codes[:2] == [200, 200]
+    assert codes[-1] == 429
+    assert int(answers[-1]["Retry-After"]) > 0
+    assert answers[-1].json()["error"]["code"] == "quota_spent"
+
+
+def test_nothing_is_kept_unless_somebody_turned_it_on(api, project, champion) -> None:
+    ask(api)
+    assert Image.objects.count() == 0
+
+
+def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, project, champion) -> None:
+    api.patch(URL + "serving/", {"sample_rate": 1.0, "sample_quota": 3}, format="json")
+    routes.forget()
+    for seed in [*range(40), 0, 1]:
+        assert ask(api, seed).status_code == 200
+    kept = list(Sample.objects.all())
+    assert len(kept) == 3
+    assert Task.objects.filter(image__in=[row.image_id for row in kept], priority__gt=1).count() == 3
+    assert Prediction.objects.count() == 3
+    assert api.delete(f"{URL}samples/{kept[0].image_id}/").status_code == 204
+    assert api.delete(f"{URL}samples/{kept[0].image_id}/").status_code == 404
+    Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
+    loop.close(project.pk)
+    assert Sample.objects.count() == 0
+    assert Image.objects.count() == 0
+
+
+def held_out(version, images) -> None:
+    """Every image is held out, and the version is right on all of them."""
+    answer = {row.image_id: row.category for row in Prediction.objects.filter(version=version)}
+    for image in images:
+        version.run.snapshot.items.create(
+            image=image, sha256=image.sha256, label=answer[image.pk], confidence=1, split="test"
+        )
+
+
+@pytest.mark.django_db
+def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Prediction.objects.update(novelty=0)
+    monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
+    Deployment.objects.update(auto_label=True, error_bound=0.1)
+    loop.close(project.pk)
+    labels = AutoLabel.objects.filter(is_audit=False)
+    audits = AutoLabel.objects.filter(is_audit=True)
+    assert labels.count() + audits.count() == 40
+    assert Consensus.objects.filter(method="model", is_final=True).count() == labels.count()
+    assert Consensus.objects.for_training(project).count() == 0
+    for row in audits:
+        wrong = next(key for key in ("blue", "green", "red") if key != row.category)
+        decide_task(task=row.image.tasks.get(), answers={"label": wrong}, user=owner)
+    loop.close(project.pk)
+    deployment = Deployment.objects.get()
+    assert not deployment.auto_label
+    assert "audit" in deployment.auto_label_stopped
+
+
+def test_too_few_held_out_images_let_the_model_label_nothing(project, champion, add_images) -> None:
+    images = add_images(range(20))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Deployment.objects.update(auto_label=True, error_bound=0.01)
+    loop.close(project.pk)
+    assert AutoLabel.objects.count() == 0
+
+
+def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(api, project, champion, add_images) -> None:
+    images = add_images(range(60))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert references.ensure_reference(champion) is not None
+    for seed in range(55):
+        ask(api, seed)
+    recorder.flush()
+    loop.close(project.pk)
+    calm = Drift.objects.get()
+    assert not calm.is_alarm
+    Traffic.objects.all().delete()
+    white = io.BytesIO()
+    Picture.new("RGB", (40, 40), "white").save(white, "PNG")
+    for _ in range(55):
+        white.seek(0)
+        api.post(URL + "predict/", {"image": io.BytesIO(white.getvalue())}, format="multipart")
+    recorder.flush()
+    loop.close(project.pk)
+    stormy = Drift.objects.get()
+    assert stormy.is_alarm
+    assert stormy.feature_distance > calm.feature_distance
+
+
+def test_the_figures_say_how_right_each_version_was(api, project, champion, add_images, owner) -> None:
+    images = add_images(range(60))
+    backlog.score_pool(project.pk)
+    said = {row.image_id: row for row in Prediction.objects.all()}
+    for image in images:
+        decide_task(task=image.tasks.get(), answers={"label": said[image.pk].category}, user=owner)
+    ask(api)
+    recorder.flush()
+    loop.close(project.pk)
+    (row,) = api.get(URL + "serving/").json()["versions"]
+    assert (row["judged"], row["live_accuracy"]) == (60, 1.0)
+    assert row["judged_random"] == sum(one.reason == Reason.RANDOM for one in said.values())
+    assert row["requests"] == 1
