@@ -52,7 +52,8 @@ def line(
     y_values = [y for _, y in flat] + [v for _, low, high in bands for v in (low, high)]
     y_values += [reference[0]] if reference else []
     xs = [x for x, _ in flat] + [x for x, _, _ in bands]
-    x = scale(xs, unit=x_format, low=min(xs), high=max(xs) if max(xs) > min(xs) else None, count=6)
+    ends = (min(xs), max(xs)) if max(xs) > min(xs) else (None, None)
+    x = scale(xs, unit=x_format, low=ends[0], high=ends[1], count=6)
     y = scale(y_values, unit=y_format, low=y_low, high=y_high, count=4)
     parts = [svg.axes(x, y, x_label=x_label, y_label=y_label)]
     parts.append(svg.stretched("".join(_shape(s, i, x, y) for i, s in enumerate(series) if s.points)))

@@ -47,7 +47,7 @@ def scale(
     if log and least > 0:
         return _log_scale(least, most, unit)
     if most - least <= 1e-9 * max(abs(least), abs(most)):
-        margin = abs(least) * 0.1 or 1.0
+        margin = 900.0 if unit == "time" else abs(least) * 0.1 or 1.0
         least, most = (least if low is not None else least - margin), least + margin
     if unit == "time":
         return Scale(least, most, _time_ticks(least, most, count), time_sayer(most - least))

@@ -159,3 +159,9 @@ def test_a_logarithmic_scale_holds_its_values_and_has_ticks_in_it(values: list[f
 )
 def test_numbers_are_written_for_people(said: str, expected: str) -> None:
     assert said == expected
+
+
+def test_a_single_moment_stands_in_the_middle_of_half_an_hour() -> None:
+    plot = charts.line([charts.Series("a", [(datetime(2026, 3, 1, 9, 0, tzinfo=UTC), 1.0)])], title="t")
+    assert ">9:00</text>" in plot.body
+    assert 'cx="50%"' in plot.body
