@@ -75,15 +75,11 @@ def _beliefs(project_id: int, fitted_version: int) -> dict[int, dict[str, Any]]:
     return dict(Question.objects.filter(project_id=project_id).values_list("id", "fit"))
 
 
-def classes_of(question: Asked) -> list[str]:
-    return KINDS[question.kind].classes(question.options)
-
-
 def _combined(
     question: Asked, rows: Iterable[Row], fits: Mapping[int, Any], skills: Mapping[int, Any], method: str
 ) -> Combined | None:
     said = [Said(worker, answers[question.key], weight) for worker, answers, weight in rows if question.key in answers]
-    belief = Belief.read(fits.get(question.id) or {}, classes_of(question), method)
+    belief = Belief.read(fits.get(question.id) or {}, crowdfit.classes_of(question), method)
     statistic = KINDS[question.kind].statistic
     return combine(statistic, said, crowdfit.scaled(question), belief, skills.get(question.id, {}))
 

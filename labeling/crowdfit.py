@@ -6,7 +6,7 @@ Plain data in and out (no database), dispatched by the question kind's statistic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +47,10 @@ class QuestionFit:
     tasks: list[int]
     combined: Callable[[int], Combined]
 
+    @property
+    def said_of(self) -> set[int]:
+        return set(self.tasks)
+
 
 @dataclass(eq=False)
 class Answers:
@@ -57,7 +61,8 @@ class Answers:
     task: np.ndarray
     worker: np.ndarray
     answer: list[Any]
-    by_task: dict[int, list[Said]] = field(default_factory=dict)
+    by_task: dict[int, list[Said]]
+    beside: bool
 
 
 def fit_question(
@@ -67,15 +72,17 @@ def fit_question(
     known: Mapping[int, Any],
     weights: Mapping[int, float],
     method: str,
+    *,
+    beside: bool = True,
 ) -> QuestionFit | None:
-    """Fit one question; None when nobody answered it."""
-    answers = _answers(question.key, judgments, weights)
+    """Fit one question; None when nobody answered it. ``beside``: also what other methods say of each task."""
+    answers = _answers(question.key, judgments, weights, beside)
     if not answers.tasks:
         return None
     return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)
 
 
-def _answers(key: str, judgments: Sequence[Record], weights: Mapping[int, float]) -> Answers:
+def _answers(key: str, judgments: Sequence[Record], weights: Mapping[int, float], beside: bool) -> Answers:
     rows = [(row.task, row.worker, row.answers[key]) for row in judgments if key in row.answers]
     tasks = sorted({task for task, _, _ in rows})
     workers = sorted({worker for _, worker, _ in rows})
@@ -91,6 +98,7 @@ def _answers(key: str, judgments: Sequence[Record], weights: Mapping[int, float]
         np.array([at_worker[worker] for _, worker, _ in rows], dtype=np.int64),
         [answer for _, _, answer in rows],
         by_task,
+        beside,
     )
 
 
@@ -131,7 +139,7 @@ def _by_class(
             "accuracy": round(float(fit.accuracy[index]), DIGITS),
             "confusion": None if matrix is None else _rounded(matrix),
         }
-    others = {name: AGGREGATORS[name](votes) for name in _others(method, len(votes))}
+    others = {name: AGGREGATORS[name](votes) for name in _others(method, len(votes)) if answers.beside}
     position = {task: index for index, task in enumerate(answers.tasks)}
     belief = Belief.read(stored, classes, method)
 
@@ -139,11 +147,13 @@ def _by_class(
         said, index = answers.by_task[task], position[task]
         plain = combine("class", said, question.options, belief, skills)
         assert plain is not None
-        if plain.answer == CANT_TELL or any(row.weight != 1 for row in said):
+        if plain.answer == CANT_TELL:
             return plain
-        chosen = _view(fit.posterior[index], classes, question.kind)
         views = {name: _view(other.posterior[index], classes, question.kind) for name, other in others.items()}
-        return Combined(chosen["answer"], chosen["confidence"], chosen["posterior"], len(said), plain.votes, {**views})
+        if any(row.weight != 1 for row in said):
+            return replace(plain, others=views)
+        chosen = _view(fit.posterior[index], classes, question.kind)
+        return Combined(chosen["answer"], chosen["confidence"], chosen["posterior"], len(said), plain.votes, views)
 
     return QuestionFit(stored, skills, _said_by(answers), answers.tasks, combined)
 
@@ -279,6 +289,11 @@ def _recombined(
         return found
 
     return QuestionFit(stored, skills, _said_by(answers), answers.tasks, combined)
+
+
+def classes_of(question: Asked) -> list[str]:
+    """The labels of a question's posterior; none where the kind has none."""
+    return KINDS[question.kind].classes(question.options)
 
 
 def scaled(question: Asked) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import survey, tasks
-from labeling.consensus import classes_of
-from labeling.crowdfit import QuestionFit, Record, fit_question
+from labeling.crowdfit import QuestionFit, Record, classes_of, fit_question
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 
 logger = logging.getLogger(__name__)
@@ -62,24 +61,36 @@ def fit_project(project_id: int) -> bool:
 
 def _fit(project: Project) -> None:
     version = project.answers_version
-    judgments = list(_records(project))
-    golds = dict(Gold.objects.filter(task__project=project).values_list("task_id", "answers"))
-    weights = dict(Membership.objects.filter(project=project).values_list("user_id", "weight"))
-    fits = {}
-    for question in survey.current(project).questions:
-        known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
-        found = fit_question(question, classes_of(question), judgments, known, weights, project.aggregator)
-        if found is not None:
-            fits[question.id] = found
+    fits = fit_all(project, project.aggregator)
     _write_skills(fits)
     _write_memberships(project, fits)
     with transaction.atomic():
         for question_id, found in fits.items():
             Question.objects.filter(pk=question_id).update(fit=found.stored)
         Project.objects.filter(pk=project.pk).update(fitted_version=version, fitted_at=timezone.now())
-    _write_consensus(project, fits, set(golds))
+    golds = set(Gold.objects.filter(task__project=project).values_list("task_id", flat=True))
+    _write_consensus(project, fits, golds)
     _retire_confident(project)
-    logger.info("project %s: fitted %s judgments, %s questions", project.pk, len(judgments), len(fits))
+    logger.info("project %s: fitted %s questions up to version %s", project.pk, len(fits), version)
+
+
+def fit_all(project: Project, method: str, *, beside: bool = True) -> dict[int, QuestionFit]:
+    """Question -> its fit by this method, over all judgments that stand; questions without an answer are left out.
+
+    With ``beside`` it is the project's own fit: workers' weights count, and each task keeps what other methods say.
+    Without, it is another method's view, in which all judgments count alike.
+    """
+    judgments = list(_records(project))
+    golds = dict(Gold.objects.filter(task__project=project).values_list("task_id", "answers"))
+    members = Membership.objects.filter(project=project, weight__lt=1) if beside else Membership.objects.none()
+    weights = dict(members.values_list("user_id", "weight"))
+    fits = {}
+    for question in survey.current(project).questions:
+        known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
+        found = fit_question(question, classes_of(question), judgments, known, weights, method, beside=beside)
+        if found is not None:
+            fits[question.id] = found
+    return fits
 
 
 def _records(project: Project) -> Iterator[Record]:

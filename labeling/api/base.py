@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -44,11 +45,14 @@ class ProjectView(APIView):
         rows: QuerySet[Any],
         serializer: type[serializers.BaseSerializer],
         ordering: str = "-id",
+        seen: Callable[[list[Any]], None] | None = None,
     ) -> Response:
-        """One page of a list, by cursor, newest first."""
+        """One page of a list, by cursor, newest first; ``seen`` may change its rows before they are shown."""
         paginator = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
         paginator.ordering = ordering
         found = paginator.paginate_queryset(rows, request, view=self)
+        if seen is not None:
+            seen(found)
         data = serializer(found, many=True, context={"request": request, "view": self}).data
         return paginator.get_paginated_response(data)
 

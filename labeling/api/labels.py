@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import figures, storage
+from labeling import figures, storage, viewpoints
 from labeling.api.base import ProjectView, origin_of, whole
 from labeling.models import Consensus, Task
 
@@ -83,7 +83,11 @@ class LabelListView(ProjectView):
         project = self.project(request, slug)
         rows = Consensus.objects.filter(project=project).select_related("question", "task__image")
         rows = LabelFilter(request.query_params, rows, request=request).qs
-        return self.page(request, rows, LabelSerializer)
+        method = request.query_params.get("method")
+        if not method:
+            return self.page(request, rows, LabelSerializer)
+        viewpoints.checked(method)
+        return self.page(request, rows, LabelSerializer, seen=lambda found: viewpoints.show(project, found, method))
 
 
 class StatsView(ProjectView):
