@@ -34,7 +34,7 @@ urlpatterns = [
     path("api/v1/", include(labeling_urls.api_urlpatterns(PROJECT_EXTENSIONS))),
     path("api/v1/", include(training_urls.api_urlpatterns)),
     path("api/v1/", include(inference_urls.api_urlpatterns)),
-    path("v2", include(inference_urls.v2_urlpatterns)),
+    path("", include(inference_urls.v2_urlpatterns)),
     path("", include(labeling_urls.urlpatterns)),
     path("", include(training_urls.urlpatterns)),
     path("", include(inference_urls.urlpatterns)),

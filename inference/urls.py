@@ -20,11 +20,11 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT + "models/downloads/", serving.DownloadView.as_view(), name="api-downloads"),
 ]
 urlpatterns = pages
-MODEL = "/models/<slug:slug>"
+MODEL = "v2/models/<slug:slug>"
 v2_urlpatterns: list[URLPattern | URLResolver] = [
-    path("", v2.ServerView.as_view(), name="v2"),
-    path("/health/live", v2.LiveView.as_view(), name="v2-live"),
-    path("/health/ready", v2.ReadyView.as_view(), name="v2-ready"),
+    path("v2", v2.ServerView.as_view(), name="v2"),
+    path("v2/health/live", v2.LiveView.as_view(), name="v2-live"),
+    path("v2/health/ready", v2.ReadyView.as_view(), name="v2-ready"),
     *(
         path(model + end, view.as_view(), name=f"v2-{name}{suffix}")
         for model, suffix in ((MODEL, ""), (MODEL + "/versions/<str:version>", "-version"))

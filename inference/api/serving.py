@@ -17,6 +17,7 @@ from inference.api.answering import ANSWERING, REFUSALS
 from inference.models import Deployment, KeyLimit
 from inference.services.deploying import FIELDS
 from labeling import permissions
+from labeling.api.base import JobStartedSerializer
 from labeling.models import ApiKey, Job, Project
 
 
@@ -76,10 +77,6 @@ class BatchSerializer(serializers.Serializer):
 class DownloadSerializer(serializers.Serializer):
     format = serializers.ChoiceField(choices=["keras", "saved_model", "onnx", "litert"])
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
-
-
-class JobStartedSerializer(serializers.Serializer):
-    job = serializers.UUIDField()
 
 
 def managed(request: Request, slug: str) -> Project:

@@ -1,0 +1,58 @@
+"""Runs ``training.learning.export`` in a process of its own: Keras and its memory leave with it.
+
+``python -m inference.exporting '{…}'``: the keys of the object are those that ``downloads`` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labeling.errors import CrowdtuneError
+
+SECONDS = 1500
+
+
+def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
+    """Start the process, wait, and return what ``export`` returned.
+
+    Raises:
+        CrowdtuneError: What the export refused, or that it broke.
+    """
+    root = str(Path(__file__).resolve().parents[1])
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": root}
+    done = subprocess.run(
+        [sys.executable, "-m", "inference.exporting", json.dumps(arguments)],
+        env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise CrowdtuneError("export_failed", f"The export failed: {done.stderr.strip()[-300:]}", 409)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if "refused" in result:
+        raise CrowdtuneError(result["refused"], result["message"], 409)
+    return result
+
+
+def _main(arguments: dict[str, str]) -> dict[str, Any]:
+    from training.learning.backbones import BACKBONES
+    from training.learning.export import export  # reaches Keras: only this process does
+    from training.learning.weights import locate
+
+    backbone = BACKBONES[arguments["backbone"]]
+    try:
+        return export(
+            Path(arguments["version"]), arguments["kind"], Path(arguments["target"]), backbone=backbone,
+            weights=locate(backbone, Path(arguments["keras_home"])), pictures=np.load(arguments["pictures"]),
+        )  # fmt: skip
+    except CrowdtuneError as error:
+        return {"refused": error.code, "message": error.message}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_main(json.loads(sys.argv[1]))))  # noqa: T201 - the caller reads it
