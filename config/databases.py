@@ -19,6 +19,9 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
         raise EnvError(f"DATABASE_URL must start with postgresql://, got {parts.scheme or 'no scheme'!r}.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", unquote(parts.hostname or ""))
+    # Only what is prepared by hand is cached as a plan (claims and answers), and planning it would cost more than
+    # running it; compiling a query that takes a millisecond is never worth it.
+    options.setdefault("options", "-c plan_cache_mode=force_generic_plan -c jit=off")
     options["pool"] = {"min_size": 0, "max_size": pool_size, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from labeling.leases import fetch
@@ -16,10 +17,15 @@ LONGEST_SECONDS = 3600.0
 
 
 class Recorded(NamedTuple):
+    """The judgment as it was stored, and its task as it is now, under the lock that the statement took."""
+
     judgment_id: int
     task_id: int
     judgment_count: int
     wanted: int
+    state: str
+    retired_because: str
+    created_at: datetime
 
 
 _RECORD = """
@@ -29,7 +35,7 @@ WITH done AS (
 ),
 counted AS (
     UPDATE labeling_task t SET judgment_count = t.judgment_count + 1 FROM done
-    WHERE t.id = done.task_id RETURNING t.id, t.judgment_count, t.wanted, t.is_gold
+    WHERE t.id = done.task_id RETURNING t.id, t.judgment_count, t.wanted, t.is_gold, t.state, t.retired_because
 ),
 person AS (
     UPDATE labeling_membership m SET judgment_count = m.judgment_count + 1,
@@ -43,10 +49,12 @@ said AS (
     INSERT INTO labeling_judgment (task_id, project_id, worker_id, assignment_id, answers, seconds, survey_version,
                                    source, is_gold, price, created_at)
     SELECT done.task_id, done.project_id, done.worker_id, done.id, %(answers)s::jsonb, %(seconds)s::float8,
-           %(version)s, %(source)s, counted.is_gold, %(price)s, now()
+           %(version)s, %(source)s, counted.is_gold, %(price)s, %(now)s
     FROM done JOIN counted ON counted.id = done.task_id RETURNING id
 )
-SELECT said.id, counted.id, counted.judgment_count, counted.wanted FROM said, counted"""
+SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.state, counted.retired_because,
+       %(now)s::timestamptz
+FROM said, counted"""
 
 _COUNT = """
 UPDATE labeling_project SET judgment_count = judgment_count + %(count)s, spent = spent + %(price)s,

@@ -1,22 +1,26 @@
 """A task's judgments -> its Consensus rows, inside the transaction of each submit. Worker-side.
 
 The posterior is brought up to date at once from the skills that the last full fit (``labeling.fitting``) wrote down;
-nothing is fitted here. Four statements a submit: the task, its judgments, its workers' skills, and one upsert.
+nothing is fitted here. Two statements a submit: the task's judgments with their workers' skills, and one upsert; in
+plain SQL, because everyone who labels waits for them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F
 from django.utils import timezone
 
 from labeling import crowdfit, stopping, survey, tasks
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Combined, Said, combine
-from labeling.models import Consensus, Judgment, Membership, Project, Question, Task, WorkerSkill
+from labeling.answers import Recorded
+from labeling.leases import fetch
+from labeling.models import Project, Question, Task
 from labeling.questions import KINDS
 from labeling.stopping import TaskState
 from labeling.survey import Asked
@@ -25,41 +29,48 @@ Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight
 
 
 def update_task(*, task_id: int) -> None:
-    """Bring the task's consensus up to date, and retire the task or ask for more. Called in the submit transaction."""
+    """Bring the task's consensus up to date, and retire the task or ask for more."""
     task = Task.objects.select_related("project").get(pk=task_id)
-    if task.is_gold or task.retired_because == Task.Because.PERSON:
+    now = Recorded(0, task.pk, task.judgment_count, task.wanted, task.state, task.retired_because, timezone.now())
+    if not task.is_gold:
+        update_answered(project=task.project, stage=task.stage, task=now)
+
+
+def update_answered(*, project: Project, stage: str, task: Recorded) -> None:
+    """The same for a task that has just been answered, under the lock of that: two statements, prepared once."""
+    if task.retired_because == Task.Because.PERSON:
         return
-    project = task.project
-    rows = _judgments(task)
-    questions = survey.current(project).at(task.stage)
-    skills = _skills([question.id for question in questions], [worker for worker, _, _ in rows])
+    questions = survey.current(project).at(stage)
+    rows, skills = _said(task.task_id, [question.id for question in questions])
     fits = _beliefs(project.pk, project.fitted_version)
     found: dict[int, Combined] = {}
     for question in questions:
         combined = _combined(question, rows, fits, skills, project.aggregator)
         if combined is not None:
             found[question.id] = combined
-    _write(task, found)
+    _write(project, task, found)
     if task.state == Task.State.OPEN:
         _decide(task, project, rows, questions, found)
 
 
-def _judgments(task: Task) -> list[Row]:
-    weight = Membership.objects.filter(project_id=task.project_id, user_id=OuterRef("worker_id")).values("weight")
-    said = Judgment.objects.filter(task_id=task.pk, withdrawn_at=None).annotate(weight=Subquery(weight[:1]))
-    return [
-        (worker, answers, 1.0 if weight is None else weight)
-        for worker, answers, weight in said.order_by("id").values_list("worker_id", "answers", "weight")
-    ]
+_SAID = """
+SELECT j.worker_id, j.answers, coalesce(m.weight, 1.0), (
+    SELECT json_agg(json_build_array(s.question_id, s.accuracy, s.confusion)) FROM labeling_workerskill s
+    WHERE s.worker_id = j.worker_id AND s.question_id = ANY(%(questions)s))
+FROM labeling_judgment j
+LEFT JOIN labeling_membership m ON m.project_id = j.project_id AND m.user_id = j.worker_id
+WHERE j.task_id = %(task)s AND j.withdrawn_at IS NULL ORDER BY j.id"""
 
 
-def _skills(questions: Sequence[int], workers: Sequence[int]) -> dict[int, dict[int, dict[str, Any]]]:
-    """Question -> worker -> what the fit stored."""
-    found: dict[int, dict[int, dict[str, Any]]] = {}
-    stored = WorkerSkill.objects.filter(question_id__in=questions, worker_id__in=workers)
-    for question, worker, accuracy, confusion in stored.values_list("question", "worker", "accuracy", "confusion"):
-        found.setdefault(question, {})[worker] = unpacked(accuracy, confusion)
-    return found
+def _said(task_id: int, questions: list[int]) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:
+    """The task's judgments, and question -> worker -> what the fit stored of the workers who made them."""
+    rows: list[Row] = []
+    skills: dict[int, dict[int, dict[str, Any]]] = {}
+    for worker, answers, weight, stored in fetch(_SAID, {"task": task_id, "questions": questions}):
+        rows.append((worker, json.loads(answers) if isinstance(answers, str) else answers, weight))
+        for question, accuracy, confusion in stored or ():
+            skills.setdefault(question, {})[worker] = unpacked(accuracy, confusion)
+    return rows, skills
 
 
 def unpacked(accuracy: float, confusion: Any) -> dict[str, Any]:
@@ -84,30 +95,37 @@ def _combined(
     return combine(statistic, said, crowdfit.scaled(question), belief, skills.get(question.id, {}))
 
 
-def _write(task: Task, found: Mapping[int, Combined]) -> None:
+_WRITE = """
+INSERT INTO labeling_consensus (task_id, project_id, question_id, answer, confidence, posterior, method,
+                                judgment_count, is_final, updated_at, others)
+SELECT %(task)s, %(project)s, r.question, r.answer, r.confidence, r.posterior, %(method)s, r.judgments, %(final)s,
+       %(now)s, '{}'
+FROM json_to_recordset(%(rows)s::json)
+    AS r(question bigint, answer jsonb, confidence float8, posterior jsonb, judgments int)
+ON CONFLICT (task_id, question_id) DO UPDATE SET answer = excluded.answer, confidence = excluded.confidence,
+    posterior = excluded.posterior, method = excluded.method, judgment_count = excluded.judgment_count,
+    updated_at = excluded.updated_at
+RETURNING id"""
+
+
+def _write(project: Project, task: Recorded, found: Mapping[int, Combined]) -> None:
     """One upsert; whether the row is final is left as it is, and new rows of a retired task are final."""
-    now = timezone.now()
     rows = [
-        Consensus(
-            task=task,
-            project_id=task.project_id,
-            question_id=question,
-            answer=combined.answer,
-            confidence=combined.confidence,
-            posterior=combined.posterior,
-            method=task.project.aggregator,
-            judgment_count=combined.judgments,
-            is_final=task.state == Task.State.RETIRED,
-            updated_at=now,
-        )
+        {
+            "question": question,
+            "answer": combined.answer,
+            "confidence": combined.confidence,
+            "posterior": combined.posterior,
+            "judgments": combined.judgments,
+        }
         for question, combined in found.items()
     ]
-    fields = ["answer", "confidence", "posterior", "method", "judgment_count", "updated_at"]
-    Consensus.objects.bulk_create(rows, update_conflicts=True, unique_fields=["task", "question"], update_fields=fields)
+    values = {"task": task.task_id, "project": project.pk, "method": project.aggregator, "rows": json.dumps(rows)}
+    fetch(_WRITE, {**values, "final": task.state == Task.State.RETIRED})
 
 
 def _decide(
-    task: Task, project: Project, rows: Sequence[Row], questions: Sequence[Asked], found: Mapping[int, Combined]
+    task: Recorded, project: Project, rows: Sequence[Row], questions: Sequence[Asked], found: Mapping[int, Combined]
 ) -> None:
     asked = [question for question in questions if question.id in found]
     required = [question for question in asked if question.required] or asked
@@ -124,7 +142,7 @@ def _decide(
         votes=found[primary].votes if primary else {},
         table=fits.get(primary, {}).get("table", {}) if primary else {},
     )
-    apply(task_id=task.pk, decision=stopping.POLICIES[project.stopping](state))
+    apply(task_id=task.task_id, decision=stopping.POLICIES[project.stopping](state))
 
 
 def apply(*, task_id: int, decision: stopping.Decision) -> None:

@@ -21,8 +21,10 @@ import psycopg
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+# Rows of the order that a claim looks at: its head, after the last task judged, and ahead for images to load.
 HEAD = 32
 AFTER = 8
+NEAR = 10
 TRIES = 10
 
 
@@ -65,9 +67,8 @@ JOIN labeling_image i ON i.id = t.image_id
 ORDER BY l.created_at, l.id"""
 _UPCOMING = f"""(
     SELECT json_agg(json_build_object('task', n.id, 'id', n.image_id, 'display', n.display)) FROM (
-        SELECT t.id, t.image_id, j.display FROM pool p JOIN labeling_task t ON t.id = p.id
-        JOIN labeling_image j ON j.id = t.image_id
-        WHERE {_UNSEEN} {_ORDER} LIMIT 4) n)"""
+        SELECT t.id, t.image_id, j.display FROM labeling_task t JOIN labeling_image j ON j.id = t.image_id
+        WHERE t.id = ANY(ARRAY(SELECT id FROM pool LIMIT {NEAR})) AND {_UNSEEN} {_ORDER} LIMIT 4) n)"""
 _POOLS = {
     "head": f"SELECT t.id FROM labeling_task t WHERE {_FREE} {_ORDER} LIMIT {HEAD}",
     "after": f"""SELECT t.id FROM labeling_task t WHERE {_FREE} AND t.priority = %(priority)s
@@ -81,7 +82,8 @@ def _claim_statement(pool: str, skip: str) -> str:
     return f"""WITH {_LIVE},
 pool AS MATERIALIZED ({_POOLS[pool]}),
 candidate AS (
-    SELECT t.id, t.wanted FROM labeling_task t WHERE t.id IN (SELECT id FROM pool) AND {_FREE} AND {_UNSEEN} {_ORDER}
+    SELECT t.id, t.wanted FROM labeling_task t
+    WHERE t.id = ANY(ARRAY(SELECT id FROM pool)) AND {_FREE} AND {_UNSEEN} {_ORDER}
     LIMIT greatest(0, %(hold)s - (SELECT count(*) FROM live)) FOR UPDATE OF t {skip}
 ),
 taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM candidate c WHERE t.id = c.id),

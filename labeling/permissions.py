@@ -38,6 +38,17 @@ def key_has(user: Any, scope: str | None) -> bool:
     return key is None or scope is None or scope in key.scopes
 
 
+def key_fits(key: Any, project: Project, right: Right) -> bool:
+    """Whether this key may be used for the right in the project."""
+    scope = SCOPE_OF.get(right)
+    return (key.project_id is None or key.project_id == project.pk) and (scope is None or scope in key.scopes)
+
+
+def reaches(role: str, right: Right) -> bool:
+    """Whether the role includes the right."""
+    return RANK[Role(role)] >= RANK[NEEDS[right]]
+
+
 def role_of(user: Any, project: Project) -> str | None:
     """The person's role in the project, or None for a stranger. Superusers own everything."""
     if not key_opens(user, project):

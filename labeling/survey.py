@@ -6,6 +6,7 @@ nowhere else, whether they come from a page, the API, an import or a gold list.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,6 +78,10 @@ class Survey:
     def public(self, stage: str) -> list[dict[str, Any]]:
         return _public(self, stage.partition(":")[0])
 
+    def public_json(self, stage: str) -> str:
+        """``public`` as JSON text, made once."""
+        return _public_json(self, stage.partition(":")[0])
+
     def check(self, stage: str, answers: Any, *, width: int | None = None, height: int | None = None) -> dict[str, Any]:
         """Answers from outside -> canonical answers of the questions that are shown.
 
@@ -111,6 +116,11 @@ class Survey:
 @lru_cache(maxsize=512)
 def _public(survey: Survey, stage: str) -> list[dict[str, Any]]:
     return [question.public() for question in survey.at(stage)]
+
+
+@lru_cache(maxsize=512)
+def _public_json(survey: Survey, stage: str) -> str:
+    return json.dumps(_public(survey, stage))
 
 
 def current(project: Project) -> Survey:

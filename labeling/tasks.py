@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
+from labeling.leases import fetch
 from labeling.models import Consensus, Image, Project, Task
 
 # The stage at which an image's first task starts, by workflow.
@@ -44,28 +44,33 @@ def open_for_all(*, images: Iterable[Image], project: Project, stage: str = "lab
     return len(Task.objects.bulk_create(rows))
 
 
+_RETIRE = """
+WITH closed AS (
+    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
+    WHERE id = %(task)s AND state = 'open' RETURNING id, project_id
+),
+final AS (UPDATE labeling_consensus c SET is_final = true FROM closed WHERE c.task_id = closed.id),
+counted AS (
+    UPDATE labeling_project p SET retired_count = p.retired_count + 1 FROM closed WHERE p.id = closed.project_id
+)
+SELECT id FROM closed"""
+
+
 def retire(*, task_id: int, because: str) -> bool:
     """Close an open task with its reason; leases under way may still be answered. False when it was not open."""
-    with transaction.atomic():
-        project_ids = list(Task.objects.filter(pk=task_id).values_list("project_id", flat=True))
-        changed = Task.objects.filter(pk=task_id, state=Task.State.OPEN).update(
-            state=Task.State.RETIRED, retired_because=because, retired_at=timezone.now(), open_slots=0
-        )
-        if changed:
-            Consensus.objects.filter(task_id=task_id).update(is_final=True)
-            Project.objects.filter(pk__in=project_ids).update(retired_count=F("retired_count") + 1)
-    return bool(changed)
+    return bool(fetch(_RETIRE, {"task": task_id, "because": str(because)}))
+
+
+_MORE = """
+UPDATE labeling_task t SET wanted = t.wanted + least(%(count)s, p.judgments_max - t.wanted),
+    open_slots = t.open_slots + least(%(count)s, p.judgments_max - t.wanted)
+FROM labeling_project p
+WHERE t.id = %(task)s AND p.id = t.project_id AND t.state = 'open' AND t.wanted < p.judgments_max RETURNING t.id"""
 
 
 def open_more(*, task_id: int, count: int = 1) -> bool:
     """Want ``count`` more judgments of an open task, never beyond the project's maximum. False when that is reached."""
-    with transaction.atomic():
-        task = Task.objects.select_for_update().select_related("project").get(pk=task_id)
-        more = min(count, task.project.judgments_max - task.wanted)
-        if task.state != Task.State.OPEN or more <= 0:
-            return False
-        Task.objects.filter(pk=task_id).update(wanted=F("wanted") + more, open_slots=F("open_slots") + more)
-    return True
+    return bool(fetch(_MORE, {"task": task_id, "count": count}))
 
 
 def reopen(*, task_id: int, count: int = 0) -> bool:

@@ -7,15 +7,15 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import leases, services, storage, survey
+from labeling import leases, permissions, services, storage, survey
 from labeling.api.base import ProjectView, origin_of, parsed, whole
 from labeling.leases import Lease
-from labeling.models import Assignment, Judgment, Project
+from labeling.models import Assignment, Project
 
 
 class ClaimSerializer(serializers.Serializer):
@@ -122,6 +122,15 @@ def shown(origin: str, project: Project, lease: Lease, others: list[Lease]) -> d
     }
 
 
+def check_key(request: Request, assignment_id: uuid.UUID) -> None:
+    """A key answers only for its own project, and only with the scope to label."""
+    if not permissions.key_has(request.user, "label"):
+        raise PermissionDenied("This key does not have the scope 'label'; make one that has.")
+    project_id = getattr(request.auth, "project_id", None)
+    if project_id is not None and not Assignment.objects.filter(pk=assignment_id, project_id=project_id).exists():
+        raise NotFound("There is no such assignment of yours.")
+
+
 class AssignmentListView(ProjectView):
     """Claim the next task. While a lease lives, the same one comes again."""
 
@@ -172,25 +181,17 @@ class SubmitView(APIView):
         data: Any = request.data
         if not isinstance(data, dict) or "answers" not in data:
             parsed(SubmitSerializer, request)
+        check_key(request, assignment_id)
         judgment, created = services.submit_judgment(
             assignment_id=assignment_id,
             worker=request.user,
             answers=data.get("answers"),
             seconds=data.get("seconds"),
         )
-        return Response(_stored(judgment), status=status.HTTP_201_CREATED if created else status.HTTP_200_OK)
-
-
-def _stored(judgment: Judgment) -> dict[str, Any]:
-    return {
-        "id": judgment.pk,
-        "task": judgment.task_id,
-        "answers": judgment.answers,
-        "seconds": judgment.seconds,
-        "survey_version": judgment.survey_version,
-        "created_at": judgment.created_at,
-        "feedback": services.feedback(judgment=judgment) if judgment.is_gold else None,
-    }
+        return Response(
+            services.stored_json(judgment=judgment),
+            status=status.HTTP_201_CREATED if created else status.HTTP_200_OK,
+        )
 
 
 class SkipView(APIView):
@@ -203,6 +204,7 @@ class SkipView(APIView):
     )
     def post(self, request: Request, assignment_id: uuid.UUID) -> Response:
         reason = parsed(ReasonSerializer, request)["reason"]
+        check_key(request, assignment_id)
         services.skip_assignment(assignment_id=assignment_id, worker=request.user, reason=reason)
         return Response({"id": str(assignment_id), "state": Assignment.State.SKIPPED})
 
@@ -217,6 +219,7 @@ class ReleaseView(APIView):
     )
     def post(self, request: Request, assignment_id: uuid.UUID) -> Response:
         reason = parsed(ReasonSerializer, request)["reason"]
+        check_key(request, assignment_id)
         services.release_assignment(assignment_id=assignment_id, worker=request.user, reason=reason)
         return Response({"id": str(assignment_id), "state": Assignment.State.RELEASED})
 

@@ -16,8 +16,11 @@ class Judgment(models.Model):
     """One worker's answers to one task. Append-only: an undo withdraws, it never deletes."""
 
     task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="judgments")
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    # As the task's: see labeling.models.task on keys without index or constraint.
+    project = models.ForeignKey(
+        "labeling.Project", models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
     assignment = models.OneToOneField(
         "labeling.Assignment", models.CASCADE, null=True, blank=True, related_name="judgment"
     )
@@ -52,8 +55,10 @@ class ConsensusQuerySet(models.QuerySet["Consensus"]):
 class Consensus(models.Model):
     """What the judgments of a task say together about one question, with how sure that is."""
 
-    task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="consensus")
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="consensus", db_index=False)
+    project = models.ForeignKey(
+        "labeling.Project", models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     question = models.ForeignKey("labeling.Question", models.CASCADE, related_name="+")
     answer = models.JSONField()
     confidence = models.FloatField()

@@ -1,6 +1,10 @@
 """An image, the tasks it gives, what is known of them, and the leases on them.
 
 The database enforces what must never happen: more leases than slots, one worker twice on one task.
+
+A foreign key has no index of its own where another index begins with it, and where a row repeats its task's project
+the task's key is the constraint: each claim and each answer pays for every index, and a check of the project would lock
+the one row that all workers of it share.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ class Image(models.Model):
     ``original``, ``display`` (at most 1600 px, what a worker sees) and ``thumbnail`` (320 px) are storage names.
     """
 
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="images")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="images", db_index=False)
     sha256 = models.CharField(max_length=64)
     name = models.CharField(max_length=300)
     width = models.PositiveIntegerField()
@@ -58,8 +62,8 @@ class Task(models.Model):
         GOLD = "gold", _("The answer was given with the image")
         MODEL = "model", _("The model was sure enough")
 
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks")
-    image = models.ForeignKey(Image, models.CASCADE, related_name="tasks")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks", db_index=False)
+    image = models.ForeignKey(Image, models.CASCADE, related_name="tasks", db_index=False)
     stage = models.CharField(max_length=30, default="label")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     retired_because = models.CharField(max_length=12, choices=Because, blank=True)
@@ -132,8 +136,10 @@ class Assignment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task = models.ForeignKey(Task, models.CASCADE, related_name="assignments")
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    project = models.ForeignKey(
+        "labeling.Project", models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
     slot = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.LEASED)
     reason = models.CharField(max_length=300, blank=True, help_text=_("Why it was skipped or released."))

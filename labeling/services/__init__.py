@@ -10,7 +10,7 @@ from labeling.services.automatic import label_by_model
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.golds import remove_gold, set_gold
 from labeling.services.images import add_images, delete_images, import_images, import_judgments
-from labeling.services.judging import feedback, preview_right, submit_judgment, undo_last
+from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
 from labeling.services.members import (
     add_member,
     change_member,
@@ -78,6 +78,8 @@ __all__ = [
     "revoke_key",
     "set_gold",
     "skip_assignment",
+    "stored_json",
     "submit_judgment",
+    "submit_leased",
     "undo_last",
 ]

@@ -11,9 +11,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import answers as statements
-from labeling import consensus, golds, leases, rules, survey, tasks, webhooks, workflow
+from labeling import consensus, glance, golds, leases, rules, survey, tasks, webhooks, workflow
 from labeling.actors import retire_spent
+from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
+from labeling.glance import Leased
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
 
 State = Assignment.State
@@ -28,81 +30,97 @@ def submit_judgment(
         CrowdtuneError: not_found; bad_answer with the reason for each question; 409 lease_lost when another has the
             slot now; 409 already_answered when other answers are stored.
     """
-    lease = _lease(assignment_id, worker)
-    image, project = lease.task.image, lease.task.project
-    if lease.state == State.SUBMITTED:
-        return _repeated(lease, answers), False
-    checked = survey.current(project).check(lease.task.stage, answers, width=image.width, height=image.height)
-    with transaction.atomic():
-        if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.pk, seconds=60):
-            raise _lost()
-        recorded = statements.record(
-            assignment_id=lease.pk,
-            answers=checked,
-            seconds=statements.usable_seconds(seconds),
-            version=project.survey_version,
-            price=project.price_per_judgment if _is_paid(lease.task) else 0,
-        )
-        if recorded is not None:
-            _follow(lease, checked, recorded.judgment_id)
-    if recorded is None:  # somebody ended the lease between our look and our write
-        return _again(lease, worker, answers)
-    judgment = Judgment.objects.get(pk=recorded.judgment_id)
-    return judgment, True
-
-
-def _lease(assignment_id: uuid.UUID, worker: Any) -> Assignment:
-    rows = Assignment.objects.select_related("task__image", "task__project", "task__gold")
-    lease = rows.filter(pk=assignment_id, worker_id=worker.pk).first()
+    lease = glance.leased(assignment_id=assignment_id, worker_id=worker.pk)
     if lease is None:
         raise CrowdtuneError("not_found", "There is no such assignment of yours.", 404)
-    if lease.state not in {State.LEASED, State.SUBMITTED, State.EXPIRED}:
+    return submit_leased(lease=lease, answers=answers, seconds=seconds)
+
+
+def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[Judgment, bool]:
+    """``submit_judgment`` under a lease that was looked up already."""
+    if lease.state == State.SUBMITTED:
+        return _repeated(lease, answers), False
+    if lease.state not in {State.LEASED, State.EXPIRED}:
         raise _lost()
-    return lease
+    project = lease.project
+    checked = survey.current(project).check(lease.stage, answers, width=lease.width, height=lease.height)
+    active = statements.usable_seconds(seconds)
+    price = project.price_per_judgment if lease.use in {None, Gold.Use.HIDDEN} else 0
+    with transaction.atomic():
+        if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60):
+            raise _lost()
+        recorded = statements.record(
+            assignment_id=lease.id, answers=checked, seconds=active, version=project.survey_version, price=price
+        )
+        if recorded is not None:
+            _follow(lease, checked, recorded, price)
+    if recorded is None:  # somebody ended the lease between our look and our write
+        return _again(lease, answers)
+    judgment = Judgment(
+        id=recorded.judgment_id,
+        task_id=lease.task_id,
+        project_id=project.pk,
+        worker_id=lease.worker_id,
+        assignment_id=lease.id,
+        answers=checked,
+        seconds=active,
+        survey_version=project.survey_version,
+        is_gold=lease.is_gold,
+        price=price,
+        created_at=recorded.created_at,
+    )
+    return judgment, True
 
 
 def _lost() -> CrowdtuneError:
     return CrowdtuneError("lease_lost", "This task is no longer leased to you. Claim the next one.", 409)
 
 
-def _again(lease: Assignment, worker: Any, answers: dict[str, Any]) -> tuple[Judgment, bool]:
-    lease = _lease(lease.pk, worker)
-    if lease.state == State.SUBMITTED:
-        return _repeated(lease, answers), False
+def _again(lease: Leased, answers: Any) -> tuple[Judgment, bool]:
+    now = glance.leased(assignment_id=lease.id, worker_id=lease.worker_id)
+    if now is not None and now.state == State.SUBMITTED:
+        return _repeated(now, answers), False
     raise _lost()
 
 
-def _repeated(lease: Assignment, answers: dict[str, Any]) -> Judgment:
+def _repeated(lease: Leased, answers: Any) -> Judgment:
     """The stored judgment when the same answers come again: a retry after a lost reply."""
-    stored = Judgment.objects.get(assignment=lease)
-    image, project = lease.task.image, lease.task.project
-    asked = survey.load(project.pk, stored.survey_version)
-    if asked.check(lease.task.stage, answers, width=image.width, height=image.height) != stored.answers:
+    stored = Judgment.objects.get(assignment_id=lease.id)
+    asked = survey.load(lease.project.pk, stored.survey_version)
+    if asked.check(lease.stage, answers, width=lease.width, height=lease.height) != stored.answers:
         raise CrowdtuneError("already_answered", "Other answers are stored for this assignment; undo them first.", 409)
     return stored
 
 
-def _is_paid(task: Task) -> bool:
-    return not task.is_gold or task.gold.use == Gold.Use.HIDDEN
-
-
-def _follow(lease: Assignment, answers: dict[str, Any], judgment_id: int) -> None:
+def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: Any) -> None:
     """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
-    task = lease.task
-    project = task.project
-    if task.is_gold:
-        right = golds.is_right(answers, task.gold.answers)
-        statements.mark_gold(project_id=project.pk, worker_id=lease.worker_id, seen=1, right=int(right))
-        if task.gold.use != Gold.Use.HIDDEN:
-            workflow.advance_phase(project=project, worker_id=lease.worker_id)
+    project, worker_id = lease.project, lease.worker_id
+    if lease.known is not None:
+        right = golds.is_right(answers, lease.known)
+        statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
+        if lease.use != Gold.Use.HIDDEN:
+            workflow.advance_phase(project=project, worker_id=worker_id)
     else:
-        consensus.update_task(task_id=task.pk)
-        workflow.advance(task_id=task.pk, project=project)
-    rules.apply(project=project, worker_id=lease.worker_id, task_id=task.pk)
-    webhooks.emit(project=project, event="judgment.created", payload={"judgment": judgment_id, "task": task.pk})
-    price = project.price_per_judgment if _is_paid(task) else 0
+        consensus.update_answered(project=project, stage=lease.stage, task=recorded)
+        workflow.advance(task_id=lease.task_id, project=project)
+    rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)
+    told = {"judgment": recorded.judgment_id, "task": lease.task_id}
+    webhooks.emit(project=project, event="judgment.created", payload=told)
     if statements.count(project_id=project.pk, judgments=1, price=price) and project.price_per_judgment:
         retire_spent.send(project.pk)
+
+
+def stored_json(*, judgment: Judgment) -> dict[str, Any]:
+    """A judgment as its worker's program gets it back."""
+    return {
+        "id": judgment.pk,
+        "task": judgment.task_id,
+        "answers": judgment.answers,
+        "seconds": judgment.seconds,
+        "survey_version": judgment.survey_version,
+        "created_at": judgment.created_at,
+        "feedback": feedback(judgment=judgment) if judgment.is_gold else None,
+    }
 
 
 def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
