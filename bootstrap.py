@@ -100,6 +100,9 @@ def works(program: Path) -> bool:
 
 
 def find_uv() -> str | None:
+    # uv brings certificates of its own; a company's proxy is known to the system only. Two names, old and new.
+    os.environ.setdefault("UV_NATIVE_TLS", "1")
+    os.environ.setdefault("UV_SYSTEM_CERTS", "1")
     found = shutil.which("uv")
     return found if found and works(Path(found)) else None
 
