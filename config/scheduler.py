@@ -26,6 +26,7 @@ SCHEDULE: list[tuple[float, str]] = [
     (15, "labeling.actors.expire_leases"),
     (5, "labeling.actors.refit_due"),
     (20, "labeling.actors.requeue_stuck_jobs"),
+    (5, "labeling.actors.deliver_webhooks"),
     (1, "training.actors.check_due"),
     (20, "training.actors.requeue_stuck_runs"),
     (3, "training.actors.embed_new_images"),

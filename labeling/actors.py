@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dramatiq
 
-from labeling import fitting, jobs, leases, spending
+from labeling import fitting, jobs, leases, spending, webhooks
 from labeling.importing import ingest, said
 
 MINUTE = 60_000
@@ -44,3 +44,8 @@ def refit_due() -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=3)
 def retire_spent(project_id: int) -> None:
     spending.retire_when_spent(project_id=project_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=10 * MINUTE, max_retries=0)
+def deliver_webhooks() -> None:
+    webhooks.deliver_due()

@@ -22,6 +22,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from labeling import webhooks
 from labeling.errors import CrowdtuneError
 from labeling.models import Job, Project
 
@@ -160,7 +161,9 @@ def _finish(job: Job, state: str, report: Report, message: str) -> None:
         values["progress"] = 1.0
     if message or state == Job.State.SUCCEEDED:
         values["message"] = message[:500]
-    _mine(job).update(errors=report.errors, **values)
+    if _mine(job).update(errors=report.errors, **values):
+        told = {"job": str(job.pk), "kind": job.kind, "state": state, "result": report.result}
+        webhooks.emit(project=job.project, event="job.finished", payload=told)
 
 
 @contextlib.contextmanager

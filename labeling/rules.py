@@ -1,11 +1,151 @@
-"""Rules for workers, as data. Worker-side."""
+"""Rules for workers, as data: what a worker's last judgments show, and what follows from it. Worker-side.
+
+Applied in the transaction of each answer, only in projects that have rules; one query for what all of them measure. A
+rule that fired does not fire again for the same worker before as many new judgments as its window holds, so a warning
+is not repeated with every answer.
+
+Source: Toloka's quality control rules ("if accuracy on control tasks over the last n is below x, then ban").
+"""
 
 from __future__ import annotations
 
-from labeling.models import Project
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from django.db.models import F
+from django.utils import timezone
+
+from labeling import golds, tasks
+from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
+
+MOST_WINDOW = 500
+# Faster than a page can be read and a button pressed, whatever the task.
+ENDED = ("submitted", "skipped", "withdrawn")
 
 
-def apply(*, project: Project, worker_id: int, task_id: int) -> None:
-    """Judge the worker's record by the project's rules after an answer."""
+class Said(NamedTuple):
+    """One of the worker's judgments, newest first."""
+
+    task_id: int
+    answers: dict[str, Any]
+    seconds: float | None
+    is_gold: bool
+
+
+def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
+    """Judge the worker's record by the project's rules after an answer; returns the rules that fired."""
     if not project.rule_count:
-        return
+        return []
+    rules = list(Rule.objects.filter(project_id=project.pk, is_active=True).order_by("id"))
+    if not rules:
+        return []
+    member = Membership.objects.get(project_id=project.pk, user_id=worker_id)
+    window = min(max(rule.window for rule in rules), MOST_WINDOW)
+    said = _said(project, worker_id, window)
+    fired = []
+    for rule in rules:
+        measured = MEASURES[rule.measure](project, worker_id, said, rule.window)
+        if measured is not None and _is_met(rule, measured) and not _fired_lately(rule, member):
+            fired.append(_act(rule, member, measured, task_id))
+    return fired
+
+
+def _said(project: Project, worker_id: int, window: int) -> list[Said]:
+    rows = Judgment.objects.filter(project_id=project.pk, worker_id=worker_id, withdrawn_at=None, source="worker")
+    # Gold is rare among them: look far enough back to find a window's worth of it.
+    newest = rows.order_by("-id").values_list("task_id", "answers", "seconds", "is_gold")
+    return [Said(*row) for row in newest[: window * 10]]
+
+
+def _is_met(rule: Rule, measured: float) -> bool:
+    return measured < rule.threshold if rule.comparison == Rule.Comparison.BELOW else measured >= rule.threshold
+
+
+def _fired_lately(rule: Rule, member: Membership) -> bool:
+    last = RuleEvent.objects.filter(rule=rule, membership=member).order_by("-id").values_list("judgment_count").first()
+    return last is not None and member.judgment_count - last[0] < rule.window
+
+
+def _gold_accuracy(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+    """The share of the last ``window`` gold answers that were right; None before there are so many."""
+    last = [row for row in said if row.is_gold][:window]
+    if len(last) < window:
+        return None
+    known = dict(Gold.objects.filter(task_id__in=[row.task_id for row in last]).values_list("task_id", "answers"))
+    right = [golds.is_right(row.answers, known[row.task_id]) for row in last if row.task_id in known]
+    return sum(right) / len(right) if right else None
+
+
+def _agreement(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+    """The share of the last ``window`` answers that are the consensus, where others have answered too."""
+    last = [row for row in said if not row.is_gold][: window * 3]
+    found: dict[int, dict[str, Any]] = {}
+    rows = Consensus.objects.filter(task_id__in=[row.task_id for row in last], judgment_count__gte=2)
+    for task_id, key, answer in rows.values_list("task_id", "question__key", "answer"):
+        found.setdefault(task_id, {})[key] = answer
+    shared = [row for row in last if row.task_id in found][:window]
+    if len(shared) < window:
+        return None
+    return sum(golds.is_right(row.answers, found[row.task_id]) for row in shared) / len(shared)
+
+
+def _median_seconds(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+    last = [row.seconds for row in said[:window] if row.seconds is not None]
+    return statistics.median(last) if len(last) >= window else None
+
+
+def _same_in_a_row(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+    """How many of the newest answers are the same as the newest."""
+    if not said:
+        return None
+    first = json.dumps(said[0].answers, sort_keys=True)
+    for number, row in enumerate(said):
+        if json.dumps(row.answers, sort_keys=True) != first:
+            return float(number)
+    return float(len(said))
+
+
+def _skips_in_a_row(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+    """How many of the newest leases that ended were skipped."""
+    rows = Assignment.objects.filter(project_id=project.pk, worker_id=worker_id, state__in=ENDED)
+    states = rows.order_by("-created_at").values_list("state", flat=True)[: window + 1]
+    return float(next((number for number, state in enumerate(states) if state != "skipped"), len(states)))
+
+
+MEASURES: dict[str, Callable[[Project, int, Sequence[Said], int], float | None]] = {
+    Rule.Measure.GOLD_ACCURACY: _gold_accuracy,
+    Rule.Measure.AGREEMENT: _agreement,
+    Rule.Measure.MEDIAN_SECONDS: _median_seconds,
+    Rule.Measure.SKIPS_IN_A_ROW: _skips_in_a_row,
+    Rule.Measure.SAME_IN_A_ROW: _same_in_a_row,
+}
+
+
+def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleEvent:
+    """Do what the rule says, and write down that it did."""
+    comparison = "below" if rule.comparison == Rule.Comparison.BELOW else "at least"
+    why = rule.message or f"{rule.get_measure_display()} over the last {rule.window} is {measured:.2f}."
+    if rule.action == Rule.Action.OVERLAP:
+        tasks.open_more(task_id=task_id, count=int(rule.value or 1))
+    else:
+        changes = _changes(rule, why)
+        Membership.objects.filter(pk=member.pk).update(**changes)
+    return RuleEvent.objects.create(
+        rule=rule,
+        membership=member,
+        description=f"{rule.measure} {measured:.3g} is {comparison} {rule.threshold:g}: {rule.action}"[:300],
+        measured=measured,
+        judgment_count=member.judgment_count,
+    )
+
+
+def _changes(rule: Rule, why: str) -> dict[str, Any]:
+    if rule.action == Rule.Action.PAUSE:
+        return {"is_paused": True, "paused_because": why[:300], "paused_at": timezone.now()}
+    if rule.action == Rule.Action.TRAIN:
+        return {"phase": Membership.Phase.PRACTICE, "warning": why[:300]}
+    if rule.action == Rule.Action.WEIGHT:
+        return {"weight": rule.value if rule.value is not None else F("weight"), "warning": why[:300]}
+    return {"warning": why[:300]}

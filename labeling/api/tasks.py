@@ -39,6 +39,10 @@ class TaskSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
+def shown(task: Task, request: Request) -> Response:
+    return Response(TaskSerializer(task, context={"request": request}).data)
+
+
 class TaskFilter(filters.FilterSet):
     image = filters.NumberFilter("image_id")
 
@@ -122,7 +126,7 @@ class TaskReopenView(ProjectView):
     def post(self, request: Request, task_id: int) -> Response:
         task = self.task(request, task_id)
         count = parsed(MoreSerializer, request)["count"]
-        return Response(TaskSerializer(services.reopen_task(task=task, user=request.user, count=count)).data)
+        return shown(services.reopen_task(task=task, user=request.user, count=count), request)
 
 
 class TaskRetireView(ProjectView):
@@ -133,7 +137,7 @@ class TaskRetireView(ProjectView):
     @extend_schema(operation_id="retire_task", tags=["tasks"], request=None, responses=TaskSerializer)
     def post(self, request: Request, task_id: int) -> Response:
         task = self.task(request, task_id)
-        return Response(TaskSerializer(services.retire_task(task=task, user=request.user)).data)
+        return shown(services.retire_task(task=task, user=request.user), request)
 
 
 class TaskProvenanceView(ProjectView):

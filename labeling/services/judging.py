@@ -105,7 +105,10 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
         workflow.advance(task_id=lease.task_id, project=project)
     rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)
     told = {"judgment": recorded.judgment_id, "task": lease.task_id}
-    webhooks.emit(project=project, event="judgment.created", payload=told)
+    if project.webhook_count:
+        webhooks.emit(project=project, event="judgment.created", payload=told)
+        if lease.known is None and Task.objects.filter(pk=lease.task_id, state=Task.State.RETIRED).exists():
+            webhooks.emit(project=project, event="task.retired", payload={"task": lease.task_id})
     if statements.count(project_id=project.pk, judgments=1, price=price) and project.price_per_judgment:
         retire_spent.send(project.pk)
 

@@ -32,6 +32,7 @@ def add_rule(*, project: Project, user: Any, **values: Any) -> Rule:
     _check(rule)
     with transaction.atomic():
         rule.save(force_insert=True)
+        _count(project)
         audit.write(project=project, user=user, action="rule_added", changes=_as_changes(rule))
     return rule
 
@@ -51,7 +52,9 @@ def change_rule(*, rule: Rule, user: Any, **values: Any) -> Rule:
 def remove_rule(*, rule: Rule, user: Any) -> None:
     with transaction.atomic():
         audit.write(project=rule.project, user=user, action="rule_removed", changes=_as_changes(rule))
+        project = rule.project
         rule.delete()
+        _count(project)
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +90,7 @@ def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] 
         raise CrowdtuneError("invalid", f"At most {MOST_WEBHOOKS} webhooks are taken.")
     with transaction.atomic():
         hook = Webhook.objects.create(project=project, url=url, events=list(events))
+        _count(project)
         audit.write(project=project, user=user, action="webhook_added", changes={"url": url, "events": list(events)})
     return hook
 
@@ -103,7 +107,9 @@ def change_webhook(*, webhook: Webhook, user: Any, is_active: bool) -> Webhook:
 def remove_webhook(*, webhook: Webhook, user: Any) -> None:
     with transaction.atomic():
         audit.write(project=webhook.project, user=user, action="webhook_removed", changes={"url": webhook.url})
+        project = webhook.project
         webhook.delete()
+        _count(project)
 
 
 def create_project_key(
@@ -129,6 +135,13 @@ def revoke_key(*, key: ApiKey, user: Any) -> None:
             changes = {"name": key.name, "prefix": key.prefix}
             audit.write(project=key.project, user=user, action="key_revoked", changes=changes)
         key.delete()
+
+
+def _count(project: Project) -> None:
+    """What an answer looks at, to know whether there is anything to apply or to tell."""
+    Project.objects.filter(pk=project.pk).update(
+        rule_count=project.rules.count(), webhook_count=project.webhooks.count()
+    )
 
 
 def _bad(field: str, message: str) -> CrowdtuneError:

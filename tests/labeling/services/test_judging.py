@@ -112,7 +112,8 @@ def test_undo_twice_takes_back_one(project: Project, worker: User) -> None:
         services.undo_last(project=project, worker=worker)
 
 
-def test_undo_reopens_a_task_that_the_answer_had_retired(project: Project, worker: User) -> None:
+def test_undo_reopens_a_task_that_the_answer_had_retired(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(judgments_max=1, access="open")
     judgment = answer(project, worker)
     assert Task.objects.get(pk=judgment.task_id).state == "retired"
     services.undo_last(project=project, worker=worker)

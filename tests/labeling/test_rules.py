@@ -1,0 +1,111 @@
+"""Rules as data: each measure and each action, by a worker who earns it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.models import Membership, Project, RuleEvent, Task
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def place(make_project: Callable[..., Project], worker: User) -> tuple[Project, User]:
+    project = make_project(images=8, judgments_min=2, judgments_max=5, access="open", gold_rate=0)
+    services.ensure_member(project=project, user=worker)
+    return project, worker
+
+
+def add(project: Project, **values: Any) -> None:
+    services.add_rule(project=project, user=project.owner, **{"message": "Please look closely.", **values})
+
+
+def answer(project: Project, worker: User, value: str = "cat", seconds: float = 3.0) -> int:
+    assignment = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
+    assert assignment is not None
+    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": value}, seconds=seconds)
+    return assignment.task_id
+
+
+def standing(project: Project, worker: User) -> Membership:
+    return Membership.objects.get(project=project, user=worker)
+
+
+def test_answers_that_are_too_fast_pause_the_worker_with_the_reason(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="median_seconds", window=3, comparison="below", threshold=1.0, action="pause")
+    for seconds in (0.2, 5.0, 0.3):
+        answer(project, worker, seconds=seconds)
+    assert standing(project, worker).paused_because == "Please look closely."
+    with pytest.raises(CrowdtuneError, match="You can appeal"):
+        answer(project, worker)
+
+
+def test_slow_enough_is_left_alone(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="median_seconds", window=3, comparison="below", threshold=1.0, action="pause")
+    for _ in range(3):
+        answer(project, worker, seconds=2.0)
+    assert not standing(project, worker).is_paused
+
+
+def test_the_same_answer_in_a_row_warns_once_per_window(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="same_in_a_row", window=3, comparison="at_least", threshold=3, action="warn")
+    for _ in range(5):
+        answer(project, worker)
+    assert standing(project, worker).warning == "Please look closely."
+    assert RuleEvent.objects.count() == 1
+    answer(project, worker)
+    assert RuleEvent.objects.count() == 2
+
+
+def test_another_answer_breaks_the_row(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="same_in_a_row", window=3, comparison="at_least", threshold=3, action="warn")
+    for value in ("cat", "cat", "dog", "cat", "cat"):
+        answer(project, worker, value)
+    assert RuleEvent.objects.count() == 0
+
+
+def test_bad_gold_answers_lower_the_weight(place: tuple[Project, User]) -> None:
+    project, worker = place
+    services.change_project(project=project, user=project.owner, gold_rate=1.0)
+    for task in Task.objects.filter(project=project)[:2]:
+        services.set_gold(task=task, answers="dog", user=project.owner)
+    add(project, measure="gold_accuracy", window=2, comparison="below", threshold=0.6, action="weight", value=0.25)
+    answer(project, worker, "cat")
+    assert standing(project, worker).weight == 1
+    answer(project, worker, "dog")
+    assert standing(project, worker).weight == 0.25
+
+
+def test_disagreeing_with_the_others_requires_training(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="agreement", window=2, comparison="below", threshold=0.5, action="train")
+    others = [person("a"), person("b")]
+    for _ in range(2):
+        for other in others:
+            answer(project, other, "cat")
+    for task in Task.objects.filter(project=project, judgment_count=2):
+        services.reopen_task(task=task, user=project.owner, count=1) if task.state == "retired" else services.open_more(
+            task=task
+        )
+        services.raise_priority(project=project, priorities={task.image_id: 5.0})
+    for _ in range(2):
+        answer(project, worker, "dog")
+    assert standing(project, worker).phase == "practice"
+
+
+def test_skips_in_a_row_ask_for_more_judgments_of_the_task(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="skips_in_a_row", window=2, comparison="below", threshold=1, action="overlap", value=2)
+    task = Task.objects.get(pk=answer(project, worker))
+    assert task.wanted == project.judgments_min + 2

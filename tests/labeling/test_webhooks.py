@@ -1,0 +1,132 @@
+"""Webhooks against a real receiver: signed, repeated until they arrive, and never sent into our own network."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpcore
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from labeling import services, webhooks
+from labeling.models import Project, Webhook, WebhookDelivery
+
+pytestmark = pytest.mark.django_db
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what it got, and answers with ``status``."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.status = 200
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        server: Any = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server.got.append((dict(self.headers), body))
+        self.send_response(server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def hook(project: Project, receiver: Receiver) -> Webhook:
+    url = f"http://127.0.0.1:{receiver.server_port}/hook"
+    return services.add_webhook(project=project, user=project.owner, url=url, events=["judgment.created"])
+
+
+def answer(project: Project, worker: User) -> None:
+    assignment = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
+    assert assignment is not None
+    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+
+
+def deliver() -> int:
+    return webhooks.deliver_due(backend=httpcore.SyncBackend())
+
+
+def test_an_answer_is_told_with_a_signature_that_the_receiver_can_check(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver
+) -> None:
+    answer(project, worker)
+    assert (deliver(), deliver()) == (1, 0)
+    ((headers, body),) = receiver.got
+    parts = dict(part.split("=") for part in headers["X-Crowdtune-Signature"].split(","))
+    expected = hmac.new(hook.secret.encode(), f"{parts['t']}.".encode() + body, hashlib.sha256).hexdigest()
+    assert parts["v1"] == expected
+    told = json.loads(body)
+    assert (told["event"], told["project"]) == ("judgment.created", project.slug)
+    assert WebhookDelivery.objects.get().state == "delivered"
+
+
+def test_a_failure_is_tried_again_later_and_given_up_in_the_end(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    answer(project, worker)
+    for number in range(len(webhooks.PAUSES)):
+        assert deliver() == 0
+        assert deliver() == 0, "it is not due yet"
+        assert WebhookDelivery.objects.get().attempts == number + 1
+        WebhookDelivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+    row = WebhookDelivery.objects.get()
+    assert (row.state, row.status_code) == ("failed", 500)
+    assert len(receiver.got) == len(webhooks.PAUSES)
+
+
+def test_the_receiver_comes_back(project: Project, worker: User, hook: Webhook, receiver: Receiver) -> None:
+    receiver.status = 503
+    answer(project, worker)
+    deliver()
+    receiver.status = 204
+    WebhookDelivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+    assert deliver() == 1
+
+
+def test_an_address_in_our_own_network_is_never_called(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver
+) -> None:
+    answer(project, worker)
+    assert webhooks.deliver_due() == 0
+    assert receiver.got == []
+    row = WebhookDelivery.objects.get()
+    assert row.state == "failed"
+    assert "public" in row.error
+
+
+def test_events_that_nobody_asked_for_are_not_told(project: Project, hook: Webhook) -> None:
+    project.refresh_from_db()
+    assert webhooks.emit(project=project, event="something.else", payload={}) == 0
+
+
+def test_a_withdrawn_transaction_tells_nothing(project: Project, hook: Webhook) -> None:
+    """The delivery is a row of the same transaction; nothing is sent before it is committed."""
+    services.remove_webhook(webhook=hook, user=project.owner)
+    project.refresh_from_db()
+    assert project.webhook_count == 0
+    assert webhooks.emit(project=project, event="judgment.created", payload={}) == 0
