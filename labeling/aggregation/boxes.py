@@ -279,16 +279,17 @@ def _habits(table: _Clusters, hands: Sequence[Hand], real: Floats) -> tuple[Floa
     if not misses:
         return np.zeros((people, 4)), np.full(people, STEADY)
     errors, weights, who = np.concatenate(misses), np.concatenate(trust), np.concatenate(author)
-    scale = max(1.4826 * float(np.median(np.abs(errors))), 1e-3)
-    robust = weights[:, None] * (TAILS + 1) / (TAILS + (errors / scale) ** 2)
-    offset = np.stack(
-        [
-            np.bincount(who, weight * error, people) / (np.bincount(who, weight, people) + OWN)
-            for weight, error in zip(robust.T, errors.T, strict=True)
-        ],
-        axis=1,
-    )
-    squares = np.bincount(who, (robust * (errors - offset[who]) ** 2).mean(axis=1), people)
+    scatter = 1.4826 * float(np.median(np.abs(errors)))
+    offset = np.zeros((people, 4))
+    for worker in np.unique(who):
+        own = errors[who == worker]
+        usual = np.median(own, axis=0) * len(own) / (len(own) + OWN)
+        # Only what stands out of everybody's scatter is a habit; taking off less than that only adds noise.
+        offset[worker] = np.sign(usual) * np.maximum(np.abs(usual) - scatter, 0)
+    rest = errors - offset[who]
+    scale = max(1.4826 * float(np.median(np.abs(rest))), 1e-3)
+    robust = weights[:, None] * (TAILS + 1) / (TAILS + (rest / scale) ** 2)
+    squares = np.bincount(who, (robust * rest**2).mean(axis=1), people)
     crowd = squares.sum() / max(weights.sum(), 1e-9)
     spread = np.sqrt((squares + OWN * crowd) / (np.bincount(who, weights, people) + OWN))
     return offset, spread

@@ -1,0 +1,49 @@
+"""Bayes' rule over one task's votes."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeling.aggregation.belief import Belief, Skill, posterior, shares
+
+PAIR = Belief(("cat", "dog"), (0.5, 0.5), ((0.8, 0.2), (0.4, 0.6)), 0.7)
+
+
+def test_one_vote_of_a_stranger_by_hand():
+    assert posterior([(0, None, 1.0)], PAIR) == pytest.approx([0.8 / 1.2, 0.4 / 1.2])
+
+
+def test_a_known_worker_by_hand():
+    skill = Skill(0.9, [[0.9, 0.1], [0.3, 0.7]])
+    assert posterior([(1, skill, 1.0)], PAIR) == pytest.approx([0.1 / 0.8, 0.7 / 0.8])
+
+
+def test_a_worker_without_a_matrix_is_one_coin():
+    three = Belief(("a", "b", "c"), (1 / 3, 1 / 3, 1 / 3), None, 0.5)
+    assert posterior([(0, Skill(0.8), 1.0)], three) == pytest.approx([0.8, 0.1, 0.1])
+
+
+def test_half_a_weight_is_half_the_evidence():
+    twice = posterior([(0, None, 0.5), (0, None, 0.5)], PAIR)
+    assert twice == pytest.approx(posterior([(0, None, 1.0)], PAIR))
+
+
+def test_no_votes_leave_the_prior():
+    assert posterior([], Belief(("a", "b"), (0.9, 0.1), None, 0.7)) == pytest.approx([0.9, 0.1])
+
+
+def test_impossible_answers_do_not_divide_by_zero():
+    sure = Skill(1.0, [[1.0, 0.0], [0.0, 1.0]])
+    assert posterior([(0, sure, 1.0), (1, sure, 1.0)], PAIR) == pytest.approx([0.5, 0.5])
+
+
+def test_a_fit_of_other_classes_is_not_used():
+    stored = {"classes": ["cat", "dog"], "prior": [0.9, 0.1], "pooled": None, "accuracy": 0.9}
+    assert Belief.read(stored, ["cat", "dog"]).prior == (0.9, 0.1)
+    assert Belief.read(stored, ["cat", "dog", "fox"]).prior == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+
+
+def test_majority_counts_and_weighted_majority_weighs():
+    votes = [(0, Skill(0.9), 1.0), (1, Skill(0.3), 1.0), (1, Skill(0.3), 1.0)]
+    assert shares(votes, Belief.ignorant(("a", "b"), "majority")) == pytest.approx([1 / 3, 2 / 3])
+    assert shares(votes, Belief.ignorant(("a", "b"), "weighted_majority")) == pytest.approx([0.6, 0.4])

@@ -1,0 +1,109 @@
+"""Boxes from many, by hand, by invariance and against experts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.aggregators import f1, read_boxes
+from labeling.aggregation import boxes
+from labeling.aggregation.boxes import Drawn, Hand
+
+
+def drawing(worker: int, *sides: tuple[float, float, float, float], category: str = "cat") -> Drawn:
+    return Drawn(worker, [{"category": category, "box": list(box)} for box in sides])
+
+
+def test_overlap_by_hand():
+    one, other = np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 10, 10], [20, 20, 5, 5], [0, 0, 10, 10]])
+    assert boxes.overlap(one, other)[0] == pytest.approx([1 / 3, 0, 1])
+
+
+def test_two_boxes_of_one_worker_are_never_one_thing():
+    sides = np.array([[0.0, 0, 10, 10], [1, 0, 10, 10], [0, 1, 10, 10]])
+    home = boxes.cluster(sides, np.array([0, 0, 1]), np.zeros(3, int))
+    assert home[0] != home[1]
+    assert home[2] in home[:2]
+
+
+def test_categories_are_kept_apart():
+    sides = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10]])
+    assert len(set(boxes.cluster(sides, np.array([0, 1]), np.array([0, 1])).tolist())) == 2
+
+
+def test_three_who_agree_make_a_sure_box():
+    fused = boxes.fuse([drawing(n, (10 + n, 10, 40, 40)) for n in range(3)], {})
+    [box] = fused.boxes
+    assert box.box == pytest.approx((11, 10, 40, 40), abs=0.2)
+    assert box.confidence > 0.95
+    assert box.workers == (0, 1, 2)
+
+
+def test_what_one_of_five_drew_is_rejected():
+    crowd = [drawing(n, (10, 10, 40, 40)) for n in range(4)] + [drawing(4, (10, 10, 40, 40), (300, 300, 20, 20))]
+    fused = boxes.fuse(crowd, {})
+    assert len(fused.boxes) == 1
+    assert len(fused.rejected) == 1
+
+
+def test_empty_drawings_say_that_nothing_is_there():
+    fused = boxes.fuse([drawing(0), drawing(1), drawing(2)], {})
+    assert fused.boxes == ()
+    assert fused.confidence > 0.95
+
+
+def test_a_sloppy_corner_of_one_worker_does_not_move_the_box():
+    fused = boxes.fuse([drawing(n, (10, 10, 40, 40)) for n in range(4)] + [drawing(4, (10, 10, 70, 40))], {})
+    assert fused.boxes[0].box == pytest.approx((10, 10, 40, 40), abs=1)
+
+
+def test_moving_and_scaling_the_image_moves_and_scales_the_boxes():
+    crowd = [drawing(0, (10, 20, 40, 30)), drawing(1, (12, 19, 41, 33)), drawing(2, (9, 22, 38, 30))]
+    scaled = [
+        Drawn(d.worker, [{"category": "cat", "box": [3 * x + 5, 3 * y + 5, 3 * w, 3 * h]} for x, y, w, h in [b["box"]]])
+        for d in crowd
+        for b in d.boxes
+    ]
+    x, y, w, h = boxes.fuse(crowd, {}).boxes[0].box
+    assert boxes.fuse(scaled, {}).boxes[0].box == pytest.approx((3 * x + 5, 3 * y + 5, 3 * w, 3 * h), abs=1e-3)
+
+
+def test_a_worker_s_usual_offset_is_learned_and_taken_off():
+    rng = np.random.default_rng(0)
+    images = []
+    for _ in range(60):
+        x, y, w, h = rng.uniform(0, 300), rng.uniform(0, 300), rng.uniform(60, 90), rng.uniform(60, 90)
+        drawn = [drawing(n, (x + rng.normal(), y + rng.normal(), w, h)) for n in range(4)]
+        images.append([*drawn, drawing(4, (x - 0.1 * w, y, 1.1 * w, h))])
+    hands = boxes.fit(images)
+    assert hands[4].offset[0] < -0.05
+    assert abs(hands[0].offset[0]) < 0.03
+
+
+def test_who_draws_at_random_loses_the_vote():
+    rng = np.random.default_rng(1)
+    images = []
+    for _ in range(60):
+        there = (rng.uniform(0, 300), rng.uniform(0, 300), 60, 60)
+        images.append([drawing(n, there) for n in range(4)] + [drawing(4, (rng.uniform(400, 900), 10, 50, 50))])
+    hands = boxes.fit(images)
+    assert hands[4].vote < 0.5 * hands[0].vote
+
+
+def test_a_hand_survives_being_stored():
+    hand = Hand(0.9, 0.1, 1.2, (0.01, 0.0, -0.02, 0.0), 0.04)
+    assert Hand.read({"hand": {**hand.__dict__, "offset": list(hand.offset)}}) == hand
+    assert Hand.read({}) == Hand()
+
+
+def test_real_pedestrians_beat_the_median_of_clusters(shared_data):
+    file = shared_data / "crowd" / "pedestrians_boxes" / "pedestrian_boxes.json"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    drawn, experts = read_boxes(file)
+    hands = boxes.fit(list(drawn.values()))
+    found = {image: [box.box for box in boxes.fuse(drawn[image], hands).boxes] for image in experts}
+    precision, recall, score, overlap = f1(found, experts)
+    assert score > 0.930
+    assert overlap > 0.835
+    assert precision > recall > 0.88
