@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test lint types bench lock
+.PHONY: help setup run test lint types bench schema lock
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ types: setup ## Check the types (mypy, strict)
 
 bench: setup ## Measure side by side, as tables
 	@$(BIN)/python -m bench $(ARGS)
+
+schema: setup ## Write docs/openapi.yaml anew from the code
+	@$(BIN)/python manage.py spectacular --file docs/openapi.yaml --validate
 
 lock: ## Pin every version and hash anew from requirements/*.in (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q $(ARGS) \

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dramatiq
 
-from labeling import fitting, jobs, leases, spending, webhooks
-from labeling.importing import ingest, said
+from labeling import exporting, fitting, jobs, leases, spending, webhooks
+from labeling.importing import ingest, labels, said
 
 MINUTE = 60_000
 
@@ -18,6 +18,16 @@ def import_images(job_id: str) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def import_judgments(job_id: str) -> None:
     jobs.run(job_id, said.run)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def import_labels(job_id: str) -> None:
+    jobs.run(job_id, labels.run)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def export_labels(job_id: str) -> None:
+    jobs.run(job_id, exporting.run)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)

@@ -35,6 +35,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("workers/<int:pk>/change/", workers.change_worker, name="project-worker-change"),
     path("workers/appeals/<int:pk>/", workers.answer_appeal, name="project-appeal"),
     path("labels/", labels.labels, name="project-labels"),
+    path("labels/export/", labels.export, name="project-export"),
     path("review/", review.review, name="project-review"),
     path("review/<int:pk>/", review.decide, name="project-decide"),
     path("settings/", settings.settings, name="project-settings"),

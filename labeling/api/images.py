@@ -151,13 +151,22 @@ class JobSerializer(serializers.ModelSerializer):
             "id", "project", "kind", "state", "progress", "message", "result", "errors", "created_at", "finished_at",
         ]  # fmt: skip
 
+    def to_representation(self, instance: Job) -> dict[str, Any]:
+        data = super().to_representation(instance)
+        # Signed anew at each look: an address that was kept would be over after a day or two.
+        if "file" in data["result"]:
+            name = data["result"]["file"]
+            url = whole(origin_of(self.context["request"]), storage.file_url(name))
+            data["result"] = {**data["result"], "url": url}
+        return data
+
 
 class JobView(APIView):
     """How a job goes."""
 
     @extend_schema(operation_id="read_job", tags=["jobs"], responses=JobSerializer)
     def get(self, request: Request, job_id: str) -> Response:
-        return Response(JobSerializer(self.job(request, job_id)).data)
+        return Response(JobSerializer(self.job(request, job_id), context={"request": request}).data)
 
     def job(self, request: Request, job_id: str) -> Job:
         """The job: for whoever asked for it, and for managers of its project."""
@@ -180,7 +189,7 @@ class JobCancelView(JobView):
         job = self.job(request, job_id)
         jobs.cancel(job=job)
         job.refresh_from_db()
-        return Response(JobSerializer(job).data)
+        return Response(JobSerializer(job, context={"request": request}).data)
 
 
 class JobListView(ProjectView):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.urls import URLPattern, path
 
-from labeling.api import assignments, auth, images, labels, projects, schema, tasks, workers
+from labeling.api import assignments, auth, exports, images, labels, projects, schema, tasks, workers
 from labeling.api.extensions import ProjectExtension
 from labeling.api.fast import claim, quickly, submit
 
@@ -52,5 +52,7 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path(f"{of}invite/", workers.InviteView.as_view()),
         path("invitations/<str:invite>/", workers.JoinView.as_view()),
         path(f"{of}labels/", labels.LabelListView.as_view(), name="api-labels"),
+        path(f"{of}labels/import/", exports.LabelImportView.as_view(), name="api-labels-import"),
+        path(f"{of}exports/", exports.ExportView.as_view(), name="api-exports"),
         path(f"{of}stats/", labels.StatsView.as_view(), name="api-stats"),
     ]

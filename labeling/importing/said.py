@@ -103,18 +103,18 @@ def _write(project: Project, chunk: list[Line], report: Report) -> int:
     """One chunk; returns how many judgments are new."""
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     images = _images(project, chunk)
-    workers = _workers(project, {line.worker for line in chunk if line.worker})
+    people = workers(project, {line.worker for line in chunk if line.worker})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     seconds: dict[tuple[int, int], float | None] = {}
     for line in chunk:
         try:
-            image, worker, key, answer = _checked(line, questions, images, workers)
+            image, worker, key, answer = _checked(line, questions, images, people)
         except CrowdtuneError as error:
             report.error(f"line {line.number}", error.code, error.message)
             continue
         found.setdefault((image.pk, worker), {})[key] = answer
         seconds[image.pk, worker] = _seconds(line.seconds)
-    return _store(project, found, seconds, {image.pk: image for image in images.values()})
+    return store(project, found, seconds, {image.pk: image for image in images.values()})
 
 
 def _checked(
@@ -157,7 +157,7 @@ def _images(project: Project, chunk: list[Line]) -> dict[str, Image]:
     return found
 
 
-def _workers(project: Project, names: set[str]) -> dict[str, int]:
+def workers(project: Project, names: set[str]) -> dict[str, int]:
     """Worker names -> user ids: members of the project, else accounts that only stand for a name."""
     accounts = {name: f"{name}@{project.slug}"[:150] for name in names}
     ids = dict(
@@ -177,7 +177,7 @@ def _workers(project: Project, names: set[str]) -> dict[str, int]:
     return {name: user for name, user in found.items() if user is not None}
 
 
-def _store(
+def store(
     project: Project,
     found: dict[tuple[int, int], dict[str, Any]],
     seconds: dict[tuple[int, int], float | None],

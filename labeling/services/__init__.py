@@ -8,8 +8,9 @@ from __future__ import annotations
 from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.automatic import label_by_model
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
+from labeling.services.exports import start_export
 from labeling.services.golds import remove_gold, set_gold
-from labeling.services.images import add_images, delete_images, import_images, import_judgments
+from labeling.services.images import add_images, delete_images, import_images, import_judgments, import_labels
 from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
 from labeling.services.members import (
     add_member,
@@ -57,6 +58,7 @@ __all__ = [
     "feedback",
     "import_images",
     "import_judgments",
+    "import_labels",
     "join_by_invite",
     "label_by_model",
     "open_more",
@@ -78,6 +80,7 @@ __all__ = [
     "revoke_key",
     "set_gold",
     "skip_assignment",
+    "start_export",
     "stored_json",
     "submit_judgment",
     "submit_leased",

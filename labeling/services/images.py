@@ -15,8 +15,10 @@ from django.db.models import F
 from labeling import audit, goldmarks, jobs
 from labeling.actors import import_images as import_actor
 from labeling.actors import import_judgments as judgments_actor
+from labeling.actors import import_labels as labels_actor
 from labeling.errors import CrowdtuneError
-from labeling.importing import ingest, sources
+from labeling.importing import ingest, labels, sources
+from labeling.importing.known import READERS
 from labeling.models import Image, Job, Judgment, Project, Task
 
 MOST_URLS = 100_000
@@ -77,6 +79,35 @@ def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:
         arguments={"file": _spool(job_id, 0, file)},
         requested_by=user if getattr(user, "pk", None) else None,
         actor=judgments_actor,
+        job_id=job_id,
+    )
+
+
+def import_labels(
+    *, project: Project, file: UploadedFile, form: str, take_as: str, source: str, user: Any, question: str = ""
+) -> Job:
+    """Start importing labels that exist already, about images that are in the project.
+
+    Args:
+        form: A key of ``labeling.importing.known.READERS``.
+        take_as: ``gold`` (known answers), ``suggestions`` (shown beside the question), or ``judgments`` of ``source``.
+        source: Whose labels these are.
+        question: Which question they answer, where that is not plain.
+
+    Raises:
+        CrowdtuneError: invalid.
+    """
+    if form not in READERS or take_as not in labels.TAKES:
+        formats, takes = ", ".join(READERS), ", ".join(labels.TAKES)
+        raise CrowdtuneError("invalid", f"format is one of {formats}; as is one of {takes}.")
+    job_id = uuid.uuid4()
+    arguments = {"file": _spool(job_id, 0, file), "format": form, "as": take_as, "source": source or form}
+    return jobs.start(
+        project=project,
+        kind="import_labels",
+        arguments={**arguments, "question": question},
+        requested_by=user if getattr(user, "pk", None) else None,
+        actor=labels_actor,
         job_id=job_id,
     )
 

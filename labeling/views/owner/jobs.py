@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from labeling import jobs as background
+from labeling import storage
 from labeling.models import Job, Project
 from labeling.views.owner.context import load_project, project_context
 
@@ -40,7 +41,7 @@ def decorate(job: Any) -> None:
     job.label = KINDS.get(job.kind, job.kind.replace("_", " ").capitalize())
     job.is_live = job.state in LIVE
     job.tone = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}.get(job.state, "info")
-    job.address = job.result.get("url", "")
+    job.address = storage.file_url(job.result["file"]) if "file" in job.result else job.result.get("url", "")
     job.refused = job.result.get("refused") or len(job.errors)
 
 

@@ -10,14 +10,16 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
-from labeling import storage
+from labeling import services, storage
+from labeling.export import FORMATS
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import majority, names_of, say
-from labeling.views.owner.context import project_context
+from labeling.views.owner.context import load_project, project_context
 from labeling.views.owner.jobs import running_jobs
 
 ORDERS = {
@@ -71,9 +73,18 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         chosen=data,
         orders=ORDERS,
         jobs=running_jobs(project, "export"),
+        formats=[(key, chosen.title) for key, chosen in FORMATS.items()],
         is_filtered=any(value not in ("", None) for name, value in data.items() if name not in {"question", "order"}),
     )
     return render(request, "projects/labels.html", context)
+
+
+@login_required
+@require_POST
+def export(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug, "review")
+    services.start_export(project=project, into=request.POST.get("format", ""), user=request.user)
+    return redirect("project-labels", slug)
 
 
 def filtered(project: Project, question: Question | None, data: dict[str, Any]) -> QuerySet[Consensus]:

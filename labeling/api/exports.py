@@ -1,0 +1,84 @@
+"""Labels out, as a file in one of the field's formats; and in, from such a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import services
+from labeling.api.base import JobStartedSerializer, ProjectView, parsed
+from labeling.export import FORMATS
+from labeling.importing.known import READERS
+from labeling.uploads import OnDisk
+
+
+class ExportSerializer(serializers.Serializer):
+    format = serializers.ChoiceField(choices=list(FORMATS))
+    images = serializers.BooleanField(default=False, help_text="Put the pictures into the file (yolo, voc, parquet).")
+    judgments = serializers.BooleanField(default=False, help_text="Write raw judgments instead of labels (csv).")
+    final = serializers.BooleanField(default=False, help_text="Only labels of retired tasks.")
+
+
+class ExportView(ProjectView):
+    """Write the labels into a file; the job's result has its ``url``."""
+
+    rights = {"POST": "review"}
+
+    @extend_schema(
+        operation_id="start_export", tags=["labels"], request=ExportSerializer, responses={202: JobStartedSerializer}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        options = parsed(ExportSerializer, request)
+        job = services.start_export(project=project, into=options.pop("format"), user=request.user, options=options)
+        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+
+
+class LabelImportSerializer(serializers.Serializer):
+    file = serializers.FileField(help_text="A label file, or a zip of label files.")
+    format = serializers.ChoiceField(choices=list(READERS))
+    question = serializers.CharField(default="", allow_blank=True, help_text="Needed where several would fit.")
+
+    def get_fields(self) -> dict[str, Any]:
+        # "as" is a word of Python and "source" one of the framework, so neither can be an attribute.
+        take_as = serializers.ChoiceField(choices=["gold", "suggestions", "judgments"])
+        source = serializers.CharField(
+            default="", allow_blank=True, max_length=100, help_text="Whose labels these are."
+        )
+        return {**super().get_fields(), "as": take_as, "source": source}
+
+
+class LabelImportView(ProjectView):
+    """Take labels that exist already, as gold, as suggestions, or as the judgments of a named source."""
+
+    rights = {"POST": "manage"}
+    parser_classes = [MultiPartParser]
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        request.upload_handlers = [OnDisk(request)]
+        return super().initialize_request(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="import_labels",
+        tags=["labels"],
+        request={"multipart/form-data": LabelImportSerializer},
+        responses={202: JobStartedSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        given = parsed(LabelImportSerializer, request)
+        job = services.import_labels(
+            project=project,
+            file=given["file"],
+            form=given["format"],
+            take_as=given["as"],
+            source=given["source"],
+            question=given["question"],
+            user=request.user,
+        )
+        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)

@@ -1,0 +1,82 @@
+"""Parquet in the layout of Hugging Face datasets: one row per image, a column group per question, judgments as a list.
+
+With the option ``images`` the pictures are in the file, as the Image feature has them (``{bytes, path}``). Written in
+row groups, so memory stays flat. Source: https://huggingface.co/docs/datasets/about_arrow , https://parquet.apache.org/
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeling.export.rows import Format, Header, Question, Row, Rows, text
+
+GROUP = 500
+GROUP_WITH_IMAGES = 32
+_SAID = pa.struct(
+    [("worker", pa.string()), ("answers", pa.string()), ("seconds", pa.float64()), ("survey_version", pa.int32()),
+     ("created_at", pa.string()), ("stage", pa.string())]
+)  # fmt: skip
+_PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def schema(header: Header) -> pa.Schema:
+    """Columns: image, name, size, hash; per question its answer, confidence, posterior and more; judgments."""
+    fields = [pa.field("image", _PICTURE)] if header.with_images else []
+    fields += [
+        pa.field("name", pa.string()), pa.field("image_id", pa.int64()), pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()), pa.field("sha256", pa.string()),
+    ]  # fmt: skip
+    for question in header.questions:
+        fields += [
+            pa.field(question.key, pa.string()), pa.field(f"{question.key}_confidence", pa.float64()),
+            pa.field(f"{question.key}_posterior", pa.map_(pa.string(), pa.float64())),
+            pa.field(f"{question.key}_judgments", pa.int32()), pa.field(f"{question.key}_final", pa.bool_()),
+        ]  # fmt: skip
+    fields.append(pa.field("judgments", pa.list_(_SAID)))
+    features = {"image": {"_type": "Image"}} if header.with_images else {}
+    about = {"project": header.project, "questions": [_about(question) for question in header.questions]}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}}), "crowdtune": json.dumps(about)}
+    return pa.schema(fields, metadata=metadata)
+
+
+def _about(question: Question) -> dict[str, Any]:
+    return {
+        "key": question.key, "kind": question.kind, "prompt": question.prompt, "choices": list(question.choices),
+    }  # fmt: skip
+
+
+def _record(header: Header, row: Row) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "name": row.name, "image_id": row.image_id, "width": row.width, "height": row.height, "sha256": row.sha256,
+    }  # fmt: skip
+    if header.with_images:
+        record["image"] = {"bytes": row.read(), "path": row.name}
+    for key, label in row.labels.items():
+        record[key] = text(label.answer)
+        record[f"{key}_confidence"] = label.confidence
+        record[f"{key}_posterior"] = list(label.posterior.items())
+        record[f"{key}_judgments"] = label.judgments
+        record[f"{key}_final"] = label.final
+    record["judgments"] = [
+        {"worker": said.worker, "answers": json.dumps(dict(said.answers), ensure_ascii=False), "seconds": said.seconds,
+         "survey_version": said.survey_version, "created_at": said.created_at, "stage": said.stage}
+        for said in row.judgments
+    ]  # fmt: skip
+    return record
+
+
+def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
+    columns = schema(header)
+    size = GROUP_WITH_IMAGES if header.with_images else GROUP
+    found = rows()
+    with pq.ParquetWriter(out, columns, compression="zstd") as writer:
+        while group := [_record(header, row) for row in islice(found, size)]:
+            writer.write_table(pa.Table.from_pylist(group, schema=columns))
+
+
+PARQUET = Format("Parquet (Hugging Face)", "parquet", write)

@@ -1,0 +1,121 @@
+"""What an export writes: the project's head and one row per image. Pure, so that a format is a function of these.
+
+Rows come as an iterator and may be asked for anew, since some formats list images first and labels after; nothing of a
+format holds more than one row in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+Answer = Any
+
+
+class ExportRefusedError(ValueError):
+    """The format cannot hold what the project has; the message says which can."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """The consensus of one image about one question."""
+
+    answer: Answer
+    confidence: float
+    posterior: Mapping[str, float]
+    judgments: int
+    method: str
+    final: bool
+    retired_because: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One judgment: who answered what, when, how long it took, and on which version of the survey."""
+
+    worker: str
+    answers: Mapping[str, Answer]
+    seconds: float | None
+    survey_version: int
+    created_at: str
+    stage: str = "label"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image. ``name`` is unique in the export and safe as a file name; sizes in natural pixels."""
+
+    image_id: int
+    name: str
+    width: int
+    height: int
+    sha256: str
+    labels: Mapping[str, Label]
+    judgments: Sequence[Said]
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Question:
+    """``choices`` are keys in their order; empty for kinds without choices."""
+
+    key: str
+    kind: str
+    prompt: str
+    choices: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Header:
+    project: str
+    name: str
+    questions: Sequence[Question]
+    exported_at: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def first(self, *kinds: str) -> Question | None:
+        """The first question of one of these kinds."""
+        return next((question for question in self.questions if question.kind in kinds), None)
+
+    def boxes(self, title: str) -> Question:
+        """The question whose answers are boxes.
+
+        Raises:
+            ExportRefusedError: There is none.
+        """
+        question = self.first("boxes")
+        if question is None:
+            raise ExportRefusedError(
+                f"{title} holds boxes, and this project asks for none. Choose csv, jsonl, parquet, imagefolder or coco."
+            )
+        return question
+
+    @property
+    def with_images(self) -> bool:
+        return bool(self.options.get("images"))
+
+
+Rows = Callable[[], Iterator[Row]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format writes itself: ``write(header, rows, out)`` into a binary stream that can seek."""
+
+    title: str
+    extension: str
+    write: Callable[[Header, Rows, IO[bytes]], None]
+
+
+def text(answer: Answer) -> str:
+    """An answer in a cell: a choice or text as it is, anything else as JSON. ``labeling.importing`` reads it back."""
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+
+def class_of(answer: Answer) -> str | None:
+    """An answer that is one class, by its key; None for every other."""
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    return answer if isinstance(answer, str) else None

@@ -1,0 +1,54 @@
+"""CSV: one line per image and question, or, with the option ``judgments``, one line per judgment and question.
+
+The lines of judgments have the columns that ``judgments/import/`` reads, so they travel from one project to another.
+Source: RFC 4180.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+from labeling.export.rows import Format, Header, Row, Rows, text
+
+LABELS = [
+    "image", "image_id", "sha256", "width", "height", "question", "answer", "confidence", "posterior", "judgments",
+    "method", "final", "retired_because",
+]  # fmt: skip
+JUDGMENTS = ["image", "image_id", "worker", "question", "answer", "seconds", "survey_version", "stage", "created_at"]
+
+
+def _labels(row: Row) -> Iterator[list[Any]]:
+    for key, label in row.labels.items():
+        yield [
+            row.name, row.image_id, row.sha256, row.width, row.height, key, text(label.answer), label.confidence,
+            json.dumps(label.posterior, ensure_ascii=False), label.judgments, label.method, int(label.final),
+            label.retired_because,
+        ]  # fmt: skip
+
+
+def _judgments(row: Row) -> Iterator[list[Any]]:
+    for said in row.judgments:
+        for key, answer in said.answers.items():
+            seconds = "" if said.seconds is None else said.seconds
+            yield [
+                row.name, row.image_id, said.worker, key, text(answer), seconds, said.survey_version, said.stage,
+                said.created_at,
+            ]  # fmt: skip
+
+
+def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
+    raw = bool(header.options.get("judgments"))
+    stream = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(stream)
+    writer.writerow(JUDGMENTS if raw else LABELS)
+    for row in rows():
+        writer.writerows(_judgments(row) if raw else _labels(row))
+    stream.flush()
+    stream.detach()
+
+
+CSV = Format("CSV", "csv", write)

@@ -1,0 +1,57 @@
+"""Pascal VOC: a zip with one XML file per image under ``Annotations``. Corners in pixels, counted from 1 as VOC does.
+
+Fractions of a pixel are kept: a reader of whole numbers rounds them itself.
+Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import PurePosixPath
+from typing import IO
+from xml.etree import ElementTree
+
+from labeling.export.rows import Format, Header, Question, Row, Rows
+
+
+def annotation(question: Question, row: Row) -> bytes:
+    """The XML of one image."""
+    root = ElementTree.Element("annotation")
+    _child(root, "folder", "JPEGImages")
+    _child(root, "filename", row.name)
+    size = ElementTree.SubElement(root, "size")
+    for name, pixels in (("width", row.width), ("height", row.height), ("depth", 3)):
+        _child(size, name, str(pixels))
+    _child(root, "segmented", "0")
+    answer = row.labels[question.key].answer
+    for item in answer if isinstance(answer, list) else []:
+        x, y, width, height = item["box"]
+        entry = ElementTree.SubElement(root, "object")
+        _child(entry, "name", item["category"])
+        for name, value in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+            _child(entry, name, value)
+        box = ElementTree.SubElement(entry, "bndbox")
+        corners = (("xmin", x + 1), ("ymin", y + 1), ("xmax", x + width), ("ymax", y + height))
+        for name, number in corners:
+            _child(box, name, f"{number:.3f}".rstrip("0").rstrip("."))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8")
+
+
+def _child(parent: ElementTree.Element, name: str, value: str) -> None:
+    ElementTree.SubElement(parent, name).text = value
+
+
+def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
+    question = header.boxes("Pascal VOC")
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for row in rows():
+            if question.key in row.labels:
+                archive.writestr(
+                    f"Annotations/{PurePosixPath(row.name).with_suffix('.xml')}", annotation(question, row)
+                )
+                if header.with_images:
+                    archive.writestr(f"JPEGImages/{row.name}", row.read(), zipfile.ZIP_STORED)
+
+
+VOC = Format("Pascal VOC", "zip", write)

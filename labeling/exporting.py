@@ -1,0 +1,145 @@
+"""An export job: rows from the database, a few hundred at a time, through a format into storage. Worker-side.
+
+The file is written beside first and moved into storage when it is whole; a killed export starts anew and leaves
+nothing. Files of exports older than a week are removed when the next one of the project is made.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db.models import Count
+from django.utils import timezone
+
+from labeling import storage, survey
+from labeling.errors import CrowdtuneError
+from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
+from labeling.jobs import Report
+from labeling.models import Consensus, Image, Job, Judgment, Project
+
+CHUNK = 300
+KEEP = timedelta(days=7)
+_UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
+
+
+def run(job: Job, report: Report) -> dict[str, Any]:
+    """The work of an ``export`` job; see ``labeling.jobs.run``."""
+    project = job.project
+    forget_old(project)
+    chosen = FORMATS[job.arguments["format"]]
+    header = header_of(project, job.arguments.get("options") or {})
+    rows = Rows(project, header, report)
+    with tempfile.TemporaryFile() as draft:
+        try:
+            chosen.write(header, rows, draft)
+        except ExportRefusedError as error:
+            raise CrowdtuneError("cannot_export", str(error), 409) from error
+        size = draft.tell()
+        draft.seek(0)
+        stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
+        name = default_storage.save(
+            f"exports/{job.pk}/{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}", File(draft)
+        )
+    return {"file": name, "bytes": size, "images": rows.images, "url": storage.file_url(name)}
+
+
+def header_of(project: Project, options: dict[str, Any]) -> Header:
+    asked = survey.current(project).questions
+    questions = [
+        Question(q.key, q.kind, q.prompt, ["yes", "no"] if q.kind == "yes_no" else _choices(q.options)) for q in asked
+    ]
+    return Header(project.slug, project.name, questions, timezone.now().isoformat(timespec="seconds"), options)
+
+
+def _choices(options: dict[str, Any]) -> list[str]:
+    return [choice["key"] for choice in options.get("choices", [])]
+
+
+class Rows:
+    """Called for a fresh walk over the project's images, in the order of their ids."""
+
+    def __init__(self, project: Project, header: Header, report: Report) -> None:
+        self.project = project
+        self.report = report
+        self.questions = {question.key for question in header.questions}
+        self.final = bool(header.options.get("final"))
+        self.images = 0
+        same = Image.objects.filter(project=project).values("name").annotate(count=Count("id")).filter(count__gt=1)
+        self.repeated = set(same.values_list("name", flat=True))
+
+    def __call__(self) -> Iterator[Row]:
+        self.images, last = 0, 0
+        total = max(self.project.image_count, 1)
+        while chunk := list(Image.objects.filter(project=self.project, pk__gt=last).order_by("pk")[:CHUNK]):
+            last = chunk[-1].pk
+            yield from self._rows(chunk)
+            self.report.progress(min(self.images / total, 0.99), f"{self.images} of {total} images")
+
+    def _rows(self, chunk: list[Image]) -> Iterator[Row]:
+        ids = [image.pk for image in chunk]
+        labels: dict[int, dict[str, Label]] = {}
+        found = Consensus.objects.filter(task__image__in=ids, project=self.project).select_related("question", "task")
+        for row in found.filter(is_final=True) if self.final else found:
+            labels.setdefault(row.task.image_id, {})[row.question.key] = _label(row)
+        said: dict[int, list[Said]] = {}
+        judged = Judgment.objects.filter(task__image__in=ids, withdrawn_at=None).select_related("task", "worker")
+        for judgment in judged.order_by("pk"):
+            said.setdefault(judgment.task.image_id, []).append(_said(judgment))
+        for image in chunk:
+            self.images += 1
+            yield Row(
+                image_id=image.pk,
+                name=self._name(image),
+                width=image.width,
+                height=image.height,
+                sha256=image.sha256,
+                labels=labels.get(image.pk, {}),
+                judgments=said.get(image.pk, ()),
+                read=functools.partial(storage.read_original, image),
+            )
+
+    def _name(self, image: Image) -> str:
+        """Safe as a path below any folder, and unlike every other of the project."""
+        parts = [part for part in _UNSAFE.sub("_", image.name).split("/") if part not in {"", ".", ".."}]
+        if image.name in self.repeated or not parts:
+            parts = [*parts[:-1], f"{image.pk}-{parts[-1] if parts else 'image'}"]
+        return "/".join(parts)
+
+
+def _label(row: Consensus) -> Label:
+    return Label(
+        answer=row.answer,
+        confidence=row.confidence,
+        posterior=row.posterior,
+        judgments=row.judgment_count,
+        method=row.method,
+        final=row.is_final,
+        retired_because=row.task.retired_because,
+    )
+
+
+def _said(row: Judgment) -> Said:
+    return Said(
+        worker=row.worker.get_username(),
+        answers=row.answers,
+        seconds=row.seconds,
+        survey_version=row.survey_version,
+        created_at=row.created_at.isoformat(),
+        stage=row.task.stage,
+    )
+
+
+def forget_old(project: Project) -> None:
+    """Remove the files of old exports; their jobs stay and say so."""
+    for job in Job.objects.filter(project=project, kind="export", finished_at__lt=timezone.now() - KEEP):
+        if name := job.result.pop("file", None):
+            default_storage.delete(name)
+            job.result.pop("url", None)
+            Job.objects.filter(pk=job.pk).update(result=job.result, message="The file was removed after a week.")

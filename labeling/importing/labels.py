@@ -1,0 +1,148 @@
+"""Labels that exist already come in: as gold, as suggestions, or as the judgments of a named source. Worker-side.
+
+Each line is checked by the survey like any answer. Written in chunks with the position reached, so a killed import
+goes on where it was; gold and suggestions written twice are the same, and a source judges each image once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from labeling import goldmarks, survey, tasks
+from labeling.errors import CrowdtuneError
+from labeling.importing import said, sources
+from labeling.importing.known import READERS, Files, Known, UnreadableError
+from labeling.jobs import Report
+from labeling.models import Gold, Image, Job, Project, Task
+from labeling.questions import BadAnswer
+from labeling.survey import Asked
+
+CHUNK = 500
+
+
+def run(job: Job, report: Report) -> dict[str, Any]:
+    """The work of an ``import_labels`` job; see ``labeling.jobs.run``."""
+    arguments = job.arguments
+    position = int(report.result.get("position", 0))
+    imported = int(report.result.get("imported", 0))
+    take = TAKES[arguments["as"]]
+    with default_storage.open(arguments["file"]["spool"], "rb") as stored:
+        try:
+            reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
+            found = itertools.islice(reader, position, None)
+            while chunk := list(itertools.islice(found, CHUNK)):
+                with transaction.atomic():
+                    imported += take(job.project, _checked(job.project, chunk, arguments, report), arguments)
+                    position += len(chunk)
+                    report.result.update(position=position, imported=imported)
+                    report.checkpoint(min(position / (position + CHUNK), 0.99), f"{position} images")
+        except UnreadableError as error:
+            raise CrowdtuneError("unreadable", str(error)) from error
+    sources.clean(job.pk)
+    return {"imported": imported, "images": position}
+
+
+Checked = list[tuple[Image, Asked, Any]]
+
+
+def _checked(project: Project, chunk: list[Known], arguments: dict[str, Any], report: Report) -> Checked:
+    """What can be used of a chunk; the rest is reported by image."""
+    asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+    images = _images(project, {known.image for known in chunk})
+    ready: Checked = []
+    for known in chunk:
+        image = images.get(known.image)
+        if image is None:
+            report.error(known.image, "unknown_image", "No image of the project has this name. Upload it first.")
+            continue
+        try:
+            question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
+            answer = said.parse(question, _pixels(known, image))
+            ready.append((image, question, question.check(answer, image.width, image.height)))
+        except (BadAnswer, CrowdtuneError) as error:
+            report.error(known.image, "bad_answer", str(error))
+    return ready
+
+
+def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
+    if key in asked:
+        return asked[key]
+    kinds = {"boxes"} if form in {"coco", "yolo", "voc"} else {"single_choice", "yes_no"}
+    fitting = [question for question in asked.values() if question.kind in kinds] or list(asked.values())
+    if key or len(fitting) != 1:
+        raise CrowdtuneError("unknown_question", f"Say which question: one of {', '.join(asked)}; got {key!r}.")
+    return fitting[0]
+
+
+def _pixels(known: Known, image: Image) -> Any:
+    """Shares of the image, as centre and size -> natural pixels from the corner."""
+    if not known.relative:
+        return known.answer
+    width, height = image.width, image.height
+    return [
+        {
+            "category": item["category"],
+            "box": [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height],
+        }
+        for item in known.answer
+        for x, y, w, h in [item["box"]]
+    ]
+
+
+def _images(project: Project, names: set[str]) -> dict[str, Image]:
+    """Images by what the file calls them: the whole name, its last part, or either without its suffix."""
+    rows = Image.objects.filter(project=project)
+    found = {image.name: image for image in rows.filter(name__in=names)}
+    missing = names - set(found)
+    if missing:
+        for image in rows.only("id", "name", "width", "height", "project_id").order_by("-pk").iterator():
+            path = PurePosixPath(image.name)
+            for name in {path.name, path.with_suffix("").as_posix(), path.stem} & missing:
+                found[name] = image
+    return found
+
+
+def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
+    entries: dict[int, dict[str, Any]] = {}
+    for image, question, answer in ready:
+        entries.setdefault(image.pk, {})[question.key] = answer
+    for image_id, answers in entries.items():
+        task = _task(project, next(image for image, _, _ in ready if image.pk == image_id))
+        goldmarks.mark(
+            task=task, project=project, entry={"answers": answers, "use": Gold.Use.HIDDEN}, source=arguments["source"]
+        )
+    return len(entries)
+
+
+def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
+    for image, question, answer in ready:
+        task = _task(project, image)
+        known = {**task.payload.get("suggestions", {}), question.key: answer}
+        payload = {**task.payload, "suggestions": known, "suggested_by": arguments["source"]}
+        Task.objects.filter(pk=task.pk).update(payload=payload)
+    return len(ready)
+
+
+def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
+    worker = said.workers(project, {arguments["source"]})[arguments["source"]]
+    answers: dict[tuple[int, int], dict[str, Any]] = {}
+    for image, question, answer in ready:
+        answers.setdefault((image.pk, worker), {})[question.key] = answer
+    return said.store(project, answers, dict.fromkeys(answers), {image.pk: image for image, _, _ in ready})
+
+
+def _task(project: Project, image: Image) -> Task:
+    return tasks.open_for(image=image, project=project, stage=tasks.first_stage(project))
+
+
+TAKES: dict[str, Callable[[Project, Checked, dict[str, Any]], int]] = {
+    "gold": _as_gold,
+    "suggestions": _as_suggestions,
+    "judgments": _as_judgments,
+}

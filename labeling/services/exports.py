@@ -1,0 +1,37 @@
+"""Labels leave through a background job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling import jobs
+from labeling.actors import export_labels
+from labeling.errors import CrowdtuneError
+from labeling.export import FORMATS
+from labeling.models import Job, Project
+
+OPTIONS = ("judgments", "images", "final")
+
+
+def start_export(*, project: Project, into: str, user: Any, options: dict[str, Any] | None = None) -> Job:
+    """Start writing the project's labels in one of FORMATS; the job's result has the file's address.
+
+    Args:
+        options: ``images``: the pictures go into the file; ``judgments``: raw judgments instead of labels (csv);
+            ``final``: only labels of retired tasks.
+
+    Raises:
+        CrowdtuneError: invalid, when there is no such format or option.
+    """
+    if into not in FORMATS:
+        raise CrowdtuneError("invalid", f"format must be one of {', '.join(FORMATS)}; got {into!r}.")
+    unknown = sorted(set(options or {}) - set(OPTIONS))
+    if unknown:
+        raise CrowdtuneError("invalid", f"options are {', '.join(OPTIONS)}; got {', '.join(unknown)}.")
+    return jobs.start(
+        project=project,
+        kind="export",
+        arguments={"format": into, "options": {name: bool(value) for name, value in (options or {}).items()}},
+        requested_by=user,
+        actor=export_labels,
+    )

@@ -1,0 +1,175 @@
+"""Each format, written from the same rows and read by a reader that is not ours."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+from pycocotools.coco import COCO
+
+from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
+from labeling.importing.known import READERS, Files, Known
+
+BOX = {"category": "blood cell: red", "box": [10.25, 20.5, 30.125, 40.0]}
+WIDE = {"category": "white", "box": [0.0, 0.0, 640.0, 480.0]}
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 3), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def row(number: int, answer: Any, key: str = "boxes", final: bool = True) -> Row:
+    said = Said("wanda", {key: answer}, 2.5, 1, "2026-01-02T03:04:05+00:00")
+    label = Label(answer, 0.97, {}, 3, "adaptive", final, "confident" if final else "")
+    return Row(number, f"slide-{number}.png", 640, 480, f"{number:064x}", {key: label}, [said], png)
+
+
+class Repeatable:
+    """Rows that count how often they were walked through."""
+
+    def __init__(self, *rows: Row) -> None:
+        self.rows = rows
+
+    def __call__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+
+BOXES = Header("cells", "Cells", [Question("boxes", "boxes", "Box each cell", ["blood cell: red", "white"])], "now")
+PETS = Header("pets", "Pets", [Question("pet", "single_choice", "Which?", ["cat", "dog"])], "now")
+CELL_ROWS = Repeatable(row(1, [BOX, WIDE]), row(2, []))
+PET_ROWS = Repeatable(
+    row(1, "cat", "pet"), row(2, "dog", "pet"), row(3, "cant_tell", "pet"), row(4, "cat", "pet", False)
+)
+
+
+def written(name: str, header: Header, rows: Repeatable) -> bytes:
+    out = io.BytesIO()
+    FORMATS[name].write(header, rows, out)
+    return out.getvalue()
+
+
+def read_back(name: str, data: bytes) -> list[Known]:
+    return list(READERS[name](Files(io.BytesIO(data), f"export.{FORMATS[name].extension}")))
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "imagefolder"])
+def test_every_format_writes_boxes_and_the_same_rows_give_the_same_file(name):
+    assert written(name, BOXES, CELL_ROWS) == written(name, BOXES, CELL_ROWS)
+
+
+def test_pycocotools_reads_our_coco(tmp_path: Path, capsys):
+    file = tmp_path / "coco.json"
+    file.write_bytes(written("coco", BOXES, CELL_ROWS))
+    coco = COCO(str(file))
+    assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["blood cell: red", "white"]
+    assert [found["bbox"] for found in coco.loadAnns(coco.getAnnIds(imgIds=[1]))] == [BOX["box"], WIDE["box"]]
+    assert coco.getAnnIds(imgIds=[2]) == []
+    assert coco.loadImgs([2])[0]["file_name"] == "slide-2.png"
+
+
+def test_coco_writes_a_class_as_a_box_around_the_image():
+    document = json.loads(written("coco", PETS, PET_ROWS))
+    assert [row["bbox"] for row in document["annotations"]] == [[0, 0, 640, 480]] * 3
+
+
+def test_yolo_has_shares_and_names_that_a_yaml_reader_takes():
+    with zipfile.ZipFile(io.BytesIO(written("yolo", BOXES, CELL_ROWS))) as archive:
+        assert yaml.safe_load(archive.read("data.yaml"))["names"] == {0: "blood cell: red", 1: "white"}
+        first, second = archive.read("labels/slide-1.txt").decode().splitlines()
+        assert [float(field) for field in second.split()] == [1, 0.5, 0.5, 1, 1]
+        assert [float(field) * 640 for field in first.split()[1:4:2]] == pytest.approx([25.3125, 30.125], abs=1e-3)
+        assert archive.read("labels/slide-2.txt") == b""
+
+
+def test_voc_counts_corners_from_one():
+    with zipfile.ZipFile(io.BytesIO(written("voc", BOXES, CELL_ROWS))) as archive:
+        root = ElementTree.fromstring(archive.read("Annotations/slide-1.xml"))
+    corners = [[float(side.text or "") for side in box] for box in root.iter("bndbox")]
+    assert corners == [[11.25, 21.5, 40.375, 60.5], [1, 1, 640, 480]]
+    assert root.findtext("size/width") == "640"
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "voc", "jsonl", "csv"])
+def test_boxes_come_back_as_they_went_and_go_out_again_the_same(name):
+    data = written(name, BOXES, CELL_ROWS)
+    found = {known.image.removesuffix(".png"): known for known in read_back(name, data)}
+    answers = {image: known.answer for image, known in found.items()}
+    if name == "csv":
+        answers = {image: json.loads(answer) for image, answer in answers.items()}
+    if name == "yolo":
+        answers = {
+            image: [
+                {
+                    "category": item["category"],
+                    "box": [(x - w / 2) * 640, (y - h / 2) * 480, w * 640, h * 480],
+                }
+                for item in answer
+                for x, y, w, h in [item["box"]]
+            ]
+            for image, answer in answers.items()
+        }
+    assert [item["category"] for item in answers["slide-1"]] == ["blood cell: red", "white"]
+    for item, expected in zip(answers["slide-1"], [BOX, WIDE], strict=True):
+        assert item["box"] == pytest.approx(expected["box"], abs=1e-3)
+    assert answers["slide-2"] == []
+    again = Repeatable(*(row(number, answers[f"slide-{number}"]) for number in (1, 2)))
+    if name != "jsonl":  # which also holds the judgments, that a label file does not bring back
+        assert written(name, BOXES, again) == data
+
+
+def test_csv_has_a_line_an_answer_and_survives_odd_text():
+    odd = Repeatable(row(1, 'a "quoted", odd\nline', "note"))
+    header = Header("notes", "Notes", [Question("note", "text", "Say something")], "now")
+    lines = list(csv.DictReader(io.StringIO(written("csv", header, odd).decode(), newline="")))
+    assert lines[0]["answer"] == 'a "quoted", odd\nline'
+    assert (lines[0]["confidence"], lines[0]["final"], lines[0]["retired_because"]) == ("0.97", "1", "confident")
+
+
+def test_csv_of_judgments_has_the_columns_of_the_import():
+    header = Header("pets", "Pets", PETS.questions, "now", {"judgments": True})
+    lines = list(csv.DictReader(io.StringIO(written("csv", header, PET_ROWS).decode(), newline="")))
+    assert [(line["image"], line["worker"], line["question"], line["answer"]) for line in lines][:2] == [
+        ("slide-1.png", "wanda", "pet", "cat"),
+        ("slide-2.png", "wanda", "pet", "dog"),
+    ]
+
+
+def test_image_folders_hold_final_classes_only():
+    with zipfile.ZipFile(io.BytesIO(written("imagefolder", PETS, PET_ROWS))) as archive:
+        assert archive.namelist() == ["cat/slide-1.png", "dog/slide-2.png"]
+        assert archive.read("cat/slide-1.png") == png()
+    found = read_back("imagefolder", written("imagefolder", PETS, PET_ROWS))
+    assert [(known.image, known.answer) for known in found] == [("slide-1.png", "cat"), ("slide-2.png", "dog")]
+
+
+def test_parquet_is_read_by_arrow_with_pictures_posteriors_and_judgments():
+    header = Header("pets", "Pets", PETS.questions, "now", {"images": True})
+    table = pq.read_table(io.BytesIO(written("parquet", header, PET_ROWS)))
+    assert table.num_rows == 4
+    first = table.slice(0, 1).to_pylist()[0]
+    assert first["image"] == {"bytes": png(), "path": "slide-1.png"}
+    assert (first["pet"], first["pet_confidence"], first["judgments"][0]["worker"]) == ("cat", 0.97, "wanda")
+    assert json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["image"] == {"_type": "Image"}
+
+
+@pytest.mark.parametrize("name", ["yolo", "voc"])
+def test_formats_of_boxes_say_so_when_there_are_none(name):
+    with pytest.raises(ExportRefusedError, match="asks for none"):
+        written(name, PETS, PET_ROWS)
+
+
+def test_image_folders_say_so_when_there_is_no_class():
+    with pytest.raises(ExportRefusedError, match="one class per image"):
+        written("imagefolder", BOXES, CELL_ROWS)

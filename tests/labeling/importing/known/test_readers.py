@@ -1,0 +1,89 @@
+"""Label files of strangers: other writers' dialects are understood, damage is named, nothing is believed blindly."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from labeling.importing.known import READERS, Files, Known, UnreadableError
+from labeling.importing.known.yolo import class_names
+
+
+def zipped(entries: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in entries.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def read(form: str, data: bytes, name: str = "labels.zip") -> list[Known]:
+    return list(READERS[form](Files(io.BytesIO(data), name)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["names: [cat, 'dog house']", 'names:\n- cat\n- "dog house"\n', "nc: 2\nnames:\n  0: cat\n  1: dog house\n"],
+)
+def test_the_three_ways_of_writing_class_names_are_one(text):
+    assert class_names(text) == {0: "cat", 1: "dog house"}
+
+
+def test_yolo_reads_classes_txt_where_there_is_no_yaml():
+    data = zipped({"classes.txt": "cat\ndog\n", "labels/train/a.txt": "1 0.5 0.5 0.2 0.4\n"})
+    assert read("yolo", data) == [Known("train/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True)]
+
+
+@pytest.mark.parametrize("line", ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h"])
+def test_yolo_names_the_line_that_is_no_box(line):
+    with pytest.raises(UnreadableError, match=r"labels/a\.txt, line 1"):
+        read("yolo", zipped({"data.yaml": "names: [cat]", "labels/a.txt": line}))
+
+
+def test_yolo_without_class_names_says_what_is_missing():
+    with pytest.raises(UnreadableError, match=r"data\.yaml"):
+        read("yolo", zipped({"labels/a.txt": "0 0.5 0.5 0.1 0.1"}))
+
+
+def test_voc_with_entities_is_refused():
+    bomb = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb">]><annotation><filename>&b;</filename></annotation>'
+    with pytest.raises(UnreadableError, match="document type"):
+        read("voc", zipped({"a.xml": bomb}))
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "data"),
+    [
+        ("coco", "a.json", b"{"),
+        ("coco", "a.json", b'{"images": [], "annotations": []}'),
+        ("voc", "a.xml", b"<annotation>"),
+        ("csv", "a.csv", b"picture,truth\n1,2\n"),
+        ("jsonl", "a.jsonl", b'{"image": "a.jpg"}\n'),
+        ("jsonl", "a.jsonl", b"[1, 2]\n"),
+        ("csv", "a.csv", b"\xff\xfe\x00bad"),
+        ("yolo", "a.zip", b"PK\x03\x04 cut off"),
+    ],
+)
+def test_a_file_that_is_not_what_it_says_is_refused_in_words(form, name, data):
+    with pytest.raises(UnreadableError):
+        read(form, data, name)
+
+
+def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
+    document = (
+        '{"categories": [{"id": 3, "name": "cat"}], "images": [{"id": 1, "file_name": "a.jpg"}, '
+        '{"id": 2, "file_name": "b.jpg"}], "annotations": ['
+        '{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}, '
+        '{"image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9], "iscrowd": 1}]}'
+    )
+    found = read("coco", document.encode(), "a.json")
+    assert found == [Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}]), Known("b.jpg", [])]
+
+
+def test_image_folders_skip_hidden_files_and_what_is_no_picture():
+    data = zipped(
+        {"cat/a.jpg": "x", "cat/notes.txt": "x", "__MACOSX/cat/a.jpg": "x", "dog/deep/b.png": "x", "c.jpg": ""}
+    )
+    assert read("imagefolder", data) == [Known("a.jpg", "cat"), Known("deep/b.png", "dog")]

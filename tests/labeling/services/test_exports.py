@@ -1,0 +1,193 @@
+"""Labels leave by a job, and come back: out of one project into another, by the API alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from labeling import exporting, services
+from labeling.export import FORMATS
+from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
+from tests.labeling.conftest import client, person
+
+BOXES = {"key": "cells", "kind": "boxes", "prompt": "Box each"}
+
+
+def answered(project: Project, answers: list[Any], key: str) -> None:
+    worker = person(f"worker-of-{project.slug}")
+    services.add_member(project=project, username=worker.username, role="worker")
+    by_image = dict(zip([f"{n:04d}.png" for n in range(len(answers))], answers, strict=True))
+    for _ in answers:
+        lease = services.claim_assignment(project=project, worker=worker)
+        assert lease is not None
+        answer = by_image[lease.task.image.name]
+        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={key: answer}, seconds=2)
+
+
+def export(project: Project, form: str, run_actors: Callable[[], None], **options: Any) -> tuple[Job, bytes]:
+    api = client(project.owner)
+    started = api.post(f"/api/v1/projects/{project.slug}/exports/", {"format": form, **options}, format="json")
+    assert started.status_code == 202, started.content
+    run_actors()
+    job = api.get(f"/api/v1/jobs/{started.json()['job']}/").json()
+    assert job["state"] == "succeeded", job
+    answer = api.get(job["result"]["url"])
+    assert answer.status_code == 200
+    return Job.objects.get(pk=job["id"]), b"".join(answer.streaming_content)
+
+
+@pytest.mark.parametrize("form", [name for name in FORMATS if name not in {"yolo", "voc"}])
+def test_a_class_project_leaves_in_every_format_that_can_hold_it(form, make_project, run_actors):
+    project = make_project(images=2, judgments_max=1)
+    answered(project, ["cat", "dog"], "category")
+    job, data = export(project, form, run_actors)
+    assert len(data) == job.result["bytes"] > 0
+    assert job.result["images"] == 2
+
+
+def test_a_format_that_cannot_hold_the_project_fails_in_words(make_project, run_actors):
+    project = make_project(images=1)
+    job = services.start_export(project=project, into="yolo", user=project.owner)
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, "asks for none" in job.message) == ("failed", True)
+
+
+def test_csv_carries_answer_confidence_and_reason(make_project, run_actors):
+    project = make_project(images=2, judgments_max=1)
+    answered(project, ["cat", "dog"], "category")
+    _job, data = export(project, "csv", run_actors)
+    lines = {line["image"]: line for line in csv.DictReader(io.StringIO(data.decode(), newline=""))}
+    stored = Consensus.objects.get(task__image__name="0000.png")
+    assert lines["0000.png"]["answer"] == "cat"
+    assert float(lines["0000.png"]["confidence"]) == pytest.approx(stored.confidence)
+    assert json.loads(lines["0000.png"]["posterior"]) == stored.posterior
+    assert lines["0001.png"]["retired_because"] == Task.objects.get(image__name="0001.png").retired_because
+
+
+def test_two_images_of_one_name_stay_two_files(make_project, run_actors):
+    project = make_project(images=2, judgments_max=1)
+    answered(project, ["cat", "cat"], "category")
+    project.images.update(name="same.png")
+    _job, data = export(project, "imagefolder", run_actors)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert sorted(archive.namelist()) == sorted(f"cat/{image.pk}-same.png" for image in project.images.all())
+
+
+def test_a_name_that_climbs_out_is_tamed(make_project, run_actors):
+    project = make_project(images=1, judgments_max=1)
+    answered(project, ["cat"], "category")
+    project.images.update(name="../../etc/x.png")
+    _job, data = export(project, "imagefolder", run_actors)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["cat/etc/x.png"]
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "jsonl", "csv"])
+def test_boxes_go_out_and_come_back_as_gold_of_another_project(form, make_project, run_actors):
+    source = make_project(images=2, judgments_max=1, questions=[BOXES])
+    boxes = [{"category": "cat", "box": [1.5, 2.0, 20.25, 10.0]}, {"category": "dog", "box": [0.0, 0.0, 40.0, 30.0]}]
+    answered(source, [boxes, []], "cells")
+    _job, data = export(source, form, run_actors)
+    target = make_project(images=2, name="Target", questions=[BOXES])
+    file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
+    body = {"file": file, "format": form, "as": "gold", "source": "experts"}
+    api = client(target.owner)
+    started = api.post(f"/api/v1/projects/{target.slug}/labels/import/", body, format="multipart")
+    assert started.status_code == 202, started.content
+    run_actors()
+    job = Job.objects.get(pk=started.json()["job"])
+    assert (job.state, job.errors, job.result["imported"]) == ("succeeded", [], 2)
+    gold = Gold.objects.get(task__project=target, task__image__name="0000.png")
+    assert [item["category"] for item in gold.answers["cells"]] == ["cat", "dog"]
+    assert gold.answers["cells"][0]["box"] == pytest.approx(boxes[0]["box"], abs=1e-3)
+    assert Gold.objects.get(task__project=target, task__image__name="0001.png").answers == {"cells": []}
+    _job, again = export(target, form, run_actors)
+    if form in {"yolo", "voc"}:
+        with zipfile.ZipFile(io.BytesIO(data)) as one, zipfile.ZipFile(io.BytesIO(again)) as two:
+            assert {n: one.read(n) for n in one.namelist()} == {n: two.read(n) for n in two.namelist()}
+
+
+def test_judgments_go_out_and_come_back_with_their_workers(make_project, run_actors):
+    source = make_project(images=2, judgments_max=1)
+    answered(source, ["cat", "dog"], "category")
+    _job, data = export(source, "csv", run_actors, judgments=True)
+    target = make_project(images=2, name="Target", judgments_max=1)
+    services.import_judgments(project=target, file=SimpleUploadedFile("said.csv", data), user=target.owner)
+    run_actors()
+    found = Judgment.objects.filter(project=target).values_list("task__image__name", "answers", "source")
+    assert sorted(found) == [("0000.png", {"category": "cat"}, "import"), ("0001.png", {"category": "dog"}, "import")]
+    _job, again = export(target, "csv", run_actors, judgments=True)
+    said = [list(csv.DictReader(io.StringIO(text.decode(), newline=""))) for text in (data, again)]
+    assert [(line["image"], line["answer"], line["seconds"]) for line in said[0]] == [
+        (line["image"], line["answer"], line["seconds"]) for line in said[1]
+    ]
+
+
+def test_labels_come_in_as_judgments_of_a_source_once(make_project, run_actors):
+    project = make_project(images=2)
+    for _ in range(2):
+        file = SimpleUploadedFile("l.csv", b"image,answer\n0000.png,cat\n0001,dog\nno.png,cat\n0000.png,cow\n")
+        services.import_labels(
+            project=project, file=file, form="csv", take_as="judgments", source="museum", user=project.owner
+        )
+        run_actors()
+    assert sorted(Judgment.objects.filter(project=project).values_list("answers", flat=True), key=str) == [
+        {"category": "cat"},
+        {"category": "dog"},
+    ]
+    job = Job.objects.filter(kind="import_labels").latest("created_at")
+    assert [(error["item"], error["code"]) for error in job.errors] == [
+        ("no.png", "unknown_image"),
+        ("0000.png", "bad_answer"),
+    ]
+
+
+def test_labels_come_in_as_suggestions_beside_the_question(make_project, run_actors):
+    project = make_project(images=1)
+    file = SimpleUploadedFile("l.csv", b"image,answer\n0000.png,dog\n")
+    services.import_labels(project=project, file=file, form="csv", take_as="suggestions", source="old", user=None)
+    run_actors()
+    task = Task.objects.get(project=project)
+    assert task.payload == {"suggestions": {"category": "dog"}, "suggested_by": "old"}
+    assert task.state == Task.State.OPEN
+
+
+def test_a_damaged_file_fails_its_job_in_words(make_project, run_actors):
+    project = make_project(images=1)
+    file = SimpleUploadedFile("l.json", b"{")
+    job = services.import_labels(project=project, file=file, form="coco", take_as="gold", source="", user=None)
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, "is not COCO" in job.message) == ("failed", True)
+    assert not Gold.objects.exists()
+
+
+def test_files_of_old_exports_are_removed_with_the_next(make_project):
+    project = make_project(images=1)
+    name = default_storage.save("exports/old/x.csv", ContentFile(b"x"))
+    old = Job.objects.create(
+        project=project, kind="export", state="succeeded", result={"file": name, "url": "/x"},
+        finished_at=timezone.now() - 2 * exporting.KEEP,
+    )  # fmt: skip
+    exporting.forget_old(project)
+    old.refresh_from_db()
+    assert (old.result, default_storage.exists(name)) == ({}, False)
+
+
+def test_workers_may_not_take_the_labels_home(make_project):
+    project = make_project(images=1)
+    worker = person("wanda")
+    services.add_member(project=project, username="wanda", role="worker")
+    answer = client(worker).post(f"/api/v1/projects/{project.slug}/exports/", {"format": "csv"}, format="json")
+    assert answer.status_code == 403
