@@ -176,7 +176,7 @@ def crowd_of(categories: int, each: int, features: Callable[[int, int], np.ndarr
         Consensus(
             task=task,
             project=project,
-            question=question,  # type: ignore[misc]
+            question=question,
             answer=f"c{number // each:03}",
             confidence=1.0,
             posterior={f"c{number // each:03}": 1.0},

@@ -24,7 +24,7 @@ V2 = BACKBONES["mobilenet_v2_0.35"]
 class _Handler(BaseHTTPRequestHandler):
     def __init__(self, state: dict[str, int], *arguments: object) -> None:
         self.state = state
-        super().__init__(*arguments)  # type: ignore[arg-type]
+        super().__init__(*arguments)
 
     def do_GET(self) -> None:
         self.state["requests"] = self.state.get("requests", 0) + 1
@@ -96,7 +96,7 @@ def test_two_that_fetch_at_once_download_once(tmp_path: Path, server: tuple[str,
     url, state = server
     backbone = published(url)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: weights.fetch(backbone, tmp_path), range(4)))  # type: ignore[arg-type]
+        found = list(pool.map(lambda _: weights.fetch(backbone, tmp_path), range(4)))
     assert {one.state for one in found} == {"verified"}
     assert state["requests"] == 1
     assert found[0].expected.read_bytes() == CONTENT
@@ -112,7 +112,7 @@ def test_a_download_that_fails_leaves_nothing(tmp_path: Path, server: tuple[str,
     )
     progress = (lambda share: False) if case == "stopped" else None
     with pytest.raises(WeightsMissing):
-        weights.fetch(backbone, tmp_path, progress)  # type: ignore[arg-type]
+        weights.fetch(backbone, tmp_path, progress)
     assert [path for path in (tmp_path / "models").iterdir() if not path.name.endswith(".lock")] == []
 
 

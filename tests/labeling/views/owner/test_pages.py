@@ -32,7 +32,7 @@ from tests.labeling.views.owner.conftest import judged
 
 
 def text(response: object) -> str:
-    return response.content.decode()  # type: ignore[attr-defined, no-any-return]
+    return response.content.decode()
 
 
 @pytest.mark.parametrize("starter", STARTERS)
