@@ -23,6 +23,7 @@ class Editor {
   #past = [];
   #future = [];
   #annotator = null;
+  #drawn = new Map(); // what Annotorious shows: id -> box
   #open = false;
   #serial = 0;
 
@@ -49,6 +50,7 @@ class Editor {
     root.addEventListener("change", (event) => {
       if (event.target.name?.endsWith(".category") && event.target.type === "radio" && this.#selected) this.#change(this.#selected, { category: event.target.value });
     });
+    root.querySelector("[data-boxes]").addEventListener("set-boxes", (event) => this.set(event.detail));
     this.json.disabled = false;
   }
 
@@ -59,11 +61,13 @@ class Editor {
     this.#open = false;
     this.image = { width: task.image.width, height: task.image.height };
     this.#annotator?.destroy();
+    this.#drawn = new Map();
     element.classList.add("boxes-image");
     this.view.open(element, this.image);
     this.#annotator = createImageAnnotator(element, { drawingEnabled: false, userSelectAction: "NONE", style: (annotation) => this.#style(annotation) });
     const layer = this.view.canvas.querySelector("svg");
     layer.setAttribute("viewBox", `0 0 ${this.image.width} ${this.image.height}`);
+    layer.setAttribute("preserveAspectRatio", "none");
     layer.setAttribute("aria-hidden", "true");
     layer.removeAttribute("role");
     layer.removeAttribute("tabindex");
@@ -299,8 +303,24 @@ class Editor {
   #render() {
     this.json.value = JSON.stringify(this.value());
     this.list.show(this.#boxes, this.#selected);
-    this.#annotator?.setAnnotations(this.#boxes.map((box) => annotation(box)));
+    this.#draw();
     this.#placeHandles();
+  }
+
+  /* Tell Annotorious what differs from what it shows: with hundreds of boxes, one change must stay one change. */
+  #draw() {
+    if (!this.#annotator) return;
+    const wanted = new Map(this.#boxes.map((box) => [box.id, box]));
+    for (const [id, box] of this.#drawn) {
+      if (wanted.get(id) !== box) {
+        this.#annotator.removeAnnotation(id);
+        this.#drawn.delete(id);
+      }
+    }
+    const fresh = this.#boxes.filter((box) => !this.#drawn.has(box.id));
+    if (fresh.length === this.#boxes.length) this.#annotator.setAnnotations(fresh.map(annotation));
+    else for (const box of fresh) this.#annotator.addAnnotation(annotation(box));
+    this.#drawn = wanted;
   }
 
   #placeHandles() {

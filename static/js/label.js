@@ -29,6 +29,7 @@ const AHEAD = 2; // tasks leased and loaded before they are needed
 const ahead = [];
 const gone = new Set(); // leases that ended on this page
 let refilling = null;
+let blocked = false; // the image has not loaded as it should: it can only be skipped
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
 const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
@@ -142,8 +143,10 @@ function show(task, answers = {}) {
 async function ready(task) {
   if (!task.element.complete) await task.element.decode().catch(() => {});
   if (current !== task) return;
-  if (!task.element.naturalWidth) toast(words.broken, "warn");
+  const loaded = task.element.naturalWidth > 0;
+  if (!loaded) toast(words.broken, "warn", 8);
   clock.start();
+  blocked = !loaded || form.boxes.some((control) => !control.isOpen());
   busy = false;
   page.announce.textContent = `${words.next} ${client.questions[0]?.prompt ?? ""}`;
   refillQuietly();
@@ -153,6 +156,7 @@ async function ready(task) {
 
 function send(answers) {
   if (busy) return;
+  if (blocked) return void toast(words.broken, "warn", 8);
   const seconds = clock.seconds();
   history.push({ task: current, answers });
   gone.add(current.id);
@@ -164,6 +168,7 @@ function send(answers) {
 
 function submit() {
   if (busy) return;
+  if (blocked) return void toast(words.broken, "warn", 8);
   const missing = form.missing();
   if (missing) {
     missing.root.scrollIntoView({ block: "center" });

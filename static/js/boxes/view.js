@@ -29,12 +29,17 @@ export class View {
     this.whole();
   }
 
+  /* Browsers paint an image from whole pixels of its own space, and the zoom then multiplies what they rounded off. So
+     place and size are whole pixels here, of the page and of the device; the image is stretched to them, by very little. */
   fit() {
     if (!this.image) return;
     const room = this.stage.getBoundingClientRect();
     const scale = Math.min(room.width / this.image.width, room.height / this.image.height);
-    this.canvas.style.inlineSize = `${this.image.width * scale}px`;
-    this.canvas.style.blockSize = `${this.image.height * scale}px`;
+    const unit = [1, 2, 3, 4, 5].find((n) => Math.abs(n * devicePixelRatio - Math.round(n * devicePixelRatio)) < 0.01) ?? 1;
+    const snap = (value) => Math.round(value / unit) * unit;
+    const size = { width: snap(this.image.width * scale), height: snap(this.image.height * scale) };
+    const place = { left: snap((room.width - size.width) / 2), top: snap((room.height - size.height) / 2) };
+    for (const [name, value] of Object.entries({ ...size, ...place })) this.canvas.style[name] = `${value}px`;
     this.#changed();
   }
 
@@ -64,8 +69,9 @@ export class View {
   toStage([x, y, width, height]) {
     const rect = this.element.getBoundingClientRect();
     const stage = this.stage.getBoundingClientRect();
-    const scale = rect.width / this.image.width;
-    return { left: rect.left - stage.left + x * scale, top: rect.top - stage.top + y * scale, width: width * scale, height: height * scale };
+    const across = rect.width / this.image.width;
+    const down = rect.height / this.image.height;
+    return { left: rect.left - stage.left + x * across, top: rect.top - stage.top + y * down, width: width * across, height: height * down };
   }
 
   /* The part of the image that is on the screen, as a box. */

@@ -1,0 +1,264 @@
+"""Boxes land where a person drew them: at any zoom, pixel ratio and with any pointer, to within half a pixel.
+
+The truth is not read off the page's own conversion but off its screenshot: the picture holds a red rectangle at a known
+place, the test finds the red on the screen and drags from corner to corner of it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from playwright.sync_api import Page, expect
+
+from tests.e2e.test_labeling import ready, stored
+
+WIDTH, HEIGHT = 1000, 800
+RED = (440, 340, 96, 64)  # x, y, width, height in natural pixels
+QUESTION = {"key": "boxes", "kind": "boxes", "prompt": "Box the red thing", "required": True, "options": {}}
+
+
+def pictured(width: int = WIDTH, height: int = HEIGHT, red: tuple[int, int, int, int] = RED) -> bytes:
+    """A grey picture with one red rectangle."""
+    pixels = np.full((height, width, 3), 128, np.uint8)
+    x, y, w, h = red
+    pixels[y : y + h, x : x + w] = (255, 0, 0)
+    file = io.BytesIO()
+    Picture.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def red_on_screen(page: Page, dpr: float) -> tuple[float, float, float, float]:
+    """The corners of the red rectangle in CSS pixels of the window."""
+    shot = np.asarray(Picture.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+    rows, columns = np.nonzero((shot[..., 0] > 190) & (shot[..., 1] < 64) & (shot[..., 2] < 64))
+    return columns.min() / dpr, rows.min() / dpr, (columns.max() + 1) / dpr, (rows.max() + 1) / dpr
+
+
+def boxes(page: Page) -> list[dict[str, Any]]:
+    return json.loads(page.locator("[data-json]").input_value())
+
+
+def opened(visit: Any, project: Any, worker: Any, **how: Any) -> Page:
+    page = visit(f"/label/{project.slug}/", user=worker, **how)
+    ready(page)
+    return page
+
+
+def zoom_to(page: Page, wanted: float) -> None:
+    """Turn the wheel over the red rectangle until the image is so many times as large as at first."""
+    centre = red_on_screen(page, page.evaluate("devicePixelRatio"))
+    page.mouse.move((centre[0] + centre[2]) / 2, (centre[1] + centre[3]) / 2)
+    whole = page.locator("#image").bounding_box()["width"]
+    for _ in range(40):
+        ratio = wanted / (page.locator("#image").bounding_box()["width"] / whole)
+        if ratio < 1.02:
+            return
+        page.mouse.wheel(0, -400 * min(np.log(ratio), 0.7) / page.evaluate("devicePixelRatio"))
+        page.wait_for_timeout(60)
+
+
+@pytest.fixture
+def red_project(make_project, join, worker):
+    project = make_project("Red things", images={"red.png": pictured()}, categories=["thing"], questions=[QUESTION])
+    join(project, worker)
+    return project
+
+
+@pytest.mark.parametrize("dpr", [1, 2, 3])
+def test_a_dragged_box_is_exact_at_any_zoom_and_pixel_ratio(visit, red_project, worker, dpr):
+    page = opened(visit, red_project, worker, dpr=dpr)
+    for zoom in (1, 2, 8):
+        zoom_to(page, zoom)
+        left, top, right, bottom = red_on_screen(page, dpr)
+        drag(page, (left, top), (right, bottom))
+        # Unzoomed, one pixel of the screen is one of the image, and the screenshot knows the edge to half of one.
+        assert boxes(page)[-1]["box"] == pytest.approx(list(RED), abs=0.75 if zoom == 1 else 0.5)
+        page.keyboard.press("Control+z")  # or its lines would cover the red edges
+        assert boxes(page) == []
+
+
+@pytest.mark.parametrize("dpr", [1, 3])
+def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
+    page = opened(visit, red_project, worker, dpr=dpr, touch=True, width=800, height=900)
+    left, top, right, bottom = red_on_screen(page, dpr)
+    touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])
+    assert boxes(page)[0]["box"] == pytest.approx(list(RED), abs=1.5 / dpr)
+
+
+def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker):
+    page = opened(visit, red_project, worker, dpr=2, touch=True, width=800, height=900)
+    before = page.locator("#image").bounding_box()["width"]
+    left, top, right, bottom = red_on_screen(page, 2)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    pinch(page, x, y, 40, 160)
+    page.wait_for_timeout(200)
+    assert page.locator("#image").bounding_box()["width"] > before * 1.4
+    assert boxes(page) == []
+    left, top, right, bottom = red_on_screen(page, 2)
+    touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])
+    assert boxes(page)[0]["box"] == pytest.approx(list(RED), abs=0.5)
+
+
+def test_a_picture_larger_than_its_shown_copy_is_boxed_in_natural_pixels(visit, make_project, join, worker):
+    """The page shows a copy of at most 1600 pixels; the answer is in pixels of the original."""
+    red = (1200, 900, 480, 360)
+    project = make_project(
+        "Large", images={"large.png": pictured(3200, 2400, red)}, categories=["thing"], questions=[QUESTION]
+    )
+    join(project, worker)
+    page = opened(visit, project, worker, dpr=3)
+    zoom_to(page, 4)
+    left, top, right, bottom = red_on_screen(page, 3)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(right - 5, bottom - 5)
+    page.mouse.move(right, bottom)
+    page.mouse.up()
+    # The shown copy has half the pixels, and its edges are blurred by its making.
+    assert boxes(page)[0]["box"] == pytest.approx(list(red), abs=2)
+
+
+def test_a_box_is_moved_resized_relabelled_undone_and_sent(visit, make_project, join, worker):
+    project = make_project("Two", images={"red.png": pictured()}, categories=["cat", "dog"], questions=[QUESTION])
+    join(project, worker)
+    page = opened(visit, project, worker)
+    left, top, right, bottom = red_on_screen(page, 1)
+    scale = (right - left) / RED[2]
+    drag(page, (left, top), (right, bottom))
+    drag(page, ((left + right) / 2, (top + bottom) / 2), ((left + right) / 2 + 50, (top + bottom) / 2))
+    moved = boxes(page)[0]["box"]
+    assert moved == pytest.approx([RED[0] + 50 / scale, *RED[1:]], abs=0.7)
+    drag(page, (right + 50, bottom), (right + 90, bottom + 30))
+    assert boxes(page)[0]["box"] == pytest.approx([*moved[:2], moved[2] + 40 / scale, moved[3] + 30 / scale], abs=0.7)
+    page.keyboard.press("2")
+    assert boxes(page)[0]["category"] == "dog"
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert boxes(page)[0] == {"category": "cat", "box": moved}
+    page.keyboard.press("Control+Shift+z")
+    assert boxes(page)[0]["box"][2] > moved[2]
+    page.get_by_role("button", name="Send").click()
+    answer = stored(project, 1)[0].answers["boxes"]
+    assert len(answer) == 1
+    assert answer[0]["category"] == "cat"
+
+
+def test_a_box_is_made_and_edited_by_keys_alone(visit, red_project, worker):
+    page = opened(visit, red_project, worker)
+    page.locator("#stage").focus()
+    page.keyboard.press("n")
+    x, y, width, height = boxes(page)[0]["box"]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Alt+ArrowRight")
+    assert boxes(page)[0]["box"] == [x + 1, y + 10, width + 1, height]
+    expect(page.locator("#announce")).to_contain_text("Box 1")
+    page.keyboard.press("Delete")
+    assert boxes(page) == []
+    page.keyboard.press("Control+z")
+    assert len(boxes(page)) == 1
+
+
+def test_number_fields_set_a_box_exactly(visit, red_project, worker):
+    page = opened(visit, red_project, worker)
+    page.locator("#stage").focus()
+    page.keyboard.press("n")
+    for side, value in zip(("x", "y", "width", "height"), RED, strict=True):
+        field = page.get_by_label(f"Box 1: {side}", exact=True)
+        field.fill(str(value))
+        field.press("Tab")
+    assert boxes(page) == [{"category": "thing", "box": list(RED)}]
+
+
+def test_a_box_too_small_to_see_is_refused(visit, red_project, worker):
+    page = opened(visit, red_project, worker)
+    drag(page, (300, 300), (305, 303))
+    assert boxes(page) == []
+    expect(page.locator("#toasts")).to_contain_text("too small")
+
+
+def test_boxes_are_typed_without_javascript(visit, red_project, worker):
+    page = visit(f"/label/{red_project.slug}/", user=worker, script=False)
+    for side, value in zip(("x", "y", "width", "height"), RED, strict=True):
+        page.get_by_label(f"{side} 1", exact=True).fill(str(value))
+    page.get_by_role("button", name="More rows").click()
+    expect(page.get_by_label("width 1", exact=True)).to_have_value("96")
+    page.get_by_role("button", name="Send").click()
+    assert stored(red_project, 1)[0].answers == {"boxes": [{"category": "thing", "box": [float(n) for n in RED]}]}
+
+
+def test_nothing_can_be_drawn_or_sent_before_the_image_has_loaded(visit, red_project, worker):
+    page = visit("/", user=worker, watch=False)
+    page.route("**/media/**", lambda route: route.abort())
+    page.goto(f"/label/{red_project.slug}/")
+    page.wait_for_timeout(500)
+    drag(page, (300, 300), (400, 400))
+    assert boxes(page) == []
+    page.locator("label.choice", has_text="There is none").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#toasts")).to_contain_text("not load")
+    page.wait_for_timeout(300)
+    assert red_project.tasks.get().judgment_count == 0
+
+
+WATCH_BOXES = """
+window.touched = 0;
+new MutationObserver((records) => {
+  window.touched += records.length;
+}).observe(document.querySelector(".boxes-canvas"), { subtree: true, childList: true, attributes: true });
+"""
+
+
+def test_three_hundred_boxes_are_drawn_and_dragged_without_a_pause(visit, red_project, worker):
+    """No limit on the time that a machine takes, but while the pointer moves no other box is touched."""
+    page = opened(visit, red_project, worker)
+    many = [{"category": "thing", "box": [20 * (n % 45), 25 * (n // 45), 18, 20]} for n in range(300)]
+    page.evaluate(
+        "boxes => document.querySelector('[data-boxes]').dispatchEvent(new CustomEvent('set-boxes', {detail: boxes}))",
+        many,
+    )
+    assert len(boxes(page)) == 300
+    page.evaluate(WATCH_BOXES)
+    page.mouse.move(400, 700)
+    page.mouse.down()
+    page.mouse.move(600, 760, steps=20)
+    assert page.evaluate("window.touched") == 0
+    page.mouse.up()
+    assert len(boxes(page)) == 301
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float], steps: int = 4) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=steps)
+    page.mouse.up()
+
+
+def touch(page: Page, points: list[tuple[float, float]]) -> None:
+    """One finger along the points, as the browser's own input."""
+    session = page.context.new_cdp_session(page)
+    for index, (x, y) in enumerate(points):
+        kind = "touchStart" if index == 0 else "touchMove"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(50)
+
+
+def pinch(page: Page, x: float, y: float, start: float, end: float) -> None:
+    """Two fingers apart about a point."""
+    session = page.context.new_cdp_session(page)
+
+    def fingers(apart: float) -> list[dict[str, float]]:
+        return [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": fingers(start)[:1]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": fingers(start)})
+    for step in range(1, 9):
+        apart = start + (end - start) * step / 8
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": fingers(apart)})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
