@@ -46,7 +46,7 @@ class Editor {
     });
     listen(this.stage, this.view, this);
     this.stage.addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("keydown", (event) => this.#history(event));
+    addEventListener("keydown", (event) => this.#history(event), { capture: true });
     root.addEventListener("change", (event) => {
       if (event.target.name?.endsWith(".category") && event.target.type === "radio" && this.#selected) this.#change(this.#selected, { category: event.target.value });
     });
@@ -257,6 +257,7 @@ class Editor {
     else if (key === "y" || key === "z") this.#step(this.#future, this.#past);
     else return;
     event.preventDefault();
+    event.stopImmediatePropagation(); // Annotorious keeps a history of its own, of what it was told to draw
   }
 
   /* -- drawing --------------------------------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from PIL import Image as Picture
 from PIL import ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from labeling import services
@@ -37,6 +37,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Patience for a machine that is busy with other tests; no test waits longer than it has to.
+expect.set_options(timeout=20_000)
 WIDTHS = {360: 740, 1440: 900}
 
 
