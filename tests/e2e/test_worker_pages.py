@@ -1,0 +1,151 @@
+"""Every page that a worker sees, on a phone and on a desk, in light and in dark: no violation of axe, nothing wider
+than the window; and what a worker does beside labeling."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from labeling import services
+from labeling.models import Gold, Membership
+from tests.e2e.test_boxes import QUESTION as BOXES
+from tests.e2e.test_labeling import ANIMAL, SURVEY, ready
+
+LOOKS = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
+
+
+@pytest.fixture
+def addresses(make_project, join, worker, owner) -> dict[str, str]:
+    """Address by name of every page for a worker who has joined, been paused, failed and been invited."""
+    choice = make_project("Choice", questions=[ANIMAL], categories=["cat", "dog"], instructions="Look twice.", images=2)
+    survey = make_project("Survey", questions=SURVEY, categories=["cat", "dog"], images=1)
+    boxes = make_project("Boxes", questions=[BOXES], categories=["cat", "dog"], images=1)
+    many = make_project("Many", categories=[f"kind {n}" for n in range(40)], images=1)
+    paused = make_project("Paused", images=1)
+    failed = make_project("Failed", images=1)
+    empty = make_project("Empty", images=0)
+    fresh = make_project("Fresh", images=1, instructions="Read me.", price_per_judgment="0.05")
+    for project in (choice, survey, boxes, many, paused, failed, empty):
+        join(project, worker)
+    services.pause_worker(member=Membership.objects.get(project=paused, user=worker), because="Too fast.")
+    Membership.objects.filter(project=failed, user=worker).update(phase=Membership.Phase.FAILED)
+    projects = (choice, survey, boxes, many, paused, failed, empty, fresh)
+    pages = {project.name: f"/label/{project.slug}/" for project in projects}
+    return {**pages, "list": "/label/", "profile": "/profile/", "invitation": f"/join/{fresh.invite}/"}
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_worker_pages_pass_axe_and_fit(visit, addresses, worker, axe, fits, width, theme):
+    page = visit("/", user=worker, width=width, theme=theme, touch=width == 360)
+    for address in ("/", *addresses.values()):
+        page.goto(address)
+        axe(page)
+        fits(page)
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_account_pages_pass_axe_and_fit(visit, axe, fits, width, theme):
+    page = visit("/", width=width, theme=theme, touch=width == 360)
+    for address in ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"):
+        page.goto(address)
+        axe(page)
+        fits(page)
+
+
+def test_dialogs_and_menus_pass_axe(visit, addresses, worker, axe):
+    page = visit(addresses["Choice"], user=worker)
+    ready(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    axe(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    axe(page)
+
+
+def test_a_person_signs_up_and_labels(visit, make_project):
+    project = make_project("Animals", questions=[ANIMAL], categories=["cat", "dog"], images=2)
+    page = visit("/")
+    page.get_by_role("link", name="Make an account").click()
+    page.get_by_label("Username").fill("newcomer")
+    page.get_by_label("Password", exact=True).fill("a long and good one")
+    page.get_by_label("Password again").fill("a long and good one")
+    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("link", name="Look: Animals").click()
+    page.get_by_role("button", name="Start").click()
+    ready(page)
+    assert Membership.objects.get(project=project).user.username == "newcomer"
+
+
+def test_a_practice_answer_is_told_at_once_whether_it_was_right(visit, make_project, worker, owner):
+    project = make_project("Practice", questions=[ANIMAL], categories=["cat", "dog"], images=3)
+    task = project.tasks.order_by("id").first()
+    services.set_gold(
+        task=task, answers={"animal": "cat"}, user=owner, use=Gold.Use.PRACTICE, explanation="Look at the ears."
+    )
+    page = visit(f"/label/{project.slug}/", user=worker)
+    page.get_by_role("button", name="Start").click()
+    ready(page)
+    page.keyboard.press("2")
+    expect(page.get_by_text("Not quite")).to_be_visible()
+    expect(page.get_by_text("Look at the ears.")).to_be_visible()
+    page.get_by_role("link", name="Next").click()
+    ready(page)
+    expect(page.get_by_text("Practice", exact=True)).to_have_count(1)  # the project's name; the round is over
+
+
+def test_a_paused_worker_reads_why_and_appeals(visit, addresses, worker):
+    page = visit(addresses["Paused"], user=worker)
+    expect(page.get_by_text("Too fast.")).to_be_visible()
+    page.get_by_label("Do you think this is wrong?").fill("I know these animals.")
+    page.get_by_role("button", name="Send the appeal").click()
+    expect(page.get_by_text("Waiting for an answer")).to_be_visible()
+    member = Membership.objects.get(user=worker, project__name="Paused")
+    assert member.appeals.get().text == "I know these animals."
+
+
+def test_a_key_is_shown_once(visit, worker):
+    page = visit("/profile/", user=worker)
+    page.get_by_role("button", name="New key").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("my script")
+    page.get_by_role("button", name="Make the key").click()
+    key = page.locator(".code pre").inner_text().strip()
+    assert len(key) > 30
+    page.goto("/profile/")
+    expect(page.get_by_text("my script")).to_be_visible()
+    assert key not in page.content()
+
+
+def test_the_language_is_switched_on_the_page(visit, worker):
+    page = visit("/label/", user=worker)
+    page.get_by_label("Language").click()
+    page.get_by_role("button", name="हिन्दी").click()
+    expect(page.locator("html")).to_have_attribute("lang", "hi")
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Label")
+
+
+def test_the_theme_is_kept_from_page_to_page(visit):
+    page = visit("/")
+    page.get_by_label("Theme").click()
+    page.get_by_role("button", name="Dark").click()
+    page.goto("/accounts/login/")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_right_to_left_pages_fit_and_mirror(visit, addresses, worker, fits, width):
+    page = visit("/", user=worker, width=width, touch=width == 360)
+    for name in ("list", "Choice", "Survey", "profile"):
+        page.goto(addresses[name])
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        fits(page)
+    page.goto(addresses["Choice"])
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    ready(page)
+    if width == 1440:
+        panel = page.locator(".panel-side").bounding_box()
+        assert panel is not None
+        assert panel["x"] == 0

@@ -1,0 +1,67 @@
+"""The Hindi catalogue is whole: every entry translated, none in doubt, placeholders kept, the compiled file up to date.
+
+After a change: ``manage.py makemessages -l hi --no-location --no-wrap`` and ``manage.py compilemessages``.
+"""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent.parent / "locale" / "hi" / "LC_MESSAGES"
+PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*[sdf]|%[.\d]*[sdf](?!\w)|<[^>]+>")
+
+
+class Entry(NamedTuple):
+    flags: str
+    texts: dict[str, str]
+
+
+def entries() -> list[Entry]:
+    """The entries of the .po file after its header; ``texts`` by keyword: msgid, msgid_plural, msgstr, msgstr[0] …"""
+    found = []
+    for block in (FOLDER / "django.po").read_text(encoding="utf-8").split("\n\n")[1:]:
+        flags = " ".join(line for line in block.splitlines() if line.startswith("#,"))
+        texts: dict[str, str] = {}
+        for line in block.splitlines():
+            match = re.match(r"(msg\w+(?:\[\d\])?) (\".*\")", line)
+            if match:
+                keyword = match[1]
+                texts[keyword] = ast.literal_eval(match[2])
+            elif line.startswith('"'):
+                texts[keyword] += ast.literal_eval(line)
+        if texts:
+            found.append(Entry(flags, texts))
+    return found
+
+
+def test_every_entry_is_translated_and_none_is_in_doubt():
+    assert len(entries()) > 500
+    for entry in entries():
+        assert "fuzzy" not in entry.flags, entry.texts["msgid"]
+        assert all(text.strip() for key, text in entry.texts.items() if key.startswith("msgstr")), entry.texts["msgid"]
+
+
+def test_every_placeholder_is_kept():
+    for entry in entries():
+        for key, text in entry.texts.items():
+            if key.startswith("msgstr"):
+                source = entry.texts.get("msgid_plural") if key == "msgstr[1]" else entry.texts["msgid"]
+                assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(source or "")), text
+
+
+@pytest.mark.parametrize("key", ["msgstr", "msgstr[0]"])
+def test_the_compiled_catalogue_is_made_from_the_text(key):
+    with open(FOLDER / "django.mo", "rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for entry in entries():
+        if key not in entry.texts:
+            continue
+        identity, plural = entry.texts["msgid"], entry.texts.get("msgid_plural")
+        said = compiled.ngettext(identity, plural, 1) if plural else compiled.gettext(identity)
+        assert said == entry.texts[key]
