@@ -130,7 +130,7 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleE
     if rule.action == Rule.Action.OVERLAP:
         tasks.open_more(task_id=task_id, count=int(rule.value or 1))
     else:
-        changes = _changes(rule, why)
+        changes = _changes(rule, member, why)
         Membership.objects.filter(pk=member.pk).update(**changes)
     return RuleEvent.objects.create(
         rule=rule,
@@ -141,10 +141,17 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleE
     )
 
 
-def _changes(rule: Rule, why: str) -> dict[str, Any]:
+def _has_practice_left(member: Membership) -> bool:
+    """Whether there is practice that this worker has not done: without it a worker would wait for ever."""
+    practice = Gold.objects.filter(task__project_id=member.project_id, use=Gold.Use.PRACTICE)
+    done = Judgment.objects.filter(project_id=member.project_id, worker_id=member.user_id, withdrawn_at=None)
+    return practice.exclude(task_id__in=done.values("task_id")).exists()
+
+
+def _changes(rule: Rule, member: Membership, why: str) -> dict[str, Any]:
     if rule.action == Rule.Action.PAUSE:
         return {"is_paused": True, "paused_because": why[:300], "paused_at": timezone.now()}
-    if rule.action == Rule.Action.TRAIN:
+    if rule.action == Rule.Action.TRAIN and _has_practice_left(member):
         return {"phase": Membership.Phase.PRACTICE, "warning": why[:300]}
     if rule.action == Rule.Action.WEIGHT:
         return {"weight": rule.value if rule.value is not None else F("weight"), "warning": why[:300]}

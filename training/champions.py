@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from labeling import webhooks
 from labeling.models import AuditEntry, Project
 from training.models import AliasChange, ModelVersion
 
@@ -40,6 +41,9 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
         kind=kind,
         reason=reason[:500],
     )
+    if alias == Alias.CHAMPION:
+        told = {"version": version.number, "replaced": holder.number if holder else None, "reason": reason}
+        webhooks.emit(project=version.project, event="model.champion", payload=told)
     if kind != "gate":
         change = {"champion": [holder.number if holder else None, version.number], "reason": ["", reason]}
         AuditEntry.objects.create(project_id=version.project_id, user=user, action=f"model_{kind}", changes=change)

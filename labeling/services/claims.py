@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import leases
+from labeling import leases, rules
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
 from labeling.models import Assignment, Gold, Membership, Project
@@ -60,9 +60,13 @@ def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
 
 def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:
     """Give the task back and not be asked about it again."""
-    ended = _end(assignment_id, worker, Assignment.State.SKIPPED, reason)
-    if ended:
+    with transaction.atomic():
+        ended = _end(assignment_id, worker, Assignment.State.SKIPPED, reason)
+        if ended is None:
+            return
         leases.count_skip(project_id=ended[1], worker_id=worker.pk)
+        # An answer ends a row of skips, so this is where such a rule can be met.
+        rules.apply(project=Project.objects.get(pk=ended[1]), worker_id=worker.pk, task_id=ended[0])
 
 
 def release_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:

@@ -89,8 +89,15 @@ def test_bad_gold_answers_lower_the_weight(place: tuple[Project, User]) -> None:
 
 def test_disagreeing_with_the_others_requires_training(place: tuple[Project, User]) -> None:
     project, worker = place
+    lesson = Task.objects.filter(project=project).last()
+    assert lesson is not None
+    services.set_gold(task=lesson, answers="dog", user=project.owner, use="practice")
+    Membership.objects.filter(project=project).update(phase="working")
     add(project, measure="agreement", window=2, comparison="below", threshold=0.5, action="train")
     others = [person("a"), person("b")]
+    for other in others:
+        services.ensure_member(project=project, user=other)
+    Membership.objects.filter(project=project).update(phase="working")
     for _ in range(2):
         for other in others:
             answer(project, other, "cat")
@@ -109,3 +116,22 @@ def test_skips_in_a_row_ask_for_more_judgments_of_the_task(place: tuple[Project,
     add(project, measure="skips_in_a_row", window=2, comparison="below", threshold=1, action="overlap", value=2)
     task = Task.objects.get(pk=answer(project, worker))
     assert task.wanted == project.judgments_min + 2
+
+
+def test_skips_in_a_row_are_seen_at_the_skip(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="skips_in_a_row", window=3, comparison="at_least", threshold=2, action="warn")
+    for _ in range(2):
+        assert standing(project, worker).warning == ""
+        assignment = services.claim_assignment(project=project, worker=worker)
+        assert assignment is not None
+        services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+    assert standing(project, worker).warning == "Please look closely."
+
+
+def test_training_is_not_required_where_there_is_none_left_to_do(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="median_seconds", window=1, comparison="below", threshold=1.0, action="train")
+    answer(project, worker, seconds=0.2)
+    member = standing(project, worker)
+    assert (member.phase, member.warning) == ("working", "Please look closely.")

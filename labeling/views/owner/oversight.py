@@ -20,7 +20,7 @@ from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.settings import refuse
 
-EVENTS = ("judgment.created", "task.retired", "job.finished", "training.finished", "model.promoted")
+EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")
 
 
 @login_required
