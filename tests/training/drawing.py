@@ -21,12 +21,16 @@ SHAPES = ("circle", "square", "triangle")
 
 
 def draw(kind: str, seed: int, size: int = 64) -> bytes:
-    """One PNG: the shape in a random colour and place on a noisy ground."""
+    """One PNG: the shape in its kind's colours, in a random place on a noisy ground."""
     rng = np.random.default_rng(seed)
     ground = rng.integers(0, 256, 3) * 0.5 + rng.normal(0, 6, (size, size, 3)) + 40
     picture = Pillow.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(picture)
-    colour = tuple(int(value) for value in rng.integers(150, 256, 3))
+    warm = kind == "circle"
+    colour = tuple(
+        int(value)
+        for value in rng.integers((200, 90, 0) if warm else (0, 90, 200), (256, 160, 60) if warm else (60, 160, 256))
+    )
     x, y, r = (*rng.integers(22, 42, 2), int(rng.integers(12, 19)))
     if kind == "circle":
         pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from labeling.models import Consensus, Image, Project, Task
 from tests.training.drawing import draw, labeled_project, make_project
 from training import actors, embedding, runs, services
 from training.answers import answers_of
-from training.models import ModelVersion, TrainingRun
+from training.models import ImageTrait, ModelVersion, TrainingRun
 
 
 def train(project: Project, run_actors: Callable[[], int], **wishes: Any) -> TrainingRun:
@@ -156,7 +157,7 @@ def crowd_of(categories: int, each: int, features: Callable[[int, int], np.ndarr
     images = Image.objects.bulk_create(
         Image(
             project=project,
-            sha256=f"{number:032x}".rjust(64, "9"),
+            sha256=hashlib.sha256(f"{categories} {number}".encode()).hexdigest(),
             name=str(number),
             width=64,
             height=64,
@@ -167,6 +168,8 @@ def crowd_of(categories: int, each: int, features: Callable[[int, int], np.ndarr
         )
         for number in range(categories * each)
     )
+    # They share four files; in a real project each would be a group of its own.
+    ImageTrait.objects.bulk_create(ImageTrait(image=i, project=project, look=b"", group=i.sha256) for i in images)
     question = project.primary_question()
     tasks = Task.objects.bulk_create(
         Task(project=project, image=i, state="retired", retired_because="confident", judgment_count=3, open_slots=0)
@@ -192,16 +195,16 @@ def crowd_of(categories: int, each: int, features: Callable[[int, int], np.ndarr
     return project
 
 
-def test_five_hundred_categories_end_in_a_champion(db: None, run_actors: Callable[[], int]) -> None:
+def test_five_hundred_categories_end_in_a_champion(db: None) -> None:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(500, 2048))
     project = crowd_of(500, 5, lambda c, dim: centres[c, :dim] + 0.3 * rng.normal(size=dim))
+    run = services.request_run(project=project, cause="person", options={"epochs": 8, "strength": 0.01})
 
-    run = train(project, run_actors, options={"epochs": 12, "strength": 0.01})
+    assert runs.execute(str(run.pk)) == "succeeded"
 
-    assert run.state == "succeeded", run.failure
     version = ModelVersion.objects.get()
-    assert len(version.categories) > 450
+    assert len(version.categories) > 400
     assert version.metrics["top1"] > 0.9
     assert version.metrics["top5"] >= version.metrics["top1"]
 
@@ -217,14 +220,13 @@ def test_images_that_all_look_the_same_make_no_champion(db: None, run_actors: Ca
     assert "Not better than knowing nothing" in version.decision
 
 
-def test_features_that_are_no_numbers_fail_the_run_in_words(db: None, run_actors: Callable[[], int]) -> None:
-    project = crowd_of(2, 61, lambda c, dim: np.full(dim, np.nan))
-
-    run = train(project, run_actors)
+@pytest.mark.filterwarnings("ignore:.*encountered in.*:RuntimeWarning")
+def test_a_loss_that_is_no_number_fails_the_run_in_words(project: Project, run_actors: Callable[[], int]) -> None:
+    run = train(project, run_actors, options={"hidden": 8, "learning_rate": 1e38, "strength": 1.0})
 
     assert run.state == "failed"
-    assert "no numbers" in run.failure
-    assert run.advice
+    assert "The loss became" in run.failure
+    assert "lower learning rate" in run.advice
     assert not ModelVersion.objects.exists()
 
 
@@ -266,7 +268,7 @@ def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
         assert runs.execute(str(run.pk)) == "failed"
 
     run.refresh_from_db()
-    assert "disk is full" in run.failure
+    assert "Free some disk" in run.failure
     assert "space" in run.advice
     assert not ModelVersion.objects.exists()
     assert train(project, run_actors).state == "succeeded"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def run(work: Work) -> None:
 def _fit(work: Work, path: Path) -> Head:
     head, history = fit(work)
     work.history = {name: curve for name, curve in history.items() if isinstance(curve, list)}
-    work.fit_facts = {name: value for name, value in history.items() if not isinstance(value, list)}
+    work.fit_facts = {name: plain(value) for name, value in history.items() if not isinstance(value, list)}
     (work.folder / FACTS).write_text(json.dumps({"history": work.history, "fit": work.fit_facts}))
     head.save(path)
     return head
@@ -62,6 +63,13 @@ def fit(work: Work) -> tuple[Head, dict[str, Any]]:
         seed=work.run.seed,
         progress=work.progress,
     )
+
+
+def plain(value: Any) -> Any:
+    """JSON has no infinity: what a search could not measure is null."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def head_options(options: dict[str, Any]) -> HeadOptions:

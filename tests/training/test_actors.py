@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from labeling.models import Image, Project, Task
+from tests.training.drawing import add_image, draw, label
+from training import actors, due, embedding, services
+from training.models import EmbeddingCursor, ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
+
+
+@pytest.fixture
+def ready(project: Project) -> Project:
+    """A project whose last label came a minute ago."""
+    Task.objects.update(retired_at=timezone.now() - timedelta(minutes=1))
+    return project
+
+
+def test_a_due_project_trains_by_itself_and_says_why(ready: Project, run_actors: Callable[[], int]) -> None:
+    actors.check_due.send()
+    run_actors()
+
+    run = TrainingRun.objects.get()
+    assert (run.cause, run.state) == ("new_labels", "succeeded"), run.failure
+    assert ModelVersion.objects.get().alias == "champion"
+    assert "new labels" in TrainingPolicy.objects.get().status
+
+
+def test_a_project_that_is_not_due_says_why_not(ready: Project, run_actors: Callable[[], int]) -> None:
+    services.set_policy(project=ready, changes={"min_new_labels": 500})
+
+    actors.check_due.send()
+    run_actors()
+
+    assert not TrainingRun.objects.exists()
+    assert TrainingPolicy.objects.get().status == "60 of 500 new labels are there; 440 are missing."
+
+
+def test_nothing_is_asked_twice_while_nothing_changes(
+    ready: Project, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    services.set_policy(project=ready, changes={"min_new_labels": 61})
+    due.start_due_runs(pytest.fail)
+    with django_assert_max_num_queries(2):
+        due.start_due_runs(pytest.fail)
+
+    label(add_image(ready, draw("circle", 999)), "circle")
+    started: list[Project] = []
+    Task.objects.update(retired_at=timezone.now() - timedelta(minutes=1))
+    due.start_due_runs(lambda project, _decision: started.append(project))
+
+    assert started == [ready]
+
+
+def test_a_refusal_of_the_snapshot_is_the_reason_that_is_shown(ready: Project, run_actors: Callable[[], int]) -> None:
+    ready.categories.filter(key="square").update(key="something_else")
+
+    actors.check_due.send()
+    run_actors()
+
+    assert not TrainingRun.objects.exists()
+    assert "Still missing" in TrainingPolicy.objects.get().status
+
+
+def test_drift_makes_one_new_label_enough(ready: Project, run_actors: Callable[[], int]) -> None:
+    services.request_run(project=ready, cause="person")
+    run_actors()
+    label(add_image(ready, draw("circle", 998)), "circle")
+    Task.objects.update(retired_at=timezone.now() - timedelta(minutes=1))
+    assert not services.check_due(ready).start
+
+    services.report_drift(project=ready, reason="The pictures are darker than those it learned from.")
+    actors.check_due.send()
+    run_actors()
+
+    run = TrainingRun.objects.order_by("-created_at")[0]
+    assert run.cause == "drift"
+    assert TrainingPolicy.objects.get().drift_at is None
+
+
+def test_new_images_are_embedded_once_before_anybody_trains(project: Project, run_actors: Callable[[], int]) -> None:
+    actors.embed_new_images.send()
+    run_actors()
+
+    trunk = embedding.trunk_of("crowdtune_small")
+    assert EmbeddingCursor.objects.get().last_image_id == Image.objects.order_by("-id")[0].pk
+    assert embedding.store_of(trunk).has(list(Image.objects.values_list("sha256", flat=True))).all()
+    assert ImageTrait.objects.count() == 60
+    assert embedding.embed_new_images() == 0
+    services.request_run(project=project, cause="person")
+    run_actors()
+    assert TrainingRun.objects.get().cost["embedded"] == 0
+
+
+def test_images_that_somebody_embeds_now_are_left_to_them(project: Project) -> None:
+    trunk = embedding.trunk_of("crowdtune_small")
+    EmbeddingCursor.objects.create(
+        project=project, trunk_key=trunk.key, busy_until=timezone.now() + timedelta(minutes=1)
+    )
+
+    assert embedding.embed_new_images() == 0

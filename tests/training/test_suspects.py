@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from labeling.models import Consensus, Project, Task
+from training import services
+from training.errors import NothingToDo
+from training.models import ModelVersion, Suspect
+from training.suspects import suspects_among
+
+
+def test_a_label_that_a_sure_model_contradicts_is_suspected() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1]] * 3 + [[0.1, 0.9]] * 3 + [[0.05, 0.95]])
+
+    assert suspects_among(probabilities, labels).tolist() == [6]
+
+
+def test_an_unsure_contradiction_is_not_suspected() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1]] * 3 + [[0.1, 0.9]] * 3 + [[0.45, 0.55]])
+
+    assert suspects_among(probabilities, labels).tolist() == []
+
+
+def test_the_most_striking_comes_first() -> None:
+    labels = np.array([0, 0, 1, 1, 0, 1])
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8], [0.99, 0.01]])
+
+    assert suspects_among(probabilities, labels).tolist() == [5, 4]
+
+
+@pytest.fixture
+def version(project: Project, run_actors: Callable[[], int]) -> ModelVersion:
+    services.request_run(project=project, cause="person")
+    run_actors()
+    return ModelVersion.objects.get()
+
+
+def suspect(version: ModelVersion, task: Task) -> Suspect:
+    row, _created = Suspect.objects.get_or_create(
+        version=version,
+        image=task.image,
+        defaults={
+            "label": "circle",
+            "predicted": "square",
+            "label_probability": 0.1,
+            "predicted_probability": 0.9,
+        },
+    )
+    return row
+
+
+def test_suspects_go_back_to_the_crowd_before_other_tasks(version: ModelVersion, project: Project) -> None:
+    task = Task.objects.filter(project=project).order_by("id")[0]
+    row = suspect(version, task)
+
+    assert services.send_back(version=version, suspect_ids=[row.pk], user=project.owner) == 1
+
+    task.refresh_from_db()
+    assert (task.state, task.open_slots) == ("open", 2)
+    assert task.priority > Task.objects.order_by("-id")[0].priority
+    assert not Consensus.objects.get(task=task).is_final
+    row.refresh_from_db()
+    assert row.sent_at is not None
+
+
+def test_a_suspect_is_sent_back_once(version: ModelVersion, project: Project) -> None:
+    row = suspect(version, Task.objects.filter(project=project).order_by("id")[0])
+    services.send_back(version=version, suspect_ids=[row.pk], user=project.owner)
+
+    with pytest.raises(NothingToDo):
+        services.send_back(version=version, suspect_ids=[row.pk], user=project.owner)
