@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", default=os.environ.get("CROWDTUNE_URL", "http://127.0.0.1:8000"))
     parser.add_argument("--token", default=os.environ.get("CROWDTUNE_TOKEN", ""))
     parser.add_argument("--project", default=os.environ.get("CROWDTUNE_PROJECT", ""))
-    parser.add_argument("--retries", type=int, default=5)
+    parser.add_argument("--retries", type=int, default=8)
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", help="what pictures show")
     predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL")

@@ -26,7 +26,10 @@ class _Base:
         self.longest = longest
 
     def _pause(self, attempt: int, response: httpx.Response | None) -> float | None:
-        """Seconds to wait before the next try; None when there is none: full jitter over a doubling bound."""
+        """Seconds to wait before the next try; None when there is none: half of a doubling bound, and a random rest.
+
+        Eight tries span 18 seconds at least: longer than a server takes to start again.
+        """
         if attempt >= self.retries:
             return None
         after = response.headers.get("Retry-After", "") if response is not None else ""
@@ -34,7 +37,8 @@ class _Base:
             if int(after) > self.longest:
                 return None
             return int(after) + random.uniform(0, self.backoff)
-        return random.uniform(0, min(self.backoff * 2**attempt, self.longest))
+        bound = min(self.backoff * 2**attempt, self.longest)
+        return bound / 2 + random.uniform(0, bound / 2)
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
@@ -55,8 +59,8 @@ class Client(_Base):
     """In step. Safe to share between threads."""
 
     def __init__(
-        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 5, backoff: float = 0.25,
-        longest: float = 30.0, transport: httpx.BaseTransport | None = None,
+        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
+        longest: float = 10.0, transport: httpx.BaseTransport | None = None,
     ) -> None:  # fmt: skip
         """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry."""
         super().__init__(retries, backoff, longest)
@@ -105,8 +109,8 @@ class AsyncClient(_Base):
     """Awaited; see ``Client``."""
 
     def __init__(
-        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 5, backoff: float = 0.25,
-        longest: float = 30.0, transport: httpx.AsyncBaseTransport | None = None,
+        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
+        longest: float = 10.0, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         super().__init__(retries, backoff, longest)
         self._http = httpx.AsyncClient(base_url=url, transport=transport, **_options(token, timeout))
