@@ -69,7 +69,8 @@ class _Asked(Exception):
     "key", ["vgg16", "resnet50", "resnet50_v2", "mobilenet_v2_0.35", "mobilenet_0.25", "mobilenet_v3_small"]
 )
 def test_the_file_and_its_hash_are_those_that_keras_would_fetch(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone, asked = BACKBONES[key], {}
+    backbone = BACKBONES[key]
+    asked: dict[str, Any] = {}
 
     def get_file(fname: str, origin: str, **options: Any) -> str:
         asked.update(options, fname=fname, origin=origin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def _write(root: Path, first: int, barrier: object) -> None:
 
 
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    context: Any = multiprocessing.get_context("fork")
     writers = [context.Process(target=_write, args=(tmp_path, first, None)) for first in (0, 75, 150)]
     for writer in writers:
         writer.start()

@@ -66,7 +66,7 @@ def test_only_what_lies_behind_the_cut_is_trained_and_no_batch_normalisation(sma
 
 def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: Weights) -> None:
     train, validation = parts(activations)
-    options = LoopOptions(epochs=3, learning_rate=3e-4)
+    options = LoopOptions(epochs=3, learning_rate=1e-5)
     model, history = fine_tune(SMALL, small_weights, activations[2], train, validation, options=options)
     assert history["loss"][-1] < history["loss"][0]
     logits = predict_logits(model, validation).astype(np.float64)
@@ -79,7 +79,7 @@ def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: W
 
 def test_the_same_seed_gives_the_same_weights(activations: Set, small_weights: Weights) -> None:
     train, validation = parts(activations)
-    options = LoopOptions(epochs=1, learning_rate=1e-3)
+    options = LoopOptions(epochs=1, learning_rate=1e-5)
     models = [fine_tune(SMALL, small_weights, activations[2], train, validation, options=options, seed=4)[0]
               for _ in range(2)]  # fmt: skip
     for first, second in zip(*(model.get_weights() for model in models), strict=True):
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_weights(activations: Set, small_weights: W
 
 def test_a_killed_fit_goes_on_where_it_was(activations: Set, small_weights: Weights, tmp_path: Path) -> None:
     train, validation = parts(activations)
-    options = LoopOptions(epochs=3, learning_rate=1e-3, patience=10)
+    options = LoopOptions(epochs=3, learning_rate=1e-5, patience=10)
     _, whole = fine_tune(SMALL, small_weights, activations[2], train, validation, options=options)
     epochs: list[int] = []
 
