@@ -103,6 +103,7 @@ def write_version(
             head.with_temperature(temperature).save(new / "head.npz")
         else:
             convert(tail, new / "tail.xml")
+            _save_tail(tail, new / "tail.npz")
         files = sorted(path.name for path in new.iterdir())
         manifest = {
             "schema": SCHEMA, "categories": list(categories), "trunk_key": trunk_key, "backbone": backbone,
@@ -112,6 +113,15 @@ def write_version(
         }  # fmt: skip
         _write(new, manifest)
     return manifest
+
+
+def _save_tail(tail: Any, path: Path) -> None:
+    """The Keras tail's arrays, so that it can be built again for an export; the shapes of its dense layers beside."""
+    arrays = {f"w{index}": np.asarray(value) for index, value in enumerate(tail.get_weights())}
+    dense = [layer for layer in tail.layers if layer.__class__.__name__ == "Dense"]
+    arrays |= {layer.name: np.array(layer.kernel.shape, np.int64) for layer in dense}
+    with open(path, "wb") as out:
+        np.savez(out, **arrays)  # type: ignore[arg-type]
 
 
 def load_version(folder: Path, *, threads: int | None = None) -> Classifier:

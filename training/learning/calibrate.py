@@ -10,7 +10,8 @@ import numpy as np
 
 from training.learning.dense import log_softmax
 
-LOWEST, HIGHEST = 0.05, 20.0
+LOWEST, HIGHEST = 0.1, 20.0
+PRIOR = 5.0  # pictures' worth of belief in T = 1: a small set that is all right would else ask for certainty
 
 
 def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -22,8 +23,8 @@ def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = 
         weights: ``[n]``; None = alike.
 
     Returns:
-        1.0 where n is 0 or the logits are all alike. The loss is convex in 1/T, so a golden-section search over log T
-        (unimodal) finds the minimum.
+        1.0 where n is 0 or the logits are all alike. A golden-section search over log T
+        finds the minimum.
     """
     if not len(logits) or np.ptp(logits, axis=1).max() < 1e-9:
         return 1.0
@@ -31,7 +32,8 @@ def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = 
     z, target = np.asarray(logits, np.float64), np.asarray(y, np.float64)
 
     def loss(log_t: float) -> float:
-        return -float(w @ (target * log_softmax(z / np.exp(log_t))).sum(axis=1)) / float(w.sum())
+        data = -float(w @ (target * log_softmax(z / np.exp(log_t))).sum(axis=1))
+        return (data + PRIOR * 0.5 * log_t**2) / float(w.sum())
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
     ratio = (np.sqrt(5) - 1) / 2

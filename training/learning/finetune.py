@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import keras  # imported by the trainer's process only
-import numpy as np
 
 from training.learning.backbones import Backbone
 from training.learning.dense import Head
 from training.learning.errors import TooLittleData
 from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs, predict_logits
-from training.learning.network import build, cut_tensor, preprocess
+from training.learning.network import build, cut_tensor, preprocess, standardise
 from training.learning.weights import Weights
 
 __all__ = ["LoopOptions", "Part", "build_tail", "fine_tune", "predict_logits", "too_little", "whole_model"]
@@ -56,8 +55,7 @@ def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     inputs = keras.Input(tensor.shape[1:], name="activations")
     x = keras.layers.GlobalAveragePooling2D(name="pooled")(tail(inputs))
-    standardise = keras.layers.Normalization(mean=head.mean, variance=np.square(head.scale), name="standardise")
-    x = standardise(x)
+    x = standardise(head)(x)
     denses = []
     for index, (W, _) in enumerate(head.layers):
         activation = None if index == len(head.layers) - 1 else "relu"

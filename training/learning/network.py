@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.learning.backbones import Backbone
+from training.learning.dense import Head
 from training.learning.small import load_into
 from training.learning.weights import Weights
 
@@ -86,10 +87,20 @@ def preprocess(x: Any, name: str) -> Any:
         return x
     if rule["bgr"]:
         x = keras.ops.flip(x, axis=-1)
-    x = keras.ops.subtract(x, keras.ops.convert_to_tensor(np.array(rule["mean"], np.float32)))
+    # Plain arrays: as backend tensors they would be captured, and tf2onnx turns what is captured into inputs.
+    x = keras.ops.subtract(x, np.array(rule["mean"], np.float32))
     if rule["scale"] != 1.0:
-        x = keras.ops.divide(x, keras.ops.convert_to_tensor(np.array(rule["scale"], np.float32)))
+        x = keras.ops.divide(x, np.array(rule["scale"], np.float32))
     return x
+
+
+def standardise(head: Head) -> Any:
+    """The head's (x - mean) / scale as a Keras layer, whose numbers are part of its configuration."""
+    import keras  # as above
+
+    scale = 1.0 / head.scale.astype(np.float64)
+    offset = -head.mean.astype(np.float64) * scale
+    return keras.layers.Rescaling(scale.tolist(), offset.tolist(), name="standardise")
 
 
 def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | None = None) -> Any:

@@ -18,10 +18,10 @@ def keras_classifier(backbone: Backbone, weights: Weights, head: Head) -> Any:
     """The whole extraction model in Keras: uint8 ``[n, size, size, 3]`` -> probabilities, temperature included."""
     import keras  # the reference that the artifact is checked against
 
-    from training.learning.network import trunk_model
+    from training.learning.network import standardise, trunk_model
 
     trunk = trunk_model(backbone, weights)
-    x = keras.layers.Normalization(mean=head.mean, variance=np.square(head.scale), name="standardise")(trunk.output)
+    x = standardise(head)(trunk.output)
     last = len(head.layers) - 1
     for index, (W, _) in enumerate(head.layers):
         activation = None if index == last else "relu"

@@ -1,0 +1,192 @@
+# ruff: noqa: E501 - the examples are lines of other programs
+"""A version for other programs: .keras, TensorFlow SavedModel, ONNX and LiteRT, each compared before it is handed out.
+
+One of the doors to Keras (DESIGN.md, rule 6). The whole network goes into the file: uint8 pictures
+``[n, size, size, 3]`` in, calibrated probabilities out, so that no preprocessing can be forgotten. No Lambda layers
+and no code of ours that an importer would have to run: what is exported is made of Keras' own layers (LocalResponse-
+Normalization of the historic networks excepted, in .keras only).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.learning.artifact import Classifier, compare_with_keras, load_version
+from training.learning.backbones import Backbone
+from training.learning.dense import Head
+from training.learning.errors import LearningError, NotFaithful
+from training.learning.files import folder_atomic, sha256_of
+from training.learning.weights import Weights
+
+# Half a dozen runtimes sum in other orders than Keras does; the top category must be the same all the same.
+TOLERANCE = 1e-4
+
+
+def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights) -> Any:
+    """The version as one Keras model: uint8 pictures -> calibrated probabilities.
+
+    Args:
+        classifier: A loaded version, extraction or fine-tuned.
+        backbone, weights: What its manifest names; the weights' SHA-256 is the caller's to compare.
+    """
+    from training.learning.finetune import build_tail, whole_model  # defines Keras layers
+    from training.learning.verify import keras_classifier
+
+    if classifier.head is not None:
+        return keras_classifier(backbone, weights, classifier.head)
+    arrays = _tail_arrays(classifier.folder)
+    widths = [array for name, array in arrays.items() if name.startswith("dense")]
+    head = _empty_head(widths, classifier.categories)
+    tail = build_tail(backbone, weights, head, classifier.manifest.get("cut"))
+    tail.set_weights([arrays[f"w{index}"] for index in range(len(tail.weights))])
+    return whole_model(backbone, weights, tail, classifier.temperature, classifier.manifest.get("cut"))
+
+
+def _tail_arrays(folder: Path) -> dict[str, np.ndarray]:
+    path = folder / "tail.npz"
+    if not path.exists():
+        raise LearningError(f"{folder} keeps no weights of its last block: train the version again to export it.")
+    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _empty_head(shapes: list[np.ndarray], categories: tuple[str, ...]) -> Head:
+    layers = [(np.zeros(tuple(s), np.float32), np.zeros(int(s[1]), np.float32)) for s in shapes]
+    dim = layers[0][0].shape[0]
+    return Head(layers, np.zeros(dim, np.float32), np.ones(dim, np.float32), 1.0, categories)
+
+
+def export(
+    version: Path, kind: str, target: Path, *, backbone: Backbone, weights: Weights, pictures: np.ndarray
+) -> dict[str, Any]:
+    """Write the version as ``kind`` into the folder ``target``, verified on ``pictures``.
+
+    Args:
+        version: Folder of a version.
+        kind: A key of FORMATS.
+        target: Folder to make: the model's file or folder, ``labels.txt``, ``example.py`` and ``export.json``.
+        pictures: uint8 ``[n, size, size, 3]``, n >= 1, to compare the file with Keras on.
+
+    Returns:
+        What ``export.json`` says: format, file, sha256, largest difference from Keras, same top category.
+
+    Raises:
+        LearningError: no such format, or what it needs is not installed (``format_unavailable``, with the reason).
+        NotFaithful: the file answers otherwise than Keras.
+    """
+    if kind not in FORMATS:
+        raise LearningError(f"Expected one of {', '.join(FORMATS)}; got {kind!r}.", "unknown_format")
+    name, write, run, needs, example = FORMATS[kind]
+    missing = [package for package in needs if importlib.util.find_spec(package) is None]
+    if missing:
+        raise LearningError(
+            f"{kind} needs {', '.join(missing)}, which is not installed here: pip install {' '.join(missing)}.",
+            "format_unavailable",
+        )
+    classifier = load_version(version)
+    model = keras_model_of(classifier, backbone, weights)
+    expected = np.asarray(model.predict(pictures, batch_size=8, verbose=0))
+    with folder_atomic(target) as new:
+        write(model, new / name)
+        found = compare_with_keras(run(new / name, pictures), expected)
+        if not found["passed"]:
+            raise NotFaithful(f"The {kind} file answers otherwise than Keras: {found}. It was not kept.")
+        (new / "labels.txt").write_text("\n".join(classifier.categories) + "\n")
+        (new / "example.py").write_text(example)
+        if (version / "card.md").exists():
+            shutil.copy(version / "card.md", new / "card.md")
+        facts = {"format": kind, "file": name, "size": backbone.size, "categories": list(classifier.categories),
+                 "verification": found, "sha256": sha256_of(new / name) if (new / name).is_file() else None}  # fmt: skip
+        (new / "export.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False))
+    return facts
+
+
+def _write_keras(model: Any, path: Path) -> None:
+    model.save(path)
+
+
+def _run_keras(path: Path, pictures: np.ndarray) -> np.ndarray:
+    import keras  # the exporter's process only
+
+    return np.asarray(keras.saving.load_model(path, safe_mode=True).predict(pictures, batch_size=8, verbose=0))
+
+
+def _write_saved_model(model: Any, path: Path) -> None:
+    model.export(path, format="tf_saved_model", verbose=False)
+
+
+def _run_saved_model(path: Path, pictures: np.ndarray) -> np.ndarray:
+    import tensorflow  # as above: this is the format's own runtime
+
+    loaded = tensorflow.saved_model.load(str(path))  # keep it: its function does not keep its variables
+    return np.asarray(loaded.serve(tensorflow.constant(pictures)))
+
+
+def _write_onnx(model: Any, path: Path) -> None:
+    model.export(path, format="onnx", verbose=False)
+
+
+def _run_onnx(path: Path, pictures: np.ndarray) -> np.ndarray:
+    import onnxruntime  # as above
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: pictures})[0])
+
+
+def _write_litert(model: Any, path: Path) -> None:
+    model.export(path, format="litert", verbose=False)
+
+
+def _run_litert(path: Path, pictures: np.ndarray) -> np.ndarray:
+    import tensorflow  # carries LiteRT's interpreter
+
+    interpreter = tensorflow.lite.Interpreter(model_path=str(path))
+    given, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    interpreter.resize_tensor_input(given, [1, *pictures.shape[1:]])
+    interpreter.allocate_tensors()
+    rows = []
+    for picture in pictures:
+        interpreter.set_tensor(given, picture[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(answer)[0])
+    return np.stack(rows)
+
+
+Entry = tuple[str, Callable[[Any, Path], None], Callable[[Path, np.ndarray], np.ndarray], tuple[str, ...], str]
+# format -> (file name, write, run, packages needed, five-line example)
+FORMATS: dict[str, Entry] = {
+    "keras": (
+        "model.keras", _write_keras, _run_keras, ("keras",),
+        "import keras, numpy as np\nfrom PIL import Image\nmodel = keras.saving.load_model('model.keras')\n"
+        "picture = Image.open('photo.jpg').convert('RGB').resize(model.input_shape[1:3])\n"
+        "print(open('labels.txt').read().split('\\n')[model.predict(np.asarray(picture)[None]).argmax()])\n",
+    ),
+    "saved_model": (
+        "saved_model", _write_saved_model, _run_saved_model, ("tensorflow",),
+        "import numpy as np, tensorflow as tf, json\nfrom PIL import Image\nsize = json.load(open('export.json'))['size']\n"
+        "picture = np.asarray(Image.open('photo.jpg').convert('RGB').resize((size, size)))[None]\n"
+        "model = tf.saved_model.load('saved_model')\n"
+        "print(open('labels.txt').read().split('\\n')[int(model.serve(picture).numpy().argmax())])\n",
+    ),
+    "onnx": (
+        "model.onnx", _write_onnx, _run_onnx, ("tf2onnx", "onnxruntime"),
+        "import numpy as np, onnxruntime, json\nfrom PIL import Image\nsize = json.load(open('export.json'))['size']\n"
+        "picture = np.asarray(Image.open('photo.jpg').convert('RGB').resize((size, size)))[None]\n"
+        "model = onnxruntime.InferenceSession('model.onnx')\n"
+        "print(open('labels.txt').read().split('\\n')[model.run(None, {model.get_inputs()[0].name: picture})[0].argmax()])\n",
+    ),
+    "litert": (
+        "model.tflite", _write_litert, _run_litert, ("tensorflow",),
+        "import numpy as np, tensorflow as tf, json\nfrom PIL import Image\nsize = json.load(open('export.json'))['size']\n"
+        "picture = np.asarray(Image.open('photo.jpg').convert('RGB').resize((size, size)))[None]\n"
+        "model = tf.lite.Interpreter('model.tflite').get_signature_runner()\n"
+        "print(open('labels.txt').read().split('\\n')[next(iter(model(**{next(iter(model.get_input_details())): picture}).values())).argmax()])\n",
+    ),
+}  # fmt: skip

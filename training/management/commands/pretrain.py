@@ -1,0 +1,77 @@
+"""``manage.py pretrain``: make the small backbone of the repository anew, or measure one, and write its card.
+
+    manage.py pretrain --images ../shared/data/images --weights ../shared/data/weights --hold-out trashnet
+
+trains ``crowdtune_small`` on every set under --images but the held-out ones (training.learning.pretrain says how),
+measures a linear probe on the held-out sets beside MobileNetV2 0.35, and replaces training/learning/assets/. The time
+is of CPU, so a busy machine gives the same network later, not a worse one.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from training.learning.backbones import BACKBONES
+from training.learning.probe import card, linear_probe
+from training.learning.weights import ASSETS, Weights, locate
+
+TEACHER = "models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
+BESIDE = ("mobilenet_v2_0.35", "mobilenet_0.25")
+
+
+class Command(BaseCommand):
+    help = "Train the small backbone of the repository by distillation, measure it and write its card."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--images", type=Path, default=Path("../shared/data/images"), help="one folder per set")
+        parser.add_argument("--weights", type=Path, default=Path("../shared/data/weights"), help="a KERAS_HOME")
+        parser.add_argument("--hold-out", nargs="*", default=["trashnet"], help="sets that the training never sees")
+        parser.add_argument("--probe", nargs="*", help="sets to measure on (default: the held-out ones)")
+        parser.add_argument("--seconds", type=float, default=900, help="of CPU")
+        parser.add_argument("--crops", type=int, default=8000, help="that the teacher looks at")
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--out", type=Path, default=ASSETS / "crowdtune_small.npz")
+        parser.add_argument("--measure-only", action="store_true", help="no training: measure --out and write its card")
+
+    def handle(self, **options: Any) -> None:
+        out: Path = options["out"]
+        if not options["measure_only"]:
+            self._train(out, options)
+        facts = json.loads(out.with_suffix(".json").read_text())
+        sets = options["probe"] or options["hold_out"]
+        facts["probe"] = {}
+        small = BACKBONES["crowdtune_small"]
+        mine = Weights(out, "bundled", "", out)
+        untrained = Weights(None, "random", "", out)
+        entries = [(small.key, small, mine), (f"{small.key}, untrained", small, untrained)]
+        entries += [(key, BACKBONES[key], locate(BACKBONES[key], options["weights"])) for key in BESIDE]
+        for name, backbone, found in entries:
+            if found.usable or found is untrained:
+                facts["probe"][name] = {one: linear_probe(backbone, found, options["images"] / one) for one in sets}
+                self.stdout.write(f"{name:28} {facts['probe'][name]}")
+        out.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+        out.with_suffix(".md").write_text(card(facts, out.stat().st_size))
+
+    def _train(self, out: Path, options: dict[str, Any]) -> None:
+        from training.learning.pretrain import (  # Keras: only this command and the trainer reach it
+            PretrainOptions,
+            Teacher,
+            pretrain,
+            read_pictures,
+            save_half,
+        )
+
+        data = read_pictures(options["images"], options["hold_out"])
+        self.stdout.write(f"{len(data.images)} pictures of {data.sets}, {len(data.classes)} classes")
+        rule = PretrainOptions(seconds=options["seconds"], crops=options["crops"], seed=options["seed"])
+        teacher = Teacher(options["weights"] / TEACHER, threads=1)
+        weights, log = pretrain(data, teacher, rule, lambda row: self.stdout.write(json.dumps(row)))
+        facts = {"teacher": "MobileNetV2 1.0", "sets": data.sets, "held_out": options["hold_out"], "log": log[-1:],
+                 "seconds": options["seconds"], "crops": options["crops"], "seed": options["seed"]}  # fmt: skip
+        size = save_half(weights, out, facts)
+        self.stdout.write(f"{out}: {size / 1e6:.2f} MB")
