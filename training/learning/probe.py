@@ -52,7 +52,7 @@ def card(facts: dict[str, Any], size: int) -> str:
         "# Crowdtune small",
         "",
         f"Compact convolutional backbone, 128 px in, {facts['features']} features out, 1,589,208 parameters in half",
-        f"precision ({size / 1e6:.2f} MB). Made by `manage.py pretrain`; `training/learning/pretrain.py` is the recipe.",
+        f"precision ({size / 1e6:.2f} MB). Made by `manage.py pretrain`; recipe: `training/learning/pretrain.py`.",
         "",
         "- **Data**: " + sets + ". The pictures are not part of the repository.",
         "- **Never seen**: " + (", ".join(facts["held_out"]) or "nothing was held out") + ".",
