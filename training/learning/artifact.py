@@ -120,6 +120,8 @@ def _save_tail(tail: Any, path: Path) -> None:
     arrays = {f"w{index}": np.asarray(value) for index, value in enumerate(tail.get_weights())}
     dense = [layer for layer in tail.layers if layer.__class__.__name__ == "Dense"]
     arrays |= {layer.name: np.array(layer.kernel.shape, np.int64) for layer in dense}
+    standardise = tail.get_layer("standardise")  # numbers of its configuration, not weights
+    arrays |= {"scale": np.array(standardise.scale, np.float64), "offset": np.array(standardise.offset, np.float64)}
     with open(path, "wb") as out:
         np.savez(out, **arrays)  # type: ignore[arg-type]
 

@@ -42,8 +42,7 @@ def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights)
     if classifier.head is not None:
         return keras_classifier(backbone, weights, classifier.head)
     arrays = _tail_arrays(classifier.folder)
-    widths = [array for name, array in arrays.items() if name.startswith("dense")]
-    head = _empty_head(widths, classifier.categories)
+    head = _empty_head(arrays, classifier.categories)
     tail = build_tail(backbone, weights, head, classifier.manifest.get("cut"))
     tail.set_weights([arrays[f"w{index}"] for index in range(len(tail.weights))])
     return whole_model(backbone, weights, tail, classifier.temperature, classifier.manifest.get("cut"))
@@ -57,10 +56,12 @@ def _tail_arrays(folder: Path) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files}
 
 
-def _empty_head(shapes: list[np.ndarray], categories: tuple[str, ...]) -> Head:
-    layers = [(np.zeros(tuple(s), np.float32), np.zeros(int(s[1]), np.float32)) for s in shapes]
-    dim = layers[0][0].shape[0]
-    return Head(layers, np.zeros(dim, np.float32), np.ones(dim, np.float32), 1.0, categories)
+def _empty_head(arrays: dict[str, np.ndarray], categories: tuple[str, ...]) -> Head:
+    """The standardisation of the version and dense layers of its shapes, whose weights are set afterwards."""
+    shapes = [tuple(int(n) for n in arrays[name]) for name in sorted(n for n in arrays if n.startswith("dense"))]
+    layers = [(np.zeros(shape, np.float32), np.zeros(shape[1], np.float32)) for shape in shapes]
+    scale = 1 / arrays["scale"]
+    return Head(layers, (-arrays["offset"] * scale).astype(np.float32), scale.astype(np.float32), 1.0, categories)
 
 
 def export(

@@ -1,0 +1,92 @@
+"""Leaving: every format answers as the version does, or is refused with what to install."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.training.learning.conftest import SMALL
+from training.learning import export as exporting
+from training.learning.artifact import load_version, write_version
+from training.learning.errors import LearningError
+from training.learning.export import FORMATS, export, keras_model_of
+from training.learning.finetune import build_tail
+from training.learning.head import fit_head
+from training.learning.trunk import Trunk
+from training.learning.weights import Weights
+
+Drawn = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory, small_trunk: Trunk, drawn: Drawn) -> Path:
+    pictures, labels = drawn
+    head, _ = fit_head(small_trunk.embed(pictures), np.eye(2)[labels], categories=["across", "down"])
+    folder = tmp_path_factory.mktemp("version") / "1"
+    write_version(
+        folder, head=head, categories=["across", "down"], trunk_key=small_trunk.key, backbone=SMALL.key, size=128,
+        temperature=1.4, recipe="feature_extraction", metrics={},
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_format_answers_as_the_version_does(
+    kind: str, version: Path, small_trunk: Trunk, small_weights: Weights, drawn: Drawn, tmp_path: Path
+) -> None:
+    missing = [package for package in FORMATS[kind][3] if importlib.util.find_spec(package) is None]
+    if missing:
+        pytest.skip(f"{kind} needs {', '.join(missing)}, which is not installed")
+    pictures = drawn[0][:4]
+    facts = export(version, kind, tmp_path / "out", backbone=SMALL, weights=small_weights, pictures=pictures)
+    assert facts["verification"]["passed"]
+    answers = FORMATS[kind][2](tmp_path / "out" / facts["file"], pictures)
+    served = load_version(version).probabilities_from_features(small_trunk.embed(pictures))
+    np.testing.assert_allclose(answers, served, atol=1e-4)
+    assert (tmp_path / "out" / "labels.txt").read_text().split() == ["across", "down"]
+
+
+@pytest.mark.slow
+def test_the_example_runs_and_names_a_category(
+    version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(version, "keras", out, backbone=SMALL, weights=small_weights, pictures=drawn[0][:2])
+    Image.fromarray(drawn[0][0]).save(out / "photo.jpg")
+    done = subprocess.run([sys.executable, "example.py"], cwd=out, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] in {"across", "down"}
+
+
+def test_a_fine_tuned_version_is_built_again_from_its_arrays(
+    cut_trunk: Trunk, small_trunk: Trunk, small_weights: Weights, drawn: Drawn, tmp_path: Path
+) -> None:
+    pictures, labels = drawn
+    head, _ = fit_head(small_trunk.embed(pictures), np.eye(2)[labels], categories=["across", "down"])
+    tail = build_tail(SMALL, small_weights, head)
+    write_version(
+        tmp_path / "1", tail=tail, tail_shape=cut_trunk.shape, categories=["across", "down"],
+        trunk_key=cut_trunk.key, backbone=SMALL.key, size=128, temperature=1.2, recipe="fine_tuning", metrics={},
+    )  # fmt: skip
+    classifier = load_version(tmp_path / "1")
+    model = keras_model_of(classifier, SMALL, small_weights)
+    served = classifier.probabilities_from_features(cut_trunk.embed(pictures[:6]))
+    np.testing.assert_allclose(model.predict(pictures[:6], verbose=0), served, atol=1e-4)
+
+
+def test_an_unknown_format_and_a_missing_package_are_said(
+    version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LearningError, match="Expected one of"):
+        export(version, "pickle", tmp_path / "out", backbone=SMALL, weights=small_weights, pictures=drawn[0][:1])
+    name, write, run, _, example = FORMATS["onnx"]
+    monkeypatch.setitem(exporting.FORMATS, "onnx", (name, write, run, ("no_such_package",), example))
+    with pytest.raises(LearningError, match="pip install no_such_package"):
+        export(version, "onnx", tmp_path / "out", backbone=SMALL, weights=small_weights, pictures=drawn[0][:1])
+    assert not (tmp_path / "out").exists()

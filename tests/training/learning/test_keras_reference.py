@@ -1,0 +1,70 @@
+"""Keras is the reference: what is cached changes nothing, and another backend says the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from training.learning.small import build_small
+
+
+def test_a_head_trained_on_cached_features_equals_the_plain_keras_run_to_the_bit() -> None:
+    """The guide's model (frozen base inside) and the same head on the base's features, batch for batch."""
+    keras.utils.set_random_seed(0)
+    base = build_small(size=32)
+    base.trainable = False
+    pooled = keras.Sequential([keras.Input((32, 32, 3)), base, keras.layers.GlobalAveragePooling2D()])
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-1, 1, (64, 32, 32, 3)).astype(np.float32), rng.integers(0, 3, 64)
+    features = np.concatenate([np.asarray(pooled(x[i : i + 16], training=False)) for i in range(0, 64, 16)])
+    start = [rng.normal(0, 0.01, (features.shape[1], 3)).astype(np.float32), np.zeros(3, np.float32)]
+
+    def trained(inputs: np.ndarray, front: list[object]) -> list[np.ndarray]:
+        dense = keras.layers.Dense(3, activation="softmax")
+        model = keras.Sequential([keras.Input(inputs.shape[1:]), *front, dense])
+        dense.set_weights(start)
+        model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", jit_compile=False)
+        model.fit(inputs, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+        return dense.get_weights()
+
+    for plain, cached in zip(trained(x, [pooled]), trained(features, []), strict=True):
+        np.testing.assert_array_equal(plain, cached)
+
+
+_FIT = """
+import json, numpy as np, keras
+from training.learning.small import build_small
+from training.learning.keras_loop import LoopOptions, Part, fit_epochs, predict_logits
+rng = np.random.default_rng(0)
+y = np.eye(2, dtype=np.float32)[np.arange(24) % 2]
+x = (rng.normal(size=(24, 32, 32, 3)) + y[:, :1, None, None]).astype(np.float32)
+base = build_small(size=32)
+wave = np.random.default_rng(1)
+spread = lambda w: np.sqrt(max(1, np.prod(w.shape[:-1])))
+base.set_weights([(wave.normal(size=w.shape) / spread(w)).astype(np.float32) for w in base.get_weights()])
+pooled = keras.layers.GlobalAveragePooling2D()(base.output)
+model = keras.Model(base.input, keras.layers.Dense(2, kernel_initializer="zeros")(pooled))
+part = Part(lambda at: x[at], y)
+history = fit_epochs(model, part, part, LoopOptions(epochs=2, batch_size=8, learning_rate=1e-4), seed=3)
+logits = predict_logits(model, part).tolist()
+print(json.dumps({"backend": keras.backend.backend(), "loss": history["loss"], "logits": logits}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_tensorflow_and_jax_train_the_same_network() -> None:
+    answers = {}
+    for backend in ("tensorflow", "jax"):
+        environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True, check=True)
+        answers[backend] = json.loads(done.stdout.strip().splitlines()[-1])
+    assert {row["backend"] for row in answers.values()} == {"tensorflow", "jax"}
+    np.testing.assert_allclose(answers["jax"]["loss"], answers["tensorflow"]["loss"], rtol=1e-3)
+    np.testing.assert_allclose(answers["jax"]["logits"], answers["tensorflow"]["logits"], atol=5e-3)

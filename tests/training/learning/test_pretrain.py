@@ -1,0 +1,90 @@
+"""Making the small backbone: pictures are read as promised, folding changes nothing, half precision is enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.learning.pretrain import crop, draw_batch, read_pictures, save_half
+from training.learning.probe import card, probe_features
+from training.learning.small import build_small, fold, load_into
+from training.learning.weights import ASSETS
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    for name, classes in (("pets", ("cat", "dog")), ("cells", ("images",)), ("secret", ("a", "b"))):
+        for one in classes:
+            (tmp_path / name / one).mkdir(parents=True)
+            for i in range(3):
+                picture = np.random.default_rng(i).integers(0, 255, (50, 60, 3)).astype(np.uint8)
+                Image.fromarray(picture).save(tmp_path / name / one / f"{i}.jpg")
+    return tmp_path
+
+
+def test_held_out_sets_are_not_read_and_folders_are_classes(sets: Path) -> None:
+    data = read_pictures(sets, ["secret"])
+    assert data.sets == {"cells": 3, "pets": 6}
+    assert data.classes == ["pets/cat", "pets/dog"]
+    assert data.labels.tolist() == [-1] * 3 + [0] * 3 + [1] * 3
+
+
+def test_a_batch_is_in_range_and_its_labels_sum_to_at_most_one(sets: Path) -> None:
+    data = read_pictures(sets, [])
+    x, y = draw_batch(data, 16, 64, np.random.default_rng(0))
+    assert x.shape == (16, 64, 64, 3)
+    assert np.abs(x).max() <= 1
+    assert (y.sum(axis=1) <= 1 + 1e-6).all()
+    assert crop(data.images[0], 32, np.random.default_rng(0)).shape == (32, 32, 3)
+
+
+def test_folding_batch_normalisation_and_half_precision_change_next_to_nothing(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    trained, rng = build_small(norm=True, size=64), np.random.default_rng(0)
+    for layer in trained.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights([
+                gamma * rng.uniform(0.5, 1.5, gamma.shape), beta + rng.normal(0, 0.1, beta.shape),
+                mean + rng.normal(0, 0.1, mean.shape), variance * rng.uniform(0.5, 2, variance.shape),
+            ])  # fmt: skip
+    size = save_half(fold(trained), tmp_path / "small.npz", {})
+    assert size < 4_000_000
+    folded = build_small(size=64)
+    with np.load(tmp_path / "small.npz", allow_pickle=False) as arrays:
+        load_into(folded, dict(arrays))
+    pictures = rng.uniform(-1, 1, (4, 64, 64, 3)).astype(np.float32)
+    expected, actual = np.asarray(trained(pictures)), np.asarray(folded(pictures))
+    assert np.abs(actual - expected).max() < 0.01 * np.abs(expected).max()
+
+
+def test_the_bundled_weights_are_small_and_documented() -> None:
+    path = ASSETS / "crowdtune_small.npz"
+    if not path.exists():
+        pytest.skip("the repository has no trained weights yet: manage.py pretrain makes them")
+    assert path.stat().st_size <= 4_000_000
+    with np.load(path, allow_pickle=False) as arrays:
+        assert {arrays[name].dtype for name in arrays.files} == {np.dtype(np.float16)}
+        load_into(build_small(), dict(arrays))
+    text = path.with_suffix(".md").read_text()
+    assert "Never seen" in text
+    assert "mobilenet_v2_0.35" in text
+
+
+def test_a_probe_finds_what_is_linear() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    features = (np.eye(3)[labels] @ rng.normal(size=(3, 12)) * 3 + rng.normal(size=(200, 12))).astype(np.float32)
+    assert np.mean(probe_features(features, labels, ["a", "b", "c"], splits=2)) > 0.9
+
+
+def test_the_card_says_what_was_seen_and_measured() -> None:
+    facts = {"features": 512, "sets": {"pets": 6}, "held_out": ["secret"], "seconds": 10.0,
+             "probe": {"crowdtune_small": {"secret": 0.8}, "mobilenet_v2_0.35": {"secret": 0.9}}}  # fmt: skip
+    text = card(facts, 3_000_000)
+    assert "pets (6)" in text
+    assert "| crowdtune_small | 0.800 |" in text
