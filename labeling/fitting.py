@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import survey, tasks
+from labeling import suggestions, survey, tasks
 from labeling.crowdfit import QuestionFit, Record, classes_of, fit_question
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 
@@ -90,7 +90,25 @@ def fit_all(project: Project, method: str, *, beside: bool = True) -> dict[int, 
         found = fit_question(question, classes_of(question), judgments, known, weights, method, beside=beside)
         if found is not None:
             fits[question.id] = found
+            if beside and found.stored.get("figures"):
+                found.stored["figures"]["anchoring"] = _anchoring(project, question.key, judgments)
     return fits
+
+
+def _anchoring(project: Project, key: str, judgments: Sequence[Record]) -> dict[str, Any] | None:
+    """Whether people follow the suggestions that they see; None where none were made."""
+    if not project.show_suggestions:
+        return None
+    made = Task.objects.filter(project=project, payload__has_key="suggestions").values_list("id", "payload")
+    suggested = {
+        task: (payload["suggestions"][key], float(payload.get("blind_share", project.blind_share)))
+        for task, payload in made.iterator(chunk_size=CHUNK)
+        if key in payload["suggestions"]
+    }
+    if not suggested:
+        return None
+    said = ((row.task, row.worker, row.answers[key]) for row in judgments if key in row.answers)
+    return suggestions.anchoring(said, suggested)
 
 
 def _records(project: Project) -> Iterator[Record]:

@@ -124,7 +124,12 @@ def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any])
     for image, question, answer in ready:
         task = _task(project, image)
         known = {**task.payload.get("suggestions", {}), question.key: answer}
-        payload = {**task.payload, "suggestions": known, "suggested_by": arguments["source"]}
+        payload = {
+            **task.payload,
+            "suggestions": known,
+            "suggested_by": arguments["source"],
+            "blind_share": project.blind_share,
+        }
         Task.objects.filter(pk=task.pk).update(payload=payload)
     return len(ready)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import leases, rules
+from labeling import leases, rules, suggestions
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
 from labeling.models import Assignment, Gold, Membership, Project
@@ -35,12 +35,15 @@ def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
 def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list[Lease]:
     """Bring the worker's live leases up to ``hold``, oldest first; an empty list when nothing is left for them."""
     _refuse_paused(project, member)
-    if _is_near_the_end(project):
-        with transaction.atomic():
-            mine = leases.live(project_id=project.pk, worker_id=member.user_id)
-            left = leases.affordable(project_id=project.pk)
-            return _claim(project, member, min(hold, len(mine) + max(left, 0))) if left > 0 else mine
-    return _claim(project, member, hold)
+    found = _affordable(project, member, hold) if _is_near_the_end(project) else _claim(project, member, hold)
+    return [suggestions.for_worker(lease, project=project, worker_id=member.user_id) for lease in found]
+
+
+def _affordable(project: Project, member: Membership, hold: int) -> list[Lease]:
+    with transaction.atomic():
+        mine = leases.live(project_id=project.pk, worker_id=member.user_id)
+        left = leases.affordable(project_id=project.pk)
+        return _claim(project, member, min(hold, len(mine) + max(left, 0))) if left > 0 else mine
 
 
 def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
