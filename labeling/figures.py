@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Avg, Count, F, Q, Sum
 
+from labeling import workflow
 from labeling.models import Assignment, Consensus, Membership, Project, Task
 
 
@@ -17,6 +18,7 @@ def of_project(project: Project) -> dict[str, Any]:
         "cost": cost(project),
         "retired": retired(project),
         "agreement": agreement(project),
+        "boxes": workflow.figures(project) if project.workflow == Project.Workflow.THREE_STAGE_BOXES else None,
         "workers": [worker(row) for row in members(project)[:500]],
     }
 

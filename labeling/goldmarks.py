@@ -58,9 +58,9 @@ def check(project: Project, gold: Any) -> dict[str, Any]:
     return checked
 
 
-def _known(project: Project, answers: dict[str, Any], image: Image | None) -> dict[str, Any]:
+def _known(project: Project, answers: dict[str, Any], image: Image | None, stage: str | None = None) -> dict[str, Any]:
     """Gold may leave questions out, so each answer is checked by itself."""
-    questions = {q.key: q for q in survey.current(project).at(tasks.first_stage(project))}
+    questions = {q.key: q for q in survey.current(project).at(stage or tasks.first_stage(project))}
     checked = {}
     for key, answer in answers.items():
         if key not in questions:
@@ -79,7 +79,7 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
     Raises:
         CrowdtuneError: bad_gold.
     """
-    answers = _known(project, entry["answers"], task.image)
+    answers = _known(project, entry["answers"], task.image, task.stage)
     with transaction.atomic():
         gold, _created = Gold.objects.update_or_create(
             task=task,

@@ -23,9 +23,14 @@ def first_stage(project: Project) -> str:
     return FIRST_STAGE[Project.Workflow(project.workflow)]
 
 
+def wanted_at(project: Project, stage: str) -> int:
+    """How many judgments a new task of the stage wants: a box is drawn by one and verified by several."""
+    return 1 if stage.startswith("draw:") else project.judgments_min
+
+
 def open_for(*, image: Image, project: Project, stage: str = "label", payload: dict | None = None) -> Task:
     """Open the image's task at a stage, once; returns the one that is there."""
-    wanted = project.judgments_min
+    wanted = wanted_at(project, stage)
     with transaction.atomic():
         task, created = Task.objects.get_or_create(
             image=image,
@@ -39,7 +44,7 @@ def open_for(*, image: Image, project: Project, stage: str = "label", payload: d
 
 def open_for_all(*, images: Iterable[Image], project: Project, stage: str = "label") -> int:
     """Open a task for each image that has none at this stage; returns how many. The counter is the caller's."""
-    wanted = project.judgments_min
+    wanted = wanted_at(project, stage)
     rows = [Task(project=project, image=image, stage=stage, wanted=wanted, open_slots=wanted) for image in images]
     return len(Task.objects.bulk_create(rows))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.urls import URLPattern, path
 
-from labeling.api import assignments, auth, exports, images, labels, projects, schema, tasks, workers
+from labeling.api import assignments, auth, exports, grid, images, labels, oversight, projects, schema, tasks, workers
 from labeling.api.extensions import ProjectExtension
 from labeling.api.fast import claim, quickly, submit
 
@@ -51,6 +51,15 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path(f"{of}standing/", workers.StandingView.as_view()),
         path(f"{of}invite/", workers.InviteView.as_view()),
         path("invitations/<str:invite>/", workers.JoinView.as_view()),
+        path(f"{of}grid/", grid.GridView.as_view()),
+        path(f"{of}rules/", oversight.RuleListView.as_view()),
+        path(f"{of}rules/<int:rule_id>/", oversight.RuleView.as_view()),
+        path(f"{of}webhooks/", oversight.WebhookListView.as_view()),
+        path(f"{of}webhooks/<int:webhook_id>/", oversight.WebhookView.as_view()),
+        path(f"{of}audit/", oversight.AuditListView.as_view()),
+        path(f"{of}appeals/", oversight.AppealListView.as_view()),
+        path(f"{of}appeals/<int:appeal_id>/", oversight.AppealView.as_view()),
+        path(f"{of}earnings/", oversight.EarningsView.as_view()),
         path(f"{of}labels/", labels.LabelListView.as_view(), name="api-labels"),
         path(f"{of}labels/import/", exports.LabelImportView.as_view(), name="api-labels-import"),
         path(f"{of}exports/", exports.ExportView.as_view(), name="api-exports"),

@@ -9,7 +9,8 @@ from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.automatic import label_by_model
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.exports import start_export
-from labeling.services.golds import remove_gold, set_gold
+from labeling.services.golds import make_box_golds, remove_gold, set_gold
+from labeling.services.grids import grid_question, submit_grid
 from labeling.services.images import add_images, delete_images, import_images, import_judgments, import_labels
 from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
 from labeling.services.members import (
@@ -22,6 +23,7 @@ from labeling.services.members import (
     resume_worker,
 )
 from labeling.services.oversight import (
+    RULE_FIELDS,
     add_rule,
     add_webhook,
     change_rule,
@@ -37,6 +39,7 @@ from labeling.services.surveys import replace_survey
 from labeling.services.tasks import open_more, open_task_for, raise_priority, retire_when_spent
 
 __all__ = [
+    "RULE_FIELDS",
     "add_images",
     "add_member",
     "add_rule",
@@ -56,11 +59,13 @@ __all__ = [
     "delete_project",
     "ensure_member",
     "feedback",
+    "grid_question",
     "import_images",
     "import_judgments",
     "import_labels",
     "join_by_invite",
     "label_by_model",
+    "make_box_golds",
     "open_more",
     "open_task_for",
     "pause_worker",
@@ -82,6 +87,7 @@ __all__ = [
     "skip_assignment",
     "start_export",
     "stored_json",
+    "submit_grid",
     "submit_judgment",
     "submit_leased",
     "undo_last",

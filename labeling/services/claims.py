@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import leases, rules, suggestions
+from labeling import leases, phases, rules, suggestions
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
 from labeling.models import Assignment, Gold, Membership, Project
 from labeling.services.members import ensure_member
 
-MOST_HELD = 10
+MOST_HELD = 30
 # Within so many judgments of the budget's end, leases under way are counted against it.
 NEAR_THE_END = 2000
 
@@ -50,7 +50,9 @@ def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
     hold = min(max(hold, 1), MOST_HELD)
     values = {"project_id": project.pk, "worker_id": member.user_id, "seconds": project.lease_seconds}
     if member.phase in {Membership.Phase.PRACTICE, Membership.Phase.QUALIFICATION}:
-        return leases.claim_gold(**values, hold=1, use=member.phase, start=0.0)
+        found = leases.claim_gold(**values, hold=1, use=member.phase, start=0.0)
+        if found or phases.advance_phase(project=project, worker_id=member.user_id) != Membership.Phase.WORKING:
+            return found
     if project.gold_count and random.random() < project.gold_rate:
         found = leases.claim_gold(**values, hold=hold, use=Gold.Use.HIDDEN, start=random.random())
         if found:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import audit, goldmarks, tasks
+from labeling import audit, goldmarks, tasks, workflow
 from labeling.models import Consensus, Gold, Project, Task
 
 
@@ -38,3 +38,11 @@ def remove_gold(*, task: Task, user: Any) -> None:
         tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))
         goldmarks.count(project)
         audit.write(project=project, user=user, action="gold_removed", changes={"task": task.pk})
+
+
+def make_box_golds(*, project: Project, user: Any, most: int = 20) -> int:
+    """Make gold of covered images in the three-stage box workflow; returns how many tasks are new."""
+    with transaction.atomic():
+        made = workflow.make_golds(project=project, most=most)
+        audit.write(project=project, user=user, action="box_golds_made", changes={"count": made})
+    return made

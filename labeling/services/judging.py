@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import answers as statements
-from labeling import consensus, glance, golds, leases, rules, survey, tasks, webhooks, workflow
+from labeling import consensus, glance, golds, leases, phases, rules, survey, tasks, webhooks, workflow
 from labeling.actors import retire_spent
 from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
@@ -99,10 +99,11 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
         right = golds.is_right(answers, lease.known)
         statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
         if lease.use != Gold.Use.HIDDEN:
-            workflow.advance_phase(project=project, worker_id=worker_id)
+            phases.advance_phase(project=project, worker_id=worker_id)
     else:
         consensus.update_answered(project=project, stage=lease.stage, task=recorded)
-        workflow.advance(task_id=lease.task_id, project=project)
+        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+            workflow.advance(task_id=lease.task_id, project=project)
     rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)
     told = {"judgment": recorded.judgment_id, "task": lease.task_id}
     if project.webhook_count:

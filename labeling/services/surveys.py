@@ -18,6 +18,31 @@ DEFAULT_QUESTIONS: list[dict[str, Any]] = [
     {"key": "category", "kind": "single_choice", "prompt": "What is in this image?"}
 ]
 
+# The three stages of ImageNet's box workflow; see labeling.workflow.
+BOX_QUESTIONS: list[dict[str, Any]] = [
+    {
+        "key": "box",
+        "kind": "boxes",
+        "stage": "draw",
+        "prompt": "Draw one box around one object that has none yet.",
+        "help_text": "All that is visible of it, as tight as possible. No object is left: submit without a box.",
+        "most": 1,
+    },
+    {
+        "key": "good",
+        "kind": "yes_no",
+        "stage": "quality",
+        "prompt": "Is the highlighted box good?",
+        "help_text": "It holds every visible part of one object, as tightly as possible, and only one.",
+    },
+    {
+        "key": "covered",
+        "kind": "yes_no",
+        "stage": "coverage",
+        "prompt": "Does every object have a box?",
+    },
+]
+
 
 def replace_survey(
     *,
@@ -38,7 +63,8 @@ def replace_survey(
         if questions is not None:
             _write_questions(project, checked_questions(questions))
         elif project.survey_version == 1 and not project.questions.exists():
-            _write_questions(project, checked_questions(DEFAULT_QUESTIONS))
+            three_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
+            _write_questions(project, checked_questions(BOX_QUESTIONS if three_stages else DEFAULT_QUESTIONS))
         _freeze(project, user)
     return project
 

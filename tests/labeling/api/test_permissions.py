@@ -62,6 +62,21 @@ CALLS = [
     ("POST", "projects/{slug}/invite/", "manage"),
     ("GET", "projects/{slug}/labels/", "review"),
     ("GET", "projects/{slug}/stats/", "review"),
+    ("POST", "projects/{slug}/grid/", "label"),
+    ("PUT", "projects/{slug}/grid/", "label"),
+    ("GET", "projects/{slug}/rules/", "review"),
+    ("POST", "projects/{slug}/rules/", "manage"),
+    ("PATCH", "projects/{slug}/rules/{rule}/", "manage"),
+    ("DELETE", "projects/{slug}/rules/{rule}/", "manage"),
+    ("GET", "projects/{slug}/webhooks/", "manage"),
+    ("POST", "projects/{slug}/webhooks/", "manage"),
+    ("GET", "projects/{slug}/webhooks/{hook}/", "manage"),
+    ("DELETE", "projects/{slug}/webhooks/{hook}/", "manage"),
+    ("GET", "projects/{slug}/audit/", "manage"),
+    ("GET", "projects/{slug}/appeals/", "manage"),
+    ("POST", "projects/{slug}/appeals/", "label"),
+    ("POST", "projects/{slug}/appeals/{appeal}/", "manage"),
+    ("GET", "projects/{slug}/earnings/", "manage"),
 ]
 
 
@@ -76,6 +91,7 @@ def place(make_project: Callable[..., Project], owner: User) -> Callable[[str], 
         job = Job.objects.create(project=project, kind="test", requested_by=owner)
         task, other = Task.objects.filter(project=project).order_by("pk")
         names = {"slug": project.slug, "job": job.pk, "task": task.pk, "image": other.image_id}
+        names.update(_overseen(project))
         if who == "owner":
             return client(owner), names
         if who == "nobody":
@@ -86,6 +102,15 @@ def place(make_project: Callable[..., Project], owner: User) -> Callable[[str], 
         return client(user), names
 
     return build
+
+
+def _overseen(project: Project) -> dict[str, Any]:
+    rule = services.add_rule(project=project, user=project.owner, measure="gold_accuracy", threshold=0.5, action="warn")
+    hook = services.add_webhook(project=project, user=project.owner, url="https://example.org/hook")
+    member = services.ensure_member(project=project, user=person("paused"))
+    services.pause_worker(member=member, because="Too fast.")
+    appeal = services.appeal_pause(member=member, text="I was not.")
+    return {"rule": rule.pk, "hook": hook.pk, "appeal": appeal.pk}
 
 
 @pytest.mark.parametrize("who", PEOPLE)

@@ -1,0 +1,217 @@
+"""What an owner sets and sees to: rules, webhooks, appeals, the audit log, and the earnings of workers."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import services
+from labeling.api.base import ProjectView, parsed
+from labeling.models import Appeal, AuditEntry, Membership, Rule, Webhook, WebhookDelivery
+
+
+class RuleSerializer(serializers.ModelSerializer):
+    """If <measure> over the worker's last <window> is <below | at_least> <threshold>, then <action>."""
+
+    class Meta:
+        model = Rule
+        fields = ["id", *services.RULE_FIELDS]
+
+
+class RuleListView(ProjectView):
+    """The rules for workers; add one."""
+
+    rights = {"GET": "review", "POST": "manage"}
+
+    @extend_schema(operation_id="list_rules", tags=["oversight"], responses=RuleSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return self.page(request, Rule.objects.filter(project=self.project(request, slug)), RuleSerializer)
+
+    @extend_schema(operation_id="add_rule", tags=["oversight"], request=RuleSerializer, responses={201: RuleSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        rule = services.add_rule(project=project, user=request.user, **parsed(RuleSerializer, request))
+        return Response(RuleSerializer(rule).data, status=status.HTTP_201_CREATED)
+
+
+class RuleView(ProjectView):
+    """Change or remove a rule."""
+
+    rights = {"PATCH": "manage", "DELETE": "manage"}
+
+    @extend_schema(operation_id="change_rule", tags=["oversight"], request=RuleSerializer, responses=RuleSerializer)
+    def patch(self, request: Request, slug: str, rule_id: int) -> Response:
+        rule = self._rule(request, slug, rule_id)
+        values = parsed(RuleSerializer, request, instance=rule, partial=True)
+        return Response(RuleSerializer(services.change_rule(rule=rule, user=request.user, **values)).data)
+
+    @extend_schema(operation_id="remove_rule", tags=["oversight"], responses={204: None})
+    def delete(self, request: Request, slug: str, rule_id: int) -> Response:
+        services.remove_rule(rule=self._rule(request, slug, rule_id), user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _rule(self, request: Request, slug: str, rule_id: int) -> Rule:
+        rule = Rule.objects.filter(project=self.project(request, slug), pk=rule_id).select_related("project").first()
+        if rule is None:
+            raise NotFound("There is no such rule in this project.")
+        return rule
+
+
+class WebhookSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Webhook
+        fields = ["id", "url", "secret", "events", "is_active", "created_at"]
+        read_only_fields = ["secret", "created_at"]
+
+
+class WebhookListView(ProjectView):
+    """Programs that are told of events; add one. Bodies are signed, see ``labeling.webhooks``."""
+
+    rights = {"GET": "manage", "POST": "manage"}
+
+    @extend_schema(operation_id="list_webhooks", tags=["oversight"], responses=WebhookSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return self.page(request, Webhook.objects.filter(project=self.project(request, slug)), WebhookSerializer)
+
+    @extend_schema(
+        operation_id="add_webhook", tags=["oversight"], request=WebhookSerializer, responses={201: WebhookSerializer}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        given = parsed(WebhookSerializer, request)
+        hook = services.add_webhook(
+            project=project, user=request.user, url=given["url"], events=given.get("events") or ()
+        )
+        return Response(WebhookSerializer(hook).data, status=status.HTTP_201_CREATED)
+
+
+class DeliverySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = WebhookDelivery
+        fields = ["id", "event", "state", "attempts", "status_code", "error", "next_at", "created_at"]
+
+
+class WebhookView(ProjectView):
+    """A webhook's last deliveries; remove it."""
+
+    rights = {"GET": "manage", "DELETE": "manage"}
+
+    @extend_schema(operation_id="list_deliveries", tags=["oversight"], responses=DeliverySerializer(many=True))
+    def get(self, request: Request, slug: str, webhook_id: int) -> Response:
+        hook = self._hook(request, slug, webhook_id)
+        return self.page(request, WebhookDelivery.objects.filter(webhook=hook), DeliverySerializer)
+
+    @extend_schema(operation_id="remove_webhook", tags=["oversight"], responses={204: None})
+    def delete(self, request: Request, slug: str, webhook_id: int) -> Response:
+        services.remove_webhook(webhook=self._hook(request, slug, webhook_id), user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _hook(self, request: Request, slug: str, webhook_id: int) -> Webhook:
+        rows = Webhook.objects.filter(project=self.project(request, slug), pk=webhook_id)
+        hook = rows.select_related("project").first()
+        if hook is None:
+            raise NotFound("There is no such webhook in this project.")
+        return hook
+
+
+class AuditSerializer(serializers.ModelSerializer):
+    user: Any = serializers.SlugRelatedField("username", read_only=True)
+
+    class Meta:
+        model = AuditEntry
+        fields = ["id", "user", "action", "changes", "created_at"]
+
+
+class AuditListView(ProjectView):
+    """Who changed what, newest first."""
+
+    rights = {"GET": "manage"}
+
+    @extend_schema(operation_id="list_audit", tags=["oversight"], responses=AuditSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = AuditEntry.objects.filter(project=self.project(request, slug)).select_related("user")
+        return self.page(request, rows, AuditSerializer)
+
+
+class AppealSerializer(serializers.ModelSerializer):
+    worker = serializers.CharField(source="membership.user.username", read_only=True)
+
+    class Meta:
+        model = Appeal
+        fields = ["id", "worker", "text", "state", "answer", "created_at", "decided_at"]
+        read_only_fields = ["state", "answer", "created_at", "decided_at"]
+
+
+class AppealListView(ProjectView):
+    """Appeals of paused workers, for managers; POST is a worker's own."""
+
+    rights = {"GET": "manage", "POST": "label"}
+
+    @extend_schema(operation_id="list_appeals", tags=["oversight"], responses=AppealSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Appeal.objects.filter(membership__project=self.project(request, slug))
+        return self.page(request, rows.select_related("membership__user"), AppealSerializer)
+
+    @extend_schema(
+        operation_id="appeal", tags=["oversight"], request=AppealSerializer, responses={201: AppealSerializer}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        member = services.ensure_member(project=self.project(request, slug), user=request.user)
+        appeal = services.appeal_pause(member=member, text=parsed(AppealSerializer, request)["text"])
+        return Response(AppealSerializer(appeal).data, status=status.HTTP_201_CREATED)
+
+
+class VerdictSerializer(serializers.Serializer):
+    accept = serializers.BooleanField()
+    answer = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
+
+
+class AppealView(ProjectView):
+    """Accept an appeal (the worker goes on) or reject it."""
+
+    rights = {"POST": "manage"}
+
+    @extend_schema(
+        operation_id="decide_appeal", tags=["oversight"], request=VerdictSerializer, responses=AppealSerializer
+    )
+    def post(self, request: Request, slug: str, appeal_id: int) -> Response:
+        rows = Appeal.objects.filter(membership__project=self.project(request, slug), pk=appeal_id)
+        appeal = rows.select_related("membership__user", "membership__project").first()
+        if appeal is None:
+            raise NotFound("There is no such appeal in this project.")
+        decided = services.decide_appeal(appeal=appeal, by=request.user, **parsed(VerdictSerializer, request))
+        return Response(AppealSerializer(decided).data)
+
+
+def _plain(name: str) -> str:
+    """A name that begins like a formula stays a name in a spreadsheet."""
+    return f"'{name}" if name[:1] in "=+-@\t" else name
+
+
+class EarningsView(ProjectView):
+    """What each worker has earned, as CSV."""
+
+    rights = {"GET": "manage"}
+
+    @extend_schema(
+        operation_id="read_earnings",
+        tags=["oversight"],
+        responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "worker, judgments, seconds, earned")},
+    )
+    def get(self, request: Request, slug: str) -> HttpResponse:
+        rows = Membership.objects.filter(project=self.project(request, slug), judgment_count__gt=0)
+        answer = HttpResponse(content_type="text/csv")
+        answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
+        writer = csv.writer(answer)
+        writer.writerow(["worker", "judgments", "seconds", "earned"])
+        for row in rows.select_related("user").order_by("user__username"):
+            writer.writerow([_plain(row.user.username), row.judgment_count, round(row.seconds, 1), row.earned])
+        return answer

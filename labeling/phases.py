@@ -1,0 +1,45 @@
+"""A worker's way in a project: practice, the qualification test, then real tasks. Worker-side."""
+
+from __future__ import annotations
+
+from labeling import golds
+from labeling.models import Gold, Judgment, Membership, Project
+
+Phase = Membership.Phase
+
+
+def advance_phase(*, project: Project, worker_id: int) -> str:
+    """Move the worker on when practice or the test is through; returns the phase that holds now."""
+    member = Membership.objects.get(project=project, user_id=worker_id)
+    if member.phase in {Phase.PRACTICE, Phase.QUALIFICATION}:
+        left = Gold.objects.filter(task__project=project, use=member.phase).exclude(
+            task__judgments__in=Judgment.objects.filter(worker_id=worker_id, withdrawn_at=None)
+        )
+        if not left.exists():
+            member.phase = _next(project, member)
+            member.save(update_fields=["phase"])
+    return member.phase
+
+
+def _next(project: Project, member: Membership) -> str:
+    tests = Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION)
+    if member.phase == Phase.PRACTICE and tests.exists():
+        return Phase.QUALIFICATION
+    if member.phase == Phase.PRACTICE:
+        return Phase.WORKING
+    return Phase.WORKING if test_share(project, member.user_id) >= project.qualification_share else Phase.FAILED
+
+
+def test_share(project: Project, worker_id: int) -> float:
+    """The share of the qualification test that the worker got right."""
+    from_golds = Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION).values_list(
+        "task_id", "answers"
+    )
+    known = dict(from_golds)
+    said = dict(
+        Judgment.objects.filter(worker_id=worker_id, task_id__in=known, withdrawn_at=None).values_list(
+            "task_id", "answers"
+        )
+    )
+    right = sum(golds.is_right(said.get(task_id, {}), answers) for task_id, answers in known.items())
+    return right / len(known) if known else 1.0

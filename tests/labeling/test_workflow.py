@@ -1,0 +1,116 @@
+"""ImageNet's three-stage boxes, from the first box to the covered image, and the gold that comes of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from labeling import figures, golds, services, workflow
+from labeling.models import Assignment, Consensus, Project, Task
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
+OTHER = {"category": "cat", "box": [20.0, 5.0, 8.0, 8.0]}
+
+
+@pytest.fixture
+def boxes(make_project: Callable[..., Project]) -> Project:
+    return make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
+    )
+
+
+@pytest.fixture
+def crowd(db: None) -> list[User]:
+    return [person(f"w{number}") for number in range(3)]
+
+
+def answer(project: Project, worker: User, answers: dict[str, Any], seconds: float = 2.0) -> str:
+    """Answer the next task; returns its stage."""
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers, seconds=seconds)
+    return assignment.task.stage
+
+
+def cover(project: Project, crowd: list[User]) -> None:
+    """One box, found good, and nothing left."""
+    answer(project, crowd[0], {"box": [BOX]}, 8.0)
+    answer(project, crowd[1], {"good": True}, 2.0)
+    answer(project, crowd[2], {"covered": True}, 3.0)
+
+
+def test_a_box_goes_from_draw_to_quality_to_coverage(boxes: Project, crowd: list[User]) -> None:
+    assert answer(boxes, crowd[0], {"box": [BOX]}) == "draw:1"
+    assert Task.objects.get(stage="quality:1").payload == {"boxes": [], "candidate": BOX}
+    assert answer(boxes, crowd[1], {"good": True}) == "quality:1"
+    assert Task.objects.get(stage="coverage:1").payload == {"boxes": [BOX]}
+    assert answer(boxes, crowd[2], {"covered": True}) == "coverage:1"
+    label = Consensus.objects.get(task__stage="draw:1")
+    assert (label.answer, label.is_final, label.method) == ([BOX], True, "three_stage_boxes")
+    assert not Task.objects.filter(state="open").exists()
+
+
+def test_a_bad_box_is_drawn_again_and_a_gap_asks_for_the_next(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": False})
+    assert Task.objects.get(stage="draw:2").payload == {"boxes": [], "rejected": BOX}
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": False})
+    assert Task.objects.get(stage="draw:3").payload == {"boxes": [BOX]}
+    answer(boxes, crowd[0], {"box": [OTHER]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    assert Consensus.objects.get(task__stage="draw:1").answer == [BOX, OTHER]
+
+
+def test_an_image_without_objects_goes_to_coverage_at_once(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": []})
+    assert answer(boxes, crowd[1], {"covered": True}) == "coverage:1"
+    assert Consensus.objects.get(task__stage="draw:1").answer == []
+
+
+def test_nobody_judges_a_box_of_their_own(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert services.claim_assignment(project=boxes, worker=crowd[0]) is None
+    assert Assignment.objects.get(task__stage="quality:1").reason == "drew the box"
+
+
+def test_seconds_per_accepted_box_are_told_by_stage(boxes: Project, crowd: list[User]) -> None:
+    cover(boxes, crowd)
+    found = figures.of_project(boxes)["boxes"]
+    assert found["accepted_boxes"] == 1
+    assert found["seconds_per_accepted_box"] == {"draw": 8.0, "quality": 2.0, "coverage": 3.0}
+
+
+def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project, crowd: list[User]) -> None:
+    cover(boxes, crowd)
+    assert workflow.make_golds(project=boxes) == 4
+    assert workflow.make_golds(project=boxes) == 0
+    bad = Task.objects.get(stage="quality:gold-bad")
+    assert bad.gold.answers == {"good": False}
+    assert not golds.matches([bad.payload["candidate"]], [BOX])
+    boxes.refresh_from_db()
+    assert boxes.gold_count == 4
+    services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
+    asked = services.claim_assignment(project=Project.objects.get(pk=boxes.pk), worker=person("new"))
+    assert asked is not None
+    assert asked.task.is_gold
+
+
+def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> None:
+    dice = random.Random(1)
+    for _ in range(300):
+        box = {"category": "cat", "box": [dice.uniform(0, 60), dice.uniform(0, 60), dice.uniform(5, 40), 20.0]}
+        x, y, width, height = workflow.perturbed(box, 100, 100, dice)["box"]
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= 100.02
+        assert y + height <= 100.02
+        assert not golds.matches([{"category": "cat", "box": [x, y, width, height]}], [box])
