@@ -15,6 +15,7 @@ from labeling.views.owner import (
     settings,
     survey,
     tasks,
+    transfer,
     workers,
 )
 
@@ -35,7 +36,8 @@ project_pages: list[URLPattern | URLResolver] = [
     path("workers/<int:pk>/change/", workers.change_worker, name="project-worker-change"),
     path("workers/appeals/<int:pk>/", workers.answer_appeal, name="project-appeal"),
     path("labels/", labels.labels, name="project-labels"),
-    path("labels/export/", labels.export, name="project-export"),
+    path("labels/export/", transfer.export, name="project-export"),
+    path("labels/import/", transfer.bring_in, name="project-labels-import"),
     path("review/", review.review, name="project-review"),
     path("review/<int:pk>/", review.decide, name="project-decide"),
     path("settings/", settings.settings, name="project-settings"),

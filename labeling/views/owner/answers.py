@@ -78,16 +78,3 @@ def sides(
         answer = json.loads(text)
         found.append(Side(answer, say(answer, words), group, len(group) / total, answer == consensus))
     return found
-
-
-def majority(question_key: str, judgments: Iterable[Judgment]) -> tuple[Any, float] | None:
-    """The most frequent answer and its share, without those who could not tell; None where nobody answered."""
-    counts = Counter(
-        json.dumps(judgment.answers[question_key], sort_keys=True)
-        for judgment in judgments
-        if judgment.answers.get(question_key) not in (None, CANT_TELL)
-    )
-    if not counts:
-        return None
-    best, votes = counts.most_common(1)[0]
-    return json.loads(best), votes / sum(counts.values())

@@ -24,11 +24,11 @@ KINDS = {
 }
 
 
-def running_jobs(project: Project, kind: str = "", *, and_recent: int = 3) -> list[Job]:
+def running_jobs(project: Project, *kinds: str, and_recent: int = 3) -> list[Job]:
     """The jobs that run, and the last few that ended."""
     rows = project.jobs.order_by("-created_at").select_related("requested_by")
-    if kind:
-        rows = rows.filter(kind=kind)
+    if kinds:
+        rows = rows.filter(kind__in=kinds)
     live = list(rows.filter(state__in=LIVE)[:10])
     found = live + list(rows.exclude(state__in=LIVE)[:and_recent])
     for job in found:
@@ -47,11 +47,11 @@ def decorate(job: Any) -> None:
 
 @login_required
 def job_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment that asks again while a job runs; ``?kind=`` shows one kind."""
+    """A fragment that asks again while a job runs; ```?kind=`` shows one kind."""
     project = load_project(request, slug, "review")
-    kind = request.GET.get("kind", "")
+    kinds = request.GET.getlist("kind")
     return render(
-        request, "projects/_jobs.html", {"project": project, "kind": kind, "jobs": running_jobs(project, kind)}
+        request, "projects/_jobs.html", {"project": project, "kinds": kinds, "jobs": running_jobs(project, *kinds)}
     )
 
 

@@ -1,8 +1,7 @@
-"""The labels: what the crowd says together, how sure, beside the plain majority; and their export."""
+"""The labels: what the crowd says together, how sure, beside the plain majority or any other method."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +9,21 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
-from labeling import services, storage
+from labeling import storage, viewpoints
+from labeling.aggregation import AGGREGATORS
 from labeling.export import FORMATS
-from labeling.models import Consensus, Judgment, Project, Question
+from labeling.forms.settings import AGGREGATOR_NAMES
+from labeling.models import Consensus, Project, Question
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import majority, names_of, say
-from labeling.views.owner.context import load_project, project_context
+from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.context import project_context
 from labeling.views.owner.jobs import running_jobs
+from labeling.views.owner.transfer import ImportForm
 
+JOBS = ("export", "import_labels", "import_judgments")
 ORDERS = {
     "-id": gettext_lazy("Newest first"),
     "confidence": gettext_lazy("Least sure first"),
@@ -34,17 +36,18 @@ class LabelFilter(forms.Form):
     answer = forms.CharField(required=False)
     final = forms.ChoiceField(required=False, choices=[("", ""), ("1", ""), ("0", "")])
     below = forms.FloatField(required=False, min_value=0, max_value=1)
+    method = forms.ChoiceField(required=False, choices=[("", ""), *((key, key) for key in AGGREGATORS)])
     order = forms.ChoiceField(required=False, choices=[("", ""), *ORDERS.items()])
 
 
 @dataclass(frozen=True)
 class Row:
-    """A consensus, and what the plain majority would say."""
+    """A consensus, and what another method says: the plain majority unless told."""
 
     consensus: Consensus
     url: str
     answer: str
-    majority: str
+    other: str
     share: float | None
     differs: bool
 
@@ -62,7 +65,8 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     names = names_of(question)
     rows = filtered(project, question, data).select_related("task__image", "decided_by")
     page = keyset.page(request, rows, order=data.get("order") or "-id")
-    found = rows_of(page.rows, question, names)
+    beside = data.get("method") or "majority"
+    found = rows_of(project, page.rows, question, names, beside)
     context.update(
         page=page,
         rows=found,
@@ -72,19 +76,17 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         answers=list(names.items())[:200],
         chosen=data,
         orders=ORDERS,
-        jobs=running_jobs(project, "export"),
-        formats=[(key, chosen.title) for key, chosen in FORMATS.items()],
-        is_filtered=any(value not in ("", None) for name, value in data.items() if name not in {"question", "order"}),
+        jobs=running_jobs(project, *JOBS),
+        kinds=JOBS,
+        formats=[(key, entry.title) for key, entry in FORMATS.items()],
+        import_form=ImportForm(auto_id="import_%s"),
+        methods=[(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS],
+        beside=beside,
+        is_filtered=any(
+            value not in ("", None) for name, value in data.items() if name not in {"question", "order", "method"}
+        ),
     )
     return render(request, "projects/labels.html", context)
-
-
-@login_required
-@require_POST
-def export(request: HttpRequest, slug: str) -> HttpResponse:
-    project = load_project(request, slug, "review")
-    services.start_export(project=project, into=request.POST.get("format", ""), user=request.user)
-    return redirect("project-labels", slug)
 
 
 def filtered(project: Project, question: Question | None, data: dict[str, Any]) -> QuerySet[Consensus]:
@@ -98,23 +100,23 @@ def filtered(project: Project, question: Question | None, data: dict[str, Any]) 
     return rows
 
 
-def rows_of(found: list[Consensus], question: Question | None, names: dict[str, str]) -> list[Row]:
-    """One query for all judgments of the page."""
-    by_task: dict[int, list[Judgment]] = defaultdict(list)
-    for judgment in Judgment.objects.filter(task__in=[c.task_id for c in found], withdrawn_at=None):
-        by_task[judgment.task_id].append(judgment)
+def rows_of(
+    project: Project, found: list[Consensus], question: Question | None, names: dict[str, str], method: str
+) -> list[Row]:
+    """The page's labels, each beside what another method says of the same judgments."""
+    views = viewpoints.of_rows(project=project, rows=found, method=method)
+    compared = question is not None and question.kind in {"single_choice", "yes_no"}
     rows = []
     for consensus in found:
-        plain = majority(question.key, by_task[consensus.task_id]) if question else None
-        differs = plain is not None and question is not None and question.kind in {"single_choice", "yes_no"}
+        other = views.get(consensus.pk)
         rows.append(
             Row(
                 consensus=consensus,
                 url=storage.image_url(consensus.task.image, "thumbnail"),
                 answer=say(consensus.answer, names),
-                majority=say(plain[0], names) if plain else "",
-                share=plain[1] if plain else None,
-                differs=bool(differs and plain and plain[0] != consensus.answer),
+                other=say(other["answer"], names) if other else "",
+                share=other["confidence"] if other else None,
+                differs=bool(compared and other and other["answer"] != consensus.answer),
             )
         )
     return rows

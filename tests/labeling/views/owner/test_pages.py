@@ -313,3 +313,47 @@ def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, ownin
     assert "every 1500ms" in text(owning.get(f"/projects/{project.slug}/jobs/"))
     Job.objects.filter(pk=job.pk).update(state="succeeded")
     assert "every 1500ms" not in text(owning.get(f"/projects/{project.slug}/jobs/"))
+
+
+def test_labels_are_compared_with_any_method(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=2, judgments_min=2)
+    judged(project, 2)
+    page = owning.get(f"/projects/{project.slug}/labels/?method=dawid_skene")
+    assert [row.other for row in page.context["rows"]] == ["cat", "cat"]
+    assert "Dawid-Skene" in text(page)
+
+
+def test_an_export_is_started_with_its_options_and_its_link_is_shown(
+    make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=2)
+    judged(project, 1)
+    address = f"/projects/{project.slug}/labels/"
+    owning.post(f"{address}export/", {"format": "csv", "judgments": "on"})
+    job = Job.objects.get(kind="export")
+    assert job.arguments == {"format": "csv", "options": {"judgments": True}}
+    run_actors()
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    page = text(owning.get(address))
+    assert "Download" in page
+    assert f"/{job.result['file']}" in page
+
+
+def test_labels_made_elsewhere_come_in_as_gold(project: Project, owning: Client, run_actors: Callable[[], int]) -> None:
+    file = SimpleUploadedFile("gold.csv", b"image,answer\n0000.png,cat\n0001.png,giraffe\n")
+    form = {"file": file, "form": "csv", "take_as": "gold", "source": "experts"}
+    owning.post(f"/projects/{project.slug}/labels/import/", form)
+    run_actors()
+    assert [task.image.name for task in Task.objects.filter(project=project, is_gold=True)] == ["0000.png"]
+    job = Job.objects.get(kind="import_labels")
+    assert "giraffe" in text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
+
+
+def test_judgments_of_many_people_come_in(project: Project, owning: Client, run_actors: Callable[[], int]) -> None:
+    lines = b"image,worker,answer\n0000.png,ann,cat\n0000.png,bob,dog\n"
+    form = {"file": SimpleUploadedFile("said.csv", lines), "form": "csv", "take_as": "many"}
+    owning.post(f"/projects/{project.slug}/labels/import/", form)
+    run_actors()
+    project.refresh_from_db()
+    assert project.judgment_count == 2

@@ -1,0 +1,93 @@
+"""Labels in and out: an export with its options, and labels or judgments that were made elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from labeling import services
+from labeling.export import FORMATS
+from labeling.importing.known import READERS
+from labeling.views.owner.context import load_project, refusals
+
+FORMAT_NAMES = {
+    "coco": "COCO (JSON)",
+    "yolo": "YOLO (zip)",
+    "voc": "Pascal VOC (zip)",
+    "csv": "CSV",
+    "jsonl": "JSON Lines",
+    "imagefolder": gettext_lazy("Image folder (zip)"),
+}
+TAKES = {
+    "gold": gettext_lazy("As gold: known answers that measure workers"),
+    "suggestions": gettext_lazy("As suggestions, shown beside the question"),
+    "judgments": gettext_lazy("As one person's judgments"),
+    "many": gettext_lazy("As judgments of many people (CSV or JSON Lines with a column “worker”)"),
+}
+
+
+class ExportForm(forms.Form):
+    format = forms.ChoiceField(choices=[(key, entry.title) for key, entry in FORMATS.items()])
+    final = forms.BooleanField(required=False)
+    images = forms.BooleanField(required=False)
+    judgments = forms.BooleanField(required=False)
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(label=gettext_lazy("File"))
+    form = forms.ChoiceField(
+        choices=[(key, FORMAT_NAMES.get(key, key)) for key in READERS], label=gettext_lazy("Format")
+    )
+    take_as = forms.ChoiceField(choices=list(TAKES.items()), label=gettext_lazy("Take them"))
+    source = forms.CharField(
+        required=False,
+        max_length=100,
+        label=gettext_lazy("Whose they are"),
+        help_text=gettext_lazy("A name for the source; empty: the format's."),
+    )
+
+
+@login_required
+@require_POST
+def export(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug, "review")
+    form = ExportForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a format."))
+        return redirect("project-labels", project.slug)
+    options = {name: True for name in ("final", "images", "judgments") if form.cleaned_data[name]}
+    with refusals(request):
+        services.start_export(project=project, into=form.cleaned_data["format"], user=request.user, options=options)
+        messages.success(request, _("The export runs in the background; its link appears here when it is ready."))
+    return redirect("project-labels", project.slug)
+
+
+@login_required
+@require_POST
+def bring_in(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug)
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, _("Choose a file, its format and what its labels are."))
+        return redirect("project-labels", project.slug)
+    with refusals(request):
+        _start(project, request.user, form.cleaned_data)
+        messages.success(request, _("They come in in the background; what is refused is listed with its reason."))
+    return redirect("project-labels", project.slug)
+
+
+def _start(project: Any, user: Any, data: dict[str, Any]) -> None:
+    if data["take_as"] == "many":
+        services.import_judgments(project=project, file=data["file"], user=user)
+        return
+    services.import_labels(
+        project=project, file=data["file"], form=data["form"], take_as=data["take_as"], source=data["source"], user=user
+    )
