@@ -23,7 +23,7 @@ from inference.reference import Reference
 from inference.routing import VersionRef
 from inference.scoring import Choice, Scores, choose, joined, score
 from labeling.models import Image, Project, Task
-from labeling.services import raise_priority
+from labeling.services import raise_priority, suggest_answers
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,9 @@ def _score(version: ModelVersion) -> Pool:
         pool.ids.append(ids[found])
         pool.parts.append(score(probabilities, novelty))
         _write(version, pool.ids[-1], pool.parts[-1])
+        names = [version.categories[index] for index in pool.parts[-1].category]
+        labels = dict(zip(pool.ids[-1].tolist(), names, strict=True))
+        suggest_answers(project=version.project, labels=labels, source=f"model {version.number}")
     return pool
 
 

@@ -36,7 +36,7 @@ from labeling.services.oversight import (
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
 from labeling.services.review import decide_task, reopen_task, retire_task
 from labeling.services.surveys import replace_survey
-from labeling.services.tasks import open_more, open_task_for, raise_priority, retire_when_spent
+from labeling.services.tasks import open_more, open_task_for, raise_priority, retire_when_spent, suggest_answers
 
 __all__ = [
     "RULE_FIELDS",
@@ -90,5 +90,6 @@ __all__ = [
     "submit_grid",
     "submit_judgment",
     "submit_leased",
+    "suggest_answers",
     "undo_last",
 ]

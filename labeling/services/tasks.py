@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import connection, transaction
 
 from labeling import spending, tasks
+from labeling.aggregation.combine import answer_of
 from labeling.models import Image, Project, Task
 
 
@@ -29,6 +32,32 @@ def raise_priority(*, project: Project, priorities: Mapping[int, float]) -> int:
         WHERE t.image_id = p.image_id AND t.project_id = %s AND t.state = 'open' AND t.priority <> p.priority"""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, [ids, [float(priorities[key]) for key in ids], project.pk])
+        return cursor.rowcount
+
+
+def suggest_answers(*, project: Project, labels: Mapping[int, str], source: str) -> int:
+    """Put a suggested label of the primary question beside open tasks that nobody has judged; returns how many.
+
+    Args:
+        project: One with ``show_suggestions``; else nothing is done.
+        labels: Image id -> category.
+        source: Who suggests, for instance ``model 3``.
+    """
+    question = project.primary_question()
+    if question is None or not project.show_suggestions or not labels:
+        return 0
+    ids = list(labels)
+    statement = """
+        UPDATE labeling_task t SET payload = t.payload || jsonb_build_object(
+            'suggestions', jsonb_build_object(%s::text, s.answer::jsonb), 'suggested_by', %s::text,
+            'blind_share', %s::float8)
+        FROM unnest(%s::bigint[], %s::text[]) AS s(image_id, answer)
+        WHERE t.image_id = s.image_id AND t.project_id = %s AND t.state = 'open' AND NOT t.is_gold
+            AND t.judgment_count = 0"""
+    answers = [json.dumps(answer_of(labels[key], question.kind)) for key in ids]
+    values: list[Any] = [question.key, source, project.blind_share, ids, answers, project.pk]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
         return cursor.rowcount
 
 

@@ -67,3 +67,16 @@ def test_a_full_fit_measures_anchoring():
         say(task, worker, "dog" if suggestions.is_blind(task.pk, worker.pk, 0.5) else "cat")
     fitting.fit_project(Project.objects.get().pk)
     assert Question.objects.get().fit["figures"]["anchoring"]["difference"] == 1.0
+
+
+@pytest.mark.django_db
+def test_a_model_suggests_only_where_nobody_has_judged_and_the_owner_wants_it():
+    project = make_project(show_suggestions=True)
+    fresh, judged = make_tasks(project, 2)
+    say(judged, person("worker1"), "dog")
+    labels = {fresh.image_id: "cat", judged.image_id: "cat"}
+    assert services.suggest_answers(project=project, labels=labels, source="model 1") == 1
+    fresh.refresh_from_db()
+    assert fresh.payload == {"suggestions": {"label": "cat"}, "suggested_by": "model 1", "blind_share": 0.2}
+    project.show_suggestions = False
+    assert services.suggest_answers(project=project, labels=labels, source="model 1") == 0
