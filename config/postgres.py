@@ -147,7 +147,8 @@ class Postgres:
             "shared_buffers": "128MB",
             "log_checkpoints": "off",
             "log_line_prefix": "",
-            "log_min_messages": "warning",
+            # Whoever sent a statement is told why it was refused; a claim that lost a race is no news.
+            "log_min_messages": "log",
             "timezone": "UTC",
             **({"port": str(self.port)} if self.port else {}),
             **self.settings,

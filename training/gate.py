@@ -1,4 +1,11 @@
-"""Pure: may a new version answer instead of the champion? By the paired bootstrap on the same held-out images."""
+"""Pure: may a new version answer instead of the champion? By the paired bootstrap on the same held-out images.
+
+Two looks at the same images. Accuracy counts only the answer on top; where held-out labels come from a crowd, their own
+errors hide a difference of some percent in it. The log loss against the crowd's posteriors is a proper score: it sees
+how sure each model was, and of what, so it tells two models apart on far fewer images. A version passes when it is
+better beyond chance by either, and not worse beyond chance by accuracy.
+Source: Gneiting and Raftery, Strictly Proper Scoring Rules (JASA 2007).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.learning.metrics import compare
+from training.learning.metrics import bootstrap, compare
+
+FLOOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,23 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int) -> Ve
     return Verdict("challenger", f"Not better than knowing nothing: {said}. More labels or another backbone may help.")
 
 
-def verdict(*, right: np.ndarray, champion_right: np.ndarray, champion: str, seed: int = 0) -> Verdict:
+def verdict(
+    *,
+    right: np.ndarray,
+    champion_right: np.ndarray,
+    champion: str,
+    losses: np.ndarray | None = None,
+    champion_losses: np.ndarray | None = None,
+    seed: int = 0,
+) -> Verdict:
     """Whether the new model is better than the champion beyond chance.
 
     Args:
         right: bool [n], whether the new model was right on each image of the frozen test set.
         champion_right: bool [n], the same for the champion, on the same images in the same order.
         champion: The champion's name, for the reason.
+        losses: float [n], the new model's log loss on each image (``log_losses``); None to look at accuracy alone.
+        champion_losses: float [n], the champion's.
     """
     found = compare(_answers(right), _answers(champion_right), np.ones(len(right), int), seed=seed)
     difference, (low, high) = found["difference"], found["interval"]
@@ -54,9 +73,30 @@ def verdict(*, right: np.ndarray, champion_right: np.ndarray, champion: str, see
     )
     if found["better"]:
         return Verdict("champion", f"Better beyond chance: {said}.", difference, low, high)
+    if losses is not None and champion_losses is not None and len(losses) and not found["worse"]:
+        gained_low, gained_high = bootstrap(champion_losses - losses, seed=seed)
+        if gained_low > 0:
+            surer = (
+                f"log loss {losses.mean():.3f} against {champion_losses.mean():.3f}, lower by"
+                f" {gained_low:.3f} to {gained_high:.3f} (95 % interval)"
+            )
+            return Verdict("champion", f"Better beyond chance: {surer}; {said}.", difference, low, high)
     if difference > 0:
         return Verdict("challenger", f"Better, but it may be chance: {said}.", difference, low, high)
     return Verdict("challenger", f"Not better: {said}.", difference, low, high)
+
+
+def log_losses(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Cross-entropy of each image against the crowd's posterior.
+
+    Args:
+        probabilities: [n, k], rows sum to at most 1 (a class that a model does not know has 0).
+        targets: [n, k], rows sum to 1.
+
+    Returns:
+        float [n], at most -log(FLOOR): one confident mistake must not outweigh all the rest.
+    """
+    return np.asarray(-(targets * np.log(np.clip(probabilities, FLOOR, 1.0))).sum(axis=1))
 
 
 def _answers(right: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ verify    the export answers like Keras
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from django.conf import settings
 from labeling.models import Project
 from training import answers, champions, registry
 from training.errors import NotEnoughLabels
-from training.gate import Verdict, first_verdict, verdict
+from training.gate import Verdict, first_verdict, log_losses, verdict
 from training.learning.backbones import BACKBONES
 from training.models import ModelVersion, TrainingRun
 from training.progress import Reporter
@@ -86,4 +86,20 @@ def decide(work: Work) -> Verdict:
     probabilities, _found = answers.answers_of(champion, [work.items.pictures[place] for place in test])
     names = np.array(champion.categories)[probabilities.argmax(axis=1)]
     champion_right = names == np.array(work.categories)[truth]
-    return verdict(right=right, champion_right=champion_right, champion=f"version {champion.number}")
+    targets = work.items.targets[test]
+    return verdict(
+        right=right,
+        champion_right=champion_right,
+        champion=f"version {champion.number}",
+        losses=log_losses(work.test_probabilities, targets),
+        champion_losses=log_losses(_in_order(probabilities, champion.categories, work.categories), targets),
+    )
+
+
+def _in_order(probabilities: np.ndarray, has: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """The champion's columns in the order of this run's categories; 0 for one that it does not know."""
+    columns = {category: column for column, category in enumerate(has)}
+    known = [category in columns for category in wanted]
+    found = np.zeros((len(probabilities), len(wanted)), probabilities.dtype)
+    found[:, known] = probabilities[:, [columns[category] for category in wanted if category in columns]]
+    return found

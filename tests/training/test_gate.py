@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from training.gate import first_verdict, verdict
+from training.gate import first_verdict, log_losses, verdict
 
 
 def test_a_first_model_better_than_the_largest_class_becomes_champion() -> None:
@@ -46,3 +47,46 @@ def test_the_same_answers_give_the_same_verdict() -> None:
     first = verdict(right=right, champion_right=champion, champion="version 1", seed=3)
 
     assert first == verdict(right=right, champion_right=champion, champion="version 1", seed=3)
+
+
+def test_as_right_but_surer_beyond_chance_becomes_champion() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.uniform(size=120) < 0.9
+    worn = rng.normal(0.6, 0.2, 120).clip(0.05)
+
+    decided = verdict(right=right, champion_right=right, champion="version 1", losses=worn * 0.6, champion_losses=worn)
+
+    assert decided.alias == "champion"
+    assert "log loss" in decided.reason
+
+
+def test_surer_by_chance_stays_challenger() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.uniform(size=120) < 0.9
+    losses = rng.normal(0.6, 0.2, 120).clip(0.05)
+
+    decided = verdict(
+        right=right, champion_right=right, champion="version 1", losses=losses,
+        champion_losses=losses + rng.normal(0, 0.3, 120),
+    )  # fmt: skip
+
+    assert decided.alias == "challenger"
+
+
+def test_surer_but_less_often_right_beyond_chance_stays_challenger() -> None:
+    champion = np.array([True] * 95 + [False] * 5)
+    right = np.array([True] * 70 + [False] * 30)
+
+    decided = verdict(
+        right=right, champion_right=champion, champion="version 1",
+        losses=np.full(100, 0.2), champion_losses=np.full(100, 0.9),
+    )  # fmt: skip
+
+    assert decided.alias == "challenger"
+
+
+def test_the_log_loss_is_cross_entropy_with_a_floor() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.0, 1.0]])
+    targets = np.array([[0.5, 0.5], [1.0, 0.0]])
+
+    assert log_losses(probabilities, targets) == pytest.approx([np.log(2), -np.log(0.01)])
