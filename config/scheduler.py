@@ -38,7 +38,7 @@ _TICK_SECONDS = 0.5
 
 class Scheduler:
     def __init__(self, schedule: list[tuple[float, str]]) -> None:
-        self.entries = [(seconds, actor) for seconds, name in schedule if (actor := find(name)) is not None]
+        self.entries = [(seconds, find(name)) for seconds, name in schedule]
         self.due = [time.monotonic()] * len(self.entries)
         self.leads = False
 
@@ -81,13 +81,10 @@ class Scheduler:
         return self.leads
 
 
-def find(name: str) -> dramatiq.Actor[[], Any] | None:
+def find(name: str) -> dramatiq.Actor[[], Any]:
+    """The actor at ``<room>.actors.<name>``; raises where there is none, so that a start tells of it."""
     module, _, attribute = name.rpartition(".")
-    try:
-        actor = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        logger.error("no actor %s: %s", name, error)
-        return None
+    actor = getattr(importlib.import_module(module), attribute)
     if not isinstance(actor, dramatiq.Actor):
         raise TypeError(f"{name} must be an actor, is {type(actor).__name__}.")
     return actor

@@ -105,21 +105,7 @@ def _answers(key: str, judgments: Sequence[Record], weights: Mapping[int, float]
 def _by_class(
     question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
 ) -> QuestionFit:
-    number = {label: index for index, label in enumerate(classes)}
-    label = np.array([number.get(label_of(answer), -1) for answer in answers.answer], dtype=np.int64)
-    told = label >= 0
-    gold = np.full(len(answers.tasks), UNKNOWN)
-    for index, task in enumerate(answers.tasks):
-        gold[index] = number.get(label_of(known[task]), UNKNOWN) if task in known else UNKNOWN
-    votes = Votes(
-        answers.task[told],
-        answers.worker[told],
-        label[told],
-        len(answers.tasks),
-        len(answers.workers),
-        len(classes),
-        gold,
-    )
+    votes = _votes(classes, answers, known)
     fit = AGGREGATORS[method](votes)
     counts = votes.counts()
     stored = {
@@ -156,6 +142,18 @@ def _by_class(
         return Combined(chosen["answer"], chosen["confidence"], chosen["posterior"], len(said), plain.votes, views)
 
     return QuestionFit(stored, skills, _said_by(answers), answers.tasks, combined)
+
+
+def _votes(classes: list[str], answers: Answers, known: Mapping[int, Any]) -> Votes:
+    """The answers that name a class, and the tasks whose class is known."""
+    number = {label: index for index, label in enumerate(classes)}
+    label = np.array([number.get(label_of(answer), -1) for answer in answers.answer], dtype=np.int64)
+    told = label >= 0
+    gold = np.full(len(answers.tasks), UNKNOWN)
+    for index, task in enumerate(answers.tasks):
+        gold[index] = number.get(label_of(known[task]), UNKNOWN) if task in known else UNKNOWN
+    sizes = len(answers.tasks), len(answers.workers), len(classes)
+    return Votes(answers.task[told], answers.worker[told], label[told], *sizes, gold)
 
 
 MOST_FOR_OTHERS = 300_000

@@ -48,29 +48,7 @@ def scatter(
         parts.append(svg.stretched(svg.polyline([(x(p.x), y(p.y)) for p in best], "chart-stroke chart-front")))
     say_x, say_y = sayer(x_format), sayer(y_format)
     for point in points:
-        left, bottom = x(point.x), y(point.y)
-        colour = slot(1) if point.marked else slot(0)
-        parts.append(
-            svg.dot(
-                left,
-                bottom,
-                f"chart-dot chart-fill-{colour}",
-                f"{point.label}: {say_x(point.x)}, {say_y(point.y)}",
-                radius=6.5 if point.marked else 4.5,
-            )
-        )
-        ends = left > 0.7
-        parts.append(
-            svg.text(
-                point.label,
-                x=svg.percent(left),
-                y=svg.percent(1 - bottom),
-                dx="-9" if ends else "9",
-                dy="0.32em",
-                text_anchor="end" if ends else "start",
-                class_="chart-name",
-            )
-        )
+        parts += _named_dot(point, x(point.x), y(point.y), f"{point.label}: {say_x(point.x)}, {say_y(point.y)}")
     return Chart(
         title=title,
         body=svg.picture("".join(parts), kind="scatter", name=title, description=description),
@@ -79,6 +57,22 @@ def scatter(
         description=description,
         kind="scatter",
     )
+
+
+def _named_dot(point: Point, left: float, bottom: float, words: str) -> list[str]:
+    """The dot and its name, which stands on the side where there is room."""
+    colour, ends = slot(1) if point.marked else slot(0), left > 0.7
+    dot = svg.dot(left, bottom, f"chart-dot chart-fill-{colour}", words, radius=6.5 if point.marked else 4.5)
+    name = svg.text(
+        point.label,
+        x=svg.percent(left),
+        y=svg.percent(1 - bottom),
+        dx="-9" if ends else "9",
+        dy="0.32em",
+        text_anchor="end" if ends else "start",
+        class_="chart-name",
+    )
+    return [dot, name]
 
 
 def pareto(points: Sequence[Point], better: tuple[Better, Better]) -> list[Point]:

@@ -7,6 +7,8 @@ before has trained.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -14,7 +16,8 @@ from django.conf import settings
 from training import embedding
 from training.learning import weights
 from training.learning.augment import view_key
-from training.learning.backbones import BACKBONES
+from training.learning.backbones import BACKBONES, Backbone
+from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.stages.views import embed_views
 from training.stages.work import RULE, Work, one_hot
@@ -38,16 +41,11 @@ def run(work: Work) -> None:
     refusal = finetune.too_little(backbone, {name: counts[name] for name in work.categories})
     refusal = refusal or ("" if len(validation) else "Fine-tuning needs validation images; there are none yet.")
     if refusal:
-        work.reporter.log(f"{refusal} Falling back to feature extraction.")
-        work.run.recipe = Recipe.FEATURE_EXTRACTION
-        TrainingRun.objects.filter(pk=work.run.pk).update(recipe=work.run.recipe)
+        _fall_back(work, refusal)
         return
     assert work.head is not None
-    trunk = embedding.trunk_of(backbone.key, backbone.cut)
+    trunk = _trunk_with_activations(work, backbone)
     store = embedding.store_of(trunk)
-    embedding.fill(trunk, work.items.pictures, progress=lambda done, of: work.reporter.images(done, of, span=SPAN))
-    if work.views:
-        embed_views(work, trunk, span=VIEWS_SPAN)
     found = weights.require(backbone, settings.KERAS_HOME)
     shas = np.array([picture.sha256 for picture in work.items.pictures])
 
@@ -60,7 +58,6 @@ def run(work: Work) -> None:
         keys = shas[train[at]]
         return rows_of(keys if index < 0 else np.array([view_key(sha, index, RULE) for sha in keys]))
 
-    classes = len(work.categories)
     tail, history = finetune.fine_tune(
         backbone,
         found,
@@ -71,7 +68,9 @@ def run(work: Work) -> None:
             work.items.weights[train],
             epoch_rows=views_of if work.views else None,
         ),
-        finetune.Part(lambda at: rows_of(shas[validation[at]]), one_hot(work.items.labels[validation], classes)),
+        finetune.Part(
+            lambda at: rows_of(shas[validation[at]]), one_hot(work.items.labels[validation], len(work.categories))
+        ),
         options=finetune.LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options}),
         seed=work.run.seed,
         progress=work.progress,
@@ -81,6 +80,25 @@ def run(work: Work) -> None:
     work.rows = lambda places: rows_of(shas[places])
     work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature)
+    _tell(work, history)
+
+
+def _tell(work: Work, history: Mapping[str, Any]) -> None:
     work.history = {name: curve for name, curve in history.items() if isinstance(curve, list)}
     work.fit_facts = {**work.fit_facts, "best_epoch": history["best_epoch"]}
     work.reporter.set(history=work.history)
+
+
+def _fall_back(work: Work, refusal: str) -> None:
+    work.reporter.log(f"{refusal} Falling back to feature extraction.")
+    work.run.recipe = Recipe.FEATURE_EXTRACTION
+    TrainingRun.objects.filter(pk=work.run.pk).update(recipe=work.run.recipe)
+
+
+def _trunk_with_activations(work: Work, backbone: Backbone) -> Trunk:
+    """The trunk up to the cut, after every picture (and its augmented views) went through it once."""
+    trunk = embedding.trunk_of(backbone.key, backbone.cut)
+    embedding.fill(trunk, work.items.pictures, progress=lambda done, of: work.reporter.images(done, of, span=SPAN))
+    if work.views:
+        embed_views(work, trunk, span=VIEWS_SPAN)
+    return trunk
