@@ -110,6 +110,7 @@ KERAS_BACKEND = env.string("KERAS_BACKEND", "tensorflow")
 INFERENCE_MEMORY_MB = env.integer("INFERENCE_MEMORY_MB", 1024, least=16)
 INFERENCE_LANES = env.integer("INFERENCE_LANES", 0, least=0, most=1024)  # 0 = one a core
 INFERENCE_QUEUE = env.integer("INFERENCE_QUEUE", 256, least=1)
+INFERENCE_BATCH = env.integer("INFERENCE_BATCH", 0, least=0, most=4096)  # 0 = none, as suits a CPU
 TRAINER_PROCESS = True  # off: train inside the worker itself, as most tests do
 
 # -- accounts ----------------------------------------------------------------------------------------------------------

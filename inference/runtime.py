@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from inference.batching import Batched
 from inference.engine import Engine
 from inference.gate import Gate
 from training.learning.artifact import Classifier, load_version
@@ -24,15 +25,18 @@ def engine() -> Engine:
     return Engine(
         data_dir=settings.DATA_DIR,
         memory=settings.INFERENCE_MEMORY_MB * 2**20,
-        gate=Gate(lanes=settings.INFERENCE_LANES or cores(), waiting=settings.INFERENCE_QUEUE),
+        gate=Gate(
+            lanes=settings.INFERENCE_LANES or 2 * settings.INFERENCE_BATCH or cores(), waiting=settings.INFERENCE_QUEUE
+        ),
         open_trunk=open_trunk,
         open_version=open_version,
     )
 
 
-def open_trunk(folder: Path) -> Trunk:
+def open_trunk(folder: Path) -> Trunk | Batched:
     """Pinned to f32: OpenVINO rounds to bf16 by itself on processors that have it."""
-    return Trunk(folder, precision="f32")
+    trunk = Trunk(folder, precision="f32")
+    return Batched(trunk, most=settings.INFERENCE_BATCH) if settings.INFERENCE_BATCH else trunk
 
 
 def open_version(folder: Path) -> Classifier:
