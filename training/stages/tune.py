@@ -58,6 +58,7 @@ def run(work: Work) -> None:
         keys = shas[train[at]]
         return rows_of(keys if index < 0 else np.array([view_key(sha, index, RULE) for sha in keys]))
 
+    aims = one_hot(work.items.labels[validation], len(work.categories))
     tail, history = finetune.fine_tune(
         backbone,
         found,
@@ -68,9 +69,7 @@ def run(work: Work) -> None:
             work.items.weights[train],
             epoch_rows=views_of if work.views else None,
         ),
-        finetune.Part(
-            lambda at: rows_of(shas[validation[at]]), one_hot(work.items.labels[validation], len(work.categories))
-        ),
+        finetune.Part(lambda at: rows_of(shas[validation[at]]), aims),
         options=finetune.LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options}),
         seed=work.run.seed,
         progress=work.progress,
