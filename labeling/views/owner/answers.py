@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.errors import CrowdtuneError
 from labeling.models import Judgment, Question
 from labeling.questions import CANT_TELL
 
@@ -30,6 +31,14 @@ class Side:
     @property
     def as_json(self) -> str:
         return json.dumps(self.answer)
+
+
+def read(text: str) -> Any:
+    """An answer, or answers by question, as a button of ours carries them."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CrowdtuneError("bad_answer", _("Expected an answer of this page; choose one of its buttons.")) from error
 
 
 def names_of(question: Question | None) -> dict[str, str]:

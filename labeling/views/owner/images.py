@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +19,9 @@ from django.views.decorators.http import require_POST
 
 from labeling import services, storage
 from labeling.forms.images import AddImagesForm
-from labeling.models import Consensus, Image, Project, Question, Task
+from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.answers import names_of, read, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
@@ -162,6 +161,7 @@ def image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context["newer"] = around.filter(pk__gt=pk).order_by("pk").first()
     context["older"] = around.filter(pk__lt=pk).order_by("-pk").first()
     context["stories"] = story(project, row)
+    context["gold_uses"] = Gold.Use.choices
     return render(request, "projects/image.html", context)
 
 
@@ -181,11 +181,12 @@ def delete_image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def set_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Make the picture's task gold, by one of the answers on its page; an empty one makes it ordinary again."""
     project = load_project(request, slug)
-    task = get_object_or_404(Task, project=project, pk=pk)
-    question, answer = request.POST.get("question", ""), request.POST.get("answer", "")
+    task = get_object_or_404(Task.objects.select_related("gold"), project=project, pk=pk)
+    answer = request.POST.get("answer", "")
     with refusals(request):
         if answer:
-            answers = {question: json.loads(answer)}
+            known = task.gold.answers if task.is_gold else {}
+            answers = {**known, **dict(read(answer))}
             services.set_gold(task=task, answers=answers, use=request.POST.get("use", "hidden"), user=request.user)
             messages.success(request, _("The task is gold now: it measures workers, and its answer is known."))
         else:

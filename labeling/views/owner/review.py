@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services, storage
 from labeling.models import Task
+from labeling.views.owner.answers import read
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.overview import disputed_count, disputed_tasks
 from labeling.views.owner.provenance import Verdict, story
@@ -71,11 +72,11 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
 def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug, "review")
     task = get_object_or_404(Task, project=project, pk=pk)
-    answers = {}
-    for name, value in request.POST.items():
-        if name.startswith("answer-") and isinstance(value, str) and value:
-            answers[name.removeprefix("answer-")] = json.loads(value)
+    sent = {
+        name.removeprefix("answer-"): str(text) for name, text in request.POST.items() if name.startswith("answer-")
+    }
     with refusals(request):
+        answers = {name: read(text) for name, text in sent.items() if text}
         services.decide_task(task=task, answers=answers, user=request.user)
         messages.success(request, _("Decided. The next one."))
     return redirect(f"/projects/{project.slug}/review/?after={task.pk}")

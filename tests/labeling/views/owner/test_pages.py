@@ -288,10 +288,10 @@ def test_gold_is_set_and_taken_back_on_the_page_of_an_image(project: Project, ow
     task = Task.objects.filter(project=project).first()
     assert task is not None
     address = f"/projects/{project.slug}/tasks/{task.pk}/gold/"
-    owning.post(address, {"question": "category", "answer": json.dumps("cat")})
+    owning.post(address, {"answer": json.dumps({"category": "cat"}), "use": "practice"})
     task.refresh_from_db()
-    assert (task.is_gold, task.gold.answers) == (True, {"category": "cat"})
-    owning.post(address, {"question": "category", "answer": ""})
+    assert (task.is_gold, task.gold.answers, task.gold.use) == (True, {"category": "cat"}, "practice")
+    owning.post(address, {"answer": ""})
     task.refresh_from_db()
     assert not task.is_gold
 
@@ -357,3 +357,14 @@ def test_judgments_of_many_people_come_in(project: Project, owning: Client, run_
     run_actors()
     project.refresh_from_db()
     assert project.judgment_count == 2
+
+
+def test_an_answer_that_is_no_button_of_the_page_is_refused_with_a_sentence(project: Project, owning: Client) -> None:
+    task = Task.objects.filter(project=project).first()
+    assert task is not None
+    address = f"/projects/{project.slug}"
+    assert "choose one of its buttons" in text(
+        owning.post(f"{address}/tasks/{task.pk}/gold/", {"answer": "{"}, follow=True)
+    )
+    page = owning.post(f"{address}/review/{task.pk}/", {"answer-category": "cat"}, follow=True)
+    assert "choose one of its buttons" in text(page)
