@@ -168,8 +168,12 @@ def died(run_id: str, death: ChildDied) -> bool:
 
 
 def release(run_id: str) -> bool:
-    """Give the run back to the queue; its checkpoints stay. True when somebody should be told."""
-    return bool(TrainingRun.objects.filter(pk=run_id, state=State.RUNNING).update(state=State.QUEUED))
+    """Give the run back to the queue; its checkpoints stay. True when somebody should be told.
+
+    The next sweep tells somebody, if the caller cannot: a worker that is being stopped.
+    """
+    mine = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING)
+    return bool(mine.update(state=State.QUEUED, heartbeat_at=timezone.now() - RESEND_AFTER))
 
 
 def stuck_runs() -> list[str]:

@@ -339,3 +339,12 @@ def test_a_project_with_runs_and_versions_can_be_deleted(project: Project, run_a
 
     assert not TrainingRun.objects.exists()
     assert not ModelVersion.objects.exists()
+
+
+def test_a_run_that_a_stopping_worker_gives_back_is_sent_by_the_next_sweep(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    assert runs.claim(str(run.pk)) is not None
+
+    assert runs.release(str(run.pk))
+
+    assert runs.stuck_runs() == [str(run.pk)]

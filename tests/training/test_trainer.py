@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
-def own_process(settings: Any) -> Iterator[None]:
+def own_process(settings: Any, transactional_db: None) -> Iterator[None]:
     settings.TRAINER_PROCESS = True
     settings.MEDIA_ROOT = str(settings.DATA_DIR / "media")  # where a process that reads the environment looks
     plain = TRAINER.command
     yield
     TRAINER.command = plain
     TRAINER.close()
+    wait_for_its_sessions()
+
+
+def wait_for_its_sessions() -> None:
+    """The server takes a moment to see that a killed client is gone; until then its database cannot be dropped."""
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    for _look in range(100):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            if cursor.fetchone() == (0,):
+                return
+        time.sleep(0.1)
 
 
 @pytest.fixture
