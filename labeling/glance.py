@@ -79,22 +79,20 @@ def caller(*, digest: str, slug: str) -> Caller | None:
         return None
     row = rows[0]
     first, second = 2 + len(_KEY), 2 + len(_KEY) + len(_PROJECT)
-    key = ApiKey.from_db("default", _KEY, row[2:first])
-    key.scopes = json.loads(key.scopes) if isinstance(key.scopes, str) else key.scopes
+    key = _key(row[2:first])
     project = Project.from_db("default", _PROJECT, row[first:second])
     member = Membership.from_db("default", _MEMBER, row[second:])
     return Caller(key, row[0], row[1], project if project.pk else None, member if member.pk else None)
 
 
-_LEASED = f"""
-SELECT a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, g.answers, g.use,
-       {_columns("p", _PROJECT)}
-FROM labeling_assignment a
+_LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, g.answers, g.use,
+       {_columns("p", _PROJECT)}"""
+_WITH_ALL = """
 JOIN labeling_task t ON t.id = a.task_id
 JOIN labeling_image i ON i.id = t.image_id
 JOIN labeling_project p ON p.id = a.project_id
-LEFT JOIN labeling_gold g ON g.task_id = t.id AND t.is_gold
-WHERE a.id = %(id)s AND a.worker_id = %(worker)s"""
+LEFT JOIN labeling_gold g ON g.task_id = t.id AND t.is_gold"""
+_LEASED = f"SELECT {_LEASE} FROM labeling_assignment a {_WITH_ALL} WHERE a.id = %(id)s AND a.worker_id = %(worker)s"
 
 
 def leased(*, assignment_id: uuid.UUID, worker_id: int) -> Leased | None:
@@ -102,6 +100,33 @@ def leased(*, assignment_id: uuid.UUID, worker_id: int) -> Leased | None:
     rows = fetch(_LEASED, {"id": assignment_id, "worker": worker_id})
     if not rows:
         return None
-    row = rows[0]
+    return _leased(rows[0])
+
+
+_ANSWERING = f"""
+SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {_LEASE}
+FROM labeling_apikey k
+JOIN auth_user u ON u.id = k.user_id
+JOIN labeling_assignment a ON a.id = %(id)s AND a.worker_id = k.user_id {_WITH_ALL}
+WHERE k.digest = %(digest)s"""
+
+
+def answering(*, digest: str, assignment_id: uuid.UUID) -> tuple[Caller, Leased] | None:
+    """The key's person and their assignment together; None when either is not there."""
+    rows = fetch(_ANSWERING, {"digest": digest, "id": assignment_id})
+    if not rows:
+        return None
+    row, first = rows[0], 2 + len(_KEY)
+    lease = _leased(row[first:])
+    return Caller(_key(row[2:first]), row[0], row[1], lease.project, None), lease
+
+
+def _leased(row: Sequence[Any]) -> Leased:
     known = json.loads(row[8]) if isinstance(row[8], str) else row[8]
     return Leased._make([*row[:8], known, row[9], Project.from_db("default", _PROJECT, row[10:])])
+
+
+def _key(values: Sequence[Any]) -> ApiKey:
+    key = ApiKey.from_db("default", _KEY, values)
+    key.scopes = json.loads(key.scopes) if isinstance(key.scopes, str) else key.scopes
+    return key

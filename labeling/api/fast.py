@@ -50,8 +50,8 @@ def claim(request: HttpRequest, slug: str) -> HttpResponse | None:
     """POST /projects/{slug}/assignments/ without a body."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > 2:
         return None
-    caller = _caller(request, slug)
-    if caller is None or caller.project is None or caller.member is None:
+    caller = glance.caller(digest=_digest(request), slug=slug)
+    if caller is None or caller.project is None or caller.member is None or not _is_good(caller):
         return None
     role, key, project = caller.member.role, caller.key, caller.project
     if not permissions.key_fits(key, project, "label") or not permissions.reaches(role, "label"):
@@ -65,8 +65,7 @@ def claim(request: HttpRequest, slug: str) -> HttpResponse | None:
 
 def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | None:
     """POST /assignments/{id}/judgment/."""
-    caller = _caller(request, "")
-    if caller is None or request.content_type != "application/json":
+    if request.content_type != "application/json":
         return None
     try:
         body = json.loads(request.body)
@@ -74,8 +73,11 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
         return None
     if not isinstance(body, dict) or "answers" not in body:
         return None
-    lease = glance.leased(assignment_id=assignment_id, worker_id=caller.key.user_id)
-    if lease is None or not permissions.key_fits(caller.key, lease.project, "label"):
+    found = glance.answering(digest=_digest(request), assignment_id=assignment_id)
+    if found is None or not _is_good(found[0]):
+        return None
+    caller, lease = found
+    if not permissions.key_fits(caller.key, lease.project, "label"):
         return None
     judgment, created = services.submit_leased(lease=lease, answers=body["answers"], seconds=body.get("seconds"))
     stored = services.stored_json(judgment=judgment)
@@ -83,16 +85,16 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
     return JsonResponse(stored, status=201 if created else 200)
 
 
-def _caller(request: HttpRequest, slug: str) -> Caller | None:
-    """Who holds the key; None when it is not good, or when it is time to write down that it was used."""
-    key = request.META["HTTP_AUTHORIZATION"][6:].strip()
-    caller = glance.caller(digest=keys.digest(key), slug=slug)
+def _digest(request: HttpRequest) -> str:
+    return keys.digest(request.META["HTTP_AUTHORIZATION"][6:].strip())
+
+
+def _is_good(caller: Caller) -> bool:
+    """Whether the key is good, and it is not yet time to write down that it was used."""
     now = timezone.now()
-    if caller is None or not caller.is_active or (caller.key.expires_at and caller.key.expires_at <= now):
-        return None
-    if caller.key.last_used_at is None or now - caller.key.last_used_at > keys.TOUCH_EVERY:
-        return None
-    return caller
+    if not caller.is_active or (caller.key.expires_at and caller.key.expires_at <= now):
+        return False
+    return caller.key.last_used_at is not None and now - caller.key.last_used_at <= keys.TOUCH_EVERY
 
 
 def _lease_json(origin: str, project: Project, lease: Lease) -> str:

@@ -1,0 +1,123 @@
+"""The short way and the whole way say the same: same answers, same refusals, same rows."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from labeling import services
+from labeling.keys import create_key
+from labeling.models import ApiKey, Assignment, Judgment, Project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def key(worker: User) -> str:
+    return create_key(user=worker)[1]
+
+
+def ways(key: str) -> dict[str, APIClient]:
+    """``Bearer`` is understood as well, but only by the whole way."""
+    ApiKey.objects.update(last_used_at=timezone.now())
+    return {
+        "short": APIClient(headers={"Authorization": f"Token {key}"}),
+        "whole": APIClient(headers={"Authorization": f"Bearer {key}"}),
+    }
+
+
+def shape(value: Any) -> Any:
+    """What a program sees of the form: names and kinds, in no order of the names."""
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in sorted(value.items())}
+    if isinstance(value, list):
+        return [shape(item) for item in value[:1]]
+    return type(value).__name__
+
+
+def test_a_claim_looks_the_same_both_ways(project: Project, worker: User, key: str) -> None:
+    both = {name: api.post(f"/api/v1/projects/{project.slug}/assignments/") for name, api in ways(key).items()}
+    assert {answer.status_code for answer in both.values()} == {201}
+    assert both["short"].json()["id"] == both["whole"].json()["id"]
+    assert both["short"].json()["expires_at"] == both["whole"].json()["expires_at"]
+    assert shape(both["short"].json()) == {
+        **shape(both["whole"].json()),
+        "prefetch": shape(both["short"].json())["prefetch"],
+    }
+
+
+def test_an_answer_looks_the_same_both_ways(project: Project, worker: User, key: str) -> None:
+    stored = {}
+    for name, api in ways(key).items():
+        lease = api.post(f"/api/v1/projects/{project.slug}/assignments/").json()
+        body = {"answers": {"category": "cat"}, "seconds": 2.5}
+        stored[name] = api.post(f"/api/v1/assignments/{lease['id']}/judgment/", body)
+        again = api.post(f"/api/v1/assignments/{lease['id']}/judgment/", body)
+        assert (stored[name].status_code, again.status_code) == (201, 200)
+        assert again.json() == stored[name].json()
+    assert shape(stored["short"].json()) == shape(stored["whole"].json())
+    assert Judgment.objects.count() == 2
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"answers": {"category": "cow"}}, 400, "bad_answer"),
+        ({"answers": {}}, 400, "bad_answer"),
+        ({"answers": None}, 400, "bad_answer"),
+        ({}, 400, "invalid"),
+        ([1], 400, "invalid"),
+    ],
+)
+def test_bad_bodies_are_refused_alike(
+    project: Project, worker: User, key: str, way: str, body: Any, status: int, code: str
+) -> None:
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    answer = ways(key)[way].post(f"/api/v1/assignments/{lease.pk}/judgment/", body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert Assignment.objects.get(pk=lease.pk).state == "leased"
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+def test_unknown_assignments_and_keys_are_refused_alike(project: Project, key: str, way: str) -> None:
+    body = {"answers": {"category": "cat"}}
+    assert ways(key)[way].post(f"/api/v1/assignments/{uuid.uuid4()}/judgment/", body).status_code == 404
+    assert ways("wrong")[way].post(f"/api/v1/projects/{project.slug}/assignments/").status_code == 401
+
+
+def test_an_expired_key_and_a_closed_account_are_refused(project: Project, worker: User, key: str) -> None:
+    api = ways(key)["short"]
+    ApiKey.objects.update(expires_at=timezone.now())
+    assert api.post(f"/api/v1/projects/{project.slug}/assignments/").status_code == 401
+    ApiKey.objects.update(expires_at=None)
+    User.objects.filter(pk=worker.pk).update(is_active=False)
+    assert api.post(f"/api/v1/projects/{project.slug}/assignments/").status_code == 401
+
+
+def test_the_use_of_a_key_is_written_down_now_and_then(project: Project, key: str) -> None:
+    APIClient(headers={"Authorization": f"Token {key}"}).post(f"/api/v1/projects/{project.slug}/assignments/")
+    assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_the_short_way_asks_the_orm_nothing(project: Project, key: str) -> None:
+    """Its statements are prepared by hand and so not in this list; what the ORM asks would be."""
+    api = ways(key)["short"]
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        lease = api.post(f"/api/v1/projects/{project.slug}/assignments/").json()
+    assert [query["sql"] for query in asked if query["sql"].startswith("SELECT")] == []
+    with CaptureQueriesContext(connection) as asked:
+        api.post(f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"category": "cat"}})
+    frozen = [query["sql"] for query in asked if query["sql"].startswith("SELECT")]
+    # The last fit is read once a process and version.
+    assert len(frozen) <= 1
