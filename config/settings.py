@@ -198,7 +198,28 @@ SPECTACULAR_SETTINGS = {
         "AddedRole": "labeling.api.workers.ROLES",
     },
 }
-UNFOLD = {"SITE_TITLE": "Crowdtune", "SITE_HEADER": "Crowdtune", "SHOW_HISTORY": True}
+UNFOLD = {
+    "SITE_TITLE": "Crowdtune",
+    "SITE_HEADER": "Crowdtune",
+    "SITE_ICON": "/static/img/logo.svg",
+    "SHOW_HISTORY": True,
+    # The accent of our own pages (static/css/tokens.css), in the steps that the admin's theme asks for.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        }
+    },
+}
 
 # -- logs --------------------------------------------------------------------------------------------------------------
 LOG_REQUESTS = env.boolean("LOG_REQUESTS", False)

@@ -132,6 +132,7 @@ class Traffic(models.Model):
     moments = models.JSONField(default=dict, help_text=_("Sums of projected features: see inference.drift."))
 
     class Meta:
+        verbose_name_plural = "traffic"
         indexes = [models.Index(fields=["project", "version", "-at"])]
 
 

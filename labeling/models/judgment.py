@@ -77,6 +77,7 @@ class Consensus(models.Model):
     objects = ConsensusQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "consensus"
         constraints = [models.UniqueConstraint(fields=["task", "question"], name="consensus_once")]
         indexes = [models.Index(fields=["project", "question", "is_final", "id"])]
 

@@ -74,6 +74,7 @@ class AuditEntry(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "audit entries"
         indexes = [models.Index(fields=["project", "-id"])]
 
 
@@ -103,4 +104,5 @@ class WebhookDelivery(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "webhook deliveries"
         indexes = [models.Index(fields=["state", "next_at"]), models.Index(fields=["webhook", "-id"])]
