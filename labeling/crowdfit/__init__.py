@@ -1,0 +1,43 @@
+"""One question's judgments -> its crowd: who is how good, what each task's answer is, how far people agree.
+
+Plain data in and out (no database), dispatched by the question kind's statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from labeling.crowdfit.base import Answers, QuestionFit, Record, answers_of, classes_of, scaled
+from labeling.crowdfit.classes import by_class, by_set
+from labeling.crowdfit.others import by_boxes, by_median, by_text
+from labeling.questions import KINDS
+from labeling.survey import Asked
+
+FITS: dict[str, Callable[[Asked, list[str], Answers, Mapping[int, Any], str], QuestionFit]] = {
+    "class": by_class,
+    "set": by_set,
+    "median": by_median,
+    "text": by_text,
+    "boxes": by_boxes,
+}
+
+
+def fit_question(
+    question: Asked,
+    classes: list[str],
+    judgments: Sequence[Record],
+    known: Mapping[int, Any],
+    weights: Mapping[int, float],
+    method: str,
+    *,
+    beside: bool = True,
+) -> QuestionFit | None:
+    """Fit one question; None when nobody answered it. ``beside``: also what other methods say of each task."""
+    answers = answers_of(question.key, judgments, weights, beside)
+    if not answers.tasks:
+        return None
+    return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)
+
+
+__all__ = ["FITS", "QuestionFit", "Record", "classes_of", "fit_question", "scaled"]
