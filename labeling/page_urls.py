@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from labeling.owner_urls import owner_pages
-from labeling.views import home, media, person, stream, worker
+from labeling.views import grid, home, media, person, stream, worker
 
 worker_pages: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -20,6 +20,7 @@ worker_pages: list[URLPattern | URLResolver] = [
     path("label/<slug:slug>/start/", worker.start, name="label-start"),
     path("label/<slug:slug>/warning/", worker.read_warning, name="label-warning"),
     path("label/<slug:slug>/appeal/", person.appeal, name="label-appeal"),
+    path("label/<slug:slug>/grid/", grid.grid, name="label-grid"),
     path("label/<slug:slug>/next/", stream.next_tasks, name="label-next"),
     path("label/<slug:slug>/undo/", stream.undo, name="label-undo"),
     path("label/<slug:slug>/choices/", stream.choices, name="label-choices"),

@@ -41,6 +41,13 @@ def signature(project: Project, lease: Lease) -> str:
     return f"{project.survey_version}:{lease.stage.partition(':')[0]}"
 
 
+def marks(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """The boxes that a task shows without asking for them, as ``templates/labeling/task.html`` draws them."""
+    named = [("accepted", box) for box in payload.get("boxes", [])]
+    named += [(name, payload[name]) for name in ("candidate", "rejected") if payload.get(name)]
+    return [{"name": name, **dict(zip(("x", "y", "width", "height"), row["box"], strict=True))} for name, row in named]
+
+
 def client_data(
     request: HttpRequest,
     project: Project,

@@ -6,12 +6,14 @@ Each page shows one lease. An answer is a POST that redirects to the page again,
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,8 +24,9 @@ from labeling.leases import Lease
 from labeling.models import Membership, Project
 from labeling.permissions import may, visible_projects
 from labeling.services.judging import feedback
+from labeling.survey import Asked
 from labeling.views import answers, asking
-from labeling.views.showing import client_data, task_data
+from labeling.views.showing import client_data, marks, task_data
 
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -151,6 +154,8 @@ def show_task(
         "warning": member.warning,
         "task": task_data(lease, project),
         "payload": lease.payload,
+        "marks": marks(lease.payload),
+        "grid_url": _grid_url(project, questions),
         "questions": shown,
         "instant": asking.is_instant(questions),
         "has_boxes": any(question.kind == "boxes" for question in questions),
@@ -161,6 +166,13 @@ def show_task(
         "client": client_data(request, project, member, lease, questions, given),
     }
     return render(request, "labeling/task.html", context, status=400 if problem else 200)
+
+
+def _grid_url(project: Project, questions: Sequence[Asked]) -> str:
+    """Where the same question is asked of many images at once; empty for surveys that a grid cannot ask."""
+    if [question.kind for question in questions if question.required] != ["yes_no"]:
+        return ""
+    return reverse("label-grid", args=[project.slug])
 
 
 def _act(request: HttpRequest, project: Project, member: Membership) -> HttpResponse:

@@ -57,7 +57,7 @@ class Editor {
   /* -- the outside ---------------------------------------------------------------------------------------------- */
 
   /* Begin with another image. Nothing can be drawn until it has loaded in its true proportions. */
-  open(task, element) {
+  open(task, element, overlay = null) {
     this.#open = false;
     this.image = { width: task.image.width, height: task.image.height };
     this.#annotator?.destroy();
@@ -66,6 +66,10 @@ class Editor {
     this.view.open(element, this.image);
     this.#annotator = createImageAnnotator(element, { drawingEnabled: false, userSelectAction: "NONE", style: (annotation) => this.#style(annotation) });
     const layer = this.view.canvas.querySelector("svg");
+    if (overlay) {
+      overlay.setAttribute("preserveAspectRatio", "none");
+      this.view.canvas.append(overlay);
+    }
     layer.setAttribute("viewBox", `0 0 ${this.image.width} ${this.image.height}`);
     layer.setAttribute("preserveAspectRatio", "none");
     layer.setAttribute("aria-hidden", "true");

@@ -7,6 +7,7 @@ import { Combo } from "./label/combo.js";
 import { Form } from "./label/form.js";
 import { listen } from "./label/keys.js";
 import { Outbox } from "./label/outbox.js";
+import { overlay } from "./label/overlay.js";
 
 const client = JSON.parse(document.getElementById("client").textContent);
 const page = {
@@ -133,9 +134,9 @@ function show(task, answers = {}) {
   page.form.dataset.assignment = task.id;
   page.form.elements.assignment.value = task.id;
   task.element ??= picture(task.image);
-  page.figure.replaceChildren(task.element);
+  page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   page.loading.hidden = true;
-  for (const control of form.boxes) control.open(task, task.element);
+  for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.id, answers);
   ready(task);
 }
@@ -223,6 +224,7 @@ function count(step) {
 }
 
 page.form.addEventListener("submit", (event) => {
+  if (event.submitter?.hasAttribute("formaction")) return;
   document.getElementById("seconds").value = clock.seconds();
   if (client.phase !== "working") return void guided(event);
   event.preventDefault();
@@ -271,7 +273,7 @@ async function start() {
   }
   current = { ...client.task, element: document.getElementById("image") };
   await current.element.decode().catch(() => {});
-  for (const control of form.boxes) control.open(current, current.element);
+  for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
   form.update();
   outbox.flush();

@@ -1,0 +1,59 @@
+"""Tap all that contain X: many images under one yes/no question, answered together. ImageNet's own way of asking.
+
+Source: Deng et al. 2009, ImageNet: A Large-Scale Hierarchical Image Database.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.models import Project
+from labeling.views.showing import task_data
+from labeling.views.worker import project_to_label
+
+TILES = 12
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def grid(request: HttpRequest, slug: str) -> HttpResponse:
+    """A grid of leases; a POST answers all of them and brings the next grid."""
+    project = project_to_label(request, slug)
+    try:
+        if request.method == "POST":
+            _answer(request, project)
+            return redirect("label-grid", slug=slug)
+        question = services.grid_question(project=project)
+        member = services.ensure_member(project=project, user=request.user)
+        found = services.claim_leases(project=project, member=member, hold=TILES)
+    except CrowdtuneError as refusal:
+        messages.warning(request, refusal.message)
+        return redirect("label-project", slug=slug)
+    if not found:
+        return redirect("label-project", slug=slug)
+    tiles = [task_data(lease, project) for lease in found]
+    context: dict[str, Any] = {"project": project, "member": member, "question": question, "tiles": tiles}
+    return render(request, "labeling/grid.html", context)
+
+
+def _answer(request: HttpRequest, project: Project) -> None:
+    try:
+        shown = [uuid.UUID(text) for text in request.POST.getlist("shown")]
+        tapped = [uuid.UUID(text) for text in request.POST.getlist("tapped")]
+        seconds = float(request.POST.get("seconds") or 0) or None
+    except ValueError as error:
+        raise CrowdtuneError("invalid", _("That form was incomplete. Here is the task again.")) from error
+    stored = services.submit_grid(project=project, worker=request.user, shown=shown, tapped=tapped, seconds=seconds)
+    text = ngettext("%(n)s answer stored.", "%(n)s answers stored.", len(stored)) % {"n": len(stored)}
+    messages.success(request, text)

@@ -1,0 +1,19 @@
+/* Boxes that a task shows: accepted ones, the candidate to judge, one that was turned down. Only to look at. */
+const SPACE = "http://www.w3.org/2000/svg";
+
+export function overlay(task) {
+  const { boxes = [], candidate, rejected } = task.payload ?? {};
+  const marks = [...boxes.map((box) => ["accepted", box]), ["candidate", candidate], ["rejected", rejected]].filter(([, box]) => box?.box);
+  if (!marks.length) return null;
+  const svg = document.createElementNS(SPACE, "svg");
+  svg.setAttribute("viewBox", `0 0 ${task.image.width} ${task.image.height}`);
+  svg.setAttribute("class", "overlay");
+  svg.setAttribute("aria-hidden", "true");
+  for (const [name, { box }] of marks) {
+    const rect = document.createElementNS(SPACE, "rect");
+    rect.setAttribute("class", name);
+    ["x", "y", "width", "height"].forEach((side, index) => rect.setAttribute(side, box[index]));
+    svg.append(rect);
+  }
+  return svg;
+}
