@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,6 +13,7 @@ from labeling import storage
 from labeling.leases import Lease
 from labeling.models import Membership, Project
 from labeling.survey import Asked
+from labeling.views import asking
 
 # A pause longer than this, in seconds, is not work.
 GAP_CAP = 30
@@ -48,6 +49,35 @@ def marks(payload: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, **dict(zip(("x", "y", "width", "height"), row["box"], strict=True))} for name, row in named]
 
 
+def hint(payload: Mapping[str, Any]) -> str:
+    """What a person must know of the boxes that the task shows."""
+    words = _hints()
+    name = next((name for name in ("candidate", "rejected", "boxes") if payload.get(name)), "")
+    return words[name] if name else ""
+
+
+def suggestion(lease: Lease, questions: Sequence[Asked]) -> str:
+    """The model's answer in a sentence, by the name that the worker knows; empty for a blind task."""
+    found = lease.payload.get("suggestions") or {}
+    said = [
+        asking.spoken(question, found[question.key]) for question in questions if _is_spoken(found.get(question.key))
+    ]
+    return _words()["suggestion"].replace("%s", ", ".join(said)) if said else ""
+
+
+def _is_spoken(answer: Any) -> bool:
+    """Whether an answer is told in words; boxes are drawn, and None says nothing."""
+    return answer is not None and not (isinstance(answer, list) and answer and isinstance(answer[0], dict))
+
+
+def _hints() -> dict[str, str]:
+    return {
+        "candidate": _("Judge the box with the thick blue line."),
+        "rejected": _("The dashed red box was turned down. Draw a better one."),
+        "boxes": _("Green boxes are accepted already."),
+    }
+
+
 def client_data(
     request: HttpRequest,
     project: Project,
@@ -72,11 +102,15 @@ def client_data(
         "assignments": "/api/v1/assignments/",
         "progress_step": 1 / max(project.judgments_min, 1),
         "words": _words(),
+        "hints": _hints(),
     }
 
 
 def _words() -> dict[str, str]:
     return {
+        "suggestion": _("The model suggests: %s. Trust your own eyes."),
+        "yes": _("Yes"),
+        "no": _("No"),
         "required": _("This question needs an answer."),
         "waiting": _("%s waiting for the connection"),
         "offline": _("No connection. Your answers are kept on this device."),

@@ -26,7 +26,7 @@ from labeling.permissions import may, visible_projects
 from labeling.services.judging import feedback
 from labeling.survey import Asked
 from labeling.views import answers, asking
-from labeling.views.showing import client_data, marks, task_data
+from labeling.views.showing import client_data, hint, marks, suggestion, task_data
 
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -159,7 +159,8 @@ def show_task(
         "questions": shown,
         "instant": asking.is_instant(questions),
         "has_boxes": any(question.kind == "boxes" for question in questions),
-        "suggestion": lease.payload.get("suggestion", ""),
+        "hint": hint(lease.payload),
+        "suggestion": suggestion(lease, questions),
         "problem": problem.message if problem and not problem.fields else "",
         "skip_reasons": SKIP_REASONS.items(),
         "can_undo": member.judgment_count > 0 and member.phase == Membership.Phase.WORKING,

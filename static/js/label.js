@@ -30,6 +30,7 @@ const AHEAD = 2; // tasks leased and loaded before they are needed
 const ahead = [];
 const gone = new Set(); // leases that ended on this page
 let refilling = null;
+let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
@@ -113,6 +114,7 @@ async function leave() {
   busy = true;
   page.loading.hidden = false;
   await outbox.drained(60_000);
+  staying = true;
   location.assign(location.pathname);
   return new Promise(() => {});
 }
@@ -136,9 +138,34 @@ function show(task, answers = {}) {
   task.element ??= picture(task.image);
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   page.loading.hidden = true;
+  remark(task);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.id, answers);
   ready(task);
+}
+
+/* What stands above the questions: of which boxes this task is, and what the model suggests for it, if anything. */
+function remark(task) {
+  const payload = task.payload ?? {};
+  const hint = ["candidate", "rejected", "boxes"].find((name) => [payload[name]].flat().filter(Boolean).length);
+  put("hint", hint && client.hints[hint]);
+  const said = client.questions.filter(({ key }) => spoken(payload.suggestions?.[key])).map((question) => named(question, payload.suggestions[question.key]));
+  put("suggestion", said.length && words.suggestion.replace("%s", said.join(", ")));
+}
+
+function put(id, text) {
+  const line = document.getElementById(id);
+  line.hidden = !text;
+  line.querySelector("span").textContent = text || "";
+}
+
+function spoken(answer) {
+  return answer !== undefined && answer !== null && !(Array.isArray(answer) && typeof answer[0] === "object");
+}
+
+function named(question, answer) {
+  if (typeof answer === "boolean") return answer ? words.yes : words.no;
+  return [answer].flat().map((key) => question.choices?.find((choice) => choice.key === key)?.name ?? key).join(", ");
 }
 
 async function ready(task) {
@@ -284,8 +311,12 @@ async function start() {
   return ready(current);
 }
 
-/* Give back what was leased ahead, so that nobody waits for it. */
+/* Give back what was leased ahead, so that nobody waits for it; but not to a page of this project, which goes on with it. */
+document.addEventListener("click", (event) => {
+  if (event.target.closest("a")?.pathname.startsWith(location.pathname)) staying = true;
+});
 addEventListener("pagehide", () => {
+  if (staying) return;
   for (const task of ahead) {
     fetch(`${client.assignments}${task.id}/release/`, {
       method: "POST",

@@ -39,6 +39,11 @@ def red_on_screen(page: Page, dpr: float) -> tuple[float, float, float, float]:
     return columns.min() / dpr, rows.min() / dpr, (columns.max() + 1) / dpr, (rows.max() + 1) / dpr
 
 
+def width_of(page: Page) -> float:
+    """How wide the image is on the screen, in CSS pixels."""
+    return float(page.locator("#image").evaluate("image => image.getBoundingClientRect().width"))
+
+
 def boxes(page: Page) -> list[dict[str, Any]]:
     return json.loads(page.locator("[data-json]").input_value())
 
@@ -53,9 +58,9 @@ def zoom_in(page: Page, wanted: float) -> None:
     """Turn the wheel over the red rectangle until the image is so many times as large as it was."""
     centre = red_on_screen(page, page.evaluate("devicePixelRatio"))
     page.mouse.move((centre[0] + centre[2]) / 2, (centre[1] + centre[3]) / 2)
-    whole = page.locator("#image").bounding_box()["width"]
+    whole = width_of(page)
     for _ in range(40):
-        ratio = wanted / (page.locator("#image").bounding_box()["width"] / whole)
+        ratio = wanted / (width_of(page) / whole)
         if ratio < 1.02:
             return
         page.mouse.wheel(0, -400 * min(np.log(ratio), 0.7) / page.evaluate("devicePixelRatio"))
@@ -92,12 +97,12 @@ def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
 
 def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker):
     page = opened(visit, red_project, worker, dpr=2, touch=True, width=800, height=900)
-    before = page.locator("#image").bounding_box()["width"]
+    before = width_of(page)
     left, top, right, bottom = red_on_screen(page, 2)
     x, y = (left + right) / 2, (top + bottom) / 2
     pinch(page, x, y, 40, 160)
     page.wait_for_timeout(200)
-    assert page.locator("#image").bounding_box()["width"] > before * 1.4
+    assert width_of(page) > before * 1.4
     assert boxes(page) == []
     left, top, right, bottom = red_on_screen(page, 2)
     touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])

@@ -1,0 +1,78 @@
+"""The other ways of asking: a grid of images under one question, and boxes in three stages."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from tests.e2e.test_boxes import boxes, drag, pictured
+from tests.e2e.test_labeling import ANIMAL, ready, stored
+
+DOG = {"key": "dog", "kind": "yes_no", "prompt": "Is there a dog?", "required": True, "options": {}}
+
+
+def test_a_grid_stores_a_yes_for_tapped_images_and_a_no_for_the_others(visit, make_project, join, worker, axe, fits):
+    project = make_project("Dogs", questions=[DOG], images=5)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
+    page.get_by_role("link", name="As a grid").click()
+    axe(page)
+    fits(page)
+    page.get_by_role("checkbox", name="Image 2").check()
+    page.get_by_role("checkbox", name="Image 4").check()
+    expect(page.locator("#tapped")).to_have_text("2")
+    page.get_by_role("button", name="Send 5 answers").click()
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    answers = [row.answers["dog"] for row in stored(project, 5)]
+    assert sorted(answers) == [False, False, False, True, True]
+
+
+def test_a_grid_works_without_javascript(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, script=False)
+    page.locator("label.tap").first.click()
+    page.get_by_role("button", name="Send 3 answers").click()
+    assert sum(row.answers["dog"] for row in stored(project, 3)) == 1
+
+
+def test_a_box_is_drawn_by_one_worker_and_judged_by_another(visit, make_project, join, worker):
+    project = make_project(
+        "Staged", images={"red.png": pictured()}, categories=["thing"], workflow="three_stage_boxes", questions=None
+    )
+    other = User.objects.create_user("worker2", password="worker2-password")
+    join(project, worker)
+    join(project, other)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    drag(page, (476, 438), (573, 502))
+    assert len(boxes(page)) == 1
+    page.get_by_role("button", name="Send").click()
+    stored(project, 1)
+    judge = visit(f"/label/{project.slug}/", user=other)
+    ready(judge)
+    expect(judge.get_by_text("Judge the box with the thick blue line.")).to_be_visible()
+    expect(judge.locator("svg.overlay rect.candidate")).to_have_count(1)
+    judge.keyboard.press("y")
+    judged = stored(project, 2)[1]
+    assert judged.task.stage == "quality:1"
+    assert list(judged.answers.values()) == [True]
+
+
+def test_each_task_shows_its_own_suggestion_or_none(visit, make_project, join, worker):
+    project = make_project("Suggested", questions=[ANIMAL], categories=["cat", "dog"], images=3, show_suggestions=True)
+    tasks = list(project.tasks.order_by("-priority", "random", "id"))
+    for task, answer in zip(tasks, ("cat", None, "dog"), strict=True):
+        task.payload = {"suggestions": {"animal": answer}, "blind_share": 0} if answer else {}
+        task.save(update_fields=["payload"])
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    seen: list[str] = []
+    for _ in range(3):
+        ready(page)
+        before = page.locator("#image").get_attribute("src") or ""
+        remark = page.locator("#suggestion")
+        seen.append(remark.inner_text() if remark.is_visible() else "")
+        page.keyboard.press("1")
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
+    assert ["cat" in seen[0], seen[1], "dog" in seen[2]] == [True, "", True]

@@ -1,0 +1,107 @@
+"""What the labeling page asks and how its form is read, without a browser: the pure parts of ``labeling.views``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+
+from labeling.survey import Asked
+from labeling.views import answers, asking
+
+ANIMALS = [{"key": "cat", "name": "Cat"}, {"key": "dog", "name": "Dog"}]
+
+
+def asked(kind: str, *, required: bool = True, **options: Any) -> Asked:
+    if kind in {"single_choice", "multiple_choice", "boxes"}:
+        options.setdefault("choices", ANIMALS)
+    return Asked(1, "q", kind, "What?", "", required, options, None, "label")
+
+
+def shown(question: Asked, **how: Any) -> dict[str, Any]:
+    return asking.shown([question], slug="animals", assignment="a-1", **how)[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "form", "answer"),
+    [
+        (asked("yes_no"), "a.q=yes", True),
+        (asked("yes_no"), "a.q=no", False),
+        (asked("yes_no"), "a.q=cant_tell", "cant_tell"),
+        (asked("single_choice"), "a.q=dog", "dog"),
+        (asked("single_choice"), "a.q=Dog", "dog"),
+        (asked("single_choice"), "a.q=horse", "horse"),
+        (asked("single_choice"), "a.q=horse&a.q=cat", "cat"),
+        (asked("multiple_choice"), "a.q=cat&a.q=dog", ["cat", "dog"]),
+        (asked("multiple_choice"), "a.q.none=1", []),
+        (asked("rating"), "a.q=4", 4),
+        (asked("number"), "a.q=2,5", 2.5),
+        (asked("number"), "a.q=many", "many"),
+        (asked("text"), "a.q=+two+words+", "two words"),
+        (asked("text"), "a.q=cant_tell", "cant_tell"),
+        (asked("text"), "a.q=&a.q.cant=cant_tell", "cant_tell"),
+        (asked("boxes"), "a.q.0.category=cat&a.q.0.x=1&a.q.0.y=2&a.q.0.width=3&a.q.0.height=4.5&a.q.1.x=",
+         [{"category": "cat", "box": [1, 2, 3, 4.5]}]),
+        (asked("boxes"), "a.q.none=1&a.q.0.x=", []),
+        (asked("boxes"), 'a.q.json=[{"category":"cat","box":[1,2,3,4]}]', [{"category": "cat", "box": [1, 2, 3, 4]}]),
+        (asked("boxes"), "a.q.json={broken", "{broken"),
+    ],
+)  # fmt: skip
+def test_a_form_becomes_the_answer_that_the_api_takes(question, form, answer):
+    assert answers.from_form([question], QueryDict(form)) == {"q": answer}
+
+
+@pytest.mark.parametrize("kind", ["yes_no", "single_choice", "multiple_choice", "rating", "text", "number", "boxes"])
+def test_an_empty_form_holds_no_answer(kind):
+    assert answers.from_form([asked(kind)], QueryDict("")) == {}
+
+
+def test_one_press_answers_a_single_required_question_with_few_options():
+    assert asking.is_instant([asked("single_choice")])
+    assert asking.is_instant([asked("yes_no")])
+    assert not asking.is_instant([asked("single_choice", required=False)])
+    assert not asking.is_instant([asked("multiple_choice")])
+    assert not asking.is_instant([asked("yes_no"), asked("yes_no")])
+    many = [{"key": str(n), "name": str(n)} for n in range(asking.BUTTONS + 1)]
+    assert not asking.is_instant([asked("single_choice", choices=many)])
+
+
+def test_options_carry_the_digits_of_their_places():
+    row = shown(asked("single_choice", choices=[{"key": str(n), "name": str(n)} for n in range(11)]))
+    assert [choice["hotkey"] for choice in row["shown_choices"]] == [*"123456789", "", ""]
+
+
+def test_the_step_of_a_scale_is_its_own_key():
+    row = shown(asked("rating", least=0, most=10, labels=["bad", "good"]))
+    assert [choice["hotkey"] for choice in row["shown_choices"]] == ["", *"123456789", ""]
+    assert (row["low_label"], row["high_label"]) == ("bad", "good")
+
+
+def test_shuffled_options_keep_their_order_for_one_assignment_and_change_it_for_another():
+    choices = [{"key": f"k{n}", "name": f"k{n}"} for n in range(12)]
+    question = asked("single_choice", choices=choices, shuffle=True)
+    orders = [
+        [choice["key"] for choice in asking.shown([question], slug="s", assignment=name)[0]["shown_choices"]]
+        for name in ("one", "one", "two")
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[0]) == sorted(orders[2])
+
+
+@pytest.mark.parametrize(("text", "value"), [("", 0x811C9DC5), ("a", 0xE40C292C), ("foobar", 0xBF9CF968)])
+def test_the_shuffling_hash_is_fnv_1a(text, value):
+    """Published test vectors: http://www.isthe.com/chongo/src/fnv/test_fnv.c"""
+    assert asking.fnv(text) == value
+
+
+def test_close_choices_begin_with_what_was_typed_before_those_that_hold_it():
+    choices = [{"key": name, "name": name} for name in ("wildcat", "Cat", "dog", "catfish")]
+    assert [choice["key"] for choice in asking.close(choices, "cat")] == ["Cat", "catfish", "wildcat"]
+
+
+def test_an_answer_is_told_in_the_names_of_the_choices():
+    assert asking.spoken(asked("multiple_choice"), ["cat", "dog"]) == "Cat, Dog"
+    assert asking.spoken(asked("yes_no"), True) == "Yes"
+    assert asking.spoken(asked("single_choice"), "cant_tell") == "I can't tell"
+    assert asking.spoken(asked("boxes"), [{"category": "cat", "box": [0, 0, 1, 1]}]) == "Cat"
