@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from training.learning.backbones import BACKBONES
-from training.learning.trunk import Trunk, export_trunk
 from training.learning.weights import Weights, locate
+
+if TYPE_CHECKING:  # OpenVINO, imported by a conftest, closes the files that pytest captures into
+    from training.learning.trunk import Trunk
 
 SMALL = BACKBONES["crowdtune_small"]
 
@@ -35,11 +38,15 @@ def small_weights() -> Weights:
 
 @pytest.fixture(scope="session")
 def small_trunk(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Trunk:
+    from training.learning.trunk import Trunk, export_trunk
+
     return Trunk(export_trunk(SMALL, small_weights, tmp_path_factory.mktemp("trunks") / "small"), threads=2)
 
 
 @pytest.fixture(scope="session")
 def cut_trunk(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Trunk:
+    from training.learning.trunk import Trunk, export_trunk
+
     folder = tmp_path_factory.mktemp("trunks") / "cut"
     return Trunk(export_trunk(SMALL, small_weights, folder, cut=SMALL.cut), threads=2)
 
