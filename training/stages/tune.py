@@ -35,7 +35,7 @@ def run(work: Work) -> None:
     # The first of the two doors to Keras in a run (DESIGN.md, rule 6): seconds to import, and the child ends after it.
     from training.learning import finetune
 
-    backbone = BACKBONES[work.run.backbone]
+    backbone, shas = BACKBONES[work.run.backbone], np.array([picture.sha256 for picture in work.items.pictures])
     train, validation = work.items.side("train"), work.items.side("validation")
     counts = Counter(work.categories[label] for label in work.items.labels[train])
     refusal = finetune.too_little(backbone, {name: counts[name] for name in work.categories})
@@ -47,7 +47,6 @@ def run(work: Work) -> None:
     trunk = _trunk_with_activations(work, backbone)
     store = embedding.store_of(trunk)
     found = weights.require(backbone, settings.KERAS_HOME)
-    shas = np.array([picture.sha256 for picture in work.items.pictures])
 
     def rows_of(keys: np.ndarray) -> np.ndarray:
         return store.get(keys.tolist())[0].reshape(len(keys), *trunk.shape)
