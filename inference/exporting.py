@@ -42,13 +42,19 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
 def _main(arguments: dict[str, str]) -> dict[str, Any]:
     from training.learning.backbones import BACKBONES
     from training.learning.export import export  # reaches Keras: only this process does
+    from training.learning.trunk import trunk_key
     from training.learning.weights import locate
 
     backbone = BACKBONES[arguments["backbone"]]
+    weights = locate(backbone, Path(arguments["keras_home"]))
+    manifest = json.loads((Path(arguments["version"]) / "manifest.json").read_text())
+    if manifest["trunk_key"] != trunk_key(backbone, weights.sha256, manifest.get("cut")):
+        message = f"The weights of {backbone.title} on this machine are not those that the version was trained on."
+        return {"refused": "other_weights", "message": message}
     try:
         return export(
             Path(arguments["version"]), arguments["kind"], Path(arguments["target"]), backbone=backbone,
-            weights=locate(backbone, Path(arguments["keras_home"])), pictures=np.load(arguments["pictures"]),
+            weights=weights, pictures=np.load(arguments["pictures"]),
         )  # fmt: skip
     except CrowdtuneError as error:
         return {"refused": error.code, "message": error.message}
