@@ -197,7 +197,8 @@ def fit(images: Sequence[Sequence[Drawn]], rounds: int = 3) -> dict[int, Hand]:
     assert belief.confusion is not None
     finds, invents = belief.confusion[:, 1, 1], belief.confusion[:, 0, 1]
     skill = np.maximum(finds - invents, 0.05)
-    vote = skill / np.average(skill, weights=np.bincount(table.seer, minlength=len(people)))
+    # The root halves the differences (in logs): a skill is judged by the word of the same crowd that it is to correct.
+    vote = np.sqrt(skill / np.average(skill, weights=np.bincount(table.seer, minlength=len(people))))
     offset, spread = np.zeros((len(people), 4)), np.full(len(people), STEADY)
     hands: list[Hand] = []
     for _ in range(rounds + 1):

@@ -87,7 +87,7 @@ def test_who_draws_at_random_loses_the_vote():
         there = (rng.uniform(0, 300), rng.uniform(0, 300), 60, 60)
         images.append([drawing(n, there) for n in range(4)] + [drawing(4, (rng.uniform(400, 900), 10, 50, 50))])
     hands = boxes.fit(images)
-    assert hands[4].vote < 0.5 * hands[0].vote
+    assert hands[4].vote < 0.6 * hands[0].vote
 
 
 def test_a_hand_survives_being_stored():
@@ -104,6 +104,6 @@ def test_real_pedestrians_beat_the_median_of_clusters(shared_data):
     hands = boxes.fit(list(drawn.values()))
     found = {image: [box.box for box in boxes.fuse(drawn[image], hands).boxes] for image in experts}
     precision, recall, score, overlap = f1(found, experts)
-    assert score > 0.930
+    assert score > 0.9325
     assert overlap > 0.835
     assert precision > recall > 0.88
