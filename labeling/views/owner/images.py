@@ -178,6 +178,17 @@ def delete_image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def make_box_golds(request: HttpRequest, slug: str) -> HttpResponse:
+    """Gold out of covered images: good boxes, perturbed ones, and one left out."""
+    project = load_project(request, slug)
+    with refusals(request):
+        made = services.make_box_golds(project=project, user=request.user)
+        messages.success(request, _("%d gold tasks are new.") % made)
+    return redirect("project-images", project.slug)
+
+
+@login_required
+@require_POST
 def set_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Make the picture's task gold, by one of the answers on its page; an empty one makes it ordinary again."""
     project = load_project(request, slug)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling import charts, figures
+from labeling import charts, figures, workflow
 from labeling.charts.scale import time_sayer
 from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
 from labeling.views.owner.answers import names_of, say
@@ -119,6 +119,7 @@ def _activity(project: Project) -> dict[str, Any]:
         "per_category": _answers(project, question, names),
         "confusion": _confusion(found, question, names),
         "agreement": _agreement(found, names),
+        "stages": _stages(project),
     }
 
 
@@ -131,6 +132,22 @@ def _confusion(found: dict[str, Any], question: Question | None, names: dict[str
         description=_("Judgments by label and answer: away from the diagonal the crowd confuses two categories."),
         row_label=_("Label"),
         column_label=_("Answer"),
+    )
+
+
+def _stages(project: Project) -> charts.Chart:
+    title = _("Seconds per accepted box, by stage")
+    if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
+        return charts.bars([], title=title)
+    names = {"draw": _("Draw a box"), "quality": _("Verify its quality"), "coverage": _("Verify coverage")}
+    found = workflow.figures(project)
+    spent = found["seconds_per_accepted_box"]
+    return charts.bars(
+        [(name, spent[key]) for key, name in names.items() if spent.get(key) is not None],
+        title=title,
+        description=_("%(boxes)d accepted boxes, %(images)d covered images")
+        % {"boxes": found["accepted_boxes"], "images": found["covered_images"]},
+        unit="seconds",
     )
 
 

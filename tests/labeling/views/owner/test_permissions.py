@@ -28,7 +28,7 @@ MANAGE = [
     "settings/danger/",
 ]
 PAGES = [*REVIEW, *MANAGE]
-POSTS = ["images/add/", "workers/add/", "workers/invite/", "settings/survey/json/", "labels/import/"]
+POSTS = ["images/add/", "images/golds/", "workers/add/", "workers/invite/", "settings/survey/json/", "labels/import/"]
 
 
 def named(project: Project, role: str) -> User | None:
