@@ -42,6 +42,8 @@ def queue() -> None:
     elif hasattr(broker, "client"):
         broker.client.ping()
     else:
+        # A connection of this thread that lay idle may have been closed by the server, which says nothing about it.
+        del broker.connection  # type: ignore[attr-defined]
         broker.connection.process_data_events()  # type: ignore[attr-defined]
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 
 from config import broker as wiring
+from config import health
 from config.env import EnvError
 from config.messages import rabbitmq, redis
 
@@ -76,6 +77,33 @@ def test_a_rollback_sends_nothing_and_a_commit_sends(seen):
 def test_a_failed_message_is_tried_again(seen):
     seen.note.send(-1)
     until(lambda: seen.numbers == [-1, -1])
+
+
+@pytest.fixture
+def installed(broker, settings):
+    """The broker as the platform's own, for as long as the test takes."""
+    before = dramatiq.get_broker()
+    dramatiq.set_broker(broker)
+    settings.BROKER_URL = "set"
+    yield broker
+    dramatiq.set_broker(before)
+
+
+def test_readiness_asks_the_broker_and_minds_no_connection_that_was_closed_meanwhile(installed):
+    health.queue()
+    if isinstance(installed, rabbitmq.RabbitmqBroker):
+        installed.connection.close()
+    health.queue()
+
+
+def test_readiness_tells_of_a_broker_that_is_away(settings):
+    before = dramatiq.get_broker()
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"
+    dramatiq.set_broker(wiring.build(settings.BROKER_URL))
+    try:
+        assert health._outcome("queue", health.queue) == "failed (ConnectionError); the log says more"
+    finally:
+        dramatiq.set_broker(before)
 
 
 def test_rabbitmq_confirms_each_message_and_waits_a_day_for_a_training(rabbitmq_url):
