@@ -23,6 +23,7 @@ class Gate:
         self._free = threading.BoundedSemaphore(lanes)
         self._lock = threading.Lock()
         self._waiting = 0
+        self.refused = 0
 
     @property
     def depth(self) -> int:
@@ -38,6 +39,7 @@ class Gate:
         """
         with self._lock:
             if self._waiting and self._waiting + images > self.limit:
+                self.refused += 1
                 raise Busy
             self._waiting += images
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from inference import metrics
 from inference.batching import Batched
 from inference.engine import Engine
 from inference.gate import Gate
@@ -22,15 +23,19 @@ def cores() -> int:
 
 @functools.cache
 def engine() -> Engine:
-    return Engine(
+    lanes = settings.INFERENCE_LANES or 2 * settings.INFERENCE_BATCH or cores()
+    gate = Gate(lanes=lanes, waiting=settings.INFERENCE_QUEUE)
+    made = Engine(
         data_dir=settings.DATA_DIR,
         memory=settings.INFERENCE_MEMORY_MB * 2**20,
-        gate=Gate(
-            lanes=settings.INFERENCE_LANES or 2 * settings.INFERENCE_BATCH or cores(), waiting=settings.INFERENCE_QUEUE
-        ),
+        gate=gate,
         open_trunk=open_trunk,
         open_version=open_version,
     )
+    metrics.QUEUE.set_function(lambda: gate.depth)
+    metrics.REFUSED.set_function(lambda: gate.refused)
+    metrics.MEMORY.set_function(lambda: made.cache.size)
+    return made
 
 
 def open_trunk(folder: Path) -> Trunk | Batched:

@@ -24,11 +24,15 @@ from inference.serializers import (
     answer_json,
 )
 from labeling import permissions
+from labeling.errors import CrowdtuneError
+from labeling.imaging import MAX_BYTES
 from labeling.models import Project
 
 REFUSALS = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}
 ANSWERING = REFUSALS | {409: ErrorSerializer, 413: ErrorSerializer, 415: ErrorSerializer, 429: ErrorSerializer}
 ANSWERING = ANSWERING | {503: ErrorSerializer}
+
+MOST_BYTES = 4 * MAX_BYTES  # of one request, its base64 and boundaries included
 
 
 class PredictView(APIView):
@@ -81,6 +85,9 @@ def predictable(request: Request, slug: str) -> Project:
 
 
 def read_inputs(request: Request, project: Project) -> inputs.Inputs:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length) > MOST_BYTES:
+        raise CrowdtuneError("too_large", f"At most {MOST_BYTES // 2**20} MB a request are taken.", 413)
     data: Any = request.data
     if request.content_type.partition(";")[0] == "application/json":
         return inputs.from_json(project, data)

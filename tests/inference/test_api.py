@@ -196,3 +196,20 @@ def test_a_heat_map_of_a_category_that_the_version_does_not_know_is_refused(api,
     response = api.post(EXPLAIN, {"image": upload(picture()), "category": "purple"}, format="multipart")
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "no_such_category"
+
+
+def test_a_request_larger_than_is_taken_is_refused_before_it_is_read(api, champion) -> None:
+    response = api.post(URL, {"images": []}, format="json", CONTENT_LENGTH=str(10**10))
+    assert response.status_code == 413
+    assert response.json()["error"]["code"] == "too_large"
+
+
+def test_prometheus_sees_latency_by_version_and_the_queue(api, champion, owner, client) -> None:
+    post_files(api, picture())
+    owner.is_staff = True
+    owner.save()
+    client.force_login(owner)
+    page = client.get("/metrics").content.decode()
+    assert 'crowdtune_predict_seconds_count{project="colours",version="1"}' in page
+    assert "crowdtune_predict_queue_images 0.0" in page
+    assert "crowdtune_model_cache_bytes" in page
