@@ -133,7 +133,7 @@ class FeatureStore:
 
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for path in self.folder.glob("*.seg"))
+        return sum(self._sizes().values())
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -212,12 +212,20 @@ class FeatureStore:
             segment.path.unlink(missing_ok=True)
 
     def _evict(self) -> None:
-        paths = sorted(self.folder.glob("*.seg"))
-        total = sum(path.stat().st_size for path in paths)
-        while total > self.max_bytes and len(paths) > 1:
-            oldest = paths.pop(0)
-            total -= oldest.stat().st_size
-            oldest.unlink(missing_ok=True)
+        sizes = self._sizes()
+        total = sum(sizes.values())
+        for path in sorted(sizes)[:-1]:  # the newest stays
+            if total <= self.max_bytes:
+                break
+            total -= sizes[path]
+            path.unlink(missing_ok=True)
+
+    def _sizes(self) -> dict[Path, int]:
+        sizes = {}
+        for path in self.folder.glob("*.seg"):
+            with contextlib.suppress(FileNotFoundError):  # another process merged it away meanwhile
+                sizes[path] = path.stat().st_size
+        return sizes
 
 
 def as_keys(shas: Sequence[str]) -> np.ndarray:
