@@ -69,7 +69,8 @@ def verdict(
     difference, (low, high) = found["difference"], found["interval"]
     said = (
         f"accuracy {right.mean():.3f} against {champion_right.mean():.3f} of {champion} on the same {len(right)}"
-        f" held-out images; the difference is {difference:+.3f} (95 % interval {low:+.3f} to {high:+.3f})"
+        f" images, which neither was trained on; the difference is {difference:+.3f}"
+        f" (95 % interval {low:+.3f} to {high:+.3f})"
     )
     if found["better"]:
         return Verdict("champion", f"Better beyond chance: {said}.", difference, low, high)

@@ -11,14 +11,13 @@ verify    the export answers like Keras
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from django.conf import settings
 
 from labeling.models import Project
-from training import answers, champions, registry
+from training import champions, comparing, registry
 from training.errors import NotEnoughLabels
 from training.gate import Verdict, first_verdict, log_losses, verdict
 from training.learning.backbones import BACKBONES
@@ -75,7 +74,7 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
 
 
 def decide(work: Work) -> Verdict:
-    """The gate, against the champion of now on this run's frozen test set."""
+    """The gate, against the champion of now on images that neither was trained on."""
     assert work.test_probabilities is not None
     test = work.items.side("test")
     truth = work.items.labels[test]
@@ -83,23 +82,12 @@ def decide(work: Work) -> Verdict:
     champion = champions.champion_of(Project(pk=work.run.project_id))
     if champion is None:
         return first_verdict(right=right, truth=truth, n_classes=len(work.categories))
-    probabilities, _found = answers.answers_of(champion, [work.items.pictures[place] for place in test])
-    names = np.array(champion.categories)[probabilities.argmax(axis=1)]
-    champion_right = names == np.array(work.categories)[truth]
-    targets = work.items.targets[test]
+    places, said, champion_said = comparing.side_by_side(work, champion)
+    truth, targets = work.items.labels[places], work.items.targets[places]
     return verdict(
-        right=right,
-        champion_right=champion_right,
+        right=said.argmax(axis=1) == truth,
+        champion_right=(champion_said.argmax(axis=1) == truth) & champion_said.any(axis=1),
         champion=f"version {champion.number}",
-        losses=log_losses(work.test_probabilities, targets),
-        champion_losses=log_losses(_in_order(probabilities, champion.categories, work.categories), targets),
+        losses=log_losses(said, targets),
+        champion_losses=log_losses(champion_said, targets),
     )
-
-
-def _in_order(probabilities: np.ndarray, has: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """The champion's columns in the order of this run's categories; 0 for one that it does not know."""
-    columns = {category: column for column, category in enumerate(has)}
-    known = [category in columns for category in wanted]
-    found = np.zeros((len(probabilities), len(wanted)), probabilities.dtype)
-    found[:, known] = probabilities[:, [columns[category] for category in wanted if category in columns]]
-    return found
