@@ -1,7 +1,9 @@
 """The statements of answering: a lease becomes a judgment, and every counter that knows of it moves along. Worker-side.
 
-One statement writes assignment, judgment, task and membership, so nobody can see one without the others; the project's
-own row, which all workers of a project share, is written last and held for as short as possible.
+Everyone locks a task before its assignments: a claim that holds the task may have to wait for an assignment that was
+made a moment ago, and must not be waited for by its answer. One statement writes assignment, judgment, task and
+membership, so nobody can see one without the others; the project's own row, which all workers of a project share, is
+written last and held for as short as possible.
 """
 
 from __future__ import annotations
@@ -29,9 +31,14 @@ class Recorded(NamedTuple):
 
 
 _RECORD = """
-WITH done AS (
-    UPDATE labeling_assignment SET state = 'submitted'
-    WHERE id = %(assignment)s AND state = 'leased' RETURNING id, task_id, project_id, worker_id
+WITH held AS MATERIALIZED (
+    SELECT t.id AS task_id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
+    WHERE a.id = %(assignment)s FOR UPDATE OF t
+),
+done AS (
+    UPDATE labeling_assignment a SET state = 'submitted' FROM held
+    WHERE a.id = %(assignment)s AND a.task_id = held.task_id AND a.state = 'leased'
+    RETURNING a.id, a.task_id, a.project_id, a.worker_id
 ),
 counted AS (
     UPDATE labeling_task t SET judgment_count = t.judgment_count + 1 FROM done

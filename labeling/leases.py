@@ -170,8 +170,9 @@ def affordable(*, project_id: int) -> int:
 
 _EXPIRE = """
 WITH over AS (
-    SELECT id FROM labeling_assignment
-    WHERE state = 'leased' AND expires_at <= %(now)s {only} ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
+    SELECT a.id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
+    WHERE a.state = 'leased' AND a.expires_at <= %(now)s {only}
+    ORDER BY a.id LIMIT 5000 FOR UPDATE OF t, a SKIP LOCKED
 ),
 gone AS (UPDATE labeling_assignment a SET state = 'expired' FROM over WHERE a.id = over.id RETURNING a.task_id),
 freed AS (SELECT task_id, count(*) AS slots FROM gone GROUP BY task_id),
@@ -184,14 +185,18 @@ SELECT count(*) FROM gone"""
 
 def expire(*, project_id: int | None = None) -> int:
     """Give back the slots of leases that are over; returns how many."""
-    only = "" if project_id is None else "AND project_id = %(project)s"
+    only = "" if project_id is None else "AND a.project_id = %(project)s"
     return int(fetch(_EXPIRE.format(only=only), {"project": project_id})[0][0])
 
 
 _END = """
-WITH ended AS (
-    UPDATE labeling_assignment SET state = %(state)s, reason = %(reason)s
-    WHERE id = %(id)s AND worker_id = %(worker)s AND state = 'leased' RETURNING task_id, project_id
+WITH held AS MATERIALIZED (
+    SELECT t.id AS task_id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
+    WHERE a.id = %(id)s AND a.worker_id = %(worker)s FOR UPDATE OF t
+),
+ended AS (
+    UPDATE labeling_assignment a SET state = %(state)s, reason = %(reason)s FROM held
+    WHERE a.id = %(id)s AND a.task_id = held.task_id AND a.state = 'leased' RETURNING a.task_id, a.project_id
 ),
 back AS (
     UPDATE labeling_task t SET open_slots = t.open_slots + 1 FROM ended e

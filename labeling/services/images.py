@@ -144,9 +144,10 @@ def add_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:
 def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
     """Delete images with their tasks and judgments; the files go after the commit."""
     with transaction.atomic():
-        row = Project.objects.select_for_update().get(pk=project.pk)
+        row = Project.objects.get(pk=project.pk)
         images = list(Image.objects.filter(project=row, pk__in=list(ids)))
         tasks = Task.objects.filter(image__in=images)
+        list(tasks.order_by("pk").select_for_update().values_list("pk"))  # before the project, as an answer does
         judgments = Judgment.objects.filter(task__in=tasks, withdrawn_at=None).count()
         retired = tasks.filter(state=Task.State.RETIRED).count()
         count = tasks.count()

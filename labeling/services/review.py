@@ -23,6 +23,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
     checked = asked.check(task.stage, answers, width=task.image.width, height=task.image.height)
     ids = {question.key: question.id for question in asked.at(task.stage)}
     with transaction.atomic():
+        Task.objects.select_for_update().get(pk=task.pk)  # before its consensus, as an answer does
         for key, answer in checked.items():
             name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
             Consensus.objects.update_or_create(
