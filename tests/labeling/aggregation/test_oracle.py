@@ -30,6 +30,8 @@ def twin(name: str, votes: Votes) -> np.ndarray:
         if name == "Wawa":  # 1.4.2 crashes in predict on scikit-learn 1.6 and later; its own parts do not
             skills = aggregation.Wawa().fit(frame).skills_
             found = aggregation.MajorityVote().fit_predict_proba(frame, skills=skills)
+        elif name == "MACE":  # its restarts all start from the same random numbers
+            found = aggregation.MACE(n_restarts=1).fit_predict_proba(frame)
         else:
             found = getattr(aggregation, name)().fit_predict_proba(frame)
     return found.reindex(index=range(votes.n_tasks), columns=range(votes.n_classes), fill_value=0.0).to_numpy()
