@@ -99,7 +99,8 @@ class Project(models.Model):
 
     def primary_question(self) -> Question | None:
         """The question a classifier learns: the first that has one answer out of several."""
-        return self.questions.filter(kind__in=["single_choice", "yes_no"]).order_by("position", "id").first()
+        rows = self.questions.filter(kind__in=["single_choice", "yes_no"], stage="label")
+        return rows.order_by("position", "id").first()
 
     @property
     def cost(self) -> decimal.Decimal:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.errors import CrowdtuneError
-from labeling.models import Judgment, Question
+from labeling.models import Judgment, Project, Question
 from labeling.questions import CANT_TELL
 
 Names = Mapping[str, str]
@@ -39,6 +39,11 @@ def read(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise CrowdtuneError("bad_answer", _("Expected an answer of this page; choose one of its buttons.")) from error
+
+
+def main_question(project: Project) -> Question | None:
+    """The question that a page shows first: what a classifier learns, else the first that is asked."""
+    return project.primary_question() or project.questions.order_by("position", "id").first()
 
 
 def names_of(question: Question | None) -> dict[str, str]:

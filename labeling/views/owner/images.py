@@ -21,7 +21,7 @@ from labeling import services, storage
 from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import names_of, read, say
+from labeling.views.owner.answers import main_question, names_of, read, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
@@ -57,7 +57,7 @@ class ImageFilter(forms.Form):
 def images(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="images", right="review")
     project = context["project"]
-    question = project.primary_question()
+    question = main_question(project)
     names = names_of(question)
     chosen = ImageFilter(request.GET)
     chosen.is_valid()

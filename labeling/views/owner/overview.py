@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from labeling import charts, figures, workflow
 from labeling.charts.scale import time_sayer
 from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
-from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
 
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
@@ -100,6 +100,7 @@ def disputed_tasks(project: Project) -> Any:
         project=project,
         state=Task.State.RETIRED,
         retired_because=Task.Because.MAXIMUM,
+        judgment_count__gte=2,  # one answer alone disagrees with nobody
         pk__in=Consensus.objects.filter(project=project, decided_by=None, confidence__lt=project.confidence).values(
             "task_id"
         ),
@@ -107,7 +108,7 @@ def disputed_tasks(project: Project) -> Any:
 
 
 def _activity(project: Project) -> dict[str, Any]:
-    question = project.primary_question() or project.questions.order_by("position", "id").first()
+    question = main_question(project)
     found = question.fit.get("figures", {}) if question else {}
     names = names_of(question)
     certainty = figures.agreement(project).get(question.key, {}).get("mean_confidence") if question else None

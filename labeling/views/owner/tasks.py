@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from labeling import services, storage
 from labeling.models import Consensus, Project, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context, refusals
 
 ORDERS = {
@@ -52,7 +52,7 @@ def tasks(request: HttpRequest, slug: str) -> HttpResponse:
     data = chosen.cleaned_data
     rows = filtered(project, data).select_related("image")
     page = keyset.page(request, rows, order=data.get("order") or "-id")
-    question = project.primary_question()
+    question = main_question(project)
     names = names_of(question)
     said = {c.task_id: c for c in Consensus.objects.filter(task__in=page.rows, question=question)}
     context.update(

@@ -385,5 +385,7 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert "Seconds per accepted box, by stage" in page
     assert "1 accepted boxes, 1 covered images" in page
+    assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
+    assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
     owning.post(f"/projects/{project.slug}/images/golds/")
     assert Task.objects.filter(project=project, is_gold=True).count() == 4
