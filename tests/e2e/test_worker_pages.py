@@ -3,6 +3,8 @@ than the window; and what a worker does beside labeling."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -50,6 +52,14 @@ def test_account_pages_pass_axe_and_fit(visit, axe, fits, width, theme):
         page.goto(address)
         axe(page)
         fits(page)
+
+
+def test_a_missing_page_says_so_in_the_same_look(visit, axe):
+    page = visit("/label/no-such-project/", watch=False)
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+    page.goto("/nothing-here/")
+    expect(page.get_by_role("heading", name="There is nothing here that you may see")).to_be_visible()
+    axe(page)
 
 
 def test_dialogs_and_menus_pass_axe(visit, addresses, worker, axe):
