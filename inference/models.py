@@ -66,10 +66,13 @@ class Deployment(models.Model):
 
 
 class Prediction(models.Model):
-    """What one version said of one stored image before the crowd did. ``is_correct`` is filled when the crowd has."""
+    """What one version said of one stored image before the crowd did. ``is_correct`` is filled when the crowd has.
 
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
-    image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+")
+    Written a million at a time, so it has no index that another one covers.
+    """
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
+    image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+", db_index=False)
     version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")
     category = models.CharField(max_length=100)
     probability = models.FloatField()
@@ -82,10 +85,7 @@ class Prediction(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "version"], name="prediction_once")]
-        indexes = [
-            models.Index(fields=["project", "version", "-uncertainty"]),
-            models.Index(fields=["project", "judged_at"], condition=Q(is_correct=None), name="prediction_unjudged"),
-        ]
+        indexes = [models.Index(fields=["project", "version", "-uncertainty"])]
 
 
 class Sample(models.Model):
