@@ -27,6 +27,7 @@ from labeling.aggregation.votes import Fit, Votes
 BURN, KEEP = 60, 400  # sweeps, for a crowd of WORK votes x classes or less
 LEAST_BURN, LEAST_KEEP = 15, 25
 WORK = 50_000
+FEW_CLASSES = 20  # above it names are looked at in every tenth sweep
 MOST_CELLS = 20_000_000  # workers x classes x classes; above it no matrices
 
 
@@ -43,13 +44,18 @@ def fit(votes: Votes) -> Fit:
     if votes.n_workers * votes.n_classes**2 > MOST_CELLS:
         return coarse.fit(votes)
     burn, keep = sweeps(len(votes) * votes.n_classes)
-    crowd = Crowd(votes, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    crowd = Crowd(votes, rng)
+    said = majority.fit(votes).posterior
     posterior = np.zeros((votes.n_tasks, votes.n_classes))
     confusion = np.zeros((votes.n_workers, votes.n_classes, votes.n_classes))
     prior = np.zeros(votes.n_classes)
     learned: list[tuple[float, ...]] = []
     for step in range(burn + keep):
         crowd.sweep()
+        if step % (1 if votes.n_classes <= FEW_CLASSES else 10) == 0 and names_switched(crowd.posterior, said):
+            crowd = Crowd(votes, rng)
+            crowd.sweep()
         if step >= burn:
             posterior += crowd.posterior
             confusion += crowd.expected_matrices()
@@ -71,6 +77,22 @@ def fit(votes: Votes) -> Fit:
             "strength": round(float(strength), 1),
         },
     )
+
+
+def names_switched(posterior: np.ndarray, said: np.ndarray) -> bool:
+    """Whether two classes have exchanged their names: the votes would fit better with the two swapped.
+
+    A crowd that errs in everything explains its votes as well as one that is right, so a chain over both can cross from
+    one to the other where nothing but the prior holds it: a single worker, or one vote a task. Crowds are right more
+    often than wrong; the other mode is left as soon as it is entered (M. Stephens, "Dealing with label switching in
+    mixture models", JRSS B 62, 2000).
+
+    Args:
+        posterior, said: [n_tasks, n_classes], what the chain believes and the shares of the votes.
+    """
+    together = said.T @ posterior
+    kept = together.diagonal()[:, None] + together.diagonal()[None, :]
+    return bool((together + together.T > 1.1 * kept + 0.5).any())
 
 
 def sweeps(work: int) -> tuple[int, int]:
