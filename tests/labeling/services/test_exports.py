@@ -159,7 +159,7 @@ def test_labels_come_in_as_suggestions_beside_the_question(make_project, run_act
     services.import_labels(project=project, file=file, form="csv", take_as="suggestions", source="old", user=None)
     run_actors()
     task = Task.objects.get(project=project)
-    assert task.payload == {"suggestions": {"category": "dog"}, "suggested_by": "old"}
+    assert task.payload == {"suggestions": {"category": "dog"}, "suggested_by": "old", "blind_share": 0.2}
     assert task.state == Task.State.OPEN
 
 
