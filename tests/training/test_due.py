@@ -33,7 +33,12 @@ LATER = replace(FIRST, counts={"cat": 100, "dog": 100}, total=200, new=25, last_
         (replace(FIRST, counts={"cat": 60, "dog": 3}, total=63), {}, False, "Dog (5)"),
         (replace(FIRST, counts={"cat": 60}, total=60), {}, False, "two categories"),
         (replace(FIRST, new=0), {}, False, "no final labels"),
-        (replace(FIRST, newest_label_at=NOW - timedelta(seconds=3)), {}, False, "still coming in"),
+        (
+            replace(FIRST, new=40, newest_label_at=NOW - timedelta(seconds=3)),
+            {"quiet_seconds": 15},
+            False,
+            "still coming in",
+        ),
         (replace(FIRST, newest_label_at=NOW - timedelta(seconds=3), new=200), {}, True, "new_labels"),
         (LATER, {}, True, "new_labels"),
         (replace(LATER, new=0), {}, False, "Nothing is new"),
@@ -80,5 +85,5 @@ def test_where_only_time_is_missing_the_hour_is_said() -> None:
     policy = TrainingPolicy(daily_at=time(13, 0), max_age_hours=None)
 
     assert decide(policy, replace(LATER, new=1), NAMES).due_at == NOW.replace(hour=13)
-    quiet = replace(FIRST, newest_label_at=NOW - timedelta(seconds=3))
+    quiet = replace(FIRST, new=40, newest_label_at=NOW - timedelta(seconds=3))
     assert decide(TrainingPolicy(quiet_seconds=15), quiet, NAMES).due_at == NOW + timedelta(seconds=12)
