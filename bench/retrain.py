@@ -56,7 +56,9 @@ def guide(data: Photos, test: Photos, key: str, epochs: int, measured: int, tune
     inputs = keras.Input((backbone.size, backbone.size, 3))
     x = keras.layers.GlobalAveragePooling2D()(base(preprocess(inputs, backbone.preprocessing), training=False))
     model = keras.Model(inputs, keras.layers.Dense(len(data.names), activation="softmax")(x))
-    model.compile(keras.optimizers.Adam(1e-4 if tune else 1e-3), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(1e-4 if tune else 1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     train = dataset(data)
     model.fit(train, epochs=1, verbose=0)
     with Clock() as clock:
