@@ -133,5 +133,5 @@ def test_the_server_is_not_reachable_over_the_network(folder):
     with connect(folder) as connection:
         row = connection.execute("SELECT current_setting('listen_addresses')").fetchone()
     assert row == ("",)
-    assert (folder / "run").stat().st_mode & 0o077 == 0
+    assert postgres.socket_folder(folder).stat().st_mode & 0o077 == 0
     server.stop()

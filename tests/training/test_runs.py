@@ -313,11 +313,12 @@ def test_fine_tuning_makes_a_version_that_answers_as_it_was_measured(
 
 
 def test_augmentation_without_fine_tuning_keeps_its_views(project: Project, run_actors: Callable[[], int]) -> None:
-    first = train(project, run_actors, augmentation=True, options={"views": 2})
-    second = train(project, run_actors, augmentation=True, options={"views": 2})
+    first = train(project, run_actors, augmentation=True, options={"views": 3})
+    second = train(project, run_actors, augmentation=True, options={"views": 3})
 
     assert first.state == second.state == "succeeded", first.failure + second.failure
-    assert first.cost["embedded"] >= 2 * sum(first.snapshot.counts["train"].values())
+    # The first two views of these pictures may be there from another test: the store is by content.
+    assert first.cost["embedded"] >= sum(first.snapshot.counts["train"].values())
     assert second.cost["embedded"] == 0
     assert first.metrics == second.metrics
 

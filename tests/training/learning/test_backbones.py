@@ -110,7 +110,7 @@ def test_efficientnet_from_a_file_answers_as_with_imagenet_weights(
     path = tmp_path / "weights.h5"
     source = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(64, 64, 3))
     normalisation = next(layer for layer in source.layers if isinstance(layer, keras.layers.Normalization))
-    normalisation.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), 0])
+    normalisation.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(0)])
     source.save_weights(tmp_path / "x.weights.h5")
     (tmp_path / "x.weights.h5").rename(tmp_path / "y.weights.h5")
     path = tmp_path / "y.weights.h5"
