@@ -75,8 +75,8 @@ HISTORIC_LINE = (
 BACKBONES: dict[str, Backbone] = {
     backbone.key: backbone
     for backbone in (
-        Backbone("crowdtune_small", "Crowdtune small", 2026, "Crowdtune", "own:small:build_small", 128, "tf", 1_589_208,
-                 None, None, "Apache-2.0", "crowdtune_small.npz", "", weights_hash="", cut="stage3_d_out", bundled=True),
+        Backbone("crowdtune_small", "Crowdtune small", 2026, "Crowdtune", "own:small:build_small", 128, "tf", 375_224,
+                 None, None, "Apache-2.0", "crowdtune_small.npz", "", weights_hash="", cut="stage2_c_out", bundled=True),
         Backbone("alexnet", "AlexNet", 2012, "Historic", "own:historic:build_alexnet", 227, "caffe", 2_334_080,
                  40.7, 18.2, "none published", "", "", weights_hash="", cut="pool2"),
         Backbone("zfnet", "ZFNet", 2013, "Historic", "own:historic:build_zfnet", 224, "caffe", 3_726_464,

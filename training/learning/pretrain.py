@@ -27,7 +27,7 @@ from PIL import Image
 from labeling.imaging import decode_rgb
 from training.learning.errors import LearningError, TrainingDiverged
 from training.learning.files import write_atomic
-from training.learning.small import FEATURES, SIZE, STAGES, build_small, fold
+from training.learning.small import SIZE, STAGES, build_small, fold
 
 Report = Callable[[dict[str, Any]], bool | None]
 # Where the teacher (MobileNetV2) is looked into: the same strides and widths as small.STAGES.
@@ -292,5 +292,6 @@ def save_half(weights: dict[str, np.ndarray], path: Path, facts: dict[str, Any])
     buffer = io.BytesIO()
     np.savez(buffer, **half)  # type: ignore[arg-type]
     write_atomic(path, buffer.getvalue())
-    write_atomic(path.with_suffix(".json"), json.dumps(facts | {"features": FEATURES}, indent=1).encode())
+    count = sum(value.size for value in half.values())
+    write_atomic(path.with_suffix(".json"), json.dumps(facts | {"parameters": count}, indent=1).encode())
     return len(buffer.getvalue())
