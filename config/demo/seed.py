@@ -17,10 +17,13 @@ from config.demo.drawing import CATEGORIES, draw_set
 BATCH = 40
 # Skill and seconds per answer of each simulated worker: two careful ones, four ordinary ones, one hasty, one careless.
 CAST = ((0.97, 1.9), (0.95, 1.6), (0.91, 1.3), (0.89, 1.4), (0.86, 1.1), (0.83, 1.2), (0.74, 0.7), (0.58, 0.6))
-INSTRUCTIONS = (
-    "Which animal is in the picture? Look at its outline, not at its colour. "
-    "When you cannot tell, say so: that is an answer too."
-)
+INSTRUCTIONS = "Choose what the picture shows. When you cannot tell, say so: that is an answer too."
+QUESTION = {
+    "key": "category",
+    "kind": "single_choice",
+    "prompt": "What is in this image?",
+    "options": {"cant_tell": True},
+}
 
 
 class DemoError(RuntimeError):
@@ -74,6 +77,7 @@ class Owner:
             "name": name,
             "instructions": INSTRUCTIONS,
             "categories": list(categories),
+            "questions": [QUESTION],
             "judgments_per_task": {"min": 3, "max": 5},
             "access": "open",
         }
