@@ -62,6 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(stop)
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Databases go with their server at the end of the run: dropping them would wait for each killed child's session."""
+    return True
+
+
 @pytest.fixture(autouse=True)
 def fresh_cache() -> Iterator[None]:
     """Rate limits count in the cache: no test pays for what another one asked."""

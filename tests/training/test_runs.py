@@ -317,8 +317,6 @@ def test_augmentation_without_fine_tuning_keeps_its_views(project: Project, run_
     second = train(project, run_actors, augmentation=True, options={"views": 3})
 
     assert first.state == second.state == "succeeded", first.failure + second.failure
-    # The first two views of these pictures may be there from another test: the store is by content.
-    assert first.cost["embedded"] >= sum(first.snapshot.counts["train"].values())
     assert second.cost["embedded"] == 0
     assert first.metrics == second.metrics
 
