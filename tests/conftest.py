@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """Databases go with their server at the end of the run: dropping them would wait for each killed child's session."""
+    """Databases go with their server at the end: dropping them would wait for the session of each killed child."""
     return True
 
 
