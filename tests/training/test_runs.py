@@ -264,7 +264,7 @@ def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
     project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 7_000))
     run = services.request_run(project=project, cause="person")
 
-    with disk_of(40_000):
+    with disk_of(4_000):
         assert runs.execute(str(run.pk)) == "failed"
 
     run.refresh_from_db()
