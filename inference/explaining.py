@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from inference.engine import Engine
+from inference.engine import Engine, Trunk
 from inference.errors import BadPicture
 from inference.explain.heat import FeatureMaps, grad_cam, head_gradient, occlusion
 from inference.explain.picture import overlay
@@ -58,10 +58,19 @@ def _heat(
 ) -> NDArray[np.float64]:
     trunk = engine.trunk(classifier.trunk_key)
     head = classifier.head
-    if head is None:  # a tail is a network of its own: measure instead of derive
+    maps = None if head is None else _pooled_maps(engine, trunk, pixels)
+    if head is None or maps is None:  # a tail, or features of several layers: measure instead of derive
         return occlusion(pixels, lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, index])
-    gradient = head_gradient(head.layers, features[0], head.mean, head.scale, index)
-    return grad_cam(_maps(engine, trunk.key, trunk.size)(pixels), gradient)
+    return grad_cam(maps, head_gradient(head.layers, features[0], head.mean, head.scale, index))
+
+
+def _pooled_maps(engine: Engine, trunk: Trunk, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """``[h, w, dim]``: the maps whose average the features are; None where the features are not such an average."""
+    try:
+        maps = _maps(engine, trunk.key, trunk.size)(pixels)
+    except ValueError:
+        return None
+    return maps if maps.shape[-1] == trunk.dim else None
 
 
 def _maps(engine: Engine, trunk_key: str, size: int) -> FeatureMaps:
