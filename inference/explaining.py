@@ -10,11 +10,12 @@ from PIL import Image as Picture
 
 from inference.engine import Engine, Trunk
 from inference.errors import BadPicture
-from inference.explain.heat import FeatureMaps, grad_cam, head_gradient, occlusion
+from inference.explain.heat import FeatureMaps, grad_cam, head_gradient
 from inference.explain.picture import overlay
 from inference.routing import VersionRef
 from labeling.imaging import ImageRefused, decode_rgb, to_input
 from training.learning.artifact import Classifier
+from training.learning.occlusion import occlusion
 
 LONGEST = 640
 

@@ -22,6 +22,7 @@ from labeling.models import Image
 from training import answers, embedding
 from training.learning.features import FeatureStore
 from training.learning.files import write_atomic
+from training.learning.occlusion import occlusion
 from training.models import ModelVersion, SnapshotItem
 from training.snapshots import LEFT_OUT
 
@@ -111,7 +112,7 @@ def pictures_folder() -> Path:
 
 def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Path) -> dict[str, Any]:
     # The light runtime, by the same reason and at the same price as in training.embedding.
-    from training.learning.layers import heat_of, tiled_maps
+    from training.learning.layers import tiled_maps
 
     layers = _layers(str(embedding.trunks_folder() / facts["key"] / "trunk.xml"), facts["size"])
     shown = pixels(storage.read_original(image), facts["size"])
@@ -122,12 +123,28 @@ def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Pa
         _write(folder, f"maps-{number}", tiled_maps(layer.maps), smooth=False)
         shape = " × ".join(map(str, layer.maps.shape))
         rows.append({"name": f"maps-{number}", "place": layer.name, "depth": layer.depth, "shape": shape})
-    head, heat = answers.classifier_of(version).head, None
-    if head is not None and seen[-1].maps.shape[-1] == head.dim:
-        said = head.probabilities(seen[-1].maps.mean(axis=(0, 1))[None])[0]
-        heat = {"category": head.categories[int(said.argmax())], "probability": float(said.max())}
-        _write(folder, "heat", overlaid(shown, heat_of(seen[-1].maps, head, int(said.argmax()))), smooth=True)
-    return {"filters": "filters", "maps": rows, "heat": heat}
+    return {"filters": "filters", "maps": rows, "heat": _draw_heat(version, shown, seen[-1].maps, folder)}
+
+
+def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folder: Path) -> dict[str, Any] | None:
+    """Why the version says what it says: by its head's slope where its features are these maps' average, else measured.
+
+    None for a fine-tuned version: its tail is a network of its own, and fifty answers of it are too dear for a page.
+    """
+    from training.learning.layers import heat_of  # as in _draw
+
+    head = answers.classifier_of(version).head
+    if head is None:
+        return None
+    trunk = answers.trunk_of(version)
+    said = head.probabilities(trunk.embed(shown[None]))[0]
+    top = int(said.argmax())
+    averaged = maps.shape[-1] == head.dim
+    heat = (
+        heat_of(maps, head, top) if averaged else occlusion(shown, lambda x: head.probabilities(trunk.embed(x))[:, top])
+    )
+    _write(folder, "heat", overlaid(shown, heat), smooth=True)
+    return {"category": head.categories[top], "probability": float(said.max()), "measured": not averaged}
 
 
 @functools.lru_cache(maxsize=2)

@@ -2,17 +2,15 @@
 
 Grad-CAM weighs each channel of the last feature maps by the gradient of the class's logit, averaged over the map, and
 keeps what is positive. Behind global average pooling and a small head that gradient has a closed form (the head's own
-backward pass divided by the map's area), so a served artifact explains itself exactly, with no Keras at hand. For a
-version whose tail is a network of its own the map is measured instead: how much the probability falls when a grey
-patch hides that part.
+backward pass divided by the map's area), so a served artifact explains itself exactly, with no Keras at hand. For
+other versions the map is measured: ``training.learning.occlusion``.
 
-Source: Selvaraju et al., Grad-CAM (ICCV 2017); Zeiler & Fergus, Visualizing and Understanding Convolutional Networks
-(ECCV 2014) for occlusion.
+Source: Selvaraju et al., Grad-CAM (ICCV 2017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ import openvino
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-GREY = 124
 
 
 class FeatureMaps:
@@ -86,27 +83,4 @@ def head_gradient(
 def grad_cam(maps: Floats, gradient: Floats) -> NDArray[np.float64]:
     """``[h, w, c]`` maps and the gradient of pooled features ``[c]`` -> ``[h, w]`` in [0, 1]."""
     heat = np.maximum(np.asarray(maps, np.float64) @ gradient / (maps.shape[0] * maps.shape[1]), 0.0)
-    return heat / max(float(heat.max()), 1e-12)
-
-
-def occlusion(
-    image: NDArray[np.uint8], probability: Callable[[NDArray[np.uint8]], Floats], *, cells: int = 7
-) -> NDArray[np.float64]:
-    """How much the probability falls when a grey square hides each part, ``[cells, cells]`` in [0, 1].
-
-    Args:
-        image: ``[size, size, 3]``.
-        probability: ``[n, size, size, 3] -> [n]`` of the class to explain.
-        cells: Squares a side; each hidden patch is two cells wide.
-    """
-    size = len(image)
-    step = size / cells
-    hidden = np.repeat(image[None], cells * cells, axis=0)
-    for row in range(cells):
-        for column in range(cells):
-            top, left = int((row - 0.5) * step), int((column - 0.5) * step)
-            patch = hidden[row * cells + column]
-            patch[max(top, 0) : int(top + 2 * step), max(left, 0) : int(left + 2 * step)] = GREY
-    fall = float(probability(image[None])[0]) - np.asarray(probability(hidden), np.float64)
-    heat = np.maximum(fall, 0.0).reshape(cells, cells)
     return heat / max(float(heat.max()), 1e-12)

@@ -19,10 +19,12 @@ class Means:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.entered = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
     def embed(self, images: np.ndarray) -> np.ndarray:
+        self.entered.set()
         assert self.open.wait(10)
         self.batches.append(len(images))
         if (images == 255).all(axis=(1, 2, 3)).any():
@@ -51,13 +53,15 @@ def test_requests_that_wait_while_one_is_at_work_leave_together() -> None:
     batched = Batched(trunk, most=8, wait=0.0)
     trunk.open.clear()
     with ThreadPoolExecutor(5) as pool:
-        asked = [pool.submit(batched.embed, images(n)) for n in range(5)]
+        asked = [pool.submit(batched.embed, images(0))]
+        assert trunk.entered.wait(10)  # the first is at work, alone, before the others come
+        asked += [pool.submit(batched.embed, images(n)) for n in range(1, 5)]
         until = time.monotonic() + 10
-        while len(batched._waiting) < 3 and time.monotonic() < until:
+        while len(batched._waiting) < 4 and time.monotonic() < until:
             time.sleep(0.001)
         trunk.open.set()
         assert [future.result().item() for future in asked] == [0, 1, 2, 3, 4]
-    assert len(trunk.batches) < 5
+    assert trunk.batches == [1, 4]
 
 
 def test_more_than_a_batch_in_one_request_goes_alone() -> None:

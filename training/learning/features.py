@@ -7,7 +7,7 @@ its own. Two writers add two segments; the same picture twice is the same value 
 
 Segment file: 64 bytes of header (magic, rows, dim), then three arrays: keys uint8 ``[rows, 32]`` in ascending order,
 checks uint64 ``[rows]``, features float32 ``[rows, dim]``. Each row carries its own checksum over key and values: a
-damaged row counts as not found and is made again; a file of the wrong length is deleted.
+damaged row counts as not found and is made again; a file of the wrong length, or out of order, is deleted.
 """
 
 from __future__ import annotations
@@ -268,13 +268,15 @@ def _open(path: Path, dim: int) -> Segment | None:
             rows, width = struct.unpack_from("<QQ", header, len(MAGIC))
             if width == dim and rows and length == HEADER + rows * (8 + 32 + 8 + 4 * dim):
                 at = np.cumsum([HEADER, 8 * rows, 32 * rows, 8 * rows])
-                return Segment(
-                    path,
-                    np.memmap(path, "<u8", "r", int(at[0]), (rows,)),
-                    np.memmap(path, np.uint8, "r", int(at[1]), (rows, 32)),
-                    np.memmap(path, "<u8", "r", int(at[2]), (rows,)),
-                    np.memmap(path, "<f4", "r", int(at[3]), (rows, dim)),
-                )
+                prefixes = np.memmap(path, "<u8", "r", int(at[0]), (rows,))
+                if (prefixes[:-1] <= prefixes[1:]).all():  # else one damaged prefix would hide other rows from _search
+                    return Segment(
+                        path,
+                        prefixes,
+                        np.memmap(path, np.uint8, "r", int(at[1]), (rows, 32)),
+                        np.memmap(path, "<u8", "r", int(at[2]), (rows,)),
+                        np.memmap(path, "<f4", "r", int(at[3]), (rows, dim)),
+                    )
     except FileNotFoundError:
         return None
     with contextlib.suppress(OSError):

@@ -69,8 +69,7 @@ def test_a_flipped_byte_never_gives_a_wrong_value(
     path.write_bytes(bytes(data))
     again, found = FeatureStore(root, "trunk", 6).get(shas)
     np.testing.assert_array_equal(again[found], values[found])
-    # A row, or the few whose search a changed key leads astray, or the header and with it the file.
-    assert found.sum() >= 30 or not found.any()
+    assert found.sum() >= 38 or not found.any()  # a row or two, or the header or the order and with it the file
 
 
 def test_a_truncated_file_is_deleted_and_its_rows_are_made_again(tmp_path: Path) -> None:
