@@ -18,8 +18,11 @@ SIZE, DIM = 32, 12
 CATEGORIES = ("blue", "green", "red")
 
 
-def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = SIZE) -> Path:
-    """A folder as ``export_trunk`` writes it: one convolution with fixed weights, ReLU, global average pooling."""
+def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = SIZE, *, layers: int = 1) -> Path:
+    """A folder as ``export_trunk`` writes it: one convolution with fixed weights, ReLU, global average pooling.
+
+    With two ``layers`` the features are the averages of both, one behind the other: ``2 * dim`` of them.
+    """
     folder = root / key
     folder.mkdir(parents=True, exist_ok=True)
     kernel = np.random.default_rng(7).normal(0, 0.02, (dim, 3, 3, 3)).astype(np.float32)
@@ -27,6 +30,9 @@ def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = S
     x = ops.transpose(ops.convert(images, np.float32), [0, 3, 1, 2])
     x = ops.relu(ops.convolution(x, kernel, [2, 2], [1, 1], [1, 1], [1, 1]))
     pooled = ops.reduce_mean(x, [2, 3], keep_dims=False)
+    if layers == 2:
+        deeper = ops.reduce_mean(ops.relu(ops.negative(x)), [2, 3], keep_dims=False)
+        pooled, dim = ops.concat([pooled, deeper], 1), 2 * dim
     openvino.save_model(openvino.Model([pooled], [images]), str(folder / "trunk.xml"), compress_to_fp16=False)
     facts = {
         "format": 1, "key": key, "backbone": "tiny", "size": size, "preprocessing": "inside", "cut": None,

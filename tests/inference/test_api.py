@@ -17,7 +17,7 @@ from inference import runtime
 from labeling import storage
 from labeling.imaging import pixels
 from labeling.models import Image, Project
-from tests.inference.serving import CATEGORIES, SIZE, make_head, picture
+from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
 
 URL = "/api/v1/projects/colours/predict/"
 
@@ -190,6 +190,14 @@ def test_the_heat_map_is_a_png_of_the_image_and_names_its_category(api, champion
     assert response["X-Category"] in CATEGORIES
     drawn = Picture.open(io.BytesIO(response.content))
     assert drawn.size == (80, 40)
+
+
+def test_features_of_several_layers_are_explained_by_hiding_parts(api, add_version, data_dir) -> None:
+    make_trunk(data_dir / "trunks", "wide-0000", layers=2)
+    add_version(alias="champion", trunk="wide-0000", head=make_head(1, dim=24))
+    response = api.post(EXPLAIN, {"image": upload(picture(1, (80, 40)))}, format="multipart")
+    assert (response.status_code, response["Content-Type"]) == (200, "image/png")
+    assert response["X-Category"] in CATEGORIES
 
 
 def test_a_heat_map_of_a_category_that_the_version_does_not_know_is_refused(api, champion) -> None:
