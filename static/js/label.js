@@ -122,6 +122,8 @@ async function leave() {
 async function advance() {
   busy = true;
   current = null;
+  // Emptied, so that the same words about the next task are read out again.
+  page.announce.textContent = "";
   if (!ahead.length) {
     page.loading.hidden = false;
     await waitForTask();

@@ -48,15 +48,16 @@ def python(code: str, mark: object = "") -> list[str]:
 def run(supervisor: Supervisor, happened: Callable[[], object]) -> list[str]:
     """Run the supervisor (in this thread, as it must be) until a condition holds; returns what it wrote."""
 
+    ready: list[bool] = []
+
     def watch() -> None:
         try:
-            until(happened, "what the test waits for", 60)
+            until(lambda: ready and happened(), "what the test waits for", 60)
         finally:
             supervisor.stopping = True
 
     thread = threading.Thread(target=watch)
     thread.start()
-    ready: list[bool] = []
     supervisor.run(lambda: ready.append(True))
     thread.join()
     assert ready == [True]

@@ -70,6 +70,9 @@ def test_the_watching_process_of_the_server_does_not_load_django():
 
 @pytest.mark.django_db(transaction=True)
 def test_requests_survive_that_the_database_closed_every_connection(client):
+    # A pool of this test alone: threads of browser tests before it may have kept connections of the old one.
+    connection.close()
+    connection.close_pool()
     assert client.get("/readyz").json()["checks"]["database"] == "ok"
     parameters = connection.get_connection_params()
     with psycopg.connect(host=parameters["host"], user=parameters["user"], dbname="postgres") as other:

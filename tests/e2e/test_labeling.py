@@ -52,6 +52,7 @@ def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, j
     first = shown(page)
     page.keyboard.press("2")
     moved_on(page, first)
+    ready(page)
     page.keyboard.press("0")
     rows = stored(project, 2)
     assert [row.answers for row in rows] == [{"animal": "dog"}, {"animal": "cant_tell"}]
@@ -224,6 +225,7 @@ def test_nothing_shifts_from_task_to_task(visit, make_project, join, worker):
         if len(places) < 3:
             page.keyboard.press("1")
             moved_on(page, before)
+            ready(page)
     assert places[0] == places[1] == places[2]
     assert page.evaluate("window.shift") < 0.01
 
