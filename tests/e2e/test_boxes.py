@@ -138,7 +138,8 @@ def test_a_box_is_moved_resized_relabelled_undone_and_sent(visit, make_project, 
     drag(page, ((left + right) / 2, (top + bottom) / 2), ((left + right) / 2 + 50, (top + bottom) / 2))
     moved = boxes(page)[0]["box"]
     assert moved == pytest.approx([RED[0] + 50 / scale, *RED[1:]], abs=0.7)
-    drag(page, (right + 50, bottom), (right + 90, bottom + 30))
+    x, y = handle(page, "se")
+    drag(page, (x, y), (x + 40, y + 30))
     assert boxes(page)[0]["box"] == pytest.approx([*moved[:2], moved[2] + 40 / scale, moved[3] + 30 / scale], abs=0.7)
     page.keyboard.press("2")
     assert boxes(page)[0]["category"] == "dog"
@@ -242,6 +243,19 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float], steps
     page.mouse.down()
     page.mouse.move(*end, steps=steps)
     page.mouse.up()
+    painted(page)
+
+
+def painted(page: Page) -> None:
+    """What the last event changed is laid out and on the screen."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def handle(page: Page, name: str) -> tuple[float, float]:
+    """The middle of a handle of the selected box, in CSS pixels of the window."""
+    place = page.locator(f"[data-handle={name}]").bounding_box()
+    assert place is not None
+    return place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
 
 
 def touch(page: Page, points: list[tuple[float, float]]) -> None:

@@ -160,6 +160,8 @@ def test_a_lost_reply_stores_one_judgment(visit, make_project, join, worker):
             route.continue_()
 
     page.route("**/judgment/", lose_first)
+    page.reload()  # a page that was open before may still send around the new route
+    ready(page)
     page.keyboard.press("1")
     stored(project, 1)
     end = time.monotonic() + 10
