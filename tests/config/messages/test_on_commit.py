@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import dramatiq
+import pika
 import pytest
 from django.db import transaction
 
@@ -119,6 +120,67 @@ def test_redis_looks_for_dead_workers_often(redis_url):
     assert isinstance(broker, redis.RedisBroker)
     assert (broker.maintenance_chance, broker.heartbeat_timeout) == (100_000, 15_000)
     broker.close()
+
+
+def dead_letters(broker: dramatiq.Broker) -> list[dramatiq.Message[Any]]:
+    """What lies among the queue cpu's dead letters."""
+    if isinstance(broker, redis.RedisBroker):
+        return [dramatiq.Message.decode(data) for data in broker.client.hvals("dramatiq:cpu.XQ.msgs")]
+    _, _, data = broker.channel.basic_get("cpu.XQ", auto_ack=True)
+    return [dramatiq.Message.decode(data)] if data else []
+
+
+def taken_to_the_grave(broker: dramatiq.Broker) -> None:
+    """A worker takes the next message of the queue cpu, begins it and dies."""
+    if isinstance(broker, redis.RedisBroker):
+        (data,) = broker.client.hvals("dramatiq:cpu.msgs")
+        broker.emit_before("process_message", dramatiq.Message.decode(data))
+        return
+    worker = pika.BlockingConnection(broker.parameters)
+    channel = worker.channel()
+
+    def taken() -> bool:
+        return channel.basic_get("cpu")[0] is not None
+
+    until(taken)
+    worker.close()
+
+
+def test_a_message_that_kills_its_workers_is_parked_after_the_limit(broker):
+    calls: list[str] = []
+
+    @dramatiq.actor(broker=broker, queue_name="cpu", actor_name="poison", max_retries=2)
+    def poison(text):
+        calls.append(text)
+
+    poison.send("a")
+    limit = redis.DELIVERY_LIMIT if isinstance(broker, redis.RedisBroker) else rabbitmq.DELIVERY_LIMIT + 1
+    for _ in range(limit):
+        taken_to_the_grave(broker)
+    poison.send("b")
+    worker = dramatiq.Worker(broker, queues={"cpu"}, worker_threads=1, worker_timeout=50)
+    worker.start()
+    try:
+        until(lambda: calls == ["b"])
+        parked: list[dramatiq.Message[Any]] = []
+
+        def arrived() -> bool:
+            parked.extend(dead_letters(broker))
+            return bool(parked)
+
+        until(arrived)
+        assert [message.args for message in parked] == [("a",)]
+        assert calls == ["b"]
+    finally:
+        worker.stop(timeout=5000)
+        broker.flush_all()
+
+
+@pytest.mark.parametrize("broker", ["redis_url"], indirect=True)
+def test_a_redis_message_that_was_answered_leaves_no_count(seen, broker):
+    seen.note.send(-7)
+    until(lambda: seen.numbers == [-7, -7])
+    until(lambda: not broker.client.keys("crowdtune:deliveries:*"))
 
 
 def test_an_address_of_another_kind_is_refused_with_what_is_expected():
