@@ -23,7 +23,7 @@ from labeling.leases import fetch
 from labeling.models import Project, Question, Task
 from labeling.questions import KINDS
 from labeling.stopping import TaskState
-from labeling.survey import Asked
+from labeling.survey import Asked, Survey
 
 Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight
 
@@ -40,8 +40,10 @@ def update_answered(*, project: Project, stage: str, task: Recorded) -> None:
     """The same for a task that has just been answered, under the lock of that: two statements, prepared once."""
     if task.retired_because == Task.Because.PERSON:
         return
-    questions = survey.current(project).at(stage)
-    rows, skills = _said(task.task_id, [question.id for question in questions])
+    asked = survey.current(project)
+    questions = asked.at(stage)
+    said, skills = _said(task.task_id, [question.id for question in questions], asked)
+    rows = [row for row in said if row[1]]
     fits = _beliefs(project.pk, project.fitted_version)
     found: dict[int, Combined] = {}
     for question in questions:
@@ -50,11 +52,13 @@ def update_answered(*, project: Project, stage: str, task: Recorded) -> None:
             found[question.id] = combined
     _write(project, task, found)
     if task.state == Task.State.OPEN:
-        _decide(task, project, rows, questions, found)
+        # A judgment whose form asked nothing that is asked now is none of those that the task wants.
+        wanted = task.wanted - (len(said) - len(rows))
+        _decide(task._replace(wanted=wanted), project, rows, questions, found)
 
 
 _SAID = """
-SELECT j.worker_id, j.answers, coalesce(m.weight, 1.0), (
+SELECT j.worker_id, j.answers, j.survey_version, coalesce(m.weight, 1.0), (
     SELECT json_agg(json_build_array(s.question_id, s.accuracy, s.confusion)) FROM labeling_workerskill s
     WHERE s.worker_id = j.worker_id AND s.question_id = ANY(%(questions)s))
 FROM labeling_judgment j
@@ -62,12 +66,16 @@ LEFT JOIN labeling_membership m ON m.project_id = j.project_id AND m.user_id = j
 WHERE j.task_id = %(task)s AND j.withdrawn_at IS NULL ORDER BY j.id"""
 
 
-def _said(task_id: int, questions: list[int]) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:
-    """The task's judgments, and question -> worker -> what the fit stored of the workers who made them."""
+def _said(task_id: int, questions: list[int], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:
+    """The task's judgments, and question -> worker -> what the fit stored of the workers who made them.
+
+    Of a judgment on another version of the survey only what still counts.
+    """
     rows: list[Row] = []
     skills: dict[int, dict[int, dict[str, Any]]] = {}
-    for worker, answers, weight, stored in fetch(_SAID, {"task": task_id, "questions": questions}):
-        rows.append((worker, json.loads(answers) if isinstance(answers, str) else answers, weight))
+    for worker, text, version, weight, stored in fetch(_SAID, {"task": task_id, "questions": questions}):
+        answers = json.loads(text) if isinstance(text, str) else text
+        rows.append((worker, answers if version == asked.version else asked.counted(answers), weight))
         for question, accuracy, confusion in stored or ():
             skills.setdefault(question, {})[worker] = unpacked(accuracy, confusion)
     return rows, skills

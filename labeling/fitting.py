@@ -18,11 +18,13 @@ from django.utils import timezone
 from labeling import suggestions, survey, tasks
 from labeling.crowdfit import QuestionFit, Record, classes_of, fit_question
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
+from labeling.survey import Survey
 
 logger = logging.getLogger(__name__)
 
 ABANDONED = timedelta(minutes=30)
 CHUNK = 1000
+Dropped = dict[tuple[str, int], int]  # (question, task) -> answers that no longer count
 MOVED = 0.005  # a posterior or skill that moved by less is not written again
 
 
@@ -61,7 +63,8 @@ def fit_project(project_id: int) -> bool:
 
 def _fit(project: Project) -> None:
     version = project.answers_version
-    fits = fit_all(project, project.aggregator)
+    dropped: Dropped = {}
+    fits = fit_all(project, project.aggregator, dropped=dropped)
     _write_skills(fits)
     _write_memberships(project, fits)
     with transaction.atomic():
@@ -69,23 +72,26 @@ def _fit(project: Project) -> None:
             Question.objects.filter(pk=question_id).update(fit=found.stored)
         Project.objects.filter(pk=project.pk).update(fitted_version=version, fitted_at=timezone.now())
     golds = set(Gold.objects.filter(task__project=project).values_list("task_id", flat=True))
-    _write_consensus(project, fits, golds)
+    _write_consensus(project, fits, golds, dropped)
     _retire_confident(project)
     logger.info("project %s: fitted %s questions up to version %s", project.pk, len(fits), version)
 
 
-def fit_all(project: Project, method: str, *, beside: bool = True) -> dict[int, QuestionFit]:
+def fit_all(
+    project: Project, method: str, *, beside: bool = True, dropped: Dropped | None = None
+) -> dict[int, QuestionFit]:
     """Question -> its fit by this method, over all judgments that stand; questions without an answer are left out.
 
     With ``beside`` it is the project's own fit: workers' weights count, and each task keeps what other methods say.
-    Without, it is another method's view, in which all judgments count alike.
+    Without, it is another method's view, in which all judgments count alike. ``dropped`` is told what counts no more.
     """
-    judgments = list(_records(project))
+    asked = survey.current(project)
+    judgments = list(_records(project, asked, {} if dropped is None else dropped))
     golds = dict(Gold.objects.filter(task__project=project).values_list("task_id", "answers"))
     members = Membership.objects.filter(project=project, weight__lt=1) if beside else Membership.objects.none()
     weights = dict(members.values_list("user_id", "weight"))
     fits = {}
-    for question in survey.current(project).questions:
+    for question in asked.questions:
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
         found = fit_question(question, classes_of(question), judgments, known, weights, method, beside=beside)
         if found is not None:
@@ -111,10 +117,15 @@ def _anchoring(project: Project, key: str, judgments: Sequence[Record]) -> dict[
     return suggestions.anchoring(said, suggested)
 
 
-def _records(project: Project) -> Iterator[Record]:
+def _records(project: Project, asked: Survey, dropped: Dropped) -> Iterator[Record]:
+    """All judgments that stand; of one on another version of the survey only what still counts."""
     said = Judgment.objects.filter(project=project, withdrawn_at=None).order_by("id")
-    for row in said.values_list("task_id", "worker_id", "answers", "seconds").iterator(chunk_size=5000):
-        yield Record(*row)
+    fields = ("survey_version", "task_id", "worker_id", "answers", "seconds")
+    for version, task, worker, answers, seconds in said.values_list(*fields).iterator(chunk_size=5000):
+        counted = answers if version == asked.version else asked.counted(answers)
+        for key in answers.keys() - counted.keys():
+            dropped[key, task] = dropped.get((key, task), 0) + 1
+        yield Record(task, worker, counted, seconds)
 
 
 def _write_skills(fits: dict[int, QuestionFit]) -> None:
@@ -156,13 +167,31 @@ def _write_memberships(project: Project, fits: dict[int, QuestionFit]) -> None:
     Membership.objects.bulk_update(changed, ["accuracy"], batch_size=CHUNK)
 
 
-def _write_consensus(project: Project, fits: dict[int, QuestionFit], gold: set[int]) -> None:
-    for question_id, found in fits.items():
-        for start in range(0, len(found.tasks), CHUNK):
-            _write_chunk(project, question_id, found, found.tasks[start : start + CHUNK], gold)
+def _write_consensus(project: Project, fits: dict[int, QuestionFit], gold: set[int], dropped: Dropped) -> None:
+    for question in survey.current(project).questions:
+        gone = {task: number for (key, task), number in dropped.items() if key == question.key}
+        found = fits.get(question.id)
+        for start in range(0, len(found.tasks) if found else 0, CHUNK):
+            assert found is not None
+            _write_chunk(project, question.id, found, found.tasks[start : start + CHUNK], gold, gone)
+        _forget(question.id, set(gone) - gold - (found.said_of if found else set()), gone)
 
 
-def _write_chunk(project: Project, question_id: int, found: QuestionFit, ids: Sequence[int], gold: set[int]) -> None:
+def _forget(question_id: int, tasks: set[int], gone: dict[int, int]) -> None:
+    """Where nothing that was said counts any more there is no consensus, unless somebody has answered meanwhile."""
+    rows = Consensus.objects.filter(question_id=question_id, task_id__in=tasks, decided_by=None)
+    stale = [pk for pk, task, count in rows.values_list("pk", "task_id", "judgment_count") if 0 < count <= gone[task]]
+    rows.filter(pk__in=stale).delete()
+
+
+def _write_chunk(
+    project: Project,
+    question_id: int,
+    found: QuestionFit,
+    ids: Sequence[int],
+    gold: set[int],
+    gone: dict[int, int],
+) -> None:
     """Tasks whose judgments changed since they were read, and those that a person decided, are left alone."""
     with transaction.atomic():
         states = dict(Task.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", "state"))
@@ -176,7 +205,8 @@ def _write_chunk(project: Project, question_id: int, found: QuestionFit, ids: Se
         for task in ids:
             combined = found.combined(task)
             answer, confidence, count, decided, others = old.get(task, (None, -1.0, 0, None, {}))
-            if task in gold or task not in states or decided is not None or count > combined.judgments:
+            changed = count > combined.judgments + gone.get(task, 0)
+            if task in gold or task not in states or decided is not None or changed:
                 continue
             if task in old and _same(answer, combined.answer, confidence, combined.confidence, others, combined.others):
                 continue

@@ -54,6 +54,7 @@ class Leased(NamedTuple):
     is_gold: bool
     width: int
     height: int
+    survey_version: int
     known: dict[str, Any] | None
     use: str | None
     project: Project
@@ -85,8 +86,8 @@ def caller(*, digest: str, slug: str) -> Caller | None:
     return Caller(key, row[0], row[1], project if project.pk else None, member if member.pk else None)
 
 
-_LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, g.answers, g.use,
-       {_columns("p", _PROJECT)}"""
+_LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, a.survey_version, g.answers,
+       g.use, {_columns("p", _PROJECT)}"""
 _WITH_ALL = """
 JOIN labeling_task t ON t.id = a.task_id
 JOIN labeling_image i ON i.id = t.image_id
@@ -122,8 +123,8 @@ def answering(*, digest: str, assignment_id: uuid.UUID) -> tuple[Caller, Leased]
 
 
 def _leased(row: Sequence[Any]) -> Leased:
-    known = json.loads(row[8]) if isinstance(row[8], str) else row[8]
-    return Leased._make([*row[:8], known, row[9], Project.from_db("default", _PROJECT, row[10:])])
+    known = json.loads(row[9]) if isinstance(row[9], str) else row[9]
+    return Leased._make([*row[:9], known, row[10], Project.from_db("default", _PROJECT, row[11:])])
 
 
 def _key(values: Sequence[Any]) -> ApiKey:

@@ -29,7 +29,10 @@ TRIES = 10
 
 
 class Lease(NamedTuple):
-    """A live assignment with what is needed to show its task; ``upcoming`` are images that will probably be next."""
+    """A live assignment with what is needed to show its task; ``upcoming`` are images that will probably be next.
+
+    ``survey_version`` is the form that was handed out with it: it stays the lease's, whatever is edited meanwhile.
+    """
 
     id: uuid.UUID
     task_id: int
@@ -42,6 +45,8 @@ class Lease(NamedTuple):
     display: str
     created_at: datetime.datetime
     expires_at: datetime.datetime
+    survey_version: int
+    worker_id: int
     upcoming: list[dict[str, Any]]
 
 
@@ -55,12 +60,12 @@ _ORDER = "ORDER BY t.priority DESC, t.random, t.id"
 
 _LIVE = """
 live AS MATERIALIZED (
-    SELECT a.id, a.task_id, a.created_at, a.expires_at FROM labeling_assignment a
+    SELECT a.id, a.task_id, a.created_at, a.expires_at, a.survey_version FROM labeling_assignment a
     WHERE a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = 'leased' AND a.expires_at > %(now)s
 )"""
 _SHOW = """
 SELECT l.id, t.id, t.stage, t.payload, i.id, i.name, i.width, i.height, i.display, l.created_at, l.expires_at,
-       {upcoming}
+       l.survey_version, %(worker)s::bigint, {upcoming}
 FROM (SELECT * FROM live UNION ALL SELECT * FROM made) l
 JOIN labeling_task t ON t.id = l.task_id
 JOIN labeling_image i ON i.id = t.image_id
@@ -88,13 +93,14 @@ candidate AS (
 ),
 taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM candidate c WHERE t.id = c.id),
 made AS (
-    INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at)
+    INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
+                                     survey_version)
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s,
            (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE NOT EXISTS (
                SELECT 1 FROM labeling_assignment a
                WHERE a.task_id = c.id AND a.slot = s AND a.state IN ('leased', 'submitted'))),
-           'leased', '', clock_timestamp(), %(now)s + make_interval(secs => %(seconds)s)
-    FROM candidate c RETURNING id, task_id, created_at, expires_at
+           'leased', '', clock_timestamp(), %(now)s + make_interval(secs => %(seconds)s), %(version)s
+    FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )
 {_SHOW.format(upcoming=_UPCOMING)}"""
 
@@ -117,10 +123,11 @@ candidate AS (
 ),
 taken AS (UPDATE labeling_task t SET wanted = t.wanted + 1 FROM candidate c WHERE t.id = c.id),
 made AS (
-    INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at)
+    INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
+                                     survey_version)
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '', clock_timestamp(),
-           %(now)s + make_interval(secs => %(seconds)s)
-    FROM candidate c RETURNING id, task_id, created_at, expires_at
+           %(now)s + make_interval(secs => %(seconds)s), %(version)s
+    FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )
 {_SHOW.format(upcoming="NULL")}"""
 # Hidden gold starts at a random place of the order; practice and the test keep the owner's order.
@@ -134,9 +141,26 @@ def live(*, project_id: int, worker_id: int) -> list[Lease]:
     return _leases(_SHOW_LIVE, {"project": project_id, "worker": worker_id})
 
 
-def claim(*, project_id: int, worker_id: int, hold: int, seconds: int) -> list[Lease]:
-    """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when nothing more is left."""
-    values: dict[str, Any] = {"project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds}
+_SHOW_ONE = f"""WITH live AS MATERIALIZED (
+    SELECT a.id, a.task_id, a.created_at, a.expires_at, a.survey_version FROM labeling_assignment a
+    WHERE a.id = %(id)s AND a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state IN ('leased', 'expired')
+), made AS (SELECT * FROM live WHERE false) {_SHOW.format(upcoming="NULL")}"""
+
+
+def find(*, project_id: int, worker_id: int, assignment_id: uuid.UUID) -> Lease | None:
+    """The worker's lease that can still be answered: a live one, or one that ran out and may be taken again."""
+    found = _leases(_SHOW_ONE, {"project": project_id, "worker": worker_id, "id": assignment_id})
+    return found[0] if found else None
+
+
+def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: int) -> list[Lease]:
+    """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when nothing more is left.
+
+    New leases are of this version of the survey; live ones keep theirs.
+    """
+    values: dict[str, Any] = {
+        "project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds, "version": version
+    }  # fmt: skip
     leases = _leases(_CLAIMS["head"], values)
     if len(leases) >= hold:
         return leases
@@ -149,10 +173,10 @@ def claim(*, project_id: int, worker_id: int, hold: int, seconds: int) -> list[L
     return _leases(_CLAIMS["all"], values)
 
 
-def claim_gold(*, project_id: int, worker_id: int, hold: int, seconds: int, use: str, start: float) -> list[Lease]:
+def claim_gold(*, use: str, start: float, project_id: int, worker_id: int, **values: int) -> list[Lease]:
     """Like ``claim``, from tasks whose answer is known."""
-    values = {"project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds, "use": use, "from": start}
-    return _leases(_HIDDEN_GOLD if use == "hidden" else _ORDERED_GOLD, values)
+    known = {"project": project_id, "worker": worker_id, "use": use, "from": start, **values}
+    return _leases(_HIDDEN_GOLD if use == "hidden" else _ORDERED_GOLD, known)
 
 
 # Claims near the budget's end come one after the other; what is leased counts as spent. One look sees both at once.
@@ -259,9 +283,9 @@ def _leases(statement: str, values: dict[str, Any]) -> list[Lease]:
 
 def _lease(row: Sequence[Any]) -> Lease:
     payload = json.loads(row[3]) if isinstance(row[3], str) else row[3]
-    upcoming = json.loads(row[11]) if isinstance(row[11], str) else row[11]
+    upcoming = json.loads(row[13]) if isinstance(row[13], str) else row[13]
     soon = [image for image in upcoming or [] if image["task"] != row[1]]
-    return Lease._make([*row[:3], payload or {}, *row[4:11], soon])
+    return Lease._make([*row[:3], payload or {}, *row[4:13], soon])
 
 
 def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling import golds
+from labeling import golds, survey
 from labeling.models import Gold, Judgment, Membership, Project
 
 Phase = Membership.Phase
@@ -36,10 +36,8 @@ def test_share(project: Project, worker_id: int) -> float:
         "task_id", "answers"
     )
     known = dict(from_golds)
-    said = dict(
-        Judgment.objects.filter(worker_id=worker_id, task_id__in=known, withdrawn_at=None).values_list(
-            "task_id", "answers"
-        )
-    )
-    right = sum(golds.is_right(said.get(task_id, {}), answers) for task_id, answers in known.items())
+    judgments = Judgment.objects.filter(worker_id=worker_id, task_id__in=known, withdrawn_at=None)
+    right = 0
+    for task_id, answers, version in judgments.values_list("task_id", "answers", "survey_version"):
+        right += golds.is_right(answers, survey.answerable(project.pk, version, known[task_id]))
     return right / len(known) if known else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from labeling import survey
 from labeling.models import AuditEntry, Consensus, Gold, Judgment, Membership, RuleEvent, Task
 
 
@@ -24,7 +25,7 @@ def of_task(task: Task) -> dict[str, Any]:
         "retired_at": task.retired_at,
         "gold": {"answers": gold.answers, "use": gold.use, "source": gold.source} if gold else None,
         "labels": [_label(row) for row in Consensus.objects.filter(task=task).select_related("question", "decided_by")],
-        "judgments": [_judgment(row, records.get(row.worker_id)) for row in judgments],
+        "judgments": [_judgment(row, records.get(row.worker_id), task.stage) for row in judgments],
         "rules": [_event(row) for row in _events(task, records)],
         "decisions": [_entry(row) for row in _entries(task)],
     }
@@ -44,7 +45,9 @@ def _label(row: Consensus) -> dict[str, Any]:
     }
 
 
-def _judgment(row: Judgment, record: Membership | None) -> dict[str, Any]:
+def _judgment(row: Judgment, record: Membership | None, stage: str) -> dict[str, Any]:
+    asked = survey.load(row.project_id, row.survey_version)
+    seed = survey.order_seed(worker_id=row.worker_id, task_id=row.task_id)
     return {
         "id": row.pk,
         "worker": row.worker.username,
@@ -52,6 +55,7 @@ def _judgment(row: Judgment, record: Membership | None) -> dict[str, Any]:
         "seconds": row.seconds,
         "survey_version": row.survey_version,
         "source": row.source,
+        "order": asked.orders(stage, seed) if row.source == "worker" else {},
         "created_at": row.created_at,
         "withdrawn_at": row.withdrawn_at,
         "worker_accuracy": record.accuracy if record else None,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import golds, tasks
+from labeling import golds, survey, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 
 MOST_WINDOW = 500
@@ -32,6 +32,7 @@ class Said(NamedTuple):
     answers: dict[str, Any]
     seconds: float | None
     is_gold: bool
+    survey_version: int
 
 
 def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
@@ -55,7 +56,7 @@ def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
 def _said(project: Project, worker_id: int, window: int) -> list[Said]:
     rows = Judgment.objects.filter(project_id=project.pk, worker_id=worker_id, withdrawn_at=None, source="worker")
     # Gold is rare among them: look far enough back to find a window's worth of it.
-    newest = rows.order_by("-id").values_list("task_id", "answers", "seconds", "is_gold")
+    newest = rows.order_by("-id").values_list("task_id", "answers", "seconds", "is_gold", "survey_version")
     return [Said(*row) for row in newest[: window * 10]]
 
 
@@ -74,7 +75,7 @@ def _gold_accuracy(project: Project, worker_id: int, said: Sequence[Said], windo
     if len(last) < window:
         return None
     known = dict(Gold.objects.filter(task_id__in=[row.task_id for row in last]).values_list("task_id", "answers"))
-    right = [golds.is_right(row.answers, known[row.task_id]) for row in last if row.task_id in known]
+    right = [_is_right(project, row, known[row.task_id]) for row in last if row.task_id in known]
     return sum(right) / len(right) if right else None
 
 
@@ -88,7 +89,12 @@ def _agreement(project: Project, worker_id: int, said: Sequence[Said], window: i
     shared = [row for row in last if row.task_id in found][:window]
     if len(shared) < window:
         return None
-    return sum(golds.is_right(row.answers, found[row.task_id]) for row in shared) / len(shared)
+    return sum(_is_right(project, row, found[row.task_id]) for row in shared) / len(shared)
+
+
+def _is_right(project: Project, row: Said, known: dict[str, Any]) -> bool:
+    """By the questions that the worker's form asked."""
+    return golds.is_right(row.answers, survey.answerable(project.pk, row.survey_version, known))
 
 
 def _median_seconds(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:

@@ -2,10 +2,16 @@
 
 A version never changes once it is written, so each process keeps what it has read. Answers are checked here and
 nowhere else, whether they come from a page, the API, an import or a gold list.
+
+A lease is answered under the version that it was handed out with, so an owner may edit while people work. What such an
+answer says to a question of another version counts there when that question, under the same key, would take it
+(``Survey.counted``); the rest stays in the judgment as it was said and counts for nothing.
+See docs/decisions/0005-survey-versions.md.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +40,19 @@ class Asked:
     options: dict[str, Any]
     show_if: dict[str, Any] | None
     stage: str
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether each task shows the choices in an order of its own; long lists are searched and have none."""
+        return bool(self.options.get("shuffle")) and 1 < len(self.options.get("choices", ())) <= MANY_CHOICES
+
+    def ordered(self, seed: str) -> list[dict[str, str]]:
+        """The choices in the order that the seed gives (see ``order_seed``), where the question asks for one."""
+        choices = list(self.options.get("choices", ()))
+        if not seed or not self.is_shuffled:
+            return choices
+        drawn = {choice["key"]: f"{seed}:{self.key}:{choice['key']}".encode() for choice in choices}
+        return sorted(choices, key=lambda choice: hashlib.sha256(drawn[choice["key"]]).digest())
 
     def public(self) -> dict[str, Any]:
         """What a worker's program needs to ask it."""
@@ -75,12 +94,24 @@ class Survey:
         name = stage.partition(":")[0]
         return tuple(question for question in self.questions if question.stage == name)
 
-    def public(self, stage: str) -> list[dict[str, Any]]:
-        return _public(self, stage.partition(":")[0])
+    def public(self, stage: str, seed: str = "") -> list[dict[str, Any]]:
+        """The questions of a stage as a program asks them; choices in the seed's order where that is asked for."""
+        questions = _public(self, stage.partition(":")[0])
+        if not seed or not _is_shuffled(self, stage.partition(":")[0]):
+            return questions
+        return [
+            {**shown, "choices": question.ordered(seed)} if question.is_shuffled else shown
+            for question, shown in zip(self.at(stage), questions, strict=True)
+        ]
 
-    def public_json(self, stage: str) -> str:
-        """``public`` as JSON text, made once."""
-        return _public_json(self, stage.partition(":")[0])
+    def public_json(self, stage: str, seed: str = "") -> str:
+        """``public`` as JSON text, made once where every task shows the same."""
+        name = stage.partition(":")[0]
+        return json.dumps(self.public(name, seed)) if seed and _is_shuffled(self, name) else _public_json(self, name)
+
+    def orders(self, stage: str, seed: str) -> dict[str, list[str]]:
+        """Question -> keys of its choices as this seed shows them; only shuffled questions are in it."""
+        return {q.key: [choice["key"] for choice in q.ordered(seed)] for q in self.at(stage) if q.is_shuffled}
 
     def check(self, stage: str, answers: Any, *, width: int | None = None, height: int | None = None) -> dict[str, Any]:
         """Answers from outside -> canonical answers of the questions that are shown.
@@ -112,6 +143,17 @@ class Survey:
             raise CrowdtuneError("bad_answer", "At least one question must be answered.")
         return checked
 
+    def counted(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the answers that this version would take: what an answer to another version still says here."""
+        found = {}
+        for question in self.questions:
+            if question.key in answers:
+                try:
+                    found[question.key] = question.check(answers[question.key], None, None)
+                except BadAnswer:
+                    continue
+        return found
+
 
 @lru_cache(maxsize=512)
 def _public(survey: Survey, stage: str) -> list[dict[str, Any]]:
@@ -119,12 +161,27 @@ def _public(survey: Survey, stage: str) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=512)
+def _is_shuffled(survey: Survey, stage: str) -> bool:
+    return any(question.is_shuffled for question in survey.at(stage))
+
+
+@lru_cache(maxsize=512)
 def _public_json(survey: Survey, stage: str) -> str:
     return json.dumps(_public(survey, stage))
 
 
+def order_seed(*, worker_id: int, task_id: int) -> str:
+    """Choices come in one order for one worker at one task, by page and by API, now and later on."""
+    return f"{worker_id}:{task_id}"
+
+
 def current(project: Project) -> Survey:
     return load(project.pk, project.survey_version)
+
+
+def answerable(project_id: int, version: int, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a known answer the form of this version could have said: nobody is measured by what was not asked."""
+    return load(project_id, version).counted(known)
 
 
 @lru_cache(maxsize=512)

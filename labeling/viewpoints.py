@@ -70,11 +70,12 @@ def _fits(project_id: int, answers_version: int, survey_version: int, method: st
 
 def _majority(project: Project, rows: Sequence[Consensus]) -> dict[int, View]:
     """Counted from the judgments of these rows' tasks alone."""
-    asked: dict[int, Asked] = {question.id: question for question in survey.current(project).questions}
+    now = survey.current(project)
+    asked: dict[int, Asked] = {question.id: question for question in now.questions}
     said: dict[int, list[tuple[int, Any]]] = {}
     judgments = Judgment.objects.filter(task_id__in=[row.task_id for row in rows], withdrawn_at=None).order_by("id")
-    for task, worker, answers in judgments.values_list("task_id", "worker_id", "answers"):
-        said.setdefault(task, []).append((worker, answers))
+    for task, worker, version, answers in judgments.values_list("task_id", "worker_id", "survey_version", "answers"):
+        said.setdefault(task, []).append((worker, answers if version == now.version else now.counted(answers)))
     found: dict[int, View] = {}
     for row in rows:
         question = asked.get(row.question_id)

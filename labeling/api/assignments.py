@@ -45,7 +45,10 @@ class ShownQuestionSerializer(serializers.Serializer):
     required: Any = serializers.BooleanField()
     options = serializers.DictField()
     choices = serializers.ListField(
-        child=serializers.DictField(), allow_null=True, help_text="null when there are too many: search `categories/`"
+        child=serializers.DictField(),
+        allow_null=True,
+        help_text="In the order to show, which a question with `shuffle` draws for each worker and task. null when "
+        "there are too many: search `categories/`",
     )
     choice_count = serializers.IntegerField()
     show_if = serializers.JSONField(allow_null=True)
@@ -58,7 +61,7 @@ class AssignmentSerializer(serializers.Serializer):
     stage = serializers.CharField()
     payload = serializers.DictField(help_text="What the stage shows beside the image: boxes to verify, a suggestion.")
     image = ShownImageSerializer()
-    survey_version = serializers.IntegerField()
+    survey_version = serializers.IntegerField(help_text="The answer is checked against this version.")
     questions = ShownQuestionSerializer(many=True)
     expires_at = serializers.DateTimeField()
     prefetch = UpcomingSerializer(many=True, help_text="Images that will probably be next, to load ahead.")
@@ -114,12 +117,17 @@ def shown(origin: str, project: Project, lease: Lease, others: list[Lease]) -> d
             "width": lease.width,
             "height": lease.height,
         },
-        "survey_version": project.survey_version,
-        "questions": survey.current(project).public(lease.stage),
+        "survey_version": lease.survey_version,
+        "questions": survey.load(project.pk, lease.survey_version).public(lease.stage, order_of(lease)),
         "expires_at": lease.expires_at,
         "prefetch": prefetch[:3],
         "held": [shown(origin, project, other, []) for other in others],
     }
+
+
+def order_of(lease: Lease) -> str:
+    """The seed of the order in which this lease's choices are shown."""
+    return survey.order_seed(worker_id=lease.worker_id, task_id=lease.task_id)
 
 
 def check_key(request: Request, assignment_id: uuid.UUID) -> None:

@@ -111,7 +111,7 @@ def _lease_json(origin: str, project: Project, lease: Lease) -> str:
             "width": lease.width,
             "height": lease.height,
         },
-        "survey_version": project.survey_version,
+        "survey_version": lease.survey_version,
         "expires_at": _moment(lease.expires_at),
         "prefetch": [
             {"id": image["id"], "url": whole(origin, storage.file_url(image["display"]))}
@@ -119,7 +119,8 @@ def _lease_json(origin: str, project: Project, lease: Lease) -> str:
         ],
         "held": [],
     }
-    questions = survey.current(project).public_json(lease.stage)
+    seed = survey.order_seed(worker_id=lease.worker_id, task_id=lease.task_id)
+    questions = survey.load(project.pk, lease.survey_version).public_json(lease.stage, seed)
     return f'{json.dumps(head)[:-1]}, "questions": {questions}}}'
 
 

@@ -45,9 +45,9 @@ class GridView(ProjectView):
     )
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
-        services.grid_question(project=project)
         member = services.ensure_member(project=project, user=request.user)
-        found = services.claim_leases(project=project, member=member, hold=parsed(GridAskSerializer, request)["size"])
+        size = parsed(GridAskSerializer, request)["size"]
+        _question, found = services.claim_grid(project=project, member=member, size=size)
         if not found:
             return Response(status=status.HTTP_204_NO_CONTENT)
         tiles: list[Any] = [shown(origin_of(request), project, lease, []) for lease in found]

@@ -146,6 +146,9 @@ class Question(models.Model):
         ordering = ["position", "id"]
         constraints = [models.UniqueConstraint(fields=["project", "key"], name="question_key_once")]
 
+    def __str__(self) -> str:
+        return self.key
+
     def choices(self) -> list[dict[str, str]]:
         """The answers to choose from, ``[{"key", "name"}]``: the question's own, else the project's categories."""
         own = self.options.get("choices")

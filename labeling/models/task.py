@@ -141,6 +141,9 @@ class Assignment(models.Model):
     )
     worker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
     slot = models.PositiveSmallIntegerField()
+    survey_version = models.PositiveIntegerField(
+        default=1, help_text=_("The form that was handed out: its answer is checked against this version.")
+    )
     state = models.CharField(max_length=10, choices=State, default=State.LEASED)
     reason = models.CharField(max_length=300, blank=True, help_text=_("Why it was skipped or released."))
     created_at = models.DateTimeField(default=timezone.now)

@@ -10,7 +10,7 @@ from labeling.services.automatic import label_by_model
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
-from labeling.services.grids import grid_question, submit_grid
+from labeling.services.grids import claim_grid, grid_question, submit_grid
 from labeling.services.images import add_images, delete_images, import_images, import_judgments, import_labels
 from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
 from labeling.services.members import (
@@ -50,6 +50,7 @@ __all__ = [
     "change_rule",
     "change_webhook",
     "claim_assignment",
+    "claim_grid",
     "claim_leases",
     "create_project",
     "create_project_key",

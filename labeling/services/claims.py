@@ -48,7 +48,12 @@ def _affordable(project: Project, member: Membership, hold: int) -> list[Lease]:
 
 def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
     hold = min(max(hold, 1), MOST_HELD)
-    values = {"project_id": project.pk, "worker_id": member.user_id, "seconds": project.lease_seconds}
+    values = {
+        "project_id": project.pk,
+        "worker_id": member.user_id,
+        "seconds": project.lease_seconds,
+        "version": project.survey_version,
+    }
     if member.phase in {Membership.Phase.PRACTICE, Membership.Phase.QUALIFICATION}:
         found = leases.claim_gold(**values, hold=1, use=member.phase, start=0.0)
         if found or phases.advance_phase(project=project, worker_id=member.user_id) != Membership.Phase.WORKING:

@@ -10,22 +10,36 @@ from django.db import transaction
 
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
-from labeling.models import Judgment, Project
+from labeling.leases import Lease
+from labeling.models import Assignment, Judgment, Membership, Project
+from labeling.services.claims import claim_leases
 from labeling.services.judging import submit_judgment
 from labeling.survey import Asked
 
 
-def grid_question(*, project: Project) -> Asked:
-    """The yes/no question that a grid asks.
+def grid_question(*, project: Project, version: int | None = None) -> Asked:
+    """The yes/no question that a grid asks, in the survey as it is or as it was at a version.
 
     Raises:
         CrowdtuneError: not_a_grid, when the survey asks anything else.
     """
-    asked = survey.current(project).at(tasks.first_stage(project))
+    asked = survey.load(project.pk, version or project.survey_version).at(tasks.first_stage(project))
     required = [question for question in asked if question.required]
     if len(required) != 1 or required[0].kind != "yes_no":
         raise CrowdtuneError("not_a_grid", "A grid needs a survey whose one required question is yes/no.", 409)
     return required[0]
+
+
+def claim_grid(*, project: Project, member: Membership, size: int) -> tuple[Asked, list[Lease]]:
+    """The question and the tiles of the next grid, all of one version of the survey: the oldest lease's.
+
+    What is leased of a later version is on the grid after it. Empty when nothing is left.
+    """
+    question = grid_question(project=project)
+    found = claim_leases(project=project, member=member, hold=size)
+    if found and found[0].survey_version != project.survey_version:
+        question = grid_question(project=project, version=found[0].survey_version)
+    return question, [lease for lease in found if lease.survey_version == found[0].survey_version]
 
 
 def submit_grid(
@@ -41,14 +55,23 @@ def submit_grid(
     Raises:
         CrowdtuneError: not_a_grid; invalid when a tile was tapped that was not shown; and what submit_judgment raises.
     """
-    question = grid_question(project=project)
     if not shown or not set(tapped) <= set(shown):
         raise CrowdtuneError("invalid", "Every tapped tile must be one of the shown.", fields={"tapped": ["unknown"]})
+    keys = _questions_asked(project, worker, shown)
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
     with transaction.atomic():
         return [
-            submit_judgment(
-                assignment_id=tile, worker=worker, answers={question.key: tile in set(tapped)}, seconds=each
-            )[0]
+            submit_judgment(assignment_id=tile, worker=worker, answers={keys[tile]: tile in set(tapped)}, seconds=each)[
+                0
+            ]
             for tile in sorted(shown)
         ]
+
+
+def _questions_asked(project: Project, worker: Any, shown: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Tile -> the key of the question that it asked: that of the survey's version it was handed out with."""
+    rows = Assignment.objects.filter(pk__in=shown, worker_id=worker.pk, project=project)
+    versions = dict(rows.values_list("pk", "survey_version"))
+    asked = {version: grid_question(project=project, version=version).key for version in set(versions.values())}
+    current = "" if len(versions) == len(set(shown)) else grid_question(project=project).key
+    return {tile: asked[versions[tile]] if tile in versions else current for tile in shown}

@@ -43,14 +43,15 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
     if lease.state not in {State.LEASED, State.EXPIRED}:
         raise _lost()
     project = lease.project
-    checked = survey.current(project).check(lease.stage, answers, width=lease.width, height=lease.height)
+    asked = survey.load(project.pk, lease.survey_version)
+    checked = asked.check(lease.stage, answers, width=lease.width, height=lease.height)
     active = statements.usable_seconds(seconds)
     price = project.price_per_judgment if lease.use in {None, Gold.Use.HIDDEN} else 0
     with transaction.atomic():
         if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60):
             raise _lost()
         recorded = statements.record(
-            assignment_id=lease.id, answers=checked, seconds=active, version=project.survey_version, price=price
+            assignment_id=lease.id, answers=checked, seconds=active, version=asked.version, price=price
         )
         if recorded is not None:
             _follow(lease, checked, recorded, price)
@@ -64,7 +65,7 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
         assignment_id=lease.id,
         answers=checked,
         seconds=active,
-        survey_version=project.survey_version,
+        survey_version=asked.version,
         is_gold=lease.is_gold,
         price=price,
         created_at=recorded.created_at,
@@ -96,8 +97,10 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
     """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
     project, worker_id = lease.project, lease.worker_id
     if lease.known is not None:
-        right = golds.is_right(answers, lease.known)
-        statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
+        known = survey.answerable(project.pk, lease.survey_version, lease.known)
+        if known:
+            right = golds.is_right(answers, known)
+            statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
         if lease.use != Gold.Use.HIDDEN:
             phases.advance_phase(project=project, worker_id=worker_id)
     else:
@@ -132,8 +135,8 @@ def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
     gold = Gold.objects.filter(task_id=judgment.task_id, use=Gold.Use.PRACTICE).first()
     if gold is None:
         return None
-    right = golds.is_right(judgment.answers, gold.answers)
-    return {"right": right, "expected": gold.answers, "explanation": gold.explanation}
+    known = survey.answerable(judgment.project_id, judgment.survey_version, gold.answers)
+    return {"right": golds.is_right(judgment.answers, known), "expected": known, "explanation": gold.explanation}
 
 
 def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, Any]]:
@@ -174,19 +177,21 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
     Judgment.objects.filter(pk=judgment.pk).update(withdrawn_at=now)
     Assignment.objects.filter(pk=old.pk).update(state=State.WITHDRAWN)
     Task.objects.filter(pk=task.pk).update(judgment_count=F("judgment_count") - 1)
-    known = Gold.objects.filter(task=task).first()
+    gold = Gold.objects.filter(task=task).first()
+    known = survey.answerable(project.pk, judgment.survey_version, gold.answers) if gold else {}
     Membership.objects.filter(project=project, user_id=judgment.worker_id).update(
         judgment_count=F("judgment_count") - 1,
         seconds=F("seconds") - (judgment.seconds or 0),
         earned=F("earned") - judgment.price,
         gold_seen=F("gold_seen") - (1 if known else 0),
-        gold_right=F("gold_right") - (1 if known and golds.is_right(judgment.answers, known.answers) else 0),
+        gold_right=F("gold_right") - (1 if known and golds.is_right(judgment.answers, known) else 0),
     )
     lease = Assignment.objects.create(
         task=task,
         project=project,
         worker_id=judgment.worker_id,
         slot=old.slot,
+        survey_version=judgment.survey_version,  # the form in which the answer that comes back was given
         created_at=old.created_at,
         expires_at=now + timedelta(seconds=project.lease_seconds),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import RestrictedError
 
 from labeling import audit, conditions, survey
 from labeling.errors import CrowdtuneError
@@ -53,6 +54,8 @@ def replace_survey(
 ) -> Project:
     """Set the categories and/or questions to these; rows whose key stays keep their id and their judgments.
 
+    Leases that are out keep the version that they were handed out with. A question that changes its kind is a new one.
+
     Raises:
         CrowdtuneError: bad_survey, with what is wrong where.
     """
@@ -73,7 +76,8 @@ def _freeze(project: Project, user: Any) -> None:
     first = not project.survey_versions.exists()
     if not first:
         project.survey_version += 1
-        project.save(update_fields=["survey_version"])
+        project.answers_version += 1  # what judgments say to the new questions is fitted anew
+        project.save(update_fields=["survey_version", "answers_version"])
     document = build_document(project)
     _check_choices(project, document)
     SurveyVersion.objects.create(
@@ -219,7 +223,17 @@ def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict
 
 
 def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:
-    project.questions.exclude(key__in=[row["key"] for row in rows]).delete()
+    kinds = {row["key"]: row["kind"] for row in rows}
+    gone = [pk for pk, key, kind in project.questions.values_list("pk", "key", "kind") if kinds.get(key) != kind]
+    try:
+        project.questions.filter(pk__in=gone).delete()
+    except RestrictedError as error:
+        kept = ", ".join(sorted({str(getattr(row, "question", row)) for row in error.restricted_objects}))
+        raise _bad(
+            "questions",
+            f"A training set stands on the question {kept!r}: it cannot go or change its kind. Keep it, not required, "
+            "and ask the new question under another key.",
+        ) from error
     Question.objects.bulk_create(
         [Question(project=project, **row) for row in rows],
         update_conflicts=True,

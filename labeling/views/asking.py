@@ -34,29 +34,34 @@ def shown(
     questions: Sequence[Asked],
     *,
     slug: str,
-    assignment: str,
+    seed: str = "",
+    version: int | None = None,
     answers: Mapping[str, Any] | None = None,
     problems: Mapping[str, str] | None = None,
     blank_rows: int = BLANK_ROWS,
-    shuffled: bool = True,
 ) -> list[dict[str, Any]]:
-    """The questions of one task for ``templates/labeling/questions/``; ``answers`` are what stands in the form."""
+    """The questions of one task for ``templates/labeling/questions/``; ``answers`` are what stands in the form.
+
+    ``seed`` gives the order of shuffled choices, ``version`` is the survey's that a search among choices is about.
+    """
     answers, problems = answers or {}, problems or {}
     instant = is_instant(questions)
     section = ""
     rows = []
     for question in questions:
-        row = _one(question, answers.get(question.key), assignment if shuffled else None, instant, blank_rows)
+        row = _one(question, answers.get(question.key), seed, instant, blank_rows)
         row["error"] = problems.get(question.key, "")
         row["hidden"] = not conditions.holds(question.show_if, answers)
         row["opens_section"] = row["section"] != section
         row["search_url"] = f"{reverse('label-choices', args=[slug])}?question={question.key}"
+        if version is not None:
+            row["search_url"] += f"&version={version}"
         section = row["section"]
         rows.append(row)
     return rows
 
 
-def _one(question: Asked, value: Any, assignment: str | None, instant: bool, blank_rows: int) -> dict[str, Any]:
+def _one(question: Asked, value: Any, seed: str, instant: bool, blank_rows: int) -> dict[str, Any]:
     options = question.options
     choices = options.get("choices", [])
     row: dict[str, Any] = {
@@ -77,7 +82,7 @@ def _one(question: Asked, value: Any, assignment: str | None, instant: bool, bla
         "choices": choices,
         "typeahead": question.kind == "single_choice" and len(choices) > BUTTONS,
     }
-    row.update(_kind_parts(question, value, choices, assignment, blank_rows))
+    row.update(_kind_parts(question, value, choices, seed, blank_rows))
     if instant and row["cant_tell"]:
         row["shown_choices"] = [
             *row["shown_choices"],
@@ -87,7 +92,7 @@ def _one(question: Asked, value: Any, assignment: str | None, instant: bool, bla
 
 
 def _kind_parts(
-    question: Asked, value: Any, choices: list[dict[str, str]], assignment: str | None, blank_rows: int
+    question: Asked, value: Any, choices: list[dict[str, str]], seed: str, blank_rows: int
 ) -> dict[str, Any]:
     options = question.options
     if question.kind == "yes_no":
@@ -101,8 +106,7 @@ def _kind_parts(
         for choice in shown_scale:  # the key of a step is its own digit
             choice["hotkey"] = choice["key"] if choice["key"] in "123456789" else ""
         return {"shown_choices": shown_scale, "low_label": low, "high_label": high}
-    if options.get("shuffle") and assignment:
-        choices = sorted(choices, key=lambda choice: fnv(f"{assignment}:{choice['key']}"))
+    choices = question.ordered(seed)
     if question.kind == "single_choice" and len(choices) > BUTTONS:
         names = {choice["key"]: choice["name"] for choice in choices}
         matches = _keyed(close(choices, str(value)), value) if value not in (None, *names) else []
@@ -160,17 +164,6 @@ def close(choices: Sequence[dict[str, str]], text: str, most: int = 30) -> list[
     starts = [choice for choice in choices if choice["name"].casefold().startswith(needle)]
     within = [choice for choice in choices if needle in choice["name"].casefold() and choice not in starts[:most]]
     return (starts + within)[:most]
-
-
-def fnv(text: str) -> int:
-    """FNV-1a, 32 bits: the order of shuffled options, the same here and in static/js/label/form.js.
-
-    Source: http://www.isthe.com/chongo/tech/comp/fnv/
-    """
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value
 
 
 def spoken(question: Asked, answer: Any) -> str:

@@ -34,9 +34,8 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         if request.method == "POST":
             _answer(request, project)
             return redirect("label-grid", slug=slug)
-        question = services.grid_question(project=project)
         member = services.ensure_member(project=project, user=request.user)
-        found = services.claim_leases(project=project, member=member, hold=TILES)
+        question, found = services.claim_grid(project=project, member=member, size=TILES)
     except CrowdtuneError as refusal:
         messages.warning(request, refusal.message)
         return redirect("label-project", slug=slug)

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from labeling import storage
+from labeling import storage, survey
 from labeling.leases import Lease
 from labeling.models import Membership, Project
 from labeling.survey import Asked
@@ -24,7 +24,8 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
         "id": str(lease.id),
         "task": lease.task_id,
         "stage": lease.stage,
-        "signature": signature(project, lease),
+        "order": survey.load(project.pk, lease.survey_version).orders(lease.stage, order_seed(lease)),
+        "signature": signature(lease),
         "payload": lease.payload,
         "image": {
             "id": lease.image_id,
@@ -37,9 +38,14 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
     }
 
 
-def signature(project: Project, lease: Lease) -> str:
+def order_seed(lease: Lease) -> str:
+    """What the order of shuffled choices is drawn from."""
+    return survey.order_seed(worker_id=lease.worker_id, task_id=lease.task_id)
+
+
+def signature(lease: Lease) -> str:
     """Tasks of one signature are asked by the same form; another one needs a new page."""
-    return f"{project.survey_version}:{lease.stage.partition(':')[0]}"
+    return f"{lease.survey_version}:{lease.stage.partition(':')[0]}"
 
 
 def marks(payload: dict[str, Any]) -> list[dict[str, Any]]:
@@ -92,7 +98,7 @@ def client_data(
         "project": project.slug,
         "phase": member.phase,
         "task": task_data(lease, project),
-        "signature": signature(project, lease),
+        "signature": signature(lease),
         "questions": [question.public() for question in questions],
         "answers": given or {},
         "can_undo": member.judgment_count > 0,

@@ -49,14 +49,22 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def choices(request: HttpRequest, slug: str) -> HttpResponse:
-    """``?question=…&q=…`` -> ``{"results": [{"key", "name"}]}``: for questions with more choices than fit a page."""
+    """``?question=…&q=…&version=…`` -> ``{"results": [{"key", "name"}]}``: for more choices than fit a page."""
     project = project_to_label(request, slug)
     wanted = request.GET.get("question", "")
-    for question in survey.current(project).questions:
+    for question in _asked(request, project).questions:
         if question.key == wanted:
             found = asking.close(question.options.get("choices", []), request.GET.get("q", ""))
             return JsonResponse({"results": found})
     return _refused(CrowdtuneError("not_found", f"There is no question {wanted!r} here.", 404))
+
+
+def _asked(request: HttpRequest, project: Project) -> survey.Survey:
+    """The survey that the page was made from, so that a held form is searched by its own choices."""
+    version = request.GET.get("version", "")
+    if version.isdecimal() and 0 < int(version) <= project.survey_version:
+        return survey.load(project.pk, int(version))
+    return survey.current(project)
 
 
 def _find(project: Project, worker_id: int, assignment_id: uuid.UUID) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from labeling.permissions import may, visible_projects
 from labeling.services.judging import feedback
 from labeling.survey import Asked
 from labeling.views import answers, asking
-from labeling.views.showing import client_data, hint, marks, suggestion, task_data
+from labeling.views.showing import client_data, hint, marks, order_seed, suggestion, task_data
 
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -113,10 +113,6 @@ def _next(request: HttpRequest, project: Project, member: Membership) -> HttpRes
     return show_task(request, project, member, found[0])
 
 
-def _live(project: Project, member: Membership) -> list[Lease]:
-    return leases.live(project_id=project.pk, worker_id=member.user_id)
-
-
 def _refused(request: HttpRequest, project: Project, member: Membership, refusal: CrowdtuneError) -> HttpResponse:
     """A pause, of the project or of the worker; the worker may appeal."""
     appeal = member.appeals.order_by("-id").first()
@@ -135,13 +131,14 @@ def show_task(
     blank_rows: int = asking.BLANK_ROWS,
 ) -> HttpResponse:
     """Render one lease, with what stands in the form already and what is wrong with it."""
-    questions = survey.current(project).at(lease.stage)
+    questions = survey.load(project.pk, lease.survey_version).at(lease.stage)
     if given is None:
         given = request.session.pop(f"undone:{lease.id}", None)
     shown = asking.shown(
         questions,
         slug=project.slug,
-        assignment=str(lease.id),
+        seed=order_seed(lease),
+        version=lease.survey_version,
         answers=given,
         problems=problem.fields if problem else None,
         blank_rows=blank_rows,
@@ -201,10 +198,10 @@ def _undo(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, project: Project, member: Membership, assignment_id: uuid.UUID) -> HttpResponse:
-    lease = next((row for row in _live(project, member) if row.id == assignment_id), None)
+    lease = leases.find(project_id=project.pk, worker_id=member.user_id, assignment_id=assignment_id)
     if lease is None:
         raise CrowdtuneError("lease_lost", _("Your time on that task was over, so it went to somebody else."), 409)
-    questions = survey.current(project).at(lease.stage)
+    questions = survey.load(project.pk, lease.survey_version).at(lease.stage)
     given = answers.from_form(questions, request.POST)
     if "more" in request.POST:
         rows = asking.BLANK_ROWS + int(request.POST["more"] or 0)

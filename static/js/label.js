@@ -142,7 +142,7 @@ function show(task, answers = {}) {
   page.loading.hidden = true;
   remark(task);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
-  form.reset(task.id, answers);
+  form.reset(task.order, answers);
   ready(task);
 }
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from labeling import services
+from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
 from tests.training.drawing import SHAPES, add_image, draw, label, labeled_project, make_project
 from training import labels
@@ -158,6 +160,16 @@ def test_a_survey_without_a_choice_is_refused_with_the_reason(db: None) -> None:
 
     with pytest.raises(NotEnoughLabels, match="no question with one answer"):
         freeze_snapshot(project=project)
+
+
+def test_a_question_that_a_snapshot_stands_on_stays_in_the_survey(project: Project) -> None:
+    freeze_snapshot(project=project)
+    key = project.questions.get().key
+
+    with pytest.raises(CrowdtuneError, match=f"stands on the question '{key}'"):
+        services.replace_survey(project=project, user=None, questions=[{"key": "legs", "kind": "number"}])
+
+    assert project.questions.get().key == key
 
 
 def _kind(image: Image) -> str:

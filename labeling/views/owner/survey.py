@@ -104,7 +104,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """A worker's page of these questions, over a picture of the project; nothing can be sent from it."""
     project = load_project(request, slug)
     questions, problem = _asked(request, project)
-    rows = asking.shown(questions, slug=project.slug, assignment="preview")
+    rows = asking.shown(questions, slug=project.slug, seed="preview")
     for row in rows:
         row["hidden"] = False
     picture = Image.objects.filter(project=project).order_by("id").first()

@@ -3,13 +3,6 @@ import { holds } from "./conditions.js";
 
 const CANT_TELL = "cant_tell";
 
-/* FNV-1a, as in labeling/views/asking.py: server and browser shuffle one assignment's options alike. */
-export function fnv(text) {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash;
-}
-
 const READ = {
   yes_no: (field) => ({ yes: true, no: false })[checked(field)[0]] ?? null,
   single_choice: (field) => field.combo?.value() ?? checked(field)[0] ?? null,
@@ -96,11 +89,12 @@ export class Field {
     this.root.classList.toggle("invalid", Boolean(problem));
   }
 
-  shuffle(assignment) {
-    if (!this.question.options?.shuffle) return;
+  /* The options in the order that the server drew for this task. */
+  arrange(order) {
+    if (!order) return;
     const list = this.root.querySelector(".choices");
     const parts = list ? [...list.children].filter((part) => part.dataset.choice !== undefined && part.dataset.choice !== CANT_TELL) : [];
-    parts.sort((a, b) => fnv(`${assignment}:${a.dataset.choice}`) - fnv(`${assignment}:${b.dataset.choice}`));
+    parts.sort((a, b) => order.indexOf(a.dataset.choice) - order.indexOf(b.dataset.choice));
     const last = list?.querySelector(`[data-choice="${CANT_TELL}"]`);
     parts.forEach((part, index) => {
       list.insertBefore(part, last);
@@ -163,10 +157,10 @@ export class Form {
     for (const field of this.fields) if (fields[field.key]) field.say(String(fields[field.key]));
   }
 
-  reset(assignment, answers = {}) {
+  reset(order, answers = {}) {
     for (const field of this.fields) {
       field.set(answers[field.key] ?? null);
-      field.shuffle(assignment);
+      field.arrange(order?.[field.key]);
     }
     this.update();
     this.root.scrollTop = 0;
