@@ -99,6 +99,7 @@ STORAGES = {
     "default": databases.storage(env.string("STORAGE_URL")),
     "staticfiles": {"BACKEND": "config.static.StaticFiles"},
 }
+IMPORT_BUCKETS = env.strings("IMPORT_BUCKETS")
 MEDIA_ROOT = str(DATA_DIR / "media")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000

@@ -27,7 +27,18 @@ class ImageSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Image
-        fields = ["id", "name", "sha256", "width", "height", "byte_count", "url", "thumbnail_url", "created_at"]
+        fields = [
+            "id",
+            "name",
+            "sha256",
+            "width",
+            "height",
+            "byte_count",
+            "url",
+            "thumbnail_url",
+            "metadata",
+            "created_at",
+        ]
 
     def get_url(self, image: Image) -> str:
         return whole(origin_of(self.context["request"]), storage.image_url(image))
@@ -47,15 +58,25 @@ class ImageFilter(filters.FilterSet):
 
 
 class UploadSerializer(serializers.Serializer):
-    """Send one of the three; ``gold`` gives known answers by file name."""
+    """Send files, an archive, or a manifest with one of them or alone; ``gold`` gives known answers by file name."""
 
     files = serializers.ListField(child=serializers.FileField(), required=False)
     archive = serializers.FileField(required=False, help_text="zip or tar (.gz, .bz2, .xz)")
+    manifest = serializers.FileField(
+        required=False,
+        help_text="CSV with a header or JSON Lines: `url`, or `path` of a file sent with it; optional `name`, `label`, "
+        "`metadata`; other columns are metadata.",
+    )
+    labels_as = serializers.ChoiceField(["gold", "suggestions", "judgments"], required=False, default="gold")
+    source: Any = serializers.CharField(required=False, help_text="Whose labels the manifest's are.")
     gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}')
 
 
 class UrlsSerializer(serializers.Serializer):
-    urls = serializers.ListField(child=serializers.CharField(max_length=2000))
+    """Addresses, or ``s3://bucket/prefix`` of a bucket that the platform's setting IMPORT_BUCKETS allows."""
+
+    urls = serializers.ListField(child=serializers.CharField(max_length=2000), required=False)
+    s3 = serializers.CharField(required=False)
     gold = serializers.DictField(required=False)
 
 
@@ -93,6 +114,10 @@ class ImageListView(ProjectView):
             files=request.FILES.getlist("files"),
             archive=request.FILES.get("archive"),
             urls=urls,
+            s3=str(data.get("s3") or ""),
+            manifest=request.FILES.get("manifest"),
+            labels_as=str(data.get("labels_as") or "gold"),
+            source=str(data.get("source") or "")[:100],
             gold=_gold(data.get("gold")),
         )
         return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)

@@ -19,6 +19,18 @@ class AddImagesForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "https://example.org/cat.jpg"}),
     )
 
+    s3 = forms.CharField(required=False, label=_("Or a folder of a bucket"))
+    manifest = forms.FileField(required=False, label=_("List of images (CSV or JSON Lines)"))
+    labels_as = forms.ChoiceField(
+        required=False,
+        label=_("Labels of the list"),
+        choices=[
+            ("gold", _("As gold: known answers that measure workers")),
+            ("suggestions", _("As suggestions, shown beside the question")),
+            ("judgments", _("As one person's judgments")),
+        ],
+    )
+
     def clean_urls(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["urls"].splitlines() if line.strip()]
         if any(not line.startswith(("http://", "https://")) for line in lines):
@@ -27,6 +39,6 @@ class AddImagesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if not self.errors and not data.get("uploads") and not data.get("urls"):
+        if not self.errors and not any(data.get(name) for name in ("uploads", "urls", "s3", "manifest")):
             raise forms.ValidationError(_("Choose some files or paste some addresses."))
         return data

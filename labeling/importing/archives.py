@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -58,6 +59,25 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
         raise MemberRefused("not_an_archive", "Expected a zip or a tar (also .gz, .bz2, .xz); this is none.") from error
     with archive:
         yield from _tar(archive, most_bytes)
+
+
+def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
+    """The members of a zip, to be read in any order while the file is open.
+
+    Raises:
+        MemberRefused: not_a_zip; a tar can only be read in its own order.
+    """
+    if not zipfile.is_zipfile(file):
+        raise MemberRefused("not_a_zip", "The files of a manifest come in a zip; this is none.")
+    archive = zipfile.ZipFile(file)
+    found = {}
+    total = 0
+    for number, info in enumerate(archive.infolist()):
+        total += info.file_size
+        _check_sums(number, total)
+        if not info.is_dir():
+            found[info.filename] = Member(info.filename, partial(_read_zip, archive, info, most_bytes))
+    return found
 
 
 def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:

@@ -8,8 +8,7 @@ same content under the same name.
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from django.db.models import F
 
 from labeling import goldmarks, imaging, storage, tasks
 from labeling.errors import CrowdtuneError
-from labeling.importing import sources
+from labeling.importing import labels, sources
 from labeling.jobs import Report
 from labeling.models import Image, Job, Project
 
@@ -32,7 +31,7 @@ THREADS = 2
 class Ready:
     """A decoded and stored file, or why it was refused."""
 
-    name: str
+    item: sources.Item
     image: Image | None
     error: CrowdtuneError | None = None
 
@@ -42,24 +41,35 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     arguments = job.arguments
     position = int(report.result.get("position", 0))
     total = sources.size(arguments)
-    counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates")}
-    waiting = itertools.islice(sources.items(arguments), position, None)
+    counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates", "labels")}
+    waiting = sources.items(arguments, position, str(report.result.get("cursor", "")))
     try:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
             for batch in batches(waiting):
                 ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
                 position += len(batch)
                 with transaction.atomic():
-                    _write(job.project, ready, arguments.get("gold") or {}, counts, report)
+                    _write(job.project, ready, arguments, counts, report)
                     report.result.update(counts, position=position)
+                    if batch[-1].cursor:
+                        report.result["cursor"] = batch[-1].cursor
                     done = position / total if total else min(position / (position + 200), 0.99)
                     report.checkpoint(done, f"{position}{f' of {total}' if total else ''} files")
-    except CrowdtuneError as error:  # the archive as a whole
-        report.error(arguments.get("archive", {}).get("name", ""), error.code, error.message)
-        if not counts["imported"] and not counts["duplicates"]:
+    except CrowdtuneError as error:  # the archive, the bucket or the list as a whole
+        report.error(_called(arguments), error.code, error.message)
+        if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
             raise
     sources.clean(job.pk)
+    if "manifest" not in arguments:
+        del counts["labels"]
     return {**counts, "refused": report.result.get("refused", 0)}
+
+
+def _called(arguments: dict[str, Any]) -> str:
+    """The source as a person knows it."""
+    if "s3" in arguments:
+        return "s3://{bucket}/{prefix}".format(**arguments["s3"])
+    return str((arguments.get("manifest") or arguments.get("archive") or {}).get("name", ""))
 
 
 def batches(items: Iterable[sources.Item]) -> Iterator[list[sources.Item]]:
@@ -86,9 +96,9 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
         data = item.read()
         prepared = imaging.prepare(data)
     except CrowdtuneError as error:
-        return Ready(item.name, None, error)
+        return Ready(item, None, error)
     except FileNotFoundError:
-        return Ready(item.name, None, CrowdtuneError("missing", "The file is not there any more; send it again."))
+        return Ready(item, None, CrowdtuneError("missing", "The file is not there any more; send it again."))
     sha256 = hashlib.sha256(data).hexdigest()
     names = {
         "original": storage.image_name(project_id, sha256, "original", prepared.extension),
@@ -104,27 +114,47 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
         width=prepared.width,
         height=prepared.height,
         byte_count=len(data),
+        metadata=dict(item.metadata),
         **names,
     )
-    return Ready(item.name, image)
+    return Ready(item, image)
 
 
 def _write(
-    project: Project, ready: Iterable[Ready], gold: dict[str, Any], counts: dict[str, int], report: Report
+    project: Project, ready: Sequence[Ready], arguments: dict[str, Any], counts: dict[str, int], report: Report
 ) -> None:
     good: dict[str, Image] = {}
-    for item in ready:
-        if item.error is not None:
-            report.error(item.name, item.error.code, item.error.message)
-        elif item.image is not None and item.image.sha256 in good:
+    for one in ready:
+        if one.error is not None:
+            report.error(one.item.where or one.item.name, one.error.code, one.error.message)
+        elif one.image is not None and one.image.sha256 in good:
             counts["duplicates"] += 1
-        elif item.image is not None:
-            good[item.image.sha256] = item.image
+        elif one.image is not None:
+            good[one.image.sha256] = one.image
     new = add_rows(project, list(good.values()))
     counts["imported"] += len(new)
     counts["duplicates"] += len(good) - len(new)
-    if gold:
+    if gold := arguments.get("gold"):
         goldmarks.mark_by_name(project=project, images=list(good.values()), gold=gold, report=report.error)
+    if "manifest" in arguments:
+        told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
+        counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report)
+
+
+def _write_told(
+    project: Project, told: list[tuple[sources.Item, str]], arguments: dict[str, Any], report: Report
+) -> int:
+    """What the manifest says of these images, also of those that were there before; returns how many labels."""
+    there = {row.sha256: row for row in Image.objects.filter(project=project, sha256__in=[key for _, key in told])}
+    changed = []
+    for item, sha256 in told:
+        if item.metadata and there[sha256].metadata != item.metadata:
+            there[sha256].metadata = dict(item.metadata)
+            changed.append(there[sha256])
+    Image.objects.bulk_update(changed, ["metadata"])
+    labeled = [(item.where, there[sha256], item.label) for item, sha256 in told if item.label is not None]
+    ready = labels.of_images(project, labeled, report)
+    return labels.TAKES[arguments["labels_as"]](project, ready, arguments) if ready else 0
 
 
 def add_rows(project: Project, images: list[Image]) -> list[Image]:

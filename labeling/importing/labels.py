@@ -70,6 +70,22 @@ def _checked(project: Project, chunk: list[Known], arguments: dict[str, Any], re
     return ready
 
 
+def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report) -> Checked:
+    """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report."""
+    asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+    ready: Checked = []
+    for where, image, label in labeled:
+        try:
+            answers = label if isinstance(label, dict) else {_question(asked, "", "csv").key: label}
+            for key, answer in answers.items():
+                question = _question(asked, str(key), "csv")
+                value = said.parse(question, str(answer) if question.kind == "single_choice" else answer)
+                ready.append((image, question, question.check(value, image.width, image.height)))
+        except (BadAnswer, CrowdtuneError) as error:
+            report.error(where, "bad_label", f"The image is taken, its label is not: {error}")
+    return ready
+
+
 def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
     if key in asked:
         return asked[key]

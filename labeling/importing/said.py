@@ -11,7 +11,7 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
@@ -62,7 +62,8 @@ def read(stored: Any) -> Iterator[Line]:
     text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
     start = text.read(1)
     text.seek(0)
-    rows: Iterator[Any] = _jsonl(text) if start == "{" else csv.DictReader(text)
+    lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
+    rows: Iterator[Any] = _jsonl(lines) if start == "{" else csv.DictReader(lines)
     for number, row in enumerate(rows, start=1):
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         yield Line(
@@ -76,7 +77,7 @@ def read(stored: Any) -> Iterator[Line]:
     text.detach()
 
 
-def _jsonl(text: io.TextIOWrapper) -> Iterator[dict[str, Any]]:
+def _jsonl(text: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in text:
         if line.strip():
             try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
@@ -13,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 from django.core.files.storage import default_storage
 
 from labeling import storage
+from labeling.errors import CrowdtuneError
 from labeling.imaging import EXTENSIONS, MAX_BYTES
-from labeling.importing import archives, remote
+from labeling.importing import archives, bucket, manifest, remote
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}
 
@@ -23,12 +26,17 @@ SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".
 class Item:
     """One file: ``read`` returns its bytes, or raises a CrowdtuneError that says why not.
 
-    ``size`` is what it holds in memory already: members of an archive are read in its order.
+    ``size`` is what it holds in memory already: members of an archive are read in its order. ``where`` is how a refusal
+    names it (by default its name), ``cursor`` where an import that stopped goes on, if not by the number of items.
     """
 
     name: str
     read: Callable[[], bytes]
     size: int = 0
+    where: str = ""
+    cursor: str = ""
+    label: Any = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def spool_folder(job_id: Any) -> str:
@@ -56,10 +64,7 @@ def _read_now(member: archives.Member) -> Item:
     else:
         return Item(member.name, lambda: data, len(data))
 
-    def refuse() -> bytes:
-        raise refusal
-
-    return Item(member.name, refuse)
+    return Item(member.name, _refusal(refusal))
 
 
 def urls(arguments: dict[str, Any]) -> Iterator[Item]:
@@ -77,7 +82,57 @@ def folder(arguments: dict[str, Any]) -> Iterator[Item]:
             yield Item(path.relative_to(top).as_posix(), path.read_bytes)
 
 
+def objects(arguments: dict[str, Any], after: str = "") -> Iterator[Item]:
+    """Objects under a prefix of a bucket. What is not called like a picture is not fetched."""
+    place = bucket.Place(**arguments["s3"])
+    for found in bucket.objects(place, after=after):
+        suffix = PurePosixPath(found.key).suffix.lower()
+        is_picture = not suffix or suffix in SUFFIXES
+        read = partial(bucket.read, place, found) if is_picture else _refusal(_not_called(suffix))
+        yield Item(bucket.name_of(place, found.key), read, cursor=found.key, where=found.key)
+
+
+def _not_called(suffix: str) -> CrowdtuneError:
+    return CrowdtuneError(
+        "not_an_image", f"A file called {suffix} is not fetched; pictures end in {', '.join(sorted(SUFFIXES))}."
+    )
+
+
+def listed(arguments: dict[str, Any], position: int = 0) -> Iterator[Item]:
+    """Images that a manifest names from a row on: at addresses, in a zip beside it, or among files sent with it."""
+    with contextlib.ExitStack() as stack:
+        stored = stack.enter_context(_seekable(arguments["manifest"]["spool"]))
+        zipped = arguments.get("archive")
+        members = archives.by_name(stack.enter_context(_seekable(zipped["spool"])), MAX_BYTES) if zipped else {}
+        sent = {entry["name"]: entry["spool"] for entry in arguments.get("files", ())}
+        for row in itertools.islice(manifest.rows(stored), position, None):
+            item = _listed(row, members, sent)
+            yield replace(item, where=f"line {row.line}: {row.name}"[:300], label=row.label, metadata=row.metadata)
+
+
+def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Mapping[str, str]) -> Item:
+    if row.problem:
+        return Item(row.name, _refusal(CrowdtuneError("bad_row", row.problem)))
+    if row.url:
+        return Item(row.name, lambda: remote.fetch(row.url))
+    if row.path in members:
+        return replace(_read_now(members[row.path]), name=row.name)
+    if row.path in sent:
+        return Item(row.name, lambda: storage.read(sent[row.path]))
+    why = f"There is no file {row.path!r:.120} among what was sent with the manifest."
+    return Item(row.name, _refusal(CrowdtuneError("missing", why)))
+
+
+def _refusal(error: CrowdtuneError) -> Callable[[], bytes]:
+    def refuse() -> bytes:
+        raise error
+
+    return refuse
+
+
 SOURCES: dict[str, Callable[[dict[str, Any]], Iterator[Item]]] = {
+    "manifest": listed,
+    "s3": objects,
     "files": files,
     "archive": archive,
     "urls": urls,
@@ -85,15 +140,22 @@ SOURCES: dict[str, Callable[[dict[str, Any]], Iterator[Item]]] = {
 }
 
 
-def items(arguments: dict[str, Any]) -> Iterator[Item]:
-    """The items of the one source that the arguments name."""
-    for name, source in SOURCES.items():
-        if name in arguments:
-            yield from source(arguments)
+def items(arguments: dict[str, Any], position: int = 0, cursor: str = "") -> Iterator[Item]:
+    """The items of the source that the arguments name, from where an import that stopped had come to."""
+    if cursor:
+        yield from objects(arguments, after=cursor)
+        return
+    if "manifest" in arguments:
+        yield from listed(arguments, position)
+        return
+    source = next(source for name, source in SOURCES.items() if name in arguments)
+    yield from itertools.islice(source(arguments), position, None)
 
 
 def size(arguments: dict[str, Any]) -> int | None:
     """How many items there will be, where it is known before."""
+    if "manifest" in arguments:
+        return None
     for name in ("files", "urls"):
         if name in arguments:
             return len(arguments[name])

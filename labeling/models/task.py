@@ -40,6 +40,7 @@ class Image(models.Model):
     original = models.CharField(max_length=300)
     display = models.CharField(max_length=300)
     thumbnail = models.CharField(max_length=300)
+    metadata = models.JSONField(default=dict, blank=True, db_default={}, help_text=_("What a manifest said of it."))
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -37,6 +37,15 @@ class Kind:
     statistic: str
 
 
+def is_storable(value: Any) -> bool:
+    """Whether a database's JSON can hold every text in the value: no NUL, no half of a surrogate pair."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, dict):
+        return all(is_storable(item) for pair in value.items() for item in pair)
+    return all(is_storable(item) for item in value) if isinstance(value, list) else True
+
+
 def choice_keys(options: Options) -> list[str]:
     return [choice["key"] for choice in options.get("choices", [])]
 

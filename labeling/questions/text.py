@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+from labeling.questions.kind import (
+    BadAnswer,
+    Kind,
+    Options,
+    Schema,
+    is_storable,
+    known_options,
+    no_classes,
+    number_option,
+)
 
 LONGEST = 2000
 
@@ -18,7 +27,7 @@ def _options(options: Options) -> Options:
 
 def _answer(value: Any, options: Options) -> str:
     most = int(options.get("most", LONGEST))
-    if not isinstance(value, str) or not value.strip() or "\x00" in value:
+    if not isinstance(value, str) or not value.strip() or not is_storable(value):
         raise BadAnswer(f"expected text that is not empty, got {value!r}.")
     if len(value) > most:
         raise BadAnswer(f"expected at most {most} characters, got {len(value)}.")

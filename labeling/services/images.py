@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
@@ -17,7 +18,7 @@ from labeling.actors import import_images as import_actor
 from labeling.actors import import_judgments as judgments_actor
 from labeling.actors import import_labels as labels_actor
 from labeling.errors import CrowdtuneError
-from labeling.importing import ingest, labels, sources
+from labeling.importing import bucket, ingest, labels, sources
 from labeling.importing.known import READERS
 from labeling.models import Image, Job, Judgment, Project, Task
 
@@ -32,34 +33,46 @@ def import_images(
     archive: UploadedFile | None = None,
     urls: Sequence[str] = (),
     folder: Path | None = None,
+    s3: str = "",
+    manifest: UploadedFile | None = None,
+    labels_as: str = "gold",
+    source: str = "",
     gold: Mapping[str, Any] | None = None,
 ) -> Job:
-    """Start importing from one source: uploaded files, an archive, addresses, or a folder of this machine.
+    """Start importing from one source: uploaded files, an archive, addresses, a manifest, or a prefix of a bucket.
 
     Uploads are moved into storage before the job starts. ``folder`` is for commands, never for what a request says.
 
     Args:
+        s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
+        manifest: CSV or JSON Lines, see ``labeling.importing.manifest``; files or a zip may come with it.
+        labels_as: What the manifest's labels are taken as, and ``source`` whose they are: see ``import_labels``.
         gold: Known answers by file name, as ``labeling.goldmarks.normal`` reads them.
 
     Raises:
-        CrowdtuneError: invalid, when not exactly one source is given; bad_url; bad_gold.
+        CrowdtuneError: invalid, when not exactly one source is given; bad_url; bad_gold; bucket_not_allowed.
     """
-    given = [
-        name for name, value in (("files", files), ("archive", archive), ("urls", urls), ("folder", folder)) if value
-    ]
-    if len(given) != 1:
-        came = ", ".join(given) or "nothing"
-        raise CrowdtuneError("invalid", f"Send one of: files, an archive (zip or tar), or urls; got {came}.")
+    _check_sources(files=files, archive=archive, urls=urls, folder=folder, s3=s3, manifest=manifest)
+    if labels_as not in labels.TAKES:
+        takes = ", ".join(labels.TAKES)
+        raise CrowdtuneError(
+            "invalid", f"labels_as is one of {takes}; got {labels_as!r:.40}.", fields={"labels_as": []}
+        )
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"gold": goldmarks.check(project, gold)} if gold else {}
+    if s3:
+        arguments["s3"] = bucket.allowed(s3, settings.IMPORT_BUCKETS)._asdict()
+    if urls:
+        arguments["urls"] = _checked_urls(urls)
+    if folder:
+        arguments["folder"] = str(folder)
+    if manifest is not None:
+        named = {"labels_as": labels_as, "source": source or "manifest"}
+        arguments |= {"manifest": _spool(job_id, len(files) + 1, manifest), **named}
     if files:
         arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
-    elif archive is not None:
-        arguments["archive"] = _spool(job_id, 0, archive)
-    elif urls:
-        arguments["urls"] = _checked_urls(urls)
-    else:
-        arguments["folder"] = str(folder)
+    if archive is not None:
+        arguments["archive"] = _spool(job_id, len(files), archive)
     return jobs.start(
         project=project,
         kind="import_images",
@@ -68,6 +81,18 @@ def import_images(
         actor=import_actor,
         job_id=job_id,
     )
+
+
+def _check_sources(**sources: Any) -> None:
+    """One source; only a manifest may bring files or an archive with it."""
+    given = [name for name, value in sources.items() if value]
+    beside = [name for name in given if name not in {"files", "archive"}] if "manifest" in given else given
+    if len(beside) != 1 or len(given) > 2:
+        came = ", ".join(given) or "nothing"
+        raise CrowdtuneError(
+            "invalid",
+            f"Send one of: files, an archive (zip or tar), urls, s3, or a manifest (with files or a zip); got {came}.",
+        )
 
 
 def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:

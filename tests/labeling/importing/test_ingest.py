@@ -7,7 +7,6 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,27 +22,9 @@ from labeling.importing import ingest, sources
 from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Image, Job, Project, Task
 from tests.labeling.conftest import picture
+from tests.labeling.importing.conftest import Import
 
 pytestmark = pytest.mark.django_db
-Import = Callable[..., Job]
-
-
-@pytest.fixture
-def empty(make_project: Callable[..., Project]) -> Project:
-    return make_project(images=0)
-
-
-@pytest.fixture
-def bring(empty: Project, run_actors: Callable[[], int]) -> Import:
-    """Import something into the empty project and return the job as it ended."""
-
-    def run(**source: Any) -> Job:
-        job = services.import_images(project=empty, user=empty.owner, **source)
-        run_actors()
-        job.refresh_from_db()
-        return job
-
-    return run
 
 
 def files(**data: bytes) -> list[SimpleUploadedFile]:

@@ -1,0 +1,132 @@
+"""Pictures under a prefix of an S3-compatible bucket that the platform's settings name.
+
+Credentials and endpoint are those of the process (the usual AWS_ variables), never of a request, so a request may only
+say *which* of the buckets in ``IMPORT_BUCKETS`` is read. Keys come in the bucket's own order, and an import that was
+killed goes on after the last key that was written down, whatever was added to the bucket meanwhile.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (UTF-8 binary order, StartAfter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files.storage import storages
+
+from labeling.errors import CrowdtuneError
+from labeling.imaging import MAX_BYTES
+
+SETTING = "IMPORT_BUCKETS"
+
+
+class Place(NamedTuple):
+    bucket: str
+    prefix: str
+
+
+class Object(NamedTuple):
+    key: str
+    size: int
+
+
+def allowed(address: str, buckets: Sequence[str]) -> Place:
+    """``s3://bucket/prefix`` as a place that may be read.
+
+    Args:
+        address: What the caller typed.
+        buckets: The setting: names of buckets, each with a prefix behind it where only that may be read.
+
+    Raises:
+        CrowdtuneError: invalid, or bucket_not_allowed with the setting that would allow it.
+    """
+    parts = urlsplit(address.strip())
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+        raise CrowdtuneError(
+            "invalid", f"Expected s3://bucket/prefix, got {address!r:.200}.", fields={"s3": ["invalid"]}
+        )
+    place = Place(parts.netloc, parts.path.removeprefix("/"))
+    for entry in buckets:
+        bucket, _, prefix = entry.removeprefix("s3://").partition("/")
+        if bucket == place.bucket and place.prefix.startswith(prefix):
+            return place
+    known = f"it names {', '.join(buckets)}" if buckets else "it is empty, so none may be read"
+    raise CrowdtuneError(
+        "bucket_not_allowed",
+        f"The setting {SETTING} does not allow {address!r:.200}: {known}. Who runs this platform can add it there.",
+        403,
+        fields={"s3": ["bucket_not_allowed"]},
+    )
+
+
+def objects(place: Place, *, after: str = "") -> Iterator[Object]:
+    """Everything under the prefix but folders, after a key, in the bucket's order.
+
+    Raises:
+        CrowdtuneError: bucket_unreadable.
+    """
+    pages = client(place.bucket).get_paginator("list_objects_v2")
+    start = {"StartAfter": after} if after else {}
+    try:
+        for page in pages.paginate(Bucket=place.bucket, Prefix=place.prefix, **start):
+            for row in page.get("Contents", ()):
+                if not row["Key"].endswith("/"):
+                    yield Object(row["Key"], int(row["Size"]))
+    except (BotoCoreError, ClientError) as error:
+        raise CrowdtuneError(
+            "bucket_unreadable",
+            f"The bucket {place.bucket} cannot be listed: {reason(error)}. Its address and credentials are those of "
+            "the platform (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).",
+        ) from error
+
+
+def read(place: Place, found: Object) -> bytes:
+    """One object's bytes.
+
+    Raises:
+        CrowdtuneError: too_large, missing or fetch_failed.
+    """
+    if found.size > MAX_BYTES:
+        raise _too_large(found.size)
+    try:
+        answer = client(place.bucket).get_object(Bucket=place.bucket, Key=found.key)
+        data: bytes = answer["Body"].read(MAX_BYTES + 1)
+    except ClientError as error:
+        code = "missing" if error.response.get("Error", {}).get("Code") == "NoSuchKey" else "fetch_failed"
+        raise CrowdtuneError(code, f"The object cannot be read: {reason(error)}.") from error
+    except (BotoCoreError, OSError) as error:
+        raise CrowdtuneError("fetch_failed", f"The object cannot be read: {reason(error)}.") from error
+    if len(data) > MAX_BYTES:  # it has grown since it was listed
+        raise _too_large(len(data))
+    return data
+
+
+def _too_large(size: int) -> CrowdtuneError:
+    return CrowdtuneError("too_large", f"At most {MAX_BYTES // 2**20} MB a file are taken; this has {size} bytes.")
+
+
+def name_of(place: Place, key: str) -> str:
+    """The key below the prefix's last folder: what a person calls the file."""
+    folder = place.prefix.rpartition("/")[0]
+    return PurePosixPath(key).relative_to(folder).as_posix() if folder and key.startswith(f"{folder}/") else key
+
+
+def client(bucket: str) -> Any:
+    """boto3's client, made as the platform's own storage makes it: one for each thread."""
+    return _stored(bucket).connection.meta.client
+
+
+@lru_cache(maxsize=8)
+def _stored(bucket: str) -> Any:
+    return storages.create_storage({"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": bucket}})
+
+
+def reason(error: Exception) -> str:
+    """The service's own code, without addresses or keys."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "refused"))
+    return type(error).__name__

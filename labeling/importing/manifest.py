@@ -1,0 +1,121 @@
+"""A list of images with what is known of them: CSV with a header, or JSON Lines.
+
+Columns: ``url`` (fetched under the rules of ``labeling.importing.remote``), or ``path`` (a member of the zip, or the
+name of a file, sent with the list; also called file, file_name, filename or image). Optional are ``name`` (what the
+project calls it), ``label`` (also answer or category) and ``metadata``; every other column is metadata too. These are
+the names of Hugging Face's ``metadata.csv`` and ``metadata.jsonl``. A row that cannot be used is told by its line.
+
+Source: https://huggingface.co/docs/datasets/image_dataset (ImageFolder with metadata).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import IO, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from labeling.errors import CrowdtuneError
+from labeling.questions.kind import is_storable
+
+PATHS = ("path", "file_name", "filename", "file", "image")
+LABELS = ("label", "answer", "category")
+MOST_METADATA = 20_000  # characters of JSON
+
+
+class Row(NamedTuple):
+    """One image of the list; ``problem`` says why it cannot be used."""
+
+    line: int
+    name: str
+    url: str
+    path: str
+    label: Any
+    metadata: dict[str, Any]
+    problem: str = ""
+
+
+def rows(stored: IO[bytes]) -> Iterator[Row]:
+    """Every row, in order; a blank line is none.
+
+    Raises:
+        CrowdtuneError: bad_manifest, when it is no such list at all.
+    """
+    text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
+    start = text.read(1)
+    text.seek(0)
+    lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
+    yield from _jsonl(lines) if start == "{" else _csv(lines)
+    text.detach()
+
+
+def _csv(text: Iterable[str]) -> Iterator[Row]:
+    reader = csv.DictReader(text)
+    columns = {str(name).strip().lower() for name in reader.fieldnames or ()}
+    if not columns & {"url", *PATHS}:
+        raise CrowdtuneError(
+            "bad_manifest",
+            f"A manifest needs a column url or path in its first line; it has {', '.join(sorted(columns)) or 'none'}.",
+        )
+    try:
+        for values in reader:
+            extra = values.pop(None, None)
+            row = _row(reader.line_num, values)
+            yield row._replace(problem="The line has more fields than the header.") if extra else row
+    except csv.Error as error:
+        raise CrowdtuneError("bad_manifest", f"Line {reader.line_num} is no CSV: {error}.") from error
+
+
+def _jsonl(text: Iterable[str]) -> Iterator[Row]:
+    for number, line in enumerate(text, start=1):
+        if line.strip():
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError as error:
+                values = error
+            if isinstance(values, dict):
+                yield _row(number, values)
+            else:
+                yield Row(number, "", "", "", None, {}, "Expected a JSON object with url or path.")
+
+
+def _row(line: int, values: Mapping[Any, Any]) -> Row:
+    given = {str(key).strip().lower(): value for key, value in values.items()}
+    url = _text(given.pop("url", ""))
+    path = _first(given, PATHS)
+    label = next((given.pop(name) for name in LABELS if given.get(name) not in (None, "")), None)
+    name = _text(given.pop("name", "")) or path or PurePosixPath(unquote(urlsplit(url).path)).name or url
+    metadata, problem = _metadata(given)
+    if not is_storable([name, url, path, label, metadata]):
+        return Row(line, "", "", "", None, {}, "The row holds characters that no database stores.")
+    if bool(url) == bool(path):
+        problem = "Say either url or path." if url else "The row names neither url nor path."
+    return Row(line, name, url, path, label, metadata, problem)
+
+
+def _metadata(given: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The other columns, and what a column of that name holds as JSON; empty cells say nothing."""
+    known = given.pop("metadata", None)
+    if isinstance(known, str) and known.strip():
+        try:
+            known = json.loads(known)
+        except json.JSONDecodeError:
+            return {}, "metadata must be a JSON object."
+    if known not in (None, "") and not isinstance(known, dict):
+        return {}, "metadata must be a JSON object."
+    found = {**{name: value for name, value in given.items() if value not in (None, "") and name}, **(known or {})}
+    if len(json.dumps(found)) > MOST_METADATA:
+        return {}, f"At most {MOST_METADATA} characters of metadata are kept for an image."
+    return found, ""
+
+
+def _first(given: dict[str, Any], names: tuple[str, ...]) -> str:
+    texts = [_text(given.pop(name, "")) for name in names]
+    return next((text for text in texts if text), "")
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,142 @@
+"""Pictures under a prefix of a bucket, from a real S3 service on this machine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from labeling import jobs, services
+from labeling.errors import CrowdtuneError
+from labeling.importing import bucket, ingest
+from labeling.jobs import Report
+from labeling.models import Image, Job, Project
+from tests.labeling.conftest import client, picture
+from tests.labeling.importing.conftest import Import
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def photos(s3: Any, settings: Any) -> Any:
+    """A bucket that may be read, with pictures in two folders and something else."""
+    settings.IMPORT_BUCKETS = ["photos"]
+    s3.create_bucket(Bucket="photos")
+    objects = {
+        "pets/": b"",
+        "pets/a.png": picture(1),
+        "pets/more/b.png": picture(2),
+        "pets/broken.png": b"no picture",
+        "pets/film.mp4": b"frames",
+        "other/c.png": picture(3),
+    }
+    for key, data in objects.items():
+        s3.put_object(Bucket="photos", Key=key, Body=data)
+    return s3
+
+
+def test_all_pictures_under_the_prefix_come_in_and_the_others_are_told(
+    photos: Any, bring: Import, empty: Project
+) -> None:
+    job = bring(s3="s3://photos/pets/")
+    assert (job.state, job.result["imported"], job.result["refused"]) == ("succeeded", 2, 2)
+    assert sorted(Image.objects.filter(project=empty).values_list("name", flat=True)) == ["a.png", "more/b.png"]
+    assert {row["item"]: row["code"] for row in job.errors} == {
+        "pets/broken.png": "not_an_image",
+        "pets/film.mp4": "not_an_image",
+    }
+
+
+def test_the_same_again_brings_nothing_new(photos: Any, bring: Import) -> None:
+    bring(s3="s3://photos/pets/")
+    again = bring(s3="s3://photos/pets/")
+    assert (again.result["imported"], again.result["duplicates"]) == (0, 2)
+
+
+def test_an_import_that_was_killed_goes_on_after_the_last_key_whatever_came_before_it(
+    photos: Any, empty: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 1)
+    job = services.import_images(project=empty, user=empty.owner, s3="s3://photos/")
+    Job.objects.filter(pk=job.pk).update(state="running", attempts=1, heartbeat_at=None)
+    job.refresh_from_db()
+
+    def one_is_in(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bucket, "read", _stops_at("pets/broken.png"))
+        with pytest.raises(KeyboardInterrupt):
+            ingest.run(job, Report(job))
+    job.refresh_from_db()
+    assert job.result["cursor"] == "pets/a.png"
+    photos.put_object(Bucket="photos", Key="aaa.png", Body=picture(9))  # before all others: it moves every position
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert jobs.requeue_stuck() == 1
+    jobs.run(str(job.pk), ingest.run)
+    job.refresh_from_db()
+    assert (job.state, job.result["imported"], job.result["duplicates"]) == ("succeeded", 3, 0)
+    assert sorted(Image.objects.values_list("name", flat=True)) == ["other/c.png", "pets/a.png", "pets/more/b.png"]
+
+
+def _stops_at(key: str) -> Any:
+    read = bucket.read
+
+    def stop(place: bucket.Place, found: bucket.Object) -> bytes:
+        if found.key == key:
+            raise KeyboardInterrupt  # as a kill: nothing of the job's own catches it
+        return read(place, found)
+
+    return stop
+
+
+@pytest.mark.parametrize(
+    ("setting", "address"),
+    [
+        ([], "s3://photos/pets/"),
+        (["others"], "s3://photos/pets/"),
+        (["photos/public/"], "s3://photos/pets/"),
+        (["photos/public/"], "s3://photos/"),
+        (["photo"], "s3://photos/"),
+    ],
+)
+def test_a_bucket_that_the_setting_does_not_name_is_refused_and_the_setting_is_named(
+    empty: Project, settings: Any, setting: list[str], address: str
+) -> None:
+    settings.IMPORT_BUCKETS = setting
+    answer = client(empty.owner).post(f"/api/v1/projects/{empty.slug}/images/", {"s3": address}, format="json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "bucket_not_allowed")
+    assert "IMPORT_BUCKETS" in answer.json()["error"]["message"]
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://photos/a", "photos/pets", "s3://", "s3://me:secret@photos/", "s3://photos/?x=1"]
+)
+def test_what_is_no_place_in_a_bucket_is_refused(settings: Any, address: str) -> None:
+    with pytest.raises(CrowdtuneError, match="Expected s3"):
+        bucket.allowed(address, ["photos"])
+
+
+def test_a_prefix_in_the_setting_lets_in_what_is_below_it() -> None:
+    assert bucket.allowed("s3://photos/public/2026/", ["photos/public/"]) == ("photos", "public/2026/")
+
+
+def test_a_bucket_that_is_not_there_fails_the_job_with_the_services_reason(
+    s3: Any, settings: Any, bring: Import
+) -> None:
+    settings.IMPORT_BUCKETS = ["nowhere"]
+    job = bring(s3="s3://nowhere/")
+    assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["bucket_unreadable"])
+    assert "NoSuchBucket" in job.message
+    assert "test" not in job.message.replace("testing", "")
+
+
+def test_the_page_starts_an_import_from_a_bucket(photos: Any, empty: Project) -> None:
+    page = Client()
+    page.force_login(empty.owner)
+    page.post(f"/projects/{empty.slug}/images/add/", {"s3": "s3://photos/pets/"})
+    assert Job.objects.get().arguments["s3"] == {"bucket": "photos", "prefix": "pets/"}

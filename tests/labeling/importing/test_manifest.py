@@ -1,0 +1,211 @@
+"""Lists of images in CSV and JSON Lines: what each row brings, and why a row is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpcore
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from labeling import jobs, services
+from labeling.importing import ingest, manifest, remote
+from labeling.jobs import Report
+from labeling.models import Gold, Image, Job, Judgment, Project, Task
+from tests.labeling.conftest import client, picture
+from tests.labeling.importing.conftest import Import
+
+pytestmark = pytest.mark.django_db
+
+
+def listed(text: str, name: str = "list.csv") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, text.encode())
+
+
+def zipped(**members: bytes) -> SimpleUploadedFile:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "/").replace("_png", ".png"), data)
+    return SimpleUploadedFile("pictures.zip", buffer.getvalue())
+
+
+def refusals(job: Job) -> dict[str, str]:
+    return {row["item"]: row["code"] for row in job.errors}
+
+
+def test_rows_bring_members_of_the_zip_with_label_and_metadata(bring: Import, empty: Project) -> None:
+    text = 'path,label,camera,metadata\npets/a.png,cat,front,"{""night"": true}"\npets/b.png,,,\n'
+    job = bring(manifest=listed(text), archive=zipped(pets__a_png=picture(1), pets__b_png=picture(2), c_png=picture(3)))
+    assert (job.state, job.errors) == ("succeeded", [])
+    assert (job.result["imported"], job.result["labels"]) == (2, 1)
+    first, second = Image.objects.filter(project=empty).order_by("name")
+    assert (first.name, first.metadata) == ("pets/a.png", {"camera": "front", "night": True})
+    assert second.metadata == {}
+    assert Gold.objects.get().answers == {"category": "cat"}
+    shown = client(empty.owner).get(f"/api/v1/projects/{empty.slug}/images/{first.pk}/").json()
+    assert shown["metadata"] == {"camera": "front", "night": True}
+
+
+def test_json_lines_name_files_that_were_sent_with_them(bring: Import, empty: Project) -> None:
+    rows = [{"file_name": "a.png", "name": "first", "label": {"category": "dog"}}, {"file_name": "b.png", "weight": 3}]
+    text = "\n".join(json.dumps(row) for row in rows)
+    files = [SimpleUploadedFile("a.png", picture(1)), SimpleUploadedFile("b.png", picture(2))]
+    job = bring(manifest=listed(text, "metadata.jsonl"), files=files, labels_as="judgments", source="museum")
+    assert job.errors == []
+    assert sorted(Image.objects.values_list("name", flat=True)) == ["b.png", "first"]
+    said = Judgment.objects.get()
+    assert (said.answers, said.source, said.worker.first_name) == ({"category": "dog"}, "import", "museum")
+
+
+def test_labels_come_in_as_suggestions_where_that_is_asked_for(bring: Import) -> None:
+    bring(manifest=listed("path,label\na.png,cat\n"), archive=zipped(a_png=picture(1)), labels_as="suggestions")
+    assert Task.objects.get().payload["suggestions"] == {"category": "cat"}
+    assert not Gold.objects.exists()
+
+
+def test_each_row_that_cannot_be_used_is_told_by_its_line_and_why(bring: Import, empty: Project) -> None:
+    text = (
+        "url,path,label,metadata\n"
+        ",a.png,cow,\n"
+        ",missing.png,,\n"
+        ",,cat,\n"
+        "http://127.0.0.1/x.png,,,\n"
+        "http://169.254.169.254/latest/meta-data,,,\n"
+        "file:///etc/passwd,,,\n"
+        "http://images.example/y.png,b.png,,\n"
+        ",b.png,,not json\n"
+        ",../up.png,,\n"
+        ",b.png,cat,,one too many\n"
+        ",broken.png,,\n"
+    )
+    sent = zipped(a_png=picture(1), b_png=picture(2), broken_png=b"no picture", **{"..__up_png": picture(3)})
+    job = bring(manifest=listed(text), archive=sent)
+    assert job.state == "succeeded"
+    assert refusals(job) == {
+        "line 2: a.png": "bad_label",
+        "line 3: missing.png": "missing",
+        "line 4: ": "bad_row",
+        "line 5: x.png": "address_refused",
+        "line 6: meta-data": "address_refused",
+        "line 7: passwd": "address_refused",
+        "line 8: b.png": "bad_row",
+        "line 9: b.png": "bad_row",
+        "line 10: ../up.png": "unsafe_name",
+        "line 11: b.png": "bad_row",
+        "line 12: broken.png": "not_an_image",
+    }
+    assert all(row["message"] for row in job.errors)
+    assert [image.name for image in Image.objects.filter(project=empty)] == ["a.png"]
+
+
+def test_a_line_that_is_no_json_object_is_one_refusal(bring: Import) -> None:
+    text = '{"path": "a.png"}\n{broken\n["a.png"]\n\n{"path": "a.png", "metadata": [1]}\n'
+    job = bring(manifest=listed(text), archive=zipped(a_png=picture(1)))
+    assert refusals(job) == {"line 2: ": "bad_row", "line 3: ": "bad_row", "line 5: a.png": "bad_row"}
+    assert job.result["imported"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "name,label\na,cat\n", "\x00\x01\x02"])
+def test_a_file_that_is_no_list_fails_with_what_was_expected(bring: Import, text: str) -> None:
+    job = bring(manifest=listed(text))
+    assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["bad_manifest"])
+    assert "url or path" in job.message
+
+
+@pytest.mark.parametrize("text", ['{"path": "a.png", "note": "\\u0000"}', '{"path": "a.png", "note": "\\ud800"}'])
+def test_characters_that_no_database_holds_are_refused_by_row(bring: Import, text: str) -> None:
+    job = bring(manifest=listed(text), archive=zipped(a_png=picture(1)))
+    assert (job.state, [row["code"] for row in job.errors]) == ("succeeded", ["bad_row"])
+
+
+def test_metadata_that_is_too_long_is_refused() -> None:
+    (row,) = manifest.rows(io.BytesIO(json.dumps({"path": "a", "note": "x" * 30_000}).encode()))
+    assert "20000" in row.problem
+
+
+def test_a_tar_beside_a_manifest_is_refused(bring: Import) -> None:
+    job = bring(manifest=listed("path\na.png\n"), archive=SimpleUploadedFile("a.tar", b"not a zip"))
+    assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["not_a_zip"])
+
+
+@pytest.fixture
+def pictures_example(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The public name images.example, which answers every address with a picture; the list is what was asked for."""
+    asked: list[str] = []
+
+    class Backend(httpcore.MockBackend):
+        def connect_tcp(self, host: str, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+            if host != "images.example":
+                remote.public_address(host, 80)
+            asked.append(host)
+            return super().connect_tcp(host, *arguments, **options)
+
+    data = picture(7)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data)
+    monkeypatch.setattr(remote, "PublicBackend", lambda: Backend([head, data]))
+    yield asked
+
+
+def test_a_row_with_an_address_is_fetched_and_called_by_its_name(bring: Import, pictures_example: list[str]) -> None:
+    job = bring(manifest=listed("url,label,licence\nhttp://images.example/cats/tom.png,cat,CC0\n"))
+    assert job.errors == []
+    image = Image.objects.get()
+    assert (image.name, image.metadata, pictures_example) == ("tom.png", {"licence": "CC0"}, ["images.example"])
+    assert Gold.objects.get().task.image == image
+
+
+def test_an_import_of_a_list_that_stopped_goes_on_at_its_row(empty: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 2)
+    text = "path,label\n" + "".join(f"{n}.png,cat\n" for n in range(5))
+    sent = zipped(**{f"{n}_png": picture(n) for n in range(5)})
+    job = services.import_images(
+        project=empty, user=empty.owner, manifest=listed(text), archive=sent, labels_as="judgments"
+    )
+    Job.objects.filter(pk=job.pk).update(state="running", attempts=1, heartbeat_at=None)
+    job.refresh_from_db()
+    rows = manifest.rows
+
+    def breaks(stored: Any) -> Iterator[manifest.Row]:
+        for row in rows(stored):
+            if row.path == "3.png":
+                raise KeyboardInterrupt
+            yield row
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest, "rows", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            ingest.run(job, Report(job))
+    assert Image.objects.count() == 2
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert jobs.requeue_stuck() == 1
+    jobs.run(str(job.pk), ingest.run)
+    job.refresh_from_db()
+    assert (job.state, job.result["imported"], job.result["labels"], job.errors) == ("succeeded", 5, 5, [])
+    assert Judgment.objects.count() == 5
+
+
+def test_the_api_and_the_page_take_a_manifest(empty: Project, run_actors: Callable[[], int]) -> None:
+    api = client(empty.owner)
+    body = {
+        "manifest": listed("path,label\na.png,cat\n"),
+        "archive": zipped(a_png=picture(1)),
+        "labels_as": "judgments",
+    }
+    answer = api.post(f"/api/v1/projects/{empty.slug}/images/", body, format="multipart")
+    assert answer.status_code == 202, answer.content
+    page = Client()
+    page.force_login(empty.owner)
+    form = {"manifest": listed("path\nb.png\n"), "uploads": zipped(b_png=picture(2)), "labels_as": "gold"}
+    page.post(f"/projects/{empty.slug}/images/add/", form)
+    run_actors()
+    assert sorted(Image.objects.values_list("name", flat=True)) == ["a.png", "b.png"]
+    refused = api.post(f"/api/v1/projects/{empty.slug}/images/", {**body, "labels_as": "truth"}, format="multipart")
+    assert refused.status_code == 400
