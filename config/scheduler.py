@@ -27,6 +27,7 @@ SCHEDULE: list[tuple[float, str]] = [
     (5, "labeling.actors.refit_due"),
     (20, "labeling.actors.requeue_stuck_jobs"),
     (5, "labeling.actors.deliver_webhooks"),
+    (120, "labeling.actors.discard_files"),
     (1, "training.actors.check_due"),
     (20, "training.actors.requeue_stuck_runs"),
     (3, "training.actors.embed_new_images"),

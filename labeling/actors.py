@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dramatiq
 
-from labeling import exporting, fitting, jobs, leases, spending, webhooks
+from labeling import discarding, exporting, fitting, jobs, leases, spending, webhooks
 from labeling.importing import ingest, labels, said
 
 MINUTE = 60_000
@@ -28,6 +28,11 @@ def import_labels(job_id: str) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def export_labels(job_id: str) -> None:
     jobs.run(job_id, exporting.run)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=60 * MINUTE, max_retries=3)
+def discard_files() -> None:
+    discarding.run()
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)

@@ -7,19 +7,21 @@ same content under the same name.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 
 from labeling import goldmarks, imaging, storage, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import labels, sources
-from labeling.jobs import Report
+from labeling.jobs import JobLost, Report
 from labeling.models import Image, Job, Project
 
 BATCH = 24
@@ -48,7 +50,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             for batch in batches(waiting):
                 ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
                 position += len(batch)
-                with transaction.atomic():
+                with transaction.atomic(), discarded_with_the_project(ready):
                     _write(job.project, ready, arguments, counts, report)
                     report.result.update(counts, position=position)
                     if batch[-1].cursor:
@@ -63,6 +65,18 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     if "manifest" not in arguments:
         del counts["labels"]
     return {**counts, "refused": report.result.get("refused", 0)}
+
+
+@contextlib.contextmanager
+def discarded_with_the_project(ready: Iterable[Ready]) -> Iterator[None]:
+    """Where the project was deleted meanwhile, the files of this batch have no row that would tell of them."""
+    try:
+        yield
+    except Project.DoesNotExist as error:
+        for image in (one.image for one in ready if one.image is not None):
+            for name in (image.original, image.display, image.thumbnail):
+                default_storage.delete(name)
+        raise JobLost from error
 
 
 def _called(arguments: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ lives in ``labeling.services``.
 
 from __future__ import annotations
 
-from labeling.models.job import Job
+from labeling.models.job import DiscardedFile, Job
 from labeling.models.judgment import Consensus, ConsensusQuerySet, Judgment, WorkerSkill
 from labeling.models.oversight import AuditEntry, Rule, RuleEvent, Webhook, WebhookDelivery
 from labeling.models.project import MOST_JUDGMENTS, Category, Project, Question, SurveyVersion
@@ -22,6 +22,7 @@ __all__ = [
     "Category",
     "Consensus",
     "ConsensusQuerySet",
+    "DiscardedFile",
     "Gold",
     "Image",
     "Job",

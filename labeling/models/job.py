@@ -38,3 +38,16 @@ class Job(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["project", "-created_at"]), models.Index(fields=["state", "heartbeat_at"])]
+
+
+class DiscardedFile(models.Model):
+    """A stored file that is to go unless something refers to it again; see ``labeling.discarding``."""
+
+    name = models.CharField(
+        max_length=300, help_text=_("Of a file, or of a folder of waiting uploads with a / behind it.")
+    )
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Of the image that it belonged to.")
+    due_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at", "id"])]

@@ -45,7 +45,8 @@ class Image(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "sha256"], name="image_bytes_once_per_project")]
-        indexes = [models.Index(fields=["project", "name"])]
+        # The second is for files that no row refers to any more: they are looked for in all projects.
+        indexes = [models.Index(fields=["project", "name"]), models.Index(fields=["sha256"])]
 
 
 class Task(models.Model):

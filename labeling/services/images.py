@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
 
-from labeling import audit, goldmarks, jobs
+from labeling import audit, discarding, goldmarks, jobs
 from labeling.actors import import_images as import_actor
 from labeling.actors import import_judgments as judgments_actor
 from labeling.actors import import_labels as labels_actor
@@ -167,7 +167,7 @@ def add_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:
 
 
 def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
-    """Delete images with their tasks and judgments; the files go after the commit."""
+    """Delete images with their tasks and judgments; files that no other image refers to go in the background."""
     with transaction.atomic():
         row = Project.objects.get(pk=project.pk)
         images = list(Image.objects.filter(project=row, pk__in=list(ids)))
@@ -176,7 +176,7 @@ def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
         judgments = Judgment.objects.filter(task__in=tasks, withdrawn_at=None).count()
         retired = tasks.filter(state=Task.State.RETIRED).count()
         count = tasks.count()
-        names = [name for image in images for name in (image.original, image.display, image.thumbnail)]
+        discarding.note_images(images)
         Image.objects.filter(pk__in=[image.pk for image in images]).delete()
         Project.objects.filter(pk=row.pk).update(
             image_count=F("image_count") - len(images),
@@ -187,10 +187,4 @@ def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
         )
         goldmarks.count(row)
         audit.write(project=row, user=user, action="images_deleted", changes={"count": len(images)})
-        transaction.on_commit(lambda: _delete_files(names))
     return len(images)
-
-
-def _delete_files(names: list[str]) -> None:
-    for name in names:
-        default_storage.delete(name)

@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from labeling import audit
+from labeling import audit, discarding
+from labeling.actors import discard_files
 from labeling.aggregation import AGGREGATORS
 from labeling.errors import CrowdtuneError
 from labeling.models import Membership, Project, Role
@@ -101,9 +102,14 @@ def renew_invite(*, project: Project, user: Any) -> Project:
 
 
 def delete_project(*, project: Project) -> None:
-    """Delete the project with its images, judgments and jobs. Files of other projects are never touched."""
+    """Delete the project with its images, judgments and jobs; its files go in the background.
+
+    A file that an image of another project refers to stays.
+    """
     with transaction.atomic():
+        discarding.note_project(project)
         project.delete()
+        discard_files.send()
 
 
 def _known(settings: Mapping[str, Any]) -> dict[str, Any]:

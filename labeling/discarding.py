@@ -1,0 +1,89 @@
+"""Files that nothing refers to any more leave the storage in the background, however often that is killed. Worker-side.
+
+What may go is written down in the transaction that deletes the rows; a file is looked at again when its turn comes,
+since files are content-addressed and an image may have come back meanwhile, here or in another project. A line of the
+list goes after its file, so a kill in between only means that a file which is gone already is deleted again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.importing import sources
+from labeling.leases import fetch
+from labeling.models import DiscardedFile, Image, Job, Project
+
+logger = logging.getLogger(__name__)
+BATCH = 300
+# An import stores a file some time before its row: what was deleted a moment ago may be on its way back.
+GRACE = timedelta(minutes=10)
+VARIANTS = ("original", "display", "thumbnail")
+
+_ALL_OF_PROJECT = """
+INSERT INTO labeling_discardedfile (name, sha256, due_at)
+SELECT unnest(ARRAY[original, display, thumbnail]), sha256, %(now)s FROM labeling_image WHERE project_id = %(project)s
+RETURNING 1"""
+
+
+def note_images(images: Iterable[Image]) -> None:
+    """Write down the files of images that the caller's transaction deletes."""
+    due = timezone.now() + GRACE
+    names = [(getattr(image, variant), image.sha256) for image in images for variant in VARIANTS]
+    rows = [DiscardedFile(name=name, sha256=sha256, due_at=due) for name, sha256 in names]
+    DiscardedFile.objects.bulk_create(rows, batch_size=2000)
+
+
+def note_project(project: Project) -> None:
+    """Write down every file of a project that the caller's transaction deletes: images, exports, waiting uploads."""
+    fetch(f"WITH noted AS ({_ALL_OF_PROJECT}) SELECT count(*) FROM noted", {"project": project.pk})
+    jobs = list(Job.objects.filter(project=project).values_list("pk", "result__file"))
+    names = [f"{sources.spool_folder(pk)}/" for pk, _file in jobs] + [file for _pk, file in jobs if file]
+    DiscardedFile.objects.bulk_create([DiscardedFile(name=name) for name in names], batch_size=2000)
+
+
+def run() -> int:
+    """Delete what is due; returns how many files are gone. Several processes share the work."""
+    gone = 0
+    while (found := _batch()) is not None:
+        gone += found
+    return gone
+
+
+def _batch() -> int | None:
+    with transaction.atomic():
+        due = DiscardedFile.objects.filter(due_at__lte=timezone.now()).order_by("due_at", "id")
+        rows = list(due.select_for_update(skip_locked=True)[:BATCH])
+        if not rows:
+            return None
+        kept = _referred(row.sha256 for row in rows if row.sha256)
+        names = sorted({row.name for row in rows} - kept)
+        for name in names:
+            _delete(name)
+        DiscardedFile.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    logger.info("%s files discarded, %s kept that are in use", len(names), len(rows) - len(names))
+    return len(names)
+
+
+def _referred(hashes: Iterable[str]) -> set[str]:
+    """Files of the same content that an image of any project still has."""
+    found = Image.objects.filter(sha256__in=set(hashes)).values_list(*VARIANTS)
+    return {name for names in found for name in names}
+
+
+def _delete(name: str) -> None:
+    if name.endswith("/"):
+        sources.clean(PurePosixPath(name).name)
+        return
+    default_storage.delete(name)
+    if isinstance(default_storage, FileSystemStorage):
+        for folder in list(PurePosixPath(name).parents)[:-1]:
+            with contextlib.suppress(OSError):  # it holds something else
+                default_storage.delete(folder.as_posix())
