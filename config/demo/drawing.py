@@ -1,7 +1,8 @@
 """Draws sea animals: varied, with known truth, some of them hard to tell.
 
 Pure: Pillow and numpy. A picture is a water gradient, far shapes, one animal and things in front of it; then murk, blur
-and grain by its difficulty. The animals share colours, so that colour alone does not tell them apart.
+and grain by its difficulty. As in the sea, each animal has colours and a depth that it is seen in most often, and none
+that are its own: they help as much as its shape, so that a small network learns from a few dozen pictures, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 CATEGORIES = ("crab", "fish", "jellyfish", "starfish")
 SIZE = (480, 360)
 _SCALE = 2  # drawn larger, then reduced: smooth edges
+# Of each animal: its usual hue and how far that strays (share of the circle), and how often it is seen on the ground.
+HABITS = {
+    "crab": (0.01, 0.03, 0.9),
+    "fish": (0.16, 0.04, 0.2),
+    "jellyfish": (0.8, 0.05, 0.1),
+    "starfish": (0.09, 0.03, 0.9),
+}
+UNUSUAL = 0.1  # share of the pictures whose animal has any colour
 
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
@@ -143,7 +152,7 @@ def _colour(rng: np.random.Generator, hue: float | None = None) -> Colour:
     pixel = Image.new(
         "HSV",
         (1, 1),
-        (int((rng.uniform() if hue is None else hue) * 255), int(rng.uniform(90, 220)), int(rng.uniform(130, 250))),
+        (int((rng.uniform() if hue is None else hue) * 255), int(rng.uniform(130, 230)), int(rng.uniform(150, 250))),
     )
     red, green, blue = pixel.convert("RGB").tobytes()
     return red, green, blue
@@ -152,7 +161,7 @@ def _colour(rng: np.random.Generator, hue: float | None = None) -> Colour:
 def _water(rng: np.random.Generator) -> Image.Image:
     """A gradient from light above to dark below, with a few soft shafts."""
     wide, high = SIZE[0] * _SCALE, SIZE[1] * _SCALE
-    top = np.array([rng.uniform(60, 150), rng.uniform(140, 210), rng.uniform(180, 235)])
+    top = np.array([rng.uniform(60, 130), rng.uniform(150, 200), rng.uniform(190, 235)])
     low = np.array([rng.uniform(5, 60), rng.uniform(40, 110), rng.uniform(80, 150)])
     down = np.linspace(0, 1, high)[:, None, None]
     across = 12 * np.sin(np.linspace(0, rng.uniform(4, 14), wide) + rng.uniform(0, 6))[None, :, None]
@@ -172,12 +181,13 @@ def _weed(draw: ImageDraw.ImageDraw, rng: np.random.Generator, count: int) -> No
 def _sand(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
     wide, high = SIZE[0] * _SCALE, SIZE[1] * _SCALE
     level = high * rng.uniform(0.72, 0.95)
-    colour = (int(rng.uniform(130, 210)), int(rng.uniform(120, 180)), int(rng.uniform(90, 140)))
+    light = rng.uniform(0.7, 1.1)
+    colour = (int(200 * light), int(180 * light), int(rng.uniform(115, 150) * light))
     ridge = [(x, level + 14 * math.sin(x / rng.uniform(60, 140))) for x in range(0, wide + 40, 40)]
     draw.polygon([*ridge, (wide, high), (0, high)], fill=colour)
     for _ in range(int(rng.integers(2, 14))):
         x, y, r = rng.uniform(0, wide), rng.uniform(level, high), rng.uniform(4, 26)
-        draw.ellipse((x - r, y - r * 0.6, x + r, y + r * 0.6), fill=_colour(rng))
+        draw.ellipse((x - r, y - r * 0.6, x + r, y + r * 0.6), fill=tuple(c * 3 // 4 for c in colour))
 
 
 def picture(category: str, difficulty: float, rng: np.random.Generator) -> Image.Image:
@@ -189,17 +199,22 @@ def picture(category: str, difficulty: float, rng: np.random.Generator) -> Image
         rng: Its seed decides everything else.
     """
     image = _water(rng)
-    if rng.uniform() < 0.7:
+    usual, stray, grounded = HABITS[category]
+    on_ground = rng.uniform() < grounded
+    if on_ground or rng.uniform() < 0.3:
         _sand(ImageDraw.Draw(image), rng)
     _weed(ImageDraw.Draw(image), rng, int(rng.integers(0, 5)))
     wide, high = image.size
-    hue = rng.uniform()
+    hue = rng.uniform() if rng.uniform() < UNUSUAL else (usual + rng.normal(0, stray)) % 1
     pose = Pose(
-        centre=(wide * rng.uniform(0.3, 0.7), high * rng.uniform(0.32, 0.66)),
-        radius=high * (0.36 - 0.24 * difficulty) * rng.uniform(0.8, 1.1),
+        centre=(
+            wide * rng.uniform(0.3, 0.7),
+            high * (rng.uniform(0.55, 0.72) if on_ground else rng.uniform(0.3, 0.55)),
+        ),
+        radius=high * (0.42 - 0.2 * difficulty) * rng.uniform(0.85, 1.05),
         angle=rng.uniform(-0.6, 0.6) + (math.pi if rng.uniform() < 0.25 * difficulty else 0),
         body=_colour(rng, hue),
-        mark=_colour(rng, (hue + rng.uniform(0.05, 0.4)) % 1),
+        mark=_colour(rng, (hue + rng.uniform(0.04, 0.15)) % 1),
     )
     haze = Image.blend(image, Image.new("RGB", image.size, (70, 120, 140)), 0.25)
     ANIMALS[category](ImageDraw.Draw(image), pose, rng)
@@ -218,5 +233,5 @@ def draw_set(count: int, seed: int = 7) -> list[Drawn]:
     for number in range(count):
         rng = np.random.default_rng([seed, number, 1])
         category = CATEGORIES[int(rng.integers(len(CATEGORIES)))]
-        drawn.append(Drawn(f"sea-{number:04d}.jpg", category, float(rng.beta(1.1, 2.6)), (seed, number)))
+        drawn.append(Drawn(f"sea-{number:04d}.jpg", category, float(rng.beta(1.1, 3.2)), (seed, number)))
     return drawn

@@ -78,7 +78,7 @@ class Command(BaseCommand):
             "slug": slug,
             "categories": categories,
             "most": int(judgments * SHARE),
-            "slow_after": int(judgments * SHARE / 3),
+            "slow_after": int(judgments * SHARE / 2),
         }
         (folder / "demo.json").write_text(json.dumps(state), encoding="utf-8")
         return state
