@@ -39,6 +39,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """Django REST framework's hook: any exception of an API view -> the contract's answer."""
     if isinstance(error, CrowdtuneError):
         return Response(shape(error.code, error.message, error.fields), status=error.status)
+    if isinstance(error, RecursionError):  # Python's reader of JSON, on a body of brackets
+        error = exceptions.ParseError("The body is nested too deeply.")
     if isinstance(error, DjangoValidationError):
         error = exceptions.ValidationError(
             error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}

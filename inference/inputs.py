@@ -47,6 +47,14 @@ def from_files(files: Sequence[Any], top_k: Any) -> Inputs:
     return Inputs(tuple(file.read() for file in files), _top_k(top_k))
 
 
+def from_bytes(files: Sequence[bytes], top_k: Any) -> Inputs:
+    """The same, where the files are in memory already."""
+    _check_count(len(files), "Send one or more files in the multipart field `image`.")
+    for index, file in enumerate(files):
+        _check_size(len(file), index)
+    return Inputs(tuple(files), _top_k(top_k))
+
+
 def from_json(project: Project, body: Any) -> Inputs:
     """``{"images": ["data:…", {"id": 7}, {"url": "https://…"}], "top_k": 5}``.
 

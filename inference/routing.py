@@ -1,4 +1,4 @@
-"""Which version answers a project now: one indexed query, remembered for half a second.
+"""Which version answers a project now: one indexed query, remembered for a second.
 
 A request asks once and keeps the answer, so all of its images are answered by one version whatever is promoted
 meanwhile. Each process learns of a promotion within ``SECONDS``.
@@ -15,7 +15,7 @@ from inference.errors import NoChampion
 from inference.models import Deployment
 from training.models import ModelVersion
 
-SECONDS = 0.5
+SECONDS = 1.0
 
 
 @dataclass(frozen=True)

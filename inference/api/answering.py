@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inference import inputs, limits, services
+from inference.grants import grants
 from inference.serializers import (
     ErrorSerializer,
     ExplainSerializer,
@@ -81,6 +82,7 @@ def predictable(request: Request, slug: str) -> Project:
     """The project, when the caller may ask its classifier."""
     project = get_object_or_404(Project, slug=slug)
     permissions.require(request.user, project, "predict")
+    grants.remember(request.auth, project)
     return project
 
 

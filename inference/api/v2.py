@@ -27,6 +27,7 @@ from inference.inputs import Inputs
 from inference.routing import VersionRef, routes, version_ref
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES, to_input
+from labeling.models import Project
 
 EXTENSIONS = ["binary_tensor_data"]
 HEADER = "Inference-Header-Content-Length"
@@ -122,19 +123,27 @@ class InferView(V2View):
 
     def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
         project = predictable(request, slug)
-        asked = tensors.read(_body(request), _header_length(request))
-        limits.spend(request.auth, len(asked.pictures))
-        ref = _version(project.pk, version)
-        size = runtime.engine().trunk(runtime.engine().classifier(ref).trunk_key).size
-        pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
-        answer = services.predict(project=project, inputs=Inputs(pictures, 1), version=ref)
-        labels = [answer.categories[index] for index in answer.probabilities.argmax(axis=1)]
-        body, header = tensors.write(
-            asked, model=project.slug, version=str(ref.number), probabilities=answer.probabilities, labels=labels
-        )
-        kind = "application/json" if header is None else "application/octet-stream"
-        more = {} if header is None else {HEADER: str(header)}
-        return HttpResponse(body, content_type=kind, headers={"X-Model-Version": str(ref.number), **more})
+        return infer(
+            key=request.auth, project=project, version=version, body=_body(request),
+            header_length=request.headers.get(HEADER),
+        )  # fmt: skip
+
+
+def infer(*, key: Any, project: Project, version: str | None, body: bytes, header_length: str | None) -> HttpResponse:
+    """One infer request of someone who may ask: the tensors of the body, answered."""
+    asked = tensors.read(body, _header_length(header_length))
+    limits.spend(key, len(asked.pictures))
+    ref = _version(project.pk, version)
+    size = runtime.engine().trunk(runtime.engine().classifier(ref).trunk_key).size
+    pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
+    answer = services.predict(project=project, inputs=Inputs(pictures, 1), version=ref)
+    labels = [answer.categories[index] for index in answer.probabilities.argmax(axis=1)]
+    out, header = tensors.write(
+        asked, model=project.slug, version=str(ref.number), probabilities=answer.probabilities, labels=labels
+    )
+    kind = "application/json" if header is None else "application/octet-stream"
+    more = {} if header is None else {HEADER: str(header)}
+    return HttpResponse(out, content_type=kind, headers={"X-Model-Version": str(ref.number), **more})
 
 
 def _body(request: Request) -> bytes:
@@ -153,8 +162,7 @@ def _body(request: Request) -> bytes:
     return unpacked
 
 
-def _header_length(request: Request) -> int | None:
-    text = request.headers.get(HEADER)
+def _header_length(text: str | None) -> int | None:
     if text is None:
         return None
     if not text.isdecimal() or len(text) > 12:

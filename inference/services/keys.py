@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from inference.grants import grants
 from inference.models import KeyLimit
 from labeling import audit, keys
 from labeling.errors import CrowdtuneError
@@ -69,8 +70,10 @@ def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[Api
 
 
 def revoke_key(*, key: ApiKey, user: Any) -> None:
-    """The key stops working at once."""
+    """The key stops working: at once in this process, within a second in the others (``inference.grants``)."""
     with transaction.atomic():
         if key.project is not None:
             audit.write(project=key.project, user=user, action="key_revoked", changes={"key": key.prefix})
+        key_id = key.pk
         key.delete()
+    grants.forget(key_id)

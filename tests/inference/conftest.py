@@ -130,6 +130,12 @@ def add_images(project: Project, data_dir: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture(autouse=True)
+def strangers() -> None:
+    """No test is let in because another one was."""
+    load("inference.grants").grants.forget()
+
+
+@pytest.fixture(autouse=True)
 def quiet_traffic() -> Iterator[None]:
     """Traffic is written when a test asks for it: a timer's thread would write outside of the test's transaction."""
     recorder = load("inference.traffic").recorder
