@@ -38,7 +38,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         found = export_apart(
             {
                 "version": str(settings.DATA_DIR / ref.folder), "kind": kind, "target": str(target),
-                "backbone": manifest["backbone"], "keras_home": str(settings.KERAS_HOME), "pictures": str(pictures),
+                "backbone": manifest["backbone"], "keras_home": str(settings.KERAS_HOME),
+                "backbones": str(settings.DATA_DIR / "backbones"), "pictures": str(pictures),
             }
         )  # fmt: skip
         report.progress(0.8, "Packing")

@@ -40,12 +40,12 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
 
 
 def _main(arguments: dict[str, str]) -> dict[str, Any]:
-    from training.learning.backbones import BACKBONES
     from training.learning.export import export  # reaches Keras: only this process does
+    from training.learning.imported import find
     from training.learning.trunk import trunk_key
     from training.learning.weights import locate
 
-    backbone = BACKBONES[arguments["backbone"]]
+    backbone = find(arguments["backbone"], Path(arguments["backbones"]))
     weights = locate(backbone, Path(arguments["keras_home"]))
     manifest = json.loads((Path(arguments["version"]) / "manifest.json").read_text())
     if manifest["trunk_key"] != trunk_key(backbone, weights.sha256, manifest.get("cut")):

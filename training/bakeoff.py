@@ -17,8 +17,7 @@ from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
 from labeling.models import Job
-from training import embedding, pipeline
-from training.learning.backbones import BACKBONES
+from training import catalogue, embedding, pipeline
 from training.models import Snapshot, TrainingRun
 from training.progress import Reporter
 from training.stages import evaluate, features, fit, tune
@@ -57,7 +56,7 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
     for number, candidate in enumerate(candidates):
         if number < len(rows):
             continue
-        title = f"{BACKBONES[candidate['backbone']].title} ({number + 1} of {len(candidates)})"
+        title = f"{catalogue.backbone_of(candidate['backbone']).title} ({number + 1} of {len(candidates)})"
         voice = Voice(report, (number / len(candidates), (number + 1) / len(candidates)), title)
         rows.append(_measure(job, snapshot, candidate, voice))
         report.result["rows"] = rows
@@ -76,7 +75,7 @@ def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
-    backbone = BACKBONES[candidate["backbone"]]
+    backbone = catalogue.backbone_of(candidate["backbone"])
     row = {**candidate, "title": title_of(candidate), "parameters": backbone.parameters}
     run = TrainingRun(
         project=job.project,
@@ -113,7 +112,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
 
 def title_of(candidate: dict[str, Any]) -> str:
     """As a person tells candidates apart."""
-    title = BACKBONES[candidate["backbone"]].title
+    title = catalogue.backbone_of(candidate["backbone"]).title
     if candidate["recipe"] == "fine_tuning":
         title += " tuned"
     return f"{title} augmented" if candidate["augmentation"] else title

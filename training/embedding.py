@@ -26,9 +26,8 @@ from django.utils import timezone
 
 from labeling.imaging import pixels
 from labeling.models import Image, Project
-from training import due, queueing, traits
+from training import catalogue, due, queueing, traits
 from training.learning import weights
-from training.learning.backbones import BACKBONES
 from training.learning.features import FeatureStore
 from training.models import EmbeddingCursor
 
@@ -56,7 +55,7 @@ def trunk_of(backbone_key: str, cut: str | None = None) -> Trunk:
     # The light runtime costs half a second and 50 MB: web processes, which only send messages, must not import it.
     from training.learning.trunk import ensure_trunk
 
-    backbone = BACKBONES[backbone_key]
+    backbone = catalogue.backbone_of(backbone_key)
     found = weights.require(backbone, settings.KERAS_HOME)
     return load_trunk(str(ensure_trunk(backbone, found, trunks_folder(), cut)))
 
@@ -78,7 +77,10 @@ def features_folder() -> Path:
 
 def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
     """``key``, ``dim``, ``size`` … of the backbone's trunk where this machine has it; loads no network."""
-    found = weights.locate(BACKBONES[backbone_key], settings.KERAS_HOME)
+    backbone = catalogue.known(backbone_key)
+    if backbone is None:
+        return None
+    found = weights.locate(backbone, settings.KERAS_HOME)
     # The key's own module opens the light runtime, so the folder is found by its name and its facts instead.
     for path in sorted(trunks_folder().glob(f"{backbone_key}-*/trunk.json")):
         facts: dict[str, Any] = json.loads(path.read_text())
@@ -171,7 +173,7 @@ def embed_new_images() -> int:
     """Embed what was uploaded since the last time, project by project; returns how many images were looked at."""
     done = 0
     for project in _with_new_images():
-        key, _note = queueing.resolve_backbone(due.policy_of(project).backbone)
+        key, _note = queueing.resolve_backbone(due.policy_of(project).backbone, project)
         done += _embed_project(project, trunk_of(key))
     return done
 

@@ -8,34 +8,51 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models import Project
 from training import zoo
+from training.catalogue import CHAMPION
 from training.learning import weights
 from training.learning.backbones import BACKBONES
 from training.models import Recipe, TrainingPolicy
 
 
-def backbone_choices() -> list[tuple[str, str]]:
+def backbone_choices(project: Project) -> list[tuple[str, str]]:
     """Those whose weights are here first; the others say that they are not."""
-    entries = zoo.entries(settings.KERAS_HOME)
+    entries = zoo.entries(settings.KERAS_HOME, project)
     best = weights.best_available(settings.KERAS_HOME)
     here = [(entry.key, entry.title) for entry in entries if entry.is_usable]
     none_here = _("%(title)s (no weights here)")
     away = [(entry.key, none_here % {"title": entry.title}) for entry in entries if not entry.is_usable]
-    return [("auto", _("The best that is here (%(title)s)") % {"title": BACKBONES[best].title}), *here, *away]
+    auto = ("auto", _("The best that is here (%(title)s)") % {"title": BACKBONES[best].title})
+    return [auto, (CHAMPION, str(_("What the champion has learned"))), *here, *away]
+
+
+def _choice(form: forms.BaseForm, name: str) -> forms.ChoiceField:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    return field
 
 
 class RunForm(forms.Form):
     """Train now."""
 
-    backbone = forms.ChoiceField(label=_("Backbone"), choices=backbone_choices)
+    backbone = forms.ChoiceField(label=_("Backbone"))
     recipe = forms.ChoiceField(label=_("Recipe"), choices=Recipe.choices)
     augmentation = forms.BooleanField(label=_("Augmentation"), required=False)
+
+    def __init__(self, *args: Any, project: Project, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _choice(self, "backbone").choices = backbone_choices(project)
 
 
 class PolicyForm(forms.ModelForm):
     """When and how to train without being asked."""
 
-    backbone = forms.ChoiceField(label=_("Backbone"), choices=backbone_choices)
+    backbone = forms.ChoiceField(label=_("Backbone"))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _choice(self, "backbone").choices = backbone_choices(self.instance.project)
 
     class Meta:
         model = TrainingPolicy

@@ -20,7 +20,7 @@ class TrainingPolicy(models.Model):
     """When and how a project trains by itself. Beside the project, because labeling never knows of training."""
 
     project = models.OneToOneField("labeling.Project", models.CASCADE, related_name="+", primary_key=True)
-    backbone = models.CharField(max_length=60, default="auto", help_text=_("A key of BACKBONES, or auto."))
+    backbone = models.CharField(max_length=60, default="auto", help_text=_("A key of the zoo, auto, or champion."))
     recipe = models.CharField(max_length=20, choices=Recipe, default=Recipe.FEATURE_EXTRACTION)
     augmentation = models.BooleanField(default=False)
     automatic_training = models.BooleanField(default=True)

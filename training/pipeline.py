@@ -17,10 +17,9 @@ from pathlib import Path
 from django.conf import settings
 
 from labeling.models import Project
-from training import champions, comparing, registry
+from training import catalogue, champions, comparing, registry
 from training.errors import NotEnoughLabels
 from training.gate import Verdict, first_verdict, log_losses, verdict
-from training.learning.backbones import BACKBONES
 from training.models import ModelVersion, TrainingRun
 from training.progress import Reporter
 from training.stages import evaluate, export, features, fit, tune, verify
@@ -52,7 +51,7 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
     work = Work(run, reporter, folder, items, list(run.snapshot.categories))
     if run.options.get("backbone_note"):
         reporter.log(run.options["backbone_note"])
-    reporter.log(f"Training on {len(items)} images with {BACKBONES[run.backbone].title}.")
+    reporter.log(f"Training on {len(items)} images with {catalogue.backbone_of(run.backbone).title}.")
     for name, (stage, message, progress) in STAGES.items():
         at = time.monotonic()
         reporter.stage(name, message, progress=progress)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from labeling.models import Project
-from training import due
+from training import catalogue, due
 from training.errors import BadRequest, RunIsLive
 from training.learning import weights
-from training.learning.backbones import BACKBONES
 from training.models import Recipe, TrainingRun
 from training.snapshots import freeze_snapshot
 
@@ -30,39 +29,45 @@ OPTIONS: dict[str, tuple[type, ...]] = {
 }
 
 
+class Wishes(TypedDict, total=False):
+    """What a run may be asked for; what is left out, or None, comes from the project's policy.
+
+    ``backbone`` is a key of the zoo or of an imported one, ``auto``, or ``champion`` to go on from what this project's
+    champion has learned.
+    """
+
+    requested_by: Any
+    backbone: str | None
+    recipe: str | None
+    augmentation: bool | None
+    options: dict[str, Any] | None
+
+
 @transaction.atomic
-def create_run(
-    *,
-    project: Project,
-    cause: str,
-    requested_by: Any = None,
-    backbone: str | None = None,
-    recipe: str | None = None,
-    augmentation: bool | None = None,
-    options: dict[str, Any] | None = None,
-) -> TrainingRun:
-    """Freeze the labels of now and write down a run on them; what is not given comes from the project's policy.
+def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> TrainingRun:
+    """Freeze the labels of now and write down a run on them.
 
     Raises:
         NotEnoughLabels: There is too little to train on; the message says what is missing.
         RunIsLive: A run of this project is queued or running.
         BadRequest: An unknown backbone, recipe or option.
     """
-    check_choice(backbone=backbone, recipe=recipe)
-    checked = check_options(options or {})
+    check_choice(project=project, backbone=wishes.get("backbone"), recipe=wishes.get("recipe"))
+    checked = check_options(wishes.get("options") or {})
     _refuse_second(project)
     policy = due.policy_of(project)
     snapshot = freeze_snapshot(project=project)
-    key, note = resolve_backbone(backbone or policy.backbone)
+    key, note = resolve_backbone(wishes.get("backbone") or policy.backbone, project)
+    augmentation = wishes.get("augmentation")
     try:
         with transaction.atomic():
             return TrainingRun.objects.create(
                 project=project,
                 snapshot=snapshot,
                 cause=cause,
-                requested_by=requested_by,
+                requested_by=wishes.get("requested_by"),
                 backbone=key,
-                recipe=recipe or policy.recipe,
+                recipe=wishes.get("recipe") or policy.recipe,
                 augmentation=policy.augmentation if augmentation is None else augmentation,
                 seed=checked.pop("seed", 0),
                 options={"soft_labels": policy.soft_labels, **checked, "backbone_note": note},
@@ -78,12 +83,16 @@ def _refuse_second(project: Project) -> None:
         raise RunIsLive(_("A run of this project is %(state)s. Wait for it, or cancel it.") % {"state": live.state})
 
 
-def resolve_backbone(wanted: str) -> tuple[str, str]:
+def resolve_backbone(wanted: str, project: Project) -> tuple[str, str]:
     """The backbone that can be used here and now, and a note where that is not the one that was wanted."""
-    key = weights.best_available(settings.KERAS_HOME, wanted)
-    if wanted in ("auto", key):
-        return key, ""
-    missing = weights.locate(BACKBONES[wanted], settings.KERAS_HOME)
+    if wanted == catalogue.CHAMPION:
+        return catalogue.going_on_from(project)
+    if wanted == "auto":
+        return weights.best_available(settings.KERAS_HOME), ""
+    missing = weights.locate(catalogue.backbone_of(wanted), settings.KERAS_HOME)
+    if missing.usable:
+        return wanted, ""
+    key = weights.best_available(settings.KERAS_HOME)
     note = (
         f"The weights of {wanted} are not on this machine ({missing.expected} would satisfy it;"
         f" `manage.py weights fetch {wanted}` downloads it). Using {key}, the best that is here."
@@ -91,9 +100,9 @@ def resolve_backbone(wanted: str) -> tuple[str, str]:
     return key, note
 
 
-def check_choice(*, backbone: str | None, recipe: str | None) -> None:
-    """Raise BadRequest on a backbone or a recipe that does not exist."""
-    if backbone is not None and backbone != "auto" and backbone not in BACKBONES:
+def check_choice(*, project: Project, backbone: str | None, recipe: str | None) -> None:
+    """Raise BadRequest on a backbone or a recipe that does not exist, or that is another project's own."""
+    if backbone is not None and backbone not in catalogue.RESERVED and not catalogue.may_use(backbone, project):
         raise BadRequest(f"There is no backbone {backbone!r}; /api/v1/backbones/ lists those there are.", "backbone")
     if recipe is not None and recipe not in Recipe.values:
         raise BadRequest(f"There is no recipe {recipe!r}; expected {' or '.join(Recipe.values)}.", "recipe")

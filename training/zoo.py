@@ -8,8 +8,9 @@ from pathlib import Path
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models import Project
+from training import catalogue
 from training.learning import weights
-from training.learning.backbones import BACKBONES
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class Entry:
         return self.weights in ("verified", "unknown_hash", "bundled")
 
 
-def entries(keras_home: Path) -> list[Entry]:
-    """Every backbone, in the order of the table."""
-    return [entry(key, keras_home) for key in BACKBONES]
+def entries(keras_home: Path, project: Project | None = None) -> list[Entry]:
+    """Every backbone, in the order of the table; then those that are imported, as far as the project may use them."""
+    return [entry(key, keras_home) for key in catalogue.keys(project)]
 
 
 def entry(key: str, keras_home: Path) -> Entry:
-    backbone = BACKBONES[key]
+    backbone = catalogue.backbone_of(key)
     found = weights.locate(backbone, keras_home)
     return Entry(
         key=key,

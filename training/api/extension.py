@@ -18,7 +18,7 @@ FIELDS = ("backbone", "recipe", "augmentation", "automatic_training")
 def _fields() -> dict[str, serializers.Field]:
     return {
         "backbone": serializers.CharField(
-            required=False, max_length=60, help_text="A key of /api/v1/backbones/, or auto."
+            required=False, max_length=60, help_text="A key of /api/v1/backbones/, auto, or champion."
         ),
         "recipe": serializers.ChoiceField(choices=Recipe.choices, required=False),
         "augmentation": serializers.BooleanField(required=False),

@@ -13,7 +13,10 @@ from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, Trai
 class RunRequest(serializers.Serializer[Any]):
     """What to train; what is left out comes from the project's policy."""
 
-    backbone = serializers.CharField(required=False, help_text="A key of /api/v1/backbones/, or auto.")
+    backbone = serializers.CharField(
+        required=False,
+        help_text="A key of /api/v1/backbones/, auto, or champion: go on from what the champion has learned.",
+    )
     recipe = serializers.ChoiceField(choices=Recipe.choices, required=False)
     augmentation = serializers.BooleanField(required=False)
     options = serializers.DictField(required=False, help_text="seed, epochs, hidden, label_smoothing, …")

@@ -22,7 +22,8 @@ class Backbone:
     Attributes:
         key: Name in the table and in the database.
         title, year, family: For people.
-        builder: Function of keras.applications, or ``own:<module>:<function>`` under training.learning.
+        builder: Function of keras.applications, or ``own:<module>:<function>`` under training.learning; ``file`` or
+            ``tail`` for an imported one.
         size: Default side of the square input in pixels.
         preprocessing: One of network.PREPROCESSING; "inside" = the network does it itself.
         parameters: Of the convolutional base, without the classifier.
@@ -36,7 +37,8 @@ class Backbone:
         options: Keyword arguments of the builder.
         sha256: Our own record of a file that was checked against independent sources; "" where there is none.
         bundled: The weights are in the repository.
-        weights_folder: Under KERAS_HOME.
+        weights_folder: Under KERAS_HOME, or absolute.
+        root, root_sha256: For a ``tail``: the network whose last block it replaces, and which weights of it.
     """
 
     key: str
@@ -58,6 +60,13 @@ class Backbone:
     sha256: str = ""
     bundled: bool = False
     weights_folder: str = "models"
+    root: Backbone | None = None
+    root_sha256: str = ""
+
+    @property
+    def imported(self) -> bool:
+        """Not of this table: see ``imported``."""
+        return self.builder in ("file", "tail")
 
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"

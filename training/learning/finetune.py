@@ -18,7 +18,7 @@ from training.learning.backbones import Backbone
 from training.learning.dense import Head
 from training.learning.errors import TooLittleData
 from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs, predict_logits
-from training.learning.network import build, cut_tensor, preprocess, standardise
+from training.learning.network import build, cut_tensor, pooled, preprocess, standardise
 from training.learning.weights import Weights
 
 __all__ = ["LoopOptions", "Part", "build_tail", "fine_tune", "predict_logits", "too_little", "whole_model"]
@@ -54,7 +54,7 @@ def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None
     for layer in tail._flatten_layers():
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     inputs = keras.Input(tensor.shape[1:], name="activations")
-    x = keras.layers.GlobalAveragePooling2D(name="pooled")(tail(inputs))
+    x = pooled(tail(inputs))
     x = standardise(head)(x)
     denses = []
     for index, (W, _) in enumerate(head.layers):

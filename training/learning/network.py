@@ -51,6 +51,13 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
     if path is None:
         keras.utils.set_random_seed(0)  # random weights, but the same everywhere
     size = size or backbone.size
+    if backbone.builder == "file":
+        from training.learning.foreign import load_network  # reads no code from the file
+
+        assert path is not None  # ``require`` refuses an imported backbone without its file
+        return load_network(path, backbone.options.get("layer", ""))
+    if backbone.builder == "tail":
+        return _with_tail(backbone, weights, size)
     if backbone.builder.startswith("own:"):
         _, module, function = backbone.builder.split(":")
         # The literal table names the module, so this reads nothing that a user wrote.
@@ -63,6 +70,27 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
     if path is not None:
         model.load_weights(str(path))
     return model
+
+
+def _with_tail(backbone: Backbone, weights: Weights | None, size: int) -> Any:
+    """The root network with the last block that a fine-tuned version has learned."""
+    import keras  # as above
+
+    assert backbone.root is not None
+    assert weights is not None
+    assert weights.path is not None
+    base = build(backbone.root, weights.root, size)
+    block = keras.Model(cut_tensor(base, backbone.cut), base.output)
+    with np.load(weights.path, allow_pickle=False) as arrays:
+        block.set_weights([arrays[f"w{index}"] for index in range(len(block.weights))])
+    return base
+
+
+def pooled(maps: Any) -> Any:
+    """Maps ``[n, h, w, c]`` -> their average; what is one row a picture already stays."""
+    import keras  # as above
+
+    return keras.layers.GlobalAveragePooling2D(name="pooled")(maps) if len(maps.shape) == 4 else maps
 
 
 def _load_own(model: Any, path: Path | None) -> None:
@@ -112,7 +140,7 @@ def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | N
     inputs = keras.Input((backbone.size, backbone.size, 3), dtype="uint8", name="images")
     x = preprocess(inputs, backbone.preprocessing)
     if cut is None:
-        outputs = keras.layers.GlobalAveragePooling2D(name="pooled")(base(x, training=False))
+        outputs = pooled(base(x, training=False))
     else:
         front = keras.Model(base.inputs, cut_tensor(base, cut))
         outputs = front(x, training=False)

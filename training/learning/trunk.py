@@ -15,15 +15,17 @@ import queue
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 
-from training.learning.backbones import BACKBONES, Backbone
+from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
 from training.learning.files import folder_atomic, locked, sha256_of
+from training.learning.imported import from_json
 from training.learning.weights import Weights
 
 FORMAT = 1
@@ -33,7 +35,12 @@ PRECISIONS = ("f32", "bf16", "f16")
 
 def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:
     """Name of what the features depend on: network, weights, input size, preprocessing, cut and format."""
-    facts = (FORMAT, backbone.key, weights_sha256, backbone.size, backbone.preprocessing, cut or "pooled")
+    if cut and backbone.root is not None:  # before the cut nothing was retrained
+        return trunk_key(backbone.root, backbone.root_sha256, cut)
+    facts: tuple[Any, ...] = (FORMAT, backbone.key, weights_sha256, backbone.size, backbone.preprocessing)
+    facts += (cut or "pooled",)
+    if backbone.imported:
+        facts += (backbone.root_sha256, backbone.options)
     return f"{backbone.key}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}"
 
 
@@ -43,13 +50,15 @@ def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | No
     The export runs in a process of its own, so that whoever embeds pictures needs neither the memory nor the seconds
     that TensorFlow takes. One process exports, the others wait for it.
     """
+    if cut and backbone.root is not None and weights.root is not None:
+        return ensure_trunk(backbone.root, weights.root, root, cut)
     folder = root / trunk_key(backbone, weights.sha256, cut)
     if (folder / "trunk.json").exists():
         return folder
     with locked(root / f".{folder.name}.lock"):
         if (folder / "trunk.json").exists():
             return folder
-        arguments = json.dumps([backbone.key, str(weights.path or ""), weights.sha256, str(folder), cut])
+        arguments = json.dumps([asdict(backbone), asdict(weights), str(folder), cut], default=str)
         environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
         here = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
@@ -232,9 +241,16 @@ class Trunk:
 
 
 def _main(arguments: str) -> None:
-    key, path, sha256, folder, cut = json.loads(arguments)
-    weights = Weights(Path(path) if path else None, "verified" if path else "random", sha256, Path(path))
-    export_trunk(BACKBONES[key], weights, Path(folder), cut)
+    backbone, weights, folder, cut = json.loads(arguments)
+    export_trunk(from_json(backbone), _weights(weights), Path(folder), cut)
+
+
+def _weights(facts: dict[str, Any]) -> Weights:
+    path, root = facts["path"], facts["root"]
+    return Weights(
+        Path(path) if path else None, facts["state"], facts["sha256"], Path(facts["expected"]),
+        _weights(root) if root else None,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.learning.backbones import BACKBONES, Backbone
-from training.learning.errors import LearningError, WeightsMissing
+from training.learning.errors import WeightsMissing
 from training.learning.files import digest_of, locked, sha256_of
 
 State = Literal["verified", "unknown_hash", "missing", "bundled", "random", "damaged"]
@@ -35,6 +35,7 @@ class Weights:
     state: State
     sha256: str
     expected: Path
+    root: Weights | None = None  # of the network whose last block an imported ``tail`` replaces
 
     @property
     def usable(self) -> bool:
@@ -59,12 +60,23 @@ def locate(backbone: Backbone, keras_home: Path) -> Weights:
     if not expected.is_file():
         return Weights(None, "missing", "", expected)
     sha256 = sha256_of(expected)
+    if backbone.imported:
+        return _imported(backbone, keras_home, expected, sha256)
     if backbone.sha256 and sha256 == backbone.sha256:
         return Weights(expected, "verified", sha256, expected)
     if backbone.weights_hash:
         same = _published_digest(expected, backbone.weights_hash) == backbone.weights_hash
         return Weights(expected, "verified" if same else "damaged", sha256, expected)
     return Weights(expected, "unknown_hash", sha256, expected)
+
+
+def _imported(backbone: Backbone, keras_home: Path, path: Path, sha256: str) -> Weights:
+    root = locate(backbone.root, keras_home) if backbone.root else None
+    if sha256 != backbone.sha256:
+        return Weights(path, "damaged", sha256, path, root)
+    if root is not None and root.sha256 != backbone.root_sha256:
+        return Weights(None, "missing", "", root.expected, root)
+    return Weights(path, "verified", sha256, path, root)
 
 
 def _published_digest(path: Path, published: str) -> str:
@@ -78,8 +90,8 @@ def require(backbone: Backbone, keras_home: Path) -> Weights:
     weights = locate(backbone, keras_home)
     if weights.state == "damaged":
         raise WeightsMissing(
-            f"{weights.path} is not the published file of {backbone.title} (its hash differs from "
-            f"{backbone.weights_hash}): it was cut off or changed. Delete it and fetch it again."
+            f"{weights.path} is not the file of {backbone.title} (its hash differs from "
+            f"{backbone.weights_hash or backbone.sha256}): it was cut off or changed. Delete it and fetch it again."
         )
     if weights.path is None and weights.state != "random":
         where = f" (from {backbone.weights_url})" if backbone.weights_url else ""
@@ -138,15 +150,6 @@ def _download(backbone: Backbone, partial: Path, progress: Callable[[float], boo
         raise WeightsMissing(f"{address} does not have the published hash {backbone.weights_hash}; it was not kept.")
 
 
-def best_available(keras_home: Path, wanted: str = "auto") -> str:
-    """The key to train with: ``wanted`` where its weights are here, else the best of PREFERRED that is here.
-
-    Raises:
-        LearningError: ``wanted`` is neither "auto" nor a key of BACKBONES.
-    """
-    if wanted != "auto":
-        if wanted not in BACKBONES:
-            raise LearningError(f"Expected a backbone of the zoo or auto; got {wanted!r}.", "unknown_backbone")
-        if locate(BACKBONES[wanted], keras_home).usable:
-            return wanted
+def best_available(keras_home: Path) -> str:
+    """What "auto" takes: the best of PREFERRED whose weights are here."""
     return next((key for key in PREFERRED if locate(BACKBONES[key], keras_home).usable), DEFAULT)

@@ -34,7 +34,7 @@ def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], reques
     if not 1 <= len(candidates) <= MOST:
         raise BadRequest(f"Choose 1 to {MOST} candidates to compare, got {len(candidates)}.", "candidates")
     for candidate in candidates:
-        check_choice(backbone=candidate["backbone"], recipe=candidate["recipe"])
+        check_choice(project=project, backbone=candidate["backbone"], recipe=candidate["recipe"])
     if Job.objects.filter(project=project, kind=KIND, state__in=["queued", "running"]).exists():
         raise NothingToDo("A comparison is under way already. Wait for it, or cancel it.")
     snapshot = freeze_snapshot(project=project)

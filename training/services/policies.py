@@ -37,7 +37,7 @@ def set_policy(*, project: Project, changes: dict[str, Any], user: Any = None) -
     for name in changes:
         if name not in FIELDS:
             raise BadRequest(f"{name} is no field of the training policy; those are {', '.join(FIELDS)}.", name)
-    check_choice(backbone=changes.get("backbone"), recipe=changes.get("recipe"))
+    check_choice(project=project, backbone=changes.get("backbone"), recipe=changes.get("recipe"))
     policy, _created = TrainingPolicy.objects.select_for_update().get_or_create(project=project)
     before = {name: getattr(policy, name) for name in changes}
     for name, value in changes.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,36 +11,13 @@ from labeling.models import Project
 from training import actors
 from training.errors import NothingToDo
 from training.models import TrainingRun
-from training.queueing import create_run
+from training.queueing import Wishes, create_run
 
 
 @transaction.atomic
-def request_run(
-    *,
-    project: Project,
-    cause: str,
-    requested_by: Any = None,
-    backbone: str | None = None,
-    recipe: str | None = None,
-    augmentation: bool | None = None,
-    options: dict[str, Any] | None = None,
-) -> TrainingRun:
-    """Freeze the labels of now and queue a run on them; what is not given comes from the project's policy.
-
-    Raises:
-        NotEnoughLabels: There is too little to train on; the message says what is missing.
-        RunIsLive: A run of this project is queued or running.
-        BadRequest: An unknown backbone, recipe or option.
-    """
-    run = create_run(
-        project=project,
-        cause=cause,
-        requested_by=requested_by,
-        backbone=backbone,
-        recipe=recipe,
-        augmentation=augmentation,
-        options=options,
-    )
+def request_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> TrainingRun:
+    """``queueing.create_run``, which says what it raises, and the message that starts it, in one transaction."""
+    run = create_run(project=project, cause=cause, **wishes)
     actors.run_training.send(str(run.pk))
     return run
 

@@ -1,4 +1,4 @@
-"""Worker-side stage: calibrate on the validation part, then measure on images that the run never saw."""
+"""Worker-side stage: calibrate on the validation part, let the head learn it too, measure on images never seen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from training.learning.calibrate import temperature
 from training.learning.dense import softmax
 from training.learning.metrics import evaluate
+from training.stages import fit
 from training.stages.work import Work, one_hot
 
 
@@ -14,10 +15,12 @@ def run(work: Work) -> None:
     """Sets ``temperature``, ``test_probabilities`` and ``metrics``: the same run gives the same bytes of metrics."""
     classes = len(work.categories)
     validation, test = work.items.side("validation"), work.items.side("test")
-    logits = work.logits(np.concatenate([validation, test]))
-    held, unseen = logits[: len(validation)], logits[len(validation) :]
+    held = work.logits(validation)
     work.temperature = temperature(held, one_hot(work.items.labels[validation], classes))
-    work.test_probabilities = softmax(unseen / np.float32(work.temperature))
+    if work.tail is None and len(validation):
+        work.head = fit.refit(work)
+        work.predict = work.head.logits
+    work.test_probabilities = softmax(work.logits(test) / np.float32(work.temperature))
     figures = evaluate(work.test_probabilities, work.items.labels[test], work.categories, seed=work.run.seed)
     work.metrics = {
         **figures,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from training import catalogue
 from training.card import card_of
 from training.learning.artifact import write_version
-from training.learning.backbones import BACKBONES
 from training.stages.work import Work
 
 
@@ -12,6 +12,7 @@ def run(work: Work) -> None:
     """Writes ``version_folder`` and sets ``manifest``."""
     assert work.trunk is not None
     run, snapshot = work.run, work.run.snapshot
+    backbone = catalogue.backbone_of(run.backbone)
     extra = {
         "cut": work.trunk.cut,
         "project": run.project.slug,
@@ -24,8 +25,8 @@ def run(work: Work) -> None:
         "seed": run.seed,
         "options": run.options,
         "history": work.history,
-        "backbone_title": BACKBONES[run.backbone].title,
-        "backbone_licence": BACKBONES[run.backbone].licence,
+        "backbone_title": backbone.title,
+        "backbone_licence": backbone.licence,
     }
     work.manifest = write_version(
         work.version_folder,

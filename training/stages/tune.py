@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from training import embedding
+from training import catalogue, embedding
 from training.learning import weights
 from training.learning.augment import view_key
-from training.learning.backbones import BACKBONES, Backbone
+from training.learning.backbones import Backbone
 from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.stages.views import embed_views
@@ -35,12 +35,13 @@ def run(work: Work) -> None:
     # The first of the two doors to Keras in a run (DESIGN.md, rule 6): seconds to import, and the child ends after it.
     from training.learning import finetune
 
-    backbone, shas = BACKBONES[work.run.backbone], np.array([picture.sha256 for picture in work.items.pictures])
+    backbone, shas = (
+        catalogue.backbone_of(work.run.backbone),
+        np.array([picture.sha256 for picture in work.items.pictures]),
+    )
     train, validation = work.items.side("train"), work.items.side("validation")
     counts = Counter(work.categories[label] for label in work.items.labels[train])
-    refusal = finetune.too_little(backbone, {name: counts[name] for name in work.categories})
-    refusal = refusal or ("" if len(validation) else "Fine-tuning needs validation images; there are none yet.")
-    if refusal:
+    if refusal := _refusal(work, finetune.too_little(backbone, {name: counts[name] for name in work.categories})):
         _fall_back(work, refusal)
         return
     assert work.head is not None
@@ -79,6 +80,12 @@ def run(work: Work) -> None:
     work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature)
     _tell(work, history)
+
+
+def _refusal(work: Work, too_little: str) -> str:
+    if too_little or len(work.items.side("validation")):
+        return too_little
+    return "Fine-tuning needs validation images; there are none yet."
 
 
 def _tell(work: Work, history: Mapping[str, Any]) -> None:

@@ -11,9 +11,8 @@ import json
 import numpy as np
 from django.conf import settings
 
-from training import embedding
+from training import catalogue, embedding
 from training.learning import weights
-from training.learning.backbones import BACKBONES
 from training.learning.errors import NotFaithful
 from training.learning.verify import verify, verify_extraction
 from training.stages.work import Work
@@ -42,7 +41,7 @@ def run(work: Work) -> None:
 def _verify_head(work: Work, pictures: np.ndarray) -> dict:
     assert work.trunk is not None
     mark = embedding.trunks_folder() / work.trunk.key / MARK
-    backbone = BACKBONES[work.run.backbone]
+    backbone = catalogue.backbone_of(work.run.backbone)
     deep = not mark.exists()
     found = verify_extraction(
         work.version_folder,

@@ -30,7 +30,7 @@ RECIPES = (
 @login_required
 def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="training")
-    usable = [entry for entry in zoo.entries(settings.KERAS_HOME) if entry.is_usable]
+    usable = [entry for entry in zoo.entries(settings.KERAS_HOME, context["project"]) if entry.is_usable]
     context.update(
         usable=usable,
         recipes=[

@@ -14,10 +14,9 @@ from django.views.decorators.http import require_POST
 
 from labeling.models import Project
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
-from training import labels, plots, services
+from training import catalogue, labels, plots, services
 from training.champions import champion_of
 from training.forms import PolicyForm, RunForm
-from training.learning.backbones import BACKBONES
 from training.models import ModelVersion, TrainingRun
 
 RUNS_SHOWN = 25
@@ -32,7 +31,8 @@ def training(request: HttpRequest, slug: str) -> HttpResponse:
     context.update(
         runs=runs[:RUNS_SHOWN],
         run_form=RunForm(
-            initial={"backbone": policy.backbone, "recipe": policy.recipe, "augmentation": policy.augmentation}
+            initial={"backbone": policy.backbone, "recipe": policy.recipe, "augmentation": policy.augmentation},
+            project=project,
         ),
         policy_form=PolicyForm(instance=policy),
         **_now(project),
@@ -69,7 +69,7 @@ def summary(request: HttpRequest, slug: str) -> HttpResponse:
 def start(request: HttpRequest, slug: str) -> HttpResponse:
     """Train now."""
     project = load_project(request, slug, "manage")
-    form = RunForm(request.POST)
+    form = RunForm(request.POST, project=project)
     if not form.is_valid():
         messages.error(request, _("Choose a backbone and a recipe of the list."))
     else:
@@ -85,7 +85,9 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "manage")
     form = PolicyForm(request.POST, instance=services.policy_of(project))
     if not form.is_valid():
-        context = project_context(request, slug, tab="training", policy_form=form, run_form=RunForm(), **_now(project))
+        context = project_context(
+            request, slug, tab="training", policy_form=form, run_form=RunForm(project=project), **_now(project)
+        )
         return render(request, "training/training.html", context, status=400)
     with refusals(request):
         services.set_policy(project=project, changes=dict(form.cleaned_data), user=request.user)
@@ -130,7 +132,7 @@ def run_context(row: TrainingRun) -> dict[str, Any]:
     names = labels.category_names(row.snapshot.question)
     context: dict[str, Any] = {
         "run": row,
-        "backbone": BACKBONES.get(row.backbone),
+        "backbone": catalogue.known(row.backbone),
         "version": getattr(row, "model_version", None),
         "loss": plots.loss_curve(row),
         "accuracy": plots.accuracy_curve(row),

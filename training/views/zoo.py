@@ -21,7 +21,7 @@ def backbones(request: HttpRequest) -> HttpResponse:
         rows = ModelVersion.objects.filter(project=project).order_by("number").values_list("run__backbone", "metrics")
         errors = {key: metrics["top1_error"] for key, metrics in rows if metrics.get("top1_error") is not None}
     context = {
-        "entries": [(entry, errors.get(entry.key)) for entry in zoo.entries(settings.KERAS_HOME)],
+        "entries": [(entry, errors.get(entry.key)) for entry in zoo.entries(settings.KERAS_HOME, project)],
         "historic": [(step, errors.get(step.key)) for step in zoo.HISTORIC],
         "plot": plots.historic_line([(step.name, step.year, step.top5_error) for step in zoo.HISTORIC]),
         "project": project,
