@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
@@ -21,6 +21,9 @@ from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.stages.views import embed_views
 from training.stages.work import RULE, Work, one_hot
+
+if TYPE_CHECKING:
+    from training.learning.keras_loop import Part
 
 CHECKPOINT = "tune.checkpoint"
 SPAN = (0.55, 0.6)
@@ -35,51 +38,64 @@ def run(work: Work) -> None:
     # The first of the two doors to Keras in a run (DESIGN.md, rule 6): seconds to import, and the child ends after it.
     from training.learning import finetune
 
-    backbone, shas = (
-        catalogue.backbone_of(work.run.backbone),
-        np.array([picture.sha256 for picture in work.items.pictures]),
-    )
-    train, validation = work.items.side("train"), work.items.side("validation")
+    backbone, train = catalogue.backbone_of(work.run.backbone), work.items.side("train")
     counts = Counter(work.categories[label] for label in work.items.labels[train])
     if refusal := _refusal(work, finetune.too_little(backbone, {name: counts[name] for name in work.categories})):
         _fall_back(work, refusal)
         return
     assert work.head is not None
     trunk = _trunk_with_activations(work, backbone)
-    store = embedding.store_of(trunk)
+    cut = _Cut(work, trunk)
     found = weights.require(backbone, settings.KERAS_HOME)
-
-    def rows_of(keys: np.ndarray) -> np.ndarray:
-        return store.get(keys.tolist())[0].reshape(len(keys), *trunk.shape)
-
-    def views_of(epoch: int, at: np.ndarray) -> np.ndarray:
-        """Another view in each epoch; the picture itself in the first, and again when all views had their turn."""
-        index = epoch % (work.views + 1) - 1
-        keys = shas[train[at]]
-        return rows_of(keys if index < 0 else np.array([view_key(sha, index, RULE) for sha in keys]))
-
-    aims = one_hot(work.items.labels[validation], len(work.categories))
     tail, history = finetune.fine_tune(
         backbone,
         found,
         work.head,
-        finetune.Part(
-            lambda at: rows_of(shas[train[at]]),
-            work.items.targets[train],
-            work.items.weights[train],
-            epoch_rows=views_of if work.views else None,
-        ),
-        finetune.Part(lambda at: rows_of(shas[validation[at]]), aims),
+        *cut.parts(),
         options=finetune.LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options}),
         seed=work.run.seed,
         progress=work.progress,
         checkpoint=work.folder / CHECKPOINT,
     )
     work.trunk, work.tail = trunk, tail
-    work.rows = lambda places: rows_of(shas[places])
+    work.rows = cut.rows
     work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature)
     _tell(work, history)
+
+
+class _Cut:
+    """The activations at the cut by the places of the items, out of the store: they need not fit into memory."""
+
+    def __init__(self, work: Work, trunk: Trunk) -> None:
+        self.work, self.trunk, self.store = work, trunk, embedding.store_of(trunk)
+        self.shas = [picture.sha256 for picture in work.items.pictures]
+
+    def rows(self, places: np.ndarray) -> np.ndarray:
+        return self._get([self.shas[place] for place in places])
+
+    def views(self, epoch: int, places: np.ndarray) -> np.ndarray:
+        """Another view in each epoch; the picture itself in the first, and again when all views had their turn."""
+        index = epoch % (self.work.views + 1) - 1
+        if index < 0:
+            return self.rows(places)
+        return self._get([view_key(self.shas[place], index, RULE) for place in places])
+
+    def parts(self) -> tuple[Part, Part]:
+        """What is trained on, and what says when to stop."""
+        from training.learning.keras_loop import Part  # as above: Keras
+
+        items = self.work.items
+        train, validation = items.side("train"), items.side("validation")
+        views = (lambda epoch, at: self.views(epoch, train[at])) if self.work.views else None
+        aims = one_hot(items.labels[validation], len(self.work.categories))
+        return (
+            Part(lambda at: self.rows(train[at]), items.targets[train], items.weights[train], epoch_rows=views),
+            Part(lambda at: self.rows(validation[at]), aims),
+        )
+
+    def _get(self, keys: list[str]) -> np.ndarray:
+        return self.store.get(keys)[0].reshape(len(keys), *self.trunk.shape)
 
 
 def _refusal(work: Work, too_little: str) -> str:
