@@ -114,4 +114,4 @@ def usable_seconds(value: Any) -> float | None:
     """Active seconds as a client reports them: a finite number, capped at an hour; anything else is not known."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         return None
-    return min(float(value), LONGEST_SECONDS)
+    return float(min(value, LONGEST_SECONDS))

@@ -6,10 +6,18 @@ Source: https://cocodataset.org/#format-data
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options, number_option
+from labeling.questions.kind import (
+    BadAnswer,
+    Kind,
+    Options,
+    Schema,
+    choice_keys,
+    is_number,
+    known_options,
+    number_option,
+)
 
 MOST = 1000
 SLACK = 1.0  # pixels a box may stand over the image's edge, from rounding in a client; it is clipped
@@ -34,9 +42,7 @@ def _box(item: Any, options: Options) -> dict[str, Any]:
     if category not in keys:
         raise BadAnswer(f"expected a category out of {', '.join(keys[:20])}; got {category!r}.")
     numbers = item["box"]
-    good = len(numbers) == 4 and all(
-        isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers
-    )
+    good = len(numbers) == 4 and all(is_number(n) for n in numbers)
     if not good or numbers[2] <= 0 or numbers[3] <= 0:
         raise BadAnswer(f"expected a box [x, y, width, height] with a positive size, got {numbers!r:.80}.")
     return {"category": category, "box": _clip([float(n) for n in numbers], options)}

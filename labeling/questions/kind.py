@@ -6,6 +6,7 @@ and the name in the database.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,14 @@ def is_storable(value: Any) -> bool:
     return all(is_storable(item) for item in value) if isinstance(value, list) else True
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a number that arithmetic can use: no truth value, not endless, not beyond what a float holds."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return False
+
+
 def choice_keys(options: Options) -> list[str]:
     return [choice["key"] for choice in options.get("choices", [])]
 
@@ -73,8 +82,8 @@ def _choices(choices: Any) -> list[dict[str, str]]:
 
 def number_option(options: Options, name: str, default: float | None = None) -> float | None:
     value = options.get(name, default)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise BadAnswer(f"{name} must be a number, got {value!r}.")
+    if value is not None and not is_number(value):
+        raise BadAnswer(f"{name} must be a number, got {value!r:.80}.")
     return value
 
 

@@ -17,7 +17,7 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> list[str]:
     keys = choice_keys(options)
     if not isinstance(value, list) or not all(isinstance(item, str) and item in keys for item in value):
-        raise BadAnswer(f"expected a list of some of {', '.join(keys[:20])}; got {value!r}.")
+        raise BadAnswer(f"expected a list of some of {', '.join(keys[:20])}; got {value!r:.80}.")
     chosen = [key for key in keys if key in value]
     least, most = options.get("least", 0), options.get("most", len(keys))
     if not least <= len(chosen) <= most:

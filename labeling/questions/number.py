@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+from labeling.questions.kind import (
+    BadAnswer,
+    Kind,
+    Options,
+    Schema,
+    is_number,
+    known_options,
+    no_classes,
+    number_option,
+)
 
 
 def _options(options: Options) -> Options:
@@ -16,13 +24,13 @@ def _options(options: Options) -> Options:
 
 
 def _answer(value: Any, options: Options) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadAnswer(f"expected a number, got {value!r}.")
+    if not is_number(value):
+        raise BadAnswer(f"expected a number, got {value!r:.80}.")
     least, most = options.get("least"), options.get("most")
     if (least is not None and value < least) or (most is not None and value > most):
-        raise BadAnswer(f"expected a number from {least} to {most}, got {value!r}.")
+        raise BadAnswer(f"expected a number from {least} to {most}, got {value!r:.80}.")
     if options.get("whole") and value != int(value):
-        raise BadAnswer(f"expected a whole number, got {value!r}.")
+        raise BadAnswer(f"expected a whole number, got {value!r:.80}.")
     return int(value) if options.get("whole") else value
 
 

@@ -23,7 +23,7 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> int:
     least, most = _ends(options)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise BadAnswer(f"expected a whole number from {least} to {most}, got {value!r}.")
+        raise BadAnswer(f"expected a whole number from {least} to {most}, got {value!r:.80}.")
     return value
 
 

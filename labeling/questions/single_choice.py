@@ -14,7 +14,7 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> str:
     keys = choice_keys(options)
     if not isinstance(value, str) or value not in keys:
-        raise BadAnswer(f"expected one of {', '.join(keys[:20])}{' …' if len(keys) > 20 else ''}; got {value!r}.")
+        raise BadAnswer(f"expected one of {', '.join(keys[:20])}{' …' if len(keys) > 20 else ''}; got {value!r:.80}.")
     return value
 
 

@@ -28,7 +28,7 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> str:
     most = int(options.get("most", LONGEST))
     if not isinstance(value, str) or not value.strip() or not is_storable(value):
-        raise BadAnswer(f"expected text that is not empty, got {value!r}.")
+        raise BadAnswer(f"expected text that is not empty, got {value!r:.80}.")
     if len(value) > most:
         raise BadAnswer(f"expected at most {most} characters, got {len(value)}.")
     return value.strip()

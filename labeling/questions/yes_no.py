@@ -13,7 +13,7 @@ def _options(options: Options) -> Options:
 
 def _answer(value: Any, options: Options) -> bool:
     if not isinstance(value, bool):
-        raise BadAnswer(f"expected true or false, got {value!r}.")
+        raise BadAnswer(f"expected true or false, got {value!r:.80}.")
     return value
 
 

@@ -1,0 +1,121 @@
+"""The contract of every question kind: which answers it takes, what it makes of them, and what it tells programs."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from django.conf import settings
+
+from labeling.questions import KINDS, BadAnswer
+
+CHOICES = {"choices": ["cat", "dog", "owl"]}
+HUGE = 10**400
+NOTHING: list[Any] = [None, float("nan"), float("inf"), HUGE, "", {}, [[]], "cat\x00"]
+
+# kind: options, answers with what is stored of them, answers that are refused (beside NOTHING)
+CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, Any]], list[Any]]] = {
+    "yes_no": ({}, [(True, True), (False, False)], [0, 1, "yes", "true", []]),
+    "single_choice": (CHOICES, [("cat", "cat"), ("owl", "owl")], ["wolf", "Cat", ["cat"], 0, True]),
+    "multiple_choice": (
+        {**CHOICES, "least": 1, "most": 2},
+        [(["dog"], ["dog"]), (["dog", "cat"], ["cat", "dog"])],
+        [[], "cat", ["wolf"], ["cat", "dog", "owl"], [None], True],
+    ),
+    "rating": ({"least": 1, "most": 4}, [(1, 1), (4, 4)], [0, 5, 2.5, "3", True, []]),
+    "number": ({"least": -1, "most": 99.5}, [(0, 0), (-1, -1), (99.5, 99.5)], [-2, 100, "3", True, []]),
+    "text": ({"most": 9}, [("owl", "owl"), ("  an owl ", "an owl"), ("उल्लू", "उल्लू")], ["   ", "longer than 9", 3, []]),
+    "boxes": (
+        {**CHOICES, "width": 100, "height": 50},
+        [
+            ([], []),
+            ([{"category": "cat", "box": [0, 0, 100, 50]}], [{"category": "cat", "box": [0.0, 0.0, 100.0, 50.0]}]),
+            ([{"category": "owl", "box": [99, 1, 1.5, 9]}], [{"category": "owl", "box": [99.0, 1.0, 1.0, 9.0]}]),
+        ],
+        [
+            "cat",
+            [{"category": "wolf", "box": [0, 0, 9, 9]}],
+            [{"category": "cat", "box": [0, 0, 0, 9]}],
+            [{"category": "cat", "box": [0, 0, 9]}],
+            [{"category": "cat", "box": [0, 0, HUGE, 9]}],
+            [{"category": "cat", "box": [50, 0, 90, 9]}],
+            [{"category": "cat", "box": [0, 0, True, 9]}],
+            [{"category": "cat", "box": [0, 0, 9, 9], "colour": "red"}],
+        ],
+    ),
+}
+
+
+def cases(which: int) -> list[Any]:
+    return [pytest.param(kind, case, id=f"{kind}-{case!r:.40}") for kind in CASES for case in CASES[kind][which]]
+
+
+def checked(kind: str) -> dict[str, Any]:
+    """The options as the kind stores them; the size of an image is added to those of boxes when an answer comes."""
+    options = copy.deepcopy(CASES[kind][0])
+    size = {name: options.pop(name) for name in ("width", "height") if name in options}
+    return {**KINDS[kind].options(options), **size}
+
+
+def test_every_kind_has_its_cases_here_and_its_template():
+    assert set(CASES) == set(KINDS)
+    for kind in KINDS:
+        assert (settings.BASE_DIR / "templates" / "labeling" / "questions" / f"{kind}.html").is_file()
+
+
+@pytest.mark.parametrize(("kind", "case"), cases(1))
+def test_a_good_answer_is_stored_in_one_form_that_is_good_again(kind, case):
+    said, stored = case
+    options = checked(kind)
+    assert KINDS[kind].answer(said, options) == stored
+    assert KINDS[kind].answer(stored, options) == stored
+    assert json.loads(json.dumps(stored)) == stored
+
+
+@pytest.mark.parametrize(("kind", "case"), cases(1))
+def test_the_schema_that_programs_read_takes_what_the_kind_takes(kind, case):
+    jsonschema.validate(case[1], KINDS[kind].schema(checked(kind)))
+
+
+@pytest.mark.parametrize(("kind", "case"), cases(2) + [pytest.param(kind, bad) for kind in CASES for bad in NOTHING])
+def test_a_bad_answer_is_refused_in_words(kind, case):
+    with pytest.raises(BadAnswer) as refused:
+        KINDS[kind].answer(case, checked(kind))
+    assert "expected" in str(refused.value) or "the box" in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_option_that_the_kind_does_not_know_is_refused(kind):
+    with pytest.raises(BadAnswer, match="unknown options colour"):
+        KINDS[kind].options({**CHOICES, "colour": "red"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("rating", {"least": 3, "most": 3}),
+        ("rating", {"least": HUGE}),
+        ("number", {"least": 2, "most": 1}),
+        ("number", {"most": "many"}),
+        ("multiple_choice", {**CHOICES, "least": 2, "most": 1}),
+        ("text", {"most": 0}),
+        ("boxes", {**CHOICES, "most": True}),
+        ("single_choice", {"choices": ["cat", "cat"]}),
+        ("single_choice", {"choices": ["cant_tell"]}),
+        ("single_choice", {"choices": "cat"}),
+    ],
+)
+def test_options_that_contradict_themselves_are_refused(kind, options):
+    with pytest.raises(BadAnswer):
+        KINDS[kind].options(options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_classes_of_a_kind_are_its_choices_or_none(kind):
+    found = KINDS[kind].classes(checked(kind))
+    expected = {"yes_no": 2, "rating": 0, "number": 0, "text": 0}.get(kind, 3)
+    assert len(found) == len(set(found)) == expected
