@@ -8,6 +8,7 @@ the square that a network sees.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -64,7 +65,10 @@ def _identify(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageRefused("too_many_pixels", f"At most {MAX_PIXELS / 1e6:.0f} megapixels are taken.") from error
+        # Pillow counts before it tells the size: "Image size (400000000 pixels) exceeds limit of …"
+        counted = re.search(r"\d{9,}", str(error))
+        got = f"; this image has {int(counted[0]) / 1e6:.0f}" if counted else ""
+        raise ImageRefused("too_many_pixels", f"At most {MAX_PIXELS / 1e6:.0f} megapixels are taken{got}.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise ImageRefused("not_an_image", f"Expected one of {', '.join(FORMATS)}; this is none of them.") from error
 

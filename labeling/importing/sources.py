@@ -71,7 +71,7 @@ def urls(arguments: dict[str, Any]) -> Iterator[Item]:
     """Pictures at addresses."""
     for url in arguments["urls"]:
         name = PurePosixPath(unquote(urlsplit(str(url)).path)).name or str(url)
-        yield Item(name, lambda url=url: remote.fetch(str(url)))  # type: ignore[misc]
+        yield Item(name, lambda url=url: remote.fetch(str(url)), where=str(url))  # type: ignore[misc]
 
 
 def folder(arguments: dict[str, Any]) -> Iterator[Item]:
