@@ -32,6 +32,10 @@ def _read_file(file: Path) -> dict[str, str]:
 
 
 _FILE = _read_file(ROOT / os.environ.get("ENV_FILE", ".env"))
+# Keras and the AWS library look into the environment by themselves: what the file says must be there, too.
+for _name, _value in _FILE.items():
+    if _name == "KERAS_BACKEND" or _name.startswith("AWS_"):
+        os.environ.setdefault(_name, _value)
 
 
 def string(name: str, default: str = "") -> str:
@@ -53,6 +57,13 @@ def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> in
         raise EnvError(f"{name} must be a whole number, got {raw!r}.") from error
     if not least <= value <= most:
         raise EnvError(f"{name} must be from {least} to {most}, got {value}.")
+    return value
+
+
+def choice(name: str, default: str, *, out_of: tuple[str, ...]) -> str:
+    value = string(name, default).strip()
+    if value not in out_of:
+        raise EnvError(f"{name} must be one of {', '.join(out_of)}, got {value!r}.")
     return value
 
 

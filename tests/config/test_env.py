@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,25 @@ def test_a_file_gives_what_the_environment_does_not(tmp_path):
     file.write_text("# a comment\n\nPORT=9000\nNAME = 'two words'\n")
     assert env._read_file(file) == {"PORT": "9000", "NAME": "two words"}
     assert env._read_file(tmp_path / "none") == {}
+
+
+def test_what_libraries_read_by_themselves_reaches_them_from_the_file_but_the_environment_wins(tmp_path):
+    (tmp_path / "env").write_text("KERAS_BACKEND=jax\nAWS_ACCESS_KEY_ID=file\nAWS_DEFAULT_REGION=file\nPORT=1\n")
+    names = ["KERAS_BACKEND", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "PORT"]
+    code = f"import os, config.env; print(*(os.environ.get(name) for name in {names}))"
+    outside = {"ENV_FILE": str(tmp_path / "env"), "AWS_DEFAULT_REGION": "outside", "PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=outside
+    )
+    assert ran.stdout.split() == ["jax", "file", "outside", "None"]
+
+
+def test_a_value_out_of_a_list_is_taken_and_any_other_refused(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert env.choice("KERAS_BACKEND", "tensorflow", out_of=("tensorflow", "jax")) == "jax"
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with pytest.raises(env.EnvError, match="KERAS_BACKEND must be one of tensorflow, jax, got 'theano'"):
+        env.choice("KERAS_BACKEND", "tensorflow", out_of=("tensorflow", "jax"))
 
 
 def test_a_line_of_the_file_that_says_nothing_is_refused_by_number(tmp_path):
