@@ -9,7 +9,9 @@ and Skene's model; with habits, it is near to MACE.
 
 The unknowns are not maximised but averaged over, by Gibbs sampling from a fixed seed. That is what keeps it from Dawid
 and Skene's failure: a maximum believes in matrices that a handful of votes happened to suggest, and lets one class
-swallow its neighbour; the average does not. Each task's posterior is the mean of its exact conditional posteriors.
+swallow its neighbour; the average does not. Each task's posterior is the mean of its exact conditional posteriors, made
+as unsure as people err together (``correlation.py``); and where the draws do not agree that leaving the votes' winners
+pays, these stay (``deference.py``), so that a crowd too small to be known is not worse served than by a majority.
 
 Source: H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS 2012; B. Carpenter, "Multilevel Bayesian
 models of categorical data annotation" (2008); D. Hovy et al., "Learning whom to trust with MACE", NAACL 2013;
@@ -20,7 +22,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.aggregation import coarse, majority
+from labeling.aggregation import coarse, correlation, majority
+from labeling.aggregation.deference import Deference
 from labeling.aggregation.hierarchy import Crowd
 from labeling.aggregation.votes import Fit, Votes
 
@@ -36,8 +39,9 @@ def fit(votes: Votes) -> Fit:
 
     Returns:
         Posterior; each worker's expected confusion matrix; ``pooled``, that of a worker not seen before; and in
-        ``details`` what was learned of the crowd: how often habits speak, the variance of ability (in log odds), and
-        how many answers the crowd's word counts as in a worker's own matrix.
+        ``details`` what was learned of the crowd: how often habits speak, the variance of ability (in log odds), how
+        many answers the crowd's word counts as in a worker's own matrix, the correlation of errors on one task, and
+        the share of draws that expect to be right more often than the votes.
     """
     if not len(votes) or votes.n_classes < 2:
         return majority.fit(votes)
@@ -50,6 +54,7 @@ def fit(votes: Votes) -> Fit:
     posterior = np.zeros((votes.n_tasks, votes.n_classes))
     confusion = np.zeros((votes.n_workers, votes.n_classes, votes.n_classes))
     prior = np.zeros(votes.n_classes)
+    deference = Deference(votes, keep)
     learned: list[tuple[float, ...]] = []
     for step in range(burn + keep):
         crowd.sweep()
@@ -58,14 +63,16 @@ def fit(votes: Votes) -> Fit:
             crowd.sweep()
         if step >= burn:
             posterior += crowd.posterior
+            deference.hear(crowd.posterior, posterior)
             confusion += crowd.expected_matrices()
             prior += crowd.prior
             learned.append((crowd.habit_share, crowd.ability_variance, float(np.median(crowd.strength))))
     posterior, confusion, prior = posterior / keep, confusion / keep, prior / keep
     heard = np.bincount(votes.worker, minlength=votes.n_workers) > 0
     habit, variance, strength = np.median(np.array(learned), axis=0)
+    together = correlation.learned(votes, posterior, confusion, prior, float(strength))
     return Fit(
-        posterior=posterior,
+        posterior=deference.settle(correlation.tempered(votes, posterior, together)),
         accuracy=np.clip(np.einsum("k,wkk->w", prior, confusion), 0, 1),
         confusion=confusion,
         prior=prior,
@@ -75,6 +82,8 @@ def fit(votes: Votes) -> Fit:
             "habits": round(float(habit), 4),
             "ability_variance": round(float(variance), 4),
             "strength": round(float(strength), 1),
+            "correlation": round(together, 3),
+            "agreed": round(deference.agreed, 3),
         },
     )
 

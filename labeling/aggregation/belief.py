@@ -31,6 +31,7 @@ class Belief:
         is_vote: Whether posteriors are shares of votes (a majority) and not chances.
         weighs: Whether such a vote weighs what its worker's accuracy is.
         table: ``labeling.stopping``'s confidence table.
+        correlation: How far people err together (``correlation.py``); 0 for methods that take them as independent.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +42,7 @@ class Belief:
     is_vote: bool = False
     weighs: bool = False
     table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    correlation: float = 0.0
 
     @staticmethod
     def ignorant(classes: Sequence[str], method: str = "") -> Belief:
@@ -66,6 +68,7 @@ class Belief:
             is_vote=method in VOTES,
             weighs=method == VOTES[1],
             table=stored.get("table", {}),
+            correlation=stored.get("correlation", 0.0),
         )
 
 
@@ -92,8 +95,9 @@ def posterior(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) 
     for label, skill, weight in votes:
         for truth in classes:
             logits[truth] += weight * log(max(_chance(truth, label, skill, belief), FLOOR))
+    worth = 1 / (1 + max(sum(weight for _, _, weight in votes) - 1, 0) * belief.correlation)
     top = max(logits)
-    weights = [exp(logit - top) for logit in logits]
+    weights = [exp((logit - top) * worth) for logit in logits]
     total = sum(weights)
     return [value / total for value in weights]
 

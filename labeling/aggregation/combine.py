@@ -97,7 +97,8 @@ def _of_choice(belief: Belief, key: str) -> Belief:
     if belief.pooled is None:
         return Belief.ignorant(("no", "yes"))
     share = belief.prior[belief.classes.index(key)]
-    return Belief(("no", "yes"), (1 - share, share), belief.pooled, belief.accuracy)
+    pair = ("no", "yes"), (1 - share, share)
+    return Belief(*pair, belief.pooled, belief.accuracy, correlation=belief.correlation)
 
 
 def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:

@@ -26,6 +26,9 @@ from labeling.aggregation.votes import UNKNOWN, Floats, Votes, held, softmax, vo
 STRENGTHS = np.array([0.5, 1.0, 2, 4, 7, 12, 20, 35, 60, 100, 200, 500, 2000])
 SPREADS = np.array([0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
 EVENNESS = np.array([0.3, 1, 3, 10, 30, 100, 300, 1000, 1e4])
+# Log weights of these: classes are even until the votes say otherwise. With two votes a task a rare class looks like
+# one that is often missed; a prior that welcomes rare classes would settle every split vote against the latter.
+EVEN_FIRST = -4 * np.maximum(np.log10(10 / EVENNESS), 0)
 HABIT_SHARES = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45])
 HABIT_STRENGTHS = np.array([0.5, 1, 2, 5, 20])
 FLOOR = 1e-6
@@ -202,7 +205,7 @@ class Crowd:
         size = len(counts) * EVENNESS
         fits = gammaln(size) - gammaln(size + counts.sum())
         fits = fits + (gammaln(counts + EVENNESS[:, None]) - gammaln(EVENNESS[:, None])).sum(axis=1)
-        self.prior = self.rng.dirichlet(counts + EVENNESS[self._pick(fits)])
+        self.prior = self.rng.dirichlet(counts + EVENNESS[self._pick(fits + EVEN_FIRST)])
 
     def _draw_log_matrices(self, predicted: Floats) -> Floats:
         drawn = self.rng.standard_gamma(self.counts + self.strength[:, None, None] * predicted) + 1e-300

@@ -42,6 +42,7 @@ def by_class(
         "prior": rounded(fit.prior),
         "pooled": rounded(fit.pooled) if len(classes) <= MOST_CLASSES else None,
         "accuracy": round(float(np.average(fit.accuracy, weights=said_counts(answers) + 1e-9)), DIGITS),
+        "correlation": fit.details.get("correlation", 0.0),
         "figures": class_figures(votes, counts, fit.label, classes),
         "table": stopping.as_table(stopping.confidence_table(counts, fit.label), classes),
         "fit": {"iterations": fit.iterations, "converged": fit.converged, **fit.details},
@@ -147,6 +148,7 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         "prior": rounded(np.clip(share, 0.01, 0.99)),
         "pooled": rounded(fit.pooled),
         "accuracy": round(float(fit.accuracy.mean()), DIGITS),
+        "correlation": fit.details.get("correlation", 0.0),
         "figures": {
             "tasks": len(answers.tasks),
             "judgments": len(rows),

@@ -1,0 +1,96 @@
+"""Whether a posterior keeps its word: of the labels that are said to be 95 % sure, are 95 % right?
+
+Real crowds from ../shared/data/crowd, whole and thinned to a few judgments a task (drawn anew for each seed), and each
+aggregator's expected calibration error (ECE: the mean distance between confidence and the share of right labels, over
+ten bins of equally many labels), its mean confidence beside its accuracy, its log loss, and how many of the labels it
+calls at least .95 sure are right.
+
+Run: ``python -m bench.calibration [--seeds 3]``.
+
+Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017 (ECE); bins of equal mass after K. Nguyen
+and B. O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP 2015.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.aggregators import SHARED, read
+from labeling.aggregation import AGGREGATORS, Votes
+
+EACH = (2, 3, 5)
+BINS = 10
+SURE = 0.95
+
+
+class Calibration(NamedTuple):
+    accuracy: float
+    confidence: float
+    ece: float
+    log_loss: float
+    sure: float  # share of labels that are called at least SURE
+    sure_right: float  # share of right ones among them
+
+
+def calibration(posterior: np.ndarray, truth: np.ndarray, bins: int = BINS) -> Calibration:
+    """Of [tasks, classes] chances against the truth; tasks with an unknown truth (-1) are left out."""
+    posterior, truth = posterior[truth >= 0], truth[truth >= 0]
+    confidence = posterior.max(axis=1)
+    top = posterior >= confidence[:, None] - 1e-9
+    right = top[np.arange(len(truth)), truth] / top.sum(axis=1)  # equal maxima share the point
+    order = np.argsort(confidence, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    ece = sum(len(part) * abs(confidence[part].mean() - right[part].mean()) for part in parts) / len(order)
+    sure = confidence >= SURE
+    chance = np.clip(posterior[np.arange(len(truth)), truth], 1e-6, 1)
+    return Calibration(
+        float(right.mean()),
+        float(confidence.mean()),
+        float(ece),
+        float(-np.log(chance).mean()),
+        float(sure.mean()),
+        float(right[sure].mean()) if sure.any() else float("nan"),
+    )
+
+
+def thinned(votes: Votes, each: int, seed: int) -> Votes:
+    """At most ``each`` votes of each task, drawn at random."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(votes)), votes.task))
+    starts = np.searchsorted(votes.task[order], np.arange(votes.n_tasks))
+    rank = np.arange(len(votes)) - starts[votes.task[order]]
+    kept = np.sort(order[rank < each])
+    sizes = {"n_tasks": votes.n_tasks, "n_workers": votes.n_workers, "n_classes": votes.n_classes}
+    return Votes.of(votes.task[kept], votes.worker[kept], votes.label[kept], **sizes)
+
+
+def crowds(seeds: int) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
+    """Name -> the real crowd, then the same thinned."""
+    for folder in sorted(SHARED.glob("*")):
+        if (folder / "judgments.csv").exists():
+            votes, truth = read(folder)
+            for each in EACH:
+                yield f"{folder.name}, {each} each", [(thinned(votes, each, s), truth) for s in range(seeds)]
+            yield f"{folder.name}, all", [(votes, truth)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="thinnings of each crowd")
+    options = parser.parse_args()
+    print(f"{'':22}{'':20}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}")
+    for title, drawn in crowds(options.seeds):
+        for name, fit in AGGREGATORS.items():
+            found = np.array([calibration(fit(votes).posterior, truth) for votes, truth in drawn]).mean(axis=0)
+            print(
+                f"{title:22}{name:20}{found[0]:9.3f}{found[1]:8.3f}{found[2]:8.3f}{found[3]:10.3f}{found[4]:8.3f}{found[5]:8.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

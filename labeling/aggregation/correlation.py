@@ -1,0 +1,74 @@
+"""How far people err together, and how much less their votes are then worth: keeps a posterior's word.
+
+Confusion matrices take votes on a task as independent, and real ones are not: what is hard for one is hard for all. Ten
+votes that err together say less than ten that do not, and a posterior that multiplies them is surer than it is right.
+With a correlation r, n votes are worth n / (1 + (n - 1) r) independent ones (the survey statisticians' design effect),
+so a task's log posterior is divided by 1 + (n - 1) r. That changes how sure a label is, never which label it is.
+
+``r`` is learned from the votes alone: the one under which votes that are left out one by one are predicted best by the
+others on the task. With few others there is nothing to see, so tasks with fewer than LEAST votes do not teach, and a
+normal prior keeps r near USUAL. That everybody is wrong in the same way cannot be seen, so r is if anything too small.
+
+Source: L. Kish, "Survey sampling" (1965), section 5.4 (design effect of clusters); C. Guo et al., "On calibration of
+modern neural networks", ICML 2017 (tempering); the leave-one-out score: S. Geisser, W. F. Eddy, JASA 74 (1979).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeling.aggregation.votes import UNKNOWN, Floats, Ints, Votes, held, log_likelihood, softmax
+
+GRID = np.concatenate([np.arange(0, 0.5, 0.025), np.arange(0.5, 1.01, 0.1)])
+USUAL, WIDTH = 0.2, 0.1  # before anything is known: mean and deviation
+LEAST = 5
+MOST = 20_000  # votes that are looked at
+FLOOR = 1e-9
+
+
+def discount(judgments: Floats, correlation: float) -> Floats:
+    """What one of so many votes on a task is worth, in (0, 1]."""
+    return np.asarray(1 / (1 + np.maximum(judgments - 1, 0) * correlation), np.float64)
+
+
+def tempered(votes: Votes, posterior: Floats, correlation: float) -> Floats:
+    """The posterior of votes that err together; the order of a task's labels stays."""
+    worth = discount(np.bincount(votes.task, minlength=votes.n_tasks).astype(np.float64), correlation)
+    return held(votes, softmax(np.log(np.maximum(posterior, FLOOR)) * worth[:, None]))
+
+
+def learned(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> float:
+    """The correlation under which left-out votes are predicted best.
+
+    Args:
+        votes: What was said.
+        posterior, confusion, prior: What the fit concludes.
+        strength: How many answers the crowd's word counts as in a worker's matrix: what remains of it without a vote.
+    """
+    said = np.bincount(votes.task, minlength=votes.n_tasks)
+    taught = np.flatnonzero((said >= LEAST) & (votes.known == UNKNOWN))
+    fits = -0.5 * ((GRID - USUAL) / WIDTH) ** 2
+    if not len(taught):
+        return float(GRID[fits.argmax()])
+    taught = taught[:: max(1, round(said[taught].sum() / MOST))]
+    place = np.full(votes.n_tasks, UNKNOWN)
+    place[taught] = np.arange(len(taught))
+    chosen = place[votes.task] != UNKNOWN
+    task, worker, label = place[votes.task[chosen]], votes.worker[chosen], votes.label[chosen]
+    logs = np.log(np.maximum(confusion, FLOOR))
+    known = np.full(len(taught), UNKNOWN)
+    some = Votes(task, worker, label, len(taught), votes.n_workers, votes.n_classes, known)
+    own = logs[worker, :, label]
+    others = log_likelihood(some, logs)[task] - own + np.log(np.maximum(prior, FLOOR))
+    expected = _without(votes, posterior, np.exp(own), worker, posterior[taught][task], strength)
+    for index, correlation in enumerate(GRID):
+        worth = discount((said[taught][task] - 1).astype(np.float64), correlation)
+        fits[index] += np.log((softmax(others * worth[:, None]) * expected).sum(axis=1)).sum()
+    return float(GRID[fits.argmax()])
+
+
+def _without(votes: Votes, posterior: Floats, chance: Floats, worker: Ints, own: Floats, strength: float) -> Floats:
+    """[votes, truth]: the chance of each vote by its worker's matrix without that vote's own share in it."""
+    answers = np.stack([votes.per_worker(posterior[votes.task, truth]) for truth in range(votes.n_classes)], axis=1)
+    total = answers[worker] + strength
+    return np.clip(np.maximum(chance * total - own, 1e-3) / np.maximum(total - own, 1e-2), 1e-4, 1)

@@ -1,0 +1,77 @@
+"""When the adaptive default may leave the votes' winner."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.aggregators import accuracy
+from bench.crowds import Plan, draw
+from labeling.aggregation import AGGREGATORS, Votes
+from labeling.aggregation.deference import AGREED, Deference
+
+# Task 0: two to one for class 0; task 1: a tie of 0 and 1; task 2: nobody; task 3: gold.
+VOTES = Votes.of([0, 0, 0, 1, 1, 3], [0, 1, 2, 0, 1, 0], [0, 0, 1, 0, 1, 0], n_tasks=4, known=[-1, -1, -1, 1])
+AGAINST = np.array([[0.3, 0.7], [0.2, 0.8], [0.4, 0.6], [0.0, 1.0]])
+
+
+def told(*draws: np.ndarray) -> Deference:
+    listener = Deference(VOTES, 2 * len(draws))
+    total = np.zeros((4, 2))
+    for draw_ in [AGAINST] * len(draws) + list(draws):
+        total += draw_
+        listener.hear(draw_, total)
+    return listener
+
+
+def test_a_favourite_that_all_draws_share_is_followed():
+    listener = told(AGAINST, AGAINST)
+    assert listener.agreed == 1
+    assert (listener.settle(AGAINST) == AGAINST).all()
+
+
+def test_where_draws_contradict_each_other_winners_lead_and_ties_stay():
+    listener = told(AGAINST, AGAINST[:, ::-1])
+    assert listener.agreed == 0.5 < AGREED
+    found = listener.settle(AGAINST)
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert 0.5 < found[0, 0] < 0.501  # two to one leads, and no more than it has to
+    assert found[1] == pytest.approx([0.5, 0.5])
+    assert (found[2:] == AGAINST[2:]).all()  # no votes, and gold
+
+
+def test_a_third_class_stays_behind_the_winner():
+    votes = Votes.of([0, 0, 0], [0, 1, 2], [0, 0, 1], n_classes=3)
+    listener = Deference(votes, 2)
+    against = np.array([[0.2, 0.3, 0.5]])
+    listener.hear(against, against)
+    listener.hear(np.array([[0.8, 0.1, 0.1]]), against)
+    found = listener.settle(against)[0]
+    assert found.argmax() == 0
+    assert found.sum() == pytest.approx(1)
+
+
+def test_without_departures_nothing_is_asked():
+    votes = Votes.of([0, 0], [0, 1], [1, 1], n_classes=2)
+    listener = Deference(votes, 4)
+    for _ in range(4):
+        listener.hear(np.array([[0.1, 0.9]]), np.array([[0.1, 0.9]]))
+    assert listener.agreed == 1
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan("one-sided", tasks=59, workers=30, each=2, low=0.5),  # a class that is often missed
+        Plan("coin", tasks=59, workers=30, each=2, low=0.7, rare=0.15),  # a class that is rare: the votes look alike
+        Plan("coin", tasks=20, workers=5, each=3, low=0.6, high=0.75),
+    ],
+    ids=["often missed", "rare", "very few"],
+)
+def test_a_small_crowd_is_on_average_not_below_majority(plan):
+    gains = []
+    for seed in range(8):
+        votes, truth = draw(plan, seed)
+        ours, plain = (accuracy(AGGREGATORS[name](votes).posterior, truth) for name in ("adaptive", "majority"))
+        gains.append(ours - plain)
+    assert np.mean(gains) > -0.03
