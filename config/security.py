@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
 _COMMON = (
@@ -28,6 +29,8 @@ class SecurityHeadersMiddleware:
         self.images = "" if local else " https: http:"
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("A NUL in the query: no text of ours has one, and the database takes none.")
         response = self.get_response(request)
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.setdefault("Content-Security-Policy", policy.format(images=self.images))

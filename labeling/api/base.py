@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django_filters.rest_framework import FilterSet
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -38,6 +39,13 @@ class ProjectView(APIView):
             raise NotFound("There is no such task, or you may not see it.")
         permissions.require(request.user, task.project, self.rights[str(request.method)])
         return task
+
+    def filtered(self, request: Request, filters: type[FilterSet], rows: Any) -> Any:
+        """The rows that the query asks for; a value that no row can have is refused, not ignored."""
+        asked = filters(request.query_params, rows, request=request)
+        if not asked.is_valid():
+            raise serializers.ValidationError(asked.errors)
+        return asked.qs
 
     def page(
         self,

@@ -94,7 +94,7 @@ class ImageListView(ProjectView):
     @extend_schema(operation_id="list_images", tags=["images"], filters=True, responses=ImageSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         rows = Image.objects.filter(project=self.project(request, slug))
-        return self.page(request, ImageFilter(request.query_params, rows, request=request).qs, ImageSerializer)
+        return self.page(request, self.filtered(request, ImageFilter, rows), ImageSerializer)
 
     @extend_schema(
         operation_id="import_images",

@@ -82,7 +82,7 @@ class LabelListView(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         rows = Consensus.objects.filter(project=project).select_related("question", "task__image")
-        rows = LabelFilter(request.query_params, rows, request=request).qs
+        rows = self.filtered(request, LabelFilter, rows)
         method = request.query_params.get("method")
         if not method:
             return self.page(request, rows, LabelSerializer)

@@ -59,7 +59,7 @@ class TaskListView(ProjectView):
     @extend_schema(operation_id="list_tasks", tags=["tasks"], responses=TaskSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         rows = Task.objects.filter(project=self.project(request, slug)).select_related("image")
-        return self.page(request, TaskFilter(request.query_params, rows, request=request).qs, TaskSerializer)
+        return self.page(request, self.filtered(request, TaskFilter, rows), TaskSerializer)
 
 
 class TaskView(ProjectView):
@@ -181,7 +181,7 @@ class JudgmentListView(ProjectView):
     @extend_schema(operation_id="list_judgments", tags=["judgments"], responses=JudgmentSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         rows = Judgment.objects.filter(project=self.project(request, slug)).select_related("worker", "task")
-        return self.page(request, JudgmentFilter(request.query_params, rows, request=request).qs, JudgmentSerializer)
+        return self.page(request, self.filtered(request, JudgmentFilter, rows), JudgmentSerializer)
 
 
 class JudgmentFileSerializer(serializers.Serializer):

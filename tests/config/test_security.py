@@ -54,3 +54,11 @@ def test_the_log_holds_neither_passwords_nor_keys_nor_queries(client, caplog):
 
 def test_a_host_that_was_not_named_is_refused(client):
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("address", ["/api/v1/projects/?search=%00", "/?q=a%00b", "/api/v1/nope/?x=%00"])
+def test_a_nul_in_the_query_is_a_bad_request_and_no_failure(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 400
+    if address.startswith("/api/"):
+        assert answer.json()["error"]["code"] == "bad_request"

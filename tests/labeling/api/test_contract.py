@@ -148,3 +148,18 @@ def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Cal
     (label,) = api.get(f"{API}projects/{slug}/labels/").json()["results"]
     assert (label["answer"], label["judgments"]) == ("cat", 3)
     assert {row["source"] for row in api.get(f"{API}projects/{slug}/judgments/").json()["results"]} == {"import"}
+
+
+@pytest.mark.parametrize("query", ["tasks/?state=asleep", "judgments/?since=yesterday", "labels/?min_confidence=high"])
+def test_a_filter_that_no_row_can_meet_is_refused_instead_of_ignored(api: APIClient, query: str) -> None:
+    answer = api.get(f"{API}projects/{make(api)}/{query}")
+    assert answer.status_code == 400
+    assert set(answer.json()["error"]["fields"]) == {query.partition("?")[2].partition("=")[0]}
+
+
+def test_a_filter_keeps_what_it_names(api: APIClient, run_actors: Callable[[], int]) -> None:
+    slug = make(api)
+    api.post(f"{API}projects/{slug}/images/", {"files": [upload("a.png", picture(1))]}, format="multipart")
+    run_actors()
+    assert len(api.get(f"{API}projects/{slug}/tasks/?state=open").json()["results"]) == 1
+    assert api.get(f"{API}projects/{slug}/tasks/?state=retired").json()["results"] == []
