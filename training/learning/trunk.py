@@ -32,6 +32,10 @@ FORMAT = 1
 TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
 PRECISIONS = ("f32", "bf16", "f16")
 
+# OpenVINO looks numpy up at its first use, and two threads that are both the first wait for each other for ever: one
+# holds the interpreter's lock, the other C++'s lock on what is being initialised. An import has one thread.
+openvino.Tensor(np.zeros((1, 1), np.uint8), shared_memory=True)
+
 
 def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:
     """Name of what the features depend on: network, weights, input size, preprocessing, cut and format."""

@@ -37,10 +37,18 @@ def small_weights() -> Weights:
 
 
 @pytest.fixture(scope="session")
-def small_trunk(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Trunk:
-    from training.learning.trunk import Trunk, export_trunk
+def small_folder(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Path:
+    """Where the exported trunk lies."""
+    from training.learning.trunk import export_trunk
 
-    return Trunk(export_trunk(SMALL, small_weights, tmp_path_factory.mktemp("trunks") / "small"), threads=2)
+    return export_trunk(SMALL, small_weights, tmp_path_factory.mktemp("trunks") / "small")
+
+
+@pytest.fixture(scope="session")
+def small_trunk(small_folder: Path) -> Trunk:
+    from training.learning.trunk import Trunk
+
+    return Trunk(small_folder, threads=2)
 
 
 @pytest.fixture(scope="session")

@@ -99,3 +99,34 @@ def test_serving_imports_neither_keras_nor_tensorflow_nor_scipy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+FIRST_TWO = """
+import builtins, sys, threading, time
+from pathlib import Path
+from training.learning.trunk import Trunk, sample_pictures
+
+trunk = Trunk(Path(sys.argv[1]))
+pictures = sample_pictures(1, trunk.size)
+known = builtins.__import__
+
+def slowly(name, *others, **named):
+    if name.startswith("numpy"):
+        time.sleep(0.5)  # the other thread comes in between
+    return known(name, *others, **named)
+
+builtins.__import__ = slowly
+threads = [threading.Thread(target=trunk.embed, args=(pictures,)) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("both answered")
+"""
+
+
+def test_the_first_two_calls_of_a_process_do_not_wait_for_each_other(small_folder: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FIRST_TWO, str(small_folder)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.stdout.strip() == "both answered", ran.stderr[-2000:]
