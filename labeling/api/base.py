@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import FilterSet
+from django_filters.rest_framework import BooleanFilter, FilterSet, NumberFilter
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -63,6 +64,23 @@ class ProjectView(APIView):
             seen(found)
         data = serializer(found, many=True, context={"request": request, "view": self}).data
         return paginator.get_paginated_response(data)
+
+
+def listing(
+    row: type[serializers.Serializer], filters: type[FilterSet] | None = None, *more: OpenApiParameter
+) -> dict[str, Any]:
+    """What the schema says of a list that ``ProjectView.page`` answers: its parameters, the page around its rows."""
+    kinds = {NumberFilter: float, BooleanFilter: bool}
+    asked = [
+        OpenApiParameter(name, next((kind for known, kind in kinds.items() if isinstance(one, known)), str))
+        for name, one in (filters.base_filters if filters else {}).items()
+    ]
+    cursor = OpenApiParameter("cursor", str, description="Where the page begins: follow `next` and `previous`.")
+    size = OpenApiParameter("page_size", int, description="Rows a page, 500 at most.")
+    fields = {"next": serializers.URLField(allow_null=True), "previous": serializers.URLField(allow_null=True)}
+    name = f"Paginated{row.__name__.removesuffix('Serializer')}List"
+    page = inline_serializer(name, {**fields, "results": row(many=True)})
+    return {"parameters": [*more, *asked, cursor, size], "responses": page}
 
 
 def origin_of(request: Request) -> str:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import jobs, permissions, services, storage
-from labeling.api.base import JobStartedSerializer, ProjectView, origin_of, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, whole
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Job
 from labeling.uploads import OnDisk
@@ -91,7 +91,7 @@ class ImageListView(ProjectView):
         request.upload_handlers = [OnDisk(request)]
         return super().initialize_request(request, *args, **kwargs)
 
-    @extend_schema(operation_id="list_images", tags=["images"], filters=True, responses=ImageSerializer(many=True))
+    @extend_schema(operation_id="list_images", tags=["images"], **listing(ImageSerializer, ImageFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Image.objects.filter(project=self.project(request, slug))
         return self.page(request, self.filtered(request, ImageFilter, rows), ImageSerializer)
@@ -222,7 +222,7 @@ class JobListView(ProjectView):
 
     rights = {"GET": "manage"}
 
-    @extend_schema(operation_id="list_jobs", tags=["jobs"], responses=JobSerializer(many=True))
+    @extend_schema(operation_id="list_jobs", tags=["jobs"], **listing(JobSerializer))
     def get(self, request: Request, slug: str) -> Response:
         rows = Job.objects.filter(project=self.project(request, slug)).select_related("project")
         return self.page(request, rows, JobSerializer, "-created_at")

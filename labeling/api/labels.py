@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import figures, storage, viewpoints
-from labeling.api.base import ProjectView, origin_of, whole
+from labeling.api.base import ProjectView, listing, origin_of, whole
 from labeling.models import Consensus, Task
 
 
@@ -76,8 +76,11 @@ class LabelListView(ProjectView):
     @extend_schema(
         operation_id="list_labels",
         tags=["labels"],
-        parameters=[OpenApiParameter("method", str, description="Another aggregator's view, by its name.")],
-        responses=LabelSerializer(many=True),
+        **listing(
+            LabelSerializer,
+            LabelFilter,
+            OpenApiParameter("method", str, description="Another aggregator's view, by its name."),
+        ),
     )
     def get(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
-from labeling.api.base import ProjectView, parsed
+from labeling.api.base import ProjectView, listing, parsed
 from labeling.models import Appeal, AuditEntry, Membership, Rule, Webhook, WebhookDelivery
 
 
@@ -31,7 +31,7 @@ class RuleListView(ProjectView):
 
     rights = {"GET": "review", "POST": "manage"}
 
-    @extend_schema(operation_id="list_rules", tags=["oversight"], responses=RuleSerializer(many=True))
+    @extend_schema(operation_id="list_rules", tags=["oversight"], **listing(RuleSerializer))
     def get(self, request: Request, slug: str) -> Response:
         return self.page(request, Rule.objects.filter(project=self.project(request, slug)), RuleSerializer)
 
@@ -77,7 +77,7 @@ class WebhookListView(ProjectView):
 
     rights = {"GET": "manage", "POST": "manage"}
 
-    @extend_schema(operation_id="list_webhooks", tags=["oversight"], responses=WebhookSerializer(many=True))
+    @extend_schema(operation_id="list_webhooks", tags=["oversight"], **listing(WebhookSerializer))
     def get(self, request: Request, slug: str) -> Response:
         return self.page(request, Webhook.objects.filter(project=self.project(request, slug)), WebhookSerializer)
 
@@ -104,7 +104,7 @@ class WebhookView(ProjectView):
 
     rights = {"GET": "manage", "DELETE": "manage"}
 
-    @extend_schema(operation_id="list_deliveries", tags=["oversight"], responses=DeliverySerializer(many=True))
+    @extend_schema(operation_id="list_deliveries", tags=["oversight"], **listing(DeliverySerializer))
     def get(self, request: Request, slug: str, webhook_id: int) -> Response:
         hook = self._hook(request, slug, webhook_id)
         return self.page(request, WebhookDelivery.objects.filter(webhook=hook), DeliverySerializer)
@@ -135,7 +135,7 @@ class AuditListView(ProjectView):
 
     rights = {"GET": "manage"}
 
-    @extend_schema(operation_id="list_audit", tags=["oversight"], responses=AuditSerializer(many=True))
+    @extend_schema(operation_id="list_audit", tags=["oversight"], **listing(AuditSerializer))
     def get(self, request: Request, slug: str) -> Response:
         rows = AuditEntry.objects.filter(project=self.project(request, slug)).select_related("user")
         return self.page(request, rows, AuditSerializer)
@@ -155,7 +155,7 @@ class AppealListView(ProjectView):
 
     rights = {"GET": "manage", "POST": "label"}
 
-    @extend_schema(operation_id="list_appeals", tags=["oversight"], responses=AppealSerializer(many=True))
+    @extend_schema(operation_id="list_appeals", tags=["oversight"], **listing(AppealSerializer))
     def get(self, request: Request, slug: str) -> Response:
         rows = Appeal.objects.filter(membership__project=self.project(request, slug))
         return self.page(request, rows.select_related("membership__user"), AppealSerializer)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import provenance, services, storage
-from labeling.api.base import JobStartedSerializer, ProjectView, origin_of, parsed, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.errors import CrowdtuneError
 from labeling.models import Gold, Image, Judgment, Task
 
@@ -56,7 +56,7 @@ class TaskListView(ProjectView):
 
     rights = {"GET": "review"}
 
-    @extend_schema(operation_id="list_tasks", tags=["tasks"], responses=TaskSerializer(many=True))
+    @extend_schema(operation_id="list_tasks", tags=["tasks"], **listing(TaskSerializer, TaskFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Task.objects.filter(project=self.project(request, slug)).select_related("image")
         return self.page(request, self.filtered(request, TaskFilter, rows), TaskSerializer)
@@ -178,7 +178,7 @@ class JudgmentListView(ProjectView):
 
     rights = {"GET": "review"}
 
-    @extend_schema(operation_id="list_judgments", tags=["judgments"], responses=JudgmentSerializer(many=True))
+    @extend_schema(operation_id="list_judgments", tags=["judgments"], **listing(JudgmentSerializer, JudgmentFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Judgment.objects.filter(project=self.project(request, slug)).select_related("worker", "task")
         return self.page(request, self.filtered(request, JudgmentFilter, rows), JudgmentSerializer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import services
-from labeling.api.base import ProjectView, parsed
+from labeling.api.base import ProjectView, listing, parsed
 from labeling.models import Membership, Project, Role
 
 ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
@@ -48,7 +48,9 @@ class WorkerListView(ProjectView):
 
     rights = {"GET": "review", "POST": "manage"}
 
-    @extend_schema(operation_id="list_workers", tags=["workers"], responses=WorkerSerializer(many=True))
+    @extend_schema(
+        operation_id="list_workers", tags=["workers"], **listing(WorkerSerializer, None, OpenApiParameter("role", str))
+    )
     def get(self, request: Request, slug: str) -> Response:
         rows = Membership.objects.filter(project=self.project(request, slug)).select_related("user")
         if request.query_params.get("role"):

@@ -70,3 +70,12 @@ def _addresses(resolver: URLResolver, prefix: str) -> list[str]:
         else:
             found += _addresses(pattern, address)
     return found
+
+
+def test_lists_are_described_as_the_pages_that_they_are(schema: dict[str, Any]) -> None:
+    paths = schema["paths"]
+    for name in ("images", "tasks", "judgments", "labels", "jobs", "workers", "audit", "rules", "webhooks", "appeals"):
+        listed = paths[f"/api/v1/projects/{{slug}}/{name}/"]["get"]
+        answer = listed["responses"]["200"]["content"]["application/json"]["schema"]
+        assert answer["$ref"].startswith("#/components/schemas/Paginated"), name
+        assert {"cursor", "page_size"} <= {row["name"] for row in listed["parameters"]}, name
