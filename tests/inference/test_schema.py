@@ -18,6 +18,8 @@ from labeling.keys import create_key
 EXAMPLES = 5
 
 
+# Threads of the connection pool draw from `random`, too, and hypothesis takes it for the strategies' doing.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_no_request_breaks_the_api(project: Any, champion: Any, add_images: Any, owner: Any) -> None:

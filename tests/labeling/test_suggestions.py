@@ -39,14 +39,17 @@ def test_where_all_see_the_suggestion_nothing_is_claimed():
 def test_a_blind_worker_s_lease_has_no_trace_of_the_suggestion():
     project = make_project(show_suggestions=True, access="open")
     made = make_tasks(project, 30, payload=KNOWN)
-    worker = person("worker1")
-    member = Membership.objects.create(project=project, user=worker)
-    leases = services.claim_leases(project=project, member=member, hold=10)
-    assert len(leases) == 10
-    for lease in leases:
-        blind = suggestions.is_blind(lease.task_id, worker.pk, 0.5)
-        assert lease.payload == ({} if blind else {"suggestions": {"label": "cat"}, "suggestion": "cat"})
-    assert {suggestions.is_blind(lease.task_id, worker.pk, 0.5) for lease in leases} == {True, False}
+    seen = set()
+    for number in range(3):  # each lease is blind or not by the flip of a coin: thirty do not all fall alike
+        worker = person(f"worker{number}")
+        member = Membership.objects.create(project=project, user=worker)
+        leases = services.claim_leases(project=project, member=member, hold=10)
+        assert len(leases) == 10
+        for lease in leases:
+            blind = suggestions.is_blind(lease.task_id, worker.pk, 0.5)
+            assert lease.payload == ({} if blind else {"suggestions": {"label": "cat"}, "suggestion": "cat"})
+            seen.add(blind)
+    assert seen == {True, False}
     assert Task.objects.get(pk=made[0].pk).payload == KNOWN
 
 
