@@ -22,6 +22,8 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
     # Only what is prepared by hand is cached as a plan (claims and answers), and planning it would cost more than
     # running it; compiling a query that takes a millisecond is never worth it.
     options.setdefault("options", "-c plan_cache_mode=force_generic_plan -c jit=off")
+    # Without a number here nothing is ever prepared, not even what asks for it; this one says: only what asks for it.
+    options.setdefault("prepare_threshold", 1_000_000_000)
     options["pool"] = {"min_size": 0, "max_size": pool_size, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",

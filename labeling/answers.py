@@ -37,7 +37,7 @@ WITH held AS MATERIALIZED (
 ),
 done AS (
     UPDATE labeling_assignment a SET state = 'submitted' FROM held
-    WHERE a.id = %(assignment)s AND a.task_id = held.task_id AND a.state = 'leased'
+    WHERE a.id = %(assignment)s AND a.task_id = held.task_id AND (a.state = 'leased') IS TRUE  -- by its id alone
     RETURNING a.id, a.task_id, a.project_id, a.worker_id
 ),
 counted AS (

@@ -5,6 +5,10 @@ index ``task_claim_order``: only open tasks with a free slot are in it, so it st
 that order first; a worker who has been through the head goes on after the last task judged; only then is all of the
 order searched, waiting for rows that others hold, so "nothing is left" is never said because of somebody's lock.
 
+The statements are written so that no plan can go wrong: they are planned once a connection, perhaps while the tables
+are nearly empty, and a join that was quick then reads a whole index later. A lookup for each row of a short list is a
+scalar subquery or a lateral one, which cannot become another kind of join.
+
 Two claims of one person at the same moment may choose the same slot; the unique index refuses the second, which then
 looks again. Source: https://www.postgresql.org/docs/current/sql-select.html (FOR UPDATE, SKIP LOCKED).
 """
@@ -24,7 +28,7 @@ from django.utils import timezone
 # Rows of the order that a claim looks at: its head, after the last task judged, and ahead for images to load.
 HEAD = 32
 AFTER = 8
-NEAR = 10
+NEAR = 5
 TRIES = 10
 
 
@@ -51,17 +55,19 @@ class Lease(NamedTuple):
 
 
 _UNSEEN = """
-    NOT EXISTS (SELECT 1 FROM labeling_assignment x WHERE x.task_id = t.id AND x.worker_id = %(worker)s
-                AND x.state IN ('leased', 'submitted', 'skipped'))
-    AND NOT EXISTS (SELECT 1 FROM labeling_judgment y WHERE y.task_id = t.id AND y.worker_id = %(worker)s
-                    AND y.withdrawn_at IS NULL)"""
+    (SELECT 1 FROM labeling_assignment x WHERE x.task_id = t.id AND x.worker_id = %(worker)s
+     AND x.state IN ('leased', 'submitted', 'skipped') LIMIT 1) IS NULL
+    AND (SELECT 1 FROM labeling_judgment y WHERE y.task_id = t.id AND y.worker_id = %(worker)s
+         AND y.withdrawn_at IS NULL LIMIT 1) IS NULL"""
 _FREE = "t.project_id = %(project)s AND t.state = 'open' AND t.open_slots > 0"
 _ORDER = "ORDER BY t.priority DESC, t.random, t.id"
 
 _LIVE = """
 live AS MATERIALIZED (
     SELECT a.id, a.task_id, a.created_at, a.expires_at, a.survey_version FROM labeling_assignment a
-    WHERE a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = 'leased' AND a.expires_at > %(now)s
+    WHERE a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = 'leased'
+        AND (a.expires_at > %(now)s) IS TRUE  -- not by the index of expiries, which holds everybody's leases
+    ORDER BY a.created_at
 )"""
 _SHOW = """
 SELECT l.id, t.id, t.stage, t.payload, i.id, i.name, i.width, i.height, i.display, l.created_at, l.expires_at,
@@ -72,14 +78,17 @@ JOIN labeling_image i ON i.id = t.image_id
 ORDER BY l.created_at, l.id"""
 _UPCOMING = f"""(
     SELECT json_agg(json_build_object('task', n.id, 'id', n.image_id, 'display', n.display)) FROM (
-        SELECT t.id, t.image_id, j.display FROM labeling_task t JOIN labeling_image j ON j.id = t.image_id
-        WHERE t.id = ANY(ARRAY(SELECT id FROM pool LIMIT {NEAR})) AND {_UNSEEN} {_ORDER} LIMIT 4) n)"""
+        SELECT p.id, p.image_id, (SELECT j.display FROM labeling_image j WHERE j.id = p.image_id) AS display
+        FROM pool p LIMIT {NEAR}) n)"""
 _POOLS = {
-    "head": f"SELECT t.id FROM labeling_task t WHERE {_FREE} {_ORDER} LIMIT {HEAD}",
-    "after": f"""SELECT t.id FROM labeling_task t WHERE {_FREE} AND t.priority = %(priority)s
+    "head": f"""SELECT t.id, t.image_id FROM (
+                    SELECT t.* FROM labeling_task t WHERE {_FREE} {_ORDER} LIMIT {HEAD}) t
+                WHERE {_UNSEEN} {_ORDER} LIMIT %(hold)s + {AFTER}""",
+    "after": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND t.priority = %(priority)s
                  AND (t.random, t.id) > (%(random)s, %(id)s) AND {_UNSEEN}
-                 ORDER BY t.random, t.id LIMIT {AFTER}""",
-    "all": f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT {AFTER}",
+                 ORDER BY t.random, t.id LIMIT %(hold)s + {AFTER}""",
+    "all": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER}
+               LIMIT %(hold)s + {AFTER}""",
 }
 
 
@@ -87,18 +96,18 @@ def _claim_statement(pool: str, skip: str) -> str:
     return f"""WITH {_LIVE},
 pool AS MATERIALIZED ({_POOLS[pool]}),
 candidate AS (
-    SELECT t.id, t.wanted FROM labeling_task t
-    WHERE t.id = ANY(ARRAY(SELECT id FROM pool)) AND {_FREE} AND {_UNSEEN} {_ORDER}
-    LIMIT greatest(0, %(hold)s - (SELECT count(*) FROM live)) FOR UPDATE OF t {skip}
+    SELECT f.id, f.wanted FROM pool p CROSS JOIN LATERAL (
+        SELECT t.id, t.wanted FROM labeling_task t WHERE t.id = p.id AND {_FREE} FOR UPDATE OF t {skip}) f
+    LIMIT greatest(0, %(hold)s - (SELECT count(*) FROM live))
 ),
 taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM candidate c WHERE t.id = c.id),
 made AS (
     INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
                                      survey_version)
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s,
-           (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE NOT EXISTS (
-               SELECT 1 FROM labeling_assignment a
-               WHERE a.task_id = c.id AND a.slot = s AND a.state IN ('leased', 'submitted'))),
+           (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE s <> ALL (ARRAY(
+               SELECT a.slot FROM labeling_assignment a
+               WHERE a.task_id = c.id AND a.state IN ('leased', 'submitted')))),
            'leased', '', clock_timestamp(), %(now)s + make_interval(secs => %(seconds)s), %(version)s
     FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )
@@ -220,7 +229,8 @@ WITH held AS MATERIALIZED (
 ),
 ended AS (
     UPDATE labeling_assignment a SET state = %(state)s, reason = %(reason)s FROM held
-    WHERE a.id = %(id)s AND a.task_id = held.task_id AND a.state = 'leased' RETURNING a.task_id, a.project_id
+    WHERE a.id = %(id)s AND a.task_id = held.task_id AND (a.state = 'leased') IS TRUE
+    RETURNING a.task_id, a.project_id
 ),
 back AS (
     UPDATE labeling_task t SET open_slots = t.open_slots + 1 FROM ended e

@@ -26,7 +26,8 @@ class Membership(models.Model):
         WORKING = "working", _("Real tasks")
         FAILED = "failed", _("Did not pass the qualification test")
 
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="memberships")
+    # The unique index begins with the project; one more would only mislead a plan to read all of its members.
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="memberships", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.WORKER)
     # The worker's record in this project: written in the submit transaction and by the consensus fit.

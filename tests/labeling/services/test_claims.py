@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from labeling import services
@@ -196,3 +197,20 @@ def test_many_workers_may_answer_the_same_gold(make_project: Callable[..., Proje
     task.refresh_from_db()
     assert (task.judgment_count, task.state) == (12, "retired")
     assert Membership.objects.get(project=project, user=worker).gold_right == 1
+
+
+def test_claims_are_planned_once_a_connection_and_not_at_each_call(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=5)
+    member = services.ensure_member(project=project, user=worker)
+    for hold in (1, 2, 3):
+        services.claim_leases(project=project, member=member, hold=hold)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT max(generic_plans), max(custom_plans) FROM pg_prepared_statements"
+            " WHERE statement LIKE '%INSERT INTO labeling_assignment%'"
+        )
+        generic, custom = cursor.fetchone()
+    assert generic >= 3
+    assert custom == 0
