@@ -23,6 +23,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Image, Project
 from labeling.storage import image_url
 from labeling.views.owner.context import context_of, load_project, refusals
+from training import labels
 from training.models import ModelVersion
 from training.services import promote, rollback
 
@@ -73,8 +74,13 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
     except APIException as error:
         return {"problem": str(error.detail)}
     body = answer_json(answer, 10)
+    question = project.primary_question()
+    names = labels.category_names(question) if question else {}
+    said = body["predictions"][0]
+    for score in said["categories"]:
+        score["name"] = names.get(score["category"], score["category"])
     return {
-        "answer": body["predictions"][0],
+        "answer": said,
         "version": answer.version.number,
         "milliseconds": body["milliseconds"],
         "picture": _data_url("image/jpeg", explaining.thumbnail(data)),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Value, When
+from django.utils.translation import gettext as _
 
 from labeling.models import Consensus, Gold, Project, Question
 from training.models import Snapshot, SnapshotItem
@@ -29,7 +30,7 @@ class Label:
 def category_names(question: Question) -> dict[str, str]:
     """The classes of the question in the owner's order: key -> name."""
     if question.kind == "yes_no":
-        return {"yes": "Yes", "no": "No"}
+        return {"yes": _("Yes"), "no": _("No")}
     return {choice["key"]: choice["name"] for choice in question.choices()}
 
 

@@ -129,6 +129,7 @@ ADVICE = {
     "out_of_memory": "Choose a smaller backbone, or feature extraction instead of fine-tuning, and start it again.",
     "weights_missing": "Run `manage.py weights fetch` where there is internet, put the named file into the named"
     " folder, or choose another backbone.",
+    "not_enough_labels": "Let the crowd label more, then start the run again.",
     "too_little_data": "Let the crowd label more, above all in the categories that have least.",
     "training_diverged": "Choose a lower learning rate, or feature extraction. If one image is damaged, remove it.",
     "not_faithful": "The exported model did not answer like the trained one, so it may not serve. Try again; if it"

@@ -51,7 +51,7 @@ def matrix(
     corner = f"{escape(row_label)} ↓ {escape(column_label)} →"
     return Chart(
         title=title,
-        body='<div class="chart-scroll" tabindex="0" role="region" aria-label="' + escape(title) + '">'
+        body='<div class="chart-scroll" tabindex="0" role="group" aria-label="' + escape(title) + '">'
         f'<table class="chart-matrix"><caption class="visually-hidden">{escape(title)}</caption>'
         f'<thead><tr><th class="chart-corner">{corner}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>',
         description=description,

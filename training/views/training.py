@@ -27,24 +27,35 @@ def training(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="training")
     project = context["project"]
     policy = services.policy_of(project)
-    runs = TrainingRun.objects.filter(project=project).select_related("model_version").order_by("-created_at")
     context.update(
-        runs=runs[:RUNS_SHOWN],
         run_form=RunForm(
             initial={"backbone": policy.backbone, "recipe": policy.recipe, "augmentation": policy.augmentation},
             project=project,
         ),
         policy_form=PolicyForm(instance=policy),
         **_now(project),
+        **_runs(project),
     )
     return render(request, "training/training.html", context)
 
 
 @login_required
 def live(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment that asks for itself again: the run that is live, or when the next one is due."""
+    """A fragment that asks for itself again: the run that is live, or when the next one is due.
+
+    Where another run is live than the page knows of, or none, the table of runs comes with it.
+    """
     project = load_project(request, slug, "manage")
-    return render(request, "training/_now.html", {"project": project, **_now(project)})
+    context = {"project": project, **_now(project)}
+    run = context.get("run")
+    if request.GET.get("run", "") != (str(run.pk) if run else ""):
+        context |= {"changed": True, **_runs(project)}
+    return render(request, "training/_live.html", context)
+
+
+def _runs(project: Project) -> dict[str, Any]:
+    runs = TrainingRun.objects.filter(project=project).select_related("model_version").order_by("-created_at")
+    return {"runs": runs[:RUNS_SHOWN]}
 
 
 def _now(project: Project) -> dict[str, Any]:
@@ -85,9 +96,8 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "manage")
     form = PolicyForm(request.POST, instance=services.policy_of(project))
     if not form.is_valid():
-        context = project_context(
-            request, slug, tab="training", policy_form=form, run_form=RunForm(project=project), **_now(project)
-        )
+        context = project_context(request, slug, tab="training", policy_form=form, run_form=RunForm(project=project))
+        context |= _now(project) | _runs(project)
         return render(request, "training/training.html", context, status=400)
     with refusals(request):
         services.set_policy(project=project, changes=dict(form.cleaned_data), user=request.user)
