@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from rest_framework import exceptions, views
 from rest_framework.response import Response
 
@@ -61,13 +62,13 @@ def _translate(error: Exception, response: Response) -> dict[str, Any]:
         fields = _fields(error.detail)
         return shape("invalid", _first_message(fields), fields)
     if isinstance(error, Http404):
-        return shape("not_found", "There is nothing here that you may see. Check the address and your key's rights.")
+        return shape("not_found", _("There is nothing here that you may see. Check the address and your key's rights."))
     if isinstance(error, PermissionDenied):
-        return shape("permission_denied", str(error) or "Your role does not allow this.")
+        return shape("permission_denied", str(error) or _("Your role does not allow this."))
     if isinstance(error, exceptions.Throttled):
         seconds = getattr(error, "wait", None)
-        wait = f" Try again in {seconds:.0f} seconds." if seconds else ""
-        return shape("throttled", f"Too many requests.{wait}")
+        told = _("Too many requests. Try again in %(seconds)s seconds.") if seconds else _("Too many requests.")
+        return shape("throttled", told % {"seconds": f"{seconds or 0:.0f}"})
     if isinstance(error, exceptions.APIException):
         code = error.get_codes()
         return shape(code if isinstance(code, str) else CODES.get(response.status_code, "error"), str(error.detail))
@@ -84,7 +85,7 @@ def _first_message(fields: dict[str, Any]) -> str:
         while isinstance(problem, (list, dict)) and problem:
             problem = next(iter(problem.values())) if isinstance(problem, dict) else problem[0]
         return str(problem) if name == "non_field_errors" else f"{name}: {problem}"
-    return "The body is not valid."
+    return _("The body is not valid.")
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -97,4 +98,5 @@ def plain(request: HttpRequest, status: int, message: str) -> HttpResponse:
 
 
 def internal_message() -> str:
-    return f"Something broke on our side. It is in the log as request {request_id.get()}."
+    told = _("Something broke on our side. It is in the log as request %(request)s.")
+    return told % {"request": request_id.get()}

@@ -14,6 +14,7 @@ from django.db.models import Count, Min, Sum
 from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -58,7 +59,7 @@ FIGURES.register(Figures())
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     if not (_from_this_machine(request) or request.user.is_staff):
-        return plain(request, 403, "Metrics are for staff, or from this machine.")
+        return plain(request, 403, _("Metrics are for staff, or from this machine."))
     return HttpResponse(generate_latest(REGISTRY) + generate_latest(FIGURES), content_type=CONTENT_TYPE_LATEST)
 
 

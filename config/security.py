@@ -12,6 +12,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 _COMMON = (
     "default-src 'self'; img-src 'self' data: blob:{images}; connect-src 'self'; font-src 'self' data:; "
@@ -30,7 +31,7 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("A NUL in the query: no text of ours has one, and the database takes none.")
+            raise BadRequest(_("A NUL in the query: no text of ours has one, and the database takes none."))
         response = self.get_response(request)
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.setdefault("Content-Security-Policy", policy.format(images=self.images))

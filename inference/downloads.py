@@ -12,6 +12,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 
 from inference.exporting import export_apart
 from inference.routing import version_ref
@@ -60,7 +61,7 @@ def _pictures(project_id: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]
         if len(read) == CHECKED:
             break
     if not read:
-        raise CrowdtuneError("no_image", "The export is checked on the project's images, and none can be read.", 409)
+        raise CrowdtuneError("no_image", _("The export is checked on the project's images, and none can be read."), 409)
     return np.stack(read)
 
 

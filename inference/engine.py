@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from inference.cache import Cache
@@ -140,7 +141,9 @@ def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
     try:
         return pixels(picture, size)
     except ImageRefused as error:
-        raise BadPicture(error.code, f"Image {index + 1}: {error.message}", index) from error
+        raise BadPicture(
+            error.code, _("Image %(index)s: %(message)s") % {"index": index + 1, "message": error.message}, index
+        ) from error
 
 
 def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any, int]:
@@ -148,7 +151,8 @@ def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any,
         return open_(folder), _bytes(folder)
     except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
         raise BrokenVersion(
-            f"The {what} in {folder.name} cannot be loaded: {error}. Train again or roll back."
+            _("The %(what)s in %(name)s cannot be loaded: %(error)s. Train again or roll back.")
+            % {"what": what, "name": folder.name, "error": error}
         ) from error
 
 

@@ -11,6 +11,7 @@ rest_framework.exceptions.APIException
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException
 
 from labeling.errors import CrowdtuneError
@@ -42,7 +43,7 @@ class Busy(APIException):
 
     status_code = 503
     default_code = "busy"
-    default_detail = "Too many images are waiting. Try again in a second; clients should back off and retry."
+    default_detail = _("Too many images are waiting. Try again in a second; clients should back off and retry.")
     wait = 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
@@ -25,7 +26,7 @@ def decoded(data: bytes, size: int) -> Picture.Image:
     try:
         return decode_rgb(data, shortest=size)
     except ImageRefused as error:
-        raise BadPicture(error.code, f"Image 1: {error.message}", 0) from error
+        raise BadPicture(error.code, _("Image 1: %(message)s") % {"message": error.message}, 0) from error
 
 
 def explain(engine: Engine, version: VersionRef, data: bytes, category: str | None) -> tuple[bytes, str]:
@@ -50,7 +51,11 @@ def _index(classifier: Classifier, features: NDArray[np.float32], category: str 
         return int(classifier.probabilities_from_features(features)[0].argmax())
     if category not in classifier.categories:
         known = ", ".join(classifier.categories[:20])
-        raise BadPicture("no_such_category", f"This version knows {known}; not {category!r}.", 0)
+        raise BadPicture(
+            "no_such_category",
+            _("This version knows %(known)s; not %(category)s.") % {"known": known, "category": repr(category)},
+            0,
+        )
     return classifier.categories.index(category)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from labeling.errors import CrowdtuneError
 
@@ -32,7 +33,9 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
         env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise CrowdtuneError("export_failed", f"The export failed: {done.stderr.strip()[-300:]}", 409)
+        raise CrowdtuneError(
+            "export_failed", _("The export failed: %(strip)s") % {"strip": done.stderr.strip()[-300:]}, 409
+        )
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if "refused" in result:
         raise CrowdtuneError(result["refused"], result["message"], 409)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture
@@ -41,7 +42,7 @@ class Inputs:
 
 def from_files(files: Sequence[Any], top_k: Any) -> Inputs:
     """Uploaded files of a multipart request, under the name ``image``."""
-    _check_count(len(files), "Send one or more files in the multipart field `image`.")
+    _check_count(len(files), _("Send one or more files in the multipart field `image`."))
     for index, file in enumerate(files):
         _check_size(file.size or 0, index)
     return Inputs(tuple(file.read() for file in files), _top_k(top_k))
@@ -66,7 +67,7 @@ def from_json(project: Project, body: Any) -> Inputs:
         items = [items]
     if not isinstance(items, list):
         items = []
-    _check_count(len(items), 'Send `{"images": […]}`: data URLs, `{"id": …}` or `{"url": …}`.')
+    _check_count(len(items), _('Send `{"images": […]}`: data URLs, `{"id": …}` or `{"url": …}`.'))
     stored = _stored(project, items)
     pictures = tuple(_picture(item, index, stored) for index, item in enumerate(items))
     return Inputs(pictures, _top_k(body.get("top_k")))
@@ -74,18 +75,23 @@ def from_json(project: Project, body: Any) -> Inputs:
 
 def _check_count(count: int, hint: str) -> None:
     if count == 0:
-        raise BadPicture("no_image", f"The request has no image. {hint}", 0)
+        raise BadPicture("no_image", _("The request has no image. %(hint)s") % {"hint": hint}, 0)
     if count > MAX_IMAGES:
         raise BadPicture(
             "too_many_images",
-            f"At most {MAX_IMAGES} images a request; got {count}. Use a batch job for more.",
+            _("At most %(max_images)s images a request; got %(count)s. Use a batch job for more.")
+            % {"max_images": MAX_IMAGES, "count": count},
             MAX_IMAGES,
         )
 
 
 def _check_size(size: int, index: int) -> None:
     if size > MAX_BYTES:
-        message = f"Image {index + 1} has {size} bytes; at most {MAX_BYTES // 2**20} MB are taken."
+        message = _("Image %(index)s has %(size)s bytes; at most %(max_bytes)s MB are taken.") % {
+            "index": index + 1,
+            "size": size,
+            "max_bytes": MAX_BYTES // 2**20,
+        }
         raise BadPicture("too_large", message, index, 413)
 
 
@@ -97,7 +103,9 @@ def _top_k(value: Any) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= MAX_TOP_K:
-        raise BadPicture("bad_top_k", f"`top_k` must be a whole number from 1 to {MAX_TOP_K}.", 0)
+        raise BadPicture(
+            "bad_top_k", _("`top_k` must be a whole number from 1 to %(max_top_k)s.") % {"max_top_k": MAX_TOP_K}, 0
+        )
     return number
 
 
@@ -115,14 +123,18 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Imag
         return _decoded(item, index)
     if isinstance(item, Mapping) and "id" in item:
         if not _is_id(item["id"]) or item["id"] not in stored:
-            message = f"Image {index + 1}: this project has no image with the id {item['id']!r}."
+            message = _("Image %(index)s: this project has no image with the id %(id)s.") % {
+                "index": index + 1,
+                "id": repr(item["id"]),
+            }
             raise BadPicture("no_such_image", message, index, 404)
         return stored[item["id"]]
     if isinstance(item, Mapping) and isinstance(item.get("url"), str):
         return fetch(item["url"])
     raise BadPicture(
         "bad_image",
-        f'Image {index + 1}: expected a data URL, {{"id": …}} or {{"url": …}}; got {type(item).__name__}.',
+        _('Image %(index)s: expected a data URL, {"id": …} or {"url": …}; got %(name)s.')
+        % {"index": index + 1, "name": type(item).__name__},
         index,
     )
 
@@ -130,10 +142,14 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Imag
 def _decoded(text: str, index: int) -> bytes:
     match = _DATA_URL.match(text)
     if match is None:
-        message = f"Image {index + 1}: a text must be a data URL, `data:image/jpeg;base64,…`."
+        message = _("Image %(index)s: a text must be a data URL, `data:image/jpeg;base64,…`.") % {"index": index + 1}
         raise BadPicture("bad_data_url", message, index)
     _check_size((len(text) - match.end()) * 3 // 4, index)
     try:
         return base64.b64decode(text[match.end() :], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadPicture("bad_data_url", f"Image {index + 1}: the base64 is damaged: {error}.", index) from error
+        raise BadPicture(
+            "bad_data_url",
+            _("Image %(index)s: the base64 is damaged: %(error)s.") % {"index": index + 1, "error": error},
+            index,
+        ) from error

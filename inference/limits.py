@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from inference.errors import QuotaSpent
 from inference.models import KeyLimit
@@ -61,6 +62,10 @@ def _refuse(key: ApiKey, images: int, now: datetime) -> None:
     used = limit.day_used if limit.day == now.date() else 0
     if limit.per_day is not None and used + images > limit.per_day:
         wait = (datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC) - now).total_seconds()
-        raise QuotaSpent(f"This key may ask about {limit.per_day} images a day; they are used up.", wait)
-    message = f"This key may ask about {limit.per_minute} images a minute; wait for the next minute."
+        raise QuotaSpent(
+            _("This key may ask about %(per_day)s images a day; they are used up.") % {"per_day": limit.per_day}, wait
+        )
+    message = _("This key may ask about %(per_minute)s images a minute; wait for the next minute.") % {
+        "per_minute": limit.per_minute
+    }
     raise QuotaSpent(message, 60 - now.second)

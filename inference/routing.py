@@ -11,6 +11,8 @@ import time
 import zlib
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from inference.errors import NoChampion
 from inference.models import Deployment
 from training.models import ModelVersion
@@ -51,8 +53,11 @@ class Route:
         """
         if self.champion is None:
             raise NoChampion(
-                "This project has no champion yet. Label at least a few images of each category; training then starts "
-                "by itself, or start it at POST /api/v1/projects/{slug}/training-runs/."
+                _(
+                    "This project has no champion yet. Label at least a few images of each category; "
+                    "training then starts by itself, or start it at POST "
+                    "/api/v1/projects/{slug}/training-runs/."
+                )
             )
         if self.mode == Deployment.Challenger.SHARE and self.challenger is not None:
             point = zlib.crc32(f"{self.challenger.id}:{key}".encode()) / 2**32
@@ -116,7 +121,9 @@ def version_ref(project_id: int, number: int) -> VersionRef:
     """
     version = ModelVersion.objects.filter(project_id=project_id, number=number).first()
     if version is None:
-        raise NoChampion(f"This project has no version {number}.", status=404, code="no_such_version")
+        raise NoChampion(
+            _("This project has no version %(number)s.") % {"number": number}, status=404, code="no_such_version"
+        )
     return VersionRef.of(version)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inference import references
 from inference.engine import Answer
@@ -90,7 +91,7 @@ def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool
     """
     version = routes.get(project.pk).champion
     if version is None:
-        raise CrowdtuneError("no_champion", "There is no champion that could be wrong.", 409)
+        raise CrowdtuneError("no_champion", _("There is no champion that could be wrong."), 409)
     new = add_images(project=project, images={f"reported-by-{user}": data})
     image = new[0] if new else Image.objects.get(project=project, sha256=hashlib.sha256(data).hexdigest())
     with transaction.atomic():
@@ -120,5 +121,5 @@ def forget(*, project: Project, image_id: int, user: Any) -> None:
         CrowdtuneError: 404, no kept picture has this id.
     """
     if not Sample.objects.filter(project=project, image=image_id).exists():
-        raise CrowdtuneError("not_found", "No kept image of this project has this id.", 404)
+        raise CrowdtuneError("not_found", _("No kept image of this project has this id."), 404)
     delete_images(project=project, ids=[image_id], user=user)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labeling.questions.kind import BadAnswer
+from labeling.words import gettext as _
 
 TESTS = ("equals", "in", "contains", "answered", "at_least", "at_most")
 
@@ -22,7 +23,10 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
         BadAnswer: With what was expected and what came.
     """
     if not isinstance(condition, dict) or depth > 8:
-        raise BadAnswer(f"expected a condition such as {{'question': …, 'equals': …}}, got {condition!r:.80}.")
+        raise BadAnswer(
+            _("expected a condition such as {'question': …, 'equals': …}, got %(condition)s.")
+            % {"condition": f"{condition!r:.80}"}
+        )
     for name in ("all", "any"):
         if set(condition) == {name} and isinstance(condition[name], list) and condition[name]:
             for part in condition[name]:
@@ -33,11 +37,17 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
         return
     tests = [name for name in TESTS if name in condition]
     if len(tests) != 1 or set(condition) != {"question", tests[0]}:
-        raise BadAnswer(f"expected 'question' and one of {', '.join(TESTS)}; got {', '.join(sorted(condition))}.")
+        raise BadAnswer(
+            _("expected 'question' and one of %(tests)s; got %(condition)s.")
+            % {"tests": ", ".join(TESTS), "condition": ", ".join(sorted(condition))}
+        )
     if condition["question"] not in earlier:
-        raise BadAnswer(f"show_if looks at {condition['question']!r}, which is not an earlier question.")
+        raise BadAnswer(
+            _("show_if looks at %(question)s, which is not an earlier question.")
+            % {"question": repr(condition["question"])}
+        )
     if tests[0] == "in" and not isinstance(condition["in"], list):
-        raise BadAnswer("'in' takes a list of answers.")
+        raise BadAnswer(_("'in' takes a list of answers."))
 
 
 def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bool:

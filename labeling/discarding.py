@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from labeling.importing import sources
 from labeling.leases import fetch
-from labeling.models import DiscardedFile, Image, Job, Project
+from labeling.models import CategoryExample, DiscardedFile, Image, Job, Project
 
 logger = logging.getLogger(__name__)
 BATCH = 300
@@ -46,6 +46,7 @@ def note_project(project: Project) -> None:
     fetch(f"WITH noted AS ({_ALL_OF_PROJECT}) SELECT count(*) FROM noted", {"project": project.pk})
     jobs = list(Job.objects.filter(project=project).values_list("pk", "result__file"))
     names = [f"{sources.spool_folder(pk)}/" for pk, _file in jobs] + [file for _pk, file in jobs if file]
+    names += CategoryExample.objects.filter(category__project=project).values_list("file", flat=True)
     DiscardedFile.objects.bulk_create([DiscardedFile(name=name) for name in names], batch_size=2000)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
@@ -32,7 +33,11 @@ def normal(project: Project, value: Any) -> dict[str, Any]:
         primary = next((q.key for q in asked if q.kind in {"single_choice", "yes_no"}), asked[0].key)
         value = {primary: value}
     if entry["use"] not in Gold.Use.values:
-        raise CrowdtuneError("bad_gold", f"use must be one of {', '.join(Gold.Use.values)}; got {entry['use']!r}.")
+        raise CrowdtuneError(
+            "bad_gold",
+            _("use must be one of %(values)s; got %(use)s.")
+            % {"values": ", ".join(Gold.Use.values), "use": repr(entry["use"])},
+        )
     return {**entry, "answers": dict(value)}
 
 
@@ -43,7 +48,11 @@ def check(project: Project, gold: Any) -> dict[str, Any]:
         CrowdtuneError: bad_gold, with the reason under each file's name.
     """
     if not isinstance(gold, Mapping):
-        raise CrowdtuneError("bad_gold", f"Expected {{file name: answer}}, got {gold!r:.80}.", fields={"gold": []})
+        raise CrowdtuneError(
+            "bad_gold",
+            _("Expected {file name: answer}, got %(gold)s.") % {"gold": f"{gold!r:.80}"},
+            fields={"gold": []},
+        )
     checked, problems = {}, {}
     for name, value in gold.items():
         try:
@@ -64,7 +73,7 @@ def _known(project: Project, answers: dict[str, Any], image: Image | None, stage
     checked = {}
     for key, answer in answers.items():
         if key not in questions:
-            raise CrowdtuneError("bad_gold", f"There is no question {key!r}.")
+            raise CrowdtuneError("bad_gold", _("There is no question %(key)s.") % {"key": repr(key)})
         try:
             width, height = (image.width, image.height) if image else (None, None)
             checked[key] = questions[key].check(answer, width, height)

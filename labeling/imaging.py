@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.Image import Resampling
 
 from labeling.errors import CrowdtuneError
+from labeling.words import gettext as _
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20
@@ -47,19 +48,25 @@ def open_image(data: bytes) -> Image.Image:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise ImageRefused(
-            "too_many_pixels", f"At most {MAX_PIXELS / 1e6:.0f} megapixels are taken; this image is {width} x {height}."
+            "too_many_pixels",
+            _("At most %(max_pixels)s megapixels are taken; this image is %(width)s x %(height)s.")
+            % {"max_pixels": f"{MAX_PIXELS / 1e6:.0f}", "width": width, "height": height},
         )
     return _load(picture)
 
 
 def _identify(data: bytes) -> Image.Image:
     if not data:
-        raise ImageRefused("empty_file", "The file has 0 bytes.")
+        raise ImageRefused("empty_file", _("The file has 0 bytes."))
     if len(data) > MAX_BYTES:
-        raise ImageRefused("too_large", f"At most {MAX_BYTES // 2**20} MB a file are taken; got {len(data)} bytes.")
+        raise ImageRefused(
+            "too_large",
+            _("At most %(max_bytes)s MB a file are taken; got %(data)s bytes.")
+            % {"max_bytes": MAX_BYTES // 2**20, "data": len(data)},
+        )
     head = data[:1024].lstrip().lower()
     if head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) or b"<svg" in head:
-        raise ImageRefused("svg", "SVG drawings can carry scripts and have no pixels. Export it as PNG first.")
+        raise ImageRefused("svg", _("SVG drawings can carry scripts and have no pixels. Export it as PNG first."))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -67,10 +74,17 @@ def _identify(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         # Pillow counts before it tells the size: "Image size (400000000 pixels) exceeds limit of …"
         counted = re.search(r"\d{9,}", str(error))
-        got = f"; this image has {int(counted[0]) / 1e6:.0f}" if counted else ""
-        raise ImageRefused("too_many_pixels", f"At most {MAX_PIXELS / 1e6:.0f} megapixels are taken{got}.") from error
+        told = (
+            _("At most %(most)s megapixels are taken; this image has %(got)s.")
+            if counted
+            else _("At most %(most)s megapixels are taken.")
+        )
+        got = f"{int(counted[0]) / 1e6:.0f}" if counted else ""
+        raise ImageRefused("too_many_pixels", told % {"most": f"{MAX_PIXELS / 1e6:.0f}", "got": got}) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ImageRefused("not_an_image", f"Expected one of {', '.join(FORMATS)}; this is none of them.") from error
+        raise ImageRefused(
+            "not_an_image", _("Expected one of %(formats)s; this is none of them.") % {"formats": ", ".join(FORMATS)}
+        ) from error
 
 
 def _load(picture: Image.Image) -> Image.Image:
@@ -80,7 +94,10 @@ def _load(picture: Image.Image) -> Image.Image:
             warnings.simplefilter("ignore")
             picture.load()
     except Exception as error:
-        raise ImageRefused("damaged", f"The {picture.format} file is cut off or damaged: {error}.") from error
+        raise ImageRefused(
+            "damaged",
+            _("The %(format)s file is cut off or damaged: %(error)s.") % {"format": picture.format, "error": error},
+        ) from error
     return picture
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -69,11 +70,11 @@ class ApiKeyAuthentication(BaseAuthentication):
         if not parts or parts[0].lower() not in {self.keyword, b"bearer"}:
             return None
         if len(parts) != 2:
-            raise AuthenticationFailed("Expected `Authorization: Token <key>`.", "bad_token")
+            raise AuthenticationFailed(_("Expected `Authorization: Token <key>`."), "bad_token")
         row = ApiKey.objects.select_related("user").filter(digest=digest(parts[1].decode("latin-1"))).first()
         now = timezone.now()
         if row is None or not row.user.is_active or (row.expires_at and row.expires_at <= now):
-            raise AuthenticationFailed("This key is unknown or has expired. Ask for a new one.", "bad_token")
+            raise AuthenticationFailed(_("This key is unknown or has expired. Ask for a new one."), "bad_token")
         if row.last_used_at is None or now - row.last_used_at > TOUCH_EVERY:
             ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
         row.user.api_key = row  # type: ignore[attr-defined]  # permissions look at the key's project and scopes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from labeling.views.owner import (
+    categories,
     images,
     jobs,
     labels,
@@ -46,7 +47,14 @@ project_pages: list[URLPattern | URLResolver] = [
     path("settings/survey/preview/", survey.preview, name="project-survey-preview"),
     path("settings/survey/json/", survey.load_json, name="project-survey-json"),
     path("settings/survey/schema/", survey.schema, name="project-survey-schema"),
-    path("settings/categories/", settings.categories, name="project-categories"),
+    path("settings/categories/", categories.categories, name="project-categories"),
+    path("settings/categories/<int:pk>/", categories.category, name="project-category"),
+    path("settings/categories/<int:pk>/examples/", categories.add_example, name="project-category-examples"),
+    path(
+        "settings/categories/<int:pk>/examples/<int:example_id>/",
+        categories.change_example,
+        name="project-category-example",
+    ),
     path("settings/rules/", oversight.rules, name="project-rules"),
     path("settings/rules/<int:pk>/", oversight.change_rule, name="project-rule-change"),
     path("settings/webhooks/", oversight.webhooks, name="project-webhooks"),

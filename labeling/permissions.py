@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, PermissionDenied
 
 from labeling.models import Membership, Project, Role
@@ -77,13 +78,19 @@ def require(user: Any, project: Project, right: Right) -> None:
     role = role_of(user, project)
     if role is None:
         if project.access != Project.Access.OPEN or not user.is_authenticated or not key_opens(user, project):
-            raise NotFound("There is no such project, or you are not a member of it.")
+            raise NotFound(_("There is no such project, or you are not a member of it."))
         if right not in OPEN_RIGHTS:
-            raise PermissionDenied(f"This needs the role {NEEDS[right]} in the project; you are a visitor of it.")
+            raise PermissionDenied(
+                _("This needs the role %(needs)s in the project; you are a visitor of it.") % {"needs": NEEDS[right]}
+            )
     elif RANK[Role(role)] < RANK[NEEDS[right]]:
-        raise PermissionDenied(f"This needs the role {NEEDS[right]} in the project; you are {role}.")
+        raise PermissionDenied(
+            _("This needs the role %(needs)s in the project; you are %(role)s.") % {"needs": NEEDS[right], "role": role}
+        )
     if not key_has(user, SCOPE_OF.get(right)):
-        raise PermissionDenied(f"This key does not have the scope {SCOPE_OF[right]!r}; make one that has.")
+        raise PermissionDenied(
+            _("This key does not have the scope %(scope_of)s; make one that has.") % {"scope_of": repr(SCOPE_OF[right])}
+        )
 
 
 def visible_projects(user: Any) -> QuerySet[Project]:

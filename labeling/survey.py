@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling import conditions
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
@@ -77,7 +79,7 @@ class Asked:
             if self.options.get("cant_tell"):
                 return CANT_TELL
             if self.kind != "text":
-                raise BadAnswer('this question does not offer "I can\'t tell".')
+                raise BadAnswer(_('this question does not offer "I can\'t tell".'))
         options = self.options
         if width is not None and self.kind == "boxes":
             options = {**options, "width": width, "height": height}
@@ -121,8 +123,14 @@ class Survey:
         """
         asked = self.at(stage)
         if not isinstance(answers, Mapping):
-            raise CrowdtuneError("bad_answer", f"Expected answers as {{question: answer}}, got {answers!r:.80}.")
-        problems = {key: f"There is no question {key!r} here." for key in set(answers) - {q.key for q in asked}}
+            raise CrowdtuneError(
+                "bad_answer",
+                _("Expected answers as {question: answer}, got %(answers)s.") % {"answers": f"{answers!r:.80}"},
+            )
+        problems = {
+            key: _("There is no question %(key)s here.") % {"key": repr(key)}
+            for key in set(answers) - {q.key for q in asked}
+        }
         checked: dict[str, Any] = {}
         for question in asked:
             if not conditions.holds(question.show_if, checked):
@@ -130,7 +138,9 @@ class Survey:
             answer = answers.get(question.key)
             if answer is None:
                 if question.required:
-                    problems[question.key] = f"An answer to {question.prompt!r} is required."
+                    problems[question.key] = _("An answer to %(prompt)s is required.") % {
+                        "prompt": repr(question.prompt)
+                    }
                 continue
             try:
                 checked[question.key] = question.check(answer, width, height)
@@ -140,7 +150,7 @@ class Survey:
             name, why = next(iter(problems.items()))
             raise CrowdtuneError("bad_answer", f"{name}: {why}", fields=problems)
         if not checked:
-            raise CrowdtuneError("bad_answer", "At least one question must be answered.")
+            raise CrowdtuneError("bad_answer", _("At least one question must be answered."))
         return checked
 
     def counted(self, answers: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling import fitting, survey
 from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.belief import Belief
@@ -29,7 +31,10 @@ def checked(method: str) -> str:
     """The method, or a CrowdtuneError that names those there are."""
     if method not in AGGREGATORS:
         raise CrowdtuneError(
-            "unknown_method", f"Expected a method out of {', '.join(AGGREGATORS)}; got {method!r:.60}.", fields={}
+            "unknown_method",
+            _("Expected a method out of %(aggregators)s; got %(method)s.")
+            % {"aggregators": ", ".join(AGGREGATORS), "method": f"{method!r:.60}"},
+            fields={},
         )
     return method
 

@@ -17,6 +17,7 @@ from typing import Any
 import httpcore
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.importing.remote import FetchRefused, PublicBackend
 from labeling.models import Project, Webhook, WebhookDelivery
@@ -49,7 +50,7 @@ def signature(secret: str, body: bytes, moment: int) -> str:
 def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 200) -> int:
     """Send what is due, one after the other; returns how many arrived."""
     arrived = 0
-    for _ in range(most):
+    for _number in range(most):
         with transaction.atomic():
             due = WebhookDelivery.objects.filter(state=State.WAITING, next_at__lte=timezone.now())
             row = due.select_for_update(skip_locked=True, of=("self",)).select_related("webhook").order_by("id").first()
@@ -99,5 +100,7 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
         httpcore.UnsupportedProtocol,
         ValueError,
     ) as error:
-        raise FetchRefused("fetch_failed", f"It could not be reached: {type(error).__name__}.") from error
+        raise FetchRefused(
+            "fetch_failed", _("It could not be reached: %(name)s.") % {"name": type(error).__name__}
+        ) from error
     return answer.status

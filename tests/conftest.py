@@ -37,6 +37,7 @@ django.setup()
 
 import dramatiq  # noqa: E402 - after the broker is set
 from django.core.cache import cache  # noqa: E402
+from django.utils import translation  # noqa: E402
 from django.utils.module_loading import autodiscover_modules  # noqa: E402
 
 from config.models import QueuedMessage  # noqa: E402
@@ -73,6 +74,13 @@ def fresh_cache() -> Iterator[None]:
     """Rate limits count in the cache: no test pays for what another one asked."""
     cache.clear()
     yield
+
+
+@pytest.fixture(autouse=True)
+def default_language() -> Iterator[None]:
+    """A request in this thread leaves its language behind, as in a server's thread; the next test begins without."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

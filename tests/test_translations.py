@@ -8,12 +8,18 @@ from __future__ import annotations
 import ast
 import gettext
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from django.utils.translation.template import templatize
 
-FOLDER = Path(__file__).resolve().parent.parent / "locale" / "hi" / "LC_MESSAGES"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "locale" / "hi" / "LC_MESSAGES"
+ROOMS = ("config", "inference", "labeling", "training")
+MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+IN_TEMPLATES = re.compile(r"""\b(?:gettext|ngettext)\((?:u)?((?:'(?:[^'\\]|\\.)*')|(?:"(?:[^"\\]|\\.)*"))""")
 PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*[sdf]|%[.\d]*[sdf](?!\w)|<[^>]+>")
 
 
@@ -45,6 +51,31 @@ def test_every_entry_is_translated_and_none_is_in_doubt():
     for entry in entries():
         assert "fuzzy" not in entry.flags, entry.texts["msgid"]
         assert all(text.strip() for key, text in entry.texts.items() if key.startswith("msgstr")), entry.texts["msgid"]
+
+
+def said_in_python() -> Iterator[str]:
+    """Every text that the code marks for translation."""
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS and node.args:
+                text = node.args[0]
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    yield text.value
+
+
+def said_in_templates() -> Iterator[str]:
+    for path in (ROOT / "templates").rglob("*.html"):
+        for match in IN_TEMPLATES.finditer(templatize(path.read_text(encoding="utf-8"))):
+            yield ast.literal_eval(match[1]).replace("%%", "%")
+
+
+@pytest.mark.parametrize("said", [said_in_python, said_in_templates])
+def test_nothing_that_is_said_is_missing_from_the_catalogue(said):
+    known = {entry.texts["msgid"] for entry in entries()}
+    known |= {text.replace("%%", "%") for text in known}
+    wanted = set(said())
+    assert len(wanted) > 300
+    assert not sorted(wanted - known)
 
 
 def test_every_placeholder_is_kept():

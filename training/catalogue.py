@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from labeling.models import Project
 from training import champions
@@ -129,7 +130,11 @@ def add(*, file: Path, declared: Declared) -> Backbone:
 
     facts = facts_of_network(file, declared.layer, size=declared.size, cut=declared.cut)
     if declared.sha256 and declared.sha256 != facts["sha256"]:
-        raise BadRequest(f"{file.name} has the SHA-256 {facts['sha256']}, expected {declared.sha256}.", "sha256")
+        raise BadRequest(
+            _("%(name)s has the SHA-256 %(sha256)s, expected %(sha256_2)s.")
+            % {"name": file.name, "sha256": facts["sha256"], "sha256_2": declared.sha256},
+            "sha256",
+        )
     backbone = Backbone(
         key=declared.key,
         title=declared.title,
@@ -167,19 +172,28 @@ def remove(*, key: str) -> None:
         NothingToDo: A version stands on it; it could not be exported or explained any more.
     """
     if key in BACKBONES or not may_use(key, None):
-        raise BadRequest(f"There is no imported backbone {key!r}.", "key")
+        raise BadRequest(_("There is no imported backbone %(key)s.") % {"key": repr(key)}, "key")
     users = users_of(key)
     if users:
-        raise NothingToDo(f"{key} is used by {', '.join(users)}: train them on another backbone first.")
+        raise NothingToDo(
+            _("%(key)s is used by %(users)s: train them on another backbone first.")
+            % {"key": key, "users": ", ".join(users)}
+        )
     imported.forget(key, folder())
 
 
 def _check_key(key: str) -> None:
     if not KEY.fullmatch(key) or key in RESERVED or key.startswith(f"{CHAMPION}-") or key in BACKBONES:
         raise BadRequest(
-            f"{key!r} cannot be the name of a new backbone: 2 to 40 of a-z 0-9 _ . - beginning with a letter, not the"
-            " name of one of the zoo.",
+            _(
+                "%(key)s cannot be the name of a new backbone: 2 to 40 of a-z 0-9 _ . - beginning "
+                "with a letter, not the name of one of the zoo."
+            )
+            % {"key": repr(key)},
             "key",
         )
     if (folder() / key).exists():
-        raise BadRequest(f"There is an imported backbone {key!r} already. Choose another name, or remove it.", "key")
+        raise BadRequest(
+            _("There is an imported backbone %(key)s already. Choose another name, or remove it.") % {"key": repr(key)},
+            "key",
+        )

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from labeling.models import Project
 from training import catalogue, champions, comparing, registry
@@ -47,7 +48,7 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
     started, cpu = time.monotonic(), time.process_time()
     items = load_items(run)
     if not len(items):
-        raise NotEnoughLabels("Every image of the snapshot has been deleted.")
+        raise NotEnoughLabels(_("Every image of the snapshot has been deleted."))
     work = Work(run, reporter, folder, items, list(run.snapshot.categories))
     if run.options.get("backbone_note"):
         reporter.log(run.options["backbone_note"])

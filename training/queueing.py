@@ -103,9 +103,17 @@ def resolve_backbone(wanted: str, project: Project) -> tuple[str, str]:
 def check_choice(*, project: Project, backbone: str | None, recipe: str | None) -> None:
     """Raise BadRequest on a backbone or a recipe that does not exist, or that is another project's own."""
     if backbone is not None and backbone not in catalogue.RESERVED and not catalogue.may_use(backbone, project):
-        raise BadRequest(f"There is no backbone {backbone!r}; /api/v1/backbones/ lists those there are.", "backbone")
+        raise BadRequest(
+            _("There is no backbone %(backbone)s; /api/v1/backbones/ lists those there are.")
+            % {"backbone": repr(backbone)},
+            "backbone",
+        )
     if recipe is not None and recipe not in Recipe.values:
-        raise BadRequest(f"There is no recipe {recipe!r}; expected {' or '.join(Recipe.values)}.", "recipe")
+        raise BadRequest(
+            _("There is no recipe %(recipe)s; expected %(values)s.")
+            % {"recipe": repr(recipe), "values": " or ".join(Recipe.values)},
+            "recipe",
+        )
 
 
 def check_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -113,9 +121,19 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         kinds = OPTIONS.get(name)
         if kinds is None:
-            raise BadRequest(f"There is no option {name!r}; those are {', '.join(OPTIONS)}.", name)
+            raise BadRequest(
+                _("There is no option %(name)s; those are %(options)s.")
+                % {"name": repr(name), "options": ", ".join(OPTIONS)},
+                name,
+            )
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise BadRequest(f"{name} must be {kinds[0].__name__}, got {value!r}.", name)
+            raise BadRequest(
+                _("%(name)s must be %(name_2)s, got %(value)s.")
+                % {"name": name, "name_2": kinds[0].__name__, "value": repr(value)},
+                name,
+            )
         if options[name] < 0:
-            raise BadRequest(f"{name} must not be negative, got {value!r}.", name)
+            raise BadRequest(
+                _("%(name)s must not be negative, got %(value)s.") % {"name": name, "value": repr(value)}, name
+            )
     return dict(options)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -89,7 +90,9 @@ def predictable(request: Request, slug: str) -> Project:
 def read_inputs(request: Request, project: Project) -> inputs.Inputs:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > MOST_BYTES:
-        raise CrowdtuneError("too_large", f"At most {MOST_BYTES // 2**20} MB a request are taken.", 413)
+        raise CrowdtuneError(
+            "too_large", _("At most %(most_bytes)s MB a request are taken.") % {"most_bytes": MOST_BYTES // 2**20}, 413
+        )
     data: Any = request.data
     if request.content_type.partition(";")[0] == "application/json":
         return inputs.from_json(project, data)

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
 
@@ -54,10 +55,11 @@ def _quick(request: HttpRequest) -> HttpResponse | None:
     if grant is None:
         return None
     request.get_host()  # raises where the host is not ours, as the long way does
-    try:
-        return _predict(request, grant) if predict else _infer(request, grant, match[2])
-    except (CrowdtuneError, APIException, BadTensor) as error:
-        return _refused(error, request, bare=not predict)
+    with translation.override(translation.get_language_from_request(request)):  # refusals are read by people
+        try:
+            return _predict(request, grant) if predict else _infer(request, grant, match[2])
+        except (CrowdtuneError, APIException, BadTensor) as error:
+            return _refused(error, request, bare=not predict)
 
 
 def _is_plain(request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from django.db import connection
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from PIL import Image as Picture
 from rest_framework.parsers import BaseParser
@@ -41,7 +42,9 @@ class RawParser(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         body: bytes = stream.read(MAX_BYTES + 1)
         if len(body) > MAX_BYTES:
-            raise CrowdtuneError("too_large", f"At most {MAX_BYTES // 2**20} MB a request are taken.", 413)
+            raise CrowdtuneError(
+                "too_large", _("At most %(max_bytes)s MB a request are taken.") % {"max_bytes": MAX_BYTES // 2**20}, 413
+            )
         return body
 
 
@@ -84,7 +87,9 @@ def _version(project_id: int, number: str | None) -> VersionRef:
     if number is None:
         return routes.get(project_id).choose("")
     if not number.isdecimal() or len(number) > 9:
-        raise NoChampion(f"There is no version {number!r}.", status=404, code="no_such_version")
+        raise NoChampion(
+            _("There is no version %(number)s.") % {"number": repr(number)}, status=404, code="no_such_version"
+        )
     return version_ref(project_id, int(number))
 
 
@@ -158,7 +163,9 @@ def _body(request: Request) -> bytes:
     except zlib.error as error:
         raise tensors.BadTensor(f"The {encoding} body is damaged.") from error
     if len(unpacked) > MAX_BYTES:
-        raise CrowdtuneError("too_large", f"At most {MAX_BYTES // 2**20} MB a request are taken.", 413)
+        raise CrowdtuneError(
+            "too_large", _("At most %(max_bytes)s MB a request are taken.") % {"max_bytes": MAX_BYTES // 2**20}, 413
+        )
     return unpacked
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from inference import sampling
 from inference.models import Deployment
@@ -33,7 +34,11 @@ def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deploy
     """
     unknown = sorted(set(changes) - set(FIELDS))
     if unknown:
-        raise CrowdtuneError("invalid", f"Unknown fields {', '.join(unknown)}; known are {', '.join(FIELDS)}.")
+        raise CrowdtuneError(
+            "invalid",
+            _("Unknown fields %(unknown)s; known are %(fields)s.")
+            % {"unknown": ", ".join(unknown), "fields": ", ".join(FIELDS)},
+        )
     with transaction.atomic():
         Deployment.objects.get_or_create(project=project)
         row = Deployment.objects.select_for_update().get(pk=project.pk)
@@ -56,7 +61,7 @@ def _check(row: Deployment) -> None:
         row.full_clean(exclude=["project", "scored_version", "updated_by"])
     except ValidationError as error:
         fields = {name: list(texts) for name, texts in error.message_dict.items()}
-        raise CrowdtuneError("invalid", "Some settings of serving are out of range.", fields=fields) from error
+        raise CrowdtuneError("invalid", _("Some settings of serving are out of range."), fields=fields) from error
 
 
 def report_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
 
 from inference import actors, batch
 from inference.routing import VersionRef, routes, version_ref
@@ -44,9 +45,13 @@ def start_batch(
     """
     given = {"stored": stored, "files": files, "archive": archive, "urls": urls, "prefix": prefix}
     if sum(bool(value) for value in given.values()) != 1:
-        raise CrowdtuneError("invalid", f"Give exactly one of {', '.join(given)}.")
+        raise CrowdtuneError("invalid", _("Give exactly one of %(given)s.") % {"given": ", ".join(given)})
     if output not in batch.WRITERS:
-        raise CrowdtuneError("invalid", f"The format is one of {', '.join(batch.WRITERS)}; got {output!r}.")
+        raise CrowdtuneError(
+            "invalid",
+            _("The format is one of %(writers)s; got %(output)s.")
+            % {"writers": ", ".join(batch.WRITERS), "output": repr(output)},
+        )
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"format": output, "version": _version(project, version).number}
     if stored:
@@ -76,7 +81,11 @@ def start_download(*, project: Project, user: Any, output: str, version: int | N
         CrowdtuneError: invalid, an unknown format; no_champion; no_such_version.
     """
     if output not in DOWNLOADS:
-        raise CrowdtuneError("invalid", f"The format is one of {', '.join(DOWNLOADS)}; got {output!r}.")
+        raise CrowdtuneError(
+            "invalid",
+            _("The format is one of %(downloads)s; got %(output)s.")
+            % {"downloads": ", ".join(DOWNLOADS), "output": repr(output)},
+        )
     arguments = {"format": output, "version": _version(project, version).number}
     return jobs.start(
         project=project, kind="download", arguments=arguments, requested_by=user, actor=actors.make_download
@@ -95,5 +104,5 @@ def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]
 def _inbox(project: Project, prefix: str) -> str:
     parts = PurePosixPath(prefix).parts
     if ".." in parts or prefix.startswith("/"):
-        raise CrowdtuneError("invalid", "The prefix is a path below the project's inbox, without `..`.")
+        raise CrowdtuneError("invalid", _("The prefix is a path below the project's inbox, without `..`."))
     return f"inbox/{project.slug}/{'/'.join(part for part in parts if part != '.')}".rstrip("/")

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inference.grants import grants
 from inference.models import KeyLimit
@@ -34,7 +35,11 @@ def make_key(
     """
     unknown = sorted(set(scopes) - set(keys.SCOPES))
     if unknown or not scopes:
-        raise CrowdtuneError("invalid", f"Scopes are {', '.join(keys.SCOPES)}; got {', '.join(scopes) or 'none'}.")
+        raise CrowdtuneError(
+            "invalid",
+            _("Scopes are %(scopes)s; got %(value)s.")
+            % {"scopes": ", ".join(keys.SCOPES), "value": ", ".join(scopes) or "none"},
+        )
     with transaction.atomic():
         lifetime = timedelta(days=days) if days else None
         row, text = keys.create_key(user=user, name=name, scopes=tuple(scopes), lifetime=lifetime, project=project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, PermissionDenied
@@ -133,10 +134,10 @@ def order_of(lease: Lease) -> str:
 def check_key(request: Request, assignment_id: uuid.UUID) -> None:
     """A key answers only for its own project, and only with the scope to label."""
     if not permissions.key_has(request.user, "label"):
-        raise PermissionDenied("This key does not have the scope 'label'; make one that has.")
+        raise PermissionDenied(_("This key does not have the scope 'label'; make one that has."))
     project_id = getattr(request.auth, "project_id", None)
     if project_id is not None and not Assignment.objects.filter(pk=assignment_id, project_id=project_id).exists():
-        raise NotFound("There is no such assignment of yours.")
+        raise NotFound(_("There is no such assignment of yours."))
 
 
 class AssignmentListView(ProjectView):
@@ -170,7 +171,7 @@ class AssignmentView(APIView):
     def get(self, request: Request, assignment_id: uuid.UUID) -> Response:
         row = Assignment.objects.filter(pk=assignment_id, worker_id=request.user.pk).first()
         if row is None:
-            raise NotFound("There is no such assignment of yours.")
+            raise NotFound(_("There is no such assignment of yours."))
         return Response({"id": str(row.pk), "state": row.state})
 
 

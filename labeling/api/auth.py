@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import authenticate
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
@@ -47,6 +48,6 @@ class TokenView(APIView):
         given = parsed(CredentialsSerializer, request)
         user: Any = authenticate(request._request, username=given["username"], password=given["password"])
         if user is None:
-            raise CrowdtuneError("bad_credentials", "The name and the password do not belong together.", 401)
+            raise CrowdtuneError("bad_credentials", _("The name and the password do not belong together."), 401)
         row, key = create_key(user=user, name="token", lifetime=LIFETIME)
         return Response({"token": key, "expiry": row.expires_at})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from django_filters.rest_framework import BooleanFilter, FilterSet, NumberFilter
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
@@ -29,7 +30,7 @@ class ProjectView(APIView):
         """The project, when the caller has the right that this method needs."""
         project = Project.objects.filter(slug=slug).first()
         if project is None:
-            raise NotFound("There is no such project, or you are not a member of it.")
+            raise NotFound(_("There is no such project, or you are not a member of it."))
         permissions.require(request.user, project, self.rights[str(request.method)])
         return project
 
@@ -37,7 +38,7 @@ class ProjectView(APIView):
         """A task by its own address, behind the right in its project."""
         task = Task.objects.select_related("project", "image").filter(pk=task_id).first()
         if task is None:
-            raise NotFound("There is no such task, or you may not see it.")
+            raise NotFound(_("There is no such task, or you may not see it."))
         permissions.require(request.user, task.project, self.rights[str(request.method)])
         return task
 

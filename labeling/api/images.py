@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -107,7 +108,9 @@ class ImageListView(ProjectView):
         data: Any = request.data if isinstance(request.data, dict) else {}
         urls = data.get("urls", ())
         if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
-            raise CrowdtuneError("invalid", "urls must be a list of addresses.", fields={"urls": ["Expected a list."]})
+            raise CrowdtuneError(
+                "invalid", _("urls must be a list of addresses."), fields={"urls": [_("Expected a list.")]}
+            )
         job = services.import_images(
             project=project,
             user=request.user,
@@ -129,7 +132,9 @@ def _gold(value: Any) -> Any:
     try:
         return json.loads(value) if value.strip() else None
     except json.JSONDecodeError as error:
-        raise CrowdtuneError("bad_gold", f"gold must be JSON {{file name: answer}}: {error}.") from error
+        raise CrowdtuneError(
+            "bad_gold", _("gold must be JSON {file name: answer}: %(error)s.") % {"error": error}
+        ) from error
 
 
 class ImageDetailView(ProjectView):
@@ -151,7 +156,7 @@ class ImageDetailView(ProjectView):
         project = self.project(request, slug)
         image = Image.objects.filter(project=project, pk=image_id).first()
         if image is None:
-            raise NotFound("There is no such image in this project.")
+            raise NotFound(_("There is no such image in this project."))
         return image
 
 
@@ -200,7 +205,7 @@ class JobView(APIView):
             (job.requested_by_id == request.user.pk and permissions.key_opens(request.user, job.project))
             or permissions.may(request.user, job.project, "manage")
         ):
-            raise NotFound("There is no such job, or it is not yours to see.")
+            raise NotFound(_("There is no such job, or it is not yours to see."))
         return job
 
 

@@ -6,6 +6,7 @@ import csv
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
@@ -61,7 +62,7 @@ class RuleView(ProjectView):
     def _rule(self, request: Request, slug: str, rule_id: int) -> Rule:
         rule = Rule.objects.filter(project=self.project(request, slug), pk=rule_id).select_related("project").first()
         if rule is None:
-            raise NotFound("There is no such rule in this project.")
+            raise NotFound(_("There is no such rule in this project."))
         return rule
 
 
@@ -118,7 +119,7 @@ class WebhookView(ProjectView):
         rows = Webhook.objects.filter(project=self.project(request, slug), pk=webhook_id)
         hook = rows.select_related("project").first()
         if hook is None:
-            raise NotFound("There is no such webhook in this project.")
+            raise NotFound(_("There is no such webhook in this project."))
         return hook
 
 
@@ -186,7 +187,7 @@ class AppealView(ProjectView):
         rows = Appeal.objects.filter(membership__project=self.project(request, slug), pk=appeal_id)
         appeal = rows.select_related("membership__user", "membership__project").first()
         if appeal is None:
-            raise NotFound("There is no such appeal in this project.")
+            raise NotFound(_("There is no such appeal in this project."))
         decided = services.decide_appeal(appeal=appeal, by=request.user, **parsed(VerdictSerializer, request))
         return Response(AppealSerializer(decided).data)
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
@@ -19,7 +20,7 @@ from rest_framework.response import Response
 from labeling import permissions, services, survey
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
-from labeling.models import Category, Project
+from labeling.models import Project
 
 ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
 
@@ -161,7 +162,7 @@ class ProjectListView(ExtendedView, ListAPIView):
     @extend_schema(operation_id="create_project", tags=["projects"])
     def post(self, request: Request) -> Response:
         if not permissions.key_has(request.user, "manage") or getattr(request.auth, "project_id", None):
-            raise PermissionDenied("This key cannot create projects: it needs the scope 'manage'.")
+            raise PermissionDenied(_("This key cannot create projects: it needs the scope 'manage'."))
         values, asked, others = self.split(self.read(request, partial=False))
         with transaction.atomic():
             project = services.create_project(
@@ -201,7 +202,7 @@ class ProjectDetailView(ExtendedView, ProjectView):
     def delete(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         if permissions.role_of(request.user, project) != "owner":
-            raise PermissionDenied("Only the owner can delete the project.")
+            raise PermissionDenied(_("Only the owner can delete the project."))
         services.delete_project(project=project)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -220,40 +221,3 @@ class SurveySchemaView(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         return Response(survey.json_schema(survey.current(project), request.query_params.get("stage", "label")))
-
-
-class CategorySerializer(serializers.ModelSerializer):
-    parent: Any = serializers.SlugRelatedField("key", read_only=True)
-
-    class Meta:
-        model = Category
-        fields = ["key", "name", "description", "wordnet_id", "parent"]
-
-
-class CategoryListView(ProjectView):
-    """Categories by a part of their key, name or WordNet id: type-ahead for large taxonomies."""
-
-    rights = {"GET": "view"}
-    MOST = 50
-
-    @extend_schema(
-        operation_id="search_categories",
-        tags=["projects"],
-        parameters=[
-            OpenApiParameter("search", str, description="A part of the key or name; starts of names come first."),
-            OpenApiParameter("parent", str, description="The key of the parent; empty for the top."),
-        ],
-        responses=CategorySerializer(many=True),
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        rows = self.project(request, slug).categories.select_related("parent")
-        text = request.query_params.get("search", "").strip()
-        if "parent" in request.query_params:
-            key = request.query_params["parent"]
-            rows = rows.filter(parent__key=key) if key else rows.filter(parent=None)
-        found = list(rows.filter(name__istartswith=text)[: self.MOST])
-        if text and len(found) < self.MOST:
-            known = {row.pk for row in found}
-            wider = rows.filter(Q(name__icontains=text) | Q(key__icontains=text) | Q(wordnet_id=text))
-            found += [row for row in wider[: self.MOST] if row.pk not in known]
-        return Response(CategorySerializer(found[: self.MOST], many=True).data)

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 from django.urls import URLPattern, path
 
-from labeling.api import assignments, auth, exports, grid, images, labels, oversight, projects, schema, tasks, workers
+from labeling.api import (
+    assignments,
+    auth,
+    categories,
+    exports,
+    grid,
+    images,
+    labels,
+    oversight,
+    projects,
+    schema,
+    tasks,
+    workers,
+)
 from labeling.api.extensions import ProjectExtension
 from labeling.api.fast import claim, quickly, submit
 
@@ -25,7 +38,7 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path("projects/", projects.ProjectListView.as_view(extensions=extensions), name="api-projects"),
         path(of, projects.ProjectDetailView.as_view(extensions=extensions), name="api-project"),
         path(f"{of}survey/schema/", projects.SurveySchemaView.as_view()),
-        path(f"{of}categories/", projects.CategoryListView.as_view(), name="api-categories"),
+        *_categories(f"{of}categories/"),
         path(f"{of}images/", images.ImageListView.as_view(), name="api-images"),
         path(f"{of}images/<int:image_id>/", images.ImageDetailView.as_view()),
         path(f"{of}jobs/", images.JobListView.as_view()),
@@ -64,4 +77,14 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path(f"{of}labels/import/", exports.LabelImportView.as_view(), name="api-labels-import"),
         path(f"{of}exports/", exports.ExportView.as_view(), name="api-exports"),
         path(f"{of}stats/", labels.StatsView.as_view(), name="api-stats"),
+    ]
+
+
+def _categories(all_of_them: str) -> list[URLPattern]:
+    one = f"{all_of_them}<int:category_id>/"
+    return [
+        path(all_of_them, categories.CategoryListView.as_view(), name="api-categories"),
+        path(one, categories.CategoryView.as_view()),
+        path(f"{one}examples/", categories.ExampleListView.as_view()),
+        path(f"{one}examples/<int:example_id>/", categories.ExampleView.as_view()),
     ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -75,14 +77,27 @@ class TaskView(ProjectView):
 class GoldSerializer(serializers.Serializer):
     answers = serializers.JSONField()
     use = serializers.ChoiceField(Gold.Use.choices, default=Gold.Use.HIDDEN)
-    explanation = serializers.CharField(required=False, allow_blank=True, default="")
+    explanation = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=2000,
+        help_text="Why it is right; a worker reads it in practice, beside the right answer.",
+    )
     position = serializers.IntegerField(required=False, min_value=0, default=0)
 
 
 class TaskGoldView(ProjectView):
-    """Make the task's answer known (hidden gold, practice or the qualification test), or take that back."""
+    """The task's known answer: read it, set it (hidden gold, practice or the qualification test), or take it back."""
 
-    rights = {"PUT": "manage", "DELETE": "manage"}
+    rights = {"GET": "manage", "PUT": "manage", "DELETE": "manage"}
+
+    @extend_schema(operation_id="read_gold", tags=["tasks"], responses=GoldSerializer)
+    def get(self, request: Request, task_id: int) -> Response:
+        gold = Gold.objects.filter(task=self.task(request, task_id)).first()
+        if gold is None:
+            raise NotFound(_("This task's answer is not known: it is no gold."))
+        return Response(GoldSerializer(gold).data)
 
     @extend_schema(operation_id="set_gold", tags=["tasks"], request=GoldSerializer, responses=GoldSerializer)
     def put(self, request: Request, task_id: int) -> Response:
@@ -204,6 +219,8 @@ class JudgmentImportView(ProjectView):
         project = self.project(request, slug)
         files: list[Any] = [file for name in request.FILES for file in request.FILES.getlist(name)]
         if len(files) != 1:
-            raise CrowdtuneError("invalid", f"Send one CSV or JSONL file as `file`; got {len(files)} files.")
+            raise CrowdtuneError(
+                "invalid", _("Send one CSV or JSONL file as `file`; got %(files)s files.") % {"files": len(files)}
+            )
         job = services.import_judgments(project=project, file=files[0], user=request.user)
         return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)

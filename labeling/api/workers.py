@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
@@ -108,7 +109,7 @@ class WorkerView(ProjectView):
         rows = Membership.objects.select_related("user", "project")
         member = rows.filter(project=project, user__username=username).first()
         if member is None:
-            raise NotFound(f"{username} is not in this project.")
+            raise NotFound(_("%(username)s is not in this project.") % {"username": username})
         return member
 
 

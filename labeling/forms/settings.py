@@ -143,6 +143,48 @@ class CategoriesForm(forms.Form):
         return [_category(line) for line in text.splitlines() if line.strip()]
 
 
+class CategoryForm(forms.Form):
+    """One category; every field is one of ``change_category``'s."""
+
+    name = forms.CharField(max_length=200, label=_("Name"), help_text=_("What workers read."))
+    description = forms.CharField(
+        required=False,
+        max_length=2000,
+        label=_("Description"),
+        help_text=_("What counts as it, and what does not. Workers read it beside the examples."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    parent = forms.CharField(
+        required=False,
+        max_length=100,
+        label=_("Parent"),
+        help_text=_("The key of the category above it; empty for the top."),
+        widget=forms.TextInput(attrs={"list": "category-keys", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    wordnet_id = forms.CharField(
+        required=False,
+        max_length=20,
+        label=_("WordNet id"),
+        help_text=_("As ImageNet names it, such as n02084071."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
+    )
+
+    def clean_parent(self) -> str | None:
+        return self.cleaned_data["parent"].strip() or None
+
+
+class ExampleForm(forms.Form):
+    """A picture that shows what a category means."""
+
+    image = forms.FileField(label=_("Picture"), widget=forms.FileInput(attrs={"accept": "image/*"}))
+    alt = forms.CharField(
+        required=False,
+        max_length=300,
+        label=_("What it shows"),
+        help_text=_("Read aloud to workers who cannot see it."),
+    )
+
+
 FIELDS = ("key", "name", "parent", "wordnet_id", "description")
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import storages
+from django.utils.translation import gettext as _
 
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
@@ -47,17 +48,20 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
     parts = urlsplit(address.strip())
     if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
         raise CrowdtuneError(
-            "invalid", f"Expected s3://bucket/prefix, got {address!r:.200}.", fields={"s3": ["invalid"]}
+            "invalid",
+            _("Expected s3://bucket/prefix, got %(address)s.") % {"address": f"{address!r:.200}"},
+            fields={"s3": ["invalid"]},
         )
     place = Place(parts.netloc, parts.path.removeprefix("/"))
     for entry in buckets:
-        bucket, _, prefix = entry.removeprefix("s3://").partition("/")
+        bucket, _slash, prefix = entry.removeprefix("s3://").partition("/")
         if bucket == place.bucket and place.prefix.startswith(prefix):
             return place
     known = f"it names {', '.join(buckets)}" if buckets else "it is empty, so none may be read"
     raise CrowdtuneError(
         "bucket_not_allowed",
-        f"The setting {SETTING} does not allow {address!r:.200}: {known}. Who runs this platform can add it there.",
+        _("The setting %(setting)s does not allow %(address)s: %(known)s. Who runs this platform can add it there.")
+        % {"setting": SETTING, "address": f"{address!r:.200}", "known": known},
         403,
         fields={"s3": ["bucket_not_allowed"]},
     )
@@ -79,8 +83,12 @@ def objects(place: Place, *, after: str = "") -> Iterator[Object]:
     except (BotoCoreError, ClientError) as error:
         raise CrowdtuneError(
             "bucket_unreadable",
-            f"The bucket {place.bucket} cannot be listed: {reason(error)}. Its address and credentials are those of "
-            "the platform (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).",
+            _(
+                "The bucket %(bucket)s cannot be listed: %(reason)s. Its address and credentials are "
+                "those of the platform (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY)."
+            )
+            % {"bucket": place.bucket, "reason": reason(error)},
         ) from error
 
 
@@ -97,16 +105,22 @@ def read(place: Place, found: Object) -> bytes:
         data: bytes = answer["Body"].read(MAX_BYTES + 1)
     except ClientError as error:
         code = "missing" if error.response.get("Error", {}).get("Code") == "NoSuchKey" else "fetch_failed"
-        raise CrowdtuneError(code, f"The object cannot be read: {reason(error)}.") from error
+        raise CrowdtuneError(code, _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}) from error
     except (BotoCoreError, OSError) as error:
-        raise CrowdtuneError("fetch_failed", f"The object cannot be read: {reason(error)}.") from error
+        raise CrowdtuneError(
+            "fetch_failed", _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}
+        ) from error
     if len(data) > MAX_BYTES:  # it has grown since it was listed
         raise _too_large(len(data))
     return data
 
 
 def _too_large(size: int) -> CrowdtuneError:
-    return CrowdtuneError("too_large", f"At most {MAX_BYTES // 2**20} MB a file are taken; this has {size} bytes.")
+    return CrowdtuneError(
+        "too_large",
+        _("At most %(max_bytes)s MB a file are taken; this has %(size)s bytes.")
+        % {"max_bytes": MAX_BYTES // 2**20, "size": size},
+    )
 
 
 def name_of(place: Place, key: str) -> str:

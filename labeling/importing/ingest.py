@@ -17,6 +17,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from labeling import goldmarks, imaging, storage, tasks
 from labeling.errors import CrowdtuneError
@@ -112,7 +113,7 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
     except CrowdtuneError as error:
         return Ready(item, None, error)
     except FileNotFoundError:
-        return Ready(item, None, CrowdtuneError("missing", "The file is not there any more; send it again."))
+        return Ready(item, None, CrowdtuneError("missing", _("The file is not there any more; send it again.")))
     sha256 = hashlib.sha256(data).hexdigest()
     names = {
         "original": storage.image_name(project_id, sha256, "original", prepared.extension),

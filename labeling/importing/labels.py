@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import goldmarks, survey, tasks
 from labeling.errors import CrowdtuneError
@@ -92,7 +93,10 @@ def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
     kinds = {"boxes"} if form in {"coco", "yolo", "voc"} else {"single_choice", "yes_no"}
     fitting = [question for question in asked.values() if question.kind in kinds] or list(asked.values())
     if key or len(fitting) != 1:
-        raise CrowdtuneError("unknown_question", f"Say which question: one of {', '.join(asked)}; got {key!r}.")
+        raise CrowdtuneError(
+            "unknown_question",
+            _("Say which question: one of %(asked)s; got %(key)s.") % {"asked": ", ".join(asked), "key": repr(key)},
+        )
     return fitting[0]
 
 

@@ -18,6 +18,8 @@ from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from django.utils.translation import gettext as _
+
 from labeling.errors import CrowdtuneError
 from labeling.questions.kind import is_storable
 
@@ -58,7 +60,8 @@ def _csv(text: Iterable[str]) -> Iterator[Row]:
     if not columns & {"url", *PATHS}:
         raise CrowdtuneError(
             "bad_manifest",
-            f"A manifest needs a column url or path in its first line; it has {', '.join(sorted(columns)) or 'none'}.",
+            _("A manifest needs a column url or path in its first line; it has %(value)s.")
+            % {"value": ", ".join(sorted(columns)) or "none"},
         )
     try:
         for values in reader:
@@ -66,7 +69,9 @@ def _csv(text: Iterable[str]) -> Iterator[Row]:
             row = _row(reader.line_num, values)
             yield row._replace(problem="The line has more fields than the header.") if extra else row
     except csv.Error as error:
-        raise CrowdtuneError("bad_manifest", f"Line {reader.line_num} is no CSV: {error}.") from error
+        raise CrowdtuneError(
+            "bad_manifest", _("Line %(line_num)s is no CSV: %(error)s.") % {"line_num": reader.line_num, "error": error}
+        ) from error
 
 
 def _jsonl(text: Iterable[str]) -> Iterator[Row]:

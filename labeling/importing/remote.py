@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
+from django.utils.translation import gettext as _
 
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
@@ -68,7 +69,7 @@ class PublicBackend(httpcore.NetworkBackend):
         return self._sync.connect_tcp(public_address(host, port), port, timeout, local_address, socket_options)
 
     def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
-        raise FetchRefused("address_refused", "Only http and https addresses are fetched.")
+        raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -83,11 +84,12 @@ def public_address(host: str, port: int) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise FetchRefused("address_unknown", f"The host {host} cannot be found.") from error
+        raise FetchRefused("address_unknown", _("The host %(host)s cannot be found.") % {"host": host}) from error
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not all(is_public(address) for address in addresses):
         raise FetchRefused(
-            "address_refused", f"{host} is not on the public internet; only public addresses are fetched."
+            "address_refused",
+            _("%(host)s is not on the public internet; only public addresses are fetched.") % {"host": host},
         )
     return addresses[0]
 
@@ -111,7 +113,7 @@ def fetch(url: str, *, limit: int = MAX_BYTES, backend: httpcore.NetworkBackend 
             if location is None:
                 return body
             url = urljoin(url, location)
-    raise FetchRefused("fetch_failed", f"More than {REDIRECTS} redirects.")
+    raise FetchRefused("fetch_failed", _("More than %(redirects)s redirects.") % {"redirects": REDIRECTS})
 
 
 def _tls() -> ssl.SSLContext:
@@ -123,13 +125,15 @@ def _check_url(url: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise FetchRefused("address_refused", f"This is not an address: {error}.") from error
+        raise FetchRefused("address_refused", _("This is not an address: %(error)s.") % {"error": error}) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise FetchRefused("address_refused", "Only http and https addresses are fetched.")
+        raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
     if parts.username or parts.password:
-        raise FetchRefused("address_refused", "An address with a name and password in it is not fetched.")
+        raise FetchRefused("address_refused", _("An address with a name and password in it is not fetched."))
     if port is not None and port not in PORTS:
-        raise FetchRefused("address_refused", f"Port {port} is not one of {sorted(PORTS)}.")
+        raise FetchRefused(
+            "address_refused", _("Port %(port)s is not one of %(ports)s.") % {"port": port, "ports": sorted(PORTS)}
+        )
 
 
 def _get(pool: httpcore.ConnectionPool, url: str, limit: int, deadline: float) -> tuple[bytes, str | None]:
@@ -141,7 +145,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int, deadline: float) -
             if response.status in {301, 302, 303, 307, 308}:
                 return b"", _header(response, b"location") or "/"
             if response.status != 200:
-                raise FetchRefused("fetch_failed", f"The address answered {response.status}.")
+                raise FetchRefused("fetch_failed", _("The address answered %(status)s.") % {"status": response.status})
             return _body(response, limit, deadline), None
     except (
         httpcore.NetworkError,
@@ -149,9 +153,11 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int, deadline: float) -
         httpcore.ProtocolError,
         httpcore.UnsupportedProtocol,
     ) as error:
-        raise FetchRefused("fetch_failed", f"The address could not be read: {type(error).__name__}.") from error
+        raise FetchRefused(
+            "fetch_failed", _("The address could not be read: %(name)s.") % {"name": type(error).__name__}
+        ) from error
     except (ValueError, TypeError, UnicodeError) as error:  # httpcore's own parser of addresses
-        raise FetchRefused("address_refused", f"This is not an address: {error}.") from error
+        raise FetchRefused("address_refused", _("This is not an address: %(error)s.") % {"error": error}) from error
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:
@@ -166,8 +172,13 @@ def _body(response: httpcore.Response, limit: int, deadline: float) -> bytes:
     for part in response.iter_stream():
         size += len(part)
         if size > limit:
-            raise FetchRefused("too_large", f"The file at the address is larger than {limit // 2**20} MB.")
+            raise FetchRefused(
+                "too_large", _("The file at the address is larger than %(limit)s MB.") % {"limit": limit // 2**20}
+            )
         if time.monotonic() > deadline:
-            raise FetchRefused("fetch_failed", f"The address took longer than {DEADLINE:.0f} seconds.")
+            raise FetchRefused(
+                "fetch_failed",
+                _("The address took longer than %(deadline)s seconds.") % {"deadline": f"{DEADLINE:.0f}"},
+            )
         parts.append(part)
     return b"".join(parts)

@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
+from django.utils.translation import gettext as _
 
 from labeling import answers as statements
 from labeling import consensus, survey, tasks
@@ -122,12 +123,18 @@ def _checked(
     line: Line, questions: dict[str, Asked], images: dict[str, Image], workers: dict[str, int]
 ) -> tuple[Image, int, str, Any]:
     if line.image not in images:
-        raise CrowdtuneError("unknown_image", f"There is no image {line.image!r} (by name or id) in the project.")
+        raise CrowdtuneError(
+            "unknown_image",
+            _("There is no image %(image)s (by name or id) in the project.") % {"image": repr(line.image)},
+        )
     if not line.worker:
-        raise CrowdtuneError("no_worker", "Each line needs a worker's name.")
+        raise CrowdtuneError("no_worker", _("Each line needs a worker's name."))
     key = line.question or (next(iter(questions)) if len(questions) == 1 else "")
     if key not in questions:
-        raise CrowdtuneError("unknown_question", f"Expected one of {', '.join(questions)}; got {key!r}.")
+        raise CrowdtuneError(
+            "unknown_question",
+            _("Expected one of %(questions)s; got %(key)s.") % {"questions": ", ".join(questions), "key": repr(key)},
+        )
     image = images[line.image]
     try:
         answer = questions[key].check(parse(questions[key], line.answer), image.width, image.height)

@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 
 from labeling import storage
 from labeling.errors import CrowdtuneError
@@ -94,7 +95,9 @@ def objects(arguments: dict[str, Any], after: str = "") -> Iterator[Item]:
 
 def _not_called(suffix: str) -> CrowdtuneError:
     return CrowdtuneError(
-        "not_an_image", f"A file called {suffix} is not fetched; pictures end in {', '.join(sorted(SUFFIXES))}."
+        "not_an_image",
+        _("A file called %(suffix)s is not fetched; pictures end in %(suffixes)s.")
+        % {"suffix": suffix, "suffixes": ", ".join(sorted(SUFFIXES))},
     )
 
 
@@ -119,7 +122,7 @@ def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Map
         return replace(_read_now(members[row.path]), name=row.name)
     if row.path in sent:
         return Item(row.name, lambda: storage.read(sent[row.path]))
-    why = f"There is no file {row.path!r:.120} among what was sent with the manifest."
+    why = _("There is no file %(path)s among what was sent with the manifest.") % {"path": f"{row.path!r:.120}"}
     return Item(row.name, _refusal(CrowdtuneError("missing", why)))
 
 

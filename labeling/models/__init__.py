@@ -9,7 +9,7 @@ from __future__ import annotations
 from labeling.models.job import DiscardedFile, Job
 from labeling.models.judgment import Consensus, ConsensusQuerySet, Judgment, WorkerSkill
 from labeling.models.oversight import AuditEntry, Rule, RuleEvent, Webhook, WebhookDelivery
-from labeling.models.project import MOST_JUDGMENTS, Category, Project, Question, SurveyVersion
+from labeling.models.project import MOST_JUDGMENTS, Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.models.task import Assignment, Gold, Image, Task
 from labeling.models.worker import ApiKey, Appeal, Membership, Profile, Role
 
@@ -20,6 +20,7 @@ __all__ = [
     "Assignment",
     "AuditEntry",
     "Category",
+    "CategoryExample",
     "Consensus",
     "ConsensusQuerySet",
     "DiscardedFile",

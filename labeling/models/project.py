@@ -119,7 +119,6 @@ class Category(models.Model):
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     wordnet_id = models.CharField(max_length=20, blank=True, help_text=_("As ImageNet names it: n02084071."))
-    example = models.ForeignKey("labeling.Image", models.SET_NULL, null=True, blank=True, related_name="+")
     position = models.PositiveIntegerField(default=0)
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
 
@@ -127,6 +126,21 @@ class Category(models.Model):
         ordering = ["position", "id"]
         verbose_name_plural = "categories"
         constraints = [models.UniqueConstraint(fields=["project", "key"], name="category_key_once")]
+
+
+class CategoryExample(models.Model):
+    """A picture that shows workers what a category means; not an image of the project: nobody is asked about it."""
+
+    category = models.ForeignKey(Category, models.CASCADE, related_name="examples")
+    file = models.CharField(max_length=200, help_text=_("Its name in the storage: an upright JPEG."))
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    alt = models.CharField(max_length=300, blank=True, help_text=_("What it shows, for those who cannot see it."))
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["category", "file"], name="category_example_once")]
 
 
 class Question(models.Model):

@@ -18,6 +18,7 @@ from labeling.questions.kind import (
     known_options,
     number_option,
 )
+from labeling.words import gettext as _
 
 MOST = 1000
 SLACK = 1.0  # pixels a box may stand over the image's edge, from rounding in a client; it is clipped
@@ -30,21 +31,32 @@ def _options(options: Options) -> Options:
 
 def _answer(value: Any, options: Options) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > options.get("most", MOST):
-        raise BadAnswer(f"expected a list of at most {options.get('most', MOST)} boxes, got {value!r:.80}.")
+        raise BadAnswer(
+            _("expected a list of at most %(get)s boxes, got %(value)s.")
+            % {"get": options.get("most", MOST), "value": f"{value!r:.80}"}
+        )
     return [_box(item, options) for item in value]
 
 
 def _box(item: Any, options: Options) -> dict[str, Any]:
     keys = choice_keys(options)
     if not isinstance(item, dict) or set(item) - {"category", "box"} or not isinstance(item.get("box"), list):
-        raise BadAnswer('expected {"category": …, "box": [x, y, width, height]}, got ' + f"{item!r:.80}.")
+        raise BadAnswer(
+            _('expected {"category": …, "box": [x, y, width, height]}, got %(item)s.') % {"item": f"{item!r:.80}"}
+        )
     category = item.get("category") or (keys[0] if len(keys) == 1 else None)
     if category not in keys:
-        raise BadAnswer(f"expected a category out of {', '.join(keys[:20])}; got {category!r}.")
+        raise BadAnswer(
+            _("expected a category out of %(keys)s; got %(category)s.")
+            % {"keys": ", ".join(keys[:20]), "category": repr(category)}
+        )
     numbers = item["box"]
     good = len(numbers) == 4 and all(is_number(n) for n in numbers)
     if not good or numbers[2] <= 0 or numbers[3] <= 0:
-        raise BadAnswer(f"expected a box [x, y, width, height] with a positive size, got {numbers!r:.80}.")
+        raise BadAnswer(
+            _("expected a box [x, y, width, height] with a positive size, got %(numbers)s.")
+            % {"numbers": f"{numbers!r:.80}"}
+        )
     return {"category": category, "box": _clip([float(n) for n in numbers], options)}
 
 
@@ -55,11 +67,14 @@ def _clip(box: list[float], options: Options) -> list[float]:
         return box
     x, y, w, h = box
     if x < -SLACK or y < -SLACK or x + w > width + SLACK or y + h > height + SLACK:
-        raise BadAnswer(f"the box {box} stands over the edge of the image of {width} x {height} pixels.")
+        raise BadAnswer(
+            _("the box %(box)s stands over the edge of the image of %(width)s x %(height)s pixels.")
+            % {"box": box, "width": width, "height": height}
+        )
     left, top = min(max(x, 0.0), width), min(max(y, 0.0), height)
     right, bottom = min(x + w, float(width)), min(y + h, float(height))
     if right <= left or bottom <= top:
-        raise BadAnswer(f"the box {box} is outside of the image.")
+        raise BadAnswer(_("the box %(box)s is outside of the image.") % {"box": box})
     return [left, top, right - left, bottom - top]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from labeling.words import gettext as _
+
 # "I can't tell" is an answer of its own, stored as such and never counted as a vote for a category.
 CANT_TELL = "cant_tell"
 
@@ -62,7 +64,10 @@ def choice_keys(options: Options) -> list[str]:
 def known_options(options: Options, *names: str) -> Options:
     unknown = sorted(set(options) - {*names, "choices", "cant_tell", "shuffle", "section", "examples"})
     if unknown:
-        raise BadAnswer(f"unknown options {', '.join(unknown)}; this kind takes {', '.join(names) or 'none'}.")
+        raise BadAnswer(
+            _("unknown options %(unknown)s; this kind takes %(value)s.")
+            % {"unknown": ", ".join(unknown), "value": ", ".join(names) or "none"}
+        )
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}
     return options
@@ -70,20 +75,22 @@ def known_options(options: Options, *names: str) -> Options:
 
 def _choices(choices: Any) -> list[dict[str, str]]:
     if not isinstance(choices, list):
-        raise BadAnswer("choices must be a list of names or of {key, name}.")
+        raise BadAnswer(_("choices must be a list of names or of {key, name}."))
     rows = [{"key": c, "name": c} if isinstance(c, str) else c for c in choices]
     if not all(isinstance(r, dict) and isinstance(r.get("key"), str) and r["key"].strip() for r in rows):
-        raise BadAnswer("each choice needs a key that is not empty.")
+        raise BadAnswer(_("each choice needs a key that is not empty."))
     keys = [row["key"] for row in rows]
     if len(set(keys)) != len(keys) or CANT_TELL in keys:
-        raise BadAnswer(f"choices must differ from each other and from {CANT_TELL!r}.")
+        raise BadAnswer(
+            _("choices must differ from each other and from %(cant_tell)s.") % {"cant_tell": repr(CANT_TELL)}
+        )
     return rows
 
 
 def number_option(options: Options, name: str, default: float | None = None) -> float | None:
     value = options.get(name, default)
     if value is not None and not is_number(value):
-        raise BadAnswer(f"{name} must be a number, got {value!r:.80}.")
+        raise BadAnswer(_("%(name)s must be a number, got %(value)s.") % {"name": name, "value": f"{value!r:.80}"})
     return value
 
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options, number_option
+from labeling.words import gettext as _
 
 
 def _options(options: Options) -> Options:
     least, most = number_option(options, "least", 0), number_option(options, "most")
     if (least or 0) < 0 or (most is not None and most < (least or 0)):
-        raise BadAnswer("least must be 0 or more and most not below it.")
+        raise BadAnswer(_("least must be 0 or more and most not below it."))
     return known_options(options, "least", "most")
 
 
 def _answer(value: Any, options: Options) -> list[str]:
     keys = choice_keys(options)
     if not isinstance(value, list) or not all(isinstance(item, str) and item in keys for item in value):
-        raise BadAnswer(f"expected a list of some of {', '.join(keys[:20])}; got {value!r:.80}.")
+        raise BadAnswer(
+            _("expected a list of some of %(keys)s; got %(value)s.")
+            % {"keys": ", ".join(keys[:20]), "value": f"{value!r:.80}"}
+        )
     chosen = [key for key in keys if key in value]
     least, most = options.get("least", 0), options.get("most", len(keys))
     if not least <= len(chosen) <= most:
-        raise BadAnswer(f"expected from {least} to {most} choices, got {len(chosen)}.")
+        raise BadAnswer(
+            _("expected from %(least)s to %(most)s choices, got %(chosen)s.")
+            % {"least": least, "most": most, "chosen": len(chosen)}
+        )
     return chosen
 
 

@@ -14,23 +14,27 @@ from labeling.questions.kind import (
     no_classes,
     number_option,
 )
+from labeling.words import gettext as _
 
 
 def _options(options: Options) -> Options:
     least, most = number_option(options, "least"), number_option(options, "most")
     if least is not None and most is not None and least > most:
-        raise BadAnswer("least must not be above most.")
+        raise BadAnswer(_("least must not be above most."))
     return known_options(options, "least", "most", "whole", "unit")
 
 
 def _answer(value: Any, options: Options) -> float:
     if not is_number(value):
-        raise BadAnswer(f"expected a number, got {value!r:.80}.")
+        raise BadAnswer(_("expected a number, got %(value)s.") % {"value": f"{value!r:.80}"})
     least, most = options.get("least"), options.get("most")
     if (least is not None and value < least) or (most is not None and value > most):
-        raise BadAnswer(f"expected a number from {least} to {most}, got {value!r:.80}.")
+        raise BadAnswer(
+            _("expected a number from %(least)s to %(most)s, got %(value)s.")
+            % {"least": least, "most": most, "value": f"{value!r:.80}"}
+        )
     if options.get("whole") and value != int(value):
-        raise BadAnswer(f"expected a whole number, got {value!r:.80}.")
+        raise BadAnswer(_("expected a whole number, got %(value)s.") % {"value": f"{value!r:.80}"})
     return int(value) if options.get("whole") else value
 
 

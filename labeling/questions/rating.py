@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+from labeling.words import gettext as _
 
 
 def _ends(options: Options) -> tuple[int, int]:
@@ -16,14 +17,17 @@ def _options(options: Options) -> Options:
     number_option(options, "most")
     least, most = _ends(options)
     if not least < most <= least + 100:
-        raise BadAnswer(f"a scale needs 2 to 101 steps, got {least} to {most}.")
+        raise BadAnswer(_("a scale needs 2 to 101 steps, got %(least)s to %(most)s.") % {"least": least, "most": most})
     return known_options(options, "least", "most", "labels")
 
 
 def _answer(value: Any, options: Options) -> int:
     least, most = _ends(options)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise BadAnswer(f"expected a whole number from {least} to {most}, got {value!r:.80}.")
+        raise BadAnswer(
+            _("expected a whole number from %(least)s to %(most)s, got %(value)s.")
+            % {"least": least, "most": most, "value": f"{value!r:.80}"}
+        )
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options
+from labeling.words import gettext as _
 
 
 def _options(options: Options) -> Options:
@@ -14,7 +15,10 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> str:
     keys = choice_keys(options)
     if not isinstance(value, str) or value not in keys:
-        raise BadAnswer(f"expected one of {', '.join(keys[:20])}{' …' if len(keys) > 20 else ''}; got {value!r:.80}.")
+        raise BadAnswer(
+            _("expected one of %(keys)s%(value)s; got %(value_2)s.")
+            % {"keys": ", ".join(keys[:20]), "value": " …" if len(keys) > 20 else "", "value_2": f"{value!r:.80}"}
+        )
     return value
 
 

@@ -14,6 +14,7 @@ from labeling.questions.kind import (
     no_classes,
     number_option,
 )
+from labeling.words import gettext as _
 
 LONGEST = 2000
 
@@ -21,16 +22,16 @@ LONGEST = 2000
 def _options(options: Options) -> Options:
     most = number_option(options, "most", LONGEST)
     if most is None or not 1 <= most <= 20_000:
-        raise BadAnswer(f"most must be from 1 to 20000 characters, got {most!r}.")
+        raise BadAnswer(_("most must be from 1 to 20000 characters, got %(most)s.") % {"most": repr(most)})
     return known_options(options, "most")
 
 
 def _answer(value: Any, options: Options) -> str:
     most = int(options.get("most", LONGEST))
     if not isinstance(value, str) or not value.strip() or not is_storable(value):
-        raise BadAnswer(f"expected text that is not empty, got {value!r:.80}.")
+        raise BadAnswer(_("expected text that is not empty, got %(value)s.") % {"value": f"{value!r:.80}"})
     if len(value) > most:
-        raise BadAnswer(f"expected at most {most} characters, got {len(value)}.")
+        raise BadAnswer(_("expected at most %(most)s characters, got %(value)s.") % {"most": most, "value": len(value)})
     return value.strip()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options
+from labeling.words import gettext as _
 
 
 def _options(options: Options) -> Options:
@@ -13,7 +14,7 @@ def _options(options: Options) -> Options:
 
 def _answer(value: Any, options: Options) -> bool:
     if not isinstance(value, bool):
-        raise BadAnswer(f"expected true or false, got {value!r:.80}.")
+        raise BadAnswer(_("expected true or false, got %(value)s.") % {"value": f"{value!r:.80}"})
     return value
 
 

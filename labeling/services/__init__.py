@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.automatic import label_by_model
+from labeling.services.categories import add_example, change_category, change_example, remove_example
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
@@ -40,11 +41,14 @@ from labeling.services.tasks import open_more, open_task_for, raise_priority, re
 
 __all__ = [
     "RULE_FIELDS",
+    "add_example",
     "add_images",
     "add_member",
     "add_rule",
     "add_webhook",
     "appeal_pause",
+    "change_category",
+    "change_example",
     "change_member",
     "change_project",
     "change_rule",
@@ -73,6 +77,7 @@ __all__ = [
     "preview_right",
     "raise_priority",
     "release_assignment",
+    "remove_example",
     "remove_gold",
     "remove_member",
     "remove_rule",

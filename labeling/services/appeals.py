@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
@@ -23,14 +24,18 @@ def appeal_pause(*, member: Membership, text: str) -> Appeal:
     """
     text = text.strip()
     if not member.is_paused and member.phase != Membership.Phase.FAILED:
-        raise CrowdtuneError("not_paused", "Your work here is not paused, so there is nothing to appeal.", 409)
+        raise CrowdtuneError("not_paused", _("Your work here is not paused, so there is nothing to appeal."), 409)
     if not 0 < len(text) <= LONGEST:
-        raise CrowdtuneError("invalid", f"Say why in 1 to {LONGEST} characters; got {len(text)}.", fields={"text": []})
+        raise CrowdtuneError(
+            "invalid",
+            _("Say why in 1 to %(longest)s characters; got %(text)s.") % {"longest": LONGEST, "text": len(text)},
+            fields={"text": []},
+        )
     try:
         with transaction.atomic():
             return Appeal.objects.create(membership=member, text=text)
     except IntegrityError as error:
-        raise CrowdtuneError("appeal_open", "Your last appeal still waits for an answer.", 409) from error
+        raise CrowdtuneError("appeal_open", _("Your last appeal still waits for an answer."), 409) from error
 
 
 def decide_appeal(*, appeal: Appeal, accept: bool, by: Any, answer: str = "") -> Appeal:
@@ -47,7 +52,7 @@ def decide_appeal(*, appeal: Appeal, accept: bool, by: Any, answer: str = "") ->
             decided_at=timezone.now(),
         )
         if not changed:
-            raise CrowdtuneError("appeal_decided", "This appeal has been decided already.", 409)
+            raise CrowdtuneError("appeal_decided", _("This appeal has been decided already."), 409)
         member = appeal.membership
         if accept:
             Membership.objects.filter(pk=member.pk, phase=Membership.Phase.FAILED).update(

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import leases, phases, rules, suggestions
 from labeling.errors import CrowdtuneError
@@ -91,20 +92,22 @@ def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tupl
         return ended
     found = Assignment.objects.filter(pk=assignment_id, worker_id=worker.pk).values_list("state", flat=True).first()
     if found is None:
-        raise CrowdtuneError("not_found", "There is no such assignment of yours.", 404)
+        raise CrowdtuneError("not_found", _("There is no such assignment of yours."), 404)
     if found in {state, Assignment.State.EXPIRED}:
         return None
-    raise CrowdtuneError("assignment_over", f"This assignment is {found} already; claim the next one.", 409)
+    raise CrowdtuneError(
+        "assignment_over", _("This assignment is %(found)s already; claim the next one.") % {"found": found}, 409
+    )
 
 
 def _refuse_paused(project: Project, member: Membership) -> None:
     if project.is_paused:
-        raise CrowdtuneError("project_paused", "The owner has paused this project. Come back later.", 409)
+        raise CrowdtuneError("project_paused", _("The owner has paused this project. Come back later."), 409)
     if member.is_paused:
         why = member.paused_because or "The owner has paused your work here."
-        raise CrowdtuneError("worker_paused", f"You are paused: {why} You can appeal.", 403)
+        raise CrowdtuneError("worker_paused", _("You are paused: %(why)s You can appeal.") % {"why": why}, 403)
     if member.phase == Membership.Phase.FAILED:
-        raise CrowdtuneError("not_qualified", "The qualification test was not passed. You can appeal.", 403)
+        raise CrowdtuneError("not_qualified", _("The qualification test was not passed. You can appeal."), 403)
 
 
 def _is_near_the_end(project: Project) -> bool:

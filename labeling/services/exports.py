@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling import jobs
 from labeling.actors import export_labels
 from labeling.errors import CrowdtuneError
@@ -24,10 +26,17 @@ def start_export(*, project: Project, into: str, user: Any, options: dict[str, A
         CrowdtuneError: invalid, when there is no such format or option.
     """
     if into not in FORMATS:
-        raise CrowdtuneError("invalid", f"format must be one of {', '.join(FORMATS)}; got {into!r}.")
+        raise CrowdtuneError(
+            "invalid",
+            _("format must be one of %(formats)s; got %(into)s.") % {"formats": ", ".join(FORMATS), "into": repr(into)},
+        )
     unknown = sorted(set(options or {}) - set(OPTIONS))
     if unknown:
-        raise CrowdtuneError("invalid", f"options are {', '.join(OPTIONS)}; got {', '.join(unknown)}.")
+        raise CrowdtuneError(
+            "invalid",
+            _("options are %(options)s; got %(unknown)s.")
+            % {"options": ", ".join(OPTIONS), "unknown": ", ".join(unknown)},
+        )
     return jobs.start(
         project=project,
         kind="export",

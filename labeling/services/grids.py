@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
@@ -26,7 +27,7 @@ def grid_question(*, project: Project, version: int | None = None) -> Asked:
     asked = survey.load(project.pk, version or project.survey_version).at(tasks.first_stage(project))
     required = [question for question in asked if question.required]
     if len(required) != 1 or required[0].kind != "yes_no":
-        raise CrowdtuneError("not_a_grid", "A grid needs a survey whose one required question is yes/no.", 409)
+        raise CrowdtuneError("not_a_grid", _("A grid needs a survey whose one required question is yes/no."), 409)
     return required[0]
 
 
@@ -56,7 +57,9 @@ def submit_grid(
         CrowdtuneError: not_a_grid; invalid when a tile was tapped that was not shown; and what submit_judgment raises.
     """
     if not shown or not set(tapped) <= set(shown):
-        raise CrowdtuneError("invalid", "Every tapped tile must be one of the shown.", fields={"tapped": ["unknown"]})
+        raise CrowdtuneError(
+            "invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": ["unknown"]}
+        )
     keys = _questions_asked(project, worker, shown)
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
     with transaction.atomic():

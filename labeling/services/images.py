@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from labeling import audit, discarding, goldmarks, jobs
 from labeling.actors import import_images as import_actor
@@ -56,7 +57,10 @@ def import_images(
     if labels_as not in labels.TAKES:
         takes = ", ".join(labels.TAKES)
         raise CrowdtuneError(
-            "invalid", f"labels_as is one of {takes}; got {labels_as!r:.40}.", fields={"labels_as": []}
+            "invalid",
+            _("labels_as is one of %(takes)s; got %(labels_as)s.")
+            % {"takes": takes, "labels_as": f"{labels_as!r:.40}"},
+            fields={"labels_as": []},
         )
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"gold": goldmarks.check(project, gold)} if gold else {}
@@ -91,7 +95,11 @@ def _check_sources(**sources: Any) -> None:
         came = ", ".join(given) or "nothing"
         raise CrowdtuneError(
             "invalid",
-            f"Send one of: files, an archive (zip or tar), urls, s3, or a manifest (with files or a zip); got {came}.",
+            _(
+                "Send one of: files, an archive (zip or tar), urls, s3, or a manifest (with files or "
+                "a zip); got %(came)s."
+            )
+            % {"came": came},
         )
 
 
@@ -124,7 +132,9 @@ def import_labels(
     """
     if form not in READERS or take_as not in labels.TAKES:
         formats, takes = ", ".join(READERS), ", ".join(labels.TAKES)
-        raise CrowdtuneError("invalid", f"format is one of {formats}; as is one of {takes}.")
+        raise CrowdtuneError(
+            "invalid", _("format is one of %(formats)s; as is one of %(takes)s.") % {"formats": formats, "takes": takes}
+        )
     job_id = uuid.uuid4()
     arguments = {"file": _spool(job_id, 0, file), "format": form, "as": take_as, "source": source or form}
     return jobs.start(
@@ -147,7 +157,11 @@ def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]
 
 def _checked_urls(urls: Sequence[str]) -> list[str]:
     if len(urls) > MOST_URLS:
-        raise CrowdtuneError("invalid", f"At most {MOST_URLS} addresses at once, got {len(urls)}.", fields={"urls": []})
+        raise CrowdtuneError(
+            "invalid",
+            _("At most %(most_urls)s addresses at once, got %(urls)s.") % {"most_urls": MOST_URLS, "urls": len(urls)},
+            fields={"urls": []},
+        )
     return [str(url) for url in urls]
 
 

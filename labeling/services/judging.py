@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import answers as statements
 from labeling import consensus, glance, golds, leases, phases, rules, survey, tasks, webhooks, workflow
@@ -32,7 +33,7 @@ def submit_judgment(
     """
     lease = glance.leased(assignment_id=assignment_id, worker_id=worker.pk)
     if lease is None:
-        raise CrowdtuneError("not_found", "There is no such assignment of yours.", 404)
+        raise CrowdtuneError("not_found", _("There is no such assignment of yours."), 404)
     return submit_leased(lease=lease, answers=answers, seconds=seconds)
 
 
@@ -74,7 +75,7 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
 
 
 def _lost() -> CrowdtuneError:
-    return CrowdtuneError("lease_lost", "This task is no longer leased to you. Claim the next one.", 409)
+    return CrowdtuneError("lease_lost", _("This task is no longer leased to you. Claim the next one."), 409)
 
 
 def _again(lease: Leased, answers: Any) -> tuple[Judgment, bool]:
@@ -89,7 +90,9 @@ def _repeated(lease: Leased, answers: Any) -> Judgment:
     stored = Judgment.objects.get(assignment_id=lease.id)
     asked = survey.load(lease.project.pk, stored.survey_version)
     if asked.check(lease.stage, answers, width=lease.width, height=lease.height) != stored.answers:
-        raise CrowdtuneError("already_answered", "Other answers are stored for this assignment; undo them first.", 409)
+        raise CrowdtuneError(
+            "already_answered", _("Other answers are stored for this assignment; undo them first."), 409
+        )
     return stored
 
 
@@ -157,7 +160,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
             .first()
         )
         if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
-            raise CrowdtuneError("nothing_to_undo", "There is no last answer to take back.", 409)
+            raise CrowdtuneError("nothing_to_undo", _("There is no last answer to take back."), 409)
         task = Task.objects.select_for_update().get(pk=last.task_id)
         lease = _withdraw(last, task, project)
         if not task.is_gold:

@@ -10,6 +10,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
@@ -27,11 +28,19 @@ def add_member(
         made so before; None for a person who has an account of their own.
     """
     if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER}:
-        raise CrowdtuneError("invalid", f"role must be worker, reviewer or manager; got {role!r}.", fields={"role": []})
+        raise CrowdtuneError(
+            "invalid",
+            _("role must be worker, reviewer or manager; got %(role)s.") % {"role": repr(role)},
+            fields={"role": []},
+        )
     with transaction.atomic():
         user = _user(username)
         if user.pk == project.owner_id:
-            raise CrowdtuneError("is_owner", f"{username} owns the project and can do everything in it.", 409)
+            raise CrowdtuneError(
+                "is_owner",
+                _("%(username)s owns the project and can do everything in it.") % {"username": username},
+                409,
+            )
         member, created = Membership.objects.get_or_create(
             project=project, user=user, defaults={"role": role, "phase": first_phase(project)}
         )
@@ -55,10 +64,12 @@ def _user(username: str) -> User:
         UnicodeUsernameValidator()(username)
     except ValidationError as error:
         raise CrowdtuneError(
-            "invalid", f"username: {error.messages[0]}", fields={"username": error.messages}
+            "invalid",
+            _("username: %(messages)s") % {"messages": error.messages[0]},
+            fields={"username": error.messages},
         ) from error
     if len(username) > 150:
-        raise CrowdtuneError("invalid", "username: at most 150 characters.", fields={"username": []})
+        raise CrowdtuneError("invalid", _("username: at most 150 characters."), fields={"username": []})
     user = User(username=username)
     user.set_unusable_password()
     user.save()
@@ -97,12 +108,12 @@ def join_by_invite(*, invite: str, user: User) -> Membership:
     for project in Project.objects.filter(invite=invite)[:1]:
         if secrets.compare_digest(project.invite.encode(), invite.encode()):
             return ensure_member(project=project, user=user)
-    raise CrowdtuneError("not_found", "This invitation is not valid any more. Ask for a new link.", 404)
+    raise CrowdtuneError("not_found", _("This invitation is not valid any more. Ask for a new link."), 404)
 
 
 def change_member(*, member: Membership, role: str, by: Any) -> Membership:
     if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER} or member.role == Role.OWNER:
-        raise CrowdtuneError("invalid", "role must be worker, reviewer or manager, and not the owner's.")
+        raise CrowdtuneError("invalid", _("role must be worker, reviewer or manager, and not the owner's."))
     with transaction.atomic():
         changes = {"username": member.user.username, "role": [member.role, role]}
         member.role = role
@@ -114,7 +125,7 @@ def change_member(*, member: Membership, role: str, by: Any) -> Membership:
 def remove_member(*, member: Membership, by: Any) -> None:
     """Take the person out of the project; what they said stays."""
     if member.role == Role.OWNER:
-        raise CrowdtuneError("is_owner", "The owner cannot be taken out of the project.", 409)
+        raise CrowdtuneError("is_owner", _("The owner cannot be taken out of the project."), 409)
     with transaction.atomic():
         audit.write(
             project=member.project, user=by, action="member_removed", changes={"username": member.user.username}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
@@ -27,7 +28,7 @@ def add_rule(*, project: Project, user: Any, **values: Any) -> Rule:
         CrowdtuneError: invalid.
     """
     if project.rules.count() >= MOST_RULES:
-        raise CrowdtuneError("invalid", f"At most {MOST_RULES} rules are taken.")
+        raise CrowdtuneError("invalid", _("At most %(most_rules)s rules are taken.") % {"most_rules": MOST_RULES})
     rule = Rule(project=project, **_known(values))
     _check(rule)
     with transaction.atomic():
@@ -60,21 +61,27 @@ def remove_rule(*, rule: Rule, user: Any) -> None:
 def _known(values: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(values) - set(RULE_FIELDS))
     if unknown:
-        raise CrowdtuneError("invalid", f"A rule has no {', '.join(unknown)}.", fields={name: [] for name in unknown})
+        raise CrowdtuneError(
+            "invalid",
+            _("A rule has no %(unknown)s.") % {"unknown": ", ".join(unknown)},
+            fields={name: [] for name in unknown},
+        )
     return values
 
 
 def _check(rule: Rule) -> None:
     if rule.window < 1:
-        raise _bad("window", "A rule looks at the last 1 or more judgments.")
+        raise _bad("window", _("A rule looks at the last 1 or more judgments."))
     if rule.measure in SHARES and not 0 <= rule.threshold <= 1:
-        raise _bad("threshold", f"This measure is a share from 0 to 1; got {rule.threshold}.")
+        raise _bad(
+            "threshold", _("This measure is a share from 0 to 1; got %(threshold)s.") % {"threshold": rule.threshold}
+        )
     if rule.threshold < 0:
-        raise _bad("threshold", "A threshold is 0 or more.")
+        raise _bad("threshold", _("A threshold is 0 or more."))
     if rule.action == Rule.Action.WEIGHT and not (rule.value is not None and 0 <= rule.value <= 1):
-        raise _bad("value", "Say the new weight, from 0 to 1.")
+        raise _bad("value", _("Say the new weight, from 0 to 1."))
     if rule.action == Rule.Action.OVERLAP and not (rule.value is not None and rule.value >= 1):
-        raise _bad("value", "Say how many judgments more are asked, 1 or more.")
+        raise _bad("value", _("Say how many judgments more are asked, 1 or more."))
 
 
 def _as_changes(rule: Rule) -> dict[str, Any]:
@@ -85,9 +92,13 @@ def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] 
     """Tell a program of events by POST, signed with the webhook's secret; no events means all of them."""
     address = urlsplit(url)
     if address.scheme not in {"http", "https"} or not address.hostname or len(url) > 500:
-        raise _bad("url", f"Expected an address that starts with http:// or https://, got {url!r:.80}.")
+        raise _bad(
+            "url", _("Expected an address that starts with http:// or https://, got %(url)s.") % {"url": f"{url!r:.80}"}
+        )
     if project.webhooks.count() >= MOST_WEBHOOKS:
-        raise CrowdtuneError("invalid", f"At most {MOST_WEBHOOKS} webhooks are taken.")
+        raise CrowdtuneError(
+            "invalid", _("At most %(most_webhooks)s webhooks are taken.") % {"most_webhooks": MOST_WEBHOOKS}
+        )
     with transaction.atomic():
         hook = Webhook.objects.create(project=project, url=url, events=list(events))
         _count(project)
@@ -118,7 +129,11 @@ def create_project_key(
     """A key of this person that opens this project alone; the second value is the only copy of its text."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise _bad("scopes", f"Choose from {', '.join(SCOPES)}; got {', '.join(unknown) or 'nothing'}.")
+        raise _bad(
+            "scopes",
+            _("Choose from %(scopes)s; got %(value)s.")
+            % {"scopes": ", ".join(SCOPES), "value": ", ".join(unknown) or "nothing"},
+        )
     with transaction.atomic():
         row, text = create_key(user=user, name=name[:100], scopes=tuple(scopes))
         row.project = project

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from labeling import audit, discarding
 from labeling.actors import discard_files
@@ -66,7 +67,7 @@ def create_project(
     """
     project = Project(owner=owner, name=name.strip(), is_demo=is_demo, **_known(settings))
     if not project.name:
-        raise CrowdtuneError("invalid", "A project needs a name.", fields={"name": ["A name is needed."]})
+        raise CrowdtuneError("invalid", _("A project needs a name."), fields={"name": [_("A name is needed.")]})
     with transaction.atomic():
         _save_under_free_slug(project, slug or slugify(name)[:70] or "project")
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
@@ -116,18 +117,27 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(settings) - set(SETTINGS))
     if unknown:
         fields = {name: ["unknown"] for name in unknown}
-        raise CrowdtuneError("invalid", f"Unknown settings: {', '.join(unknown)}.", fields=fields)
+        raise CrowdtuneError(
+            "invalid", _("Unknown settings: %(unknown)s.") % {"unknown": ", ".join(unknown)}, fields=fields
+        )
     return dict(settings)
 
 
 def _check(project: Project) -> None:
     """The row's own validation, in the API's shape."""
     if project.judgments_max < project.judgments_min:
-        message = f"At most {project.judgments_max} judgments is below at least {project.judgments_min}."
+        message = _("At most %(judgments_max)s judgments is below at least %(judgments_min)s.") % {
+            "judgments_max": project.judgments_max,
+            "judgments_min": project.judgments_min,
+        }
         raise CrowdtuneError("invalid", message, fields={"judgments_per_task": [message]})
     for name, known in (("aggregator", AGGREGATORS), ("stopping", POLICIES)):
         if getattr(project, name) not in known:
-            message = f"{name} must be one of {', '.join(known)}; got {getattr(project, name)!r}."
+            message = _("%(name)s must be one of %(known)s; got %(getattr)s.") % {
+                "name": name,
+                "known": ", ".join(known),
+                "getattr": repr(getattr(project, name)),
+            }
             raise CrowdtuneError("invalid", message, fields={name: [message]})
     try:
         project.full_clean(validate_unique=False, validate_constraints=True)

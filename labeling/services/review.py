@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from labeling import audit, survey, tasks
 from labeling.errors import CrowdtuneError
@@ -50,7 +51,7 @@ def retire_task(*, task: Task, user: Any) -> Task:
     """Close a task as it stands, by a person."""
     with transaction.atomic():
         if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
-            raise CrowdtuneError("not_open", "This task is retired already.", 409)
+            raise CrowdtuneError("not_open", _("This task is retired already."), 409)
         audit.write(project=task.project, user=user, action="retired", changes={"task": task.pk})
     task.refresh_from_db()
     return task
@@ -60,7 +61,7 @@ def reopen_task(*, task: Task, user: Any, count: int = 1) -> Task:
     """Ask ``count`` more judgments of a retired task; a person's decision on it is withdrawn."""
     with transaction.atomic():
         if not tasks.reopen(task_id=task.pk, count=count):
-            raise CrowdtuneError("not_retired", "Only a retired task that is not gold can be opened again.", 409)
+            raise CrowdtuneError("not_retired", _("Only a retired task that is not gold can be opened again."), 409)
         Consensus.objects.filter(task=task).update(decided_by=None, is_final=False)
         audit.write(project=task.project, user=user, action="reopened", changes={"task": task.pk, "count": count})
     task.refresh_from_db()

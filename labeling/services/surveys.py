@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import RestrictedError
+from django.utils.translation import gettext as _
 
 from labeling import audit, conditions, survey
 from labeling.errors import CrowdtuneError
@@ -89,7 +90,7 @@ def _freeze(project: Project, user: Any) -> None:
 
 def build_document(project: Project) -> dict[str, Any]:
     """What the survey is now, as it will be frozen."""
-    rows = project.categories.select_related("parent", "example").order_by("position", "id")
+    rows = project.categories.select_related("parent").order_by("position", "id")
     categories = [
         {
             "key": row.key,
@@ -110,8 +111,9 @@ def _check_choices(project: Project, document: dict[str, Any]) -> None:
         if "choices" in question.options and not question.options["choices"]:
             raise CrowdtuneError(
                 "bad_survey",
-                f"The question {question.key!r} needs choices: give the project categories, or the question its own.",
-                fields={"categories": ["At least one category is needed."]},
+                _("The question %(key)s needs choices: give the project categories, or the question its own.")
+                % {"key": repr(question.key)},
+                fields={"categories": [_("At least one category is needed.")]},
             )
 
 
@@ -120,25 +122,37 @@ def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:
     rows = [_category(item) for item in categories]
     keys = [row["key"] for row in rows]
     if len(rows) > MOST_CATEGORIES:
-        raise _bad("categories", f"At most {MOST_CATEGORIES} categories are taken, got {len(rows)}.")
+        raise _bad(
+            "categories",
+            _("At most %(most_categories)s categories are taken, got %(rows)s.")
+            % {"most_categories": MOST_CATEGORIES, "rows": len(rows)},
+        )
     if len(set(keys)) != len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _bad("categories", f"Each category must be there once; {twice!r} is there twice.")
+        raise _bad(
+            "categories", _("Each category must be there once; %(twice)s is there twice.") % {"twice": repr(twice)}
+        )
     known = set(keys)
     for row in rows:
         if row["parent"] and row["parent"] not in known:
-            raise _bad("categories", f"The parent {row['parent']!r} of {row['key']!r} is not a category.")
+            raise _bad(
+                "categories",
+                _("The parent %(parent)s of %(key)s is not a category.")
+                % {"parent": repr(row["parent"]), "key": repr(row["key"])},
+            )
     return rows
 
 
 def _category(item: Any) -> dict[str, Any]:
     row = {"key": item} if isinstance(item, str) else item
     if not isinstance(row, Mapping) or not isinstance(row.get("key") or row.get("name"), str):
-        raise _bad("categories", f"Expected a name or {{key, name, …}}, got {item!r:.80}.")
+        raise _bad("categories", _("Expected a name or {key, name, …}, got %(item)s.") % {"item": f"{item!r:.80}"})
     key = str(row.get("key") or row["name"]).strip()
     if not key or len(key) > 100 or key == CANT_TELL or any(ord(character) < 32 for character in key):
         raise _bad(
-            "categories", f"A category's key has 1 to 100 characters and is not {CANT_TELL!r}; got {key!r:.120}."
+            "categories",
+            _("A category's key has 1 to 100 characters and is not %(cant_tell)s; got %(key)s.")
+            % {"cant_tell": repr(CANT_TELL), "key": f"{key!r:.120}"},
         )
     return {
         "key": key,
@@ -180,7 +194,11 @@ def _write_categories(project: Project, rows: list[dict[str, Any]]) -> None:
 def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Questions from outside -> rows, each checked by its kind."""
     if not questions or len(questions) > MOST_QUESTIONS:
-        raise _bad("questions", f"A survey has 1 to {MOST_QUESTIONS} questions, got {len(questions)}.")
+        raise _bad(
+            "questions",
+            _("A survey has 1 to %(most_questions)s questions, got %(questions)s.")
+            % {"most_questions": MOST_QUESTIONS, "questions": len(questions)},
+        )
     earlier: set[str] = set()
     rows = []
     for position, item in enumerate(questions):
@@ -188,7 +206,7 @@ def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, 
             row = _question(item, position, earlier)
         except BadAnswer as error:
             key = item.get("key", position) if isinstance(item, Mapping) else position
-            raise _bad("questions", f"Question {key}: {error}") from error
+            raise _bad("questions", _("Question %(key)s: %(error)s") % {"key": key, "error": error}) from error
         earlier.add(row["key"])
         rows.append(row)
     return rows
@@ -196,12 +214,16 @@ def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, 
 
 def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict[str, Any]:
     if not isinstance(item, Mapping):
-        raise BadAnswer(f"expected {{key, kind, prompt}}, got {item!r:.80}.")
+        raise BadAnswer(_("expected {key, kind, prompt}, got %(item)s.") % {"item": f"{item!r:.80}"})
     key, kind = str(item.get("key") or f"question_{position + 1}"), item.get("kind")
     if not key.replace("_", "").replace("-", "").isalnum() or not key.isascii() or len(key) > 60 or key in earlier:
-        raise BadAnswer(f"a key has 1 to 60 letters, digits, - and _, each key once; got {key!r:.80}.")
+        raise BadAnswer(
+            _("a key has 1 to 60 letters, digits, - and _, each key once; got %(key)s.") % {"key": f"{key!r:.80}"}
+        )
     if kind not in KINDS:
-        raise BadAnswer(f"kind must be one of {', '.join(KINDS)}; got {kind!r:.40}.")
+        raise BadAnswer(
+            _("kind must be one of %(kinds)s; got %(kind)s.") % {"kinds": ", ".join(KINDS), "kind": f"{kind!r:.40}"}
+        )
     options = {**(item.get("options") or {})}
     for name in ("choices", "cant_tell", "shuffle", "section", "examples", "least", "most", "whole", "unit", "labels"):
         if name in item:
@@ -231,8 +253,11 @@ def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:
         kept = ", ".join(sorted({str(getattr(row, "question", row)) for row in error.restricted_objects}))
         raise _bad(
             "questions",
-            f"A training set stands on the question {kept!r}: it cannot go or change its kind. Keep it, not required, "
-            "and ask the new question under another key.",
+            _(
+                "A training set stands on the question %(kept)s: it cannot go or change its kind. "
+                "Keep it, not required, and ask the new question under another key."
+            )
+            % {"kept": repr(kept)},
         ) from error
     Question.objects.bulk_create(
         [Question(project=project, **row) for row in rows],

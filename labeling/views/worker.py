@@ -20,9 +20,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import leases, services, survey
 from labeling.errors import CrowdtuneError
+from labeling.guide import guide_of
 from labeling.leases import Lease
-from labeling.models import Membership, Project
+from labeling.models import Appeal, Membership, Project
 from labeling.permissions import may, visible_projects
+from labeling.phases import test_share
 from labeling.services.judging import feedback
 from labeling.survey import Asked
 from labeling.views import answers, asking
@@ -65,7 +67,7 @@ def stream(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_to_label(request, slug)
     member = Membership.objects.filter(project=project, user_id=own_id(request)).first()
     if member is None:
-        return render(request, "labeling/intro.html", {"project": project})
+        return render(request, "labeling/intro.html", {"project": project, "guide": guide_of(project)})
     if request.method == "POST":
         return _act(request, project, member)
     return _next(request, project, member)
@@ -103,7 +105,9 @@ def project_to_label(request: HttpRequest, slug: str) -> Project:
 
 def _next(request: HttpRequest, project: Project, member: Membership) -> HttpResponse:
     if member.phase == Membership.Phase.FAILED:
-        return render(request, "labeling/failed.html", {"project": project, "member": member})
+        share = test_share(project, member.user_id)
+        context = {"project": project, "member": member, "appeal": last_appeal(member), "share": share}
+        return render(request, "labeling/failed.html", context)
     try:
         found = services.claim_leases(project=project, member=member)
     except CrowdtuneError as refusal:
@@ -113,10 +117,13 @@ def _next(request: HttpRequest, project: Project, member: Membership) -> HttpRes
     return show_task(request, project, member, found[0])
 
 
+def last_appeal(member: Membership) -> Appeal | None:
+    return member.appeals.order_by("-id").first()
+
+
 def _refused(request: HttpRequest, project: Project, member: Membership, refusal: CrowdtuneError) -> HttpResponse:
     """A pause, of the project or of the worker; the worker may appeal."""
-    appeal = member.appeals.order_by("-id").first()
-    context = {"project": project, "member": member, "refusal": refusal, "appeal": appeal}
+    context = {"project": project, "member": member, "refusal": refusal, "appeal": last_appeal(member)}
     return render(request, "labeling/paused.html", context, status=200 if member.is_paused else refusal.status)
 
 
@@ -149,6 +156,7 @@ def show_task(
         "phase": member.phase,
         "progress": {"total": project.task_count, "done": project.retired_count, "mine": member.judgment_count},
         "warning": member.warning,
+        "guide": guide_of(project),
         "task": task_data(lease, project),
         "payload": lease.payload,
         "marks": marks(lease.payload),

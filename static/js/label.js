@@ -81,6 +81,8 @@ async function refill() {
   }
   const last = tasks.at(-1);
   for (const address of last?.prefetch ?? []) new Image().src = address;
+  await Promise.all(ahead.map((task) => task.decoded));
+  page.form.dataset.ahead = ahead.length;
 }
 
 function refillQuietly() {
@@ -133,7 +135,7 @@ async function advance() {
   show(task);
 }
 
-function show(task, answers = {}) {
+function show(task, answers = {}, said = words.next) {
   current = task;
   page.form.dataset.assignment = task.id;
   page.form.elements.assignment.value = task.id;
@@ -143,7 +145,7 @@ function show(task, answers = {}) {
   remark(task);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.order, answers);
-  ready(task);
+  ready(task, answers, said);
 }
 
 /* What stands above the questions: of which boxes this task is, and what the model suggests for it, if anything. */
@@ -170,15 +172,22 @@ function named(question, answer) {
   return [answer].flat().map((key) => question.choices?.find((choice) => choice.key === key)?.name ?? key).join(", ");
 }
 
-async function ready(task) {
-  if (!task.element.complete) await task.element.decode().catch(() => {});
-  if (current !== task) return;
+async function ready(task, answers = {}, said = words.next) {
+  if (!task.element.complete) {
+    await task.element.decode().catch(() => {});
+    if (current !== task) return;
+    for (const field of form.fields.filter(({ boxes }) => boxes)) {
+      // It was opened before its image was there, so it is not open yet.
+      field.boxes.open(task, task.element, overlay(task));
+      field.boxes.set(Array.isArray(answers[field.key]) ? answers[field.key] : []);
+    }
+  }
   const loaded = task.element.naturalWidth > 0;
   if (!loaded) toast(words.broken, "warn", 8);
   clock.start();
   blocked = !loaded || form.boxes.some((control) => !control.isOpen());
   busy = false;
-  page.announce.textContent = `${words.next} ${client.questions[0]?.prompt ?? ""}`;
+  page.announce.textContent = `${said} ${client.questions[0]?.prompt ?? ""}`;
   refillQuietly();
 }
 
@@ -215,6 +224,7 @@ async function undo() {
   const last = history.at(-1);
   const shelved = current;
   busy = true;
+  page.announce.textContent = "";
   let restored = last && outbox.take(last.task.id) ? last : null;
   try {
     restored ??= await takeBack();
@@ -227,8 +237,7 @@ async function undo() {
   if (shelved) ahead.unshift(shelved);
   gone.delete(restored.task.id);
   count(-1);
-  show(restored.task, restored.answers);
-  page.announce.textContent = words.undone;
+  show(restored.task, restored.answers, words.undone);
 }
 
 /* The answer is on the server already: withdraw it there. */

@@ -154,6 +154,18 @@ def fits() -> Callable[[Page], None]:
     return check
 
 
+def painted(page: Page) -> None:
+    """What the last event changed is laid out and on the screen."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def quiet(page: Page) -> None:
+    """Fonts and fragments that the page asks for at its start are there, and nothing is under way."""
+    page.evaluate("document.fonts.ready.then(() => {})")
+    page.wait_for_function("""() => !document.querySelector('[hx-trigger="load"], .htmx-request')""")
+    painted(page)
+
+
 def drawn(number: int = 0, width: int = 320, height: int = 240) -> bytes:
     """A small picture, different for each number."""
     picture = Picture.new("RGB", (width, height), (40 + number * 37 % 180, 90, 200 - number * 23 % 150))

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import painted
 from tests.e2e.test_labeling import ready, stored
 
 WIDTH, HEIGHT = 1000, 800
@@ -33,7 +34,15 @@ def pictured(width: int = WIDTH, height: int = HEIGHT, red: tuple[int, int, int,
 
 
 def red_on_screen(page: Page, dpr: float) -> tuple[float, float, float, float]:
-    """The corners of the red rectangle in CSS pixels of the window."""
+    """The corners of the red rectangle in CSS pixels of the window, once two pictures of the screen agree on them."""
+    before, now = None, _red(page, dpr)
+    while before != now:
+        painted(page)
+        before, now = now, _red(page, dpr)
+    return now
+
+
+def _red(page: Page, dpr: float) -> tuple[float, float, float, float]:
     shot = np.asarray(Picture.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
     rows, columns = np.nonzero((shot[..., 0] > 190) & (shot[..., 1] < 64) & (shot[..., 2] < 64))
     return columns.min() / dpr, rows.min() / dpr, (columns.max() + 1) / dpr, (rows.max() + 1) / dpr
@@ -42,6 +51,13 @@ def red_on_screen(page: Page, dpr: float) -> tuple[float, float, float, float]:
 def width_of(page: Page) -> float:
     """How wide the image is on the screen, in CSS pixels."""
     return float(page.locator("#image").evaluate("image => image.getBoundingClientRect().width"))
+
+
+def drawn_boxes(page: Page, count: int) -> list[dict[str, Any]]:
+    """The boxes, as soon as there are so many."""
+    have = "(count) => JSON.parse(document.querySelector('[data-json]').value || '[]').length === count"
+    page.wait_for_function(have, arg=count)
+    return boxes(page)
 
 
 def boxes(page: Page) -> list[dict[str, Any]]:
@@ -54,17 +70,24 @@ def opened(visit: Any, project: Any, worker: Any, **how: Any) -> Page:
     return page
 
 
+WIDER = "(before) => document.getElementById('image').getBoundingClientRect().width > before"
+
+
 def zoom_in(page: Page, wanted: float) -> None:
     """Turn the wheel over the red rectangle until the image is so many times as large as it was."""
     centre = red_on_screen(page, page.evaluate("devicePixelRatio"))
     page.mouse.move((centre[0] + centre[2]) / 2, (centre[1] + centre[3]) / 2)
     whole = width_of(page)
-    for _ in range(40):
+    for _ in range(20):
         ratio = wanted / (width_of(page) / whole)
         if ratio < 1.02:
             return
-        page.mouse.wheel(0, -400 * min(np.log(ratio), 0.7) / page.evaluate("devicePixelRatio"))
-        page.wait_for_timeout(60)
+        before = width_of(page)
+        # The browser gives the page device pixels divided by the pixel ratio.
+        page.mouse.wheel(0, -400 * min(np.log(ratio), 0.7) * page.evaluate("devicePixelRatio"))
+        page.wait_for_function(WIDER, arg=before)
+        painted(page)
+    raise AssertionError(f"the image is {width_of(page) / whole:.2f} times as large, not {wanted}")
 
 
 @pytest.fixture
@@ -82,9 +105,9 @@ def test_a_dragged_box_is_exact_at_any_zoom_and_pixel_ratio(visit, red_project, 
         left, top, right, bottom = red_on_screen(page, dpr)
         drag(page, (left, top), (right, bottom))
         # Unzoomed, one pixel of the screen is one of the image, and the screenshot knows the edge to half of one.
-        assert boxes(page)[-1]["box"] == pytest.approx(list(RED), abs=0.75 if zoom == 1 else 0.5)
+        assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=0.75 if zoom == 1 else 0.5)
         page.keyboard.press("Control+z")  # or its lines would cover the red edges
-        assert boxes(page) == []
+        drawn_boxes(page, 0)
 
 
 @pytest.mark.parametrize("dpr", [1, 3])
@@ -92,7 +115,7 @@ def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
     page = opened(visit, red_project, worker, dpr=dpr, touch=True, width=800, height=900)
     left, top, right, bottom = red_on_screen(page, dpr)
     touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])
-    assert boxes(page)[0]["box"] == pytest.approx(list(RED), abs=1.5 / dpr)
+    assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=1.5 / dpr)
 
 
 def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker):
@@ -101,12 +124,11 @@ def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker
     left, top, right, bottom = red_on_screen(page, 2)
     x, y = (left + right) / 2, (top + bottom) / 2
     pinch(page, x, y, 40, 160)
-    page.wait_for_timeout(200)
-    assert width_of(page) > before * 1.4
-    assert boxes(page) == []
+    page.wait_for_function(WIDER, arg=before * 1.4)
+    drawn_boxes(page, 0)
     left, top, right, bottom = red_on_screen(page, 2)
     touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])
-    assert boxes(page)[0]["box"] == pytest.approx(list(RED), abs=0.5)
+    assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=0.5)
 
 
 def test_a_picture_larger_than_its_shown_copy_is_boxed_in_natural_pixels(visit, make_project, join, worker):
@@ -125,7 +147,7 @@ def test_a_picture_larger_than_its_shown_copy_is_boxed_in_natural_pixels(visit, 
     page.mouse.move(right, bottom)
     page.mouse.up()
     # The shown copy has half the pixels, and its edges are blurred by its making.
-    assert boxes(page)[0]["box"] == pytest.approx(list(red), abs=2)
+    assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(red), abs=2)
 
 
 def test_a_box_is_moved_resized_relabelled_undone_and_sent(visit, make_project, join, worker):
@@ -184,8 +206,8 @@ def test_number_fields_set_a_box_exactly(visit, red_project, worker):
 def test_a_box_too_small_to_see_is_refused(visit, red_project, worker):
     page = opened(visit, red_project, worker)
     drag(page, (300, 300), (305, 303))
-    assert boxes(page) == []
     expect(page.locator("#toasts")).to_contain_text("too small")
+    assert boxes(page) == []
 
 
 def test_boxes_are_typed_without_javascript(visit, red_project, worker):
@@ -202,13 +224,14 @@ def test_nothing_can_be_drawn_or_sent_before_the_image_has_loaded(visit, red_pro
     page = visit("/", user=worker, watch=False)
     page.route("**/media/**", lambda route: route.abort())
     page.goto(f"/label/{red_project.slug}/")
-    page.wait_for_timeout(500)
+    ready(page)
     drag(page, (300, 300), (400, 400))
     assert boxes(page) == []
     page.locator("label.choice", has_text="There is none").click()
+    page.evaluate("document.getElementById('toasts').replaceChildren()")  # what was said when it did not come
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#toasts")).to_contain_text("not load")
-    page.wait_for_timeout(300)
+    assert page.evaluate("localStorage.length") == 0
     assert red_project.tasks.get().judgment_count == 0
 
 
@@ -228,14 +251,15 @@ def test_three_hundred_boxes_are_drawn_and_dragged_without_a_pause(visit, red_pr
         "boxes => document.querySelector('[data-boxes]').dispatchEvent(new CustomEvent('set-boxes', {detail: boxes}))",
         many,
     )
-    assert len(boxes(page)) == 300
+    drawn_boxes(page, 300)
     page.evaluate(WATCH_BOXES)
     page.mouse.move(400, 700)
     page.mouse.down()
     page.mouse.move(600, 760, steps=20)
+    painted(page)
     assert page.evaluate("window.touched") == 0
     page.mouse.up()
-    assert len(boxes(page)) == 301
+    drawn_boxes(page, 301)
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float], steps: int = 4) -> None:
@@ -244,11 +268,6 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float], steps
     page.mouse.move(*end, steps=steps)
     page.mouse.up()
     painted(page)
-
-
-def painted(page: Page) -> None:
-    """What the last event changed is laid out and on the screen."""
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def handle(page: Page, name: str) -> tuple[float, float]:
@@ -265,7 +284,7 @@ def touch(page: Page, points: list[tuple[float, float]]) -> None:
         kind = "touchStart" if index == 0 else "touchMove"
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(50)
+    painted(page)
 
 
 def pinch(page: Page, x: float, y: float, start: float, end: float) -> None:

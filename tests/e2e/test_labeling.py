@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import drawn
+from tests.e2e.conftest import drawn, painted, quiet
 
 ANIMAL = {
     "key": "animal",
@@ -19,7 +19,7 @@ ANIMAL = {
 }
 
 
-def stored(project: Any, count: int, seconds: float = 10) -> list[Judgment]:
+def stored(project: Any, count: int, seconds: float = 30) -> list[Judgment]:
     """The project's judgments, as soon as there are so many."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -42,6 +42,16 @@ def moved_on(page: Page, before: str) -> None:
 def ready(page: Page) -> None:
     """The task is on the screen and the script waits for an answer."""
     expect(page.locator("#announce")).not_to_be_empty()
+
+
+def sent(page: Page) -> None:
+    """The server has everything that was answered or skipped: nothing is left in the outbox."""
+    page.wait_for_function("localStorage.length === 0")
+
+
+def loaded_ahead(page: Page, count: int) -> None:
+    """So many tasks after this one are leased, and their images are decoded."""
+    expect(page.locator("#task")).to_have_attribute("data-ahead", str(count))
 
 
 def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, join, worker):
@@ -103,7 +113,7 @@ def test_a_skip_takes_a_reason_and_goes_on(visit, make_project, join, worker):
     page.keyboard.press("s")
     page.get_by_role("button", name="The image is not clear enough").press("Enter")
     moved_on(page, first)
-    page.wait_for_timeout(300)
+    sent(page)
     skipped = project.tasks.get(assignments__state="skipped").assignments.get(state="skipped")
     assert skipped.reason == "unclear"
 
@@ -113,14 +123,15 @@ def test_answers_without_a_connection_arrive_when_it_is_back(visit, make_project
     join(project, worker)
     page = visit(f"/label/{project.slug}/", user=worker, watch=False)
     ready(page)
-    page.wait_for_timeout(500)  # the two tasks ahead are leased and loaded
+    loaded_ahead(page, 2)
     page.context.set_offline(True)
-    for key in ("1", "2", "1"):
+    for key in ("1", "2"):
         before = shown(page)
         page.keyboard.press(key)
-        if key != "1" or page.locator("#loading").is_hidden():
-            page.wait_for_timeout(150)
-        assert before
+        moved_on(page, before)
+        ready(page)
+    page.keyboard.press("1")
+    expect(page.locator("#loading")).to_be_visible()
     expect(page.locator("#sync")).to_contain_text("waiting for the connection")
     assert Judgment.objects.filter(project=project).count() == 0
     page.context.set_offline(False)
@@ -134,12 +145,13 @@ def test_an_answer_survives_a_closed_tab(visit, make_project, join, worker):
     join(project, worker)
     page = visit(f"/label/{project.slug}/", user=worker, watch=False)
     ready(page)
+    again = page.context.new_page()
+    again.goto("/label/")
     page.context.set_offline(True)
     page.keyboard.press("1")
-    page.wait_for_timeout(200)
+    again.wait_for_function("localStorage.length > 0")  # the device has it, not only the tab
     page.close()
-    again = page.context.new_page()
-    page.context.set_offline(False)
+    again.context.set_offline(False)
     again.goto(f"/label/{project.slug}/")
     assert stored(project, 1)[0].answers == {"animal": "cat"}
 
@@ -177,11 +189,16 @@ def test_the_page_works_without_javascript(visit, make_project, join, worker):
     page = visit(f"/label/{project.slug}/", user=worker, script=False)
     page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="dog").click()
+    expect(page.locator("#done")).to_have_text("1")
     assert [row.answers for row in stored(project, 1)] == [{"animal": "dog"}]
     page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#done")).to_have_text("0")
     page.get_by_role("button", name="cat").click()
+    expect(page.locator("#done")).to_have_text("1")
+    before = shown(page)
     page.locator("#skip summary").click()
     page.get_by_role("button", name="Another reason").click()
+    moved_on(page, before)
     page.get_by_role("button", name="I can't tell").click()
     expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
     assert [row.answers for row in stored(project, 2)] == [{"animal": "cat"}, {"animal": "cant_tell"}]
@@ -219,9 +236,11 @@ def test_nothing_shifts_from_task_to_task(visit, make_project, join, worker):
     join(project, worker)
     page = visit(f"/label/{project.slug}/", user=worker)
     ready(page)
+    quiet(page)
     page.evaluate(WATCH_SHIFTS)
     places = []
     for _ in range(3):
+        painted(page)
         places.append((page.locator("#stage").bounding_box(), page.get_by_role("button", name="cat").bounding_box()))
         before = shown(page)
         if len(places) < 3:

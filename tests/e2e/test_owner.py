@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from labeling import services
 from labeling.models import Consensus, Image, Job, Project, Task
-from tests.e2e.conftest import drawn
+from tests.e2e.conftest import drawn, quiet
 
 PATHS = [
     "",
@@ -63,7 +63,7 @@ def test_every_page_fits_and_has_nothing_that_axe_refuses(
     problems: list[str] = []
     for address in ["/projects/", "/projects/new/", *addresses]:
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        quiet(page)
         try:
             fits(page)
             axe(page)
@@ -130,6 +130,37 @@ def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_projec
     assert page.locator("iframe").bounding_box()["width"] == 360  # type: ignore[index]
     page.get_by_text("Desktop", exact=True).click()
     expect(page.locator("iframe")).to_have_css("width", "1200px")
+
+
+def test_a_category_is_described_and_shown_by_a_picture(
+    visit: Any, make_project: Any, owner: Any, tmp_path: Path, axe: Any, fits: Any
+) -> None:
+    project = make_project()
+    path = tmp_path / "cat.png"
+    path.write_bytes(drawn(3))
+    page: Page = visit(f"/projects/{project.slug}/settings/categories/", user=owner, width=360)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("link", name="cat", exact=True).click()
+    page.get_by_label("Description").fill("It purrs.")
+    page.get_by_label("WordNet id").fill("n02121808")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+    adding = page.get_by_role("form", name="Add an example")
+    adding.get_by_label("Picture").set_input_files(path)
+    adding.get_by_label("What it shows").fill("a black cat")
+    adding.get_by_role("button", name="Add the example").click()
+    shown = page.get_by_role("img", name="a black cat")
+    expect(shown).to_have_js_property("complete", True)
+    axe(page)
+    fits(page)
+    page.get_by_role("listitem").get_by_label("What it shows").fill("a black cat, asleep")
+    page.get_by_role("listitem").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("img", name="a black cat, asleep")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("The example is removed.")).to_be_visible()
+    category = project.categories.get(key="cat")
+    assert (category.description, category.wordnet_id, category.examples.count()) == ("It purrs.", "n02121808", 0)
 
 
 def test_a_survey_is_composed_without_a_script(visit: Any, make_project: Any, owner: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from tests.e2e.test_boxes import boxes, drag, pictured
+from tests.e2e.test_boxes import drag, drawn_boxes, pictured
 from tests.e2e.test_labeling import ANIMAL, ready, stored
 
 DOG = {"key": "dog", "kind": "yes_no", "prompt": "Is there a dog?", "required": True, "options": {}}
@@ -46,7 +46,7 @@ def test_a_box_is_drawn_by_one_worker_and_judged_by_another(visit, make_project,
     page = visit(f"/label/{project.slug}/", user=worker)
     ready(page)
     drag(page, (476, 438), (573, 502))
-    assert len(boxes(page)) == 1
+    drawn_boxes(page, 1)
     page.get_by_role("button", name="Send").click()
     stored(project, 1)
     judge = visit(f"/label/{project.slug}/", user=other)

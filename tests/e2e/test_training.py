@@ -150,10 +150,10 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     versions.nth(0).get_by_role("button", name="Promote").click()
     expect(page.get_by_text("Version 2 answers now.")).to_be_visible()
     expect(versions.nth(0)).to_contain_text("Champion")
-    assert champions.champion_of(labeled).number == 2  # type: ignore[union-attr]
+    assert champions.champion_of(labeled).number == 2
 
     page.get_by_role("button", name="Roll back to version 1").click()
     expect(page.get_by_text("Version 1 answers again.")).to_be_visible()
     expect(versions.nth(1)).to_contain_text("Champion")
-    assert champions.champion_of(labeled).number == 1  # type: ignore[union-attr]
+    assert champions.champion_of(labeled).number == 1
     expect(page.get_by_role("region", name="Who answered when").get_by_role("listitem")).to_have_count(3)

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from labeling import services
 from labeling.models import Gold, Membership
+from tests.e2e.conftest import drawn
 from tests.e2e.test_boxes import QUESTION as BOXES
 from tests.e2e.test_labeling import ANIMAL, SURVEY, ready
 
@@ -115,6 +116,55 @@ def test_a_paused_worker_reads_why_and_appeals(visit, addresses, worker):
     expect(page.get_by_text("Waiting for an answer")).to_be_visible()
     member = Membership.objects.get(user=worker, project__name="Paused")
     assert member.appeals.get().text == "I know these animals."
+
+
+def test_who_failed_the_test_reads_how_far_and_appeals_and_the_owner_answers(visit, make_project, worker, owner, axe):
+    project = make_project("Tested", questions=[ANIMAL], categories=["cat", "dog"], images=3, qualification_share=0.8)
+    for task in project.tasks.order_by("id")[:2]:
+        services.set_gold(task=task, answers={"animal": "cat"}, user=owner, use=Gold.Use.QUALIFICATION)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    page.get_by_role("button", name="Start").click()
+    for key in ("1", "2"):
+        ready(page)
+        before = page.locator("#image").get_attribute("src")
+        page.keyboard.press(key)
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
+    expect(page.get_by_role("heading", name="The test was not passed")).to_be_visible()
+    expect(page.get_by_text("You had 50\u202f% of the answers right; this project asks for 80\u202f%")).to_be_visible()
+    axe(page)
+    page.get_by_label("Do you think this is wrong?").fill("The second picture shows both.")
+    page.get_by_role("button", name="Send the appeal").click()
+    expect(page.get_by_text("Waiting for an answer")).to_be_visible()
+
+    desk = visit(f"/projects/{project.slug}/workers/", user=owner)
+    appeal = desk.get_by_role("region", name="Appeal of worker1")
+    expect(appeal).to_contain_text("The second picture shows both.")
+    expect(appeal).to_contain_text("50\u202f% right, 80\u202f% asked for")
+    axe(desk)
+    appeal.get_by_label("Your answer").fill("You are right.")
+    appeal.get_by_role("button", name="Let them go on").click()
+    expect(desk.get_by_text("The worker reads your answer on the next visit.")).to_be_visible()
+    page.reload()
+    ready(page)
+    assert Membership.objects.get(project=project, user=worker).phase == Membership.Phase.WORKING
+
+
+def test_examples_of_the_categories_open_by_one_key(visit, make_project, join, worker, owner, axe, fits):
+    project = make_project("Shown", questions=[ANIMAL], categories=["cat", "dog"], images=2)
+    cat = project.categories.get(key="cat")
+    services.change_category(category=cat, user=owner, changes={"description": "It purrs."})
+    services.add_example(category=cat, data=drawn(7), alt="a black cat", user=owner)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360)
+    ready(page)
+    page.keyboard.press("e")
+    guide = page.get_by_role("dialog", name="What the answers mean")
+    expect(guide.get_by_alt_text("a black cat")).to_be_visible()
+    expect(guide).to_contain_text("It purrs.")
+    axe(page)
+    fits(page)
+    page.keyboard.press("Escape")
+    expect(guide).to_be_hidden()
 
 
 def test_a_key_is_shown_once(visit, worker):

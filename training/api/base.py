@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
@@ -21,7 +22,7 @@ def project_of(request: Request, slug: str, right: Right) -> Project:
     """
     project = Project.objects.filter(slug=slug).first()
     if project is None:
-        raise NotFound("There is no such project, or you are not a member of it.")
+        raise NotFound(_("There is no such project, or you are not a member of it."))
     permissions.require(request.user, project, right)
     return project
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import NotFound
@@ -74,7 +75,7 @@ class Backbones(APIView):
 def version_of(project: Project, number: int) -> ModelVersion:
     version = ModelVersion.objects.filter(project=project, number=number).select_related("run__snapshot").first()
     if version is None:
-        raise NotFound(f"{project.name} has no model version {number}.")
+        raise NotFound(_("%(name)s has no model version %(number)s.") % {"name": project.name, "number": number})
     return version
 
 

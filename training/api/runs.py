@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import NotFound
@@ -99,6 +100,6 @@ def run_of(request: Request, run_id: UUID, right: Any) -> TrainingRun:
     rows = TrainingRun.objects.select_related("project", "snapshot", "requested_by")
     run = rows.filter(pk=run_id).first()
     if run is None:
-        raise NotFound("There is no such training run, or you are not a member of its project.")
+        raise NotFound(_("There is no such training run, or you are not a member of its project."))
     require(request.user, run.project, right)
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import jobs
 from labeling.models import Job, Project
@@ -32,11 +33,15 @@ def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], reques
         NothingToDo: One is under way already.
     """
     if not 1 <= len(candidates) <= MOST:
-        raise BadRequest(f"Choose 1 to {MOST} candidates to compare, got {len(candidates)}.", "candidates")
+        raise BadRequest(
+            _("Choose 1 to %(most)s candidates to compare, got %(candidates)s.")
+            % {"most": MOST, "candidates": len(candidates)},
+            "candidates",
+        )
     for candidate in candidates:
         check_choice(project=project, backbone=candidate["backbone"], recipe=candidate["recipe"])
     if Job.objects.filter(project=project, kind=KIND, state__in=["queued", "running"]).exists():
-        raise NothingToDo("A comparison is under way already. Wait for it, or cancel it.")
+        raise NothingToDo(_("A comparison is under way already. Wait for it, or cancel it."))
     snapshot = freeze_snapshot(project=project)
     plain = [
         {"backbone": c["backbone"], "recipe": c["recipe"], "augmentation": bool(c.get("augmentation"))}
@@ -60,6 +65,6 @@ def use_candidate(*, job: Job, number: int, user: Any = None) -> TrainingPolicy:
     """
     rows = job.result.get("rows", [])
     if not 0 <= number < len(rows) or rows[number].get("top1_error") is None:
-        raise BadRequest(f"There is no measured candidate {number}.", "candidate")
+        raise BadRequest(_("There is no measured candidate %(number)s.") % {"number": number}, "candidate")
     chosen = {name: rows[number][name] for name in ("backbone", "recipe", "augmentation")}
     return set_policy(project=job.project, changes=chosen, user=user)

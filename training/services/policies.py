@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.models import AuditEntry, Project
 from training.errors import BadRequest
@@ -36,7 +37,11 @@ def set_policy(*, project: Project, changes: dict[str, Any], user: Any = None) -
     """
     for name in changes:
         if name not in FIELDS:
-            raise BadRequest(f"{name} is no field of the training policy; those are {', '.join(FIELDS)}.", name)
+            raise BadRequest(
+                _("%(name)s is no field of the training policy; those are %(fields)s.")
+                % {"name": name, "fields": ", ".join(FIELDS)},
+                name,
+            )
     check_choice(project=project, backbone=changes.get("backbone"), recipe=changes.get("recipe"))
     policy, _created = TrainingPolicy.objects.select_for_update().get_or_create(project=project)
     before = {name: getattr(policy, name) for name in changes}

@@ -6,6 +6,7 @@ from typing import Unpack
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.models import Project
 from training import actors
@@ -31,7 +32,7 @@ def cancel_run(*, run: TrainingRun) -> TrainingRun:
     """
     run = TrainingRun.objects.select_for_update().get(pk=run.pk)
     if not run.is_live:
-        raise NothingToDo(f"The run has ended already: it {run.state}.")
+        raise NothingToDo(_("The run has ended already: it %(state)s.") % {"state": run.state})
     run.cancel_requested = True
     if run.state == TrainingRun.State.QUEUED:
         run.state = TrainingRun.State.CANCELLED

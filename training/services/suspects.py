@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import services as labeling
 from labeling.errors import CrowdtuneError
@@ -35,7 +36,7 @@ def send_back(*, version: ModelVersion, suspect_ids: Sequence[int], user: Any) -
         if task is not None and _reopened(task, user):
             sent.append(suspect)
     if not sent:
-        raise NothingToDo("None of these can be asked again: they are open already, gold, or at their maximum.")
+        raise NothingToDo(_("None of these can be asked again: they are open already, gold, or at their maximum."))
     labeling.raise_priority(project=version.project, priorities={suspect.image_id: PRIORITY for suspect in sent})
     version.suspects.filter(pk__in=[suspect.pk for suspect in sent]).update(sent_at=timezone.now())
     return len(sent)

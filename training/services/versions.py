@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling.models import Project
 from training import champions
@@ -22,7 +23,7 @@ def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> Mode
     champions.lock(version.project_id)
     version.refresh_from_db()
     if version.alias == ModelVersion.Alias.CHAMPION:
-        raise NothingToDo(f"Version {version.number} is the champion already.")
+        raise NothingToDo(_("Version %(number)s is the champion already.") % {"number": version.number})
     why = f"Promoted by {actor_user}" + (f": {reason}" if reason else ", overruling the gate.")
     return champions.give_alias(version=version, alias="champion", kind="promote", reason=why, user=actor_user)
 
@@ -38,6 +39,6 @@ def rollback(*, project: Project, user: Any, reason: str = "") -> ModelVersion:
     champion = champions.champion_of(project)
     previous = champions.previous_champion(project)
     if previous is None or champion is None:
-        raise NothingToDo("There is no earlier champion to go back to.")
+        raise NothingToDo(_("There is no earlier champion to go back to."))
     why = f"Rolled back from version {champion.number} by {user}" + (f": {reason}" if reason else ".")
     return champions.give_alias(version=previous, alias="champion", kind="rollback", reason=why, user=user)

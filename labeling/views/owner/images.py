@@ -205,16 +205,26 @@ def make_box_golds(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def set_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Make the picture's task gold, by one of the answers on its page; an empty one makes it ordinary again."""
+    """Make the picture's task gold by an answer on its page, or say anew why that is right and what it is for.
+
+    An empty answer makes it ordinary again.
+    """
     project = load_project(request, slug)
     task = get_object_or_404(Task.objects.select_related("gold"), project=project, pk=pk)
     answer = request.POST.get("answer", "")
+    known = task.gold if task.is_gold else None
     with refusals(request):
-        if answer:
-            known = task.gold.answers if task.is_gold else {}
-            answers = {**known, **dict(read(answer))}
-            services.set_gold(task=task, answers=answers, use=request.POST.get("use", "hidden"), user=request.user)
-            messages.success(request, _("The task is gold now: it measures workers, and its answer is known."))
+        if answer or (known and "save" in request.POST):
+            services.set_gold(
+                task=task,
+                answers={**(known.answers if known else {}), **(dict(read(answer)) if answer else {})},
+                use=request.POST.get("use", "hidden"),
+                explanation=request.POST.get("explanation", known.explanation if known else "").strip(),
+                position=known.position if known else 0,
+                user=request.user,
+            )
+            told = _("The task is gold now: it measures workers, and its answer is known.")
+            messages.success(request, told if answer else _("Saved."))
         else:
             services.remove_gold(task=task, user=request.user)
             messages.success(request, _("The task is an ordinary one again."))

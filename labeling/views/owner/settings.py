@@ -12,9 +12,8 @@ from django.utils.translation import gettext as _
 
 from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.forms.settings import CategoriesForm, SettingsForm, category_lines
+from labeling.forms.settings import SettingsForm
 from labeling.models import AuditEntry
-from labeling.services.surveys import build_document
 from labeling.views.owner import keyset
 from labeling.views.owner.context import context_of, load_project, project_context
 
@@ -43,39 +42,6 @@ def refuse(form: Any, error: CrowdtuneError) -> None:
         form.add_error(name, error.message)
     if not known:
         form.add_error(None, error.message)
-
-
-@login_required
-def categories(request: HttpRequest, slug: str) -> HttpResponse:
-    project = load_project(request, slug)
-    rows = build_document(project)["categories"]
-    form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
-    if request.method == "POST" and form.is_valid():
-        try:
-            services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
-        except CrowdtuneError as error:
-            form.add_error("text", error.message)
-        else:
-            messages.success(request, _("Saved as a new version of the survey."))
-            return redirect("project-categories", project.slug)
-    context = context_of(
-        request, project, tab="settings", section="categories", form=form, rows=_tree(rows)[:300], count=len(rows)
-    )
-    return render(request, "projects/categories.html", context, status=400 if form.errors else 200)
-
-
-def _tree(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Children below their parents, each with its depth."""
-    below: dict[str | None, list[dict[str, Any]]] = {}
-    for row in rows:
-        below.setdefault(row["parent"], []).append(row)
-    found: list[dict[str, Any]] = []
-    waiting = [(row, 0) for row in reversed(below.get(None, []))]
-    while waiting:
-        row, depth = waiting.pop()
-        found.append({**row, "depth": min(depth, 8)})
-        waiting.extend((child, depth + 1) for child in reversed(below.pop(row["key"], [])))
-    return found
 
 
 @login_required

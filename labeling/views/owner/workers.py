@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import charts, services
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
+from labeling.phases import test_share
 from labeling.views.owner.answers import names_of, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
 
@@ -28,6 +29,7 @@ ORDERS = {
     "-joined_at": gettext_lazy("Newest"),
 }
 MOST = 500
+MOST_APPEALS = 50
 
 
 class WorkerFilter(forms.Form):
@@ -74,9 +76,15 @@ def _ordered(rows: QuerySet[Membership], order: str) -> QuerySet[Membership]:
     )
 
 
-def open_appeals(project: Project) -> QuerySet[Appeal]:
+def open_appeals(project: Project) -> list[Appeal]:
+    """Those that wait, the oldest first; each against a failed test with the share that was right."""
     rows = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN)
-    return rows.select_related("membership__user").order_by("created_at")
+    waiting = list(rows.select_related("membership__user").order_by("created_at")[:MOST_APPEALS])
+    for appeal in waiting:
+        member = appeal.membership
+        failed = member.phase == Membership.Phase.FAILED
+        appeal.test_share = test_share(project, member.user_id) if failed else None  # type: ignore[attr-defined]
+    return waiting
 
 
 def _skills(project: Project) -> charts.Chart:

@@ -25,6 +25,7 @@ export function listen({ page, form, submit, undo, isBusy }) {
     if (key === "u") return void undo() ?? true;
     if (key === "?") return open("keys");
     if (key === "i") return open("instructions");
+    if (key === "e") return open("guide");
     if (key === "s") {
       page.skip.open = !page.skip.open;
       page.skip.querySelector(page.skip.open ? ".item" : "summary").focus();

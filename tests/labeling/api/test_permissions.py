@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from labeling import permissions, services
 from labeling.models import Job, Project, Task
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import client, person, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +33,11 @@ CALLS = [
     ("PATCH", "projects/{slug}/", "manage"),
     ("GET", "projects/{slug}/survey/schema/", "view"),
     ("GET", "projects/{slug}/categories/", "view"),
+    ("GET", "projects/{slug}/categories/{category}/", "view"),
+    ("PATCH", "projects/{slug}/categories/{category}/", "manage"),
+    ("POST", "projects/{slug}/categories/{category}/examples/", "manage"),
+    ("PATCH", "projects/{slug}/categories/{category}/examples/{example}/", "manage"),
+    ("DELETE", "projects/{slug}/categories/{category}/examples/{example}/", "manage"),
     ("GET", "projects/{slug}/images/", "view"),
     ("POST", "projects/{slug}/images/", "manage"),
     ("GET", "projects/{slug}/images/{image}/", "view"),
@@ -42,6 +47,7 @@ CALLS = [
     ("POST", "jobs/{job}/cancel/", "manage"),
     ("GET", "projects/{slug}/tasks/", "review"),
     ("GET", "tasks/{task}/", "review"),
+    ("GET", "tasks/{task}/gold/", "manage"),
     ("PUT", "tasks/{task}/gold/", "manage"),
     ("DELETE", "tasks/{task}/gold/", "manage"),
     ("POST", "tasks/{task}/decide/", "review"),
@@ -110,7 +116,10 @@ def _overseen(project: Project) -> dict[str, Any]:
     member = services.ensure_member(project=project, user=person("paused"))
     services.pause_worker(member=member, because="Too fast.")
     appeal = services.appeal_pause(member=member, text="I was not.")
-    return {"rule": rule.pk, "hook": hook.pk, "appeal": appeal.pk}
+    category = project.categories.get(key="cat")
+    example = services.add_example(category=category, data=picture(), alt="a cat", user=project.owner)
+    shown = {"category": category.pk, "example": example.pk}
+    return {"rule": rule.pk, "hook": hook.pk, "appeal": appeal.pk, **shown}
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -124,7 +133,8 @@ def test_the_permission_matrix(who: str, place: Callable[[str], tuple[APIClient,
         if path.startswith("jobs/") and not let_in and who != "nobody":
             expected = {404}  # a job says nothing of its project
         refused = answer.status_code in {401, 403, 404}
-        missing = answer.status_code == 404 and method == "DELETE" and "workers" in path
+        gone = (method == "DELETE" and "workers" in path) or (method == "GET" and path.endswith("gold/"))
+        missing = answer.status_code == 404 and gone
         if (let_in and refused and not missing) or (not let_in and answer.status_code not in expected):
             wrong.append(f"{who} {method} {path}: {answer.status_code}, expected {'in' if let_in else expected}")
         if refused or answer.status_code >= 400:

@@ -1,0 +1,118 @@
+"""One category at a time: what it is called and means, where it belongs, and the pictures that show workers what it is.
+
+Names, parents and descriptions belong to the survey, so a change of them is a new version of it. Example pictures are
+help beside the survey and are written into the log alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labeling import audit, imaging, storage
+from labeling.errors import CrowdtuneError
+from labeling.models import Category, CategoryExample, Project
+from labeling.services.surveys import build_document, replace_survey
+
+MOST_EXAMPLES = 8
+LONGEST = 640
+LONGEST_ALT = 300
+FIELDS = ("name", "description", "parent", "wordnet_id")
+
+
+def change_category(*, category: Category, user: Any, changes: Mapping[str, Any]) -> Category:
+    """Set some of FIELDS (``parent`` is a key, or None for the top); a new version of the survey when anything differs.
+
+    Raises:
+        CrowdtuneError: bad_survey.
+    """
+    with transaction.atomic():
+        project = Project.objects.select_for_update().get(pk=category.project_id)
+        rows = build_document(project)["categories"]
+        row = next(row for row in rows if row["key"] == category.key)
+        wanted = {**row, **{name: changes[name] for name in FIELDS if name in changes}}
+        _check_parent(rows, wanted)
+        if wanted != row:
+            rows[rows.index(row)] = wanted
+            replace_survey(project=project, user=user, categories=rows)
+    category.refresh_from_db()
+    return category
+
+
+def _check_parent(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> None:
+    """No category may stand below itself."""
+    parents = {row["key"]: row["parent"] for row in rows}
+    above = wanted["parent"]
+    seen: set[str] = set()
+    while above and above not in seen:
+        if above == wanted["key"]:
+            message = _("%(name)s cannot stand below itself.") % {"name": wanted["name"]}
+            raise CrowdtuneError("bad_survey", message, fields={"parent": [message]})
+        seen.add(above)
+        above = parents.get(above)
+
+
+def add_example(*, category: Category, data: bytes, alt: str = "", user: Any) -> CategoryExample:
+    """Show this picture to workers beside the category.
+
+    Raises:
+        CrowdtuneError: too_many_examples, invalid (the alternative text), or why it is no picture.
+    """
+    alt = _checked_alt(alt)
+    picture = imaging.shrink(imaging.decode_rgb(data, shortest=LONGEST // 2), LONGEST, quality=85)
+    width, height = imaging.open_image(picture).size
+    name = f"projects/{category.project_id}/examples/{hashlib.sha256(picture).hexdigest()}.jpg"
+    with transaction.atomic():
+        Category.objects.select_for_update().get(pk=category.pk)
+        if category.examples.exclude(file=name).count() >= MOST_EXAMPLES:
+            message = _("A category shows at most %(most)s examples; remove one first.") % {"most": MOST_EXAMPLES}
+            raise CrowdtuneError("too_many_examples", message, 409)
+        storage.put(name, picture)
+        example, created = CategoryExample.objects.get_or_create(
+            category=category, file=name, defaults={"alt": alt, "width": width, "height": height}
+        )
+        if created:
+            _log(example, user, "example_added", alt)
+    return example
+
+
+def change_example(*, example: CategoryExample, alt: str, user: Any) -> CategoryExample:
+    """Say anew what the picture shows."""
+    alt = _checked_alt(alt)
+    with transaction.atomic():
+        before, example.alt = example.alt, alt
+        example.save(update_fields=["alt"])
+        if before != alt:
+            _log(example, user, "example_changed", [before, alt])
+    return example
+
+
+def remove_example(*, example: CategoryExample, user: Any) -> None:
+    """Show it no more; its file goes with the last category of the project that shows it."""
+    with transaction.atomic():
+        _log(example, user, "example_removed", example.alt)
+        example.delete()
+        transaction.on_commit(lambda: _drop(example.file))
+
+
+def _drop(file: str) -> None:
+    if not CategoryExample.objects.filter(file=file).exists():
+        default_storage.delete(file)
+
+
+def _checked_alt(alt: str) -> str:
+    alt = " ".join(alt.split())
+    if len(alt) > LONGEST_ALT:
+        message = _("At most %(most)s characters say what a picture shows.") % {"most": LONGEST_ALT}
+        raise CrowdtuneError("invalid", message, fields={"alt": [message]})
+    return alt
+
+
+def _log(example: CategoryExample, user: Any, action: str, alt: Any) -> None:
+    category = example.category
+    audit.write(project=category.project, user=user, action=action, changes={"category": category.key, "shows": alt})

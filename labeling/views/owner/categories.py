@@ -1,0 +1,128 @@
+"""What a project tells apart: all categories as text, and one at a time with its description and example pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import guide, services
+from labeling.errors import CrowdtuneError
+from labeling.forms.settings import CategoriesForm, CategoryForm, ExampleForm, category_lines
+from labeling.models import Category, CategoryExample, Project
+from labeling.services.categories import MOST_EXAMPLES
+from labeling.services.surveys import build_document
+from labeling.views.owner.context import context_of, load_project, refusals
+from labeling.views.owner.settings import refuse
+
+SHOWN = 300
+
+
+@login_required
+def categories(request: HttpRequest, slug: str) -> HttpResponse:
+    project = load_project(request, slug)
+    rows = build_document(project)["categories"]
+    form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
+        except CrowdtuneError as error:
+            form.add_error("text", error.message)
+        else:
+            messages.success(request, _("Saved as a new version of the survey."))
+            return redirect("project-categories", project.slug)
+    shown = _tree(rows)[:SHOWN]
+    found = project.categories.filter(key__in=[row["key"] for row in shown]).prefetch_related("examples")
+    stored = {row.key: row for row in found}
+    for row in shown:
+        row["id"] = stored[row["key"]].pk
+        row["examples"] = [guide.shown(example) for example in stored[row["key"]].examples.all()]
+    context = context_of(request, project, tab="settings", section="categories", form=form, rows=shown, count=len(rows))
+    return render(request, "projects/categories.html", context, status=400 if form.errors else 200)
+
+
+def _tree(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Children below their parents, each with its depth; those in a ring, which have no top, come last."""
+    below: dict[str | None, list[dict[str, Any]]] = {}
+    for row in rows:
+        below.setdefault(row["parent"], []).append(row)
+    found: list[dict[str, Any]] = []
+    waiting = [(row, 0) for row in reversed(below.get(None, []))]
+    while waiting:
+        row, depth = waiting.pop()
+        found.append({**row, "depth": min(depth, 8)})
+        waiting.extend((child, depth + 1) for child in reversed(below.pop(row["key"], [])))
+    return found
+
+
+@login_required
+def category(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """One category: name, description, parent, WordNet id, and its examples."""
+    project = load_project(request, slug)
+    row = _category(project, pk)
+    initial = {"name": row.name, "description": row.description, "wordnet_id": row.wordnet_id}
+    form = CategoryForm(request.POST or None, initial={**initial, "parent": row.parent.key if row.parent else ""})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.change_category(category=row, user=request.user, changes=form.cleaned_data)
+        except CrowdtuneError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("project-category", slug, pk)
+    return _shown(request, project, row, form=form)
+
+
+def _shown(request: HttpRequest, project: Project, row: Category, **more: Any) -> HttpResponse:
+    context = context_of(request, project, tab="settings", section="categories", category=row, most=MOST_EXAMPLES)
+    context["examples"] = [guide.shown(example) for example in row.examples.all()]
+    context["keys"] = project.categories.exclude(pk=row.pk).values_list("key", "name")[:SHOWN]
+    context |= {"example_form": ExampleForm(), **more}
+    if "form" not in context:
+        initial = {"name": row.name, "description": row.description, "wordnet_id": row.wordnet_id}
+        context["form"] = CategoryForm(initial={**initial, "parent": row.parent.key if row.parent else ""})
+    wrong = context["form"].errors or context["example_form"].errors
+    return render(request, "projects/category.html", context, status=400 if wrong else 200)
+
+
+@login_required
+@require_POST
+def add_example(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = load_project(request, slug)
+    row = _category(project, pk)
+    form = ExampleForm(request.POST, request.FILES)
+    if form.is_valid():
+        data = form.cleaned_data["image"].read()
+        try:
+            services.add_example(category=row, data=data, alt=form.cleaned_data["alt"], user=request.user)
+        except CrowdtuneError as error:
+            form.add_error("alt" if "alt" in error.fields else "image", error.message)
+        else:
+            messages.success(request, _("Workers see the example now."))
+            return redirect("project-category", slug, pk)
+    return _shown(request, project, row, example_form=form)
+
+
+@login_required
+@require_POST
+def change_example(request: HttpRequest, slug: str, pk: int, example_id: int) -> HttpResponse:
+    """Say what it shows, or remove it, by the button that was pressed."""
+    row = _category(load_project(request, slug), pk)
+    example = get_object_or_404(CategoryExample, category=row, pk=example_id)
+    with refusals(request):
+        if request.POST.get("do") == "remove":
+            services.remove_example(example=example, user=request.user)
+            messages.success(request, _("The example is removed."))
+        else:
+            services.change_example(example=example, alt=request.POST.get("alt", ""), user=request.user)
+            messages.success(request, _("Saved."))
+    return redirect("project-category", slug, pk)
+
+
+def _category(project: Project, pk: int) -> Category:
+    return get_object_or_404(Category.objects.select_related("parent", "project"), project=project, pk=pk)

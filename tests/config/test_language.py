@@ -1,0 +1,71 @@
+"""Refusals are said in the reader's language; what programs compare, the code and the fields' names, never changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rest_framework.test import APIClient
+
+from labeling.models import Project
+from tests.labeling.conftest import client, make_project, owner, project  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.django_db
+HINDI = {"Accept-Language": "hi"}
+
+
+def is_hindi(text: str) -> bool:
+    return any("\u0900" <= letter <= "\u097f" for letter in text)
+
+
+def both(api: APIClient, method: str, path: str, body: object = None) -> tuple[dict, dict]:
+    """The same refusal in English and in Hindi."""
+    said = [
+        api.generic(method, path, "" if body is None else json.dumps(body), "application/json", headers=h)
+        for h in ({}, HINDI)
+    ]
+    assert said[0].status_code == said[1].status_code >= 400
+    return said[0].json()["error"], said[1].json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/v1/nowhere/", None),
+        ("GET", "/api/v1/projects/nothing/", None),
+        ("POST", "/api/v1/projects/", {}),
+        ("POST", "/api/v1/projects/", {"name": "x", "questions": [{"kind": "magic"}]}),
+        ("POST", "/api/v1/projects/", {"name": "x", "judgments_per_task": {"min": "many"}}),
+        ("PUT", "/api/v1/projects/pets/", {}),
+        ("POST", "/api/v1/projects/pets/rules/", {"measure": "gold_accuracy", "threshold": 7, "action": "warn"}),
+        ("POST", "/api/v1/projects/pets/training-runs/", {"backbone": "none such"}),
+        ("POST", "/api/v1/projects/pets/predict/", {"images": []}),
+        ("GET", "/api/v1/projects/pets/labels/?method=magic", None),
+    ],
+)
+def test_a_refusal_speaks_the_language_of_the_reader(
+    project: Project,  # noqa: F811
+    method: str,
+    path: str,
+    body: object,
+) -> None:
+    english, hindi = both(client(project.owner), method, path, body)
+    assert english["code"] == hindi["code"]
+    assert set(english["fields"]) == set(hindi["fields"])
+    assert not is_hindi(english["message"])
+    assert is_hindi(hindi["message"]), hindi
+
+
+def test_an_answer_that_does_not_fit_is_refused_in_hindi(project: Project) -> None:  # noqa: F811
+    api = client(project.owner)
+    lease = api.post(f"/api/v1/projects/{project.slug}/assignments/").json()
+    english, hindi = both(api, "POST", f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"category": "cow"}})
+    assert english["code"] == hindi["code"] == "bad_answer"
+    assert "expected one of" in english["fields"]["category"]
+    assert is_hindi(hindi["fields"]["category"])
+
+
+def test_who_is_not_known_is_told_so_in_hindi() -> None:
+    answer = APIClient().get("/api/v1/projects/", headers=HINDI | {"Authorization": "Token nonsense"})
+    assert answer.json()["error"]["code"] == "bad_token"
+    assert is_hindi(answer.json()["error"]["message"])
