@@ -41,13 +41,14 @@ def main() -> None:
     with (FOLDER / "postgres.log").open("wb") as log:
         server.start(log=log)
     try:
-        measure(options)
+        assert server.process is not None
+        measure(options, server.process.pid)
     finally:
         server.stop()
         shutil.rmtree(FOLDER, ignore_errors=True)
 
 
-def measure(options: argparse.Namespace) -> None:
+def measure(options: argparse.Namespace, postgres_pid: int) -> None:
     import django
 
     django.setup()
@@ -55,6 +56,7 @@ def measure(options: argparse.Namespace) -> None:
     from django.db import connection
 
     from bench import pools
+    from bench.serve import tree_cpu
     from inference import backlog
 
     call_command("migrate", verbosity=0)
@@ -63,13 +65,14 @@ def measure(options: argparse.Namespace) -> None:
     print(f"made {options.images:,} images of {options.dim} features in {time.perf_counter() - started:.0f} s")
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    started, cpu = time.perf_counter(), time.process_time()
+    started, cpu, database = time.perf_counter(), time.process_time(), tree_cpu(postgres_pid)
     scored = backlog.score_pool(project.pk)
     seconds = time.perf_counter() - started
     result = {
         "images": scored, "dim": options.dim, "classes": options.classes, "seconds": round(seconds, 1),
         "images_per_second": round(scored / seconds),
         "cpu_seconds_of_this_process": round(time.process_time() - cpu, 1),
+        "cpu_seconds_of_postgresql": round(tree_cpu(postgres_pid) - database, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }  # fmt: skip
     print(json.dumps(result))

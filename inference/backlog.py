@@ -197,8 +197,16 @@ def _record_reasons(version: ModelVersion, image_ids: NDArray[np.int64], choice:
 
 
 def _forget_older(version: ModelVersion) -> None:
-    """What older versions said of images that the crowd has not reached is of no use any more."""
+    """What older versions said of images that the crowd has not reached is of no use any more.
+
+    Rows of images that were deleted while they were scored go, too: no foreign key watches over them.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM inference_prediction p WHERE p.version_id = %s"
+            " AND NOT EXISTS (SELECT 1 FROM labeling_image i WHERE i.id = p.image_id)",
+            [version.pk],
+        )
         cursor.execute(
             "DELETE FROM inference_prediction p WHERE p.project_id = %s AND p.version_id <> %s AND p.is_correct IS NULL"
             " AND EXISTS (SELECT 1 FROM labeling_task t WHERE t.image_id = p.image_id AND t.state = 'open')",

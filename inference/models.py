@@ -68,12 +68,17 @@ class Deployment(models.Model):
 class Prediction(models.Model):
     """What one version said of one stored image before the crowd did. ``is_correct`` is filled when the crowd has.
 
-    Written a million at a time, so it has no index that another one covers.
+    Written a million at a time: no index that another one covers, and of the foreign keys only the version's is checked
+    row by row. The project follows from the version, and PostgreSQL would lock, and so write, each of a million images
+    to check theirs; what is written is joined with the images instead, and the next scoring sweeps away what a deletion
+    at that very moment left behind.
     """
 
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
-    image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+", db_index=False)
-    version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")
+    project = models.ForeignKey(
+        "labeling.Project", models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+", db_index=False)
     category = models.CharField(max_length=100)
     probability = models.FloatField()
     uncertainty = models.FloatField()
@@ -85,7 +90,7 @@ class Prediction(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "version"], name="prediction_once")]
-        indexes = [models.Index(fields=["project", "version", "-uncertainty"])]
+        indexes = [models.Index(fields=["version", "-uncertainty"])]
 
 
 class Sample(models.Model):

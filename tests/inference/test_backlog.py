@@ -90,3 +90,12 @@ def test_a_project_whose_images_are_all_labeled_has_nothing_to_score(project, ad
         decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
     assert backlog.score_pool(project.pk) == 0
     assert ModelVersion.objects.count() == 1
+
+
+def test_what_is_left_of_an_image_deleted_while_it_was_scored_is_swept_away(project, champion, add_images) -> None:
+    add_images(range(5))
+    facts = {"project": project, "version": champion, "category": "red", "probability": 1, "uncertainty": 0}
+    Prediction.objects.create(image_id=999_999, **facts)
+    backlog.score_pool(project.pk)
+    assert Prediction.objects.filter(version=champion).count() == 5
+    assert not Prediction.objects.filter(image_id=999_999).exists()

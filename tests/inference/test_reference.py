@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.reference import Reference, fit_reference
+from inference.reference import Reference, _kth_distance, fit_reference
 
 
 @pytest.fixture
@@ -51,3 +51,13 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, features, reference) ->
     reference.save(tmp_path / "reference.npz")
     again = Reference.load(tmp_path / "reference.npz")
     np.testing.assert_array_equal(again.novelty(features), reference.novelty(features))
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_the_distance_to_the_kth_nearest_is_that_of_sorting_them_all(k: int) -> None:
+    rng = np.random.default_rng(k)
+    points, others = rng.normal(size=(2050, 7)).astype(np.float32), rng.normal(size=(30, 7)).astype(np.float32)
+    others[3] = others[4]  # two at one distance
+    distances = np.linalg.norm(points[:, None].astype(float) - others[None], axis=2)
+    np.testing.assert_allclose(_kth_distance(points, others, k), np.sort(distances, axis=1)[:, k - 1], atol=1e-3)
+    assert _kth_distance(points, others[:2], 5) == pytest.approx(np.sort(distances[:, :2], axis=1)[:, 1], abs=1e-3)
