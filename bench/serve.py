@@ -2,8 +2,12 @@
 
 ``python bench/serve.py [--requests 300]``: a 500 px JPEG in, JSON out, at 1, 8 and 32 clients. Each server runs alone.
 CPU milliseconds are those of the server's whole process tree (Crowdtune's PostgreSQL included) divided by the requests;
-the clients' are not counted. Crowdtune answers with keys, roles, logs, calibration and traffic on. The peers are
-installed from PyPI into a virtual environment of the benchmark's own (--peers).
+the clients' are not counted. Crowdtune answers with keys, roles, a line of log a request, calibration and traffic on.
+The ceiling is the same decode, trunk and head on as many threads as cores without HTTP, in a process of its own, right
+before and right after Crowdtune. The peers live in a virtual environment of their own and are left out without it:
+
+    uv venv /tmp/peers
+    uv pip install --python /tmp/peers/bin/python litserve bentoml openvino keras tensorflow-cpu pillow
 """
 
 from __future__ import annotations
@@ -14,12 +18,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 from config import postgres  # noqa: E402 - after the path
 
 HERE = Path(__file__).resolve().parent / "serving"
-PEERS = Path(tempfile.gettempdir()) / "crowdtune-bench-peers"
+PEERS = Path(tempfile.gettempdir()) / "peers"
 TICK = os.sysconf("SC_CLK_TCK")
 BOUNDARY = "bench-boundary"
 DATABASE: list[int] = []  # our own PostgreSQL: its work for Crowdtune counts as Crowdtune's
@@ -55,6 +59,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=PEERS, help="virtual environment of LitServe and BentoML")
     parser.add_argument("--port", type=int, default=8931)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else an ended run leaves its server behind
     folder = Path(tempfile.mkdtemp(prefix="crowdtune-serve-"))
     (folder / "postgres").mkdir()
     database = postgres.Postgres(folder / "postgres")
@@ -72,10 +77,18 @@ def run(options: argparse.Namespace, folder: Path, database: postgres.Postgres) 
     DATABASE.append(database.process.pid)
     prepared = prepare(folder)
     photo = (folder / "photo.jpg").read_bytes()
-    print(f"raw ceiling without HTTP: {prepared['ceiling_ms']:.1f} ms of CPU an image ({prepared['backbone']})")
+    print(f"backbone {prepared['backbone']}, photo of {len(photo)} bytes")
     print(f"{'server':<24}{'clients':>8}{'cpu ms':>9}{'p50 ms':>9}{'p99 ms':>9}{'per s':>8}{'errors':>8}{'start s':>9}")
     for server in contenders(options, folder, prepared):
-        measure(server, options, folder, photo)
+        if server.name != "crowdtune":
+            measure(server, options, folder, photo)
+            continue
+        before = ceiling(folder, prepared["database"])
+        costs = measure(server, options, folder, photo)
+        after = ceiling(folder, prepared["database"])
+        top = (before + after) / 2
+        print(f"{'ceiling without HTTP':<24}{'':>8}{top:>9.1f}   (before {before:.2f}, after {after:.2f})")
+        print("share of the ceiling: " + ", ".join(f"{top / cost:.2f}" for cost in costs))
 
 
 def prepare(folder: Path) -> dict[str, Any]:
@@ -89,17 +102,13 @@ def prepare(folder: Path) -> dict[str, Any]:
     return result | {"database": environment["BENCH_DATABASE"]}
 
 
-def peers_python(folder: Path) -> str:
-    """The peers' interpreter: its own packages, and ours behind them (Keras and OpenVINO are large)."""
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", "litserve", "bentoml"], check=True)
-        ours = next(Path(path) for path in sys.path if path.endswith("site-packages"))
-        theirs = next(folder.glob("lib/python*/site-packages"))
-        (theirs / "zz_crowdtune.pth").write_text(f"{ours}\n")
-        (folder / "ready").write_text("")
-    return str(python)
+def ceiling(folder: Path, database: str) -> float:
+    """CPU milliseconds an image without HTTP."""
+    environment = {**os.environ, "BENCH_FOLDER": str(folder), "BENCH_DATABASE": database, "BENCH_STEP": "ceiling"}
+    done = subprocess.run(
+        [sys.executable, str(HERE / "prepare.py")], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return float(done.stdout.splitlines()[-1])
 
 
 def contenders(options: argparse.Namespace, folder: Path, prepared: dict[str, Any]) -> list[Server]:
@@ -107,7 +116,7 @@ def contenders(options: argparse.Namespace, folder: Path, prepared: dict[str, An
     base = {"BENCH_FOLDER": str(folder), "BENCH_PORT": port, "PYTHONPATH": f"{HERE}:{ROOT}"}
     crowdtune = {
         "DATA_DIR": str(folder), "DATABASE_URL": prepared["database"], "PORT": port, "ENV_FILE": os.devnull,
-        "SECRET_KEY": "only for benchmarks", "PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO",
+        "SECRET_KEY": "only for benchmarks", "PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_REQUESTS": "1",
     }  # fmt: skip
     token = {"Authorization": f"Token {prepared['token']}"}
     path = f"/api/v1/projects/{prepared['slug']}/predict/"
@@ -122,13 +131,22 @@ def contenders(options: argparse.Namespace, folder: Path, prepared: dict[str, An
             Server(f"django {engine}", [*granian, "django_app:application"], more, "/predict", {}),
         ]
     wanted = [server for server in servers if not options.only or server.name in options.only]
+    python = options.peers / "bin" / "python"
+    if not python.exists():
+        print(f"LitServe and BentoML are left out: there is no {python} (--help says how to make it).")
+        return [server for server in wanted if server.command[0] != "peers"]
     for server in wanted:
         if server.command[0] == "peers":
-            server.command[0] = peers_python(options.peers)
+            server.command[0] = str(python)
     return wanted
 
 
-def measure(server: Server, options: argparse.Namespace, folder: Path, photo: bytes) -> None:
+def measure(server: Server, options: argparse.Namespace, folder: Path, photo: bytes) -> list[float]:
+    """CPU milliseconds a request for each number of clients; prints a line each."""
+    costs: list[float] = []
+    with socket.socket() as taken:
+        if taken.connect_ex(("127.0.0.1", options.port)) == 0:
+            sys.exit(f"Something answers at port {options.port} already; end it or give another --port.")
     log = (folder / f"{server.name.replace(' ', '-')}.log").open("wb")
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -138,18 +156,20 @@ def measure(server: Server, options: argparse.Namespace, folder: Path, photo: by
         ask = asker(server, options.port, photo)
         if not first_answer(ask, process):
             print(f"{server.name:<24}  did not start; see {log.name}: {Path(log.name).read_text()[-300:]!r}")
-            return
+            return costs
         ready = time.perf_counter() - started
         for clients in options.clients:
             load(ask, clients, max(clients, 20))
             before = tree_cpu(process.pid)
             latencies, errors, seconds = load(ask, clients, options.requests)
             cpu = (tree_cpu(process.pid) - before) / options.requests * 1000
+            costs.append(cpu)
             latencies.sort()
             p50, p99 = (latencies[int(share * (len(latencies) - 1))] * 1000 for share in (0.5, 0.99))
             rate = options.requests / seconds
             print(f"{server.name:<24}{clients:>8}{cpu:>9.1f}{p50:>9.1f}{p99:>9.1f}{rate:>8.0f}{errors:>8}{ready:>9.1f}")
             sys.stdout.flush()
+        return costs
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:

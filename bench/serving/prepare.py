@@ -27,10 +27,13 @@ def main() -> None:
     import django
 
     django.setup()
+    if os.environ.get("BENCH_STEP") == "ceiling":
+        print(ceiling((FOLDER / "photo.jpg").read_bytes()))
+        return
     photo = draw_photo()
     (FOLDER / "photo.jpg").write_bytes(photo)
     backbone = make_models()
-    print(json.dumps(make_rows() | {"ceiling_ms": ceiling(photo), "backbone": backbone}))
+    print(json.dumps(make_rows() | {"backbone": backbone}))
 
 
 def draw_photo() -> bytes:
