@@ -26,6 +26,7 @@ class Batched:
         self.key, self.dim, self.size = trunk.key, trunk.dim, trunk.size
         self.most = most
         self.wait = wait
+        self.batches = 0  # that went through the trunk
         self._trunk = trunk
         self._waiting: list[tuple[NDArray[np.uint8], Future[NDArray[np.float32]]]] = []
         self._arrived = threading.Condition()
@@ -42,6 +43,7 @@ class Batched:
     def _work(self) -> None:
         while True:
             batch = self._next()
+            self.batches += 1
             try:
                 features = self._trunk.embed(np.concatenate([images for images, _future in batch]))
             except Exception as error:  # noqa: BLE001 - it is the waiting requests that must hear of it

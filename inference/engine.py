@@ -69,15 +69,20 @@ class Engine:
         data_dir: Path,
         memory: int,
         gate: Gate,
-        open_trunk: Callable[[Path], Trunk],
+        open_trunk: Callable[[Path, str], Trunk],
         open_version: Callable[[Path], Classifier],
+        precision_of: Callable[[Classifier], str] = lambda _classifier: "f32",
     ) -> None:
-        """``memory`` in bytes bounds what the cache holds of trunks and versions together."""
+        """``memory`` in bytes bounds what the cache holds of trunks and versions together.
+
+        ``precision_of`` says in what a version's new pictures are computed; stored features are f32 always.
+        """
         self.data_dir = data_dir
         self.gate = gate
         self.cache = Cache(memory)
         self._open_trunk = open_trunk
         self._open_version = open_version
+        self._precision_of = precision_of
 
     def classifier(self, version: VersionRef) -> Classifier:
         """The version's head, loaded when it is not in memory.
@@ -88,10 +93,18 @@ class Engine:
         folder = self.data_dir / version.folder
         return self.cache.get(("version", version.id), lambda: _opened(self._open_version, folder, "version"))
 
-    def trunk(self, key: str) -> Trunk:
+    def trunk(self, key: str, precision: str = "f32") -> Trunk:
         """The shared trunk, loaded when it is not in memory."""
         folder = self.data_dir / "trunks" / key
-        return self.cache.get(("trunk", key), lambda: _opened(self._open_trunk, folder, "trunk"))
+
+        def open_(folder: Path) -> Trunk:
+            return self._open_trunk(folder, precision)
+
+        return self.cache.get(("trunk", key, precision), lambda: _opened(open_, folder, "trunk"))
+
+    def trunk_of(self, classifier: Classifier) -> Trunk:
+        """The trunk that new pictures for this version go through, in the precision that it may be served in."""
+        return self.trunk(classifier.trunk_key, self._precision_of(classifier))
 
     def embed(
         self, trunk: Trunk, pictures: Sequence[Picture], positions: Sequence[int] | None = None
@@ -120,7 +133,7 @@ class Engine:
         """Decode, embed and answer; all pictures by the one version."""
         started = time.perf_counter()
         classifier = self.classifier(version)
-        features = self.embed(self.trunk(classifier.trunk_key), pictures)
+        features = self.embed(self.trunk_of(classifier), pictures)
         return self.answer(version, features, started)
 
     def answer(self, version: VersionRef, features: NDArray[np.float32], started: float | None = None) -> Answer:

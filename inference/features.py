@@ -17,7 +17,7 @@ from labeling.storage import read_original
 def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
     """Features ``[n, dim]``: computed for pictures that came with the request, read for stored ones."""
     engine = runtime.engine()
-    trunk = engine.trunk(engine.classifier(version).trunk_key)
+    trunk = engine.trunk_of(engine.classifier(version))
     fresh = inputs.unknown
     new = [picture for picture in inputs.pictures if not isinstance(picture, Image)]
     if len(fresh) == len(inputs.pictures):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -14,7 +15,10 @@ from inference.engine import Engine
 from inference.gate import Gate
 from training.learning.artifact import Classifier, load_version
 from training.learning.features import FeatureStore
+from training.learning.precision import has_bf16
 from training.learning.trunk import Trunk
+
+GPU_BATCH = 32
 
 
 def cores() -> int:
@@ -23,7 +27,7 @@ def cores() -> int:
 
 @functools.cache
 def engine() -> Engine:
-    lanes = settings.INFERENCE_LANES or 2 * settings.INFERENCE_BATCH or cores()
+    lanes = settings.INFERENCE_LANES or 2 * batch() or cores()
     gate = Gate(lanes=lanes, waiting=settings.INFERENCE_QUEUE)
     made = Engine(
         data_dir=settings.DATA_DIR,
@@ -31,6 +35,7 @@ def engine() -> Engine:
         gate=gate,
         open_trunk=open_trunk,
         open_version=open_version,
+        precision_of=precision_of,
     )
     metrics.QUEUE.set_function(lambda: gate.depth)
     metrics.REFUSED.set_function(lambda: gate.refused)
@@ -38,10 +43,27 @@ def engine() -> Engine:
     return made
 
 
-def open_trunk(folder: Path) -> Trunk | Batched:
-    """Pinned to f32: OpenVINO rounds to bf16 by itself on processors that have it."""
-    trunk = Trunk(folder, precision="f32")
-    return Batched(trunk, most=settings.INFERENCE_BATCH) if settings.INFERENCE_BATCH else trunk
+def batch() -> int:
+    """The most pictures that go through a trunk together; 0 is one request at a time, as suits a CPU."""
+    return settings.INFERENCE_BATCH or (GPU_BATCH if settings.INFERENCE_DEVICE == "gpu" else 0)
+
+
+def open_trunk(folder: Path, precision: str) -> Trunk | Batched:
+    """The precision is pinned: OpenVINO rounds to bf16 by itself on processors that have it."""
+    if settings.INFERENCE_DEVICE == "gpu":
+        from inference.accelerated import KerasTrunk  # Keras and TensorFlow come with it: only where they are wanted
+
+        return Batched(KerasTrunk(folder, most=batch()), most=batch())
+    trunk = Trunk(folder, precision=precision)
+    return Batched(trunk, most=batch()) if batch() else trunk
+
+
+def precision_of(classifier: Any) -> str:
+    """f32, or bf16 where that is allowed, this processor has it, and the version's own measurement lost nothing."""
+    if settings.INFERENCE_PRECISION != "auto" or settings.INFERENCE_DEVICE == "gpu":
+        return "f32"
+    measured = classifier.manifest.get("precision") or {}
+    return "bf16" if measured.get("serve") == "bf16" and has_bf16() else "f32"
 
 
 def open_version(folder: Path) -> Classifier:

@@ -118,7 +118,7 @@ class ModelReadyView(V2View):
         project = predictable(request, slug)
         ref = _version(project.pk, version)
         engine = runtime.engine()
-        engine.trunk(engine.classifier(ref).trunk_key)
+        engine.trunk_of(engine.classifier(ref))
         return Response({"name": project.slug, "ready": True})
 
 
@@ -139,7 +139,7 @@ def infer(*, key: Any, project: Project, version: str | None, body: bytes, heade
     asked = tensors.read(body, _header_length(header_length))
     limits.spend(key, len(asked.pictures))
     ref = _version(project.pk, version)
-    size = runtime.engine().trunk(runtime.engine().classifier(ref).trunk_key).size
+    size = runtime.engine().trunk_of(runtime.engine().classifier(ref)).size
     pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
     answer = services.predict(project=project, inputs=Inputs(pictures, 1), version=ref)
     labels = [answer.categories[index] for index in answer.probabilities.argmax(axis=1)]

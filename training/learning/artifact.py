@@ -169,14 +169,20 @@ def compare_with_keras(actual: np.ndarray, expected: np.ndarray) -> dict[str, An
 
 def record_verification(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     """Write what ``verify`` found into the manifest; raises NotFaithful where it may not serve."""
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-    manifest["verification"] = dict(found)
-    _write(folder, manifest)
+    manifest = record(folder, "verification", found)
     if not found["passed"]:
         raise NotFaithful(
             f"The exported version differs from Keras on {found['count']} images: largest difference of a probability "
             f"{found['difference']:.1e} (at most {TOLERANCE} is allowed), same top-1: {found['same_top1']}."
         )
+    return manifest
+
+
+def record(folder: Path, name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what was found out about a written version to its manifest."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    manifest[name] = dict(facts)
+    _write(folder, manifest)
     return manifest
 
 

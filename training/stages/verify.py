@@ -12,8 +12,10 @@ import numpy as np
 from django.conf import settings
 
 from training import catalogue, embedding
-from training.learning import weights
+from training.learning import precision, weights
+from training.learning.artifact import load_version, record
 from training.learning.errors import NotFaithful
+from training.learning.trunk import Trunk
 from training.learning.verify import verify, verify_extraction
 from training.stages.work import Work
 
@@ -32,10 +34,27 @@ def run(work: Work) -> None:
         found = verify(work.version_folder, work.trunk, work.whole_model(work.temperature), pictures)
     else:
         found = _verify_head(work, pictures)
+    if settings.INFERENCE_PRECISION == "auto" and precision.has_bf16():
+        _measure_bf16(work)
     work.manifest = json.loads((work.version_folder / "manifest.json").read_text())
     work.reporter.log(
         f"Verified on {len(pictures)} images: largest difference {found['verification']['difference']:.1e}."
     )
+
+
+def _measure_bf16(work: Work) -> None:
+    """Whether the version may answer in bf16, by the held-out images, into its manifest."""
+    assert work.trunk is not None
+    places = work.items.side("test")[: precision.MOST]
+    pictures = embedding.pixels_of([work.items.pictures[place] for place in places], work.trunk.size)
+    if len(pictures) != len(places):  # one could not be read: its place among the labels is unknown
+        return
+    low = Trunk(embedding.trunks_folder() / work.trunk.key, precision="bf16")
+    version = load_version(work.version_folder)
+    exact, rounded = (version.probabilities_from_features(trunk.embed(pictures)) for trunk in (work.trunk, low))
+    found = precision.compare(exact, rounded, work.items.labels[places])
+    record(work.version_folder, "precision", found.as_json())
+    work.reporter.log(f"Serves in {found.serve} where the processor has bf16: {found.because}.")
 
 
 def _verify_head(work: Work, pictures: np.ndarray) -> dict:

@@ -1,0 +1,59 @@
+"""The engine of a GPU, with TensorFlow on the processor as its device, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from django.conf import settings
+
+CODE = """
+import os, sys, json, threading
+import numpy as np
+import django
+django.setup()
+from pathlib import Path
+from django.conf import settings
+from inference import runtime
+from training.learning.backbones import BACKBONES
+from training.learning.trunk import Trunk, ensure_trunk
+from training.learning.weights import locate
+backbone = BACKBONES["crowdtune_small"]
+folder = ensure_trunk(backbone, locate(backbone, settings.KERAS_HOME), Path(settings.DATA_DIR) / "trunks")
+before = "tensorflow" in sys.modules
+engine = runtime.engine()
+trunk = engine.trunk(folder.name)
+pictures = np.random.default_rng(0).integers(0, 256, (21, trunk.size, trunk.size, 3), dtype=np.uint8)
+answers = [None] * 21
+def ask(index):
+    answers[index] = engine.embed(trunk, [pictures[index]])
+threads = [threading.Thread(target=ask, args=(index,)) for index in range(21)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+exact = Trunk(folder).embed(pictures)
+gap = np.abs(np.concatenate(answers) - exact).max() / np.abs(exact).max()
+print(json.dumps({
+    "kind": type(trunk).__name__, "behind": type(trunk._trunk).__name__, "gap": float(gap), "before": before,
+    "after": "tensorflow" in sys.modules, "batches": trunk.batches,
+}))
+os._exit(0)
+"""
+
+
+def test_requests_meet_in_batches_on_keras_and_get_the_features_of_the_exported_trunk(tmp_path) -> None:
+    environment = os.environ | {
+        "DATA_DIR": str(tmp_path), "INFERENCE_DEVICE": "gpu", "INFERENCE_BATCH": "8", "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(settings.KERAS_HOME), "CUDA_VISIBLE_DEVICES": "",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert (said["kind"], said["behind"]) == ("Batched", "KerasTrunk")
+    assert said["gap"] < 1e-4
+    assert not said["before"], "TensorFlow may come only with the device"
+    assert said["after"]
+    assert 3 <= said["batches"] < 21, "21 pictures by 8 take three batches at least, and fewer than one each"
