@@ -108,7 +108,8 @@ class Rows:
     def _name(self, image: Image) -> str:
         """Safe as a path below any folder, and unlike every other of the project."""
         parts = [part for part in _UNSAFE.sub("_", image.name).split("/") if part not in {"", ".", ".."}]
-        if image.name in self.repeated or not parts:
+        # Two names that differ in what a path cannot hold would be one file.
+        if image.name in self.repeated or "/".join(parts) != image.name:
             parts = [*parts[:-1], f"{image.pk}-{parts[-1] if parts else 'image'}"]
         return "/".join(parts)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import decimal
 from typing import Any
 
-from django.db.models import Avg, Count, F, Q, Sum
+from django.db.models import Avg, Count, F, Q
 
-from labeling import workflow
+from labeling import stopping, workflow
 from labeling.models import Assignment, Consensus, Membership, Project, Task
 
 
@@ -39,25 +39,33 @@ def progress(project: Project) -> dict[str, Any]:
 
 def cost(project: Project) -> dict[str, Any]:
     """What was spent, what was saved against asking the maximum of every task, and what the rest will cost."""
-    tasks = Task.objects.filter(project=project, is_gold=False)
-    retired_tasks = tasks.filter(state=Task.State.RETIRED)
-    figures = retired_tasks.aggregate(mean=Avg("judgment_count"), number=Count("id"), total=Sum("judgment_count"))
-    mean = float(figures["mean"] or project.judgments_min)
-    missing = tasks.filter(state=Task.State.OPEN).aggregate(number=Count("id"), have=Sum("judgment_count"))
-    more = max(mean * missing["number"] - (missing["have"] or 0), 0.0)
-    saved = project.judgments_max * figures["number"] - (figures["total"] or 0)
+    has = {state: _by_judgments(project, state) for state in Task.State}
+    ahead = stopping.forecast(
+        retired=has[Task.State.RETIRED],
+        still_open=has[Task.State.OPEN],
+        least=project.judgments_min,
+        most=project.judgments_min if project.stopping == "fixed" else project.judgments_max,
+    )
+    more = ahead.judgments_to_go
+    finished = sum(has[Task.State.RETIRED])
+    spent = sum(judgments * tasks for judgments, tasks in enumerate(has[Task.State.RETIRED]))
     return {
         "spent": str(project.spent),
         "price_per_judgment": str(project.price_per_judgment),
         "budget": None if project.budget is None else str(project.budget),
         "is_spent": project.is_spent,
-        "judgments_per_task": mean,
-        "judgments_saved": max(saved, 0),
-        "judgments_to_finish": round(more),
-        "cost_to_finish": str(
-            (decimal.Decimal(round(more)) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))
-        ),
+        "judgments_per_task": ahead.per_task,
+        "judgments_saved": max(finished * project.judgments_max - spent, 0),
+        "judgments_to_finish": more,
+        "cost_to_finish": str((decimal.Decimal(more) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))),
     }
+
+
+def _by_judgments(project: Project, state: str) -> list[int]:
+    """[judgments]: how many tasks in this state have so many; gold is asked for its own sake."""
+    rows = Task.objects.filter(project=project, is_gold=False, state=state).values_list("judgment_count")
+    counts = dict(rows.annotate(number=Count("id")).order_by().values_list("judgment_count", "number"))
+    return [counts.get(judgments, 0) for judgments in range(max(counts, default=0) + 1)]
 
 
 def retired(project: Project) -> dict[str, int]:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import suggestions, survey, tasks
+from labeling import suggestions, survey, tasks, webhooks, workflow
 from labeling.crowdfit import QuestionFit, Record, classes_of, fit_question
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.survey import Survey
@@ -253,4 +253,14 @@ def _retire_confident(project: Project) -> None:
     sure = unsure.filter(task__judgment_count__gte=project.judgments_min).values_list("task_id", flat=True).distinct()
     for task_id in sure.iterator(chunk_size=CHUNK):
         if task_id not in unsure_ids:
-            tasks.retire(task_id=task_id, because=Task.Because.CONFIDENT)
+            _close(project, task_id)
+
+
+def _close(project: Project, task_id: int) -> None:
+    """Retire the task, and cause what an answer that retires a task causes."""
+    with transaction.atomic():
+        if not tasks.retire(task_id=task_id, because=Task.Because.CONFIDENT):
+            return
+        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+            workflow.advance(task_id=task_id, project=project)
+        webhooks.emit(project=project, event="task.retired", payload={"task": task_id})

@@ -11,7 +11,7 @@ CVPR 2009, section 3.2 (dynamic number of votes per image, confidence score tabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import comb
 from typing import Literal
@@ -22,6 +22,7 @@ from labeling.aggregation.votes import Floats, Ints
 
 SAMPLE = 10  # ImageNet's "at least 10 votes" of the tasks that the table is learned from
 DEPTH = 30  # a table counts no further
+OWN_SHARE = 3.0  # tasks that the mean of all counts as, in a forecast's shares
 Table = Mapping[str, Mapping[str, float]]
 
 
@@ -150,28 +151,54 @@ def trusted(table: Table, category: str, votes_for: int, against: int) -> float 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is still to be asked, from what the finished tasks took."""
+    """What was saved, and what is still to be asked."""
 
     judgments_made: int
     judgments_saved: int
-    per_task: float
+    per_task: float  # of the tasks that are done; before that, what one is expected to take
     judgments_to_go: int
 
 
-def forecast(
-    *, retired: int, retired_judgments: int, open_tasks: int, open_judgments: int, least: int, most: int
-) -> Forecast:
+def forecast(*, retired: Sequence[int], still_open: Sequence[int], least: int, most: int) -> Forecast:
     """Judgments saved against asking the maximum each time, and how many the open tasks will still take.
 
+    A life table: of the tasks that were decided upon after n judgments, this share retired then. The mean of those that
+    are done would be too low a guess for the rest, because easy tasks are done first. Where little was seen, a share is
+    drawn towards the mean of all; with nothing seen, each number from the minimum to the maximum is as likely.
+
     Args:
-        retired, retired_judgments: Tasks that are done, and their judgments.
-        open_tasks, open_judgments: Tasks that are not, and the judgments they have.
-        least, most: The project's bounds. With nothing finished the forecast is their middle.
+        retired, still_open: [judgments] how many tasks that are done, and that are not, have so many judgments.
+        least, most: The project's bounds.
+
+    Source: E. L. Kaplan and P. Meier, "Nonparametric estimation from incomplete observations", JASA 53 (1958).
     """
-    per_task = retired_judgments / retired if retired else (least + most) / 2
+    size = max(len(retired), len(still_open), most + 1)
+    done, waiting = (np.pad(np.asarray(row, np.float64), (0, size - len(row))) for row in (retired, still_open))
+    ends = _ends(done, waiting, least, most)
+    ahead = np.zeros(size + 1)  # judgments that a task with so many will still take
+    for count in range(most - 1, -1, -1):
+        ahead[count] = 1 + (1 - ends[count + 1]) * ahead[count + 1]
+    numbers = np.arange(size)
+    finished = float(done.sum())
+    spent = float(done @ numbers)
     return Forecast(
-        judgments_made=retired_judgments + open_judgments,
-        judgments_saved=max(retired * most - retired_judgments, 0),
-        per_task=per_task,
-        judgments_to_go=max(round(open_tasks * per_task - open_judgments), open_tasks if open_tasks else 0),
+        judgments_made=round(spent + float(waiting @ numbers)),
+        judgments_saved=max(round(finished * most - spent), 0),
+        per_task=spent / finished if finished else float(ahead[0]),
+        judgments_to_go=round(float(waiting @ ahead[:size])),
     )
+
+
+def _ends(done: Floats, waiting: Floats, least: int, most: int) -> Floats:
+    """[judgments]: the chance that a task retires when it has so many; at the maximum it does."""
+    numbers = np.arange(len(done))
+    # An open task with the minimum or more was decided upon and went on; with less it has yet to be.
+    went_on = waiting[::-1].cumsum()[::-1] - np.where(numbers < least, waiting, 0)
+    seen = done[::-1].cumsum()[::-1] + went_on
+    bounded = (numbers >= least) & (numbers < most)
+    total = float(seen[bounded].sum())
+    alike = 1 / np.maximum(most - numbers + 1, 1)
+    usual = (done[bounded].sum() + OWN_SHARE) / (total + OWN_SHARE / alike[least]) if total else alike
+    shrunk = (done + OWN_SHARE * usual) / (seen + OWN_SHARE)
+    early = np.where(seen > 0, done / np.maximum(seen, 1), 0.0)  # where a stage of its own asks fewer
+    return np.where(numbers >= most, 1.0, np.where(numbers < least, early, shrunk))

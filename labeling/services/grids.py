@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
-from labeling.models import Assignment, Judgment, Membership, Project
+from labeling.models import Assignment, Judgment, Membership, Project, Task
 from labeling.services.claims import claim_leases
 from labeling.services.judging import submit_judgment
 from labeling.survey import Asked
@@ -63,6 +63,10 @@ def submit_grid(
     keys = _questions_asked(project, worker, shown)
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
     with transaction.atomic():
+        # All tasks first and in one order: an answer locks its task before the project's row, which the first tile
+        # takes; a second tile's task might be held by someone who waits for that row.
+        tiles = Task.objects.filter(assignments__in=shown).order_by("pk").select_for_update(of=("self",))
+        list(tiles.values_list("pk"))
         return [
             submit_judgment(assignment_id=tile, worker=worker, answers={keys[tile]: tile in set(tapped)}, seconds=each)[
                 0

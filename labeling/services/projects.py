@@ -42,6 +42,7 @@ SETTINGS = (
     "blind_share",
     "is_paused",
 )
+REFIT = {"aggregator", "confidence", "stopping"}  # what the labels that are there depend on: they are fitted anew
 RESERVED = {"new"}
 
 
@@ -87,7 +88,9 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
             setattr(row, name, value)
         _check(row)
         if changes:
-            row.save(update_fields=list(changes))
+            if REFIT & set(changes):
+                row.answers_version += 1
+            row.save(update_fields=[*changes, "answers_version"])
             audit.write(project=row, user=user, action="settings", changes=changes)
     return row
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from labeling import audit, survey, tasks
+from labeling import audit, survey, tasks, webhooks, workflow
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task
 
@@ -40,7 +40,10 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
                     "decided_by": user,
                 },
             )
-        tasks.retire(task_id=task.pk, because=Task.Because.PERSON)
+        if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
+            # A task that had been retired already is from now on a person's: no late answer decides it anew.
+            Task.objects.filter(pk=task.pk, is_gold=False).update(retired_because=Task.Because.PERSON)
+        _follow(task)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
         audit.write(project=project, user=user, action="decided", changes={"task": task.pk, "answers": checked})
     task.refresh_from_db()
@@ -52,9 +55,18 @@ def retire_task(*, task: Task, user: Any) -> Task:
     with transaction.atomic():
         if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
             raise CrowdtuneError("not_open", _("This task is retired already."), 409)
+        _follow(task)
         audit.write(project=task.project, user=user, action="retired", changes={"task": task.pk})
     task.refresh_from_db()
     return task
+
+
+def _follow(task: Task) -> None:
+    """What the retirement of a task causes, whoever retires it; a drawing that a person settles is the label itself."""
+    project = task.project
+    if project.workflow == Project.Workflow.THREE_STAGE_BOXES and not task.stage.startswith("draw:"):
+        workflow.advance(task_id=task.pk, project=project)
+    webhooks.emit(project=project, event="task.retired", payload={"task": task.pk})
 
 
 def reopen_task(*, task: Task, user: Any, count: int = 1) -> Task:

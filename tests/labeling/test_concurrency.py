@@ -159,3 +159,25 @@ def test_a_budget_is_not_overrun_by_people_who_claim_at_once(make_project: Calla
     project.refresh_from_db()
     assert project.judgment_count == 10
     assert project.spent == 1
+
+
+def test_people_who_send_grids_of_the_same_tasks_at_once_do_not_lock_each_other_out(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(
+        images=0, questions=[{"key": "seen", "kind": "yes_no", "prompt": "Is it?"}], judgments_min=8, judgments_max=8,
+        access="open",
+    )  # fmt: skip
+    bare_tasks(project, 12)
+    workers = [person(f"w{number}") for number in range(8)]
+    shown = {}
+    for worker in workers:
+        member = services.ensure_member(project=project, user=worker)
+        shown[worker.pk] = [lease.id for lease in services.claim_grid(project=project, member=member, size=12)[1]]
+
+    def send(worker: User) -> None:
+        tiles = shown[worker.pk]
+        services.submit_grid(project=project, worker=worker, shown=tiles, tapped=tiles[::2])
+
+    assert together(workers, send) == []
+    assert Judgment.objects.count() == 8 * 12

@@ -59,12 +59,25 @@ def test_orders_are_counted_exactly():
     assert np.isnan(chances[0, 3, 0])
 
 
-def test_the_forecast_goes_by_what_finished_tasks_took():
-    seen = forecast(retired=10, retired_judgments=35, open_tasks=20, open_judgments=10, least=3, most=7)
-    assert seen.judgments_saved == 35
-    assert seen.per_task == 3.5
-    assert seen.judgments_to_go == 60
+def test_the_forecast_knows_that_easy_tasks_are_done_first():
+    """Half retire at 3; those that went on are asked to the maximum of 5."""
+    seen = forecast(retired=[0, 0, 0, 500, 0, 500], still_open=[100], least=3, most=5)
+    assert seen.per_task == 4
+    assert seen.judgments_saved == 1000
+    assert seen.judgments_made == 4000
+    assert seen.judgments_to_go == pytest.approx(400, abs=2)
+    halfway = forecast(retired=[0, 0, 0, 500], still_open=[0, 0, 0, 0, 500], least=3, most=5)
+    assert halfway.judgments_to_go == 500  # one more each, and not 3 - 4 = less than nothing
+
+
+def test_tasks_of_a_stage_that_asks_fewer_are_forecast_by_their_own():
+    seen = forecast(retired=[0, 1000], still_open=[10], least=3, most=5)
+    assert seen.judgments_to_go == 10
+
+
+def test_with_a_fixed_number_the_forecast_is_exact():
+    assert forecast(retired=[], still_open=[4, 3, 2], least=3, most=3).judgments_to_go == 4 * 3 + 3 * 2 + 2
 
 
 def test_before_anything_is_finished_the_forecast_is_the_middle():
-    assert forecast(retired=0, retired_judgments=0, open_tasks=2, open_judgments=0, least=3, most=7).per_task == 5
+    assert forecast(retired=[], still_open=[2], least=3, most=7).per_task == 5

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from labeling import figures, golds, services, workflow
+from labeling import figures, fitting, golds, services, workflow
 from labeling.models import Assignment, Consensus, Project, Task
 from tests.labeling.conftest import person
 
@@ -68,6 +68,21 @@ def test_a_bad_box_is_drawn_again_and_a_gap_asks_for_the_next(boxes: Project, cr
     answer(boxes, crowd[1], {"good": True})
     answer(boxes, crowd[2], {"covered": True})
     assert Consensus.objects.get(task__stage="draw:1").answer == [BOX, OTHER]
+
+
+def test_a_verdict_that_the_background_fit_makes_sure_of_goes_on_too(
+    make_project: Callable[..., Project], crowd: list[User]
+) -> None:
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_max=3, confidence=0.99, access="open"
+    )
+    answer(project, crowd[0], {"box": [BOX]})
+    answer(project, crowd[1], {"good": True})
+    assert Task.objects.get(stage="quality:1").state == "open"  # one vote is not sure enough
+    Project.objects.update(confidence=0.5)
+    fitting.fit_project(project.pk)
+    assert Task.objects.get(stage="quality:1").retired_because == "confident"
+    assert Task.objects.get(stage="coverage:1").payload == {"boxes": [BOX]}
 
 
 def test_an_image_without_objects_goes_to_coverage_at_once(boxes: Project, crowd: list[User]) -> None:

@@ -90,7 +90,17 @@ def test_a_name_that_climbs_out_is_tamed(make_project, run_actors):
     project.images.update(name="../../etc/x.png")
     _job, data = export(project, "imagefolder", run_actors)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.namelist() == ["cat/etc/x.png"]
+        assert archive.namelist() == [f"cat/etc/{project.images.get().pk}-x.png"]
+
+
+def test_two_names_that_a_path_cannot_tell_apart_stay_two_files(make_project, run_actors):
+    project = make_project(images=2, judgments_max=1)
+    answered(project, ["cat", "cat"], "category")
+    for image, name in zip(project.images.order_by("pk"), ("what?.png", "what*.png"), strict=True):
+        project.images.filter(pk=image.pk).update(name=name)
+    _job, data = export(project, "imagefolder", run_actors)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert len(set(archive.namelist())) == 2
 
 
 @pytest.mark.parametrize("form", ["coco", "yolo", "voc", "jsonl", "csv"])

@@ -1,0 +1,67 @@
+"""A reviewer's word stands, and causes what any other retirement causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+
+from labeling import services
+from labeling.models import Consensus, Project, Task, WebhookDelivery
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+def leased(project: Project, worker: User) -> object:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    return assignment
+
+
+def test_a_late_answer_does_not_overrule_a_decision_on_a_retired_task(
+    make_project: Callable[..., Project], owner: User
+) -> None:
+    project = make_project(images=1, judgments_min=2, judgments_max=2, stopping="fixed", access="open")
+    slow, quick, last = (person(name) for name in ("slow", "quick", "last"))
+    late = leased(project, slow)
+    given = leased(project, quick)
+    services.submit_judgment(assignment_id=given.pk, worker=quick, answers={"category": "dog"})
+    task = Task.objects.get()
+    services.retire_task(task=task, user=owner)
+    Task.objects.update(retired_because=Task.Because.CONFIDENT)  # as the background fit may have closed it
+    services.decide_task(task=task, answers={"category": "cat"}, user=owner)
+    services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "dog"})
+    label = Consensus.objects.get()
+    assert (label.answer, label.method, label.decided_by) == ("cat", "person", owner)
+    assert Task.objects.get().retired_because == Task.Because.PERSON
+    assert services.claim_assignment(project=project, worker=last) is None
+
+
+def test_a_box_that_a_reviewer_accepts_goes_on_to_coverage(make_project: Callable[..., Project], owner: User) -> None:
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=2, judgments_max=3, access="open"
+    )
+    drawer = person("drawer")
+    box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
+    services.submit_judgment(assignment_id=leased(project, drawer).pk, worker=drawer, answers={"box": [box]})
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=owner)
+    assert Task.objects.get(stage="coverage:1").payload == {"boxes": [box]}
+
+
+def test_a_webhook_hears_of_a_decision(make_project: Callable[..., Project], owner: User) -> None:
+    project = make_project(images=1, access="open")
+    project.webhooks.create(url="https://example.org/", secret="s", events=["task.retired"])
+    Project.objects.update(webhook_count=1)
+    services.decide_task(task=Task.objects.get(), answers={"category": "cat"}, user=owner)
+    assert WebhookDelivery.objects.get().event == "task.retired"
+
+
+def test_another_aggregator_has_the_labels_fitted_anew(make_project: Callable[..., Project], owner: User) -> None:
+    project = make_project(images=1, access="open")
+    before = project.answers_version
+    services.change_project(project=project, user=owner, name="Another name")
+    assert Project.objects.get().answers_version == before
+    services.change_project(project=project, user=owner, aggregator="majority")
+    assert Project.objects.get().answers_version == before + 1
