@@ -63,9 +63,13 @@ class ImageTrait(models.Model):
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
     look = models.BinaryField(help_text=_("The image as 8 x 8 RGB pixels, 192 bytes."))
     group = models.CharField(max_length=64)
+    bucket = models.BigIntegerField(null=True, help_text=_("Of the first image of a group: see traits.bucket_of."))
 
     class Meta:
-        indexes = [models.Index(fields=["project", "group"])]
+        indexes = [
+            models.Index(fields=["project", "group"]),
+            models.Index(fields=["project", "bucket"], name="trait_leaders", condition=Q(bucket__isnull=False)),
+        ]
 
 
 class EmbeddingCursor(models.Model):

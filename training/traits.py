@@ -8,14 +8,14 @@ first image of its kind, and never changes: see ImageTrait.
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import F
 from PIL import Image as Pillow
 
 from labeling.imaging import decode_rgb
@@ -29,6 +29,8 @@ MAX_MEAN_DIFFERENCE = 4.0
 MAX_CELL_DIFFERENCE = 24
 CELLS = 8 * 8 * 3
 BATCH = 256
+PART = 4_096
+AT_ONCE = 16  # looks that are compared together: what they could belong with is held in memory
 
 
 def groups_of(*, project: Project, image_ids: Iterable[int]) -> dict[int, str]:
@@ -59,47 +61,116 @@ def _store(project: Project, looks: list[tuple[Image, np.ndarray | None]]) -> in
     known = set(
         ImageTrait.objects.filter(image__in=[image for image, _look in looks]).values_list("image_id", flat=True)
     )
-    leaders = _Leaders(project)
+    fresh = [(image, look) for image, look in looks if image.pk not in known]
+    for start in range(0, len(fresh), AT_ONCE):
+        ImageTrait.objects.bulk_create(_traits(project, fresh[start : start + AT_ONCE]))
+    return len(fresh)
+
+
+def _traits(project: Project, looks: list[tuple[Image, np.ndarray | None]]) -> list[ImageTrait]:
+    leaders = _Leaders(project, [look for _image, look in looks if look is not None])
     rows = []
     for image, look in looks:
-        if image.pk in known:
-            continue
         if look is None:
             rows.append(ImageTrait(image=image, project=project, look=b"", group=image.sha256))
             continue
-        group = leaders.find(look) or leaders.add(image.sha256, look)
-        rows.append(ImageTrait(image=image, project=project, look=look.tobytes(), group=group))
-    ImageTrait.objects.bulk_create(rows)
-    return len(rows)
+        group = leaders.find(look)
+        bucket = None if group else leaders.add(image.sha256, look)
+        row = ImageTrait(image=image, project=project, look=look.tobytes(), group=group or image.sha256, bucket=bucket)
+        rows.append(row)
+    return rows
 
 
 class _Leaders:
-    """The first image of each group, as arrays: looks uint8 [n, 192], their mean colours float32 [n, 3]."""
+    """The first images of the groups that any of ``looks`` could belong to: looks uint8 [n, 192], their averages."""
 
-    def __init__(self, project: Project) -> None:
-        rows = list(
-            ImageTrait.objects.filter(project=project, group=F("image__sha256"))
-            .exclude(look=b"")
-            .values_list("group", "look")
-        )
+    def __init__(self, project: Project, looks: list[np.ndarray]) -> None:
+        wanted = {bucket for look in looks for bucket in buckets_around(look)}
+        found = ImageTrait.objects.filter(project=project, bucket__in=wanted).order_by("image_id")
+        rows = list(found.values_list("group", "look"))
         self.groups = [group for group, _look in rows]
-        self.looks = np.frombuffer(b"".join(bytes(look) for _group, look in rows), np.uint8).reshape(-1, CELLS)
-        self.colours = _colours(self.looks)
+        # Room for those that this batch adds: an array is not copied for each of them.
+        self.looks = np.empty((len(rows) + len(looks), CELLS), np.uint8)
+        self.looks[: len(rows)] = np.frombuffer(b"".join(bytes(look) for _group, look in rows), np.uint8).reshape(
+            -1, CELLS
+        )
+        self.averages = np.zeros((len(self.looks), len(PATTERNS)), np.float32)
+        for start in range(0, len(rows), PART):
+            part = self.looks[start : min(start + PART, len(rows))]
+            self.averages[start : start + len(part)] = part.astype(np.float32) @ PATTERNS.T / CELLS
 
     def find(self, look: np.ndarray) -> str | None:
-        """The group of the first image that looks like this one; the mean colour rules most of them out."""
-        apart = np.abs(self.colours - _colours(look[None])).max(axis=1, initial=0.0)
-        for index in np.flatnonzero(apart <= MAX_COLOUR_DIFFERENCE):
-            difference = np.abs(self.looks[index].astype(np.int16) - look.astype(np.int16))
-            if difference.mean() <= MAX_MEAN_DIFFERENCE and difference.max() <= MAX_CELL_DIFFERENCE:
-                return self.groups[index]
-        return None
+        """The group of an image that looks like this one, the most alike where there are several."""
+        count = len(self.groups)
+        apart = np.abs(self.averages[:count] - PATTERNS @ look.astype(np.float32) / CELLS)
+        near = np.flatnonzero((apart <= MAX_MEAN_DIFFERENCE + 0.01).all(axis=1))  # exact below: float32 here
+        if not len(near):
+            return None
+        found = self.looks[near]
+        difference = np.abs(found.astype(np.int16) - look.astype(np.int16))
+        mean = difference.mean(axis=1)
+        alike = (
+            (mean <= MAX_MEAN_DIFFERENCE)
+            & (difference.max(axis=1) <= MAX_CELL_DIFFERENCE)
+            & (np.abs(_colours(found) - _colours(look[None])).max(axis=1) <= MAX_COLOUR_DIFFERENCE)
+        )
+        return self.groups[near[int(np.where(alike, mean, np.inf).argmin())]] if alike.any() else None
 
-    def add(self, group: str, look: np.ndarray) -> str:
+    def add(self, group: str, look: np.ndarray) -> int:
+        """The look leads a group of its own from now on; returns its bucket."""
+        self.looks[len(self.groups)] = look
+        self.averages[len(self.groups)] = PATTERNS @ look.astype(np.float32) / CELLS
         self.groups.append(group)
-        self.looks = np.concatenate([self.looks, look[None]])
-        self.colours = np.concatenate([self.colours, _colours(look[None])])
-        return group
+        return bucket_of(look)
+
+
+def _patterns() -> np.ndarray:
+    """float32 [8, 192]: brightness, left - right, top - bottom, middle - rim, red - blue, diagonals, and stripes."""
+    cells, half = np.zeros((8, 8, 8, 3), np.float32), np.repeat(np.array([1, -1], np.float32), 4)
+    stripes = np.repeat(np.array([1, -1, -1, 1], np.float32), 2)
+    cells[0] = 1
+    cells[1], cells[2] = half[None, :, None], half[:, None, None]
+    cells[3], cells[3, 2:6, 2:6] = -1, 1
+    cells[4, ..., 0], cells[4, ..., 2] = 1, -1
+    cells[5] = (half[:, None] * half)[..., None]
+    cells[6], cells[7] = stripes[None, :, None], stripes[:, None, None]
+    return cells.reshape(8, CELLS)
+
+
+PATTERNS = _patterns()
+WIDTH = 4 * MAX_MEAN_DIFFERENCE
+
+
+def bucket_of(look: np.ndarray) -> int:
+    """Eight averages of the look, each in steps of WIDTH, as one number of 40 bits.
+
+    Each average weighs cells by at most one, so it differs between near-duplicates by at most their mean difference:
+    they lie in the same step or, half the time, in a neighbouring one, and 26 buckets on average (256 at most) hold all
+    that an image could belong with: an index finds them where the mean colour alone left thousands of a million.
+    """
+    return _packed(np.floor(_averages(look) / WIDTH).astype(int))
+
+
+def buckets_around(look: np.ndarray) -> list[int]:
+    """Every bucket in which a near-duplicate of the look may lie."""
+    averages = _averages(look)
+    low = np.floor((averages - MAX_MEAN_DIFFERENCE) / WIDTH).astype(int)
+    high = np.floor((averages + MAX_MEAN_DIFFERENCE) / WIDTH).astype(int)
+    choices = [range(a, b + 1) for a, b in zip(low, high, strict=True)]
+    return sorted({_packed(steps) for steps in itertools.product(*choices)})
+
+
+def _averages(look: np.ndarray) -> np.ndarray:
+    """float64 [8], -255..255; exact, so that the same look always has the same ones."""
+    return (PATTERNS @ look.astype(np.float64)) / CELLS
+
+
+def _packed(steps: Sequence[int] | np.ndarray) -> int:
+    """Steps from -16 to 15 as five bits each."""
+    number = 0
+    for step in steps:
+        number = (number << 5) | ((int(step) + 16) & 31)
+    return number
 
 
 def _colours(looks: np.ndarray) -> np.ndarray:
