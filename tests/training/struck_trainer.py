@@ -2,13 +2,16 @@
 
 ``python -m tests.training.struck_trainer STAGES SIGNAL FOLDER``: a file per stage in the folder says that it was.
 
-``registered`` is the moment after the version was filed and before the worker was told.
+``registered`` is the moment after the version was filed and before the worker was told; ``epoch`` the one after an
+epoch of the tuning stage was saved, and every saved epoch's number goes into a file ``epochs``. The signal 0 is no
+signal: the run is cancelled, and the next report comes late enough to hear of it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ from django.core.management import call_command
 def main(stages: str, number: str, folder: str) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
-    from training import pipeline, registry
+    from training import pipeline, progress, registry
+    from training.models import TrainingRun
 
     def struck(stage: str, work: Callable[..., Any], *, after: bool = False) -> Callable[..., Any]:
         def strike(*args: Any, **options: Any) -> Any:
@@ -29,7 +33,11 @@ def main(stages: str, number: str, folder: str) -> None:
                 (Path(folder) / stage).touch(exist_ok=False)
             except FileExistsError:
                 return result if after else work(*args, **options)
-            os.kill(os.getpid(), int(number))
+            if int(number):
+                os.kill(os.getpid(), int(number))
+            else:
+                TrainingRun.objects.filter(state="running").update(cancel_requested=True)
+                time.sleep(1.2 * progress.EVERY_SECONDS)
             return result
 
         return strike
@@ -37,10 +45,24 @@ def main(stages: str, number: str, folder: str) -> None:
     for stage in stages.split(","):
         if stage == "registered":
             registry.register = struck(stage, registry.register, after=True)
+        elif stage == "epoch":
+            from training.learning import keras_loop
+
+            saved = noted(keras_loop._State.save, Path(folder) / "epochs")
+            keras_loop._State.save = struck(stage, saved, after=True)  # type: ignore[method-assign]
         else:
-            work, message, progress = pipeline.STAGES[stage]
-            pipeline.STAGES[stage] = (struck(stage, work), message, progress)
+            work, message, share = pipeline.STAGES[stage]
+            pipeline.STAGES[stage] = (struck(stage, work), message, share)
     call_command("trainer")
+
+
+def noted(save: Callable[..., Any], file: Path) -> Callable[..., Any]:
+    def note(state: Any, epoch: int) -> None:
+        save(state, epoch)
+        with file.open("a") as out:
+            out.write(f"{epoch} ")
+
+    return note
 
 
 if __name__ == "__main__":

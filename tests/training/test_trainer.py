@@ -47,7 +47,7 @@ def run(run_actors: Callable[[], int]) -> TrainingRun:
     return services.request_run(project=labeled_project("shapes", count=40), cause="person")
 
 
-def struck_in(stages: str, number: signal.Signals, folder: Path) -> None:
+def struck_in(stages: str, number: int, folder: Path) -> None:
     """A trainer process sends itself the signal when it enters one of the stages, once for each of them."""
     TRAINER.command = [sys.executable, "-m", "tests.training.struck_trainer", stages, str(int(number)), str(folder)]
 
@@ -66,6 +66,42 @@ def test_a_run_killed_in_every_stage_goes_on_and_ends_once(
     assert run.attempts == attempts
     assert ModelVersion.objects.count() == 1
     assert ModelVersion.objects.get().alias == "champion"
+
+
+@pytest.fixture
+def tuning(run_actors: Callable[[], int]) -> TrainingRun:
+    """Enough images to retrain the last block, for three epochs."""
+    wishes: Any = {"recipe": "fine_tuning", "options": {"epochs": 3}}
+    return services.request_run(project=labeled_project("shapes", count=110), cause="person", **wishes)
+
+
+def test_a_run_killed_while_the_last_block_is_retrained_goes_on_after_the_saved_epoch(
+    tuning: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("tune,epoch", signal.SIGKILL, tmp_path)
+
+    run_actors()
+
+    tuning.refresh_from_db()
+    assert tuning.state == "succeeded", tuning.failure
+    assert (tuning.attempts, tuning.recipe) == (3, "fine_tuning")
+    assert (tmp_path / "epochs").read_text().split() == ["1", "2", "3"]  # the first by one process, the rest by another
+    assert len(tuning.history["val_loss"]) == 3
+    assert "tail.xml" in ModelVersion.objects.get().manifest["files"]
+
+
+def test_a_run_cancelled_while_the_last_block_is_retrained_ends_there(
+    tuning: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("epoch", 0, tmp_path)
+
+    run_actors()
+
+    tuning.refresh_from_db()
+    assert (tuning.state, tuning.stage, tuning.attempts) == ("cancelled", "tune", 1)
+    assert (tmp_path / "epochs").read_text().split() == ["1"]
+    assert not ModelVersion.objects.exists()
+    assert not runs.folder_of(tuning).exists()
 
 
 def test_a_crash_in_native_code_fails_the_run_and_not_the_worker(

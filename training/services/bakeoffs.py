@@ -18,6 +18,7 @@ from training.snapshots import freeze_snapshot
 
 KIND = "bake_off"
 MOST = 12
+COSTS = ("latency", "megabytes")
 
 
 @transaction.atomic
@@ -54,6 +55,19 @@ def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], reques
         requested_by=requested_by,
         actor=actors.bake_off,
     )
+
+
+def with_fronts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each candidate with ``on_front``: cost -> whether none has less error at no more of it, or as much for less."""
+    measured = [row for row in rows if row.get("top1_error") is not None]
+
+    def is_beaten(row: dict[str, Any], cost: str) -> bool:
+        mine = (row["top1_error"], row[cost])
+        others = [(other["top1_error"], other[cost]) for other in measured]
+        return any(other[0] <= mine[0] and other[1] <= mine[1] and other != mine for other in others)
+
+    fronts = [{cost: row in measured and not is_beaten(row, cost) for cost in COSTS} for row in rows]
+    return [{**row, "on_front": front} for row, front in zip(rows, fronts, strict=True)]
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from training import catalogue, embedding
 from training.learning import weights
 from training.learning.augment import view_key
 from training.learning.backbones import Backbone
+from training.learning.errors import ArtifactDamaged
 from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.stages.views import embed_views
@@ -69,17 +70,26 @@ class _Cut:
 
     def __init__(self, work: Work, trunk: Trunk) -> None:
         self.work, self.trunk, self.store = work, trunk, embedding.store_of(trunk)
-        self.shas = [picture.sha256 for picture in work.items.pictures]
 
     def rows(self, places: np.ndarray) -> np.ndarray:
-        return self._get([self.shas[place] for place in places])
+        """A row that was damaged on the disk since it was made is made again."""
+        pictures = [self.work.items.pictures[place] for place in places]
+        rows, found, _made = embedding.features_of(self.trunk, pictures)
+        if not found.all():
+            raise ArtifactDamaged("An image could be read a minute ago and cannot be read now; start the run again.")
+        return rows.reshape(len(rows), *self.trunk.shape)
 
     def views(self, epoch: int, places: np.ndarray) -> np.ndarray:
         """Another view in each epoch; the picture itself in the first, and again when all views had their turn."""
         index = epoch % (self.work.views + 1) - 1
         if index < 0:
             return self.rows(places)
-        return self._get([view_key(self.shas[place], index, RULE) for place in places])
+        keys = [view_key(self.work.items.pictures[place].sha256, index, RULE) for place in places]
+        rows, found = self.store.get(keys)
+        rows = rows.reshape(len(rows), *self.trunk.shape)
+        if not found.all():  # a damaged view: the picture itself takes its place
+            rows[~found] = self.rows(places[~found])
+        return rows
 
     def parts(self) -> tuple[Part, Part]:
         """What is trained on, and what says when to stop."""
@@ -93,9 +103,6 @@ class _Cut:
             Part(lambda at: self.rows(train[at]), items.targets[train], items.weights[train], epoch_rows=views),
             Part(lambda at: self.rows(validation[at]), aims),
         )
-
-    def _get(self, keys: list[str]) -> np.ndarray:
-        return self.store.get(keys)[0].reshape(len(keys), *self.trunk.shape)
 
 
 def _refusal(work: Work, too_little: str) -> str:

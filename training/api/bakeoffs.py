@@ -1,0 +1,110 @@
+"""/projects/{slug}/bake-offs/: compare backbones and recipes on the project's labels, and make one the recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.api.base import JobStartedSerializer, parsed
+from labeling.models import Job
+from training import services
+from training.api.base import person, project_of
+from training.api.serializers import PolicySerializer
+from training.models import Recipe
+from training.services.bakeoffs import KIND, with_fronts
+
+
+class CandidateSerializer(serializers.Serializer[Any]):
+    """What to measure."""
+
+    backbone = serializers.CharField(help_text="A key of /api/v1/backbones/.")
+    recipe = serializers.ChoiceField(choices=Recipe.choices, default=Recipe.FEATURE_EXTRACTION)
+    augmentation = serializers.BooleanField(default=False)
+
+
+class BakeOffRequest(serializers.Serializer[Any]):
+    candidates = CandidateSerializer(many=True)
+
+
+class MeasuredSerializer(CandidateSerializer):
+    """A candidate and what was found; errors are shares of the held-out images, costs of this machine."""
+
+    title = serializers.CharField()
+    top1_error = serializers.FloatField(allow_null=True)
+    top5_error = serializers.FloatField(required=False)
+    interval = serializers.ListField(child=serializers.FloatField(), required=False, help_text="Of top-1 accuracy.")
+    ece = serializers.FloatField(required=False)
+    seconds = serializers.FloatField(required=False)
+    cpu_seconds = serializers.FloatField(required=False)
+    embedded = serializers.IntegerField(required=False)
+    latency = serializers.FloatField(required=False, help_text="Median seconds for one image.")
+    megabytes = serializers.FloatField(required=False)
+    parameters = serializers.IntegerField()
+    failure = serializers.CharField(required=False)
+    winner = serializers.BooleanField(required=False)
+    on_front = serializers.DictField(
+        child=serializers.BooleanField(), help_text="Cost -> no other candidate has less error and less of it."
+    )
+
+
+class BakeOffSerializer(serializers.Serializer[Any]):
+    job = serializers.UUIDField(source="pk")
+    state = serializers.CharField()
+    progress = serializers.FloatField()
+    message = serializers.CharField()
+    candidates = serializers.SerializerMethodField()
+
+    @extend_schema_field(MeasuredSerializer(many=True))
+    def get_candidates(self, job: Job) -> list[dict[str, Any]]:
+        return with_fronts(job.result.get("rows", []))
+
+
+class UseRequest(serializers.Serializer[Any]):
+    candidate = serializers.IntegerField(min_value=0, help_text="Its place in `candidates`.")
+
+
+class BakeOffs(APIView):
+    """Compare candidates."""
+
+    @extend_schema(operation_id="bake_offs_create", request=BakeOffRequest, responses={202: JobStartedSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Measure up to twelve candidates on the same held-out images, as a job."""
+        project = project_of(request, slug, "manage")
+        body = parsed(BakeOffRequest, request)
+        job = services.start_bake_off(
+            project=project, candidates=[dict(one) for one in body["candidates"]], requested_by=person(request)
+        )
+        return Response({"job": job.pk}, status=202)
+
+
+class OneBakeOff(APIView):
+    """A comparison: the candidates that are measured, the winner, and who is on the Pareto front."""
+
+    @extend_schema(operation_id="bake_offs_retrieve", responses=BakeOffSerializer)
+    def get(self, request: Request, slug: str, job_id: UUID) -> Response:
+        return Response(BakeOffSerializer(_job(request, slug, job_id, "review")).data)
+
+
+class UseCandidate(APIView):
+    """Make a measured candidate the project's backbone and recipe."""
+
+    @extend_schema(operation_id="bake_offs_use", request=UseRequest, responses=PolicySerializer)
+    def post(self, request: Request, slug: str, job_id: UUID) -> Response:
+        job = _job(request, slug, job_id, "manage")
+        number = parsed(UseRequest, request)["candidate"]
+        policy = services.use_candidate(job=job, number=number, user=person(request))
+        return Response(PolicySerializer(policy).data)
+
+
+def _job(request: Request, slug: str, job_id: UUID, right: Any) -> Job:
+    job = Job.objects.filter(project=project_of(request, slug, right), kind=KIND, pk=job_id).first()
+    if job is None:
+        raise NotFound("There is no such comparison in this project.")
+    return job
