@@ -23,7 +23,7 @@ from training.errors import NotEnoughLabels
 from training.gate import Verdict, first_verdict, log_losses, verdict
 from training.models import ModelVersion, TrainingRun
 from training.progress import Reporter
-from training.stages import evaluate, export, features, fit, tune, verify
+from training.stages import evaluate, export, features, fit, tune, verify, weights
 from training.stages.work import Work, load_items
 
 # name -> (the work, what people read, progress when it begins)
@@ -50,8 +50,7 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
     if not len(items):
         raise NotEnoughLabels(_("Every image of the snapshot has been deleted."))
     work = Work(run, reporter, folder, items, list(run.snapshot.categories))
-    if run.options.get("backbone_note"):
-        reporter.log(run.options["backbone_note"])
+    weights.run(work)
     reporter.log(f"Training on {len(items)} images with {catalogue.backbone_of(run.backbone).title}.")
     for name, (stage, message, progress) in STAGES.items():
         at = time.monotonic()

@@ -15,6 +15,8 @@ from training.learning import weights
 from training.models import Recipe, TrainingRun
 from training.snapshots import freeze_snapshot
 
+# What a run's first stage (training.stages.weights) should try to fetch, and what to say should that fail.
+WANTED, NOTE = "backbone_wanted", "backbone_note"
 # What a caller may set beside backbone, recipe and augmentation: name -> the types that are taken.
 OPTIONS: dict[str, tuple[type, ...]] = {
     "soft_labels": (bool,),
@@ -70,7 +72,7 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
                 recipe=wishes.get("recipe") or policy.recipe,
                 augmentation=policy.augmentation if augmentation is None else augmentation,
                 seed=checked.pop("seed", 0),
-                options={"soft_labels": policy.soft_labels, **checked, "backbone_note": note},
+                options={"soft_labels": policy.soft_labels, **checked, **note},
             )
     except IntegrityError:
         _refuse_second(project)
@@ -83,21 +85,24 @@ def _refuse_second(project: Project) -> None:
         raise RunIsLive(_("A run of this project is %(state)s. Wait for it, or cancel it.") % {"state": live.state})
 
 
-def resolve_backbone(wanted: str, project: Project) -> tuple[str, str]:
-    """The backbone that can be used here and now, and a note where that is not the one that was wanted."""
+def resolve_backbone(wanted: str, project: Project) -> tuple[str, dict[str, str]]:
+    """The backbone that can be used here and now; where that is not the one that was wanted, what the run's first stage
+    (training.stages.weights) should try to fetch, and what to say.
+    """
     if wanted == catalogue.CHAMPION:
-        return catalogue.going_on_from(project)
+        key, note = catalogue.going_on_from(project)
+        return key, {NOTE: note}
     if wanted == "auto":
-        return weights.best_available(settings.KERAS_HOME), ""
+        return weights.best_available(settings.KERAS_HOME), {}
     missing = weights.locate(catalogue.backbone_of(wanted), settings.KERAS_HOME)
     if missing.usable:
-        return wanted, ""
+        return wanted, {}
     key = weights.best_available(settings.KERAS_HOME)
     note = (
         f"The weights of {wanted} are not on this machine ({missing.expected} would satisfy it;"
         f" `manage.py weights fetch {wanted}` downloads it). Using {key}, the best that is here."
     )
-    return key, note
+    return key, {WANTED: wanted, NOTE: note}
 
 
 def check_choice(*, project: Project, backbone: str | None, recipe: str | None) -> None:

@@ -8,6 +8,9 @@ import pytest
 
 from labeling.models import Project
 from tests.training.drawing import labeled_project
+from tests.training.published import server
+
+__all__ = ["project", "server", "train_here"]
 
 
 @pytest.fixture(autouse=True)

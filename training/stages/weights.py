@@ -1,0 +1,43 @@
+"""Worker-side stage: the pretrained weights that were asked for, fetched on their first use.
+
+Where that fails, the run goes on with the best weights that are on the machine, and its log says what would satisfy it.
+``auto`` reaches out for nothing: it takes what is here.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from training import catalogue
+from training.learning import weights
+from training.learning.errors import WeightsMissing
+from training.queueing import NOTE, WANTED
+from training.stages.work import Work
+
+SPAN = (0.0, 0.02)
+
+
+def run(work: Work) -> None:
+    """Changes the run's backbone to the wanted one when its file could be had."""
+    wanted, note = work.run.options.get(WANTED), work.run.options.get(NOTE)
+    if not wanted:
+        if note:
+            work.reporter.log(note)
+        return
+    backbone = catalogue.backbone_of(wanted)
+
+    def tell(share: float) -> bool:
+        work.reporter.images(round(share * 100), 100, span=SPAN)  # raises when the run was cancelled
+        return True
+
+    work.reporter.log(f"Fetching the weights of {backbone.title}.")
+    work.reporter.flush()
+    try:
+        found = weights.fetch(backbone, settings.KERAS_HOME, tell)
+    except WeightsMissing as error:
+        work.reporter.log(error.message)
+        work.reporter.log(note)
+        return
+    work.run.backbone = wanted
+    work.reporter.set(backbone=wanted)
+    work.reporter.log(f"They are in {found.path} now.")
