@@ -102,6 +102,8 @@ STORAGES = {
 }
 IMPORT_BUCKETS = env.strings("IMPORT_BUCKETS")
 MEDIA_ROOT = str(DATA_DIR / "media")
+# Private images: no other account of this machine may read them.
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000
 FILE_UPLOAD_TEMP_DIR = None
@@ -200,6 +202,7 @@ SPECTACULAR_SETTINGS = {
         "TaskState": "labeling.models.task.Task.State",
         "Role": "labeling.models.worker.Role",
         "AddedRole": "labeling.api.workers.ROLES",
+        "LabelsAs": "labeling.importing.labels.LABELS_AS",
     },
 }
 UNFOLD = {

@@ -14,6 +14,7 @@ from labeling import services
 from labeling.api.base import JobStartedSerializer, ProjectView, parsed
 from labeling.export import FORMATS
 from labeling.importing.known import READERS
+from labeling.importing.labels import LABELS_AS
 from labeling.uploads import OnDisk
 
 
@@ -46,7 +47,7 @@ class LabelImportSerializer(serializers.Serializer):
 
     def get_fields(self) -> dict[str, Any]:
         # "as" is a word of Python and "source" one of the framework, so neither can be an attribute.
-        take_as = serializers.ChoiceField(choices=["gold", "suggestions", "judgments"])
+        take_as = serializers.ChoiceField(choices=LABELS_AS)
         source = serializers.CharField(
             default="", allow_blank=True, max_length=100, help_text="Whose labels these are."
         )

@@ -17,7 +17,9 @@ from rest_framework.views import APIView
 
 from labeling import jobs, permissions, services, storage
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, whole
+from labeling.api.filters import TrueOrFalse
 from labeling.errors import CrowdtuneError
+from labeling.importing.labels import LABELS_AS
 from labeling.models import Image, Job
 from labeling.uploads import OnDisk
 
@@ -51,7 +53,7 @@ class ImageSerializer(serializers.ModelSerializer):
 class ImageFilter(filters.FilterSet):
     name = filters.CharFilter("name", "icontains")
     state = filters.CharFilter("tasks__state", distinct=True)
-    is_gold = filters.BooleanFilter("tasks__is_gold", distinct=True)
+    is_gold = TrueOrFalse("tasks__is_gold", distinct=True)
 
     class Meta:
         model = Image
@@ -68,7 +70,7 @@ class UploadSerializer(serializers.Serializer):
         help_text="CSV with a header or JSON Lines: `url`, or `path` of a file sent with it; optional `name`, `label`, "
         "`metadata`; other columns are metadata.",
     )
-    labels_as = serializers.ChoiceField(["gold", "suggestions", "judgments"], required=False, default="gold")
+    labels_as = serializers.ChoiceField(LABELS_AS, required=False, default="gold")
     source: Any = serializers.CharField(required=False, help_text="Whose labels the manifest's are.")
     gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}')
 

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from labeling import provenance, services, storage
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
+from labeling.api.filters import TrueOrFalse
 from labeling.errors import CrowdtuneError
 from labeling.models import Gold, Image, Judgment, Task
 
@@ -47,10 +48,11 @@ def shown(task: Task, request: Request) -> Response:
 
 class TaskFilter(filters.FilterSet):
     image = filters.NumberFilter("image_id")
+    is_gold = TrueOrFalse("is_gold")
 
     class Meta:
         model = Task
-        fields = ["state", "stage", "retired_because", "is_gold"]
+        fields = ["state", "stage", "retired_because"]
 
 
 class TaskListView(ProjectView):
@@ -180,12 +182,13 @@ class JudgmentSerializer(serializers.ModelSerializer):
 class JudgmentFilter(filters.FilterSet):
     worker = filters.CharFilter("worker__username")
     image = filters.NumberFilter("task__image_id")
-    withdrawn = filters.BooleanFilter("withdrawn_at", "isnull", exclude=True)
+    withdrawn = TrueOrFalse("withdrawn_at", "isnull", exclude=True)
+    is_gold = TrueOrFalse("is_gold")
     since = filters.IsoDateTimeFilter("created_at", "gte")
 
     class Meta:
         model = Judgment
-        fields = ["task", "source", "is_gold", "survey_version"]
+        fields = ["task", "source", "survey_version"]
 
 
 class JudgmentListView(ProjectView):

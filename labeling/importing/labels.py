@@ -171,3 +171,4 @@ TAKES: dict[str, Callable[[Project, Checked, dict[str, Any]], int]] = {
     "suggestions": _as_suggestions,
     "judgments": _as_judgments,
 }
+LABELS_AS = tuple(TAKES)

@@ -99,3 +99,16 @@ def test_the_defaults_that_the_example_names_are_the_real_ones():
     real = dict(re.findall(r'env\.(?:integer|boolean)\("([A-Z_]+)", (\w+)', code))
     words = {"True": "1", "False": "0"}
     assert named == {name: words.get(value, value) for name, value in real.items()}
+
+
+def test_a_command_says_what_is_wrong_in_one_line():
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=os.environ | {"PORT": "abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == "crowdtune: PORT must be a whole number, got 'abc'.\n"

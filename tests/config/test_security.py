@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import stat
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +65,14 @@ def test_a_nul_in_the_query_is_a_bad_request_and_no_failure(client, address):
     assert answer.status_code == 400
     if address.startswith("/api/"):
         assert answer.json()["error"]["code"] == "bad_request"
+
+
+def test_no_other_account_of_the_machine_can_read_the_images(settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    name = FileSystemStorage().save("a/b.png", ContentFile(b"private"))
+    file = tmp_path / "media" / name
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "media", file.parent, file)] == [
+        0o700,
+        0o700,
+        0o600,
+    ]

@@ -150,7 +150,17 @@ def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Cal
     assert {row["source"] for row in api.get(f"{API}projects/{slug}/judgments/").json()["results"]} == {"import"}
 
 
-@pytest.mark.parametrize("query", ["tasks/?state=asleep", "judgments/?since=yesterday", "labels/?min_confidence=high"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "tasks/?state=asleep",
+        "tasks/?is_gold=maybe",
+        "images/?is_gold=maybe",
+        "judgments/?since=yesterday",
+        "judgments/?withdrawn=perhaps",
+        "labels/?min_confidence=high",
+    ],
+)
 def test_a_filter_that_no_row_can_meet_is_refused_instead_of_ignored(api: APIClient, query: str) -> None:
     answer = api.get(f"{API}projects/{make(api)}/{query}")
     assert answer.status_code == 400
@@ -163,3 +173,5 @@ def test_a_filter_keeps_what_it_names(api: APIClient, run_actors: Callable[[], i
     run_actors()
     assert len(api.get(f"{API}projects/{slug}/tasks/?state=open").json()["results"]) == 1
     assert api.get(f"{API}projects/{slug}/tasks/?state=retired").json()["results"] == []
+    assert len(api.get(f"{API}projects/{slug}/images/?is_gold=False").json()["results"]) == 1
+    assert api.get(f"{API}projects/{slug}/images/?is_gold=true").json()["results"] == []

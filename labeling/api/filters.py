@@ -1,0 +1,30 @@
+"""Filters of lists that refuse what they do not understand, where django-filter's own would ignore it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from django_filters import rest_framework as filters
+
+_SAID = {"true": True, "1": True, "false": False, "0": False, "": None}
+
+
+class TrueOrFalseField(forms.Field):
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool | None:
+        said = str(value if value is not None else "").lower()
+        if said not in _SAID:
+            raise forms.ValidationError(_("Expected true or false."))
+        return _SAID[said]
+
+
+class TrueOrFalse(filters.BooleanFilter):
+    """``?name=true`` or ``false``; anything else is refused."""
+
+    field_class = TrueOrFalseField
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, widget=forms.TextInput, **named)
