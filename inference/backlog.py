@@ -161,7 +161,7 @@ def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
     choice = choose(
         scores,
         lambda index: _points(version, ids[index]),
-        count=int(np.clip(len(ids) // 20, 50, 2000)),
+        count=_wanted(len(ids)),
         random_share=deployment.random_share,
         seed=version.pk,
     )
@@ -174,6 +174,11 @@ def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
     _record_reasons(version, ids[choice.index], choice)
     _forget_older(version)
     return choice
+
+
+def _wanted(pool: int) -> int:
+    """How many of a pool are chosen: fewer of a small one, or everything in it would be, and no value would count."""
+    return max(1, min(pool // 8, max(50, pool // 20), 2000))
 
 
 def _raised_before(project: Project) -> list[int]:

@@ -20,9 +20,9 @@ def test_every_waiting_image_is_scored_and_the_chosen_come_first(project, champi
     predictions = Prediction.objects.filter(project=project, version=champion)
     assert predictions.count() == 120
     chosen = predictions.exclude(reason="")
-    assert chosen.count() == 50
-    assert chosen.filter(reason=Reason.RANDOM).count() == 10
-    order = list(Task.objects.filter(project=project).order_by("-priority").values_list("image_id", flat=True)[:50])
+    assert chosen.count() == 15
+    assert chosen.filter(reason=Reason.RANDOM).count() == 3
+    order = list(Task.objects.filter(project=project).order_by("-priority").values_list("image_id", flat=True)[:15])
     assert set(order) == set(chosen.values_list("image_id", flat=True))
     assert len(images) == 120
 
