@@ -59,6 +59,22 @@ SETS: dict[str, Plan] = {
     "decoys": Plan("decoys", 4, low=0.7, odd=0.2),
 }
 
+# Crowds too small to be known: (tasks, workers, judgments a task) of each kind.
+SMALL_SIZES = ((15, 4, 2), (30, 6, 2), (59, 10, 2), (59, 30, 2), (20, 5, 3), (59, 12, 3))
+SMALL: dict[str, Plan] = {
+    "coin, 2 classes": Plan("coin"),
+    "coin, 5 classes": Plan("coin", 5, low=0.4),
+    "coin, all alike": Plan("coin", low=0.6, high=0.75),
+    "coin, rare class": Plan("coin", low=0.7, rare=0.15),
+    "spammers": Plan("spam", 3),
+    "one-sided": Plan("one-sided"),
+    "adversaries": Plan("adversary", low=0.6, odd=0.15),
+    "own matrices": Plan("matrices", 4, odd=3),
+    "difficult tasks": Plan("difficult"),
+    "decoys": Plan("decoys", 4, low=0.7, odd=0.2),
+    "unequal diligence": Plan("coin", 3, low=0.4, unequal=True),
+}
+
 
 def draw(plan: Plan, seed: int = 0) -> Drawn:
     """Draw one crowd; the same seed gives the same crowd."""

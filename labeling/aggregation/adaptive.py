@@ -32,6 +32,7 @@ LEAST_BURN, LEAST_KEEP = 15, 25
 WORK = 50_000
 FEW_CLASSES = 20  # above it names are looked at in every tenth sweep
 MOST_CELLS = 20_000_000  # workers x classes x classes; above it no matrices
+THIN, MANY = 10, 100  # so many cells of even the crowd's own matrix to a vote, of more classes than that: nor then
 
 
 def fit(votes: Votes) -> Fit:
@@ -45,7 +46,8 @@ def fit(votes: Votes) -> Fit:
     """
     if not len(votes) or votes.n_classes < 2:
         return majority.fit(votes)
-    if votes.n_workers * votes.n_classes**2 > MOST_CELLS:
+    cells = votes.n_classes**2
+    if votes.n_workers * cells > MOST_CELLS or (votes.n_classes > MANY and cells > THIN * len(votes)):
         return coarse.fit(votes)
     burn, keep = sweeps(len(votes) * votes.n_classes)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What the adaptive default falls back to when matrices would not fit in memory: one shrunk coin per worker.
+"""What the adaptive default falls back to when matrices would not fit in memory or be guesses: a shrunk coin each.
 
 A crowd of thousands of workers over thousands of classes says too little about any cell of a matrix to learn from it.
 Each worker's accuracy is shrunk towards the crowd's by a Beta prior whose strength comes from the spread of accuracies

@@ -1,0 +1,120 @@
+"""Figures against implementations that share no line with ours: scipy, pycocotools, and definitions spelled out."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask
+from scipy import optimize, stats
+
+from labeling import agreement, stopping
+from labeling.aggregation import boxes, numeric
+
+TABLES = st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=2, max_size=8)
+ANSWERS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-3, 3), st.floats(0.3, 5)), min_size=1, max_size=6)
+
+
+def said(counts: list[list[int]]) -> list[list[int]]:
+    """The labels of each task, one a judgment."""
+    return [[label for label, times in enumerate(row) for _ in range(times)] for row in counts]
+
+
+def alpha(counts: list[list[int]], metric: str) -> float:
+    """Krippendorff's alpha from its definition: pairs within units against pairs of all pairable values."""
+    units = [unit for unit in said(counts) if len(unit) >= 2]
+    values = [value for unit in units for value in unit]
+    times = [values.count(label) for label in range(3)]
+
+    def apart(one: int, other: int) -> float:
+        low, high = sorted((one, other))
+        if metric == "nominal":
+            return float(one != other)
+        if metric == "interval":
+            return float((one - other) ** 2)
+        return (sum(times[low : high + 1]) - (times[low] + times[high]) / 2) ** 2
+
+    observed = sum(sum(apart(a, b) for a, b in itertools.permutations(u, 2)) / (len(u) - 1) for u in units)
+    expected = sum(apart(a, b) for a, b in itertools.permutations(values, 2)) / max(len(values) - 1, 1)
+    return 1 - observed / expected if expected else float("nan")
+
+
+@pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval"])
+@settings(max_examples=60, deadline=None)
+@given(counts=TABLES)
+def test_alpha_is_its_definition(metric, counts):
+    found = agreement.krippendorff_alpha(np.array(counts, dtype=float), metric)
+    assert found == pytest.approx(alpha(counts, metric), nan_ok=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=TABLES)
+def test_percent_and_specific_agreement_are_shares_of_pairs(counts):
+    units = [unit for unit in said(counts) if len(unit) >= 2]
+    table = np.array(counts, dtype=float)
+    shares = [np.mean([a == b for a, b in itertools.permutations(unit, 2)]) for unit in units]
+    assert agreement.percent(table) == pytest.approx(np.mean(shares) if shares else np.nan, nan_ok=True)
+    for label, found in enumerate(agreement.per_category(table)):
+        again = [
+            np.mean([other == label for place, other in enumerate(unit) if place != first])
+            for unit in units
+            for first, own in enumerate(unit)
+            if own == label
+        ]
+        assert found == pytest.approx(np.mean(again) if again else np.nan, nan_ok=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.tuples(*[st.integers(0, 2)] * 4), min_size=2, max_size=10))
+def test_fleiss_kappa_is_his_formula(rows):
+    """Four raters of every subject: (mean P_i - sum p_j squared) / (1 - sum p_j squared)."""
+    table = np.array([[row.count(label) for label in range(3)] for row in rows], dtype=float)
+    share = table.sum(axis=0) / (4 * len(rows))
+    chance = (share**2).sum()
+    each = ((table**2).sum(axis=1) - 4) / 12
+    expected = (each.mean() - chance) / (1 - chance) if chance < 1 - 1e-12 else np.nan
+    assert agreement.fleiss_kappa(table) == pytest.approx(expected, nan_ok=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(answers=ANSWERS)
+def test_a_rating_s_posterior_is_student_s_t(answers):
+    scale = [1, 2, 3, 4, 5]
+    logs = np.array([sum(stats.t.logpdf((a - b - step) / s, numeric.TAILS) for a, b, s in answers) for step in scale])
+    expected = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    assert numeric.steps(answers, scale) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_combined_number_is_the_most_likely_under_student_s_t(seed):
+    rng = np.random.default_rng(seed)
+    answers = [(float(10 + rng.standard_t(4)), float(rng.normal()), float(rng.uniform(0.8, 2))) for _ in range(7)]
+
+    def surprise(value: float) -> float:
+        return -sum(stats.t.logpdf((a - b - value) / s, numeric.TAILS) for a, b, s in answers)
+
+    best = optimize.minimize_scalar(surprise, bounds=(0, 20), method="bounded").x
+    assert numeric.combine(answers)[0] == pytest.approx(best, abs=1e-2)
+
+
+def test_the_chance_to_be_within_is_the_normal_distribution_s():
+    for error, tolerance in ((0.5, 1.0), (2.0, 1.0), (1.0, 0.1)):
+        expected = stats.norm.cdf(tolerance / error) - stats.norm.cdf(-tolerance / error)
+        assert numeric.within(error, tolerance) == pytest.approx(expected)
+
+
+def test_overlap_equals_coco_s():
+    rng = np.random.default_rng(0)
+    a, b = (np.concatenate([rng.uniform(0, 50, (n, 2)), rng.uniform(1, 40, (n, 2))], axis=1) for n in (20, 30))
+    assert np.allclose(boxes.overlap(a, b), mask.iou(a, b, [0] * len(b)))
+
+
+def test_partial_counts_of_the_confidence_table_are_hypergeometric():
+    """Of 9 votes, 6 for a category: the chance that the first 4 hold 3 of them, once its label is right."""
+    counts, label = np.array([[6.0, 3], [4, 5]]), np.array([0, 1])
+    found = stopping.confidence_table(counts, label, sample=9, prior=0.0)[0, 3, 1]
+    right, wrong = (stats.hypergeom.pmf(3, 9, votes, 4) for votes in (6, 4))
+    assert found == pytest.approx(right / (right + wrong))
