@@ -1,11 +1,11 @@
-"""Sentences of Django REST framework that our API says: it brings no Hindi, so our catalogue translates them.
+"""Sentences of Django and of its REST framework for which they bring no Hindi: our catalogue translates them.
 
 Nothing here is called: the catalogue's maker finds the sentences in this file.
 """
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext_lazy, npgettext_lazy
 
 SENTENCES = (
     gettext_noop("This field may not be null."),
@@ -34,5 +34,24 @@ SENTENCES = (
     gettext_noop("Invalid cursor"),
     gettext_noop('Method "{method}" not allowed.'),
     gettext_noop('Unsupported media type "{media_type}" in request.'),
+    gettext_noop("%(delta)s ago"),
     gettext_noop("Could not satisfy the request Accept header."),
+)
+
+TIMES = (
+    ngettext_lazy("a second ago", "%(count)s seconds ago", "count"),
+    ngettext_lazy("a minute ago", "%(count)s minutes ago", "count"),
+    ngettext_lazy("an hour ago", "%(count)s hours ago", "count"),
+    ngettext_lazy("%(num)d minute", "%(num)d minutes", "num"),
+    ngettext_lazy("%(num)d hour", "%(num)d hours", "num"),
+    ngettext_lazy("%(num)d day", "%(num)d days", "num"),
+    ngettext_lazy("%(num)d week", "%(num)d weeks", "num"),
+    ngettext_lazy("%(num)d month", "%(num)d months", "num"),
+    ngettext_lazy("%(num)d year", "%(num)d years", "num"),
+    npgettext_lazy("naturaltime-past", "%(num)d minute", "%(num)d minutes", "num"),
+    npgettext_lazy("naturaltime-past", "%(num)d hour", "%(num)d hours", "num"),
+    npgettext_lazy("naturaltime-past", "%(num)d day", "%(num)d days", "num"),
+    npgettext_lazy("naturaltime-past", "%(num)d week", "%(num)d weeks", "num"),
+    npgettext_lazy("naturaltime-past", "%(num)d month", "%(num)d months", "num"),
+    npgettext_lazy("naturaltime-past", "%(num)d year", "%(num)d years", "num"),
 )

@@ -121,13 +121,13 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
     deployment = services.deployment_of(project)
+    plots = [figures.latency_plot(versions), figures.accuracy_plot(project), *figures.drift_plots(project)]
     return context_of(
         request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
         champion=next((one for one in versions if one.version.alias == "champion"), None),
         challenger=next((one for one in versions if one.version.alias == "challenger"), None),
         deployment=deployment, examples=examples(base, project.slug), downloads=DOWNLOADS,
-        kept=figures.kept(project), latency=figures.latency_plot(versions), accuracy=figures.accuracy_plot(project),
-        drift=figures.drift_plots(project),
+        kept=figures.kept(project), plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip
 

@@ -71,6 +71,8 @@ class PolicyForm(forms.ModelForm):
         ]
         labels = {
             "automatic_training": _("Train by itself"),
+            "recipe": _("Recipe"),
+            "augmentation": _("Augmentation"),
             "soft_labels": _("Learn how sure the crowd was"),
             "min_labels_per_category": _("Labels per category, at least"),
             "min_new_labels": _("New labels, at least"),

@@ -10,6 +10,15 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+CAUSES = {
+    "new_labels": _("New labels"),
+    "age": _("The last run was old"),
+    "schedule": _("The hour of the daily run"),
+    "drift": _("Drift in what is asked"),
+    "person": _("A person"),
+    "api": _("A program"),
+}
+
 
 class Recipe(models.TextChoices):
     FEATURE_EXTRACTION = "feature_extraction", _("Feature extraction")
@@ -159,6 +168,10 @@ class TrainingRun(models.Model):
             )
         ]
         indexes = [models.Index(fields=["project", "-created_at"]), models.Index(fields=["state", "heartbeat_at"])]
+
+    @property
+    def cause_in_words(self) -> str:
+        return str(CAUSES.get(self.cause, self.cause))
 
     @property
     def is_live(self) -> bool:

@@ -11,7 +11,7 @@ from labeling.charts.chart import Chart, Legend, empty, slot
 from labeling.charts.scale import Format, Scale, sayer, scale, seconds_of
 
 X = datetime | float | int
-DOTS_UP_TO = 40  # more points than this are a line without dots
+DOTS_UP_TO = 24  # more points than this are a line without dots
 
 
 @dataclass(frozen=True)

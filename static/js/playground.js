@@ -40,6 +40,13 @@ input?.addEventListener("change", () => {
   form.requestSubmit();
 });
 
+/* The answer shows the photo itself: the zone steps back and waits for the next. */
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id !== "answer" || !event.target.querySelector(".answer")) return;
+  zone.querySelector(".preview")?.remove();
+  zone.classList.add("small");
+});
+
 /* "This is wrong" sends the same photo to another address, as an ordinary form: htmx must not take it. */
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-wrong]");
