@@ -36,11 +36,18 @@ import django  # noqa: E402
 django.setup()
 
 import dramatiq  # noqa: E402 - after the broker is set
+import hypothesis  # noqa: E402
 from django.core.cache import cache  # noqa: E402
 from django.utils import translation  # noqa: E402
 from django.utils.module_loading import autodiscover_modules  # noqa: E402
 
 from config.models import QueuedMessage  # noqa: E402
+
+# A busy machine is slow; that says nothing of the code.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

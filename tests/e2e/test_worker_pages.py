@@ -150,11 +150,14 @@ def test_who_failed_the_test_reads_how_far_and_appeals_and_the_owner_answers(vis
 
 
 def test_examples_of_the_categories_open_by_one_key(visit, make_project, join, worker, owner, axe, fits):
-    project = make_project("Shown", questions=[ANIMAL], categories=["cat", "dog"], images=2)
+    project = make_project("Shown", questions=[ANIMAL], categories=["cat", "dog"], images=2, instructions="Look.")
     cat = project.categories.get(key="cat")
     services.change_category(category=cat, user=owner, changes={"description": "It purrs."})
     services.add_example(category=cat, data=drawn(7), alt="a black cat", user=owner)
     join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, language="hi")
+    ready(page)
+    fits(page)  # every button of the bar, in the longer language
     page = visit(f"/label/{project.slug}/", user=worker, width=360)
     ready(page)
     page.keyboard.press("e")
