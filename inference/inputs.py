@@ -111,7 +111,8 @@ def _top_k(value: Any) -> int:
 
 def _stored(project: Project, items: list[Any]) -> dict[int, Image]:
     ids = [item["id"] for item in items if isinstance(item, Mapping) and _is_id(item.get("id"))]
-    return {image.pk: image for image in Image.objects.filter(project=project, pk__in=ids)} if ids else {}
+    rows = Image.objects.filter(project=project, pk__in=ids).only("pk", "sha256", "original") if ids else ()
+    return {image.pk: image for image in rows}
 
 
 def _is_id(value: Any) -> bool:

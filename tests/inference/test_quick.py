@@ -14,6 +14,7 @@ from config.throttles import UserRate
 from inference import limits
 from inference.grants import SECONDS, Grants, grants
 from inference.multipart import split
+from inference.routing import routes
 from inference.services.keys import limit_key, revoke_key
 from labeling.keys import create_key
 from labeling.models import ApiKey, Membership, Role
@@ -25,8 +26,11 @@ V2 = "/v2/models/colours/infer"
 
 
 @pytest.fixture
-def open_way(api: Any, champion: Any) -> Any:
-    """The client, let through by the view a moment ago, with model and route in memory."""
+def open_way(api: Any, champion: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The client, let through by the view a moment ago, with model and route in memory; that moment lasts."""
+    for keeper, name in ((grants, "seconds"), (routes, "seconds"), (limits, "SECONDS")):
+        monkeypatch.setattr(keeper, name, 1000.0)
+    monkeypatch.setattr(limits, "_known", {})
     assert post_files(api, picture(1)).status_code == 200
     return api
 
