@@ -11,13 +11,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import pagination, serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import permissions, services, survey
+from labeling import languages, permissions, services, survey
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
 from labeling.models import Project
@@ -138,15 +138,30 @@ class ExtendedView:
         return values, asked, others
 
 
+class ByLanguage(pagination.CursorPagination):
+    """Projects that the person can read come first, the newer before the older."""
+
+    ordering = "-language_rank"
+    page_size_query_param = "page_size"
+    max_page_size = 500
+
+
 class ProjectListView(ExtendedView, ListAPIView):
     """The projects that you can see; create one."""
 
     filterset_fields = {"access": ["exact"], "is_paused": ["exact"]}
+    pagination_class = ByLanguage
 
     def get_queryset(self) -> Any:
         rows = permissions.visible_projects(self.request.user)
-        text = self.request.query_params.get("search")
-        return rows.filter(Q(name__icontains=text) | Q(slug__icontains=text)) if text else rows
+        asked = self.request.query_params
+        if text := asked.get("search"):
+            rows = rows.filter(Q(name__icontains=text) | Q(slug__icontains=text))
+        spoken = languages.of_user(self.request.user)
+        if codes := [code for code in asked.get("language", "").split(",") if code]:
+            spoken = spoken if codes == ["mine"] else codes[: languages.MOST]
+            rows = languages.readable(rows, spoken)
+        return languages.ranked(rows, spoken)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "extensions": self.extensions}
@@ -154,7 +169,15 @@ class ProjectListView(ExtendedView, ListAPIView):
     @extend_schema(
         operation_id="list_projects",
         tags=["projects"],
-        parameters=[OpenApiParameter("search", str, description="A part of the name.")],
+        parameters=[
+            OpenApiParameter("search", str, description="A part of the name."),
+            OpenApiParameter(
+                "language",
+                str,
+                description="Codes with commas, or `mine` for those of your profile: only projects in one of them, and "
+                "those that state none. Projects in these (or, without it, in your) languages come first.",
+            ),
+        ],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)

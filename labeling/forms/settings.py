@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from labeling.aggregation import AGGREGATORS
 from labeling.forms.project import names_of
+from labeling.languages import LANGUAGES
 from labeling.models import MOST_JUDGMENTS, Project, Rule
 from labeling.stopping import POLICIES
 
@@ -42,7 +42,7 @@ class SettingsForm(forms.Form):
     )
     access = forms.ChoiceField(choices=Project.Access, label=_("Who may label"))
     languages = forms.MultipleChoiceField(
-        choices=settings.LANGUAGES, required=False, label=_("Languages"), widget=forms.CheckboxSelectMultiple
+        choices=LANGUAGES, required=False, label=_("Languages"), widget=forms.CheckboxSelectMultiple
     )
     is_paused = forms.BooleanField(
         required=False, label=_("Paused"), help_text=_("Nobody is handed a task while this is set.")

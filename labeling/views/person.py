@@ -18,30 +18,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling import keys, services
 from labeling.errors import CrowdtuneError
+from labeling.languages import LANGUAGES
 from labeling.models import ApiKey, Judgment, Membership, Profile, Project
 from labeling.views.worker import own_id, project_to_label
-
-LANGUAGES = [
-    ("ar", "العربية"),
-    ("bn", "বাংলা"),
-    ("de", "Deutsch"),
-    ("en", "English"),
-    ("es", "Español"),
-    ("fr", "Français"),
-    ("hi", "हिन्दी"),
-    ("id", "Bahasa Indonesia"),
-    ("ja", "日本語"),
-    ("mr", "मराठी"),
-    ("pt", "Português"),
-    ("ru", "Русский"),
-    ("sw", "Kiswahili"),
-    ("ta", "தமிழ்"),
-    ("te", "తెలుగు"),
-    ("tr", "Türkçe"),
-    ("ur", "اردو"),
-    ("vi", "Tiếng Việt"),
-    ("zh", "中文"),
-]
 
 
 class ProfileForm(forms.Form):

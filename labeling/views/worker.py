@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling import leases, services, survey
+from labeling import languages, leases, services, survey
 from labeling.errors import CrowdtuneError
 from labeling.guide import guide_of
 from labeling.leases import Lease
@@ -41,12 +42,18 @@ SKIP_REASONS = {
 
 @login_required
 def projects(request: HttpRequest) -> HttpResponse:
-    """Every project that this person may label in: joined ones first, then open ones."""
+    """Every project that this person may label in: joined ones, then open ones, by the person's languages."""
     members = {
         member.project_id: member
         for member in Membership.objects.filter(user_id=own_id(request)).select_related("project")
     }
-    visible = list(visible_projects(request.user).select_related("owner").order_by("name")[:500])
+    spoken = languages.of_user(request.user)
+    chosen = request.GET.get("language", "")
+    rows = visible_projects(request.user).select_related("owner")
+    if chosen:
+        wanted = languages.readable(Project.objects.all(), spoken if chosen == "mine" else [chosen])
+        rows = rows.filter(Q(pk__in=list(members)) | Q(pk__in=wanted))
+    visible = list(languages.ranked(rows, spoken)[:500])
     joined = [(project, members[project.pk]) for project in visible if project.pk in members]
     others = [project for project in visible if project.pk not in members]
     context = {
@@ -55,6 +62,8 @@ def projects(request: HttpRequest) -> HttpResponse:
         "own": [project for project in others if project.access != Project.Access.OPEN],
         "streak": max((member.streak_days for _project, member in joined), default=0),
         "earned": sum(member.earned for _project, member in joined),
+        "speaks": bool(spoken),
+        "language": chosen,
         "judgments": sum(member.judgment_count for _project, member in joined),
     }
     return render(request, "labeling/projects.html", context)
