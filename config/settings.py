@@ -117,6 +117,7 @@ INFERENCE_QUEUE = env.integer("INFERENCE_QUEUE", 256, least=1)
 INFERENCE_BATCH = env.integer("INFERENCE_BATCH", 0, least=0, most=4096)  # 0 = none, as suits a CPU
 INFERENCE_DEVICE = env.choice("INFERENCE_DEVICE", "cpu", out_of=("cpu", "gpu"))  # gpu: Keras in the web process
 INFERENCE_PRECISION = env.choice("INFERENCE_PRECISION", "f32", out_of=("f32", "auto"))  # auto: bf16 where it is as good
+TRAINERS = env.integer("TRAINERS", 1, least=1, most=64)  # more than one: each uses the GPU of its number
 TRAINER_PROCESS = True  # off: train inside the worker itself, as most tests do
 
 # -- accounts ----------------------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class Trainer:
 
     def __init__(self, command: Sequence[str] = ()) -> None:
         self.command = list(command) or [sys.executable, str(settings.BASE_DIR / "manage.py"), "trainer"]
+        self.gpu: int | None = None  # the only one that the child may see; None = all
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -94,7 +95,7 @@ class Trainer:
             self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=child_environment(),
+            env=child_environment(self.gpu),
         )
 
     def _send(self, child: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
@@ -133,13 +134,14 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     return pipe
 
 
-def child_environment() -> dict[str, str]:
-    """This process's environment, with the very database and folders that this process uses."""
+def child_environment(gpu: int | None = None) -> dict[str, str]:
+    """This process's environment, with the very database and folders that this process uses, and one GPU of several."""
     return {
         **os.environ,
         "DATABASE_URL": database_url(connection.settings_dict),
         "DATA_DIR": str(settings.DATA_DIR),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)}),
     }
 
 

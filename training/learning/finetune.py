@@ -16,6 +16,7 @@ import keras  # imported by the trainer's process only
 
 from training.learning.backbones import Backbone
 from training.learning.dense import Head
+from training.learning.devices import Devices, here, training_on
 from training.learning.errors import TooLittleData
 from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs, predict_logits
 from training.learning.network import build, cut_tensor, pooled, preprocess, standardise
@@ -59,7 +60,8 @@ def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None
     denses = []
     for index, (W, _) in enumerate(head.layers):
         activation = None if index == len(head.layers) - 1 else "relu"
-        denses.append(keras.layers.Dense(W.shape[1], activation=activation, name=f"dense{index}"))
+        # In float32 whatever the block computes in: the head is small, and logits decide.
+        denses.append(keras.layers.Dense(W.shape[1], activation=activation, name=f"dense{index}", dtype="float32"))
         x = denses[-1](x)
     model = keras.Model(inputs, x, name="tail")
     for dense, (W, b) in zip(denses, head.layers, strict=True):
@@ -79,6 +81,7 @@ def fine_tune(
     seed: int = 0,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    devices: Devices | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Retrain what lies behind the cut.
 
@@ -88,6 +91,7 @@ def fine_tune(
         train, validation: Rows are activations at the cut, float32 ``[m, h, w, c]``.
         cut: Another boundary than the backbone's own, for instance an earlier layer.
         checkpoint: See ``keras_loop.fit_epochs``.
+        devices: What to train on; None = what is here.
 
     Returns:
         The tail (Keras: activations -> logits) with its best weights, and the history.
@@ -100,11 +104,19 @@ def fine_tune(
             f"Fine-tuning needs training and validation images; got {len(train)} and {len(validation)}."
         )
     keras.utils.set_random_seed(seed)
-    model = build_tail(backbone, weights, head, cut)
-    history = fit_epochs(
-        model, train, validation, options or LoopOptions(), seed=seed, progress=progress, checkpoint=checkpoint
-    )
-    return model, history
+    devices = devices or here()
+    with training_on(devices):
+        model = build_tail(backbone, weights, head, cut)
+        history = fit_epochs(
+            model, train, validation, options or LoopOptions(), seed=seed, progress=progress, checkpoint=checkpoint,
+            jit=devices.jit,
+        )  # fmt: skip
+    if devices.is_plain:
+        return model, history
+    # What is exported and compared is the plain network: float32, on one device.
+    plain = build_tail(backbone, weights, head, cut)
+    plain.set_weights(model.get_weights())
+    return plain, history
 
 
 def whole_model(backbone: Backbone, weights: Weights, tail: Any, temperature: float, cut: str | None = None) -> Any:

@@ -20,6 +20,7 @@ from typing import Any
 import keras  # this module is imported only by those that train with Keras, never by serving
 import numpy as np
 
+from training.learning.devices import ways
 from training.learning.errors import Cancelled, TrainingDiverged
 from training.learning.files import write_atomic
 
@@ -70,7 +71,17 @@ class _Batches(keras.utils.PyDataset):
         at = self.order[index * self.batch : (index + 1) * self.batch]
         x = self.part.epoch_rows(self.epoch, at) if self.part.epoch_rows else self.part.rows(at)
         weights = np.ones(len(at), np.float32) if self.part.weights is None else self.part.weights[at]
-        return x, self.part.y[at].astype(np.float32), weights.astype(np.float32)
+        y = self.part.y[at].astype(np.float32)
+        return filled(x), filled(y), filled(weights.astype(np.float32), 0.0)
+
+
+def filled(rows: np.ndarray, value: float | None = None) -> np.ndarray:
+    """Rows ``[n, ...]`` up to a multiple of the devices that share them: the last one repeated, or ``value``."""
+    missing = -len(rows) % ways()
+    if not missing:
+        return rows
+    last = rows[-1:] if value is None else np.full_like(rows[-1:], value)
+    return np.concatenate([rows, np.repeat(last, missing, axis=0)])
 
 
 class _Watch(keras.callbacks.Callback):
@@ -97,13 +108,15 @@ class _Watch(keras.callbacks.Callback):
 
 def fit_epochs(
     model: Any, train: Part, validation: Part, options: LoopOptions, *, seed: int = 0,
-    progress: Progress | None = None, checkpoint: Path | None = None,
+    progress: Progress | None = None, checkpoint: Path | None = None, jit: bool | str = "auto",
 ) -> dict[str, Any]:  # fmt: skip
     """Train ``model`` (inputs -> logits) in place; it ends with the weights of its best epoch, 0 = as it came.
 
     Args:
         progress: After every batch (stage, epoch, batch, loss, images_per_second) and every epoch (the four curves).
         checkpoint: File to save to after each epoch and to go on from where it fits; deleted by the caller.
+
+        jit: Keras' ``jit_compile``.
 
     Returns:
         The curves and ``best_epoch``.
@@ -115,6 +128,7 @@ def fit_epochs(
         optimizer=keras.optimizers.AdamW(options.learning_rate, weight_decay=options.decay, clipnorm=1.0),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=jit,
     )
     model.optimizer.build(model.trainable_variables)
     state = _State(model, _fingerprint(train, options, seed), checkpoint)
@@ -146,7 +160,7 @@ def fit_epochs(
 def predict_logits(model: Any, part: Part, batch: int = 64) -> np.ndarray:
     """``[n, classes]``, in order."""
     answers = [
-        np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(part.rows(at))))
+        np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(filled(part.rows(at)))))[: len(at)]
         for at in np.array_split(np.arange(len(part)), max(1, math.ceil(len(part) / batch)))
         if len(at)
     ]

@@ -128,7 +128,7 @@ def standardise(head: Head) -> Any:
 
     scale = 1.0 / head.scale.astype(np.float64)
     offset = -head.mean.astype(np.float64) * scale
-    return keras.layers.Rescaling(scale.tolist(), offset.tolist(), name="standardise")
+    return keras.layers.Rescaling(scale.tolist(), offset.tolist(), name="standardise", dtype="float32")
 
 
 def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | None = None) -> Any:

@@ -74,12 +74,21 @@ def _programs() -> list[Program]:
     programs = [
         Program("web", [sys.executable, "-m", "config.web"]),
         Program("worker", [*manage, "worker", "--queues", "cpu", "default", "--threads", threads], late=True),
-        Program("trainer", [*manage, "worker", "--queues", "gpu", "--threads", "1"], late=True),
+        *_trainers(manage),
         Program("scheduler", [*manage, "scheduler"], late=True),
     ]
     if settings.DEMO and "demo" in get_commands():
         programs.append(Program("demo", [*manage, "demo", "--auto"], once=True))
     return programs
+
+
+def _trainers(manage: list[str]) -> list[Program]:
+    """One, on whatever there is; or TRAINERS of them, each on the GPU of its number."""
+    command = [*manage, "worker", "--queues", "gpu", "--threads", "1"]
+    if settings.TRAINERS == 1:
+        return [Program("trainer", command, late=True)]
+    gpus = range(settings.TRAINERS)
+    return [Program(f"trainer-{gpu}", [*command, "--gpu", str(gpu)], late=True) for gpu in gpus]
 
 
 def _only_one(folder: Path) -> IO[str]:

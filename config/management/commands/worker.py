@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from config import worker
+from training.trainer import TRAINER
 
 
 class Command(BaseCommand):
@@ -16,6 +17,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--queues", nargs="+", default=["cpu", "default"])
         parser.add_argument("--threads", type=int, default=4)
+        parser.add_argument("--gpu", type=int, help="the only GPU that trainings of this worker may use: 0, 1, …")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        TRAINER.gpu = options["gpu"]
         worker.run(set(options["queues"]), threads=options["threads"])
