@@ -32,6 +32,7 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 # Chosen by loss + error rate: the loss alone prefers decays so strong that the head is unsure of everything (which the
 # temperature mends afterwards), the error rate alone is noise. Measured in docs/benchmarks.md, bench.quality.
 FOLDS = 5
+AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
 SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
 # Below so many numbers one thread fits: OpenBLAS' threads wait for each other by spinning, which on two busy cores made
 # a fit of 96 images take 20 seconds instead of 0.3.
@@ -349,7 +350,7 @@ def _search(data: _Data, rng: np.random.Generator, watch: _Watch) -> float:
     watch.history["search"] = {
         str(s): round(float(t) / (int(folds.max()) + 1), 6) for s, t in zip(STRENGTHS, totals, strict=False)
     }
-    return float(STRENGTHS[int(np.argmin(totals))])
+    return float(STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())])
 
 
 def _folds(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
