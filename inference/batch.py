@@ -66,7 +66,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 def _total(job: Job) -> int | None:
     if "stored" in job.arguments:
         return Image.objects.filter(project=job.project_id).count()
-    return None if "prefix" in job.arguments else sources.size(job.arguments)
+    return None if {"prefix", "s3"} & set(job.arguments) else sources.size(job.arguments)
 
 
 def _batches(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]]:

@@ -71,6 +71,10 @@ class BatchSerializer(serializers.Serializer):
     archive = serializers.FileField(required=False)
     urls = serializers.ListField(child=serializers.CharField(max_length=2000), required=False, max_length=100_000)
     prefix = serializers.CharField(required=False, default="", max_length=500, allow_blank=True)
+    s3 = serializers.CharField(
+        required=False, default="", max_length=1200, allow_blank=True,
+        help_text="`s3://bucket/prefix`, of a bucket that the setting IMPORT_BUCKETS allows.",
+    )  # fmt: skip
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
@@ -15,7 +16,7 @@ from inference import actors, batch
 from inference.routing import VersionRef, routes, version_ref
 from labeling import jobs
 from labeling.errors import CrowdtuneError
-from labeling.importing import sources
+from labeling.importing import bucket, sources
 from labeling.models import Job, Project
 
 DOWNLOADS = ("keras", "saved_model", "onnx", "litert")
@@ -31,19 +32,21 @@ def start_batch(
     archive: UploadedFile | None = None,
     urls: Sequence[str] = (),
     prefix: str = "",
+    s3: str = "",
     version: int | None = None,
 ) -> Job:
-    """Predict over one source: the project's stored images, uploaded files, an archive, addresses, or a storage prefix.
+    """Predict over one source: stored images, uploaded files, an archive, addresses, a storage prefix, or a bucket's.
 
     Args:
         output: csv, jsonl or parquet.
         prefix: Below ``inbox/<slug>/`` of the platform's storage (a folder, or an S3 bucket): nothing else is read.
+        s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
         version: Another version than the champion.
 
     Raises:
         CrowdtuneError: invalid, when not exactly one source is given or the format is unknown; no_champion.
     """
-    given = {"stored": stored, "files": files, "archive": archive, "urls": urls, "prefix": prefix}
+    given = {"stored": stored, "files": files, "archive": archive, "urls": urls, "prefix": prefix, "s3": s3}
     if sum(bool(value) for value in given.values()) != 1:
         raise CrowdtuneError("invalid", _("Give exactly one of %(given)s.") % {"given": ", ".join(given)})
     if output not in batch.WRITERS:
@@ -62,6 +65,8 @@ def start_batch(
         arguments["archive"] = _spool(job_id, 0, archive)
     elif urls:
         arguments["urls"] = [str(url) for url in urls]
+    elif s3:
+        arguments["s3"] = bucket.allowed(s3, settings.IMPORT_BUCKETS)._asdict()
     else:
         arguments["prefix"] = _inbox(project, prefix)
     return jobs.start(
