@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,10 +160,22 @@ def painted(page: Page) -> None:
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def until(page: Page, true: str, arg: Any = None) -> None:
+    """Wait until an expression, or a function of ``arg``, is true in the page.
+
+    Not Playwright's ``wait_for_function``: from its second look on that evaluates a string, which our Content Security
+    Policy forbids.
+    """
+    end = time.monotonic() + 30
+    while not page.evaluate(true, arg):
+        assert time.monotonic() < end, f"it never became true: {true}"
+        time.sleep(0.02)
+
+
 def quiet(page: Page) -> None:
     """Fonts and fragments that the page asks for at its start are there, and nothing is under way."""
     page.evaluate("document.fonts.ready.then(() => {})")
-    page.wait_for_function("""() => !document.querySelector('[hx-trigger="load"], .htmx-request')""")
+    until(page, """() => !document.querySelector('[hx-trigger="load"], .htmx-request')""")
     painted(page)
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import painted
+from tests.e2e.conftest import painted, until
 from tests.e2e.test_labeling import ready, stored
 
 WIDTH, HEIGHT = 1000, 800
@@ -56,7 +56,7 @@ def width_of(page: Page) -> float:
 def drawn_boxes(page: Page, count: int) -> list[dict[str, Any]]:
     """The boxes, as soon as there are so many."""
     have = "(count) => JSON.parse(document.querySelector('[data-json]').value || '[]').length === count"
-    page.wait_for_function(have, arg=count)
+    until(page, have, count)
     return boxes(page)
 
 
@@ -85,7 +85,7 @@ def zoom_in(page: Page, wanted: float) -> None:
         before = width_of(page)
         # The browser gives the page device pixels divided by the pixel ratio.
         page.mouse.wheel(0, -400 * min(np.log(ratio), 0.7) * page.evaluate("devicePixelRatio"))
-        page.wait_for_function(WIDER, arg=before)
+        until(page, WIDER, before)
         painted(page)
     raise AssertionError(f"the image is {width_of(page) / whole:.2f} times as large, not {wanted}")
 
@@ -124,7 +124,7 @@ def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker
     left, top, right, bottom = red_on_screen(page, 2)
     x, y = (left + right) / 2, (top + bottom) / 2
     pinch(page, x, y, 40, 160)
-    page.wait_for_function(WIDER, arg=before * 1.4)
+    until(page, WIDER, before * 1.4)
     drawn_boxes(page, 0)
     left, top, right, bottom = red_on_screen(page, 2)
     touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])

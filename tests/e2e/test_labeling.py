@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import drawn, painted, quiet
+from tests.e2e.conftest import drawn, painted, quiet, until
 
 ANIMAL = {
     "key": "animal",
@@ -46,7 +46,7 @@ def ready(page: Page) -> None:
 
 def sent(page: Page) -> None:
     """The server has everything that was answered or skipped: nothing is left in the outbox."""
-    page.wait_for_function("localStorage.length === 0")
+    until(page, "localStorage.length === 0")
 
 
 def loaded_ahead(page: Page, count: int) -> None:
@@ -149,7 +149,7 @@ def test_an_answer_survives_a_closed_tab(visit, make_project, join, worker):
     again.goto("/label/")
     page.context.set_offline(True)
     page.keyboard.press("1")
-    again.wait_for_function("localStorage.length > 0")  # the device has it, not only the tab
+    until(again, "localStorage.length > 0")  # the device has it, not only the tab
     page.close()
     again.context.set_offline(False)
     again.goto(f"/label/{project.slug}/")
