@@ -6,12 +6,14 @@ are fitted next time. Only what changed is written. Memory grows with the judgme
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -22,7 +24,8 @@ from labeling.survey import Survey
 
 logger = logging.getLogger(__name__)
 
-ABANDONED = timedelta(minutes=30)
+ABANDONED = timedelta(seconds=60)  # without a beat: its process is dead
+BEAT_SECONDS = 5.0
 CHUNK = 1000
 Dropped = dict[tuple[str, int], int]  # (question, task) -> answers that no longer count
 MOVED = 0.005  # a posterior or skill that moved by less is not written again
@@ -31,7 +34,7 @@ MOVED = 0.005  # a posterior or skill that moved by less is not written again
 def due(*, now: Any = None) -> list[int]:
     """Projects with judgments that no full fit has seen; a large project rests longer between fits."""
     now = now or timezone.now()
-    waiting = Project.objects.filter(answers_version__gt=F("fitted_version")).filter(_unclaimed(now))
+    waiting = Project.objects.filter(_unfitted(now)).filter(_unclaimed(now))
     return [
         project.pk
         for project in waiting.only("pk", "fitted_at", "judgment_count")
@@ -44,6 +47,11 @@ def rest(judgments: int) -> timedelta:
     return timedelta(seconds=min(max(5, judgments / 2000), 300))
 
 
+def _unfitted(now: Any) -> Q:
+    """Something was said since, or a fit died on its way: it may have written its skills and not yet all labels."""
+    return Q(answers_version__gt=F("fitted_version")) | Q(fit_started_at__lt=now - ABANDONED)
+
+
 def _unclaimed(now: Any) -> Q:
     return Q(fit_started_at=None) | Q(fit_started_at__lt=now - ABANDONED)
 
@@ -51,14 +59,39 @@ def _unclaimed(now: Any) -> Q:
 def fit_project(project_id: int) -> bool:
     """Fit what was said since the last fit. False when there was nothing, or another process is at it."""
     now = timezone.now()
-    claimed = Project.objects.filter(_unclaimed(now), pk=project_id, answers_version__gt=F("fitted_version"))
+    claimed = Project.objects.filter(_unclaimed(now), _unfitted(now), pk=project_id)
     if not claimed.update(fit_started_at=now):
         return False
-    try:
+    with _beating(project_id, now):
         _fit(Project.objects.get(pk=project_id))
-    finally:
-        Project.objects.filter(pk=project_id, fit_started_at=now).update(fit_started_at=None)
     return True
+
+
+@contextlib.contextmanager
+def _beating(project_id: int, started: Any) -> Iterator[None]:
+    """Keep the claim fresh from a thread of its own, and give it back at the end; a dead process does neither."""
+    done, held = threading.Event(), [started]
+
+    def beat() -> None:
+        while not done.wait(BEAT_SECONDS):
+            try:
+                close_old_connections()
+                now = timezone.now()
+                if not Project.objects.filter(pk=project_id, fit_started_at=held[0]).update(fit_started_at=now):
+                    break  # another has taken over
+                held[0] = now
+            except DatabaseError:  # a restart of the database: the next beat tries again
+                logger.warning("project %s: a heartbeat failed", project_id, exc_info=True)
+        connection.close()
+
+    thread = threading.Thread(target=beat, name=f"fit-{project_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        Project.objects.filter(pk=project_id, fit_started_at=held[0]).update(fit_started_at=None)
 
 
 def _fit(project: Project) -> None:

@@ -1,0 +1,67 @@
+"""kill -9 of a process in the middle of an aggregation: nothing stays stuck, and the fit is made once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import F
+
+from labeling import fitting, services
+from labeling.models import Consensus, Project, Task
+from tests.labeling.conftest import person
+
+CHILD = "import sys, django; django.setup(); from labeling import fitting; fitting.fit_project(int(sys.argv[1]))"
+
+
+def address() -> str:
+    known = connection.settings_dict
+    return f"postgresql://{known['USER']}@localhost:{known['PORT'] or 5432}/{known['NAME']}?host={known['HOST']}"
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        )  # unlike activity, not cached in a transaction
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fit_that_is_killed_under_way_is_made_once_by_the_next(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2, access="open")
+    for name in ("a", "b"):
+        user = person(name)
+        lease = services.claim_assignment(project=project, worker=user)
+        assert lease is not None
+        services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"category": "cat"})
+    environment = {**os.environ, "DATABASE_URL": address()}
+    with transaction.atomic():  # the fit comes as far as its first task, and waits there
+        list(Task.objects.filter(project=project).select_for_update())
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(project.pk)], env=environment)
+        try:
+            deadline = time.monotonic() + 90
+            while not waits_for_a_lock():
+                assert child.poll() is None, "the fit ended before it was killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        finally:
+            child.kill()
+            child.wait()
+    project.refresh_from_db()
+    assert project.fit_started_at is not None
+    assert fitting.fit_project(project.pk) is False  # as long as it may still be alive
+    Project.objects.update(fit_started_at=F("fit_started_at") - fitting.ABANDONED - timedelta(seconds=1))
+    Project.objects.update(fitted_at=F("fitted_at") - timedelta(minutes=1))  # as long as it rests between fits
+    assert fitting.due() == [project.pk]
+    assert fitting.fit_project(project.pk) is True
+    project.refresh_from_db()
+    assert (project.fit_started_at, project.fitted_version) == (None, project.answers_version)
+    assert fitting.fit_project(project.pk) is False
+    assert set(Consensus.objects.filter(project=project).values_list("answer", flat=True)) == {"cat"}
