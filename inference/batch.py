@@ -84,10 +84,14 @@ def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]
     last = 0
     while images := list(Image.objects.filter(project=job.project_id, id__gt=last).order_by("id")[: 8 * BATCH]):
         last = images[-1].pk
-        try:
-            yield _rows([(image.name, image.pk) for image in images], version, stored_features(trunk_key, images))
-        except CrowdtuneError as error:
-            report.error(f"images {images[0].pk} to {last}", error.code, error.message)
+        while images:
+            try:
+                features = stored_features(trunk_key, images)
+            except BadPicture as error:  # without this one, then
+                report.error(images.pop(error.index).name, error.code, error.message)
+            else:
+                yield _rows([(image.name, image.pk) for image in images], version, features)
+                break
 
 
 def prefix_items(prefix: str) -> Iterator[sources.Item]:

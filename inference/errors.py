@@ -29,6 +29,7 @@ class BadPicture(CrowdtuneError):
 
     def __init__(self, code: str, message: str, index: int, status: int = 400) -> None:
         super().__init__(code, message, status, {"image": index})
+        self.index = index
 
 
 class BrokenVersion(CrowdtuneError):

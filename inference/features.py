@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from inference import runtime
+from inference.errors import BadPicture
 from inference.inputs import Inputs
 from inference.routing import VersionRef
 from labeling.models import Image
@@ -26,19 +28,38 @@ def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
     if fresh:
         features[fresh] = engine.embed(trunk, new, fresh)
     known = [index for index, picture in enumerate(inputs.pictures) if isinstance(picture, Image)]
-    features[known] = stored_features(trunk.key, [p for p in inputs.pictures if isinstance(p, Image)])
+    features[known] = stored_features(trunk.key, [p for p in inputs.pictures if isinstance(p, Image)], known)
     return features
 
 
-def stored_features(trunk_key: str, images: Sequence[Image]) -> NDArray[np.float32]:
-    """Features of stored images, computed and kept where this is the first time that anyone asks."""
+def stored_features(
+    trunk_key: str, images: Sequence[Image], positions: Sequence[int] | None = None
+) -> NDArray[np.float32]:
+    """Features of stored images, computed and kept where this is the first time that anyone asks.
+
+    Args:
+        positions: Where the images stand in the request, for errors that name one; 0, 1, 2 … where left out.
+
+    Raises:
+        BadPicture: missing_file (404): an image's file is not in the storage any more.
+    """
+    at = range(len(images)) if positions is None else positions
     engine = runtime.engine()
     trunk = engine.trunk(trunk_key)
     store = runtime.feature_store(trunk.key, trunk.dim)
     features, found = store.get([image.sha256 for image in images])
     missing = np.flatnonzero(~found).tolist()
     if missing:
-        new = engine.embed(trunk, [read_original(images[index]) for index in missing])
+        originals = [_original(images[index], at[index]) for index in missing]
+        new = engine.embed(trunk, originals, [at[index] for index in missing])
         store.put([images[index].sha256 for index in missing], new)
         features[missing] = new
     return features
+
+
+def _original(image: Image, index: int) -> bytes:
+    try:
+        return read_original(image)
+    except FileNotFoundError as error:
+        message = _("The file of the stored image %(id)s is missing; upload it again.") % {"id": image.pk}
+        raise BadPicture("missing_file", message, index, 404) from error

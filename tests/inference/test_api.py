@@ -16,7 +16,7 @@ from PIL import Image as Picture
 from inference import runtime
 from labeling import storage
 from labeling.imaging import pixels
-from labeling.models import Image, Project
+from labeling.models import Image, Job, Project
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
 
 URL = "/api/v1/projects/colours/predict/"
@@ -79,6 +79,25 @@ def test_a_stored_image_is_answered_from_its_features_without_its_file(api, proj
     again = api.post(URL, {"images": [{"id": image.pk}]}, format="json")
     assert again.status_code == 200
     assert again.json()["predictions"] == first
+
+
+def test_a_stored_image_whose_file_is_gone_is_named(api, project, champion) -> None:
+    there, gone = store(project, picture(5)), store(project, picture(6), "gone.png")
+    storage.default_storage.delete(gone.original)
+    images = [data_url(picture(7)), {"id": there.pk}, {"id": gone.pk}]
+    answer = api.post(URL, {"images": images}, format="json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "missing_file")
+    assert answer.json()["error"]["fields"] == {"image": 2}
+
+
+def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(api, project, champion, run_actors) -> None:
+    images = [store(project, picture(number), f"{number}.png") for number in range(10, 14)]
+    storage.default_storage.delete(images[1].original)
+    started = api.post("/api/v1/projects/colours/predict/batch/", {"stored": True, "format": "csv"}, format="json")
+    run_actors()
+    job = Job.objects.get(pk=started.json()["job"])
+    assert (job.state, job.result["images"]) == ("succeeded", 3)
+    assert [(error["item"], error["code"]) for error in job.errors] == [("1.png", "missing_file")]
 
 
 def test_many_images_come_back_in_their_order(api, champion) -> None:
