@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from django.contrib.auth.models import User
 from django.db import connection
-from openvino import opset13 as ops
 
 from labeling.models import Project
 from labeling.services import create_project
@@ -18,6 +16,8 @@ from training.learning.artifact import record_verification, write_version
 from training.learning.dense import Head
 from training.learning.features import FeatureStore
 from training.learning.files import sha256_of
+from training.learning.light import openvino
+from training.learning.light import operations as ops
 from training.models import ModelVersion, Snapshot, SnapshotItem, TrainingRun
 
 TRUNK, SIZE = "made-up-0000", 32

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
+
+from training.learning.light import openvino
 
 Floats = NDArray[np.floating]
 

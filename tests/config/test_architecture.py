@@ -115,3 +115,16 @@ def test_registries_name_their_files():
 
     files = {path.stem for path in (ROOT / "labeling" / "questions").glob("*.py")} - {"__init__", "kind"}
     assert set(KINDS) == files
+
+
+def test_openvino_is_imported_in_one_place_only():
+    """training/learning/light.py says why."""
+    files = [*FILES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+    importing = {
+        name(path)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "openvino" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "openvino")
+    }
+    assert importing == {"training/learning/light.py"}

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import openvino
-from openvino import opset13 as ops
 from PIL import Image as Picture
 
 from training.learning.dense import Head
 from training.learning.files import sha256_of
+from training.learning.light import openvino
+from training.learning.light import operations as ops
 
 SIZE, DIM = 32, 12
 CATEGORIES = ("blue", "green", "red")

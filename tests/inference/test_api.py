@@ -97,7 +97,7 @@ def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(api, pro
     run_actors()
     job = Job.objects.get(pk=started.json()["job"])
     assert (job.state, job.result["images"]) == ("succeeded", 3)
-    assert [(error["item"], error["code"]) for error in job.errors] == [("1.png", "missing_file")]
+    assert [(error["item"], error["code"]) for error in job.errors] == [("11.png", "missing_file")]
 
 
 def test_many_images_come_back_in_their_order(api, champion) -> None:

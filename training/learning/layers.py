@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 
 from training.learning.dense import Head
 from training.learning.errors import LearningError
+from training.learning.light import openvino
 
 CONVOLUTIONS = {"Convolution", "GroupConvolution"}
 ACTIVATIONS = {"Relu", "Clamp", "Swish", "HSwish", "Elu", "Gelu", "Sigmoid", "PRelu"}

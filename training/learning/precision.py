@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import openvino
+
+from training.learning.light import openvino
 
 LEAST = 20  # pictures; fewer say nothing
 MOST = 200  # pictures measured

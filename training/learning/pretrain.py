@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from PIL import Image
 
 from labeling.imaging import decode_rgb
 from training.learning.errors import LearningError, TrainingDiverged
 from training.learning.files import write_atomic
+from training.learning.light import openvino
 from training.learning.small import SIZE, STAGES, build_small, fold
 
 Report = Callable[[dict[str, Any]], bool | None]

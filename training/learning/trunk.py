@@ -20,21 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 
 from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
 from training.learning.files import folder_atomic, locked, sha256_of
 from training.learning.imported import from_json
+from training.learning.light import openvino
 from training.learning.weights import Weights
 
 FORMAT = 1
 TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
 PRECISIONS = ("f32", "bf16", "f16")
-
-# OpenVINO looks numpy up at its first use, and two threads that are both the first wait for each other for ever: one
-# holds the interpreter's lock, the other C++'s lock on what is being initialised. An import has one thread.
-openvino.Tensor(np.zeros((1, 1), np.uint8), shared_memory=True)
 
 
 def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:

@@ -6,11 +6,11 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
-from openvino import opset13 as ops
 
 from inference.explain.heat import FeatureMaps, grad_cam, head_gradient
+from training.learning.light import openvino
+from training.learning.light import operations as ops
 
 
 def logits(layers, features, mean, scale):

@@ -56,7 +56,7 @@ def cases(which: int) -> list[Any]:
 def checked(kind: str) -> dict[str, Any]:
     """The options as the kind stores them; the size of an image is added to those of boxes when an answer comes."""
     options = copy.deepcopy(CASES[kind][0])
-    size = {name: options.pop(name) for name in ("width", "height") if name in options}
+    size: dict[str, Any] = {name: options.pop(name) for name in ("width", "height") if name in options}
     return {**KINDS[kind].options(options), **size}
 
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import openvino
-import openvino.opset13 as ops
 import pytest
 
 from training.learning.dense import Head
 from training.learning.errors import LearningError
 from training.learning.layers import Layers, heat_of, tiled, tiled_maps
+from training.learning.light import openvino
+from training.learning.light import operations as ops
 
 SIZE = 16
 
