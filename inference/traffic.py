@@ -19,6 +19,7 @@ from inference.drift import Moments
 from inference.engine import Answer
 from inference.models import Traffic
 from inference.routing import VersionRef
+from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds; the last is open
@@ -93,6 +94,10 @@ class Recorder:
         """Write what was counted; returns how many rows."""
         with self._lock:
             waiting, self._counts, self._timer = list(self._counts.values()), {}, None
+        # A version that was deleted meanwhile, with its project, takes nobody else's counts with it.
+        there = set(
+            ModelVersion.objects.filter(pk__in=[one.version.id for one in waiting]).values_list("pk", flat=True)
+        )
         rows = [
             Traffic(
                 project_id=counts.version.project_id,
@@ -106,6 +111,7 @@ class Recorder:
                 moments=counts.moments.as_json() if counts.moments.count else {},
             )
             for counts in waiting
+            if counts.version.id in there
         ]
         Traffic.objects.bulk_create(rows)
         return len(rows)

@@ -8,7 +8,7 @@ from inference import services, shadowing
 from inference.errors import NoChampion
 from inference.inputs import Inputs
 from inference.models import Traffic
-from inference.routing import Route, Routes, VersionRef
+from inference.routing import Route, Routes, VersionRef, routes
 from inference.traffic import BUCKETS, quantile, recorder
 from tests.inference.serving import make_trunk, picture
 
@@ -31,13 +31,13 @@ def test_a_challenger_in_the_shadow_answers_nobody() -> None:
 
 
 def test_a_route_is_read_once_while_it_is_fresh(project, champion, django_assert_num_queries) -> None:
-    routes = Routes(seconds=60)
+    fresh = Routes(seconds=60)
     with django_assert_num_queries(2):
         for _ in range(5):
-            assert routes.get(project.pk).champion.number == 1
-    routes.forget(project.pk)
+            assert fresh.get(project.pk).champion.number == 1
+    fresh.forget(project.pk)
     with django_assert_num_queries(2):
-        routes.get(project.pk)
+        fresh.get(project.pk)
 
 
 def ask(project, seed: int = 1, **options):
@@ -52,6 +52,17 @@ def test_traffic_is_counted_by_version_and_written_when_flushed(project, champio
     assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 3, 3, 3)
     assert sum(row.classes.values()) == 3
     assert recorder.flush() == 0
+
+
+def test_a_version_deleted_meanwhile_takes_nobody_elses_counts_with_it(project, add_version) -> None:
+    kept = add_version(seed=1, alias="champion")
+    ask(project)
+    gone = add_version(seed=2, alias="champion")
+    routes.forget(project.pk)
+    assert ask(project).version.id == gone.pk
+    gone.delete()
+    assert recorder.flush() == 1
+    assert Traffic.objects.get().version == kept
 
 
 def test_a_shadow_on_the_same_trunk_is_compared_with_the_champion(project, add_version) -> None:

@@ -64,7 +64,7 @@ def fit(work: Work) -> tuple[Head, dict[str, Any]]:
 def refit(work: Work) -> Head:
     """The head once more, on the validation part too: it has said how strong, how long and how sure, and is free now.
 
-    A fifth more images to learn from is worth more than any other choice here (docs/benchmarks.md).
+    What was chosen on it stays: only the weights are fitted anew, to more images.
     """
     assert work.rows is not None
     validation = work.items.side("validation")
