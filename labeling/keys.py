@@ -38,7 +38,7 @@ def create_key(
     project: Project | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key, of one project when one is given; the second value is the only copy of its text."""
-    key = secrets.token_urlsafe(32)
+    key = secrets.token_hex(32)
     expires_at = timezone.now() + lifetime if lifetime else None
     row = ApiKey.objects.create(
         user=user,
@@ -54,7 +54,7 @@ def create_key(
 
 def replace_key(*, row: ApiKey) -> tuple[ApiKey, str]:
     """Give the key another text; the old one stops at once. The second value is the only copy of the new one."""
-    key = secrets.token_urlsafe(32)
+    key = secrets.token_hex(32)
     row.prefix, row.digest, row.last_used_at = key[:8], digest(key), None
     row.save(update_fields=["prefix", "digest", "last_used_at"])
     return row, key

@@ -37,7 +37,7 @@ gap = np.abs(np.concatenate(answers) - exact).max() / np.abs(exact).max()
 print(json.dumps({
     "kind": type(trunk).__name__, "behind": type(trunk._trunk).__name__, "gap": float(gap), "before": before,
     "after": "tensorflow" in sys.modules, "batches": trunk.batches,
-}))
+}), flush=True)
 os._exit(0)
 """
 
