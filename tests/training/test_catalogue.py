@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ TUNED = {"recipe": "fine_tuning", "options": {"epochs": 1}}
 
 
 @pytest.fixture(autouse=True)
-def own_backbones(settings: Any, tmp_path: Path) -> None:
-    """Trunks and features stay where they are: making them takes seconds."""
+def own_backbones(db: None) -> Iterator[None]:
+    """No test finds another's; trunks and features stay where they are: making them takes seconds."""
+    yield
     for name in imported.keys(catalogue.folder()):
         imported.forget(name, catalogue.folder())
 
