@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import suggestions, survey, tasks, webhooks, workflow
 from labeling.crowdfit import QuestionFit, Record, classes_of, fit_question
+from labeling.heartbeat import beating
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.survey import Survey
 
@@ -70,27 +70,18 @@ def fit_project(project_id: int) -> bool:
 @contextlib.contextmanager
 def _beating(project_id: int, started: Any) -> Iterator[None]:
     """Keep the claim fresh from a thread of its own, and give it back at the end; a dead process does neither."""
-    done, held = threading.Event(), [started]
+    held = [started]
 
-    def beat() -> None:
-        while not done.wait(BEAT_SECONDS):
-            try:
-                close_old_connections()
-                now = timezone.now()
-                if not Project.objects.filter(pk=project_id, fit_started_at=held[0]).update(fit_started_at=now):
-                    break  # another has taken over
-                held[0] = now
-            except DatabaseError:  # a restart of the database: the next beat tries again
-                logger.warning("project %s: a heartbeat failed", project_id, exc_info=True)
-        connection.close()
+    def beat() -> bool:
+        now = timezone.now()
+        mine = Project.objects.filter(pk=project_id, fit_started_at=held[0]).update(fit_started_at=now)
+        held[0] = now if mine else held[0]
+        return bool(mine)
 
-    thread = threading.Thread(target=beat, name=f"fit-{project_id}", daemon=True)
-    thread.start()
     try:
-        yield
+        with beating(f"the fit of project {project_id}", beat, every=BEAT_SECONDS):
+            yield
     finally:
-        done.set()
-        thread.join()
         Project.objects.filter(pk=project_id, fit_started_at=held[0]).update(fit_started_at=None)
 
 

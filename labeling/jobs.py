@@ -8,22 +8,21 @@ finds out that another has taken over, and stops.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
-from django.db import close_old_connections, connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import webhooks
 from labeling.errors import CrowdtuneError
+from labeling.heartbeat import beating
 from labeling.models import Job, Project
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> No
         return
     report = Report(job)
     try:
-        with _heartbeat(job):
+        with beating(f"job {job.id}", lambda: _beat(job), every=HEARTBEAT_SECONDS):
             result = work(job, report)
     except JobLost:
         logger.info("job %s: cancelled or taken over; stopped", job.id)
@@ -166,24 +165,5 @@ def _finish(job: Job, state: str, report: Report, message: str) -> None:
         webhooks.emit(project=job.project, event="job.finished", payload=told)
 
 
-@contextlib.contextmanager
-def _heartbeat(job: Job) -> Iterator[None]:
-    """A thread with a connection of its own, so that one long step does not look like a death."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(HEARTBEAT_SECONDS):
-            try:
-                close_old_connections()
-                _mine(job).update(heartbeat_at=timezone.now())
-            except Exception:  # a database restart: the next beat tries again
-                logger.warning("job %s: a heartbeat failed", job.id, exc_info=True)
-        connection.close()
-
-    thread = threading.Thread(target=beat, name=f"heartbeat-{job.id}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def _beat(job: Job) -> bool:
+    return bool(_mine(job).update(heartbeat_at=timezone.now()))

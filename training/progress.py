@@ -7,15 +7,13 @@ number: a process that slept while another took the run over changes nothing and
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
+from labeling.heartbeat import beating
 from training.models import TrainingRun
 
 EVERY_SECONDS = 0.5
@@ -128,24 +126,7 @@ def thinned(curve: list[float]) -> list[float]:
     return [curve[round(index * step)] for index in range(MAX_CURVE)]
 
 
-@contextmanager
-def heartbeat(run_id: Any) -> Iterator[None]:
+def heartbeat(run_id: Any) -> AbstractContextManager[None]:
     """Say every two seconds that this process lives, also while native code holds the main thread."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        try:
-            while not ended.wait(HEARTBEAT_SECONDS):
-                TrainingRun.objects.filter(pk=run_id, state=TrainingRun.State.RUNNING).update(
-                    heartbeat_at=timezone.now()
-                )
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join(timeout=5)
+    running = TrainingRun.objects.filter(pk=run_id, state=TrainingRun.State.RUNNING)
+    return beating(f"run {run_id}", lambda: bool(running.update(heartbeat_at=timezone.now())), every=HEARTBEAT_SECONDS)

@@ -1,0 +1,42 @@
+"""Saying that a process lives, while it is busy with something long. Worker-side."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+from django.db import DatabaseError, close_old_connections, connection
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def beating(name: str, beat: Callable[[], bool], *, every: float) -> Iterator[None]:
+    """Call ``beat`` every so many seconds until the block ends or it returns False: another has taken over.
+
+    The thread has a connection of its own, so that one long step, in native code too, does not look like a death. A
+    beat that fails because the database was restarted is logged, and the next one tries again.
+    """
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            while not done.wait(every):
+                try:
+                    close_old_connections()
+                    if not beat():
+                        return
+                except DatabaseError:
+                    logger.warning("%s: a heartbeat failed", name, exc_info=True)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, name=f"heartbeat of {name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
