@@ -68,6 +68,10 @@ def pytest_configure(config: pytest.Config) -> None:
         shutil.rmtree(_FOLDER, ignore_errors=True)
 
     config.add_cleanup(stop)
+    if getattr(config.option, "numprocesses", None):
+        # pytest-django reads the settings as soon as it sees this name: in a worker before the lines above have given
+        # it a folder of its own, and all workers would write into one.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 @pytest.fixture(scope="session")

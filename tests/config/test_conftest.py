@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import dramatiq
 import pytest
 
@@ -50,3 +53,8 @@ def test_a_test_with_real_commits_leaves_no_message_behind(countdown, turn):
     assert not QueuedMessage.objects.exists()
     countdown.send(turn)
     assert QueuedMessage.objects.count() == 1
+
+
+def test_each_worker_has_a_folder_of_its_own_and_child_processes_hear_of_it(settings):
+    assert Path(os.environ["DATA_DIR"]) == settings.DATA_DIR
+    assert settings.DATA_DIR.name == os.environ.get("PYTEST_XDIST_WORKER", "main")
