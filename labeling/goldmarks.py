@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -143,15 +143,20 @@ def _write_consensus(task: Task, project: Project, answers: dict[str, Any]) -> N
         )
 
 
+def key_of(gold: Mapping[str, Any], name: str) -> str | None:
+    """Under which name ``gold`` knows this file: the whole one, or its last part."""
+    return next((key for key in (name, name.rpartition("/")[2]) if gold.get(key)), None)
+
+
 def mark_by_name(
-    *, project: Project, images: list[Image], gold: Mapping[str, Any], report: Callable[[str, str, str], None]
+    *,
+    project: Project,
+    files: Iterable[tuple[str, str]],
+    gold: Mapping[str, Any],
+    report: Callable[[str, str, str], None],
 ) -> None:
-    """Mark the tasks of those images whose file name (whole, or its last part) is in ``gold``."""
-    wanted = {}
-    for image in images:
-        entry = gold.get(image.name) or gold.get(image.name.rpartition("/")[2])
-        if entry:
-            wanted[image.sha256] = entry
+    """Mark the tasks of those files, each ``(name, sha256)``, whose name is in ``gold``."""
+    wanted = {sha256: gold[key] for name, sha256 in files if (key := key_of(gold, name))}
     rows = Task.objects.select_related("image").filter(
         project=project, image__sha256__in=list(wanted), stage=tasks.first_stage(project)
     )

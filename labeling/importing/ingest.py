@@ -63,9 +63,18 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
             raise
     sources.clean(job.pk)
+    _report_gold(arguments, report)
     if "manifest" not in arguments:
         del counts["labels"]
     return {**counts, "refused": report.result.get("refused", 0)}
+
+
+def _report_gold(arguments: dict[str, Any], report: Report) -> None:
+    """Say which names of the gold list belonged to no file; a file that was refused is told of already."""
+    came = set(report.result.pop("gold_files", ()))
+    for name in sorted((arguments.get("gold") or {}).keys() - came):
+        message = _("No file of this name came in: correct the name, and send the file with its answer again.")
+        report.error(name, "unknown_image", message)
 
 
 @contextlib.contextmanager
@@ -150,7 +159,10 @@ def _write(
     counts["imported"] += len(new)
     counts["duplicates"] += len(good) - len(new)
     if gold := arguments.get("gold"):
-        goldmarks.mark_by_name(project=project, images=list(good.values()), gold=gold, report=report.error)
+        came = {goldmarks.key_of(gold, one.item.name) for one in ready} - {None}
+        report.result["gold_files"] = [*{*report.result.get("gold_files", ()), *came}]
+        files = [(one.item.name, one.image.sha256) for one in ready if one.image is not None]
+        goldmarks.mark_by_name(project=project, files=files, gold=gold, report=report.error)
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
         counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report)

@@ -218,6 +218,22 @@ def test_gold_answers_come_with_the_files_by_name(bring: Import, empty: Project)
     assert (empty.gold_count, empty.retired_count) == (1, 1)
 
 
+def test_gold_names_that_no_file_has_are_told_at_the_end(
+    bring: Import, empty: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 1)
+    sent = files(a__png=picture(1), b__png=b"no picture", c__png=picture(1), d__png=picture(4))
+    job = bring(files=sent, gold={"a.png": "cat", "b.png": "cat", "d.png": "dog", "e.png": "dog"})
+    assert refused(job) == {"b.png": "not_an_image", "e.png": "unknown_image"}
+    assert Gold.objects.count() == 2
+    assert (job.state, job.result["refused"], "gold_files" in job.result) == ("succeeded", 2, False)
+
+
+def test_gold_finds_its_file_under_the_name_of_a_duplicate_too(bring: Import) -> None:
+    job = bring(files=files(a__png=picture(1), b__png=picture(1)), gold={"b.png": "cat"})
+    assert (job.errors, Gold.objects.get().answers) == ([], {"category": "cat"})
+
+
 def test_gold_outside_the_categories_is_refused_before_anything_starts(bring: Import) -> None:
     with pytest.raises(CrowdtuneError) as refusal:
         bring(files=files(a__png=picture(1)), gold={"a.png": "cow"})
