@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def beating(name: str, beat: Callable[[], bool], *, every: float) -> Iterator[No
                     close_old_connections()
                     if not beat():
                         return
-                except DatabaseError:
+                except Error:  # of any kind: a connection that is closed under it is an InterfaceError
                     logger.warning("%s: a heartbeat failed", name, exc_info=True)
         finally:
             connection.close()

@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from labeling.heartbeat import beating
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_beat_that_fails_for_the_database_s_sake_is_not_the_last():
+@pytest.mark.parametrize("failure", [OperationalError, InterfaceError])
+def test_a_beat_that_fails_for_the_database_s_sake_is_not_the_last(failure):
     beats: list[int] = []
     third = threading.Event()
 
     def beat() -> bool:
         beats.append(len(beats))
         if len(beats) == 1:
-            raise OperationalError("the server was restarted")
+            raise failure("the server was restarted")
         if len(beats) == 3:
             third.set()
         return True
