@@ -133,15 +133,18 @@ def bring_in(
     manifest: UploadedFile | None = None,
     labels_as: str = "",
 ) -> None:
-    """One job for all pictures, one for each archive, one for the addresses; a manifest takes what comes with it."""
+    """One job for all pictures, one for each archive, one for the addresses.
+
+    A manifest takes the first archive or the pictures that come with it.
+    """
     pictures = [file for file in uploads if not str(file.name).lower().endswith(ARCHIVES)]
     archives = [file for file in uploads if file not in pictures]
     if s3:
         services.import_images(project=project, user=user, s3=s3)
     if manifest is not None:
-        with_it: dict[str, Any] = {"archive": archives[0]} if archives else {"files": pictures}
+        with_it: dict[str, Any] = {"archive": archives.pop(0)} if archives else {"files": pictures}
         services.import_images(project=project, user=user, manifest=manifest, labels_as=labels_as or "gold", **with_it)
-        return
+        pictures = [] if "files" in with_it else pictures
     if pictures:
         services.import_images(project=project, user=user, files=pictures)
     for archive in archives:

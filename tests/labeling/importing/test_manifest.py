@@ -209,3 +209,16 @@ def test_the_api_and_the_page_take_a_manifest(empty: Project, run_actors: Callab
     assert sorted(Image.objects.values_list("name", flat=True)) == ["a.png", "b.png"]
     refused = api.post(f"/api/v1/projects/{empty.slug}/images/", {**body, "labels_as": "truth"}, format="multipart")
     assert refused.status_code == 400
+
+
+def test_what_the_page_sends_beside_a_manifest_and_its_zip_comes_in_too(empty: Project) -> None:
+    page = Client()
+    page.force_login(empty.owner)
+    form = {
+        "manifest": listed("path\nb.png\n"),
+        "uploads": [zipped(b_png=picture(2)), SimpleUploadedFile("c.png", picture(3)), zipped(d_png=picture(4))],
+        "urls": "https://images.example/e.png",
+    }
+    page.post(f"/projects/{empty.slug}/images/add/", form)
+    sources = [set(job.arguments) - {"labels_as", "source"} for job in Job.objects.order_by("created_at")]
+    assert sources == [{"manifest", "archive"}, {"files"}, {"archive"}, {"urls"}]
