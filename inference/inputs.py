@@ -42,17 +42,13 @@ class Inputs:
 
 def from_files(files: Sequence[Any], top_k: Any) -> Inputs:
     """Uploaded files of a multipart request, under the name ``image``."""
-    _check_count(len(files), _("Send one or more files in the multipart field `image`."))
-    for index, file in enumerate(files):
-        _check_size(file.size or 0, index)
+    _check_files([file.size or 0 for file in files])
     return Inputs(tuple(file.read() for file in files), _top_k(top_k))
 
 
 def from_bytes(files: Sequence[bytes], top_k: Any) -> Inputs:
     """The same, where the files are in memory already."""
-    _check_count(len(files), "Send one or more files in the multipart field `image`.")
-    for index, file in enumerate(files):
-        _check_size(len(file), index)
+    _check_files([len(file) for file in files])
     return Inputs(tuple(files), _top_k(top_k))
 
 
@@ -71,6 +67,12 @@ def from_json(project: Project, body: Any) -> Inputs:
     stored = _stored(project, items)
     pictures = tuple(_picture(item, index, stored) for index, item in enumerate(items))
     return Inputs(pictures, _top_k(body.get("top_k")))
+
+
+def _check_files(sizes: Sequence[int]) -> None:
+    _check_count(len(sizes), _("Send one or more files in the multipart field `image`."))
+    for index, size in enumerate(sizes):
+        _check_size(size, index)
 
 
 def _check_count(count: int, hint: str) -> None:

@@ -78,6 +78,15 @@ def test_both_ways_refuse_in_the_same_words(open_way) -> None:
         assert short.json() == long.json()
 
 
+def test_both_ways_refuse_in_the_language_of_the_caller(open_way) -> None:
+    open_way.credentials(**open_way._credentials, HTTP_ACCEPT_LANGUAGE="hi")
+    for files, fields in (([], {"top_k": 1}), ([b"no picture"], {})):
+        short, long = post_files(open_way, *files, **fields), long_way(open_way, *files, **fields)
+        assert short.status_code == long.status_code == 400
+        assert short.json() == long.json()
+        assert not short.json()["error"]["message"].isascii()
+
+
 def test_json_and_stored_images_go_the_short_way_too(open_way, project) -> None:
     image = store(project, picture(5))
     short = open_way.post(URL, {"images": [{"id": image.pk}, data_url(picture(5))]}, format="json")
