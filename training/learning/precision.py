@@ -8,6 +8,7 @@ least ``SAME`` of the top-1 are the same. Pure; OpenVINO only, no Keras.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,8 +40,9 @@ class Comparison:
         return asdict(self)
 
 
+@functools.cache
 def has_bf16() -> bool:
-    """Whether this processor computes in bf16 by itself."""
+    """Whether this processor computes in bf16 by itself; asking it takes a millisecond, so it is asked once."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.learning import precision
 from training.learning.precision import LEAST, LOSS, Comparison, compare, has_bf16
 
 
@@ -58,6 +59,12 @@ def test_too_few_pictures_say_nothing_and_numbers_that_are_none_never_serve() ->
     broken = certain(LABELS)
     broken[0] = np.nan
     assert compare(certain(LABELS), broken, LABELS).serve == "f32"
+
+
+def test_the_processor_is_asked_once_since_each_answer_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = has_bf16()
+    monkeypatch.setattr(precision.openvino, "Core", None)
+    assert has_bf16() is known
 
 
 def test_the_runtime_rounds_only_where_it_is_told_to(tmp_path: Path) -> None:
