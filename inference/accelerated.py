@@ -15,8 +15,8 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from training.learning.backbones import BACKBONES
-from training.learning.trunk import Trunk, faithful, sample_pictures
+from training import catalogue
+from training.learning.trunk import Trunk, faithful, sample_pictures, trunk_key
 from training.learning.weights import locate
 
 
@@ -28,6 +28,7 @@ class KerasTrunk:
 
         Raises:
             ValueError: The weights that the trunk was made of are not on this machine.
+            LearningError: There is no backbone of its name any more.
             NotFaithful: Keras' features are not those of the exported trunk.
         """
         exported = Trunk(folder)
@@ -49,10 +50,9 @@ class KerasTrunk:
 
 
 def _model(exported: Trunk) -> Any:
-    backbone = BACKBONES[exported.backbone]
+    backbone = catalogue.backbone_of(exported.backbone)
     weights = locate(backbone, settings.KERAS_HOME)
     from training.learning.network import trunk_model  # Keras: here alone, and only where a GPU is asked for
-    from training.learning.trunk import trunk_key
 
     if trunk_key(backbone, weights.sha256, exported.cut) != exported.key:
         raise ValueError(f"the weights of {backbone.title} that it was made of are not under KERAS_HOME")

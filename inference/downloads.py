@@ -21,6 +21,7 @@ from labeling.errors import CrowdtuneError
 from labeling.imaging import pixels
 from labeling.jobs import Report
 from labeling.models import Image, Job
+from training import catalogue
 from training.models import ModelVersion
 
 CHECKED = 16  # pictures that the export is compared with Keras on
@@ -40,7 +41,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             {
                 "version": str(settings.DATA_DIR / ref.folder), "kind": kind, "target": str(target),
                 "backbone": manifest["backbone"], "keras_home": str(settings.KERAS_HOME),
-                "backbones": str(settings.DATA_DIR / "backbones"), "pictures": str(pictures),
+                "backbones": str(catalogue.folder()), "pictures": str(pictures),
             }
         )  # fmt: skip
         report.progress(0.8, "Packing")

@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from django.conf import settings
 
 CODE = """
@@ -17,10 +20,10 @@ django.setup()
 from pathlib import Path
 from django.conf import settings
 from inference import runtime
-from training.learning.backbones import BACKBONES
+from training import catalogue
 from training.learning.trunk import Trunk, ensure_trunk
 from training.learning.weights import locate
-backbone = BACKBONES["crowdtune_small"]
+backbone = catalogue.backbone_of(sys.argv[1])
 folder = ensure_trunk(backbone, locate(backbone, settings.KERAS_HOME), Path(settings.DATA_DIR) / "trunks")
 before = "tensorflow" in sys.modules
 engine = runtime.engine()
@@ -41,19 +44,48 @@ print(json.dumps({
 os._exit(0)
 """
 
+IMPORT = """
+import sys
+import django
+django.setup()
+import keras
+from pathlib import Path
+from training import catalogue
+inputs = keras.Input((32, 32, 3))
+maps = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
+keras.Model(inputs, maps).save(sys.argv[2])
+catalogue.add(file=Path(sys.argv[2]), declared=catalogue.Declared(sys.argv[1], "Own net", 32, "tf", "MIT"))
+"""
 
-def test_requests_meet_in_batches_on_keras_and_get_the_features_of_the_exported_trunk(tmp_path) -> None:
-    environment = os.environ | {
-        "DATA_DIR": str(tmp_path), "INFERENCE_DEVICE": "gpu", "INFERENCE_BATCH": "8", "KERAS_BACKEND": "tensorflow",
-        "KERAS_HOME": str(settings.KERAS_HOME), "CUDA_VISIBLE_DEVICES": "",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    said = json.loads(done.stdout.splitlines()[-1])
+
+@pytest.fixture
+def in_a_process(tmp_path: Path) -> Callable[..., str]:
+    """Runs code with a GPU asked for; the last line that it prints."""
+
+    def run(code: str, *arguments: str) -> str:
+        environment = os.environ | {
+            "DATA_DIR": str(tmp_path), "INFERENCE_DEVICE": "gpu", "INFERENCE_BATCH": "8",
+            "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(settings.KERAS_HOME), "CUDA_VISIBLE_DEVICES": "",
+        }  # fmt: skip
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return (done.stdout.splitlines() or [""])[-1]
+
+    return run
+
+
+def test_requests_meet_in_batches_on_keras_and_get_the_features_of_the_exported_trunk(in_a_process) -> None:
+    said = json.loads(in_a_process(CODE, "crowdtune_small"))
     assert (said["kind"], said["behind"]) == ("Batched", "KerasTrunk")
     assert said["gap"] < 1e-4
     assert not said["before"], "TensorFlow may come only with the device"
     assert said["after"]
     assert 3 <= said["batches"] < 21, "21 pictures by 8 take three batches at least, and fewer than one each"
+
+
+def test_an_imported_backbone_answers_there_as_one_of_the_zoo_does(in_a_process, tmp_path) -> None:
+    in_a_process(IMPORT, "own_net", str(tmp_path / "net.keras"))
+    said = json.loads(in_a_process(CODE, "own_net"))
+    assert said["behind"] == "KerasTrunk"
+    assert said["gap"] < 1e-4
