@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -106,5 +107,5 @@ class UseCandidate(APIView):
 def _job(request: Request, slug: str, job_id: UUID, right: Any) -> Job:
     job = Job.objects.filter(project=project_of(request, slug, right), kind=KIND, pk=job_id).first()
     if job is None:
-        raise NotFound("There is no such comparison in this project.")
+        raise NotFound(_("There is no such comparison in this project."))
     return job

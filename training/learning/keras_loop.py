@@ -115,7 +115,6 @@ def fit_epochs(
     Args:
         progress: After every batch (stage, epoch, batch, loss, images_per_second) and every epoch (the four curves).
         checkpoint: File to save to after each epoch and to go on from where it fits; deleted by the caller.
-
         jit: Keras' ``jit_compile``.
 
     Returns:
