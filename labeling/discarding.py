@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling.importing import sources
@@ -41,6 +42,13 @@ def note_images(images: Iterable[Image]) -> None:
     DiscardedFile.objects.bulk_create(rows, batch_size=2000)
 
 
+def note_examples(examples: QuerySet[CategoryExample]) -> None:
+    """Write down the files of example pictures that the caller's transaction deletes."""
+    due = timezone.now() + GRACE
+    names = examples.values_list("file", flat=True)
+    DiscardedFile.objects.bulk_create([DiscardedFile(name=name, due_at=due) for name in names], batch_size=2000)
+
+
 def note_project(project: Project) -> None:
     """Write down every file of a project that the caller's transaction deletes: images, exports, waiting uploads."""
     fetch(f"WITH noted AS ({_ALL_OF_PROJECT}) SELECT count(*) FROM noted", {"project": project.pk})
@@ -64,7 +72,7 @@ def _batch() -> int | None:
         rows = list(due.select_for_update(skip_locked=True)[:BATCH])
         if not rows:
             return None
-        kept = _referred(row.sha256 for row in rows if row.sha256)
+        kept = _referred(rows)
         names = sorted({row.name for row in rows} - kept)
         for name in names:
             _delete(name)
@@ -73,10 +81,11 @@ def _batch() -> int | None:
     return len(names)
 
 
-def _referred(hashes: Iterable[str]) -> set[str]:
-    """Files of the same content that an image of any project still has."""
-    found = Image.objects.filter(sha256__in=set(hashes)).values_list(*VARIANTS)
-    return {name for names in found for name in names}
+def _referred(rows: Sequence[DiscardedFile]) -> set[str]:
+    """Files of the same content that an image of any project still has, and those that an example still shows."""
+    found = Image.objects.filter(sha256__in={row.sha256 for row in rows if row.sha256}).values_list(*VARIANTS)
+    shown = CategoryExample.objects.filter(file__in={row.name for row in rows if not row.sha256})
+    return {name for names in found for name in names}.union(shown.values_list("file", flat=True))
 
 
 def _delete(name: str) -> None:

@@ -10,11 +10,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling import audit, imaging, storage
+from labeling import audit, discarding, imaging, storage
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project
 from labeling.services.surveys import build_document, replace_survey
@@ -93,16 +92,12 @@ def change_example(*, example: CategoryExample, alt: str, user: Any) -> Category
 
 
 def remove_example(*, example: CategoryExample, user: Any) -> None:
-    """Show it no more; its file goes with the last category of the project that shows it."""
+    """Show it no more; its file goes in the background, unless another category of the project shows it."""
     with transaction.atomic():
         _log(example, user, "example_removed", example.alt)
-        example.delete()
-        transaction.on_commit(lambda: _drop(example.file))
-
-
-def _drop(file: str) -> None:
-    if not CategoryExample.objects.filter(file=file).exists():
-        default_storage.delete(file)
+        row = CategoryExample.objects.filter(pk=example.pk)
+        discarding.note_examples(row)
+        row.delete()
 
 
 def _checked_alt(alt: str) -> str:

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import RestrictedError
 from django.utils.translation import gettext as _
 
-from labeling import audit, conditions, survey
+from labeling import audit, conditions, discarding, survey
 from labeling.errors import CrowdtuneError
-from labeling.models import Category, Project, Question, SurveyVersion
+from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
 
 MOST_CATEGORIES = 50_000
@@ -165,7 +165,9 @@ def _category(item: Any) -> dict[str, Any]:
 
 def _write_categories(project: Project, rows: list[dict[str, Any]]) -> None:
     keys = [row["key"] for row in rows]
-    project.categories.exclude(key__in=keys).delete()
+    gone = project.categories.exclude(key__in=keys)
+    discarding.note_examples(CategoryExample.objects.filter(category__in=gone))
+    gone.delete()
     fields = ("name", "description", "wordnet_id", "position")
     Category.objects.bulk_create(
         [

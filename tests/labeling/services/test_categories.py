@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,10 +10,10 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from labeling import services
+from labeling import discarding, services
 from labeling.errors import CrowdtuneError
 from labeling.guide import guide_of
-from labeling.models import AuditEntry, CategoryExample, Image, Project, Task
+from labeling.models import AuditEntry, CategoryExample, DiscardedFile, Image, Project, Task
 from labeling.services.categories import MOST_EXAMPLES
 from tests.labeling.conftest import client, picture
 
@@ -59,18 +58,31 @@ def test_an_example_is_small_upright_and_no_image_of_the_project(project: Projec
     assert CategoryExample.objects.get() == example  # a category that stays keeps its examples
 
 
-def test_the_file_of_an_example_goes_with_the_last_that_shows_it(
-    project: Project, owner: User, django_capture_on_commit_callbacks: Any
-) -> None:
+def discard() -> None:
+    """As the background does it, some minutes later."""
+    DiscardedFile.objects.update(due_at="2020-01-01T00:00Z")
+    discarding.run()
+
+
+def test_the_file_of_an_example_goes_with_the_last_that_shows_it(project: Project, owner: User) -> None:
     first, second = [
         services.add_example(category=row, data=picture(1), user=owner) for row in project.categories.order_by("key")
     ]
-    with django_capture_on_commit_callbacks(execute=True):
-        services.remove_example(example=first, user=owner)
+    services.remove_example(example=first, user=owner)
+    discard()
     assert default_storage.exists(second.file)
-    with django_capture_on_commit_callbacks(execute=True):
-        services.remove_example(example=second, user=owner)
+    services.remove_example(example=second, user=owner)
+    discard()
     assert not default_storage.exists(second.file)
+
+
+def test_the_examples_of_a_category_that_goes_take_their_files_with_them(project: Project, owner: User) -> None:
+    cat, dog = project.categories.order_by("key")
+    gone, shared = [services.add_example(category=cat, data=picture(seed), user=owner).file for seed in (1, 2)]
+    services.add_example(category=dog, data=picture(2), user=owner)
+    services.replace_survey(project=project, user=owner, categories=["dog"])
+    discard()
+    assert (default_storage.exists(gone), default_storage.exists(shared)) == (False, True)
 
 
 def test_a_category_takes_a_bounded_number_of_pictures_and_nothing_else(project: Project, owner: User) -> None:
