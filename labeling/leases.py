@@ -25,6 +25,8 @@ import psycopg
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from labeling import survey
+
 # Rows of the order that a claim looks at: its head, after the last task judged, and ahead for images to load.
 HEAD = 32
 AFTER = 8
@@ -52,6 +54,11 @@ class Lease(NamedTuple):
     survey_version: int
     worker_id: int
     upcoming: list[dict[str, Any]]
+
+    @property
+    def order_seed(self) -> str:
+        """The seed of the order in which its choices are shown."""
+        return survey.order_seed(worker_id=self.worker_id, task_id=self.task_id)
 
 
 _UNSEEN = """

@@ -101,10 +101,15 @@ class StoredSerializer(serializers.Serializer):
 
 def shown(origin: str, project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
     """A lease as the worker's program gets it. By hand: a serializer would cost as much as the claim."""
-    prefetch = [{"id": other.image_id, "url": whole(origin, storage.file_url(other.display))} for other in others]
-    prefetch += [
-        {"id": image["id"], "url": whole(origin, storage.file_url(image["display"]))} for image in lease.upcoming
-    ]
+    questions = survey.load(project.pk, lease.survey_version).public(lease.stage, lease.order_seed)
+    held = [shown(origin, project, other, []) for other in others]
+    return {**head(origin, project, lease, others), "questions": questions, "held": held}
+
+
+def head(origin: str, project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
+    """All but the questions and what else the worker holds."""
+    next_ones = [(other.image_id, other.display) for other in others]
+    next_ones += [(image["id"], image["display"]) for image in lease.upcoming]
     return {
         "id": str(lease.id),
         "project": project.slug,
@@ -119,16 +124,9 @@ def shown(origin: str, project: Project, lease: Lease, others: list[Lease]) -> d
             "height": lease.height,
         },
         "survey_version": lease.survey_version,
-        "questions": survey.load(project.pk, lease.survey_version).public(lease.stage, order_of(lease)),
         "expires_at": lease.expires_at,
-        "prefetch": prefetch[:3],
-        "held": [shown(origin, project, other, []) for other in others],
+        "prefetch": [{"id": pk, "url": whole(origin, storage.file_url(name))} for pk, name in next_ones[:3]],
     }
-
-
-def order_of(lease: Lease) -> str:
-    """The seed of the order in which this lease's choices are shown."""
-    return survey.order_seed(worker_id=lease.worker_id, task_id=lease.task_id)
 
 
 def check_key(request: Request, assignment_id: uuid.UUID) -> None:

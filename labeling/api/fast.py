@@ -17,8 +17,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from labeling import glance, keys, permissions, services, storage, survey
-from labeling.api.base import whole
+from labeling import glance, keys, permissions, services, survey
+from labeling.api.assignments import head
 from labeling.errors import CrowdtuneError
 from labeling.glance import Caller
 from labeling.leases import Lease
@@ -98,30 +98,9 @@ def _is_good(caller: Caller) -> bool:
 
 
 def _lease_json(origin: str, project: Project, lease: Lease) -> str:
-    head = {
-        "id": str(lease.id),
-        "project": project.slug,
-        "task": lease.task_id,
-        "stage": lease.stage,
-        "payload": lease.payload,
-        "image": {
-            "id": lease.image_id,
-            "name": lease.image_name,
-            "url": whole(origin, storage.file_url(lease.display)),
-            "width": lease.width,
-            "height": lease.height,
-        },
-        "survey_version": lease.survey_version,
-        "expires_at": _moment(lease.expires_at),
-        "prefetch": [
-            {"id": image["id"], "url": whole(origin, storage.file_url(image["display"]))}
-            for image in lease.upcoming[:3]
-        ],
-        "held": [],
-    }
-    seed = survey.order_seed(worker_id=lease.worker_id, task_id=lease.task_id)
-    questions = survey.load(project.pk, lease.survey_version).public_json(lease.stage, seed)
-    return f'{json.dumps(head)[:-1]}, "questions": {questions}}}'
+    told = {**head(origin, project, lease, []), "expires_at": _moment(lease.expires_at), "held": []}
+    questions = survey.load(project.pk, lease.survey_version).public_json(lease.stage, lease.order_seed)
+    return f'{json.dumps(told)[:-1]}, "questions": {questions}}}'
 
 
 def _moment(moment: datetime) -> str:

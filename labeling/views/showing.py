@@ -24,7 +24,7 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
         "id": str(lease.id),
         "task": lease.task_id,
         "stage": lease.stage,
-        "order": survey.load(project.pk, lease.survey_version).orders(lease.stage, order_seed(lease)),
+        "order": survey.load(project.pk, lease.survey_version).orders(lease.stage, lease.order_seed),
         "signature": signature(lease),
         "payload": lease.payload,
         "image": {
@@ -36,11 +36,6 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
         "expires_at": lease.expires_at.isoformat(),
         "prefetch": [storage.file_url(image["display"]) for image in lease.upcoming[:2]],
     }
-
-
-def order_seed(lease: Lease) -> str:
-    """What the order of shuffled choices is drawn from."""
-    return survey.order_seed(worker_id=lease.worker_id, task_id=lease.task_id)
 
 
 def signature(lease: Lease) -> str:

@@ -29,7 +29,7 @@ from labeling.phases import test_share
 from labeling.services.judging import feedback
 from labeling.survey import Asked
 from labeling.views import answers, asking
-from labeling.views.showing import client_data, hint, marks, order_seed, suggestion, task_data
+from labeling.views.showing import client_data, hint, marks, suggestion, task_data
 
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -153,7 +153,7 @@ def show_task(
     shown = asking.shown(
         questions,
         slug=project.slug,
-        seed=order_seed(lease),
+        seed=lease.order_seed,
         version=lease.survey_version,
         answers=given,
         problems=problem.fields if problem else None,
