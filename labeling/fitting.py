@@ -1,7 +1,7 @@
 """The full fit of a project's judgments, in the background: skills, posteriors, figures. Worker-side.
 
 Claimed by a conditional update, so two messages make one fit; judgments that arrive meanwhile keep their own update and
-are fitted next time. Only what changed is written. Memory grows with the judgments' numbers, not with their answers.
+are fitted next time. Only what changed is written. All answers of the project are held in memory while it is fitted.
 """
 
 from __future__ import annotations
@@ -144,12 +144,12 @@ def _anchoring(project: Project, key: str, judgments: Sequence[Record]) -> dict[
 def _records(project: Project, asked: Survey, dropped: Dropped) -> Iterator[Record]:
     """All judgments that stand; of one on another version of the survey only what still counts."""
     said = Judgment.objects.filter(project=project, withdrawn_at=None).order_by("id")
-    fields = ("survey_version", "task_id", "worker_id", "answers", "seconds")
-    for version, task, worker, answers, seconds in said.values_list(*fields).iterator(chunk_size=5000):
+    fields = ("survey_version", "task_id", "worker_id", "answers")
+    for version, task, worker, answers in said.values_list(*fields).iterator(chunk_size=5000):
         counted = answers if version == asked.version else asked.counted(answers)
         for key in answers.keys() - counted.keys():
             dropped[key, task] = dropped.get((key, task), 0) + 1
-        yield Record(task, worker, counted, seconds)
+        yield Record(task, worker, counted)
 
 
 def _write_skills(fits: dict[int, QuestionFit]) -> None:
@@ -194,11 +194,12 @@ def _write_memberships(project: Project, fits: dict[int, QuestionFit]) -> None:
 def _write_consensus(project: Project, fits: dict[int, QuestionFit], gold: set[int], dropped: Dropped) -> None:
     for question in survey.current(project).questions:
         gone = {task: number for (key, task), number in dropped.items() if key == question.key}
-        found = fits.get(question.id)
-        for start in range(0, len(found.tasks) if found else 0, CHUNK):
-            assert found is not None
-            _write_chunk(project, question.id, found, found.tasks[start : start + CHUNK], gold, gone)
-        _forget(question.id, set(gone) - gold - (found.said_of if found else set()), gone)
+        unsaid = set(gone) - gold
+        if found := fits.get(question.id):
+            for start in range(0, len(found.tasks), CHUNK):
+                _write_chunk(project, question.id, found, found.tasks[start : start + CHUNK], gold, gone)
+            unsaid -= found.said_of
+        _forget(question.id, unsaid, gone)
 
 
 def _forget(question_id: int, tasks: set[int], gone: dict[int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,6 @@ class Record(NamedTuple):
     task: int
     worker: int
     answers: Mapping[str, Any]
-    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class QuestionFit:
     tasks: list[int]
     combined: Callable[[int], Combined]
 
-    @property
+    @cached_property
     def said_of(self) -> set[int]:
+        """The same tasks, to look one up in."""
         return set(self.tasks)
 
 
