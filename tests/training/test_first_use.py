@@ -57,6 +57,17 @@ def test_without_a_connection_it_goes_on_with_what_is_here_and_names_the_file(
     assert f"{tmp_path / 'models' / V2.weights_file} would satisfy it" in log
 
 
+def test_a_later_attempt_keeps_to_what_the_first_one_decided(
+    run: TrainingRun, server: tuple[str, dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKBONES, V2.key, published("http://127.0.0.1:9/"))
+    go_through(run)
+    monkeypatch.setitem(BACKBONES, V2.key, published(server[0]))  # the connection is back
+    go_through(run)
+    assert run.backbone == "crowdtune_small"
+    assert server[1] == {}
+
+
 def test_a_cancelled_run_leaves_no_part_of_a_file(
     run: TrainingRun, server: tuple[str, dict[str, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -18,8 +18,11 @@ SPAN = (0.0, 0.02)
 
 
 def run(work: Work) -> None:
-    """Changes the run's backbone to the wanted one when its file could be had."""
-    wanted, note = work.run.options.get(WANTED), work.run.options.get(NOTE)
+    """Changes the run's backbone to the wanted one when its file could be had.
+
+    What the first attempt decided holds: the checkpoints that a later one goes on from are of that backbone.
+    """
+    wanted, note = work.run.options.pop(WANTED, None), work.run.options.get(NOTE)
     if not wanted:
         if note:
             work.reporter.log(note)
@@ -37,7 +40,8 @@ def run(work: Work) -> None:
     except WeightsMissing as error:
         work.reporter.log(error.message)
         work.reporter.log(note)
-        return
-    work.run.backbone = wanted
-    work.reporter.set(backbone=wanted)
-    work.reporter.log(f"They are in {found.path} now.")
+    else:
+        work.run.backbone = wanted
+        work.reporter.log(f"They are in {found.path} now.")
+    work.reporter.set(backbone=work.run.backbone, options=work.run.options)
+    work.reporter.flush()
