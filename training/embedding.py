@@ -24,6 +24,7 @@ from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from labeling.errors import CrowdtuneError
 from labeling.imaging import pixels
 from labeling.models import Image, Project
 from training import catalogue, due, queueing, traits
@@ -173,8 +174,11 @@ def embed_new_images() -> int:
     """Embed what was uploaded since the last time, project by project; returns how many images were looked at."""
     done = 0
     for project in _with_new_images():
-        key, _note = queueing.resolve_backbone(due.policy_of(project).backbone, project)
-        done += _embed_project(project, trunk_of(key))
+        try:
+            key, _note = queueing.resolve_backbone(due.policy_of(project).backbone, project)
+            done += _embed_project(project, trunk_of(key))
+        except CrowdtuneError as error:  # its next run will say so too; the other projects need not wait for it
+            logger.warning("new images of %s are not embedded: %s", project.slug, error.message)
     return done
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.models import Image, Project, Task
-from tests.training.drawing import add_image, draw, label
+from tests.training.drawing import add_image, draw, label, labeled_project
 from training import actors, due, embedding, services
 from training.models import EmbeddingCursor, ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
 
@@ -94,6 +94,14 @@ def test_new_images_are_embedded_once_before_anybody_trains(project: Project, ru
     services.request_run(project=project, cause="person")
     run_actors()
     assert TrainingRun.objects.get().cost["embedded"] == 0
+
+
+def test_a_project_whose_backbone_is_gone_keeps_no_other_waiting(project: Project) -> None:
+    other = labeled_project("others", count=4)
+    TrainingPolicy.objects.create(project=project, backbone="removed_net")
+
+    assert embedding.embed_new_images() == 4
+    assert EmbeddingCursor.objects.get().project == other
 
 
 def test_images_that_somebody_embeds_now_are_left_to_them(project: Project) -> None:
