@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from labeling.models import Project
@@ -157,11 +158,12 @@ def add(*, file: Path, declared: Declared) -> Backbone:
 
 
 def users_of(key: str) -> list[Any]:
-    """Slugs of the projects that have versions on this backbone, or want it for the next run."""
-    runs = TrainingRun.objects.filter(backbone=key, model_version__isnull=False)
+    """Slugs of the projects that have versions on this backbone or want it for a run, and the backbones made of it."""
+    runs = TrainingRun.objects.filter(Q(model_version__isnull=False) | Q(state__in=["queued", "running"]), backbone=key)
     policies = TrainingPolicy.objects.filter(backbone=key)
     slugs = {*runs.values_list("project__slug", flat=True), *policies.values_list("project__slug", flat=True)}
-    return sorted(slugs)
+    roots = {name: imported.facts_of(folder() / name)["backbone"]["root"] for name in imported.keys(folder())}
+    return sorted({*slugs, *(name for name, root in roots.items() if root is not None and root["key"] == key)})
 
 
 def remove(*, key: str) -> None:
@@ -169,7 +171,7 @@ def remove(*, key: str) -> None:
 
     Raises:
         BadRequest: There is none of this name.
-        NothingToDo: A version stands on it; it could not be exported or explained any more.
+        NothingToDo: A version, a run or another backbone stands on it; it could not be used any more.
     """
     if key in BACKBONES or not may_use(key, None):
         raise BadRequest(_("There is no imported backbone %(key)s.") % {"key": repr(key)}, "key")

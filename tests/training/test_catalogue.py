@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from labeling.models import Project
 from tests.training.drawing import labeled_project
 from training import catalogue, embedding, services, zoo
 from training.answers import answers_of
-from training.errors import BadRequest
+from training.errors import BadRequest, NothingToDo
 from training.learning import imported
 from training.learning.errors import WeightsMissing
 from training.learning.weights import require
@@ -120,6 +121,26 @@ def test_a_champion_that_was_adopted_serves_every_project_and_its_own_only_its_o
     assert "used by others" in call("list")
     with pytest.raises(CommandError, match="is used by others"):
         call("remove", "shapes_net")
+
+
+def test_a_file_stays_while_another_backbone_is_made_of_it_or_a_run_wants_it(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"weights")
+    zoo_net = catalogue.backbone_of("mobilenet_v2_0.35")
+    made = replace(zoo_net, key="street_net", builder="file", weights_file="net.keras", weights_hash="")
+    first = imported.store(made, file, catalogue.folder(), source="file net.keras")
+    tail = replace(first, key="streets", builder="tail", weights_file="tail.npz", root=first, root_sha256=first.sha256)
+    imported.store(tail, file, catalogue.folder(), source="version 1 of streets")
+
+    with pytest.raises(NothingToDo, match="used by streets"):
+        catalogue.remove(key="street_net")
+    catalogue.remove(key="streets")
+    services.request_run(project=project, cause="person", backbone="street_net")
+    with pytest.raises(NothingToDo, match="used by shapes"):
+        catalogue.remove(key="street_net")
+    TrainingRun.objects.update(state="failed")
+    catalogue.remove(key="street_net")
+    assert imported.keys(catalogue.folder()) == []
 
 
 @pytest.mark.slow
