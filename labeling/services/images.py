@@ -51,17 +51,10 @@ def import_images(
         gold: Known answers by file name, as ``labeling.goldmarks.normal`` reads them.
 
     Raises:
-        CrowdtuneError: invalid, when not exactly one source is given; bad_url; bad_gold; bucket_not_allowed.
+        CrowdtuneError: invalid, when not exactly one source is given; bad_gold; bucket_not_allowed.
     """
     _check_sources(files=files, archive=archive, urls=urls, folder=folder, s3=s3, manifest=manifest)
-    if labels_as not in labels.TAKES:
-        takes = ", ".join(labels.TAKES)
-        raise CrowdtuneError(
-            "invalid",
-            _("labels_as is one of %(takes)s; got %(labels_as)s.")
-            % {"takes": takes, "labels_as": f"{labels_as!r:.40}"},
-            fields={"labels_as": []},
-        )
+    _check_labels_as(labels_as)
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"gold": goldmarks.check(project, gold)} if gold else {}
     if s3:
@@ -71,8 +64,8 @@ def import_images(
     if folder:
         arguments["folder"] = str(folder)
     if manifest is not None:
-        named = {"labels_as": labels_as, "source": source or "manifest"}
-        arguments |= {"manifest": _spool(job_id, len(files) + 1, manifest), **named}
+        arguments["manifest"] = _spool(job_id, len(files) + 1, manifest)
+        arguments |= {"labels_as": labels_as, "source": source or "manifest"}
     if files:
         arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
     if archive is not None:
@@ -100,6 +93,17 @@ def _check_sources(**sources: Any) -> None:
                 "a zip); got %(came)s."
             )
             % {"came": came},
+        )
+
+
+def _check_labels_as(labels_as: str) -> None:
+    if labels_as not in labels.TAKES:
+        takes = ", ".join(labels.TAKES)
+        raise CrowdtuneError(
+            "invalid",
+            _("labels_as is one of %(takes)s; got %(labels_as)s.")
+            % {"takes": takes, "labels_as": f"{labels_as!r:.40}"},
+            fields={"labels_as": []},
         )
 
 
