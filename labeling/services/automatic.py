@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.db import transaction
 
 from labeling import tasks
-from labeling.models import Consensus, Project, Task
+from labeling.models import Consensus, Project, Question, Task
 
 MODEL = "model"  # the method of such a consensus row
 
@@ -25,17 +24,31 @@ def label_by_model(*, project: Project, labels: Mapping[int, tuple[str, float]])
     question = project.primary_question()
     if question is None or not labels:
         return []
-    done = []
     with transaction.atomic():
         waiting = Task.objects.select_for_update(of=("self",), skip_locked=True).filter(
             project=project, image__in=list(labels), state=Task.State.OPEN, judgment_count=0, is_gold=False
         )
-        for task in waiting:
-            category, probability = labels[task.image_id]
-            answer = category == "yes" if question.kind == "yes_no" else category
-            row: dict[str, Any] = {"project": project, "answer": answer, "confidence": probability, "method": MODEL}
-            row |= {"posterior": {category: probability}, "judgment_count": 0, "is_final": True}
-            Consensus.objects.update_or_create(task=task, question=question, defaults=row)
-            if tasks.retire(task_id=task.pk, because=Task.Because.MODEL):
-                done.append(task.image_id)
-    return done
+        found = list(waiting)
+        fields = ["answer", "confidence", "method", "posterior", "judgment_count", "is_final", "updated_at"]
+        Consensus.objects.bulk_create(
+            [_row(project, question, task, *labels[task.image_id]) for task in found],
+            batch_size=1000,
+            update_conflicts=True,
+            unique_fields=["task", "question"],
+            update_fields=fields,
+        )
+        return [task.image_id for task in found if tasks.retire(task_id=task.pk, because=Task.Because.MODEL)]
+
+
+def _row(project: Project, question: Question, task: Task, category: str, probability: float) -> Consensus:
+    return Consensus(
+        project=project,
+        question=question,
+        task=task,
+        answer=category == "yes" if question.kind == "yes_no" else category,
+        confidence=probability,
+        posterior={category: probability},
+        method=MODEL,
+        judgment_count=0,
+        is_final=True,
+    )
