@@ -9,9 +9,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finder
 from django.core.files.storage import default_storage
 from django.db import connection
-from moto.server import ThreadedMotoServer
 
 from config import databases, keys, prepare
+from tests.s3 import s3_service
 
 Users = get_user_model().objects
 
@@ -83,21 +83,11 @@ def test_static_files_are_collected_once_until_one_changes(settings, tmp_path):
 
 
 def test_a_missing_bucket_is_made_and_a_present_one_is_left(settings, monkeypatch):
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
-    try:
+    with s3_service(monkeypatch):
+        settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
         assert prepare.ensure_bucket() is True
         assert prepare.ensure_bucket() is False
         assert default_storage.exists("a") is False
-    finally:
-        server.stop()
 
 
 def test_a_folder_needs_no_bucket():

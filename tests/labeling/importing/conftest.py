@@ -1,18 +1,33 @@
-"""An S3 service on this machine, and an empty project to import into."""
+"""What is imported, an empty project to import it into, and what came of it."""
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from labeling import services
 from labeling.importing import bucket
 from labeling.models import Job, Project
+from tests.s3 import s3_service
 
 Import = Callable[..., Job]
+
+
+def zipped(members: dict[str, bytes]) -> SimpleUploadedFile:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return SimpleUploadedFile("pictures.zip", buffer.getvalue())
+
+
+def refused(job: Job) -> dict[str, str]:
+    return {row["item"]: row["code"] for row in job.errors}
 
 
 @pytest.fixture
@@ -35,16 +50,8 @@ def bring(empty: Project, run_actors: Callable[[], int]) -> Import:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """boto3's client of an empty service, to which the platform's own variables point."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    bucket._stored.cache_clear()
-    yield bucket.client("photos")
-    bucket._stored.cache_clear()
-    server.stop()
+    """boto3's client of an empty service."""
+    with s3_service(monkeypatch):
+        bucket._stored.cache_clear()
+        yield bucket.client("photos")
+        bucket._stored.cache_clear()

@@ -23,25 +23,13 @@ from labeling.importing import ingest, sources
 from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Image, Job, Project, Task
 from tests.labeling.conftest import picture
-from tests.labeling.importing.conftest import Import
+from tests.labeling.importing.conftest import Import, refused, zipped
 
 pytestmark = pytest.mark.django_db
 
 
 def files(**data: bytes) -> list[SimpleUploadedFile]:
     return [SimpleUploadedFile(name.replace("__", "."), content) for name, content in data.items()]
-
-
-def zipped(members: dict[str, bytes]) -> SimpleUploadedFile:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return SimpleUploadedFile("pictures.zip", buffer.getvalue())
-
-
-def refused(job: Job) -> dict[str, str]:
-    return {row["item"]: row["code"] for row in job.errors}
 
 
 def png_header(width: int, height: int) -> bytes:

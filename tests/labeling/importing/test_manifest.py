@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from labeling.importing import ingest, manifest, remote
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, picture
-from tests.labeling.importing.conftest import Import
+from tests.labeling.importing.conftest import Import, refused, zipped
 
 pytestmark = pytest.mark.django_db
 
@@ -29,21 +28,15 @@ def listed(text: str, name: str = "list.csv") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, text.encode())
 
 
-def zipped(**members: bytes) -> SimpleUploadedFile:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name.replace("__", "/").replace("_png", ".png"), data)
-    return SimpleUploadedFile("pictures.zip", buffer.getvalue())
-
-
-def refusals(job: Job) -> dict[str, str]:
-    return {row["item"]: row["code"] for row in job.errors}
+def pictures(**members: bytes) -> SimpleUploadedFile:
+    return zipped({name.replace("__", "/").replace("_png", ".png"): data for name, data in members.items()})
 
 
 def test_rows_bring_members_of_the_zip_with_label_and_metadata(bring: Import, empty: Project) -> None:
     text = 'path,label,camera,metadata\npets/a.png,cat,front,"{""night"": true}"\npets/b.png,,,\n'
-    job = bring(manifest=listed(text), archive=zipped(pets__a_png=picture(1), pets__b_png=picture(2), c_png=picture(3)))
+    job = bring(
+        manifest=listed(text), archive=pictures(pets__a_png=picture(1), pets__b_png=picture(2), c_png=picture(3))
+    )
     assert (job.state, job.errors) == ("succeeded", [])
     assert (job.result["imported"], job.result["labels"]) == (2, 1)
     first, second = Image.objects.filter(project=empty).order_by("name")
@@ -66,7 +59,7 @@ def test_json_lines_name_files_that_were_sent_with_them(bring: Import, empty: Pr
 
 
 def test_labels_come_in_as_suggestions_where_that_is_asked_for(bring: Import) -> None:
-    bring(manifest=listed("path,label\na.png,cat\n"), archive=zipped(a_png=picture(1)), labels_as="suggestions")
+    bring(manifest=listed("path,label\na.png,cat\n"), archive=pictures(a_png=picture(1)), labels_as="suggestions")
     assert Task.objects.get().payload["suggestions"] == {"category": "cat"}
     assert not Gold.objects.exists()
 
@@ -86,10 +79,10 @@ def test_each_row_that_cannot_be_used_is_told_by_its_line_and_why(bring: Import,
         ",b.png,cat,,one too many\n"
         ",broken.png,,\n"
     )
-    sent = zipped(a_png=picture(1), b_png=picture(2), broken_png=b"no picture", **{"..__up_png": picture(3)})
+    sent = pictures(a_png=picture(1), b_png=picture(2), broken_png=b"no picture", **{"..__up_png": picture(3)})
     job = bring(manifest=listed(text), archive=sent)
     assert job.state == "succeeded"
-    assert refusals(job) == {
+    assert refused(job) == {
         "line 2: a.png": "bad_label",
         "line 3: missing.png": "missing",
         "line 4: ": "bad_row",
@@ -108,8 +101,8 @@ def test_each_row_that_cannot_be_used_is_told_by_its_line_and_why(bring: Import,
 
 def test_a_line_that_is_no_json_object_is_one_refusal(bring: Import) -> None:
     text = '{"path": "a.png"}\n{broken\n["a.png"]\n\n{"path": "a.png", "metadata": [1]}\n'
-    job = bring(manifest=listed(text), archive=zipped(a_png=picture(1)))
-    assert refusals(job) == {"line 2: ": "bad_row", "line 3: ": "bad_row", "line 5: a.png": "bad_row"}
+    job = bring(manifest=listed(text), archive=pictures(a_png=picture(1)))
+    assert refused(job) == {"line 2: ": "bad_row", "line 3: ": "bad_row", "line 5: a.png": "bad_row"}
     assert job.result["imported"] == 1
 
 
@@ -122,7 +115,7 @@ def test_a_file_that_is_no_list_fails_with_what_was_expected(bring: Import, text
 
 @pytest.mark.parametrize("text", ['{"path": "a.png", "note": "\\u0000"}', '{"path": "a.png", "note": "\\ud800"}'])
 def test_characters_that_no_database_holds_are_refused_by_row(bring: Import, text: str) -> None:
-    job = bring(manifest=listed(text), archive=zipped(a_png=picture(1)))
+    job = bring(manifest=listed(text), archive=pictures(a_png=picture(1)))
     assert (job.state, [row["code"] for row in job.errors]) == ("succeeded", ["bad_row"])
 
 
@@ -165,7 +158,7 @@ def test_a_row_with_an_address_is_fetched_and_called_by_its_name(bring: Import, 
 def test_an_import_of_a_list_that_stopped_goes_on_at_its_row(empty: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "BATCH", 2)
     text = "path,label\n" + "".join(f"{n}.png,cat\n" for n in range(5))
-    sent = zipped(**{f"{n}_png": picture(n) for n in range(5)})
+    sent = pictures(**{f"{n}_png": picture(n) for n in range(5)})
     job = services.import_images(
         project=empty, user=empty.owner, manifest=listed(text), archive=sent, labels_as="judgments"
     )
@@ -196,19 +189,19 @@ def test_the_api_and_the_page_take_a_manifest(empty: Project, run_actors: Callab
     api = client(empty.owner)
     body = {
         "manifest": listed("path,label\na.png,cat\n"),
-        "archive": zipped(a_png=picture(1)),
+        "archive": pictures(a_png=picture(1)),
         "labels_as": "judgments",
     }
     answer = api.post(f"/api/v1/projects/{empty.slug}/images/", body, format="multipart")
     assert answer.status_code == 202, answer.content
     page = Client()
     page.force_login(empty.owner)
-    form = {"manifest": listed("path\nb.png\n"), "uploads": zipped(b_png=picture(2)), "labels_as": "gold"}
+    form = {"manifest": listed("path\nb.png\n"), "uploads": pictures(b_png=picture(2)), "labels_as": "gold"}
     page.post(f"/projects/{empty.slug}/images/add/", form)
     run_actors()
     assert sorted(Image.objects.values_list("name", flat=True)) == ["a.png", "b.png"]
-    refused = api.post(f"/api/v1/projects/{empty.slug}/images/", {**body, "labels_as": "truth"}, format="multipart")
-    assert refused.status_code == 400
+    answer = api.post(f"/api/v1/projects/{empty.slug}/images/", {**body, "labels_as": "truth"}, format="multipart")
+    assert answer.status_code == 400
 
 
 def test_what_the_page_sends_beside_a_manifest_and_its_zip_comes_in_too(empty: Project) -> None:
@@ -216,7 +209,7 @@ def test_what_the_page_sends_beside_a_manifest_and_its_zip_comes_in_too(empty: P
     page.force_login(empty.owner)
     form = {
         "manifest": listed("path\nb.png\n"),
-        "uploads": [zipped(b_png=picture(2)), SimpleUploadedFile("c.png", picture(3)), zipped(d_png=picture(4))],
+        "uploads": [pictures(b_png=picture(2)), SimpleUploadedFile("c.png", picture(3)), pictures(d_png=picture(4))],
         "urls": "https://images.example/e.png",
     }
     page.post(f"/projects/{empty.slug}/images/add/", form)
