@@ -61,8 +61,8 @@ def _identify(data: bytes) -> Image.Image:
     if len(data) > MAX_BYTES:
         raise ImageRefused(
             "too_large",
-            _("At most %(max_bytes)s MB a file are taken; got %(data)s bytes.")
-            % {"max_bytes": MAX_BYTES // 2**20, "data": len(data)},
+            _("At most %(max_bytes)s MB a file are taken; got %(size)s bytes.")
+            % {"max_bytes": MAX_BYTES // 2**20, "size": len(data)},
         )
     head = data[:1024].lstrip().lower()
     if head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) or b"<svg" in head:

@@ -81,15 +81,16 @@ def require(user: Any, project: Project, right: Right) -> None:
             raise NotFound(_("There is no such project, or you are not a member of it."))
         if right not in OPEN_RIGHTS:
             raise PermissionDenied(
-                _("This needs the role %(needs)s in the project; you are a visitor of it.") % {"needs": NEEDS[right]}
+                _("This needs the role %(needed)s in the project; you are a visitor of it.") % {"needed": NEEDS[right]}
             )
     elif RANK[Role(role)] < RANK[NEEDS[right]]:
         raise PermissionDenied(
-            _("This needs the role %(needs)s in the project; you are %(role)s.") % {"needs": NEEDS[right], "role": role}
+            _("This needs the role %(needed)s in the project; you are %(role)s.")
+            % {"needed": NEEDS[right], "role": role}
         )
     if not key_has(user, SCOPE_OF.get(right)):
         raise PermissionDenied(
-            _("This key does not have the scope %(scope_of)s; make one that has.") % {"scope_of": repr(SCOPE_OF[right])}
+            _("This key does not have the scope %(scope)s; make one that has.") % {"scope": repr(SCOPE_OF[right])}
         )
 
 

@@ -32,8 +32,8 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > options.get("most", MOST):
         raise BadAnswer(
-            _("expected a list of at most %(get)s boxes, got %(value)s.")
-            % {"get": options.get("most", MOST), "value": f"{value!r:.80}"}
+            _("expected a list of at most %(most)s boxes, got %(value)s.")
+            % {"most": options.get("most", MOST), "value": f"{value!r:.80}"}
         )
     return [_box(item, options) for item in value]
 

@@ -65,8 +65,8 @@ def known_options(options: Options, *names: str) -> Options:
     unknown = sorted(set(options) - {*names, "choices", "cant_tell", "shuffle", "section", "examples"})
     if unknown:
         raise BadAnswer(
-            _("unknown options %(unknown)s; this kind takes %(value)s.")
-            % {"unknown": ", ".join(unknown), "value": ", ".join(names) or "none"}
+            _("unknown options %(unknown)s; this kind takes %(known)s.")
+            % {"unknown": ", ".join(unknown), "known": ", ".join(names) or "none"}
         )
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}

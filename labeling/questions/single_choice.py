@@ -16,8 +16,8 @@ def _answer(value: Any, options: Options) -> str:
     keys = choice_keys(options)
     if not isinstance(value, str) or value not in keys:
         raise BadAnswer(
-            _("expected one of %(keys)s%(value)s; got %(value_2)s.")
-            % {"keys": ", ".join(keys[:20]), "value": " …" if len(keys) > 20 else "", "value_2": f"{value!r:.80}"}
+            _("expected one of %(keys)s; got %(value)s.")
+            % {"keys": ", ".join(keys[:20]) + (" …" if len(keys) > 20 else ""), "value": f"{value!r:.80}"}
         )
     return value
 

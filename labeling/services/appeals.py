@@ -28,7 +28,7 @@ def appeal_pause(*, member: Membership, text: str) -> Appeal:
     if not 0 < len(text) <= LONGEST:
         raise CrowdtuneError(
             "invalid",
-            _("Say why in 1 to %(longest)s characters; got %(text)s.") % {"longest": LONGEST, "text": len(text)},
+            _("Say why in 1 to %(longest)s characters; got %(length)s.") % {"longest": LONGEST, "length": len(text)},
             fields={"text": []},
         )
     try:

@@ -28,7 +28,8 @@ def start_export(*, project: Project, into: str, user: Any, options: dict[str, A
     if into not in FORMATS:
         raise CrowdtuneError(
             "invalid",
-            _("format must be one of %(formats)s; got %(into)s.") % {"formats": ", ".join(FORMATS), "into": repr(into)},
+            _("format must be one of %(formats)s; got %(value)s.")
+            % {"formats": ", ".join(FORMATS), "value": repr(into)},
         )
     unknown = sorted(set(options or {}) - set(OPTIONS))
     if unknown:

@@ -136,10 +136,10 @@ def _check(project: Project) -> None:
         raise CrowdtuneError("invalid", message, fields={"judgments_per_task": [message]})
     for name, known in (("aggregator", AGGREGATORS), ("stopping", POLICIES)):
         if getattr(project, name) not in known:
-            message = _("%(name)s must be one of %(known)s; got %(getattr)s.") % {
+            message = _("%(name)s must be one of %(known)s; got %(value)s.") % {
                 "name": name,
                 "known": ", ".join(known),
-                "getattr": repr(getattr(project, name)),
+                "value": repr(getattr(project, name)),
             }
             raise CrowdtuneError("invalid", message, fields={name: [message]})
     try:
