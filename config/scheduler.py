@@ -31,6 +31,7 @@ SCHEDULE: list[tuple[float, str]] = [
     (1, "training.actors.check_due"),
     (20, "training.actors.requeue_stuck_runs"),
     (3, "training.actors.embed_new_images"),
+    (600, "training.actors.sweep_leftovers"),
     (5, "inference.actors.score_pools"),
 ]
 LEADER_LOCK = 0x7363686564  # "sched"

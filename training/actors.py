@@ -6,7 +6,7 @@ import dramatiq
 from django.db import transaction
 
 from labeling.models import Project
-from training import due, embedding, queueing, runs, suspects
+from training import due, embedding, leftovers, queueing, runs, suspects
 from training.due import Decision
 
 HOUR = 3_600_000
@@ -56,3 +56,9 @@ def requeue_stuck_runs() -> None:
     """Send the runs again whose message or process was lost."""
     for run_id in runs.stuck_runs():
         run_training.send(run_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=HOUR // 2, max_retries=0)
+def sweep_leftovers() -> None:
+    """Delete the versions of deleted projects, and checkpoints that nobody goes on from."""
+    leftovers.sweep()

@@ -7,6 +7,7 @@ measured again after a kill.
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,13 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
         rows.append(_measure(job, snapshot, candidate, voice))
         report.result["rows"] = rows
         report.checkpoint((number + 1) / len(candidates), title)
+    shutil.rmtree(folder_of(job), ignore_errors=True)
     return {"rows": with_winner(rows), "snapshot": snapshot.digest}
+
+
+def folder_of(job: Job) -> Path:
+    """Where the candidates keep their checkpoints until all are measured."""
+    return pipeline.runs_folder() / f"bake-off-{job.pk}"
 
 
 def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -85,7 +92,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
         augmentation=candidate["augmentation"],
         options={"soft_labels": True},
     )
-    folder = pipeline.runs_folder() / f"bake-off-{job.pk}" / f"{len(voice.report.result.get('rows', []))}"
+    folder = folder_of(job) / f"{len(voice.report.result.get('rows', []))}"
     folder.mkdir(parents=True, exist_ok=True)
     work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
     started, cpu = time.monotonic(), time.process_time()

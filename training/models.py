@@ -81,6 +81,14 @@ class ImageTrait(models.Model):
         ]
 
 
+class ProjectFiles(models.Model):
+    """That a project has files under DATA_DIR. Outlives it, so that they are found then: training.leftovers."""
+
+    project = models.OneToOneField(
+        "labeling.Project", models.DO_NOTHING, related_name="+", primary_key=True, db_constraint=False
+    )
+
+
 class EmbeddingCursor(models.Model):
     """How far the images of a project have been embedded by one trunk in the background."""
 

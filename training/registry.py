@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from training import champions, due
+from training import champions, due, leftovers
 from training.gate import Verdict
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.progress import Lost
@@ -63,6 +63,7 @@ def register(
     )
     version.artifact = f"models/{run.project_id}/{version.number}"
     version.save()
+    leftovers.note(run.project_id)
     _file(folder, settings.DATA_DIR / version.artifact)
     champions.give_alias(version=version, alias=verdict.alias, kind="gate", reason=verdict.reason)
     TrainingPolicy.objects.filter(project=run.project, drift_at__lte=run.created_at).update(

@@ -1,0 +1,101 @@
+"""Deleted projects and ended runs take what training kept for them, and nobody else's; a mistake costs no model."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from labeling import services as labeling
+from labeling.models import Project
+from tests.training.drawing import labeled_project
+from training import actors, bakeoff, leftovers, runs, services
+from training.models import ModelVersion, ProjectFiles, TrainingRun
+
+
+@pytest.fixture(autouse=True)
+def no_old_checkpoints() -> Iterator[None]:
+    yield
+    for folder in (settings.DATA_DIR / "runs").glob("*"):
+        folder.rmdir()
+
+
+def trained(project: Project, run_actors: Callable[[], int]) -> Path:
+    """A version of the project; its folder."""
+    services.request_run(project=project, cause="person")
+    run_actors()
+    return settings.DATA_DIR / ModelVersion.objects.get(project=project).artifact
+
+
+def test_a_deleted_project_takes_its_versions_and_its_own_backbones(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    mine, theirs = trained(project, run_actors), trained(labeled_project("others", count=40), run_actors)
+    own = [settings.DATA_DIR / "backbones" / f"champion-{number}-1" for number in (project.pk, f"{project.pk}0")]
+    for folder in own:
+        folder.mkdir(parents=True)
+    labeling.delete_project(project=project)
+    assert mine.exists()  # the answer does not wait for it
+
+    actors.sweep_leftovers.send()
+    run_actors()
+
+    assert (mine.parent.exists(), theirs.exists()) == (False, True)
+    assert [folder.exists() for folder in own] == [False, True]
+    assert ProjectFiles.objects.get().project_id == ModelVersion.objects.get().project_id
+    own[1].rmdir()
+
+
+def test_a_data_folder_beside_another_database_keeps_its_models(db: None) -> None:
+    folder = settings.DATA_DIR / "models" / "999999" / "1"
+    folder.mkdir(parents=True)
+
+    assert leftovers.sweep() == 0
+    assert folder.exists()
+    folder.rmdir()
+
+
+def test_what_cannot_be_deleted_now_is_tried_again(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = trained(project, run_actors)
+    labeling.delete_project(project=project)
+    with monkeypatch.context() as patched:
+
+        def refuse(path: Path) -> None:
+            raise PermissionError(path)
+
+        patched.setattr(leftovers.shutil, "rmtree", refuse)
+        assert leftovers.sweep() == 0
+    assert leftovers.sweep() == 1
+    assert not folder.exists()
+
+
+def test_checkpoints_stay_a_day_and_as_long_as_their_run_is_under_way(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    kept, gone = runs.folder_of(run), settings.DATA_DIR / "runs" / "bake-off-0"
+    for folder in (kept, gone):
+        folder.mkdir(parents=True)
+    assert leftovers.sweep() == 0
+    for folder in (kept, gone):
+        os.utime(folder, (time.time() - leftovers.DAY - 60,) * 2)
+
+    assert leftovers.sweep() == 1
+    assert (kept.exists(), gone.exists()) == (True, False)
+    TrainingRun.objects.update(state="failed")
+    assert leftovers.sweep() == 1
+    assert not kept.exists()
+
+
+def test_a_comparison_leaves_no_checkpoints(project: Project, run_actors: Callable[[], int]) -> None:
+    candidates: Any = [{"backbone": "crowdtune_small", "recipe": "feature_extraction"}]
+    job = services.start_bake_off(project=project, candidates=candidates, requested_by=project.owner)
+    run_actors()
+    job.refresh_from_db()
+    assert job.state == "succeeded", job.message
+    assert not bakeoff.folder_of(job).exists()
