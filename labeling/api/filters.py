@@ -12,8 +12,6 @@ _SAID = {"true": True, "1": True, "false": False, "0": False, "": None}
 
 
 class TrueOrFalseField(forms.Field):
-    widget = forms.TextInput
-
     def to_python(self, value: Any) -> bool | None:
         said = str(value if value is not None else "").lower()
         if said not in _SAID:

@@ -56,7 +56,8 @@ def submit_grid(
     Raises:
         CrowdtuneError: not_a_grid; invalid when a tile was tapped that was not shown; and what submit_judgment raises.
     """
-    if not shown or not set(tapped) <= set(shown):
+    chosen = set(tapped)
+    if not shown or not chosen <= set(shown):
         raise CrowdtuneError(
             "invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": ["unknown"]}
         )
@@ -68,9 +69,7 @@ def submit_grid(
         tiles = Task.objects.filter(assignments__in=shown).order_by("pk").select_for_update(of=("self",))
         list(tiles.values_list("pk"))
         return [
-            submit_judgment(assignment_id=tile, worker=worker, answers={keys[tile]: tile in set(tapped)}, seconds=each)[
-                0
-            ]
+            submit_judgment(assignment_id=tile, worker=worker, answers={keys[tile]: tile in chosen}, seconds=each)[0]
             for tile in sorted(shown)
         ]
 
