@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -65,8 +65,7 @@ def category(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """One category: name, description, parent, WordNet id, and its examples."""
     project = load_project(request, slug)
     row = _category(project, pk)
-    initial = {"name": row.name, "description": row.description, "wordnet_id": row.wordnet_id}
-    form = CategoryForm(request.POST or None, initial={**initial, "parent": row.parent.key if row.parent else ""})
+    form = _form(row, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             services.change_category(category=row, user=request.user, changes=form.cleaned_data)
@@ -75,19 +74,22 @@ def category(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("project-category", slug, pk)
-    return _shown(request, project, row, form=form)
+    return _shown(request, project, row, form=form, example_form=ExampleForm())
 
 
-def _shown(request: HttpRequest, project: Project, row: Category, **more: Any) -> HttpResponse:
+def _form(row: Category, data: QueryDict | None = None) -> CategoryForm:
+    initial = {"name": row.name, "description": row.description, "wordnet_id": row.wordnet_id}
+    return CategoryForm(data, initial={**initial, "parent": row.parent.key if row.parent else ""})
+
+
+def _shown(
+    request: HttpRequest, project: Project, row: Category, *, form: CategoryForm, example_form: ExampleForm
+) -> HttpResponse:
     context = context_of(request, project, tab="settings", section="categories", category=row, most=MOST_EXAMPLES)
     context["examples"] = [guide.shown(example) for example in row.examples.all()]
     context["keys"] = project.categories.exclude(pk=row.pk).values_list("key", "name")[:SHOWN]
-    context |= {"example_form": ExampleForm(), **more}
-    if "form" not in context:
-        initial = {"name": row.name, "description": row.description, "wordnet_id": row.wordnet_id}
-        context["form"] = CategoryForm(initial={**initial, "parent": row.parent.key if row.parent else ""})
-    wrong = context["form"].errors or context["example_form"].errors
-    return render(request, "projects/category.html", context, status=400 if wrong else 200)
+    context |= {"form": form, "example_form": example_form}
+    return render(request, "projects/category.html", context, status=400 if form.errors or example_form.errors else 200)
 
 
 @login_required
@@ -105,7 +107,7 @@ def add_example(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("Workers see the example now."))
             return redirect("project-category", slug, pk)
-    return _shown(request, project, row, example_form=form)
+    return _shown(request, project, row, form=_form(row), example_form=form)
 
 
 @login_required
