@@ -55,8 +55,8 @@ class Route:
             raise NoChampion(
                 _(
                     "This project has no champion yet. Label at least a few images of each category; "
-                    "training then starts by itself, or start it at POST "
-                    "/api/v1/projects/{slug}/training-runs/."
+                    "training then starts by itself, or start it on the page Training (programs: POST "
+                    "/api/v1/projects/{slug}/training-runs/)."
                 )
             )
         if self.mode == Deployment.Challenger.SHARE and self.challenger is not None:

@@ -42,7 +42,11 @@ class SettingsForm(forms.Form):
     )
     access = forms.ChoiceField(choices=Project.Access, label=_("Who may label"))
     languages = forms.MultipleChoiceField(
-        choices=LANGUAGES, required=False, label=_("Languages"), widget=forms.CheckboxSelectMultiple
+        choices=LANGUAGES,
+        required=False,
+        label=_("Languages"),
+        help_text=_("Of the questions and instructions. People who read one of them are shown the project first."),
+        widget=forms.CheckboxSelectMultiple,
     )
     is_paused = forms.BooleanField(
         required=False, label=_("Paused"), help_text=_("Nobody is handed a task while this is set.")
