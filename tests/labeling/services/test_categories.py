@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 from django.contrib.auth.models import User
@@ -110,8 +109,9 @@ def test_a_program_describes_a_category_by_words_and_pictures(project: Project, 
     assert api.patch(example, {"alt": "a black cat"}, format="json").json()["alt"] == "a black cat"
     seen = client(worker).get(address).json()
     assert [row["alt"] for row in seen["examples"]] == ["a black cat"]
-    with closing(Client().get(seen["examples"][0]["url"].replace("http://testserver", ""))) as shown:
-        assert shown.status_code == 200
+    shown = Client().get(seen["examples"][0]["url"].replace("http://testserver", ""))
+    assert shown.status_code == 200
+    assert b"".join(shown).startswith(b"\xff\xd8")  # a JPEG; read to its end, which closes the file
     broken = api.post(f"{address}examples/", {"image": SimpleUploadedFile("x.png", b"no")}, format="multipart")
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, "not_an_image")
     assert api.delete(example).status_code == 204
