@@ -95,8 +95,9 @@ _POOLS = {
                  AND (t.random, t.id) > (%(random)s, %(id)s) AND {_UNSEEN}
                  ORDER BY t.random, t.id LIMIT %(hold)s + {AFTER}""",
     "all": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER}
-               LIMIT %(hold)s + {AFTER}""",
+               LIMIT %(hold)s + {HEAD}""",
 }
+_IS_LEFT = f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} LIMIT 1"
 
 
 def _claim_statement(pool: str, skip: str) -> str:
@@ -186,7 +187,10 @@ def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: 
         leases = _leases(_CLAIMS["after"], after)
         if len(leases) >= hold:
             return leases
-    return _leases(_CLAIMS["all"], values)
+    while True:  # each turn without a lease is one in which others took all that was in reach
+        leases = _leases(_CLAIMS["all"], values)
+        if len(leases) >= hold or not fetch(_IS_LEFT, values):
+            return leases
 
 
 def claim_gold(*, use: str, start: float, project_id: int, worker_id: int, **values: int) -> list[Lease]:

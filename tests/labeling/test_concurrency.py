@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from labeling import services
 from labeling.errors import CrowdtuneError
+from labeling.leases import fetch
 from labeling.models import Assignment, Judgment, Membership, Project, Task
+from labeling.services.members import ensure_member
 from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,3 +184,26 @@ def test_people_who_send_grids_of_the_same_tasks_at_once_do_not_lock_each_other_
 
     assert together(workers, send) == []
     assert Judgment.objects.count() == 8 * 12
+
+
+def test_who_waited_for_tasks_that_others_took_is_given_one_of_the_rest(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, judgments_min=1, judgments_max=1, access="open")
+    bare_tasks(project, 100)
+    worker, found = person("late"), []
+    ensure_member(project=project, user=worker)
+    order = Task.objects.filter(project=project).order_by("-priority", "random", "id").values_list("pk", flat=True)
+
+    def claim() -> None:
+        found.append(services.claim_assignment(project=project, worker=worker))
+        connection.close()
+
+    late = threading.Thread(target=claim)
+    with transaction.atomic():
+        Task.objects.filter(pk__in=list(order[:60])).update(open_slots=0)  # as claims of others do
+        late.start()
+        while late.is_alive() and not fetch("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = %(kind)s",
+                                            {"kind": "transactionid"}):  # fmt: skip
+            time.sleep(0.01)
+    late.join()
+    assert found
+    assert found[0] is not None
