@@ -13,6 +13,7 @@ import json
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,13 +90,13 @@ def table(seeds: int, plans: dict[str, Plan], with_rivals: bool) -> None:
     print(f"adaptive at worst {least_best:+.3f} against the best of all, {least_majority:+.3f} against majority")
 
 
-def small_table(seeds: int) -> None:
+def small_table(seeds: int, sizes: Sequence[tuple[int, int, int]]) -> None:
     """What the default gains over majority on small crowds: the mean over draws, its standard error, the worst draw."""
-    print(f"{'':20}" + "".join(f"{tasks:>6}/{workers}/{each}{'':9}" for tasks, workers, each in SMALL_SIZES))
+    print(f"{'':20}" + "".join(f"{tasks:>6}/{workers}/{each}{'':9}" for tasks, workers, each in sizes))
     worst, means = 0.0, []
     for title, plan in SMALL.items():
         cells = []
-        for tasks, workers, each in SMALL_SIZES:
+        for tasks, workers, each in sizes:
             gains = np.zeros(seeds)
             for seed in range(seeds):
                 votes, truth = draw(plan._replace(tasks=tasks, workers=workers, each=each), seed)
@@ -201,9 +202,11 @@ def main() -> None:
     parser.add_argument("--rivals", action="store_true", help="run crowd-kit too")
     parser.add_argument("--judgments", type=int, default=1_000_000, help="for the timing")
     parser.add_argument("--small", type=int, default=0, help="only small crowds: so many draws of each")
+    parser.add_argument("--sizes", nargs="+", help="with --small, only these: tasks/workers/each, as 60/30/2")
     options = parser.parse_args()
     if options.small:
-        small_table(options.small)
+        asked = [tuple(map(int, size.split("/"))) for size in options.sizes or ()]
+        small_table(options.small, [(t, w, e) for t, w, e in asked] or SMALL_SIZES)
         return
     table(options.seeds, {} if options.quick else SETS, options.rivals)
     box_table()

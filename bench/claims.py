@@ -5,16 +5,19 @@ by SQL, and 32 people in processes apart who claim and answer. First as fast as 
 answer in two seconds each), which is what "32 people" means. CPU time is read from /proc for the web server's and the
 database's processes, so the clients' own does not count.
 
-    python -m bench.claims [--tasks 2000 1000000] [--people 32] [--answers 60] [--pace 2.0]
+    python -m bench.claims [--tasks 2000 1000000] [--people 32] [--answers 60] [--pace 2.0] [--label-studio VENV]
 
-Label Studio under PostgreSQL with 4 processes was measured at about 100 ms of CPU for each claim and each submit on a
-machine of this kind; the table's last column is how many times less that is.
+With --label-studio the same people do the same in Label Studio, in the same PostgreSQL, one after the other; see
+``bench.label_studio`` for how to install it. A last pass in turns (all claim, then all answer) tells a claim's CPU from
+an answer's. Tasks that were served to more people than wanted, and judgments beyond, are counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
+import itertools
 import json
 import multiprocessing
 import os
@@ -26,65 +29,101 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-LABEL_STUDIO_MS = 100.0
-TICK = os.sysconf("SC_CLK_TCK")
+from bench import label_studio
+
+
+class Crowdtune(NamedTuple):
+    """How a person claims and answers here."""
+
+    project: str
+
+    def claim(self) -> tuple[str, str, Any]:
+        return "POST", f"/api/v1/projects/{self.project}/assignments/", None
+
+    def submit(self, claimed: Any, answer: str) -> tuple[str, str, Any]:
+        path = f"/api/v1/assignments/{claimed['id']}/judgment/"
+        return "POST", path, {"answers": {"category": answer}, "seconds": 2.0}
+
+    def task(self, claimed: Any) -> int:
+        return int(claimed["task"])
 
 
 class Person(threading.Thread):
     """Claims and answers over one connection that stays open, as a browser's does."""
 
-    def __init__(self, port: int, slug: str, key: str, answers: int, pace: float) -> None:
+    def __init__(self, port: int, site: Any, key: str, answers: int, pace: float, turn: Any = None) -> None:
         super().__init__(daemon=True)
-        self.port, self.slug, self.answers, self.pace = port, slug, answers, pace
+        self.port, self.site, self.answers, self.pace, self.turn = port, site, answers, pace, turn
         self.headers = {"Authorization": f"Token {key}", "Content-Type": "application/json"}
         self.claims: list[float] = []
         self.submits: list[float] = []
+        self.tasks: list[int] = []
 
     def run(self) -> None:
-        web = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            self._work()
+        except BaseException:
+            if self.turn is not None:
+                self.turn.abort()  # nobody waits for one who does not come
+            raise
+
+    def _work(self) -> None:
+        web = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         if self.pace:
             time.sleep(random.random() * self.pace)
         for _ in range(self.answers):
             started = time.perf_counter()
-            assignment = self._post(web, f"/api/v1/projects/{self.slug}/assignments/", None, self.claims)
-            body = {"answers": {"category": random.choice("abcdefghij")}, "seconds": 2.0}
-            self._post(web, f"/api/v1/assignments/{assignment['id']}/judgment/", body, self.submits)
+            self._await_turn()
+            claimed = self._send(web, self.site.claim(), self.claims)
+            self._await_turn()
+            self._send(web, self.site.submit(claimed, random.choice("abcdefghij")), self.submits)
+            self.tasks.append(self.site.task(claimed))
             if self.pace:
                 time.sleep(max(0.0, self.pace - (time.perf_counter() - started)))
+        self._await_turn()
 
-    def _post(self, web: http.client.HTTPConnection, path: str, body: Any, times: list[float]) -> Any:
+    def _await_turn(self) -> None:
+        """Once when all have come, and once when their CPU has been read."""
+        if self.turn is not None:
+            self.turn.wait(300)
+            self.turn.wait(300)
+
+    def _send(self, web: http.client.HTTPConnection, asked: tuple[str, str, Any], times: list[float]) -> Any:
+        method, path, body = asked
         started = time.perf_counter()
-        web.request("POST", path, json.dumps(body) if body else None, self.headers)
+        web.request(method, path, json.dumps(body) if body else None, self.headers)
         answer = web.getresponse()
         data = answer.read()
         times.append(time.perf_counter() - started)
-        if answer.status != 201:
+        if answer.status not in {200, 201}:
             raise RuntimeError(f"{path}: {answer.status} {data[:300]!r}")
         return json.loads(data)
 
 
-def _crowd(port: int, slug: str, keys: list[str], answers: int, pace: float, found: Any) -> None:
-    people = [Person(port, slug, key, answers, pace) for key in keys]
+def _crowd(port: int, site: Any, keys: list[str], answers: int, pace: float, turn: Any, found: Any) -> None:
+    people = [Person(port, site, key, answers, pace, turn) for key in keys]
     for person in people:
         person.start()
     for person in people:
         person.join()
-    found.put(([t for p in people for t in p.claims], [t for p in people for t in p.submits]))
+    found.put([[entry for person in people for entry in getattr(person, name)] for name in PARTS])
+
+
+PARTS = ("claims", "submits", "tasks")
 
 
 def cpu_of(pids: set[int]) -> float:
-    """Seconds of CPU that these processes have used."""
+    """Seconds of CPU that these processes have used, by the scheduler's own count in nanoseconds."""
     total = 0
     for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+        for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                total += int(thread.read_text().split()[0])
+    return total / 1e9
 
 
 def family(root: int) -> set[int]:
@@ -105,7 +144,7 @@ def family(root: int) -> set[int]:
     return found
 
 
-def fill(tasks: int, people: int) -> tuple[str, list[str]]:
+def fill(tasks: int, people: int, wanted: int) -> tuple[Crowdtune, list[str]]:
     """A project with so many open tasks, by SQL, and a key for each person."""
     from django.contrib.auth.models import User
     from django.db import connection
@@ -117,7 +156,7 @@ def fill(tasks: int, people: int) -> tuple[str, list[str]]:
 
     owner, _ = User.objects.get_or_create(username="bench-owner")
     project = services.create_project(
-        owner=owner, name=f"Claims {tasks}", categories=list("abcdefghij"), judgments_min=3, judgments_max=3,
+        owner=owner, name=f"Claims {tasks}", categories=list("abcdefghij"), judgments_min=wanted, judgments_max=wanted,
         access="open", gold_rate=0.0,
     )  # fmt: skip
     with connection.cursor() as cursor:
@@ -131,9 +170,9 @@ def fill(tasks: int, people: int) -> tuple[str, list[str]]:
         cursor.execute(
             """INSERT INTO labeling_task (project_id, image_id, stage, state, retired_because, priority, random, wanted,
                                           judgment_count, open_slots, is_gold, payload, created_at)
-               SELECT project_id, id, 'label', 'open', '', 0, random(), 3, 0, 3, false, '{}', now()
+               SELECT project_id, id, 'label', 'open', '', 0, random(), %s, 0, %s, false, '{}', now()
                FROM labeling_image WHERE project_id = %s""",
-            [project.pk],
+            [wanted, wanted, project.pk],
         )
         cursor.execute(
             "UPDATE labeling_project SET image_count = %s, task_count = %s WHERE id = %s", [tasks, tasks, project.pk]
@@ -147,42 +186,75 @@ def fill(tasks: int, people: int) -> tuple[str, list[str]]:
         row, key = create_key(user=user)
         ApiKey.objects.filter(pk=row.pk).update(last_used_at=timezone.now())
         keys.append(key)
-    return project.slug, keys
+    return Crowdtune(project.slug), keys
 
 
-def measure(port: int, slug: str, keys: list[str], answers: int, pace: float, pids: dict[str, int]) -> dict[str, Any]:
-    """Let the people work, and say what it cost."""
-    context = multiprocessing.get_context("spawn")
-    found = context.Queue()
-    halves = [keys[::2], keys[1::2]]
-    before = {name: cpu_of(family(pid)) for name, pid in pids.items()}
+class Server(NamedTuple):
+    """One of the two that are compared, with a project that is ready."""
+
+    name: str
+    port: int
+    pids: dict[str, int]
+    site: Any
+    keys: list[str]
+    wanted: int
+
+
+def measure(server: Server, answers: int, pace: float) -> tuple[dict[str, float], list[int]]:
+    """Let the people work; returns what it cost, and the task of each answer."""
+    before = _cpu(server)
     started = time.perf_counter()
-    crowds = [context.Process(target=_crowd, args=(port, slug, half, answers, pace, found)) for half in halves]
-    for crowd in crowds:
-        crowd.start()
-    parts = [found.get(timeout=900) for _ in crowds]
-    wall = time.perf_counter() - started
-    for crowd in crowds:
-        crowd.join()
-    after = {name: cpu_of(family(pid)) for name, pid in pids.items()}
-    claims = sorted(t for part in parts for t in part[0])
-    submits = sorted(t for part in parts for t in part[1])
+    (claims, submits, tasks), _ = _let_work(server, answers, pace)
+    wall, after = time.perf_counter() - started, _cpu(server)
     requests = len(claims) + len(submits)
     web, database = ((after[name] - before[name]) / requests * 1000 for name in ("web", "database"))
-    return {
-        "requests a second": requests / wall,
-        "CPU ms web": web,
-        "CPU ms database": database,
-        "CPU ms": web + database,
-        "claim p50": _at(claims, 0.5),
-        "claim p99": _at(claims, 0.99),
-        "submit p50": _at(submits, 0.5),
-        "submit p99": _at(submits, 0.99),
-    }
+    times = {"claim": sorted(claims), "submit": sorted(submits)}
+    spread = {f"{name} p{int(at * 100)}": _at(times[name], at) for name in times for at in (0.5, 0.99)}
+    return {"a second": requests / wall, "CPU web": web, "database": database, "CPU": web + database, **spread}, tasks
+
+
+def in_turns(server: Server, rounds: int) -> tuple[float, float, list[int]]:
+    """CPU milliseconds of a claim and of a submit, all people at once in turns; and the task of each answer."""
+    (_, _, tasks), spent = _let_work(server, rounds, 0.0, turns=True)
+    count = len(server.keys) * rounds
+    return sum(spent[::2]) / count * 1000, sum(spent[1::2]) / count * 1000, tasks
+
+
+def _let_work(server: Server, answers: int, pace: float, turns: bool = False) -> tuple[list[list[Any]], list[float]]:
+    """The people in two processes; ``turns`` reads the CPU after each turn of claims or of submits."""
+    context = multiprocessing.get_context("spawn")
+    found = context.Queue()
+    turn = context.Barrier(len(server.keys) + 1) if turns else None
+    crowds = [
+        context.Process(target=_crowd, args=(server.port, server.site, half, answers, pace, turn, found))
+        for half in (server.keys[::2], server.keys[1::2])
+    ]
+    for crowd in crowds:
+        crowd.start()
+    read = []
+    for _ in range(2 * answers + 1 if turn is not None else 0):
+        turn.wait(300)
+        read.append(sum(_cpu(server).values()))
+        turn.wait(300)
+    parts = [found.get(timeout=1800) for _ in crowds]
+    for crowd in crowds:
+        crowd.join()
+    spent = [after - before for before, after in itertools.pairwise(read)]
+    return [[entry for part in parts for entry in part[index]] for index in range(len(PARTS))], spent
+
+
+def _cpu(server: Server) -> dict[str, float]:
+    return {name: cpu_of(family(pid)) for name, pid in server.pids.items()}
 
 
 def _at(times: list[float], share: float) -> float:
     return times[min(int(len(times) * share), len(times) - 1)] * 1000 if times else float("nan")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def serve(folder: Path) -> tuple[Any, subprocess.Popen[bytes], int]:
@@ -194,9 +266,7 @@ def serve(folder: Path) -> tuple[Any, subprocess.Popen[bytes], int]:
     (folder / "postgres").mkdir(parents=True)
     database = postgres.Postgres(folder / "postgres")
     database.start(log=subprocess.DEVNULL)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     python = sys.executable
     subprocess.run([python, "manage.py", "migrate", "-v", "0"], check=True, env={**os.environ})
     web = subprocess.Popen([python, "-m", "config.web"], env={**os.environ, "PORT": str(port)})
@@ -211,42 +281,80 @@ def serve(folder: Path) -> tuple[Any, subprocess.Popen[bytes], int]:
     raise TimeoutError("the web server did not start within 60 s")
 
 
+def beside(options: argparse.Namespace, folder: Path, database: Any, tasks: int) -> tuple[Server, Any] | None:
+    """Label Studio with a project of as many tasks; None, with the reason printed, where it is not installed."""
+    why = label_studio.missing(options.label_studio)
+    if why:
+        print(f"Label Studio is skipped: {why}.")
+        return None
+    import psycopg
+
+    from config import postgres
+
+    with psycopg.connect(postgres.url(folder / "postgres", "postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE label_studio")
+    studio = label_studio.LabelStudio(
+        options.label_studio.resolve(), folder / "label_studio", host=str(database.sockets), user=postgres.USER,
+        database="label_studio", port=_free_port(),
+    )  # fmt: skip
+    owner, *keys = studio.start(options.people)
+    assert studio.process is not None
+    pids = {"web": studio.process.pid, "database": database.process.pid}
+    site = studio.fill(owner, tasks, options.wanted)
+    return Server("Label Studio", studio.port, pids, site, keys, options.wanted), studio
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, nargs="+", default=[2000, 1_000_000])
     parser.add_argument("--people", type=int, default=32)
     parser.add_argument("--answers", type=int, default=60, help="by each person")
-    parser.add_argument("--pace", type=float, default=2.0, help="seconds a person takes for one answer")
+    parser.add_argument(
+        "--pace", type=float, nargs="+", default=[0.0, 2.0], help="seconds a person takes for an answer"
+    )
+    parser.add_argument("--wanted", type=int, default=1, help="judgments a task")
+    parser.add_argument("--turns", type=int, default=10, help="rounds of the pass in turns")
+    parser.add_argument("--label-studio", type=Path, help="a virtual environment with label-studio and gunicorn")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-claims-") as folder:
-        database, web, port = serve(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="bench-claims-") as name:
+        folder = Path(name)
+        database, web, port = serve(folder)
+        studio = None
         try:
-            _tables(options, port, {"web": web.pid, "database": database.process.pid})
+            import django
+
+            django.setup()
+            for tasks in options.tasks:
+                site, keys = fill(tasks, options.people, options.wanted)
+                pids = {"web": web.pid, "database": database.process.pid}
+                _rows(options, tasks, Server("Crowdtune", port, pids, site, keys, options.wanted))
+            found = beside(options, folder, database, min(options.tasks))
+            if found is not None:
+                server, studio = found
+                _rows(options, min(options.tasks), server)
         finally:
+            if studio is not None:
+                studio.stop()
             web.send_signal(signal.SIGTERM)
             web.wait(15)
             database.stop()
 
 
-def _tables(options: argparse.Namespace, port: int, pids: dict[str, int]) -> None:
-    import django
-
-    django.setup()
-    for title, pace in (("as fast as they can", 0.0), (f"one answer in {options.pace:g} s each", options.pace)):
-        print(f"\n{options.people} people, {title} (milliseconds)")
-        names: list[str] = []
-        for tasks in options.tasks:
-            slug, keys = fill(tasks, options.people)
-            measure(port, slug, keys, 3, 0.0, pids)  # plans and caches
-            row = measure(port, slug, keys, options.answers, pace, pids)
-            if not names:
-                names = list(row)
-                print("     tasks  " + "  ".join(f"{name:>18}" for name in names) + "  Label Studio / ours")
-            print(
-                f"{tasks:>10}  "
-                + "  ".join(f"{row[name]:>18.2f}" for name in names)
-                + f"  {LABEL_STUDIO_MS / row['CPU ms']:>19.0f}x"
-            )
+def _rows(options: argparse.Namespace, tasks: int, server: Server) -> None:
+    """A line for each pace, one in turns, and one of the books."""
+    given = measure(server, 3, 0.0)[1]  # plans and caches
+    print(f"\n{server.name}: {tasks} tasks, {options.people} people (milliseconds)")
+    for pace in options.pace:
+        row, more = measure(server, options.answers, pace)
+        given += more
+        title = f"one answer in {pace:g} s" if pace else "no pause"
+        print(f"  {title}: " + ", ".join(f"{name} {value:.2f}" for name, value in row.items()), flush=True)
+    claim, submit, more = in_turns(server, options.turns)
+    counts = Counter(given + more)
+    over = [count - server.wanted for count in counts.values() if count > server.wanted]
+    print(f"  in turns: CPU of a claim {claim:.2f}, of a submit {submit:.2f}")
+    print(f"  answers {sum(counts.values())}; tasks served to more than {server.wanted}: {len(over)}, "
+          f"judgments beyond: {sum(over)}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
