@@ -28,6 +28,8 @@ Box = dict[str, Any]
 def advance(*, task_id: int, project: Project) -> Task | None:
     """Open what follows a task of the workflow that has just retired; None while it is open or when all is done."""
     task = Task.objects.select_related("image", "project").get(pk=task_id)
+    if task.is_gold:
+        return None
     kind, _, number = task.stage.partition(":")
     if kind == "draw" and task.state == Task.State.OPEN:
         tasks.retire(task_id=task_id, because=Task.Because.MAXIMUM)  # one person draws; others judge
@@ -43,6 +45,7 @@ def advance(*, task_id: int, project: Project) -> Task | None:
             return _open(task, f"coverage:{number}", {"boxes": [*accepted, candidate]})
         return _draw_again(task, number, {"boxes": accepted, "rejected": candidate})
     if kind == "coverage" and answer is True:
+        _void(task, "")
         _finish(task, accepted)
         return None
     return _draw_again(task, number, {"boxes": accepted})
@@ -54,6 +57,8 @@ def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
     if not isinstance(boxes, list) or not boxes or drawn is None:
         return _open(task, f"coverage:{number}", {"boxes": accepted})
     follower = _open(task, f"quality:{number}", {"boxes": accepted, "candidate": boxes[0]})
+    if follower is None:
+        return None
     # Nobody judges a box of their own: as if they had skipped the task.
     Assignment.objects.get_or_create(
         task=follower,
@@ -64,8 +69,37 @@ def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
     return follower
 
 
-def _open(task: Task, stage: str, payload: dict[str, Any]) -> Task:
-    return tasks.open_for(image=task.image, project=task.project, stage=stage, payload=payload)
+def _open(task: Task, stage: str, payload: dict[str, Any]) -> Task | None:
+    """Open the stage that follows; whatever followed an earlier decision on the same task is void."""
+    _void(task, stage)
+    follower = tasks.open_for(image=task.image, project=task.project, stage=stage, payload=payload)
+    if follower.state == Task.State.OPEN:
+        return follower
+    told = follower.payload
+    Task.objects.filter(pk=follower.pk).update(payload=payload)
+    if follower.judgment_count >= follower.wanted and (told == payload or not stage.startswith("coverage:")):
+        return advance(task_id=follower.pk, project=task.project)  # it was answered then: go on from there
+    tasks.reopen(task_id=follower.pk, count=tasks.wanted_at(task.project, stage))
+    follower.refresh_from_db()
+    return follower
+
+
+def _void(task: Task, follower: str) -> None:
+    """Retire what is open beyond this task, with its leases, but for the stage that follows now."""
+    open_now = Task.objects.filter(image=task.image, state=Task.State.OPEN, is_gold=False).exclude(stage=follower)
+    later = [row.pk for row in open_now if _place(row.stage) > _place(task.stage)]
+    for pk in later:
+        tasks.retire(task_id=pk, because=Task.Because.PERSON)
+    Assignment.objects.filter(task_id__in=later, state=Assignment.State.LEASED).update(
+        state=Assignment.State.RELEASED, reason="decided anew before"
+    )
+    Consensus.objects.filter(task__image=task.image, task__stage="draw:1", method=METHOD).update(is_final=False)
+
+
+def _place(stage: str) -> tuple[int, int]:
+    """Where in the workflow of an image a stage stands: its round, then draw, quality, coverage."""
+    kind, _, number = stage.partition(":")
+    return int(number), ("draw", "quality", "coverage").index(kind)
 
 
 def _draw_again(task: Task, number: str, payload: dict[str, Any]) -> Task | None:

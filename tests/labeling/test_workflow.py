@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from labeling import figures, fitting, golds, services, workflow
+from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Project, Task
 from tests.labeling.conftest import person
 
@@ -68,6 +69,38 @@ def test_a_bad_box_is_drawn_again_and_a_gap_asks_for_the_next(boxes: Project, cr
     answer(boxes, crowd[1], {"good": True})
     answer(boxes, crowd[2], {"covered": True})
     assert Consensus.objects.get(task__stage="draw:1").answer == [BOX, OTHER]
+
+
+def open_stages() -> list[str]:
+    return sorted(Task.objects.filter(state="open").values_list("stage", flat=True))
+
+
+def test_a_verdict_that_is_decided_anew_voids_what_followed_the_first(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    leased = services.claim_assignment(project=boxes, worker=crowd[2])
+    assert leased is not None
+    assert leased.task.stage == "coverage:1"
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
+    assert open_stages() == ["draw:2"]
+    with pytest.raises(CrowdtuneError) as lost:
+        services.submit_judgment(assignment_id=leased.pk, worker=crowd[2], answers={"covered": True})
+    assert lost.value.code == "lease_lost"
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=boxes.owner)
+    assert open_stages() == ["coverage:1"]
+    answer(boxes, person("other"), {"covered": True})
+    label = Consensus.objects.get(task__stage="draw:1")
+    assert (label.answer, label.is_final, open_stages()) == ([BOX], True, [])
+
+
+def test_an_image_is_no_longer_covered_when_its_box_is_found_bad_after_all(boxes: Project, crowd: list[User]) -> None:
+    cover(boxes, crowd)
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
+    assert not Consensus.objects.get(task__stage="draw:1").is_final
+    assert open_stages() == ["draw:2"]
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=boxes.owner)
+    assert Consensus.objects.get(task__stage="draw:1").is_final
+    assert open_stages() == []
 
 
 def test_a_verdict_that_the_background_fit_makes_sure_of_goes_on_too(
