@@ -42,6 +42,11 @@ def string(name: str, default: str = "") -> str:
     return os.environ.get(name) or _FILE.get(name) or default
 
 
+def pass_on(name: str, value: str) -> None:
+    """Set what a library of this process and of its children reads from the environment by itself."""
+    os.environ[name] = value
+
+
 def boolean(name: str, default: bool) -> bool:
     raw = string(name).strip().lower()
     if raw in {"", "1", "true", "yes", "on", "0", "false", "no", "off"}:

@@ -8,7 +8,9 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from django.db.models import Count, Min, Sum
 from django.db.models.fields.json import KT
@@ -18,7 +20,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from config import env
 from config.errors import plain
 from config.models import QueuedMessage
 from labeling.models import Project
@@ -60,7 +64,31 @@ FIGURES.register(Figures())
 def metrics(request: HttpRequest) -> HttpResponse:
     if not (_from_this_machine(request) or request.user.is_staff):
         return plain(request, 403, _("Metrics are for staff, or from this machine."))
-    return HttpResponse(generate_latest(REGISTRY) + generate_latest(FIGURES), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(_counted() + generate_latest(FIGURES), content_type=CONTENT_TYPE_LATEST)
+
+
+def _counted() -> bytes:
+    """What this web process counted, or all of them where there are several (``config.web``)."""
+    folder = env.string("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
+        return generate_latest(REGISTRY)
+    for file in Path(folder).glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not _is_alive(pid):
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _from_this_machine(request: HttpRequest) -> bool:

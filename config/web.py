@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from typing import Any
 
 from granian.constants import Interfaces
@@ -15,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from config import guard, settings
+from config import env, guard, settings
 
 
 def load(_target: str) -> Any:
@@ -23,12 +24,28 @@ def load(_target: str) -> Any:
     guard.die_with_parent(os.getppid(), signal.SIGKILL)
     # Until the server sets its own, the handler inherited from the first process would swallow a stop.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    settings.INFERENCE_LANES = settings.INFERENCE_LANES or _lanes_of_each()
     from config.wsgi import application  # here, so that the watching process does not load Django
 
     return application
 
 
+def _lanes_of_each() -> int:
+    """The cores are shared by the web processes; 0, which leaves it to the engine, where there is one."""
+    return max(1, (os.cpu_count() or 1) // settings.WEB_PROCESSES) if settings.WEB_PROCESSES > 1 else 0
+
+
 def main() -> None:
+    if settings.WEB_PROCESSES == 1:
+        _serve()
+        return
+    # Prometheus' library then counts in files, so that /metrics tells of all processes, whichever answers.
+    with tempfile.TemporaryDirectory(prefix="crowdtune-metrics-") as folder:
+        env.pass_on("PROMETHEUS_MULTIPROC_DIR", folder)
+        _serve()
+
+
+def _serve() -> None:
     Server(
         "config.wsgi:application",
         address=settings.HOST,

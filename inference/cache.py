@@ -23,9 +23,10 @@ class Entry:
 class Cache:
     """A bounded map whose misses are loaded by one caller while the others wait for that caller's result."""
 
-    def __init__(self, limit: int) -> None:
-        """``limit`` in bytes. One value larger than all of it is kept alone."""
+    def __init__(self, limit: int, *, sized: Callable[[int], None] = lambda _size: None) -> None:
+        """``limit`` in bytes. One value larger than all of it is kept alone. ``sized`` hears of the size it has now."""
         self.limit = limit
+        self._sized = sized
         self.loads = 0
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._loading: dict[Hashable, Future[Any]] = {}
@@ -61,11 +62,12 @@ class Cache:
             self._entries[key] = Entry(value, size)
             del self._loading[key]
             self._evict(keep=key)
+            self._sized(self._total())
         future.set_result(value)
         return value
 
     def _evict(self, *, keep: Hashable) -> None:
-        total = sum(entry.size for entry in self._entries.values())
+        total = self._total()
         for key in list(self._entries):
             if total <= self.limit:
                 return
@@ -75,6 +77,7 @@ class Cache:
     def drop(self, key: Hashable) -> None:
         with self._lock:
             self._entries.pop(key, None)
+            self._sized(self._total())
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._entries
@@ -83,7 +86,10 @@ class Cache:
     def size(self) -> int:
         """Bytes held, as the loaders counted them."""
         with self._lock:
-            return sum(entry.size for entry in self._entries.values())
+            return self._total()
+
+    def _total(self) -> int:
+        return sum(entry.size for entry in self._entries.values())
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -18,6 +18,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from inference import metrics
 from inference.cache import Cache
 from inference.errors import BadPicture, BrokenVersion
 from inference.gate import Gate
@@ -79,7 +80,7 @@ class Engine:
         """
         self.data_dir = data_dir
         self.gate = gate
-        self.cache = Cache(memory)
+        self.cache = Cache(memory, sized=metrics.MEMORY.set)
         self._open_trunk = open_trunk
         self._open_version = open_version
         self._precision_of = precision_of

@@ -1,29 +1,33 @@
 """Admission to the processor: as many at work as there are lanes, a bounded number waiting, the rest refused at once.
 
 On a CPU more concurrent inferences than cores make every one of them slower and none of them earlier; an unbounded
-queue turns a burst into minutes of answers that nobody waits for any more.
+queue turns a burst into minutes of answers that nobody waits for any more. Lanes are handed on in the order of arrival:
+with the standard library's semaphores a newcomer overtakes those who wait, and the unlucky wait twice as long.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from inference import metrics
 from inference.errors import Busy
 
 
 class Gate:
-    """A counting semaphore whose queue has an end, in images and in seconds."""
+    """A fair semaphore whose queue has an end, in images and in seconds."""
 
     def __init__(self, *, lanes: int, waiting: int, patience: float = 10.0) -> None:
         self.lanes = lanes
         self.limit = waiting
         self.patience = patience
-        self._free = threading.BoundedSemaphore(lanes)
+        self.refused = 0
         self._lock = threading.Lock()
         self._waiting = 0
-        self.refused = 0
+        self._free = lanes  # more than 0 only while nobody waits for a turn
+        self._turns: deque[threading.Lock] = deque()  # held locks; who waits for one may go when it is released
 
     @property
     def depth(self) -> int:
@@ -40,13 +44,16 @@ class Gate:
         with self._lock:
             if self._waiting and self._waiting + images > self.limit:
                 self.refused += 1
+                metrics.REFUSED.inc()
                 raise Busy
             self._waiting += images
+        metrics.QUEUE.inc(images)
         try:
             yield
         finally:
             with self._lock:
                 self._waiting -= images
+            metrics.QUEUE.dec(images)
 
     @contextmanager
     def lane(self) -> Iterator[None]:
@@ -55,9 +62,31 @@ class Gate:
         Raises:
             Busy: No lane came free within ``patience`` seconds.
         """
-        if not self._free.acquire(timeout=self.patience):
-            raise Busy
+        self._enter()
         try:
             yield
         finally:
-            self._free.release()
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._turns.append(turn)
+        if turn.acquire(timeout=self.patience):
+            return
+        with self._lock:
+            if turn in self._turns:
+                self._turns.remove(turn)
+                raise Busy
+        # Else it was called in the moment in which its patience ended: the lane is its own.
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._turns:
+                self._turns.popleft().release()
+            else:
+                self._free += 1

@@ -11,6 +11,14 @@ LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
 IMAGES = Counter("crowdtune_predicted_images_total", "Images answered, by project and version.", ["project", "version"])
-REFUSED = Gauge("crowdtune_predict_refused", "Requests refused since the start because too much was waiting.")
-QUEUE = Gauge("crowdtune_predict_queue_images", "Images admitted and not yet answered.")
-MEMORY = Gauge("crowdtune_model_cache_bytes", "Bytes of trunks and versions in memory, as their files count.")
+REFUSED = Gauge(
+    "crowdtune_predict_refused",
+    "Requests refused since the start because too much was waiting.",
+    multiprocess_mode="sum",
+)
+QUEUE = Gauge("crowdtune_predict_queue_images", "Images admitted and not yet answered.", multiprocess_mode="livesum")
+MEMORY = Gauge(
+    "crowdtune_model_cache_bytes",
+    "Bytes of trunks and versions in memory, as their files count.",
+    multiprocess_mode="livesum",
+)

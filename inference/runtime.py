@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 
-from inference import metrics
 from inference.batching import Batched
 from inference.engine import Engine
 from inference.gate import Gate
@@ -28,19 +27,14 @@ def cores() -> int:
 @functools.cache
 def engine() -> Engine:
     lanes = settings.INFERENCE_LANES or 2 * batch() or cores()
-    gate = Gate(lanes=lanes, waiting=settings.INFERENCE_QUEUE)
-    made = Engine(
+    return Engine(
         data_dir=settings.DATA_DIR,
         memory=settings.INFERENCE_MEMORY_MB * 2**20,
-        gate=gate,
+        gate=Gate(lanes=lanes, waiting=settings.INFERENCE_QUEUE),
         open_trunk=open_trunk,
         open_version=open_version,
         precision_of=precision_of,
     )
-    metrics.QUEUE.set_function(lambda: gate.depth)
-    metrics.REFUSED.set_function(lambda: gate.refused)
-    metrics.MEMORY.set_function(lambda: made.cache.size)
-    return made
 
 
 def batch() -> int:
@@ -54,7 +48,7 @@ def open_trunk(folder: Path, precision: str) -> Trunk | Batched:
         from inference.accelerated import KerasTrunk  # Keras and TensorFlow come with it: only where they are wanted
 
         return Batched(KerasTrunk(folder, most=batch()), most=batch())
-    trunk = Trunk(folder, precision=precision)
+    trunk = Trunk(folder, precision=precision, threads=min(settings.INFERENCE_LANES or cores(), cores()))
     return Batched(trunk, most=batch()) if batch() else trunk
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
 import dramatiq
 import pytest
 from django.contrib.auth import get_user_model
@@ -9,6 +15,7 @@ from django.contrib.auth import get_user_model
 from config.models import QueuedMessage
 from tests.config.messages.test_postgres import message
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
 
 
@@ -49,6 +56,24 @@ def test_metrics_tell_of_the_queue_and_of_what_was_given_up(client):
     assert 'crowdtune_queue_parked{actor="poison"} 1.0' in text
     assert "crowdtune_judgments 0.0" in text
     assert "django_http_requests_total" in text
+
+
+def test_metrics_of_a_process_that_ended_count_on_but_hold_nothing(client, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for images in (3, 4):
+        code = f"""
+            from inference.metrics import IMAGES, MEMORY, QUEUE, REFUSED
+            IMAGES.labels("pets", "1").inc({images})
+            REFUSED.inc()
+            QUEUE.inc(5)
+            MEMORY.set(2**20)
+        """
+        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, check=True)
+    text = client.get("/metrics").content.decode()
+    assert 'crowdtune_predicted_images_total{project="pets",version="1"} 7.0' in text
+    assert "crowdtune_predict_refused 2.0" in text
+    assert not re.search(r"^crowdtune_(predict_queue_images|model_cache_bytes) ", text, re.MULTILINE)
+    assert "crowdtune_judgments 0.0" in text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from inference.errors import Busy
 from inference.gate import Gate
+from tests.config.processes import until
 
 
 def test_no_more_work_at_once_than_there_are_lanes() -> None:
@@ -57,6 +58,33 @@ def test_who_waits_too_long_for_a_lane_is_sent_away() -> None:
     gate = Gate(lanes=1, waiting=10, patience=0.01)
     with gate.lane(), pytest.raises(Busy), gate.lane():
         pytest.fail("two in one lane")
+
+
+def test_lanes_are_handed_on_in_the_order_of_arrival() -> None:
+    gate = Gate(lanes=1, waiting=100)
+    order: list[int] = []
+
+    def work(number: int) -> None:
+        with gate.lane():
+            order.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    with gate.lane():
+        for waiting, thread in enumerate(threads, start=1):
+            thread.start()
+            until(lambda waiting=waiting: len(gate._turns) == waiting, "it waits for its turn")
+    work(5)  # comes while the others wait to be woken: it is not let in before them
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_lane_that_nobody_waited_for_any_more_is_free_again() -> None:
+    gate = Gate(lanes=1, waiting=10, patience=0.01)
+    with gate.lane(), pytest.raises(Busy), gate.lane():
+        pytest.fail("two in one lane")
+    with gate.lane():
+        assert not gate._turns
 
 
 def test_a_failure_inside_gives_the_place_back() -> None:

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 from crowdtune_client import Client, CrowdtuneError
-from django.conf import settings
 
-from config import postgres
 from labeling.keys import create_key
+from tests.inference.servers import free_port, kill, start
 from tests.inference.serving import picture
 
-ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, ASKED = 4, 15
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def start(port: int) -> subprocess.Popen[bytes]:
-    """The real server on the test's database and models."""
-    folder = Path(os.environ["CROWDTUNE_TEST_FOLDER"]) / "postgres"
-    environment = os.environ | {
-        "PORT": str(port), "DATA_DIR": str(settings.DATA_DIR), "LOG_LEVEL": "ERROR",
-        "DATABASE_URL": postgres.url(folder, str(settings.DATABASES["default"]["NAME"])),
-    }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-m", "config.web"], cwd=ROOT, env=environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 @pytest.mark.slow

@@ -1,0 +1,33 @@
+"""Several web processes: they share the cores, and tell Prometheus one story."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+
+import pytest
+from crowdtune_client import Client
+
+from labeling.keys import create_key
+from tests.inference.servers import free_port, kill, start
+from tests.inference.serving import picture
+
+ASKED = 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
+    token, port = create_key(user=owner)[1], free_port()
+
+    def counted() -> set[str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+            return set(re.findall(r"crowdtune_predicted_images_total\{.*\} (\S+)", page.read().decode()))
+
+    process = start(port, WEB_PROCESSES="2")
+    try:
+        for number in range(ASKED):  # each on a connection of its own, so that both processes are met
+            with Client(f"http://127.0.0.1:{port}", token, retries=12) as client:
+                assert client.predict("colours", picture(number)).model_version == 1
+        assert [counted() for _ in range(ASKED)] == [{f"{ASKED}.0"}] * ASKED
+    finally:
+        kill(process)
