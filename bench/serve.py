@@ -57,8 +57,10 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 8, 32])
     parser.add_argument("--only", nargs="*", help="names of the servers to run")
     parser.add_argument("--peers", type=Path, default=PEERS, help="virtual environment of LitServe and BentoML")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of OpenVINO, in every server")
     parser.add_argument("--port", type=int, default=8931)
     options = parser.parse_args()
+    os.environ["BENCH_PRECISION"] = options.precision  # every server and the ceiling read it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else an ended run leaves its server behind
     folder = Path(tempfile.mkdtemp(prefix="crowdtune-serve-"))
     (folder / "postgres").mkdir()
@@ -116,7 +118,8 @@ def contenders(options: argparse.Namespace, folder: Path, prepared: dict[str, An
     base = {"BENCH_FOLDER": str(folder), "BENCH_PORT": port, "PYTHONPATH": f"{HERE}:{ROOT}"}
     crowdtune = {
         "DATA_DIR": str(folder), "DATABASE_URL": prepared["database"], "PORT": port, "ENV_FILE": os.devnull,
-        "SECRET_KEY": "only for benchmarks", "PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_REQUESTS": "1",
+        "SECRET_KEY": "only for benchmarks", "INFERENCE_PRECISION": {"bf16": "auto"}.get(options.precision, "f32"),
+        "PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_REQUESTS": "1",
     }  # fmt: skip
     token = {"Authorization": f"Token {prepared['token']}"}
     path = f"/api/v1/projects/{prepared['slug']}/predict/"

@@ -13,6 +13,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 FOLDER = Path(os.environ.get("BENCH_FOLDER", "."))
+PRECISION = os.environ.get("BENCH_PRECISION", "f32")
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -30,7 +31,7 @@ class OpenVino:
         from training.learning.trunk import Trunk
 
         self.classifier = load_version(FOLDER / "version")
-        self.trunk = Trunk(FOLDER / "trunks" / self.classifier.trunk_key)
+        self.trunk = Trunk(FOLDER / "trunks" / self.classifier.trunk_key, precision=PRECISION)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self.classifier.probabilities_from_features(self.trunk.embed(images))
