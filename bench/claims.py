@@ -35,6 +35,8 @@ from typing import Any, NamedTuple
 
 from bench import label_studio
 
+TICK = os.sysconf("SC_CLK_TCK")
+
 
 class Crowdtune(NamedTuple):
     """How a person claims and answers here."""
@@ -117,13 +119,15 @@ PARTS = ("claims", "submits", "tasks")
 
 
 def cpu_of(pids: set[int]) -> float:
-    """Seconds of CPU that these processes have used, by the scheduler's own count in nanoseconds."""
-    total = 0
+    """Seconds of CPU that these processes have used, by the scheduler's own count, and their children that are gone."""
+    total = 0.0
     for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                total += int(thread.read_text().split()[0])
-    return total / 1e9
+        with contextlib.suppress(OSError):
+            threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+            total += sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[13]) + int(fields[14])) / TICK
+    return total
 
 
 def family(root: int) -> set[int]:

@@ -1,7 +1,7 @@
 """The full fit of a project's judgments, in the background: skills, posteriors, figures. Worker-side.
 
 Claimed by a conditional update, so two messages make one fit; judgments that arrive meanwhile keep their own update and
-are fitted next time. Only what changed is written. All answers of the project are held in memory while it is fitted.
+are fitted next time. Only what changed is written. Its answers are held as arrays while a project is fitted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import suggestions, survey, tasks, webhooks, workflow
-from labeling.crowdfit import QuestionFit, Record, classes_of, fit_question
+from labeling.crowdfit import Judgments, QuestionFit, classes_of, fit_question
 from labeling.heartbeat import beating
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.survey import Survey
@@ -110,7 +110,7 @@ def fit_all(
     Without, it is another method's view, in which all judgments count alike. ``dropped`` is told what counts no more.
     """
     asked = survey.current(project)
-    judgments = list(_records(project, asked, {} if dropped is None else dropped))
+    judgments = _read(project, asked, {} if dropped is None else dropped)
     golds = dict(Gold.objects.filter(task__project=project).values_list("task_id", "answers"))
     members = Membership.objects.filter(project=project, weight__lt=1) if beside else Membership.objects.none()
     weights = dict(members.values_list("user_id", "weight"))
@@ -125,7 +125,7 @@ def fit_all(
     return fits
 
 
-def _anchoring(project: Project, key: str, judgments: Sequence[Record]) -> dict[str, Any] | None:
+def _anchoring(project: Project, key: str, judgments: Judgments) -> dict[str, Any] | None:
     """Whether people follow the suggestions that they see; None where none were made."""
     if not project.show_suggestions:
         return None
@@ -137,19 +137,20 @@ def _anchoring(project: Project, key: str, judgments: Sequence[Record]) -> dict[
     }
     if not suggested:
         return None
-    said = ((row.task, row.worker, row.answers[key]) for row in judgments if key in row.answers)
-    return suggestions.anchoring(said, suggested)
+    return suggestions.anchoring(judgments.of(key), suggested)
 
 
-def _records(project: Project, asked: Survey, dropped: Dropped) -> Iterator[Record]:
+def _read(project: Project, asked: Survey, dropped: Dropped) -> Judgments:
     """All judgments that stand; of one on another version of the survey only what still counts."""
     said = Judgment.objects.filter(project=project, withdrawn_at=None).order_by("id")
     fields = ("survey_version", "task_id", "worker_id", "answers")
+    found = Judgments()
     for version, task, worker, answers in said.values_list(*fields).iterator(chunk_size=5000):
         counted = answers if version == asked.version else asked.counted(answers)
         for key in answers.keys() - counted.keys():
             dropped[key, task] = dropped.get((key, task), 0) + 1
-        yield Record(task, worker, counted)
+        found.add(task, worker, counted)
+    return found
 
 
 def _write_skills(fits: dict[int, QuestionFit]) -> None:

@@ -5,10 +5,10 @@ Plain data in and out (no database), dispatched by the question kind's statistic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from labeling.crowdfit.base import Answers, QuestionFit, Record, answers_of, classes_of, scaled
+from labeling.crowdfit.base import Answers, Judgments, QuestionFit, answers_of, classes_of, scaled
 from labeling.crowdfit.classes import by_class, by_set
 from labeling.crowdfit.others import by_boxes, by_median, by_text
 from labeling.questions import KINDS
@@ -26,7 +26,7 @@ FITS: dict[str, Callable[[Asked, list[str], Answers, Mapping[int, Any], str], Qu
 def fit_question(
     question: Asked,
     classes: list[str],
-    judgments: Sequence[Record],
+    judgments: Judgments,
     known: Mapping[int, Any],
     weights: Mapping[int, float],
     method: str,
@@ -40,4 +40,4 @@ def fit_question(
     return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)
 
 
-__all__ = ["FITS", "QuestionFit", "Record", "classes_of", "fit_question", "scaled"]
+__all__ = ["FITS", "Judgments", "QuestionFit", "classes_of", "fit_question", "scaled"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,49 @@ from labeling.questions import KINDS
 from labeling.survey import Asked
 
 DIGITS = 4
+LONG_TEXT = 100
 
 
-class Record(NamedTuple):
-    task: int
-    worker: int
-    answers: Mapping[str, Any]
+class Column:
+    """The answers to one question, as they were read: numbers in arrays, and each distinct answer held once."""
+
+    def __init__(self) -> None:
+        self.task, self.worker = array("q"), array("q")
+        self.answer: list[Any] = []
+        self._known: dict[Any, Any] = {}
+
+    def add(self, task: int, worker: int, answer: Any) -> None:
+        self.task.append(task)
+        self.worker.append(worker)
+        self.answer.append(self._known.setdefault(key, answer) if (key := _identity(answer)) else answer)
+
+    def __iter__(self) -> Iterator[tuple[int, int, Any]]:
+        return zip(self.task, self.worker, self.answer, strict=True)
+
+
+def _identity(answer: Any) -> Any:
+    """What two equal answers share (1 is not true); None where hardly any two are equal: boxes, long texts."""
+    if isinstance(answer, list):
+        return tuple(answer) if all(isinstance(entry, str) for entry in answer) else None
+    if isinstance(answer, str):
+        return answer if 0 < len(answer) <= LONG_TEXT else None
+    return (type(answer), answer) if isinstance(answer, bool | int | float) else None
+
+
+class Judgments:
+    """All judgments of a project by question. A million of them with one choice each take some 30 MB."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, Column] = {}
+
+    def add(self, task: int, worker: int, answers: Mapping[str, Any]) -> None:
+        for key, answer in answers.items():
+            if key not in self._columns:
+                self._columns[key] = Column()
+            self._columns[key].add(task, worker, answer)
+
+    def of(self, key: str) -> Column:
+        return self._columns.get(key) or Column()
 
 
 @dataclass(frozen=True)
@@ -47,6 +85,22 @@ class QuestionFit:
         return set(self.tasks)
 
 
+class ByTask:
+    """What was said of a task, in the order in which it was said, made when it is asked for."""
+
+    def __init__(self, tasks: list[int], task: np.ndarray, column: Column, weights: Mapping[int, float]) -> None:
+        self._place = {number: index for index, number in enumerate(tasks)}
+        self._order = np.argsort(task, kind="stable")
+        self._starts = np.searchsorted(task[self._order], np.arange(len(tasks) + 1))
+        self._column, self._weights = column, weights
+
+    def __getitem__(self, task: int) -> list[Said]:
+        place = self._place[task]
+        rows = self._order[self._starts[place] : self._starts[place + 1]].tolist()
+        worker, answer = self._column.worker, self._column.answer
+        return [Said(worker[row], answer[row], self._weights.get(worker[row], 1.0)) for row in rows]
+
+
 @dataclass(eq=False)
 class Answers:
     """One question's answers: task and worker numbers from 0, and what was said."""
@@ -56,28 +110,16 @@ class Answers:
     task: np.ndarray
     worker: np.ndarray
     answer: list[Any]
-    by_task: dict[int, list[Said]]
+    by_task: ByTask
     beside: bool
 
 
-def answers_of(key: str, judgments: Sequence[Record], weights: Mapping[int, float], beside: bool) -> Answers:
-    rows = [(row.task, row.worker, row.answers[key]) for row in judgments if key in row.answers]
-    tasks = sorted({task for task, _, _ in rows})
-    workers = sorted({worker for _, worker, _ in rows})
-    at_task = {task: index for index, task in enumerate(tasks)}
-    at_worker = {worker: index for index, worker in enumerate(workers)}
-    by_task: dict[int, list[Said]] = {}
-    for task, worker, answer in rows:
-        by_task.setdefault(task, []).append(Said(worker, answer, weights.get(worker, 1.0)))
-    return Answers(
-        tasks,
-        workers,
-        np.array([at_task[task] for task, _, _ in rows], dtype=np.int64),
-        np.array([at_worker[worker] for _, worker, _ in rows], dtype=np.int64),
-        [answer for _, _, answer in rows],
-        by_task,
-        beside,
-    )
+def answers_of(key: str, judgments: Judgments, weights: Mapping[int, float], beside: bool) -> Answers:
+    column = judgments.of(key)
+    tasks, task = np.unique(np.array(column.task, dtype=np.int64), return_inverse=True)
+    workers, worker = np.unique(np.array(column.worker, dtype=np.int64), return_inverse=True)
+    names, by_task = tasks.tolist(), ByTask(tasks.tolist(), task, column, weights)
+    return Answers(names, workers.tolist(), task, worker, column.answer, by_task, beside)
 
 
 def recombined(
