@@ -91,17 +91,19 @@ class Engine:
         Raises:
             BrokenVersion: Its files are missing or changed since it was verified.
         """
-        folder = self.data_dir / version.folder
-        return self.cache.get(("version", version.id), lambda: _opened(self._open_version, folder, "version"))
+
+        def load() -> tuple[Any, int]:
+            return _opened(self._open_version, self.data_dir / version.folder, "version")
+
+        return self.cache.get(("version", version.id), load)
 
     def trunk(self, key: str, precision: str = "f32") -> Trunk:
         """The shared trunk, loaded when it is not in memory."""
-        folder = self.data_dir / "trunks" / key
 
-        def open_(folder: Path) -> Trunk:
-            return self._open_trunk(folder, precision)
+        def load() -> tuple[Any, int]:
+            return _opened(lambda folder: self._open_trunk(folder, precision), self.data_dir / "trunks" / key, "trunk")
 
-        return self.cache.get(("trunk", key, precision), lambda: _opened(open_, folder, "trunk"))
+        return self.cache.get(("trunk", key, precision), load)
 
     def trunk_of(self, classifier: Classifier) -> Trunk:
         """The trunk that new pictures for this version go through, in the precision that it may be served in."""

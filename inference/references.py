@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 from django.conf import settings
@@ -20,12 +21,19 @@ MOST = 5000  # training images that the summary is made of
 
 def reference_of(version: VersionRef) -> Reference | None:
     """The version's summary when it has been made; loaded once and kept with the versions in memory."""
-    path = settings.DATA_DIR / version.folder / FILE
     cache = runtime.engine().cache
-    if ("reference", version.id) not in cache and not path.exists():
+    if ("reference", version.id) not in cache and not _path(version).exists():
         return None
-    loaded: Reference = cache.get(("reference", version.id), lambda: (Reference.load(path), path.stat().st_size))
+
+    def load() -> tuple[Reference, int]:
+        return Reference.load(_path(version)), _path(version).stat().st_size
+
+    loaded: Reference = cache.get(("reference", version.id), load)
     return loaded
+
+
+def _path(version: VersionRef) -> Path:
+    return settings.DATA_DIR / version.folder / FILE
 
 
 def ensure_reference(version: ModelVersion) -> Reference | None:
@@ -39,9 +47,7 @@ def ensure_reference(version: ModelVersion) -> Reference | None:
         return None
     probabilities = runtime.engine().answer(ref, features).probabilities
     shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(features)
-    fit_reference(features, image_ids, shares.astype(np.float32), seed=version.pk).save(
-        settings.DATA_DIR / version.artifact / FILE
-    )
+    fit_reference(features, image_ids, shares.astype(np.float32), seed=version.pk).save(_path(ref))
     logger.info("version %s: summarised %d training images", version.pk, len(features))
     return reference_of(ref)
 
