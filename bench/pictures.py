@@ -48,10 +48,11 @@ def photos(*folders: Path, most: int | None = None, seed: int = 0) -> Photos:
     return Photos([files[i][0] for i in order], shas, np.array([names.index(files[i][1]) for i in order]), names)
 
 
-def opened(key: str, cut: bool = False) -> tuple[Backbone, Weights, Trunk]:
+def opened(key: str, cut: str | None = None) -> tuple[Backbone, Weights, Trunk]:
+    """The backbone, its weights, and its trunk up to the pooled features or to the cut."""
     backbone = BACKBONES[key]
     weights = require(backbone, SHARED / "weights")
-    folder = ensure_trunk(backbone, weights, SCRATCH / "trunks", backbone.cut if cut else None)
+    folder = ensure_trunk(backbone, weights, SCRATCH / "trunks", cut)
     return backbone, weights, Trunk(folder)
 
 

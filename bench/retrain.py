@@ -1,9 +1,10 @@
 """What a (re)train costs beside the plain Keras transfer-learning guide, in CPU seconds, in one run.
 
-The guide: the frozen base inside the model, tf.data from JPEG files, every epoch through the whole network
-(keras.io/guides/transfer_learning). Ours: each picture embedded once, the head on cached features; fine-tuning behind
-cached activations. The guide's epochs are all alike, so it runs --guide-epochs of them (after one to warm up) and is
-multiplied; a fit of ours runs in full.
+The guide: the frozen base inside the model, tf.data from JPEG files, every epoch through the whole network and over the
+validation part (keras.io/guides/transfer_learning: ``fit(train_ds, epochs=…, validation_data=validation_ds)``). Ours:
+each picture embedded once, those of the validation part too; the head on cached features; fine-tuning behind cached
+activations, which measures every epoch on the validation part as well. The guide's epochs are all alike, so it runs
+--guide-epochs of them (after one to warm up) and is multiplied; a fit of ours runs in full.
 
     python -m bench.retrain [--images 1600] [--epochs 20] [--guide-epochs 2] [--backbone mobilenet_v2_1.0] [--quick]
 """
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
+from training.learning.backbones import BACKBONES
 from training.learning.features import FeatureStore
 from training.learning.head import HeadOptions, fit_head
 
@@ -59,11 +61,11 @@ def guide(data: Photos, test: Photos, key: str, epochs: int, measured: int, tune
     model.compile(
         keras.optimizers.Adam(1e-4 if tune else 1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    train = dataset(data)
-    model.fit(train, epochs=1, verbose=0)
+    train, held = dataset(data), dataset(test)
+    model.fit(train, epochs=1, validation_data=held, verbose=0)
     with Clock() as clock:
-        model.fit(train, epochs=measured, verbose=0)
-    accuracy = float(model.evaluate(dataset(test), verbose=0)[1])
+        model.fit(train, epochs=measured, validation_data=held, verbose=0)
+    accuracy = float(model.evaluate(held, verbose=0)[1])
     return clock.cpu / measured * epochs, clock.cpu / measured, accuracy
 
 
@@ -73,7 +75,6 @@ def extraction(data: Photos, test: Photos, key: str) -> list[Row]:
     folder = Path(tempfile.mkdtemp())
     try:
         store = FeatureStore(folder, trunk.key, trunk.dim)
-        x_test, _ = features(trunk, test)
         old = data.take(np.arange(len(data.files) * 9 // 10))
         rows: list[Row] = []
         for name, part in (
@@ -83,8 +84,9 @@ def extraction(data: Photos, test: Photos, key: str) -> list[Row]:
         ):
             with Clock() as clock:
                 x, owners = features(trunk, part, store)
+                x_test, _ = features(trunk, test, store)
                 head, _ = fit_head(x, part.one_hot[owners], categories=part.names, options=HeadOptions())
-            accuracy = float((head.logits(x_test).argmax(axis=1) == test.labels).mean())
+                accuracy = float((head.logits(x_test).argmax(axis=1) == test.labels).mean())
             rows.append((name, clock.cpu, clock.wall, accuracy))
         return rows
     finally:
@@ -95,14 +97,14 @@ def tuning(data: Photos, test: Photos, key: str, epochs: int) -> list[Row]:
     """Activations at the cut, once, then ``epochs`` of the last block only."""
     from training.learning.finetune import LoopOptions, Part, fine_tune, predict_logits
 
-    backbone, weights, trunk = opened(key, cut=True)
+    backbone, weights, trunk = opened(key, BACKBONES[key].cut)
     _, _, pooled = opened(key)
     folder = Path(tempfile.mkdtemp())
     try:
         store = FeatureStore(folder, trunk.key, trunk.dim)
         with Clock() as first:
             x, _ = features(trunk, data, store)
-        x_test, _ = features(trunk, test, store)
+            x_test, _ = features(trunk, test, store)
         x, x_test = x.reshape(-1, *trunk.shape), x_test.reshape(-1, *trunk.shape)
         head, _ = fit_head(features(pooled, data)[0], data.one_hot, categories=data.names)
         part = Part(lambda at: x_test[at], test.one_hot)

@@ -18,6 +18,7 @@ import numpy as np
 from bench.pictures import SHARED, Photos, features, opened, photos
 from labeling.imaging import pixels
 from training.learning.augment import VIEWS, view
+from training.learning.backbones import BACKBONES
 from training.learning.head import HeadOptions, fit_head
 
 Curves = list[tuple[str, int, float, float]]  # (recipe, epoch, accuracy in training, in validation)
@@ -64,7 +65,7 @@ def tuning(data: Photos, train: np.ndarray, test: np.ndarray, key: str, views: i
     """Fine-tuning behind the cut; with views, epoch e sees view e modulo (views + 1) of each picture."""
     from training.learning.finetune import LoopOptions, Part, fine_tune
 
-    backbone, weights, trunk = opened(key, cut=True)
+    backbone, weights, trunk = opened(key, BACKBONES[key].cut)
     _, _, pooled = opened(key)
     x, owners = features(trunk, data, views=views)
     rows = np.stack([np.flatnonzero(owners == i) for i in range(len(data.files))])  # [n, views + 1]

@@ -31,7 +31,10 @@ CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """epochs, patience in epochs without a better validation loss, rate of Adam, batch, label smoothing."""
+    """epochs, patience in epochs without a better validation loss, rate of Adam, batch, label smoothing.
+
+    ``schedule``: the rate falls along a half cosine over the epochs, or stays ``constant`` (for comparison).
+    """
 
     epochs: int = 15
     patience: int = 5
@@ -39,6 +42,13 @@ class LoopOptions:
     batch_size: int = 32
     label_smoothing: float = 0.0
     decay: float = 1e-4
+    schedule: str = "cosine"
+
+    def rate(self, epoch: int) -> float:
+        """The rate of an epoch, counted from 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
 
 
 @dataclass
@@ -135,7 +145,7 @@ def fit_epochs(
     if not state.best:
         state.keep(0, _loss_of(model, validation, options)[0])
     while epoch < options.epochs and epoch - state.best_epoch < options.patience:
-        model.optimizer.learning_rate = options.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / options.epochs))
+        model.optimizer.learning_rate = options.rate(epoch)
         order = np.random.default_rng((seed, epoch)).permutation(len(train))
         batches = _Batches(train, options.batch_size, order, epoch)
         watch = _Watch(progress, epoch, options, len(batches), len(train))
