@@ -120,8 +120,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
 def title_of(candidate: dict[str, Any]) -> str:
     """As a person tells candidates apart."""
     title = catalogue.backbone_of(candidate["backbone"]).title
-    if candidate["recipe"] == "fine_tuning":
-        title += " tuned"
+    title += {"fine_tuning": " tuned", "fine_tuning_deeper": " tuned deeper"}.get(candidate["recipe"], "")
     return f"{title} augmented" if candidate["augmentation"] else title
 
 

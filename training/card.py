@@ -11,6 +11,7 @@ from typing import Any
 RECIPES = {
     "feature_extraction": "feature extraction: the pretrained network is frozen, a classifier learns on its features",
     "fine_tuning": "fine-tuning: the last block of the pretrained network is trained too",
+    "fine_tuning_deeper": "fine-tuning, deeper: more of the pretrained network than its last block is trained too",
 }
 
 

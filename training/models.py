@@ -23,6 +23,7 @@ CAUSES = {
 class Recipe(models.TextChoices):
     FEATURE_EXTRACTION = "feature_extraction", _("Feature extraction")
     FINE_TUNING = "fine_tuning", _("Fine-tuning")
+    FINE_TUNING_DEEPER = "fine_tuning_deeper", _("Fine-tuning, deeper")
 
 
 class TrainingPolicy(models.Model):

@@ -20,6 +20,7 @@ from labeling.models import Consensus, Image, Project, Task
 from tests.training.drawing import draw, labeled_project, make_project
 from training import actors, embedding, runs, services
 from training.answers import answers_of
+from training.card import card_of
 from training.models import ImageTrait, ModelVersion, TrainingRun
 
 
@@ -286,6 +287,24 @@ def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
     assert run.recipe == "feature_extraction"
     assert any("Falling back to feature extraction" in line["message"] for line in run.log)
     assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
+
+
+@pytest.mark.slow
+def test_deeper_fine_tuning_retrains_more_than_the_last_block(db: None, run_actors: Callable[[], int]) -> None:
+    project = labeled_project(count=110)
+
+    last, more = (
+        train(project, run_actors, recipe=recipe, options={"epochs": 1})
+        for recipe in ("fine_tuning", "fine_tuning_deeper")
+    )
+
+    assert (last.state, more.state) == ("succeeded", "succeeded"), (last.failure, more.failure)
+    manifests = [run.model_version.manifest for run in (last, more)]
+    assert [manifest["cut"] for manifest in manifests] == ["stage2_c_out", "stage1_b_out"]
+    assert manifests[1]["verification"]["passed"]
+    arrays = [dict(np.load(django_settings.DATA_DIR / run.model_version.artifact / "tail.npz")) for run in (last, more)]
+    assert len(arrays[1]) > len(arrays[0])
+    assert "more of the pretrained network than its last block" in card_of(manifests[1])
 
 
 @pytest.mark.slow

@@ -106,12 +106,15 @@ def store_tail(
             f"{version} was trained by feature extraction: its network is {backbone.title} unchanged. Choose that.",
             "nothing_learned",
         )
-    if manifest["cut"] != backbone.cut:
+    # A network of the zoo is whole before any cut, wherever the zoo cuts it today; one of a champion is its root only
+    # before its own.
+    if backbone.root is not None and manifest["cut"] not in (backbone.cut, backbone.deeper):
         raise LearningError(f"{version} was cut at {manifest['cut']}, {backbone.title} is at {backbone.cut}.")
     first, sha256 = (backbone.root, backbone.root_sha256) if backbone.root else (backbone, weights.sha256)
     known = replace(
-        first, key=key, title=title, builder="tail", weights_file="tail.npz", weights_url="", weights_hash="",
-        bundled=False, root=first, root_sha256=sha256, top1_error=None, top5_error=None, family="Champion",
+        first, key=key, title=title, builder="tail", cut=manifest["cut"], weights_file="tail.npz", weights_url="",
+        weights_hash="", bundled=False, root=first, root_sha256=sha256, top1_error=None, top5_error=None,
+        family="Champion",
     )  # fmt: skip
     return store(known, version / "tail.npz", root, source=source, project=project)
 

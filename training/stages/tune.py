@@ -1,4 +1,4 @@
-"""Worker-side stage, fine-tuning only: retrain the last block behind the cut, on activations that are cached.
+"""Worker-side stage, fine-tuning only: retrain the last block, or more, behind the cut, on cached activations.
 
 Refuses where there is too little data, says why, and leaves the run with the head on frozen features that the stage
 before has trained.
@@ -34,7 +34,7 @@ OPTIONS = ("epochs", "learning_rate", "label_smoothing")
 
 def run(work: Work) -> None:
     """Sets ``tail`` and ``model``, and changes ``trunk`` and ``rows`` to those at the cut."""
-    if work.run.recipe != Recipe.FINE_TUNING:
+    if work.run.recipe == Recipe.FEATURE_EXTRACTION:
         return
     # The first of the two doors to Keras in a run (DESIGN.md, rule 6): seconds to import, and the child ends after it.
     from training.learning import finetune
@@ -57,11 +57,12 @@ def run(work: Work) -> None:
         seed=work.run.seed,
         progress=work.progress,
         checkpoint=work.folder / CHECKPOINT,
+        cut=trunk.cut,
     )
     work.trunk, work.tail = trunk, tail
     work.rows = cut.rows
     work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
-    work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature)
+    work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature, trunk.cut)
     _tell(work, history)
 
 
@@ -125,7 +126,9 @@ def _fall_back(work: Work, refusal: str) -> None:
 
 def _trunk_with_activations(work: Work, backbone: Backbone) -> Trunk:
     """The trunk up to the cut, after every picture (and its augmented views) went through it once."""
-    trunk = embedding.trunk_of(backbone.key, backbone.cut)
+    cut = backbone.boundary(deeper=work.run.recipe == Recipe.FINE_TUNING_DEEPER)
+    trunk = embedding.trunk_of(backbone.key, cut)
+    work.reporter.log(f"What lies behind the layer {cut} of {backbone.title} is retrained.")
     embedding.fill(trunk, work.items.pictures, progress=lambda done, of: work.reporter.images(done, of, span=SPAN))
     if work.views:
         embed_views(work, trunk, span=VIEWS_SPAN)

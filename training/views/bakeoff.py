@@ -24,6 +24,8 @@ RECIPES = (
     ("feature_extraction", True),
     ("fine_tuning", False),
     ("fine_tuning", True),
+    ("fine_tuning_deeper", False),
+    ("fine_tuning_deeper", True),
 )
 
 
@@ -107,6 +109,8 @@ def _last(project: Project) -> dict[str, Any]:
 
 
 def _recipe_name(recipe: str, augmentation: bool) -> str:
+    if recipe == "fine_tuning_deeper":
+        return _("Fine-tuning, deeper, augmented") if augmentation else _("Fine-tuning, deeper")
     if recipe == "fine_tuning":
         return _("Fine-tuning, augmented") if augmentation else _("Fine-tuning")
     return _("Feature extraction, augmented") if augmentation else _("Feature extraction")

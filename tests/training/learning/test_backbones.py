@@ -35,6 +35,8 @@ def check(backbone: Backbone) -> None:
         tensor = cut_tensor(model, backbone.cut)
         behind = keras.Model(tensor, model.output)
         assert 0 < sum(int(np.prod(w.shape)) for w in behind.weights) < backbone.parameters
+        deeper = keras.Model(cut_tensor(model, backbone.boundary(deeper=True)), model.output)
+        assert behind.count_params() < deeper.count_params() < backbone.parameters
         assert tensor.shape[1] > model.output_shape[1] or backbone.key in {"alexnet", "zfnet"} or tensor.shape[1] >= 7
 
 

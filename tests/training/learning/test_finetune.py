@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +53,21 @@ def test_the_tail_begins_as_the_extraction_model(activations: Set, small_trunk: 
     np.testing.assert_allclose(predict_logits(tail, Part(lambda at: x[at], y)), expected, atol=2e-3)
 
 
-def test_only_what_lies_behind_the_cut_is_trained_and_no_batch_normalisation(small_weights: Weights) -> None:
+@pytest.mark.parametrize(
+    ("deeper", "first", "before"), [(False, "block_16", "block_15"), (True, "block_13", "block_12")]
+)
+def test_only_what_lies_behind_the_cut_is_trained_and_no_batch_normalisation(
+    deeper: bool, first: str, before: str
+) -> None:
     backbone = BACKBONES["mobilenet_v2_0.35"]
     head = Head([(np.zeros((1280, 2), np.float32), np.zeros(2, np.float32))], np.zeros(1280, np.float32),
                 np.ones(1280, np.float32), 1.0, ("a", "b"))  # fmt: skip
-    tail = build_tail(backbone, Weights(None, "random", "", Path()), head)
+    tail = build_tail(backbone, Weights(None, "random", "", Path()), head, backbone.boundary(deeper))
     norms = [layer for layer in tail._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms
     assert not any(layer.trainable for layer in norms)
-    assert any("block_13" in weight.path for weight in tail.trainable_weights)
-    assert not any("block_12" in weight.path for weight in tail.weights)
+    assert any(first in weight.path for weight in tail.trainable_weights)
+    assert not any(before in weight.path for weight in tail.weights)
 
 
 def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: Weights) -> None:
@@ -75,6 +81,12 @@ def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: W
     at_start = predict_logits(before, validation).astype(np.float64)
     start_loss = -np.log(softmax(at_start)[validation.y.argmax(axis=1)[:, None] == [0, 1]]).mean()
     assert loss <= start_loss + 1e-6
+
+
+def test_the_rate_falls_along_a_half_cosine_or_stays() -> None:
+    options = LoopOptions(epochs=4, learning_rate=1.0)
+    assert [options.rate(epoch) for epoch in range(4)] == pytest.approx([1, 0.853553, 0.5, 0.146447], abs=1e-5)
+    assert [replace(options, schedule="constant").rate(epoch) for epoch in range(4)] == [1.0] * 4
 
 
 def test_the_same_seed_gives_the_same_weights(activations: Set, small_weights: Weights) -> None:
