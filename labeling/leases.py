@@ -97,7 +97,7 @@ _POOLS = {
     "all": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER}
                LIMIT %(hold)s + {HEAD}""",
 }
-_IS_LEFT = f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} LIMIT 1"
+_IS_LEFT = f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT 1"
 
 
 def _claim_statement(pool: str, skip: str) -> str:
