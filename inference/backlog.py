@@ -49,7 +49,8 @@ class Pool:
 
 def due_projects() -> list[int]:
     """Projects whose champion has not scored the pool, or whose pool has grown since."""
-    champions = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION).select_related("project")
+    live = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION, project__deleted_at=None)
+    champions = live.select_related("project")
     deployments = Deployment.objects.in_bulk([version.project_id for version in champions])
     return [version.project_id for version in champions if _is_due(version, deployments.get(version.project_id))]
 

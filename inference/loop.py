@@ -24,8 +24,8 @@ KEEP_TRAFFIC = timedelta(days=14)
 
 def served_projects() -> list[int]:
     """Projects that have a champion."""
-    champions = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION).order_by("project_id")
-    return list(champions.values_list("project_id", flat=True))
+    live = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION, project__deleted_at=None)
+    return list(live.order_by("project_id").values_list("project_id", flat=True))
 
 
 def close(project_id: int) -> None:

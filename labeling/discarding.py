@@ -18,8 +18,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeling import purging
 from labeling.importing import sources
-from labeling.leases import fetch
 from labeling.models import CategoryExample, DiscardedFile, Image, Job, Project
 
 logger = logging.getLogger(__name__)
@@ -27,11 +27,6 @@ BATCH = 300
 # An import stores a file some time before its row: what was deleted a moment ago may be on its way back.
 GRACE = timedelta(minutes=10)
 VARIANTS = ("original", "display", "thumbnail")
-
-_ALL_OF_PROJECT = """
-INSERT INTO labeling_discardedfile (name, sha256, due_at)
-SELECT unnest(ARRAY[original, display, thumbnail]), sha256, %(now)s FROM labeling_image WHERE project_id = %(project)s
-RETURNING 1"""
 
 
 def note_images(images: Iterable[Image]) -> None:
@@ -50,8 +45,7 @@ def note_examples(examples: QuerySet[CategoryExample]) -> None:
 
 
 def note_project(project: Project) -> None:
-    """Write down every file of a project that the caller's transaction deletes: images, exports, waiting uploads."""
-    fetch(f"WITH noted AS ({_ALL_OF_PROJECT}) SELECT count(*) FROM noted", {"project": project.pk})
+    """Write down the files of a project whose deletion the caller begins, but its images': those go with their rows."""
     jobs = list(Job.objects.filter(project=project).values_list("pk", "result__file"))
     names = [f"{sources.spool_folder(pk)}/" for pk, _file in jobs] + [file for _pk, file in jobs if file]
     names += CategoryExample.objects.filter(category__project=project).values_list("file", flat=True)
@@ -59,7 +53,8 @@ def note_project(project: Project) -> None:
 
 
 def run() -> int:
-    """Delete what is due; returns how many files are gone. Several processes share the work."""
+    """Delete the rows of deleted projects, and what is due; returns how many files are gone. Several share the work."""
+    purging.run()
     gone = 0
     while (found := _batch()) is not None:
         gone += found

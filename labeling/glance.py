@@ -91,7 +91,7 @@ _LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.he
 _WITH_ALL = """
 JOIN labeling_task t ON t.id = a.task_id
 JOIN labeling_image i ON i.id = t.image_id
-JOIN labeling_project p ON p.id = a.project_id
+JOIN labeling_project p ON p.id = a.project_id AND p.deleted_at IS NULL
 LEFT JOIN labeling_gold g ON g.task_id = t.id AND t.is_gold"""
 _LEASED = f"SELECT {_LEASE} FROM labeling_assignment a {_WITH_ALL} WHERE a.id = %(id)s AND a.worker_id = %(worker)s"
 

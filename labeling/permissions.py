@@ -52,7 +52,7 @@ def reaches(role: str, right: Right) -> bool:
 
 def role_of(user: Any, project: Project) -> str | None:
     """The person's role in the project, or None for a stranger. Superusers own everything."""
-    if not key_opens(user, project):
+    if not key_opens(user, project) or project.deleted_at is not None:
         return None
     if project.owner_id == user.pk or user.is_superuser:
         return Role.OWNER

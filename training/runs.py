@@ -24,6 +24,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling.errors import CrowdtuneError
+from labeling.models import Project
 from training import due
 from training.learning.errors import Cancelled as LearningCancelled
 from training.models import ModelVersion, TrainingRun
@@ -49,7 +50,8 @@ class Failure:
 def claim(run_id: str) -> TrainingRun | None:
     """Take the run, if it waits or its last owner has gone silent; None when there is nothing to take."""
     silent = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALE_AFTER))
-    taken = TrainingRun.objects.filter(Q(state=State.QUEUED) | silent, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
+    live = TrainingRun.objects.filter(project__in=Project.objects.all())  # not of one that is being deleted
+    taken = live.filter(Q(state=State.QUEUED) | silent, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
         state=State.RUNNING,
         attempts=F("attempts") + 1,
         heartbeat_at=timezone.now(),
@@ -65,7 +67,9 @@ def work_on(run_id: str) -> bool:
     if not settings.TRAINER_PROCESS:
         execute(run_id)
         return False
-    if not TrainingRun.objects.filter(pk=run_id, state__in=[State.QUEUED, State.RUNNING]).exists():
+    if not TrainingRun.objects.filter(
+        pk=run_id, state__in=[State.QUEUED, State.RUNNING], project__deleted_at=None
+    ).exists():
         return False
     try:
         TRAINER.call("run", run_id)

@@ -20,6 +20,13 @@ def invite_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+class LiveProjects(models.Manager["Project"]):
+    """Without those that are deleted and whose rows are still on their way out; see ``labeling.purging``."""
+
+    def get_queryset(self) -> models.QuerySet[Project]:
+        return super().get_queryset().filter(deleted_at=None)
+
+
 class Project(models.Model):
     class Access(models.TextChoices):
         OPEN = "open", _("Anyone signed in may label")
@@ -83,6 +90,10 @@ class Project(models.Model):
     fitted_at = models.DateTimeField(null=True, blank=True)
     fit_started_at = models.DateTimeField(null=True, blank=True, help_text=_("A full fit is under way since."))
     created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = LiveProjects()
+    with_deleted = models.Manager()
 
     class Meta:
         constraints = [

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -16,7 +17,7 @@ from labeling import audit, discarding
 from labeling.actors import discard_files
 from labeling.aggregation import AGGREGATORS
 from labeling.errors import CrowdtuneError
-from labeling.models import Membership, Project, Role
+from labeling.models import ApiKey, Job, Membership, Project, Role
 from labeling.models.project import invite_token
 from labeling.services import surveys
 from labeling.stopping import POLICIES
@@ -106,13 +107,19 @@ def renew_invite(*, project: Project, user: Any) -> Project:
 
 
 def delete_project(*, project: Project) -> None:
-    """Delete the project with its images, judgments and jobs; its files go in the background.
+    """Take the project out of everybody's sight at once; its rows and files go in the background.
 
-    A file that an image of another project refers to stays.
+    Its address is free again. Leases, jobs and memberships end here. A file that an image of another project refers to
+    stays.
     """
     with transaction.atomic():
+        mark = invite_token()
+        gone = {"slug": f"{project.pk}-deleted-{mark}"[:80], "invite": mark, "access": Project.Access.INVITED}
+        if not Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now(), is_paused=True, **gone):
+            return
         discarding.note_project(project)
-        project.delete()
+        for rows in (Job, Membership, ApiKey):
+            rows.objects.filter(project_id=project.pk).delete()
         discard_files.send()
 
 

@@ -105,7 +105,7 @@ def earnings(request: HttpRequest) -> StreamingHttpResponse:
     """Every answer with its price, as CSV, streamed."""
     writer = csv.writer(_Echo())
     rows = (
-        Judgment.objects.filter(worker_id=request.user.pk)
+        Judgment.objects.filter(worker_id=request.user.pk, project__deleted_at=None)
         .order_by("id")
         .values_list("created_at", "project__slug", "task_id", "seconds", "price", "withdrawn_at")
     )
