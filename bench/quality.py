@@ -1,6 +1,7 @@
 """Heads on real photographs beside scikit-learn's logistic regression on the same features; means over seeds.
 
-python -m bench.quality [--seeds 5] [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small]
+python -m bench.quality [--seeds 5] [--first-seed 0]
+    [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small]
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ SETS = ("cats_dogs", "trashnet")
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="fresh splits: seeds that no choice was made on")
     parser.add_argument(
         "--backbones", nargs="*", default=["crowdtune_small", "mobilenet_v2_0.35", "mobilenet_v2_1.0", "googlenet"]
     )
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
             x, owners = features(trunk, data, views=options.views)
             plain = x[: len(data.files)]
             scores = np.array([_split(plain, x, owners, data.labels, data.one_hot, data.names, seed, options.views)
-                               for seed in range(options.seeds)])  # fmt: skip
+                               for seed in range(options.first_seed, options.first_seed + options.seeds)])  # fmt: skip
             sklearn, head, augmented = scores.mean(axis=0)
             print(f"{name:10} {key:20} {sklearn:13.4f} {head:7.4f} {augmented:8.4f}", flush=True)
 
