@@ -24,15 +24,15 @@ def load(_target: str) -> Any:
     guard.die_with_parent(os.getppid(), signal.SIGKILL)
     # Until the server sets its own, the handler inherited from the first process would swallow a stop.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    settings.INFERENCE_LANES = settings.INFERENCE_LANES or _lanes_of_each()
+    if settings.WEB_PROCESSES > 1 and not settings.INFERENCE_LANES:
+        settings.INFERENCE_LANES = max(1, _cores() // settings.WEB_PROCESSES)  # they share the cores
     from config.wsgi import application  # here, so that the watching process does not load Django
 
     return application
 
 
-def _lanes_of_each() -> int:
-    """The cores are shared by the web processes; 0, which leaves it to the engine, where there is one."""
-    return max(1, (os.cpu_count() or 1) // settings.WEB_PROCESSES) if settings.WEB_PROCESSES > 1 else 0
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import urllib.request
 
 import pytest
 from crowdtune_client import Client
 
+from inference import runtime
 from labeling.keys import create_key
-from tests.inference.servers import free_port, kill, start
+from tests.inference.servers import ROOT, free_port, kill, start
 from tests.inference.serving import picture
 
 ASKED = 12
@@ -31,3 +35,16 @@ def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
         assert [counted() for _ in range(ASKED)] == [{f"{ASKED}.0"}] * ASKED
     finally:
         kill(process)
+
+
+@pytest.mark.parametrize(
+    ("processes", "lanes", "asked"), [(1, "cores", 0), (2, "half", 0), (64, "one", 0), (2, "3", 3)]
+)
+def test_the_processes_share_the_cores_unless_lanes_were_asked_for(processes: int, lanes: str, asked: int) -> None:
+    code = "from config import web; web.load(''); from inference import runtime; print(runtime.engine().gate.lanes)"
+    environment = os.environ | {"WEB_PROCESSES": str(processes), "INFERENCE_LANES": str(asked), "ENV_FILE": os.devnull}
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    cores = runtime.cores()
+    assert int(printed) == {"cores": cores, "half": max(1, cores // 2), "one": max(1, cores // 64), "3": 3}[lanes]
