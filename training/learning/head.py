@@ -37,6 +37,7 @@ SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C car
 # Below so many numbers one thread fits: OpenBLAS' threads wait for each other by spinning, which on two busy cores made
 # a fit of 96 images take 20 seconds instead of 0.3.
 ONE_THREAD = 30_000_000
+BLOCK = 4096  # rows of features that are summed at a time
 SKEW = 3.0  # class weights where the largest class has this many times the smallest one's images
 
 
@@ -150,8 +151,8 @@ def fit_head(
     mean, scale = _standardisation(x, w)
     y = _smooth(y, options.label_smoothing)
     data = _Data(
-        (x - mean) / scale, y, _class_weighted(y, w, options.class_weights),
-        np.empty((0, x.shape[1]), np.float32) if empty else (np.asarray(x_val, np.float32) - mean) / scale,
+        _standardised(x, mean, scale), y, _class_weighted(y, w, options.class_weights),
+        np.empty((0, x.shape[1]), np.float32) if empty else _standardised(np.asarray(x_val, np.float32), mean, scale),
         np.empty((0, y.shape[1]), np.float32) if empty else np.asarray(y_val, np.float32),
     )  # fmt: skip
     rng = np.random.default_rng(seed)
@@ -201,11 +202,21 @@ def _checked(
 def _standardisation(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and deviation per feature, in float64; a constant feature keeps scale 1."""
     share = (w / w.sum()).astype(np.float64)
-    mean = share @ x
-    variance = np.maximum(share @ np.square(x, dtype=np.float32) - np.square(mean), 0)
+    mean, squares = np.zeros((2, x.shape[1]))
+    for start in range(0, len(x), BLOCK):  # a product of float64 with float32 copies the latter
+        rows = slice(start, start + BLOCK)
+        mean += share[rows] @ x[rows]
+        squares += share[rows] @ np.square(x[rows])
+    variance = np.maximum(squares - np.square(mean), 0)
     scale = np.sqrt(variance)
     floor = 1e-4 * np.abs(mean) + 1e-6  # below it the float32 sums above are noise
     return mean.astype(np.float32), np.where(scale > floor, scale, 1.0).astype(np.float32)
+
+
+def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    x = x - mean
+    x /= scale
+    return x
 
 
 def _smooth(y: np.ndarray, share: float) -> np.ndarray:
