@@ -50,7 +50,9 @@ class Failure:
 def claim(run_id: str) -> TrainingRun | None:
     """Take the run, if it waits or its last owner has gone silent; None when there is nothing to take."""
     silent = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALE_AFTER))
-    live = TrainingRun.objects.filter(project__in=Project.objects.all())  # not of one that is being deleted
+    # Not of a project that is being deleted. A subquery, since a join would move the state into one, too, where the
+    # update does not look at it again, and two workers could take one run.
+    live = TrainingRun.objects.filter(project__in=Project.objects.all())
     taken = live.filter(Q(state=State.QUEUED) | silent, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
         state=State.RUNNING,
         attempts=F("attempts") + 1,

@@ -265,6 +265,7 @@ class TestAWorker:
             until(lambda: QueuedMessage.objects.filter(state=State.REJECTED).exists())
         finally:
             worker.stop(timeout=5000)
+        assert QueuedMessage.objects.get().message["actor_name"] == "nobody"
 
     def test_that_leaves_is_forgotten(self, broker):
         consumer = broker.consume("cpu", prefetch=1)
