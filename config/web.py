@@ -18,6 +18,11 @@ from granian.server import Server
 
 from config import env, guard, settings
 
+# granian's back-pressure counts open connections, not requests: one that keeps alive and asks nothing is one of them,
+# and those beyond the number are not accepted before others close. Threads say nothing about how many people there are.
+# Source: https://github.com/emmett-framework/granian/issues/789
+CONNECTIONS = 512
+
 
 def load(_target: str) -> Any:
     """Runs in each worker process: tie it to the first one, then bring the application."""
@@ -53,7 +58,7 @@ def _serve() -> None:
         interface=Interfaces.WSGI,
         workers=settings.WEB_PROCESSES,
         blocking_threads=settings.WEB_THREADS,
-        backpressure=settings.WEB_THREADS * 4,
+        backpressure=CONNECTIONS,
         backlog=1024,
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
         websockets=False,

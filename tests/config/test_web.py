@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.db import connection
+
+from tests.inference import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,3 +87,40 @@ def test_requests_survive_that_the_database_closed_every_connection(client):
     answer = client.get("/readyz").json()
     assert answer["checks"]["database"] == "ok"
     assert answer["ready"] is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_connections_that_keep_alive_are_served_by_one_thread():
+    port = servers.free_port()
+    web = servers.start(port, WEB_THREADS="1")
+    kept: list[http.client.HTTPConnection] = []
+    try:
+        wait_for(port)
+        for _ in range(100):
+            kept.append(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+            assert asked(kept[-1]) == 200
+        assert [asked(one) for one in kept] == [200] * 100
+    finally:
+        for one in kept:
+            one.close()
+        servers.kill(web)
+
+
+def asked(connection: http.client.HTTPConnection) -> int:
+    """The status of a small request on an open connection, which stays open."""
+    connection.request("GET", "/healthz")
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def wait_for(port: int) -> None:
+    for _ in range(600):
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as one:
+            try:
+                assert asked(one) == 200
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+    raise AssertionError("the web server did not start")
