@@ -9,6 +9,7 @@ The protocol is a line of JSON each way. The child ends by itself when the pipe 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -72,7 +73,7 @@ class Trainer:
                 raise
             if answer.get("leaving"):
                 child.wait(timeout=30)
-                self._child = self._start()
+                self._ready_child()
             return answer
 
     def warm_up(self) -> None:
@@ -86,7 +87,9 @@ class Trainer:
                 self._end(self._child)
 
     def _ready_child(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
+        if self._child is not None and self._child.poll() is not None:
+            self._end(self._child)  # it died between two calls: its pipes are still open here
+        if self._child is None:
             self._child = self._start()
         return self._child
 
@@ -125,7 +128,8 @@ class Trainer:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # a message that it never read is still in the buffer
+                    pipe.close()
         self._child = None
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from tests.training.drawing import labeled_project
 from training import runs, services
 from training.models import ModelVersion, TrainingRun
-from training.trainer import TRAINER, ChildDied, database_url
+from training.trainer import TRAINER, ChildDied, Trainer, database_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -150,6 +150,55 @@ def test_the_child_ends_when_the_worker_goes(settings: Any) -> None:
     child.stdin.close()
 
     assert child.wait(timeout=60) == 3
+
+
+def test_a_child_that_died_between_two_calls_leaves_no_open_pipes() -> None:
+    trainer = Trainer([sys.executable, "-c", "pass"])
+    trainer.warm_up()
+    dead = trainer._child
+    assert dead is not None
+    dead.wait(timeout=60)
+
+    trainer.warm_up()
+
+    assert trainer._child is not dead
+    assert dead.stdin is not None
+    assert dead.stdout is not None
+    assert dead.stdin.closed
+    assert dead.stdout.closed
+    trainer.close()
+
+
+def test_a_child_that_leaves_after_its_answer_leaves_no_open_pipes() -> None:
+    trainer = Trainer([sys.executable, "-c", "input(); print('{\"leaving\": true}')"])
+    trainer.warm_up()
+    gone = trainer._child
+    assert gone is not None
+
+    assert trainer.call("run", "1") == {"leaving": True}
+
+    assert trainer._child is not gone
+    assert gone.stdin is not None
+    assert gone.stdout is not None
+    assert gone.stdin.closed
+    assert gone.stdout.closed
+    trainer.close()
+
+
+def test_a_child_that_dies_before_it_hears_the_message_is_said_to_have_died() -> None:
+    deaf = "import os, time; os.close(0); print(flush=True); time.sleep(1); os._exit(3)"
+    trainer = Trainer([sys.executable, "-c", deaf])
+    trainer.warm_up()
+    child = trainer._child
+    assert child is not None
+    assert child.stdout is not None
+    child.stdout.readline()
+
+    with pytest.raises(ChildDied, match="3"):
+        trainer.call("run", "1")
+
+    assert trainer._child is None
+    assert child.stdout.closed
 
 
 def test_the_database_address_survives_the_way_to_the_child(tmp_path: Path) -> None:
