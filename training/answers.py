@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from training.learning.artifact import Classifier, load_version
 from training.learning.errors import ArtifactDamaged
 from training.learning.trunk import Trunk
 from training.models import ModelVersion
+
+AT_ONCE = 512  # pictures
 
 
 def classifier_of(version: ModelVersion) -> Classifier:
@@ -39,9 +41,16 @@ def trunk_of(version: ModelVersion) -> Trunk:
     return trunk
 
 
-def answers_of(
-    version: ModelVersion, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Calibrated probabilities float32 [n, classes], and bool [n]: False where a picture could not be read."""
-    features, found, _made = embedding.features_of(trunk_of(version), pictures, progress=progress)
-    return classifier_of(version).probabilities_from_features(features), found
+def answers_of(version: ModelVersion, pictures: Sequence[Picture]) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated probabilities float32 [n, classes], and bool [n]: False where a picture could not be read.
+
+    Features pass by in slices: memory does not grow with the pictures but for what is answered.
+    """
+    trunk, classifier = trunk_of(version), classifier_of(version)
+    said = np.zeros((len(pictures), len(version.categories)), np.float32)
+    found = np.zeros(len(pictures), bool)
+    for start in range(0, len(pictures), AT_ONCE):
+        at = slice(start, start + AT_ONCE)
+        features, found[at], _made = embedding.features_of(trunk, pictures[at])
+        said[at] = classifier.probabilities_from_features(features)
+    return said, found

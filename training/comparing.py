@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from training import answers
-from training.learning.head import HeadOptions, out_of_fold
+from training.learning.folds import out_of_fold
+from training.learning.head import HeadOptions
 from training.models import ModelVersion, Recipe, SnapshotItem
 from training.stages.work import Work
 
@@ -52,11 +53,11 @@ def _new_since(work: Work, champion: ModelVersion) -> np.ndarray:
 
 def _in_folds(work: Work) -> np.ndarray:
     """[n, k] over all items; zeros on the test part, which is not fitted on."""
-    assert work.rows is not None
+    assert work.features is not None
     known = np.flatnonzero(work.items.split != "test")
     said = np.zeros((len(work.items), len(work.categories)), np.float32)
     said[known] = out_of_fold(
-        work.rows(known),
+        work.features[known],
         work.items.targets[known],
         work.items.weights[known],
         categories=work.categories,

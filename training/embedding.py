@@ -101,18 +101,23 @@ def pictures_of(image_ids: Sequence[int]) -> list[Picture]:
 
 
 def features_of(
-    trunk: Trunk, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None
+    trunk: Trunk,
+    pictures: Sequence[Picture],
+    *,
+    out: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Features in the order of the pictures.
 
     Args:
+        out: float32 [n, dim], zeros, to write to: a table of many features lies in a file (``rows.blank``).
         progress: Called with (done, total) of the pictures that were not in the store; may raise to stop.
 
     Returns:
         float32 [n, dim]; bool [n], False where a picture could not be read (its row is zero); how many were embedded.
     """
     store = store_of(trunk)
-    features, found = store.get([picture.sha256 for picture in pictures])
+    features, found = store.get([picture.sha256 for picture in pictures], out)
     missing = np.flatnonzero(~found)
     done = 0
     for places, rows in _embedded(trunk, store, pictures, missing):

@@ -8,10 +8,13 @@ as that category's images are on average said to be theirs.
 from __future__ import annotations
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 
 from training import embedding
-from training.learning.head import HeadOptions, out_of_fold
+from training.learning.folds import out_of_fold
+from training.learning.head import HeadOptions
+from training.learning.rows import Rows, blank
 from training.models import ModelVersion, Suspect
 from training.stages.work import Items, load_items, one_hot
 
@@ -30,8 +33,9 @@ def find_suspects(version_id: int) -> int:
     if len(items) > MOST_IMAGES:
         items = items.keep(np.arange(len(items)) < MOST_IMAGES)
     trunk = embedding.trunk_of(version.run.backbone)
-    features, found, _made = embedding.features_of(trunk, items.pictures)
-    items, features = items.keep(found), features[found]
+    table = blank(len(items), trunk.dim, settings.DATA_DIR)
+    _, found, _made = embedding.features_of(trunk, items.pictures, out=table)
+    items, features = items.keep(found), Rows(table, np.flatnonzero(found))
     strength = version.metrics.get("fit", {}).get("strength")
     probabilities = out_of_fold(
         features,

@@ -30,7 +30,8 @@ MAGIC = b"crowdtune-feat-1"
 HEADER = 64
 TIER = 16  # this many segments of one size class become one of the next
 LARGEST = 1 << 16  # rows of a segment that is not merged any further
-CHUNK = 4096  # rows checked or copied at a time
+CHUNK = 4096  # rows copied at a time
+READ = 256  # rows read and checked at a time: what a check needs of them stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,27 @@ class FeatureStore:
         self._guard = threading.Lock()
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def get(self, shas: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def get(self, shas: Sequence[str], out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Look up pictures.
 
         Args:
             shas: Hex SHA-256, n of them.
+            out: float32 ``[n, dim]`` to write to (see ``rows.blank``) instead of a new array; rows of missing pictures
+                stay as they are.
 
         Returns:
             float32 ``[n, dim]`` (zeros where missing) and bool ``[n]``: found.
         """
         keys = as_keys(shas)
-        features = np.zeros((len(keys), self.dim), np.float32)
+        features = np.zeros((len(keys), self.dim), np.float32) if out is None else out
         found = np.zeros(len(keys), bool)
         for segment in self._segments():
             missing = np.flatnonzero(~found)
             if not len(missing):
                 break
             hit, rows = _search(segment, keys[missing])
-            for start in range(0, len(rows), CHUNK):
-                wanted, at = missing[hit[start : start + CHUNK]], rows[start : start + CHUNK]
+            for start in range(0, len(rows), READ):
+                wanted, at = missing[hit[start : start + READ]], rows[start : start + READ]
                 values = segment.features[at]
                 whole = checksums(segment.keys[at], values) == segment.checks[at]
                 features[wanted[whole]] = values[whole]

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from training.learning.dense import Head, log_softmax, softmax
+from training.learning.dense import Head, log_softmax
 from training.learning.errors import Cancelled, LearningError, TooLittleData, TrainingDiverged
 from training.learning.lbfgs import lbfgs
+from training.learning.rows import Rows, Standardised
+from training.learning.split import stratified
 
 __all__ = ["Head", "HeadOptions", "fit_head"]
 
@@ -34,10 +36,6 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 FOLDS = 5
 AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
 SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
-# Below so many numbers one thread fits: OpenBLAS' threads wait for each other by spinning, which on two busy cores made
-# a fit of 96 images take 20 seconds instead of 0.3.
-ONE_THREAD = 30_000_000
-BLOCK = 4096  # rows of features that are summed at a time
 SKEW = 3.0  # class weights where the largest class has this many times the smallest one's images
 
 
@@ -69,12 +67,12 @@ class HeadOptions:
 
 @dataclass
 class _Data:
-    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1."""
+    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1; None where nothing validates."""
 
-    x: np.ndarray
+    x: Standardised
     y: np.ndarray
     w: np.ndarray
-    x_val: np.ndarray
+    x_val: Standardised | None
     y_val: np.ndarray
 
 
@@ -95,8 +93,8 @@ class _Watch:
         """Record an epoch; False = stop here."""
         if not np.isfinite(loss):
             raise TrainingDiverged(f"The loss became {loss} in epoch {len(self.history['loss']) + 1}. Lower the rate.")
-        has_val = len(data.x_val) > 0
-        val_loss, val_accuracy = _measure(layers, data.x_val, data.y_val) if has_val else (loss, accuracy)
+        has_val = data.x_val is not None
+        val_loss, val_accuracy = _measure(layers, data.x_val, data.y_val) if data.x_val else (loss, accuracy)
         for name, value in (
             ("loss", loss),
             ("accuracy", accuracy),
@@ -116,10 +114,10 @@ class _Watch:
 
 
 def fit_head(
-    x: np.ndarray,
+    x: np.ndarray | Rows,
     y: np.ndarray,
     weights: np.ndarray | None = None,
-    x_val: np.ndarray | None = None,
+    x_val: np.ndarray | Rows | None = None,
     y_val: np.ndarray | None = None,
     *,
     categories: Sequence[str],
@@ -130,7 +128,8 @@ def fit_head(
     """Fit a head; the same arguments give the same head.
 
     Args:
-        x: float32 ``[n, dim]`` features.
+        x: float32 ``[n, dim]`` features. Rows of a table are read by blocks, again in each pass, and need not fit into
+            memory.
         y: ``[n, classes]`` soft labels, rows summing to 1 (one-hot for hard ones).
         weights: ``[n]`` how much each picture counts, >= 0; None = alike.
         x_val, y_val: The validation part, for early stopping; may be missing or empty.
@@ -146,18 +145,20 @@ def fit_head(
         TooLittleData, LearningError (shapes, values that are no numbers), TrainingDiverged, Cancelled.
     """
     options = options or HeadOptions()
-    x, y, w = _checked(x, y, weights, categories)
-    empty = x_val is None or y_val is None or not len(x_val)
+    x = Rows.of(x)
+    y, w = _checked(x, y, weights, categories)
     mean, scale = _standardisation(x, w)
     y = _smooth(y, options.label_smoothing)
     data = _Data(
-        _standardised(x, mean, scale), y, _class_weighted(y, w, options.class_weights),
-        np.empty((0, x.shape[1]), np.float32) if empty else _standardised(np.asarray(x_val, np.float32), mean, scale),
-        np.empty((0, y.shape[1]), np.float32) if empty else np.asarray(y_val, np.float32),
+        Standardised(x, mean, scale), y, _class_weighted(y, w, options.class_weights),
+        None if x_val is None or y_val is None or not len(x_val) else Standardised(Rows.of(x_val), mean, scale),
+        np.empty((0, y.shape[1]), np.float32) if y_val is None else np.asarray(y_val, np.float32),
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     watch = _Watch(options, progress)
-    with threadpool_limits(1 if data.x.size < ONE_THREAD else None, user_api="blas"):
+    # OpenBLAS' threads wait for each other by spinning: on blocks of rows two of them take three times the CPU of one,
+    # and on two busy cores they made a fit of 96 images take 20 seconds instead of 0.3.
+    with threadpool_limits(1, user_api="blas"):
         strength = _fit(data, options, rng, watch)
     layers = watch.best_layers or _start(x.shape[1], (), y.shape[1], rng, zero=True)
     history = watch.history | {"best_epoch": watch.best_epoch, "strength": strength}
@@ -181,10 +182,11 @@ def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Wa
 
 
 def _checked(
-    x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, categories: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    if x.ndim != 2 or y.shape != (len(x), len(categories)):
+    x: Rows, y: np.ndarray, weights: np.ndarray | None, categories: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and weights as float32; raises where these or the features are not as ``fit_head`` asks."""
+    y = np.asarray(y, np.float32)
+    if len(x.shape) != 2 or y.shape != (len(x), len(categories)):
         raise LearningError(
             f"Expected features [n, dim] and labels [n, {len(categories)}]; got {list(x.shape)} and {list(y.shape)}.",
             "bad_shapes",
@@ -192,31 +194,25 @@ def _checked(
     if len(categories) < 2 or len(x) < 2:
         raise TooLittleData(f"At least 2 categories and 2 images are needed; got {len(categories)} and {len(x)}.")
     w = np.ones(len(x), np.float32) if weights is None else np.asarray(weights, np.float32)
-    if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(w).all()) or (w < 0).any():
+    finite = all(np.isfinite(block).all() for _, block in x.blocks()) and np.isfinite(y).all() and np.isfinite(w).all()
+    if not finite or (w < 0).any():
         raise LearningError("Some features, labels or weights are no numbers, or a weight is negative.", "bad_values")
     if len(np.unique(y[w > 0].argmax(axis=1))) < 2:
         raise TooLittleData("All images have one label: at least two categories need images before a model can learn.")
-    return x, y, w
+    return y, w
 
 
-def _standardisation(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standardisation(x: Rows, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and deviation per feature, in float64; a constant feature keeps scale 1."""
     share = (w / w.sum()).astype(np.float64)
     mean, squares = np.zeros((2, x.shape[1]))
-    for start in range(0, len(x), BLOCK):  # a product of float64 with float32 copies the latter
-        rows = slice(start, start + BLOCK)
-        mean += share[rows] @ x[rows]
-        squares += share[rows] @ np.square(x[rows])
+    for rows, block in x.blocks():
+        mean += share[rows] @ block
+        squares += share[rows] @ np.square(block)
     variance = np.maximum(squares - np.square(mean), 0)
     scale = np.sqrt(variance)
     floor = 1e-4 * np.abs(mean) + 1e-6  # below it the float32 sums above are noise
     return mean.astype(np.float32), np.where(scale > floor, scale, 1.0).astype(np.float32)
-
-
-def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    x = x - mean
-    x /= scale
-    return x
 
 
 def _smooth(y: np.ndarray, share: float) -> np.ndarray:
@@ -225,7 +221,7 @@ def _smooth(y: np.ndarray, share: float) -> np.ndarray:
 
 def _class_weighted(y: np.ndarray, w: np.ndarray, wanted: bool | None) -> np.ndarray:
     """Weights of mean 1; where wanted (or skewed), each class weighs the same in total."""
-    mass = (y * w[:, None]).sum(axis=0)
+    mass = w @ y
     there = mass[mass > 1e-6]
     if wanted or (wanted is None and there.max() >= SKEW * there.min()):
         # The square root: halfway between what was counted and equal shares, so that one mislabeled picture of a rare
@@ -251,7 +247,7 @@ def _by_lbfgs(
     data: _Data, options: HeadOptions, rng: np.random.Generator, start: Layers | None = None
 ) -> Iterator[tuple[float, float, Layers]]:
     """Full-batch; yields (mean weighted loss without decay, accuracy, layers) per iteration."""
-    layers = start or _start(data.x.shape[1], options.hidden, data.y.shape[1], rng, zero=not options.hidden)
+    layers = start or _start(data.x.dim, options.hidden, data.y.shape[1], rng, zero=not options.hidden)
     shapes = [(W.shape, b.shape) for W, b in layers]
     decay = 1.0 / ((options.strength or 1.0) * len(data.x))
     last = {"loss": 0.0, "accuracy": 0.0}
@@ -269,7 +265,7 @@ def _by_lbfgs(
 
 def _by_adam(data: _Data, options: HeadOptions, rng: np.random.Generator) -> Iterator[tuple[float, float, Layers]]:
     """Minibatches (Kingma and Ba 2015, with decoupled decay after Loshchilov and Hutter 2019) on a cosine schedule."""
-    layers = _start(data.x.shape[1], options.hidden, data.y.shape[1], rng)
+    layers = _start(data.x.dim, options.hidden, data.y.shape[1], rng)
     shapes = [(W.shape, b.shape) for W, b in layers]
     decay = 1.0 / ((options.strength or 1.0) * len(data.x))
     point = _pack(layers)
@@ -279,7 +275,7 @@ def _by_adam(data: _Data, options: HeadOptions, rng: np.random.Generator) -> Ite
         losses, hits = 0.0, 0.0
         for at in np.array_split(rng.permutation(len(data.x)), batches):
             now = _unpack(point, shapes)
-            loss, accuracy, gradients = _gradients(now, data.x[at], data.y[at], data.w[at])
+            loss, accuracy, gradients = _gradients(now, data.x, data.y, data.w, at)
             losses, hits, step = losses + loss * len(at), hits + accuracy * len(at), step + 1
             gradient = _pack([(gW + decay * W, gb) for (gW, gb), (W, _) in zip(gradients, now, strict=True)])
             m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
@@ -288,34 +284,56 @@ def _by_adam(data: _Data, options: HeadOptions, rng: np.random.Generator) -> Ite
         yield losses / len(data.x), hits / len(data.x), _unpack(point, shapes)
 
 
-def _gradients(layers: Layers, x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[float, float, Layers]:
-    """Weighted mean cross-entropy, accuracy, and the gradient by hand; products in float32, sums in float64."""
+def _gradients(
+    layers: Layers, x: Standardised, y: np.ndarray, w: np.ndarray, at: np.ndarray | None = None
+) -> tuple[float, float, Layers]:
+    """Weighted mean cross-entropy, accuracy, and the gradient by hand; products in float32, sums in float64.
+
+    Args:
+        at: Only these rows (a batch), read at once; None = all, by blocks.
+    """
+    single = _single(layers)
+    total = float((w if at is None else w[at]).sum())
+    loss, accuracy = 0.0, 0.0
+    gradients = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
+    for rows, block in x.blocks() if at is None else [(at, x.read(at))]:
+        acts = _forward(single, block)
+        target, weight = y[rows], w[rows]
+        log_p = log_softmax(acts[-1])
+        loss -= float(np.sum(weight * np.einsum("nk,nk->n", target, log_p), dtype=np.float64))
+        accuracy += float(weight @ (acts[-1].argmax(axis=1) == target.argmax(axis=1)))
+        delta = np.exp(log_p) * target.sum(axis=1, keepdims=True) - target
+        delta *= (weight / np.float32(total))[:, None]
+        for index in range(len(layers) - 1, -1, -1):
+            gradients[index][0][...] += acts[index].T @ delta
+            gradients[index][1][...] += delta.sum(axis=0)
+            if index:
+                delta = (delta @ single[index][0].T) * (acts[index] > 0)
+    return loss / total, accuracy / total, gradients
+
+
+def _single(layers: Layers) -> Layers:
+    return [(W.astype(np.float32), b.astype(np.float32)) for W, b in layers]
+
+
+def _forward(layers: Layers, x: np.ndarray) -> list[np.ndarray]:
+    """The inputs of each layer, then the logits; all float32."""
     acts = [x]
     for W, b in layers[:-1]:
-        acts.append(np.maximum(acts[-1] @ W.astype(np.float32) + b.astype(np.float32), 0))
+        acts.append(np.maximum(acts[-1] @ W + b, 0))
     W, b = layers[-1]
-    logits = acts[-1] @ W.astype(np.float32) + b.astype(np.float32)
-    log_p = log_softmax(logits)
-    total = float(w.sum())
-    loss = -float(np.sum(w * np.einsum("nk,nk->n", y, log_p), dtype=np.float64)) / total
-    accuracy = float(w @ (logits.argmax(axis=1) == y.argmax(axis=1))) / total
-    delta = (np.exp(log_p) * y.sum(axis=1, keepdims=True) - y) * (w / np.float32(total))[:, None]
-    gradients: Layers = []
-    for index in range(len(layers) - 1, -1, -1):
-        gradients.append((acts[index].T @ delta, delta.sum(axis=0)))
-        if index:
-            delta = (delta @ layers[index][0].astype(np.float32).T) * (acts[index] > 0)
-    return loss, accuracy, gradients[::-1]
+    return [*acts, acts[-1] @ W + b]
 
 
-def _measure(layers: Layers, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    h = x
-    for W, b in layers[:-1]:
-        h = np.maximum(h @ W.astype(np.float32) + b.astype(np.float32), 0)
-    W, b = layers[-1]
-    logits = h @ W.astype(np.float32) + b.astype(np.float32)
-    loss = -float(np.einsum("nk,nk->n", y, log_softmax(logits)).mean(dtype=np.float64))
-    return loss, float((logits.argmax(axis=1) == y.argmax(axis=1)).mean())
+def _measure(layers: Layers, x: Standardised, y: np.ndarray) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy."""
+    single = _single(layers)
+    loss, right = 0.0, 0
+    for rows, block in x.blocks():
+        logits = _forward(single, block)[-1]
+        loss -= float(np.einsum("nk,nk->n", y[rows], log_softmax(logits)).sum(dtype=np.float64))
+        right += int((logits.argmax(axis=1) == y[rows].argmax(axis=1)).sum())
+    return loss / len(x), right / len(x)
 
 
 def _pack(layers: Layers) -> np.ndarray:
@@ -337,19 +355,19 @@ def _unpack(point: np.ndarray, shapes: list[tuple[tuple[int, ...], tuple[int, ..
 def _search(data: _Data, rng: np.random.Generator, watch: _Watch) -> float:
     """C by cross-validated loss and error rate of a linear head: on all rows of few, on SEARCH_ROWS of many."""
     rows = rng.permutation(len(data.x))[:SEARCH_ROWS]
-    folds = _folds(data.y[rows].argmax(axis=1), min(FOLDS, len(rows)), rng)
+    folds = stratified(data.y[rows].argmax(axis=1), min(FOLDS, len(rows)), rng)
     totals = np.zeros(len(STRENGTHS))
     tried = len(STRENGTHS)
     for fold in range(int(folds.max()) + 1):
         fit, held = rows[folds != fold], rows[folds == fold]
-        part = _Data(data.x[fit], data.y[fit], data.w[fit], data.x[held], data.y[held])
+        part = _Data(data.x[fit], data.y[fit], data.w[fit], (rest := data.x[held]), data.y[held])
         layers: Layers | None = None
         losses: list[float] = []
         for strength in STRENGTHS[:tried]:
             options = HeadOptions(strength=strength, epochs=40)
             for _, _, now in _by_lbfgs(part, options, rng, layers):
                 layers = now
-            loss, accuracy = _measure(layers, part.x_val, part.y_val) if layers else (np.inf, 0.0)
+            loss, accuracy = _measure(layers, rest, part.y_val) if layers else (np.inf, 0.0)
             losses.append(loss + 1 - accuracy)
             if len(losses) >= 3 and losses[-1] > losses[-2] > losses[-3]:
                 break  # from here on it only overfits more
@@ -362,33 +380,3 @@ def _search(data: _Data, rng: np.random.Generator, watch: _Watch) -> float:
         str(s): round(float(t) / (int(folds.max()) + 1), 6) for s, t in zip(STRENGTHS, totals, strict=False)
     }
     return float(STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())])
-
-
-def _folds(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Stratified fold number per row: each class is dealt out in turn, from a random start."""
-    folds = np.empty(len(labels), int)
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        folds[rows] = (np.arange(len(rows)) + rng.integers(count)) % count
-    return folds
-
-
-def out_of_fold(
-    x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, *, categories: Sequence[str], options: HeadOptions,
-    seed: int = 0, folds: int = 5, progress: Progress | None = None,
-) -> np.ndarray:  # fmt: skip
-    """``[n, classes]``: for each picture, what a head says that was fitted without it."""
-    rng = np.random.default_rng(seed)
-    number = _folds(np.asarray(y).argmax(axis=1), min(folds, len(x)), rng)
-    answers = np.zeros(np.asarray(y).shape, np.float32)
-    for fold in np.unique(number):
-        fit, held = number != fold, number == fold
-        try:
-            head, _ = fit_head(
-                x[fit], y[fit], None if weights is None else weights[fit], categories=categories, options=options,
-                seed=seed, progress=progress,
-            )  # fmt: skip
-            answers[held] = softmax(head.logits(x[held]))
-        except TooLittleData:
-            answers[held] = np.asarray(y)[fit].mean(axis=0)
-    return answers

@@ -84,3 +84,13 @@ def near_duplicates(shas: Sequence[str], hashes: Sequence[int], near: int = NEAR
     for i, sha in enumerate(shas):
         groups.setdefault(root(i), []).append(sha)
     return {sha: min(group) for group in groups.values() if len(group) > 1 for sha in group}
+
+
+def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Fold numbers int ``[n]`` below ``count`` for labels int ``[n]``: each class is dealt out in turn, from a random
+    start."""
+    folds = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        folds[rows] = (np.arange(len(rows)) + rng.integers(count)) % count
+    return folds

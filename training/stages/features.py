@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from training import embedding
 from training.learning.augment import VIEWS
 from training.learning.errors import TooLittleData
-from training.stages.views import embed_views
+from training.learning.rows import Rows, blank
+from training.stages.views import embed_views, read_views
 from training.stages.work import Work
 
 SPAN = (0.02, 0.45)
@@ -13,11 +16,18 @@ VIEWS_SPAN = (0.45, 0.5)
 
 
 def run(work: Work) -> None:
-    """Sets ``trunk`` and ``rows``; images that cannot be read leave the training set, and the log says so."""
+    """Sets ``trunk``, ``features`` and ``rows``, and the features of augmented ``views`` where the recipe has them.
+
+    Images that cannot be read leave the training set, and the log says so.
+    """
     work.trunk = embedding.trunk_of(work.run.backbone)
-    features, found, embedded = embedding.features_of(
+    views = int(work.run.options.get("views", VIEWS)) if work.run.augmentation else 0
+    count = len(work.items)
+    table = blank(count + views * len(work.items.side("train")), work.trunk.dim, work.folder)
+    _, found, embedded = embedding.features_of(
         work.trunk,
         work.items.pictures,
+        out=table[:count],
         progress=lambda done, total: work.reporter.images(done, total, span=SPAN),
     )
     work.cost["embedded"] = embedded
@@ -25,10 +35,12 @@ def run(work: Work) -> None:
     work.reporter.log(f"{known} images' features were there already, {embedded} were made.")
     if not found.all():
         work.reporter.log(f"{int((~found).sum())} images could not be read and were left out.")
-        work.items, features = work.items.keep(found), features[found]
+        work.items = work.items.keep(found)
     if not len(work.items.side("train")) or not len(work.items.side("test")):
         raise TooLittleData("No readable image is left to learn from, or to measure with.")
-    work.rows = lambda places: features[places]
-    if work.run.augmentation:
-        work.views = int(work.run.options.get("views", VIEWS))
+    features = work.features = Rows(table, np.flatnonzero(found))
+    work.rows = features.read
+    if views:
+        work.views = views
         embed_views(work, work.trunk, span=VIEWS_SPAN)
+        work.view_features, work.view_owners = read_views(work, work.trunk, table, count)

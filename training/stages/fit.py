@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from training import embedding
-from training.learning.embedding import gather
 from training.learning.head import Head, HeadOptions, fit_head
-from training.stages.work import RULE, Work, one_hot
+from training.learning.rows import Rows
+from training.stages.work import Work, one_hot
 
 CHECKPOINT = "head.npz"
 FACTS = "head.json"
@@ -45,14 +44,14 @@ def _fit(work: Work, path: Path) -> Head:
 
 def fit(work: Work) -> tuple[Head, dict[str, Any]]:
     """The head alone: a matter of a second, so there is no checkpoint inside it."""
-    assert work.rows is not None
+    assert work.features is not None
     validation = work.items.side("validation")
     features, targets, weights = _training_rows(work)
     return fit_head(
         features,
         targets,
         weights,
-        work.rows(validation),
+        work.features[validation],
         one_hot(work.items.labels[validation], len(work.categories)),
         categories=work.categories,
         options=head_options(work.run.options),
@@ -66,13 +65,13 @@ def refit(work: Work) -> Head:
 
     What was chosen on it stays: only the weights are fitted anew, to more images.
     """
-    assert work.rows is not None
+    assert work.features is not None
     validation = work.items.side("validation")
     features, targets, weights = _training_rows(work)
     epochs = int(work.fit_facts["best_epoch"]) or 1
     options = replace(head_options(work.run.options), strength=work.fit_facts["strength"], epochs=epochs)
     head, _history = fit_head(
-        np.concatenate([features, work.rows(validation)]),
+        features + work.features[validation],
         np.concatenate([targets, work.items.targets[validation]]),
         np.concatenate([weights, work.items.weights[validation]]),
         categories=work.categories,
@@ -82,16 +81,14 @@ def refit(work: Work) -> Head:
     return head
 
 
-def _training_rows(work: Work) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _training_rows(work: Work) -> tuple[Rows, np.ndarray, np.ndarray]:
     """Features, targets and weights of the training part, and of its augmented views where there are any."""
-    assert work.trunk is not None
-    assert work.rows is not None
-    train = work.items.side("train")
-    features, owners = work.rows(train), np.arange(len(train))
-    if work.views:
-        shas = [work.items.pictures[place].sha256 for place in train]
-        features, owners = gather(embedding.store_of(work.trunk), shas, views=work.views, augmentation=RULE)
-    return features, work.items.targets[train][owners], work.items.weights[train][owners] / (work.views + 1)
+    assert work.features is not None
+    owners = work.items.side("train")
+    features = work.features[owners]
+    if work.view_features is not None:
+        features, owners = features + work.view_features, np.concatenate([owners, work.view_owners])
+    return features, work.items.targets[owners], work.items.weights[owners] / (work.views + 1)
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Worker-side: augmented views of the training images through a trunk, each once, ever."""
+"""Worker-side: augmented views of the training images through a trunk, each once, ever, and back out of its store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from training import embedding
+from training.learning.augment import view_key
 from training.learning.embedding import embed_missing
+from training.learning.rows import Rows
 from training.learning.trunk import Trunk
 from training.stages.work import RULE, Work
 
@@ -34,3 +36,21 @@ def embed_views(work: Work, trunk: Trunk, *, span: tuple[float, float]) -> None:
     )
     work.cost["embedded"] = work.cost.get("embedded", 0) + made
     work.reporter.log(f"{work.views} augmented views of each training image; {made} were made now.")
+
+
+def read_views(work: Work, trunk: Trunk, table: np.ndarray, start: int) -> tuple[Rows, np.ndarray]:
+    """Read the views' features into the table, from row ``start`` on.
+
+    Returns:
+        Their rows, and int [m]: the place of the image that each is a view of. A view that was damaged on the disk
+        since it was made is left out.
+    """
+    train, store = work.items.side("train"), embedding.store_of(trunk)
+    rows, owners = [], []
+    for index in range(work.views):
+        keys = [view_key(work.items.pictures[place].sha256, index, RULE) for place in train]
+        _, found = store.get(keys, table[start : start + len(train)])
+        rows.append(start + np.flatnonzero(found))
+        owners.append(train[found])
+        start += len(train)
+    return Rows(table, np.concatenate(rows)), np.concatenate(owners)

@@ -12,6 +12,7 @@ import numpy as np
 from training.embedding import Picture
 from training.learning.augment import Augmentation
 from training.learning.head import Head
+from training.learning.rows import Rows
 from training.models import SnapshotItem, TrainingRun
 from training.progress import Reporter
 from training.snapshots import LEFT_OUT
@@ -61,9 +62,10 @@ class Items:
 class Work:
     """One attempt at a run, as its stages see it.
 
-    ``rows`` gives the classifier's inputs at places of the items, ``predict`` its logits for such inputs; both are set
-    by the features stage and, for a fine-tuned version, changed by the tune stage, as ``trunk``, ``tail`` and
-    ``whole_model`` (temperature -> Keras: pixels -> probabilities) are.
+    ``features`` are the trunk's of all items; ``view_features`` those of augmented views of the training images and
+    ``view_owners`` int [m] the places of these. ``rows`` gives the classifier's inputs at places of the items,
+    ``predict`` its logits for such inputs; both are set by the features stage and, for a fine-tuned version, changed by
+    the tune stage, as ``trunk``, ``tail`` and ``whole_model`` (temperature -> Keras: pixels -> probabilities) are.
     """
 
     run: TrainingRun
@@ -75,6 +77,9 @@ class Work:
     span: tuple[float, float] = (0.02, 0.5)
     cost: dict[str, float] = field(default_factory=dict)
     trunk: Trunk | None = None
+    features: Rows | None = None
+    view_features: Rows | None = None
+    view_owners: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     rows: Callable[[np.ndarray], np.ndarray] | None = None
     head: Head | None = None
     predict: Callable[[np.ndarray], np.ndarray] | None = None

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.training.learning.conftest import blobs
 from training.learning.errors import ArtifactDamaged, Cancelled, LearningError, TooLittleData, TrainingDiverged
-from training.learning.head import Head, HeadOptions, fit_head, out_of_fold
+from training.learning.folds import out_of_fold
+from training.learning.head import Head, HeadOptions, fit_head
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
