@@ -18,6 +18,7 @@ from inference.routing import VersionRef, routes
 from labeling import audit
 from labeling.models import Project, Task
 from labeling.services import label_by_model, raise_priority
+from labeling.words import gettext as _
 from training.models import ModelVersion, SnapshotItem
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,9 @@ def _stopped(project: Project, deployment: Deployment) -> bool:
     total, wrong = judged.count(), judged.filter(is_correct=False).count()
     if not has_failed(wrong, total, deployment.error_bound):
         return False
-    reason = f"The audit found {wrong} of {total} labels wrong; at most {deployment.error_bound:.1%} were allowed."
+    reason = _("The audit found %(wrong)s of %(total)s labels wrong; at most %(most).1f %% were allowed.") % {
+        "wrong": wrong, "total": total, "most": 100 * deployment.error_bound,
+    }  # fmt: skip
     Deployment.objects.filter(pk=project.pk).update(auto_label=False, auto_label_stopped=reason)
     audit.write(project=project, user=None, action="auto_label_stopped", changes={"reason": reason})
     routes.forget(project.pk)

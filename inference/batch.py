@@ -30,6 +30,7 @@ from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report
 from labeling.models import Image, Job
+from labeling.words import gettext as _
 
 BATCH = 32
 Row = dict[str, Any]
@@ -48,7 +49,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         for rows in _batches(job, version, report):
             counts["images"] += len(rows)
             done = counts["images"] / total if total else 0.5
-            report.progress(min(done, 0.99), f"{counts['images']} images")
+            report.progress(min(done, 0.99), _("%(done)s images") % {"done": counts["images"]})
             yield from rows
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -88,7 +89,7 @@ def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]
             try:
                 features = stored_features(trunk_key, images)
             except BadPicture as error:  # without this one, then
-                report.error(images.pop(error.index).name, error.code, error.message)
+                report.error(images.pop(error.index).name, error.code, error.why)
             else:
                 yield _rows([(image.name, image.pk) for image in images], version, features)
                 break
@@ -114,7 +115,7 @@ def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report
         try:
             good.append((item.name, engine.embed(trunk, [item.read()])[0]))
         except BadPicture as error:
-            report.error(item.name, error.code, error.message.removeprefix("Image 1: "))
+            report.error(item.name, error.code, error.why)
         except CrowdtuneError as error:
             report.error(item.name, error.code, error.message)
     if not good:

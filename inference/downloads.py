@@ -12,7 +12,6 @@ import numpy as np
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.utils.translation import gettext as _
 
 from inference.exporting import export_apart
 from inference.routing import version_ref
@@ -21,6 +20,7 @@ from labeling.errors import CrowdtuneError
 from labeling.imaging import pixels
 from labeling.jobs import Report
 from labeling.models import Image, Job
+from labeling.words import gettext as _
 from training import catalogue
 from training.models import ModelVersion
 

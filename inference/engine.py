@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from inference import metrics
@@ -25,6 +24,7 @@ from inference.gate import Gate
 from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.imaging import ImageRefused, pixels
+from labeling.words import gettext as _
 
 CHUNK = 8  # images that one lane embeds before it lets others in
 Picture = bytes | NDArray[np.uint8]

@@ -31,6 +31,12 @@ class BadPicture(CrowdtuneError):
         super().__init__(code, message, status, {"image": index})
         self.index = index
 
+    @property
+    def why(self) -> str:
+        """The message without the position: what whoever tells of the picture by its name adds to that."""
+        cause = self.__cause__
+        return cause.message if isinstance(cause, CrowdtuneError) else self.message
+
 
 class BrokenVersion(CrowdtuneError):
     """The files of a version are missing or are not those that were verified when it was made."""

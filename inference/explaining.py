@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
@@ -15,6 +14,7 @@ from inference.explain.heat import FeatureMaps, grad_cam, head_gradient
 from inference.explain.picture import overlay
 from inference.routing import VersionRef
 from labeling.imaging import ImageRefused, decode_rgb, to_input
+from labeling.words import gettext as _
 from training.learning.artifact import Classifier
 from training.learning.occlusion import occlusion
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.utils.translation import gettext as _
 
+from labeling import words
 from labeling.errors import CrowdtuneError
+from labeling.words import gettext as _
 
 SECONDS = 1500
 
@@ -38,7 +39,7 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
         )
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if "refused" in result:
-        raise CrowdtuneError(result["refused"], result["message"], 409)
+        raise CrowdtuneError(result["refused"], words.read(result["message"]), 409)
     return result
 
 
@@ -52,15 +53,15 @@ def _main(arguments: dict[str, str]) -> dict[str, Any]:
     weights = locate(backbone, Path(arguments["keras_home"]))
     manifest = json.loads((Path(arguments["version"]) / "manifest.json").read_text())
     if manifest["trunk_key"] != trunk_key(backbone, weights.sha256, manifest.get("cut")):
-        message = f"The weights of {backbone.title} on this machine are not those that the version was trained on."
-        return {"refused": "other_weights", "message": message}
+        told = _("The weights of %(title)s on this machine are not those that the version was trained on.")
+        return {"refused": "other_weights", "message": words.stored(told % {"title": backbone.title})}
     try:
         return export(
             Path(arguments["version"]), arguments["kind"], Path(arguments["target"]), backbone=backbone,
             weights=weights, pictures=np.load(arguments["pictures"]),
         )  # fmt: skip
     except CrowdtuneError as error:
-        return {"refused": error.code, "message": error.message}
+        return {"refused": error.code, "message": words.stored(error.message)}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from inference import runtime
@@ -14,6 +13,7 @@ from inference.inputs import Inputs
 from inference.routing import VersionRef
 from labeling.models import Image
 from labeling.storage import read_original
+from labeling.words import gettext as _
 
 
 def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:

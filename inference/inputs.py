@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture
 from labeling.imaging import MAX_BYTES
 from labeling.importing.remote import fetch
 from labeling.models import Image, Project
+from labeling.words import gettext as _
 
 MAX_IMAGES = 64
 MAX_TOP_K = 1000

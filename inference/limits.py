@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.utils.translation import gettext as _
 
 from inference.errors import QuotaSpent
 from inference.models import KeyLimit
 from labeling.models import ApiKey
+from labeling.words import gettext as _
 
 SECONDS = 1.0
 _known: dict[int, tuple[float, bool]] = {}  # key id -> (until, whether it has a limit)

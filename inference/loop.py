@@ -15,6 +15,7 @@ from inference.models import Deployment, Drift, Traffic
 from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.words import gettext as _
 from training.models import ModelVersion
 from training.services import report_drift
 
@@ -64,7 +65,10 @@ def _look_for_drift(project: Project) -> None:
     row = measure_drift(version, rows, now)
     deployment = Deployment.objects.filter(pk=project.pk).first()
     if row is not None and row.is_alarm and deployment is not None and deployment.drift_trains:
-        report_drift(project=project, reason=f"The images asked about today are unlike those learned ({row.images}).")
+        report_drift(
+            project=project,
+            reason=_("The images asked about today are unlike those learned (%(count)s).") % {"count": row.images},
+        )
 
 
 def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime) -> Drift | None:

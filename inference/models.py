@@ -13,6 +13,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.told import ToldField
+
 
 class Reason(models.TextChoices):
     """Why an image is sent to the crowd."""
@@ -42,7 +44,7 @@ class Deployment(models.Model):
     retention_days = models.PositiveIntegerField(default=30, help_text=_("Kept images nobody labeled leave after."))
     auto_label = models.BooleanField(default=False)
     error_bound = models.FloatField(default=0.02, help_text=_("Wrong labels that the model may add, as a share."))
-    auto_label_stopped = models.CharField(max_length=300, blank=True, help_text=_("Why it stopped by itself."))
+    auto_label_stopped = ToldField(blank=True, help_text=_("Why it stopped by itself."))
     drift_trains = models.BooleanField(default=False, help_text=_("Drift starts a training run."))
     scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")
     scored_at = models.DateTimeField(null=True, blank=True)

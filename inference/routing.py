@@ -11,10 +11,9 @@ import time
 import zlib
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-
 from inference.errors import NoChampion
 from inference.models import Deployment
+from labeling.words import gettext as _
 from training.models import ModelVersion
 
 SECONDS = 1.0

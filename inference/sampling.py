@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from inference import references
 from inference.engine import Answer
@@ -25,6 +24,7 @@ from inference.scoring import score
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project, Task
 from labeling.services import add_images, delete_images, open_task_for, raise_priority
+from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
 UNSURE = 0.5  # uncertainty from which a kept request becomes a task

@@ -8,8 +8,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import AuditEntry, Project
+
+# What each action is called on the page; programs read the key. The rooms above add theirs.
+ACTIONS: dict[str, Any] = {
+    "created": _("Created the project"),
+    "settings": _("Changed settings"),
+    "invite_renewed": _("Renewed the invitation link"),
+    "survey": _("Changed the survey"),
+    "rule_added": _("Added a rule"),
+    "rule_changed": _("Changed a rule"),
+    "rule_removed": _("Removed a rule"),
+    "webhook_added": _("Added a webhook"),
+    "webhook_changed": _("Changed a webhook"),
+    "webhook_removed": _("Removed a webhook"),
+    "key_created": _("Made a key"),
+    "key_revoked": _("Revoked a key"),
+    "member_added": _("Added a person"),
+    "member_changed": _("Changed a person's role"),
+    "member_removed": _("Removed a person"),
+    "worker_paused": _("Paused a worker"),
+    "worker_resumed": _("Let a worker go on"),
+    "appeal_decided": _("Decided an appeal"),
+    "decided": _("Decided a task"),
+    "retired": _("Retired a task"),
+    "reopened": _("Reopened a task"),
+    "images_deleted": _("Deleted images"),
+    "gold_set": _("Made a task's answer known"),
+    "gold_removed": _("Made a task's answer unknown again"),
+    "box_golds_made": _("Made gold of boxes"),
+    "example_added": _("Added an example picture"),
+    "example_changed": _("Changed an example picture"),
+    "example_removed": _("Removed an example picture"),
+}
 
 
 def write(*, project: Project, user: Any, action: str, changes: Mapping[str, Any] | None = None) -> None:

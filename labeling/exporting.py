@@ -23,6 +23,7 @@ from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
 from labeling.jobs import Report
 from labeling.models import Consensus, Image, Job, Judgment, Project
+from labeling.words import gettext as _
 
 CHUNK = 300
 KEEP = timedelta(days=7)
@@ -40,7 +41,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         try:
             chosen.write(header, rows, draft)
         except ExportRefusedError as error:
-            raise CrowdtuneError("cannot_export", str(error), 409) from error
+            raise CrowdtuneError("cannot_export", error.args[0], 409) from error
         size = draft.tell()
         draft.seek(0)
         stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
@@ -80,7 +81,10 @@ class Rows:
         while chunk := list(Image.objects.filter(project=self.project, pk__gt=last).order_by("pk")[:CHUNK]):
             last = chunk[-1].pk
             yield from self._rows(chunk)
-            self.report.progress(min(self.images / total, 0.99), f"{self.images} of {total} images")
+            self.report.progress(
+                min(self.images / total, 0.99),
+                _("%(done)s of %(total)s images") % {"done": self.images, "total": total},
+            )
 
     def _rows(self, chunk: list[Image]) -> Iterator[Row]:
         ids = [image.pk for image in chunk]
@@ -143,4 +147,4 @@ def forget_old(project: Project) -> None:
         if name := job.result.pop("file", None):
             default_storage.delete(name)
             job.result.pop("url", None)
-            Job.objects.filter(pk=job.pk).update(result=job.result, message="The file was removed after a week.")
+            Job.objects.filter(pk=job.pk).update(result=job.result, message=_("The file was removed after a week."))

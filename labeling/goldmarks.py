@@ -8,11 +8,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
+from labeling.words import gettext as _
+from labeling.words import tell
 
 # Far above what any task is asked in earnest: a gold task is asked of everyone.
 GOLD_METHOD = "gold"
@@ -63,7 +64,7 @@ def check(project: Project, gold: Any) -> dict[str, Any]:
             problems[name] = error.message
     if problems:
         name, why = next(iter(problems.items()))
-        raise CrowdtuneError("bad_gold", f"{name}: {why}", fields=problems)
+        raise CrowdtuneError("bad_gold", tell("%(name)s: %(why)s", {"name": name, "why": why}), fields=problems)
     return checked
 
 
@@ -78,7 +79,7 @@ def _known(project: Project, answers: dict[str, Any], image: Image | None, stage
             width, height = (image.width, image.height) if image else (None, None)
             checked[key] = questions[key].check(answer, width, height)
         except ValueError as error:
-            raise CrowdtuneError("bad_gold", f"{key}: {error}") from error
+            raise CrowdtuneError("bad_gold", tell("%(name)s: %(why)s", {"name": key, "why": error.args[0]})) from error
     return checked
 
 

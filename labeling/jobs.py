@@ -19,11 +19,13 @@ import dramatiq
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from labeling import webhooks
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import beating
 from labeling.models import Job, Project
+from labeling.words import gettext as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -35,6 +37,13 @@ UNSENT_AFTER = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
 MOST_ERRORS = 1000
 PROGRESS_SECONDS = 0.5
+# What each kind is called on the page. The rooms above add theirs.
+KINDS: dict[str, Any] = {
+    "import_images": gettext_lazy("Bringing in images"),
+    "import_judgments": gettext_lazy("Bringing in judgments"),
+    "import_labels": gettext_lazy("Bringing in labels"),
+    "export": gettext_lazy("Exporting"),
+}
 
 
 class JobLost(Exception):
@@ -76,17 +85,17 @@ class Report:
     def progress(self, fraction: float, message: str = "") -> None:
         """At most two writes a second."""
         if time.monotonic() - self._written >= PROGRESS_SECONDS:
-            self._write(progress=min(max(fraction, 0.0), 1.0), message=message[:500])
+            self._write(progress=min(max(fraction, 0.0), 1.0), message=message)
 
     def error(self, item: str, code: str, message: str) -> None:
         """One refused item; it is written with the next checkpoint."""
         self.result["refused"] = self.result.get("refused", 0) + 1
         if len(self.errors) < MOST_ERRORS:
-            self.errors.append({"item": item[:300], "code": code, "message": message[:500]})
+            self.errors.append({"item": item[:300], "code": code, "message": message})
 
     def checkpoint(self, fraction: float, message: str = "") -> None:
         """Write the result and errors so far: call it in the transaction that writes what they tell of."""
-        self._write(progress=min(fraction, 1.0), message=message[:500], result=self.result, errors=self.errors)
+        self._write(progress=min(fraction, 1.0), message=message, result=self.result, errors=self.errors)
 
     def _write(self, **values: Any) -> None:
         self._written = time.monotonic()
@@ -109,7 +118,8 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> No
         _finish(job, Job.State.FAILED, report, error.message)
     except Exception as error:  # the door of all work: whatever broke is recorded for the person who waits
         logger.exception("job %s (%s) failed", job.id, job.kind)
-        _finish(job, Job.State.FAILED, report, f"Something broke on our side ({type(error).__name__}); see the log.")
+        why = _("Something broke on our side (%(name)s); see the log.") % {"name": type(error).__name__}
+        _finish(job, Job.State.FAILED, report, why)
     else:
         report.result.update(result or {})
         _finish(job, Job.State.SUCCEEDED, report, "")
@@ -118,7 +128,7 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> No
 def cancel(*, job: Job) -> bool:
     """Stop the job; work that is under way notices at its next report. False when it had ended before."""
     live = Job.objects.filter(pk=job.pk, state__in=[Job.State.QUEUED, Job.State.RUNNING])
-    return bool(live.update(state=Job.State.CANCELLED, finished_at=timezone.now(), message="Cancelled."))
+    return bool(live.update(state=Job.State.CANCELLED, finished_at=timezone.now(), message=_("Cancelled.")))
 
 
 def requeue_stuck() -> int:
@@ -132,7 +142,7 @@ def requeue_stuck() -> int:
     for job in Job.objects.filter(silent | unsent).exclude(actor="").only("id", "actor", "attempts", "state"):
         with transaction.atomic():
             if job.attempts >= MOST_ATTEMPTS:
-                message = f"Given up after {job.attempts} attempts; see the log."
+                message = _("Given up after %(count)s attempts; see the log.") % {"count": job.attempts}
                 Job.objects.filter(silent | unsent, pk=job.pk).update(
                     state=Job.State.FAILED, finished_at=now, message=message
                 )
@@ -159,7 +169,7 @@ def _finish(job: Job, state: str, report: Report, message: str) -> None:
     if state == Job.State.SUCCEEDED:
         values["progress"] = 1.0
     if message or state == Job.State.SUCCEEDED:
-        values["message"] = message[:500]
+        values["message"] = message
     if _mine(job).update(errors=report.errors, **values):
         told = {"job": str(job.pk), "kind": job.kind, "state": state, "result": report.result}
         webhooks.emit(project=job.project, event="job.finished", payload=told)

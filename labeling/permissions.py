@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, PermissionDenied
 
 from labeling.models import Membership, Project, Role
+from labeling.words import gettext as _
 
 Right = Literal["manage", "review", "label", "predict", "view"]
 

@@ -19,6 +19,8 @@ from django.utils import timezone
 
 from labeling import golds, survey, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
+from labeling.models.told import in_words
+from labeling.words import gettext as _
 
 MOST_WINDOW = 500
 # Faster than a page can be read and a button pressed, whatever the task.
@@ -131,8 +133,9 @@ MEASURES: dict[str, Callable[[Project, int, Sequence[Said], int], float | None]]
 
 def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleEvent:
     """Do what the rule says, and write down that it did."""
-    comparison = "below" if rule.comparison == Rule.Comparison.BELOW else "at least"
-    why = rule.message or f"{rule.get_measure_display()} over the last {rule.window} is {measured:.2f}."
+    why = rule.message or _("%(measure)s over the last %(window)s is %(measured).2f.") % {
+        "measure": in_words(rule.get_measure_display()), "window": rule.window, "measured": measured,
+    }  # fmt: skip
     if rule.action == Rule.Action.OVERLAP:
         tasks.open_more(task_id=task_id, count=int(rule.value or 1))
     else:
@@ -141,7 +144,14 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleE
     return RuleEvent.objects.create(
         rule=rule,
         membership=member,
-        description=f"{rule.measure} {measured:.3g} is {comparison} {rule.threshold:g}: {rule.action}"[:300],
+        description=_("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: %(action)s")
+        % {
+            "measure": in_words(rule.get_measure_display()),
+            "measured": measured,
+            "comparison": in_words(rule.get_comparison_display()),
+            "threshold": rule.threshold,
+            "action": in_words(rule.get_action_display()),
+        },
         measured=measured,
         judgment_count=member.judgment_count,
     )
@@ -156,9 +166,9 @@ def _has_practice_left(member: Membership) -> bool:
 
 def _changes(rule: Rule, member: Membership, why: str) -> dict[str, Any]:
     if rule.action == Rule.Action.PAUSE:
-        return {"is_paused": True, "paused_because": why[:300], "paused_at": timezone.now()}
+        return {"is_paused": True, "paused_because": why, "paused_at": timezone.now()}
     if rule.action == Rule.Action.TRAIN and _has_practice_left(member):
-        return {"phase": Membership.Phase.PRACTICE, "warning": why[:300]}
+        return {"phase": Membership.Phase.PRACTICE, "warning": why}
     if rule.action == Rule.Action.WEIGHT:
-        return {"weight": rule.value if rule.value is not None else F("weight"), "warning": why[:300]}
-    return {"warning": why[:300]}
+        return {"weight": rule.value if rule.value is not None else F("weight"), "warning": why}
+    return {"warning": why}

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from labeling import conditions
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.words import gettext as _
+from labeling.words import tell
 
 # Above this many choices a question is answered by type-ahead search, and the list does not travel with each task.
 MANY_CHOICES = 200
@@ -127,7 +127,7 @@ class Survey:
                 "bad_answer",
                 _("Expected answers as {question: answer}, got %(answers)s.") % {"answers": f"{answers!r:.80}"},
             )
-        problems = {
+        problems: dict[str, str] = {
             key: _("There is no question %(key)s here.") % {"key": repr(key)}
             for key in set(answers) - {q.key for q in asked}
         }
@@ -145,10 +145,10 @@ class Survey:
             try:
                 checked[question.key] = question.check(answer, width, height)
             except BadAnswer as error:
-                problems[question.key] = str(error)
+                problems[question.key] = error.args[0]
         if problems:
             name, why = next(iter(problems.items()))
-            raise CrowdtuneError("bad_answer", f"{name}: {why}", fields=problems)
+            raise CrowdtuneError("bad_answer", tell("%(name)s: %(why)s", {"name": name, "why": why}), fields=problems)
         if not checked:
             raise CrowdtuneError("bad_answer", _("At least one question must be answered."))
         return checked

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from labeling import fitting, survey
 from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.belief import Belief
@@ -22,6 +20,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Judgment, Project
 from labeling.questions import KINDS
 from labeling.survey import Asked
+from labeling.words import gettext as _
 
 SMALL = 20_000  # judgments that are fitted within a request
 View = dict[str, Any]

@@ -17,10 +17,10 @@ from typing import Any
 import httpcore
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling.importing.remote import FetchRefused, PublicBackend
 from labeling.models import Project, Webhook, WebhookDelivery
+from labeling.words import gettext as _
 
 SECONDS = 10.0
 # After each failure: 10 s, 1 min, 5 min, 30 min, 2 h, 6 h; then it is given up.
@@ -68,9 +68,10 @@ def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> b
     body = json.dumps({"id": row.pk, "created_at": row.created_at.isoformat(), **row.payload}).encode()
     try:
         row.status_code = _post(row.webhook.url, body, row.webhook.secret, row.event, backend)
-        row.error = "" if 200 <= row.status_code < 300 else f"It answered {row.status_code}; 2xx was expected."
+        unexpected = _("It answered %(status)s; 2xx was expected.") % {"status": row.status_code}
+        row.error = "" if 200 <= row.status_code < 300 else unexpected
     except FetchRefused as error:
-        row.status_code, row.error = None, error.message[:300]
+        row.status_code, row.error = None, error.message
         if error.code == "address_refused":
             row.attempts = len(PAUSES)  # it will not become allowed by waiting
     if not row.error:

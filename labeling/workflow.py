@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from labeling import goldmarks, tasks
 from labeling.models import Assignment, Consensus, Image, Judgment, Project, Task
+from labeling.words import gettext as _
 
 MOST_ROUNDS = 60
 METHOD = "three_stage_boxes"
@@ -64,7 +65,7 @@ def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
         task=follower,
         worker_id=drawn.worker_id,
         state=Assignment.State.SKIPPED,
-        defaults={"project": task.project, "slot": 0, "reason": "drew the box", "expires_at": timezone.now()},
+        defaults={"project": task.project, "slot": 0, "reason": _("drew the box"), "expires_at": timezone.now()},
     )
     return follower
 
@@ -91,7 +92,7 @@ def _void(task: Task, follower: str) -> None:
     for pk in later:
         tasks.retire(task_id=pk, because=Task.Because.PERSON)
     Assignment.objects.filter(task_id__in=later, state=Assignment.State.LEASED).update(
-        state=Assignment.State.RELEASED, reason="decided anew before"
+        state=Assignment.State.RELEASED, reason=_("decided anew before")
     )
     Consensus.objects.filter(task__image=task.image, task__stage="draw:1", method=METHOD).update(is_final=False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
+from labeling.words import gettext as _
 from training import embedding
 from training.embedding import Picture
 from training.learning.artifact import Classifier, load_version
@@ -35,8 +36,16 @@ def trunk_of(version: ModelVersion) -> Trunk:
     trunk = embedding.trunk_of(manifest["backbone"], manifest.get("cut"))
     if trunk.key != manifest["trunk_key"]:
         raise ArtifactDamaged(
-            f"Version {version.number} stands on the trunk {manifest['trunk_key']}, but the weights of"
-            f" {manifest['backbone']} on this machine are other ones now ({trunk.key})."
+            _(
+                "Version %(number)s stands on the trunk %(trunk)s, but the weights of %(backbone)s on this machine are"
+                " other ones now (%(now)s)."
+            )
+            % {
+                "number": version.number,
+                "trunk": manifest["trunk_key"],
+                "backbone": manifest["backbone"],
+                "now": trunk.key,
+            }
         )
     return trunk
 

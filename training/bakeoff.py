@@ -18,8 +18,9 @@ from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
 from labeling.models import Job
+from labeling.words import gettext as _
 from training import catalogue, embedding, pipeline
-from training.models import Snapshot, TrainingRun
+from training.models import Recipe, Snapshot, TrainingRun
 from training.progress import Reporter
 from training.stages import evaluate, features, fit, tune
 from training.stages.work import Work, load_items
@@ -57,7 +58,9 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
     for number, candidate in enumerate(candidates):
         if number < len(rows):
             continue
-        title = f"{catalogue.backbone_of(candidate['backbone']).title} ({number + 1} of {len(candidates)})"
+        title = _("%(title)s (%(number)s of %(count)s)") % {
+            "title": catalogue.backbone_of(candidate["backbone"]).title, "number": number + 1, "count": len(candidates),
+        }  # fmt: skip
         voice = Voice(report, (number / len(candidates), (number + 1) / len(candidates)), title)
         rows.append(_measure(job, snapshot, candidate, voice))
         report.result["rows"] = rows
@@ -120,8 +123,11 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
 def title_of(candidate: dict[str, Any]) -> str:
     """As a person tells candidates apart."""
     title = catalogue.backbone_of(candidate["backbone"]).title
-    title += {"fine_tuning": " tuned", "fine_tuning_deeper": " tuned deeper"}.get(candidate["recipe"], "")
-    return f"{title} augmented" if candidate["augmentation"] else title
+    if candidate["recipe"] == Recipe.FINE_TUNING:
+        title = _("%(title)s tuned") % {"title": title}
+    if candidate["recipe"] == Recipe.FINE_TUNING_DEEPER:
+        title = _("%(title)s tuned deeper") % {"title": title}
+    return _("%(title)s augmented") % {"title": title} if candidate["augmentation"] else title
 
 
 def latency_of(work: Work) -> dict[str, float]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import champions
 from training.errors import BadRequest, NothingToDo
 from training.learning import imported, weights
@@ -82,15 +82,16 @@ def going_on_from(project: Project) -> tuple[str, str]:
     """
     champion = champions.champion_of(project)
     if champion is None:
-        return weights.best_available(settings.KERAS_HOME), "There is no champion to go on from yet."
+        return weights.best_available(settings.KERAS_HOME), _("There is no champion to go on from yet.")
     before = champion.run.backbone
     if "tail.npz" not in champion.manifest.get("files", {}):
-        return before, f"Version {champion.number} left its network as it was, so this run stands on the same one."
+        told = _("Version %(number)s left its network as it was, so this run stands on the same one.")
+        return before, told % {"number": champion.number}
     key = f"champion-{project.pk}-{champion.number}"
     if not (folder() / key / imported.FACTS).is_file():
         title = f"{backbone_of(before).title.split(' of version ')[0]} of version {champion.number}"
         _keep(champion, key=key, title=title, project=project.pk)
-    return key, f"Going on from what version {champion.number} has learned."
+    return key, _("Going on from what version %(number)s has learned.") % {"number": champion.number}
 
 
 def adopt(*, version: ModelVersion, key: str, title: str) -> Backbone:

@@ -6,12 +6,18 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from labeling import webhooks
+from labeling import audit, webhooks
 from labeling.models import AuditEntry, Project
 from training.models import AliasChange, ModelVersion
 
 Alias = ModelVersion.Alias
+audit.ACTIONS.update(
+    model_promote=_("Promoted a model version"),
+    model_rollback=_("Went back to an earlier model version"),
+    training_policy=_("Changed when and how to train"),
+)
 
 
 @transaction.atomic
@@ -27,7 +33,7 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
         holder.alias = ""
         holder.save(update_fields=["alias"])
     version.alias = alias
-    version.decision = reason[:500]
+    version.decision = reason
     if alias == Alias.CHAMPION:
         version.promoted_at = timezone.now()
         _drop_old_challenger(version)
@@ -39,7 +45,7 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
         alias=alias,
         user=user,
         kind=kind,
-        reason=reason[:500],
+        reason=reason,
     )
     if alias == Alias.CHAMPION:
         told = {"version": version.number, "replaced": holder.number if holder else None, "reason": reason}

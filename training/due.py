@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, override
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import labels
 from training.models import TrainingPolicy, TrainingRun
 
@@ -140,11 +139,7 @@ def _cause(policy: TrainingPolicy, facts: Facts) -> tuple[str, str]:
     if not facts.new:
         return "", _("Nothing is new since the last run.") if facts.last_run_at else _("There are no final labels yet.")
     missing = want - facts.new
-    reason = ngettext(
-        "%(new)s of %(want)s new labels are there; %(missing)s is missing.",
-        "%(new)s of %(want)s new labels are there; %(missing)s are missing.",
-        missing,
-    )
+    reason = _("%(new)s of %(want)s new labels are there; still missing: %(missing)s.")
     return "", reason % {"new": facts.new, "want": want, "missing": missing}
 
 
@@ -159,10 +154,10 @@ def _short_reason(policy: TrainingPolicy, short: dict[str, int], names: dict[str
         return _("A classifier needs at least two categories.")
     worst = sorted(short.items(), key=lambda item: -item[1])
     listed = ", ".join(f"{names.get(key, key)} ({missing})" for key, missing in worst[:5])
-    if len(worst) > 5:
-        listed += _(" and %(more)s more") % {"more": len(worst) - 5}
     reason = _("Each category needs %(least)s labels first. Still missing: %(listed)s.")
-    return reason % {"least": policy.min_labels_per_category, "listed": listed}
+    if len(worst) > 5:
+        reason = _("Each category needs %(least)s labels first. Still missing: %(listed)s and %(more)s more.")
+    return reason % {"least": policy.min_labels_per_category, "listed": listed, "more": len(worst) - 5}
 
 
 def _last_clock(policy: TrainingPolicy, now: datetime) -> datetime:
@@ -203,8 +198,7 @@ def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
     """Call ``start`` for each project that is due; write down why each other one is not. Returns how many started."""
     started = 0
     for project in _candidates():
-        with override("en"):
-            decision = check_due(project)
+        decision = check_due(project)
         reason = decision.reason
         if decision.start:
             try:
@@ -215,7 +209,7 @@ def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
         TrainingPolicy.objects.update_or_create(
             project=project,
             defaults={
-                "status": reason[:300],
+                "status": reason,
                 "checked_at": timezone.now(),
                 "seen": _counters(project),
                 "look_again_at": None if decision.start else decision.due_at,

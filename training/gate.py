@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.metrics import bootstrap, compare
 
 FLOOR = 0.01
@@ -39,12 +40,13 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int) -> Ve
     """
     accuracy = float(right.mean())
     baseline = max(1 / n_classes, float(np.bincount(truth, minlength=n_classes).max()) / len(truth))
-    said = (
-        f"accuracy {accuracy:.3f} on {len(truth)} held-out images; always saying the largest class gives {baseline:.3f}"
-    )
+    said = _(
+        "accuracy %(accuracy).3f on %(count)s held-out images; always saying the largest class gives %(baseline).3f"
+    ) % {"accuracy": accuracy, "count": len(truth), "baseline": baseline}
     if accuracy > baseline:
-        return Verdict("champion", f"First model: {said}.")
-    return Verdict("challenger", f"Not better than knowing nothing: {said}. More labels or another backbone may help.")
+        return Verdict("champion", _("First model: %(said)s.") % {"said": said})
+    told = _("Not better than knowing nothing: %(said)s. More labels or another backbone may help.")
+    return Verdict("challenger", told % {"said": said})
 
 
 def verdict(
@@ -67,24 +69,30 @@ def verdict(
     """
     found = compare(_answers(right), _answers(champion_right), np.ones(len(right), int), seed=seed)
     difference, (low, high) = found["difference"], found["interval"]
-    said = (
-        f"accuracy {right.mean():.3f} against {champion_right.mean():.3f} of {champion} on the same {len(right)}"
-        f" images, which neither was trained on; the difference is {difference:+.3f}"
-        f" (95 % interval {low:+.3f} to {high:+.3f})"
-    )
+    said = _(
+        "accuracy %(new).3f against %(old).3f of %(champion)s on the same %(count)s images, which neither was trained"
+        " on; the difference is %(difference)+.3f (95 %% interval %(low)+.3f to %(high)+.3f)"
+    ) % {
+        "new": float(right.mean()), "old": float(champion_right.mean()), "champion": champion, "count": len(right),
+        "difference": float(difference), "low": float(low), "high": float(high),
+    }  # fmt: skip
     if found["better"]:
-        return Verdict("champion", f"Better beyond chance: {said}.", difference, low, high)
+        return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": said}, difference, low, high)
     if losses is not None and champion_losses is not None and len(losses) and not found["worse"]:
         gained_low, gained_high = bootstrap(champion_losses - losses, seed=seed)
         if gained_low > 0:
-            surer = (
-                f"log loss {losses.mean():.3f} against {champion_losses.mean():.3f}, lower by"
-                f" {gained_low:.3f} to {gained_high:.3f} (95 % interval)"
-            )
-            return Verdict("champion", f"Better beyond chance: {surer}; {said}.", difference, low, high)
+            surer = _(
+                "log loss %(new).3f against %(old).3f, lower by %(low).3f to %(high).3f (95 %% interval); %(said)s"
+            ) % {
+                "new": float(losses.mean()), "old": float(champion_losses.mean()), "said": said,
+                "low": float(gained_low), "high": float(gained_high),
+            }  # fmt: skip
+            return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": surer}, difference, low, high)
     if difference > 0:
-        return Verdict("challenger", f"Better, but it may be chance: {said}.", difference, low, high)
-    return Verdict("challenger", f"Not better: {said}.", difference, low, high)
+        return Verdict(
+            "challenger", _("Better, but it may be chance: %(said)s.") % {"said": said}, difference, low, high
+        )
+    return Verdict("challenger", _("Not better: %(said)s.") % {"said": said}, difference, low, high)
 
 
 def log_losses(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Value, When
-from django.utils.translation import gettext as _
 
 from labeling.models import Consensus, Gold, Project, Question
+from labeling.words import gettext as _
 from training.models import Snapshot, SnapshotItem
 
 

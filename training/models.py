@@ -10,6 +10,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.told import ToldField, ToldJSONField
+
 CAUSES = {
     "new_labels": _("New labels"),
     "age": _("The last run was old"),
@@ -46,8 +48,8 @@ class TrainingPolicy(models.Model):
         null=True, blank=True, help_text=_("Train each day at this time (UTC), if anything is new.")
     )
     drift_at = models.DateTimeField(null=True, blank=True)
-    drift_reason = models.CharField(max_length=300, blank=True)
-    status = models.CharField(max_length=300, blank=True, help_text=_("Why the last check did not start a run."))
+    drift_reason = ToldField(blank=True)
+    status = ToldField(blank=True, help_text=_("Why the last check did not start a run."))
     checked_at = models.DateTimeField(null=True, blank=True)
     # What the project's counters were at the last check, and when time alone may change its answer: see training.due.
     seen = models.CharField(max_length=80, blank=True)
@@ -149,7 +151,7 @@ class TrainingRun(models.Model):
     recipe = models.CharField(max_length=20, choices=Recipe)
     augmentation = models.BooleanField(default=False)
     seed = models.PositiveIntegerField(default=0)
-    options = models.JSONField(default=dict)
+    options = ToldJSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     stage = models.CharField(max_length=20, blank=True)  # a key of training.runs.STAGES
     progress = models.FloatField(default=0)
@@ -160,9 +162,9 @@ class TrainingRun(models.Model):
     history = models.JSONField(default=dict, help_text=_('{"loss": […], "accuracy": […], "val_loss": …}'))
     metrics = models.JSONField(default=dict)
     cost = models.JSONField(default=dict, help_text=_("CPU and wall seconds, images embedded: differs run by run."))
-    log = models.JSONField(default=list, help_text=_("[{at, message}], newest last, at most 200"))
-    failure = models.TextField(blank=True)
-    advice = models.TextField(blank=True, help_text=_("What a person can do about the failure."))
+    log = ToldJSONField(default=list, help_text=_("[{at, message}], newest last, at most 200"))
+    failure = ToldField(blank=True)
+    advice = ToldField(blank=True, help_text=_("What a person can do about the failure."))
     cancel_requested = models.BooleanField(default=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -202,7 +204,7 @@ class ModelVersion(models.Model):
     metrics = models.JSONField(default=dict)
     manifest = models.JSONField(default=dict, help_text=_("What artifact.py wrote, hashes included."))
     artifact = models.CharField(max_length=300, help_text=_("Folder, relative to DATA_DIR."))
-    decision = models.CharField(max_length=500, blank=True, help_text=_("Why it was or was not promoted."))
+    decision = ToldField(blank=True, help_text=_("Why it was or was not promoted."))
     promoted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -223,7 +225,7 @@ class AliasChange(models.Model):
     alias = models.CharField(max_length=12, choices=ModelVersion.Alias)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     kind = models.CharField(max_length=10)  # gate | promote | rollback
-    reason = models.CharField(max_length=500)
+    reason = ToldField()
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

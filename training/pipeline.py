@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import catalogue, champions, comparing, registry
 from training.errors import NotEnoughLabels
 from training.gate import Verdict, first_verdict, log_losses, verdict
@@ -28,12 +28,12 @@ from training.stages.work import Work, load_items
 
 # name -> (the work, what people read, progress when it begins)
 STAGES: dict[str, tuple[Callable[[Work], None], str, float]] = {
-    "features": (features.run, "Looking at the images.", 0.02),
-    "fit": (fit.run, "Training the classifier.", 0.5),
-    "tune": (tune.run, "Retraining the last block.", 0.55),
-    "evaluate": (evaluate.run, "Measuring on held-out images.", 0.85),
-    "export": (export.run, "Writing the model.", 0.9),
-    "verify": (verify.run, "Checking that the written model answers like the trained one.", 0.93),
+    "features": (features.run, _("Looking at the images."), 0.02),
+    "fit": (fit.run, _("Training the classifier."), 0.5),
+    "tune": (tune.run, _("Retraining the last block."), 0.55),
+    "evaluate": (evaluate.run, _("Measuring on held-out images."), 0.85),
+    "export": (export.run, _("Writing the model."), 0.9),
+    "verify": (verify.run, _("Checking that the written model answers like the trained one."), 0.93),
 }
 
 
@@ -51,7 +51,8 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
         raise NotEnoughLabels(_("Every image of the snapshot has been deleted."))
     work = Work(run, reporter, folder, items, list(run.snapshot.categories))
     weights.run(work)
-    reporter.log(f"Training on {len(items)} images with {catalogue.backbone_of(run.backbone).title}.")
+    told = _("Training on %(count)s images with %(title)s.")
+    reporter.log(told % {"count": len(items), "title": catalogue.backbone_of(run.backbone).title})
     for name, (stage, message, progress) in STAGES.items():
         at = time.monotonic()
         reporter.stage(name, message, progress=progress)
@@ -86,7 +87,7 @@ def decide(work: Work) -> Verdict:
     return verdict(
         right=said.argmax(axis=1) == truth,
         champion_right=(champion_said.argmax(axis=1) == truth) & champion_said.any(axis=1),
-        champion=f"version {champion.number}",
+        champion=_("version %(number)s") % {"number": champion.number},
         losses=log_losses(said, targets),
         champion_losses=log_losses(champion_said, targets),
     )

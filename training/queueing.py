@@ -6,9 +6,9 @@ from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext as _
 
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import catalogue, due
 from training.errors import BadRequest, RunIsLive
 from training.learning import weights
@@ -98,10 +98,10 @@ def resolve_backbone(wanted: str, project: Project) -> tuple[str, dict[str, str]
     if missing.usable:
         return wanted, {}
     key = weights.best_available(settings.KERAS_HOME)
-    note = (
-        f"The weights of {wanted} are not on this machine ({missing.expected} would satisfy it;"
-        f" `manage.py weights fetch {wanted}` downloads it). Using {key}, the best that is here."
-    )
+    note = _(
+        "The weights of %(wanted)s are not on this machine (%(path)s would satisfy it; `manage.py weights fetch"
+        " %(wanted)s` downloads it). Using %(key)s, the best that is here."
+    ) % {"wanted": wanted, "path": missing.expected, "key": key}
     return key, {WANTED: wanted, NOTE: note}
 
 

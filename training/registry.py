@@ -59,7 +59,7 @@ def register(
         categories=categories,
         metrics=metrics,
         manifest=manifest,
-        decision=verdict.reason[:500],
+        decision=verdict.reason,
     )
     version.artifact = f"models/{run.project_id}/{version.number}"
     version.save()

@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import due
 from training.learning.errors import Cancelled as LearningCancelled
 from training.models import ModelVersion, TrainingRun
@@ -93,7 +94,7 @@ def execute(run_id: str) -> str:
 
     reporter = Reporter(run)
     if run.attempts > 1:
-        reporter.log(f"Attempt {run.attempts}: going on from the last checkpoint.")
+        reporter.log(_("Attempt %(number)s: going on from the last checkpoint.") % {"number": run.attempts})
     try:
         with heartbeat(run.pk) if settings.TRAINER_PROCESS else contextlib.nullcontext():
             pipeline.go_through(run, reporter, folder_of(run))
@@ -101,12 +102,18 @@ def execute(run_id: str) -> str:
         logger.warning("run %s was taken over by another process", run.pk)
         return "lost"
     except (Cancelled, LearningCancelled):
-        _end(run, State.CANCELLED, log="Cancelled.")
+        _end(run, State.CANCELLED, log=_("Cancelled."))
         return State.CANCELLED
     except Exception as error:
         failure = explain(error)
         logger.exception("run %s failed", run.pk)
-        _end(run, State.FAILED, failure=failure.message, advice=failure.advice, log=f"Failed: {failure.message}")
+        _end(
+            run,
+            State.FAILED,
+            failure=failure.message,
+            advice=failure.advice,
+            log=_("Failed: %(why)s") % {"why": failure.message},
+        )
         return State.FAILED
     shutil.rmtree(folder_of(run), ignore_errors=True)
     return State.SUCCEEDED
@@ -122,28 +129,38 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, CrowdtuneError):
         return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Failure(f"The disk is full: {error}.", ADVICE["disk_full"])
+        return Failure(_("The disk is full: %(error)s.") % {"error": error}, ADVICE["disk_full"])
     if isinstance(error, MemoryError):
-        return Failure("The machine ran out of memory.", ADVICE["out_of_memory"])
+        return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
     return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
 
 
 ADVICE = {
-    "": "The worker's log has the details under this run's id. Try again; if it fails again, report it with the log.",
-    "disk_full": "Free some space in the data folder (old models and features can go), then start the run again: what"
-    " was computed is kept.",
-    "out_of_memory": "Choose a smaller backbone, or feature extraction instead of fine-tuning, and start it again.",
-    "weights_missing": "Run `manage.py weights fetch` where there is internet, put the named file into the named"
-    " folder, or choose another backbone.",
-    "not_enough_labels": "Let the crowd label more, then start the run again.",
-    "too_little_data": "Let the crowd label more, above all in the categories that have least.",
-    "training_diverged": "Choose a lower learning rate, or feature extraction. If one image is damaged, remove it.",
-    "not_faithful": "The exported model did not answer like the trained one, so it may not serve. Try again; if it"
-    " fails again, choose another backbone.",
-    "artifact_damaged": "A stored file was changed or cut off. It is made again when the run is started again.",
-    "crashed": "Native code crashed. The worker lives on. Try again with another backbone or without augmentation.",
-    "killed": "The process was killed again and again, most often by the system for want of memory. Choose a smaller"
-    " backbone or feature extraction.",
+    "": _(
+        "The worker's log has the details under this run's id. Try again; if it fails again, report it with the log."
+    ),
+    "disk_full": _(
+        "Free some space in the data folder (old models and features can go), then start the run again: what"
+        " was computed is kept."
+    ),
+    "out_of_memory": _("Choose a smaller backbone, or feature extraction instead of fine-tuning, and start it again."),
+    "weights_missing": _(
+        "Run `manage.py weights fetch` where there is internet, put the named file into the named"
+        " folder, or choose another backbone."
+    ),
+    "not_enough_labels": _("Let the crowd label more, then start the run again."),
+    "too_little_data": _("Let the crowd label more, above all in the categories that have least."),
+    "training_diverged": _("Choose a lower learning rate, or feature extraction. If one image is damaged, remove it."),
+    "not_faithful": _(
+        "The exported model did not answer like the trained one, so it may not serve. Try again; if it"
+        " fails again, choose another backbone."
+    ),
+    "artifact_damaged": _("A stored file was changed or cut off. It is made again when the run is started again."),
+    "crashed": _("Native code crashed. The worker lives on. Try again with another backbone or without augmentation."),
+    "killed": _(
+        "The process was killed again and again, most often by the system for want of memory. Choose a smaller"
+        " backbone or feature extraction."
+    ),
 }
 
 
@@ -169,7 +186,9 @@ def died(run_id: str, death: ChildDied) -> bool:
         return TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).exists()
     if death.was_killed and run.attempts < MAX_ATTEMPTS:
         return release(run_id)
-    message = f"The trainer process ended with {death.how} in the stage {run.stage or 'start'}."
+    message = _("The trainer process ended with %(how)s in the stage %(stage)s.") % {
+        "how": death.how, "stage": run.stage or "start",
+    }  # fmt: skip
     _end(run, State.FAILED, failure=message, advice=ADVICE["killed" if death.was_killed else "crashed"], log=message)
     return False
 
@@ -188,7 +207,9 @@ def stuck_runs() -> list[str]:
     old = timezone.now() - STALE_AFTER
     silent = TrainingRun.objects.filter(state=State.RUNNING, heartbeat_at__lt=old)
     for run in silent.filter(attempts__gte=MAX_ATTEMPTS):
-        message = f"The run was interrupted {run.attempts} times; the last time in the stage {run.stage or 'start'}."
+        message = _("The run was interrupted %(count)s times; the last time in the stage %(stage)s.") % {
+            "count": run.attempts, "stage": run.stage or "start",
+        }  # fmt: skip
         _end(run, State.FAILED, failure=message, advice=ADVICE["killed"], log=message)
     again = [str(pk) for pk in silent.filter(attempts__lt=MAX_ATTEMPTS).values_list("pk", flat=True)]
     # A run may wait long behind another one: its message is sent again now and then, not at each sweep.

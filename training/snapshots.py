@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from labeling.models import Project, Question
+from labeling.words import gettext as _
 from training import labels, traits
 from training.errors import NotEnoughLabels
 from training.labels import Label

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inference import sampling
 from inference.models import Deployment
@@ -14,11 +14,18 @@ from inference.routing import routes
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project
+from labeling.words import gettext as _
 
 FIELDS = (
     "challenger_mode", "challenger_share", "random_share", "sample_rate", "sample_quota", "retention_days",
     "auto_label", "error_bound", "drift_trains",
 )  # fmt: skip
+audit.ACTIONS.update(
+    serving_changed=gettext_lazy("Changed how the project serves"),
+    auto_label_stopped=gettext_lazy("Stopped labeling by the model"),
+    key_made=gettext_lazy("Made a key"),
+    key_rotated=gettext_lazy("Replaced a key"),
+)
 
 
 def deployment_of(project: Project) -> Deployment:

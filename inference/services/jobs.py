@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inference import actors, batch
 from inference.routing import VersionRef, routes, version_ref
@@ -18,7 +18,9 @@ from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, sources
 from labeling.models import Job, Project
+from labeling.words import gettext as _
 
+jobs.KINDS.update(predict=gettext_lazy("Predicting"), download=gettext_lazy("Making a download"))
 DOWNLOADS = ("keras", "saved_model", "onnx", "litert")
 
 

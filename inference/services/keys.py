@@ -7,13 +7,13 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from inference.grants import grants
 from inference.models import KeyLimit
 from labeling import audit, keys
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Project
+from labeling.words import gettext as _
 
 GRACE = timedelta(hours=24)
 

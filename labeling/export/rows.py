@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from labeling.words import gettext as _
+
 Answer = Any
 
 
@@ -87,9 +89,11 @@ class Header:
         """
         question = self.first("boxes")
         if question is None:
-            raise ExportRefusedError(
-                f"{title} holds boxes, and this project asks for none. Choose csv, jsonl, parquet, imagefolder or coco."
+            told = _(
+                "%(title)s holds boxes, and this project asks for none."
+                " Choose csv, jsonl, parquet, imagefolder or coco."
             )
+            raise ExportRefusedError(told % {"title": title})
         return question
 
     @property

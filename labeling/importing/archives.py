@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from labeling.errors import CrowdtuneError
+from labeling.words import gettext as _
 
 MOST_MEMBERS = 500_000
 MOST_TOTAL = 200 * 2**30
@@ -56,7 +57,9 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
     try:
         archive = tarfile.open(fileobj=file, mode="r:*")  # noqa: SIM115 - closed by the with below
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise MemberRefused("not_an_archive", "Expected a zip or a tar (also .gz, .bz2, .xz); this is none.") from error
+        raise MemberRefused(
+            "not_an_archive", _("Expected a zip or a tar (also .gz, .bz2, .xz); this is none.")
+        ) from error
     with archive:
         yield from _tar(archive, most_bytes)
 
@@ -68,7 +71,7 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
         MemberRefused: not_a_zip; a tar can only be read in its own order.
     """
     if not zipfile.is_zipfile(file):
-        raise MemberRefused("not_a_zip", "The files of a manifest come in a zip; this is none.")
+        raise MemberRefused("not_a_zip", _("The files of a manifest come in a zip; this is none."))
     archive = zipfile.ZipFile(file)
     found = {}
     total = 0
@@ -84,7 +87,7 @@ def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise MemberRefused("damaged_archive", f"The zip is damaged: {error}.") from error
+        raise MemberRefused("damaged_archive", _("The zip is damaged: %(error)s.") % {"error": error}) from error
     with archive:
         total = 0
         for number, info in enumerate(archive.infolist()):
@@ -99,18 +102,18 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) 
     _check_name(info.orig_filename)
     mode = info.external_attr >> 16
     if mode and stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
-        raise MemberRefused("link", "Links and devices in an archive are not followed.")
+        raise MemberRefused("link", _("Links and devices in an archive are not followed."))
     if info.flag_bits & 0x1:
-        raise MemberRefused("encrypted", "The member is encrypted; send the archive without a password.")
+        raise MemberRefused("encrypted", _("The member is encrypted; send the archive without a password."))
     if info.file_size > most_bytes or info.file_size > MOST_RATIO * max(info.compress_size, 1024):
         raise _too_large(most_bytes, info.file_size)
     try:
         with archive.open(info) as member:
             return _bounded(member, most_bytes)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise MemberRefused("damaged", f"The member cannot be unpacked: {error}.") from error
+        raise _damaged(error) from error
     except Exception as error:  # zlib.error, lzma.LZMAError: each codec has its own and they share no parent
-        raise MemberRefused("damaged", f"The member cannot be unpacked: {error}.") from error
+        raise _damaged(error) from error
 
 
 def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
@@ -120,7 +123,9 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
         try:
             info = archive.next()
         except Exception as error:  # a cut-off compressed stream raises its codec's own error
-            raise MemberRefused("damaged_archive", f"The tar is cut off or damaged: {error}.") from error
+            raise MemberRefused(
+                "damaged_archive", _("The tar is cut off or damaged: %(error)s.") % {"error": error}
+            ) from error
         if info is None:
             return
         archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
@@ -135,14 +140,14 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, most_bytes: int) -> bytes:
     _check_name(info.name)
     if not info.isreg():
-        raise MemberRefused("link", "Links and devices in an archive are not followed.")
+        raise MemberRefused("link", _("Links and devices in an archive are not followed."))
     if info.size > most_bytes:
         raise _too_large(most_bytes, info.size)
     try:
         member = archive.extractfile(info)
         return b"" if member is None else _bounded(member, most_bytes)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise MemberRefused("damaged", f"The member cannot be unpacked: {error}.") from error
+        raise _damaged(error) from error
 
 
 def _bounded(member: IO[bytes], most_bytes: int) -> bytes:
@@ -154,15 +159,22 @@ def _bounded(member: IO[bytes], most_bytes: int) -> bytes:
 
 
 def _too_large(most_bytes: int, size: int) -> MemberRefused:
-    return MemberRefused("too_large", f"At most {most_bytes // 2**20} MB a file are taken, got {size} bytes unpacked.")
+    told = _("At most %(most)s MB a file are taken, got %(size)s bytes unpacked.")
+    return MemberRefused("too_large", told % {"most": most_bytes // 2**20, "size": size})
+
+
+def _damaged(error: Exception) -> MemberRefused:
+    return MemberRefused("damaged", _("The member cannot be unpacked: %(error)s.") % {"error": error})
 
 
 def _check_name(name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or "\x00" in name or (len(name) > 1 and name[1] == ":"):
-        raise MemberRefused("unsafe_name", f"The name {name!r:.120} leads out of the archive.")
+        raise MemberRefused(
+            "unsafe_name", _("The name %(name)s leads out of the archive.") % {"name": f"{name!r:.120}"}
+        )
     if path.suffix.lower() in _NESTED:
-        raise MemberRefused("nested_archive", "Archives inside an archive are not opened; send them by themselves.")
+        raise MemberRefused("nested_archive", _("Archives inside an archive are not opened; send them by themselves."))
 
 
 def _is_junk(name: str) -> bool:
@@ -172,6 +184,10 @@ def _is_junk(name: str) -> bool:
 
 def _check_sums(number: int, total: int) -> None:
     if number > MOST_MEMBERS:
-        raise MemberRefused("too_many_files", f"At most {MOST_MEMBERS} files in one archive are taken.")
+        raise MemberRefused(
+            "too_many_files", _("At most %(most)s files in one archive are taken.") % {"most": MOST_MEMBERS}
+        )
     if total > MOST_TOTAL:
-        raise MemberRefused("too_large", f"The archive unpacks to more than {MOST_TOTAL // 2**30} GB.")
+        raise MemberRefused(
+            "too_large", _("The archive unpacks to more than %(most)s GB.") % {"most": MOST_TOTAL // 2**30}
+        )

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import storages
-from django.utils.translation import gettext as _
 
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
+from labeling.words import gettext as _
 
 SETTING = "IMPORT_BUCKETS"
 

@@ -17,13 +17,13 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from labeling import goldmarks, imaging, storage, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import labels, sources
 from labeling.jobs import JobLost, Report
 from labeling.models import Image, Job, Project
+from labeling.words import gettext as _
 
 BATCH = 24
 BATCH_BYTES = 48 * 2**20
@@ -57,7 +57,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     if batch[-1].cursor:
                         report.result["cursor"] = batch[-1].cursor
                     done = position / total if total else min(position / (position + 200), 0.99)
-                    report.checkpoint(done, f"{position}{f' of {total}' if total else ''} files")
+                    report.checkpoint(done, _files(position, total))
     except CrowdtuneError as error:  # the archive, the bucket or the list as a whole
         report.error(_called(arguments), error.code, error.message)
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
@@ -67,6 +67,12 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     if "manifest" not in arguments:
         del counts["labels"]
     return {**counts, "refused": report.result.get("refused", 0)}
+
+
+def _files(done: int, total: int | None) -> str:
+    if total:
+        return _("%(done)s of %(total)s files") % {"done": done, "total": total}
+    return _("%(done)s files") % {"done": done}
 
 
 def _report_gold(arguments: dict[str, Any], report: Report) -> None:

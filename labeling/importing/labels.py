@@ -13,7 +13,6 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from labeling import goldmarks, survey, tasks
 from labeling.errors import CrowdtuneError
@@ -23,6 +22,7 @@ from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
 from labeling.survey import Asked
+from labeling.words import gettext as _
 
 CHUNK = 500
 
@@ -42,9 +42,11 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     imported += take(job.project, _checked(job.project, chunk, arguments, report), arguments)
                     position += len(chunk)
                     report.result.update(position=position, imported=imported)
-                    report.checkpoint(min(position / (position + CHUNK), 0.99), f"{position} images")
+                    report.checkpoint(
+                        min(position / (position + CHUNK), 0.99), _("%(done)s images") % {"done": position}
+                    )
         except UnreadableError as error:
-            raise CrowdtuneError("unreadable", str(error)) from error
+            raise CrowdtuneError("unreadable", error.args[0]) from error
     sources.clean(job.pk)
     return {"imported": imported, "images": position}
 
@@ -60,14 +62,14 @@ def _checked(project: Project, chunk: list[Known], arguments: dict[str, Any], re
     for known in chunk:
         image = images.get(known.image)
         if image is None:
-            report.error(known.image, "unknown_image", "No image of the project has this name. Upload it first.")
+            report.error(known.image, "unknown_image", _("No image of the project has this name. Upload it first."))
             continue
         try:
             question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
             answer = said.parse(question, _pixels(known, image))
             ready.append((image, question, question.check(answer, image.width, image.height)))
         except (BadAnswer, CrowdtuneError) as error:
-            report.error(known.image, "bad_answer", str(error))
+            report.error(known.image, "bad_answer", error.args[0])
     return ready
 
 
@@ -83,7 +85,8 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
                 value = said.parse(question, str(answer) if question.kind == "single_choice" else answer)
                 ready.append((image, question, question.check(value, image.width, image.height)))
         except (BadAnswer, CrowdtuneError) as error:
-            report.error(where, "bad_label", f"The image is taken, its label is not: {error}")
+            why = _("The image is taken, its label is not: %(why)s") % {"why": error.args[0]}
+            report.error(where, "bad_label", why)
     return ready
 
 

@@ -18,10 +18,9 @@ from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from django.utils.translation import gettext as _
-
 from labeling.errors import CrowdtuneError
 from labeling.questions.kind import is_storable
+from labeling.words import gettext as _
 
 PATHS = ("path", "file_name", "filename", "file", "image")
 LABELS = ("label", "answer", "category")
@@ -67,7 +66,7 @@ def _csv(text: Iterable[str]) -> Iterator[Row]:
         for values in reader:
             extra = values.pop(None, None)
             row = _row(reader.line_num, values)
-            yield row._replace(problem="The line has more fields than the header.") if extra else row
+            yield row._replace(problem=_("The line has more fields than the header.")) if extra else row
     except csv.Error as error:
         raise CrowdtuneError(
             "bad_manifest", _("Line %(line_num)s is no CSV: %(error)s.") % {"line_num": reader.line_num, "error": error}
@@ -84,7 +83,7 @@ def _jsonl(text: Iterable[str]) -> Iterator[Row]:
             if isinstance(values, dict):
                 yield _row(number, values)
             else:
-                yield Row(number, "", "", "", None, {}, "Expected a JSON object with url or path.")
+                yield Row(number, "", "", "", None, {}, _("Expected a JSON object with url or path."))
 
 
 def _row(line: int, values: Mapping[Any, Any]) -> Row:
@@ -95,9 +94,9 @@ def _row(line: int, values: Mapping[Any, Any]) -> Row:
     name = _text(given.pop("name", "")) or path or PurePosixPath(unquote(urlsplit(url).path)).name or url
     metadata, problem = _metadata(given)
     if not is_storable([name, url, path, label, metadata]):
-        return Row(line, "", "", "", None, {}, "The row holds characters that no database stores.")
+        return Row(line, "", "", "", None, {}, _("The row holds characters that no database stores."))
     if bool(url) == bool(path):
-        problem = "Say either url or path." if url else "The row names neither url nor path."
+        problem = _("Say either url or path.") if url else _("The row names neither url nor path.")
     return Row(line, name, url, path, label, metadata, problem)
 
 
@@ -108,12 +107,12 @@ def _metadata(given: dict[str, Any]) -> tuple[dict[str, Any], str]:
         try:
             known = json.loads(known)
         except json.JSONDecodeError:
-            return {}, "metadata must be a JSON object."
+            return {}, _("metadata must be a JSON object.")
     if known not in (None, "") and not isinstance(known, dict):
-        return {}, "metadata must be a JSON object."
+        return {}, _("metadata must be a JSON object.")
     found = {**{name: value for name, value in given.items() if value not in (None, "") and name}, **(known or {})}
     if len(json.dumps(found)) > MOST_METADATA:
-        return {}, f"At most {MOST_METADATA} characters of metadata are kept for an image."
+        return {}, _("At most %(most)s characters of metadata are kept for an image.") % {"most": MOST_METADATA}
     return found, ""
 
 

@@ -19,10 +19,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
-from django.utils.translation import gettext as _
 
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
+from labeling.words import gettext as _
 
 TIMEOUT = 10.0  # seconds for each step
 DEADLINE = 30.0  # seconds for all of it

@@ -18,7 +18,6 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
-from django.utils.translation import gettext as _
 
 from labeling import answers as statements
 from labeling import consensus, survey, tasks
@@ -28,6 +27,7 @@ from labeling.jobs import Report
 from labeling.models import Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
 from labeling.survey import Asked
+from labeling.words import gettext as _
 
 CHUNK = 2000
 
@@ -53,7 +53,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             with transaction.atomic():
                 imported += _write(project, chunk, report)
                 report.result.update(position=position, imported=imported)
-                report.checkpoint(min(position / (position + CHUNK), 0.99), f"{position} lines")
+                report.checkpoint(min(position / (position + CHUNK), 0.99), _("%(done)s lines") % {"done": position})
     sources.clean(job.pk)
     return {"imported": imported, "lines": position}
 
@@ -139,7 +139,7 @@ def _checked(
     try:
         answer = questions[key].check(parse(questions[key], line.answer), image.width, image.height)
     except BadAnswer as error:
-        raise CrowdtuneError("bad_answer", str(error)) from error
+        raise CrowdtuneError("bad_answer", error.args[0]) from error
     return image, workers[line.worker], key, answer
 
 

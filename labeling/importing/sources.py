@@ -13,12 +13,12 @@ from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from django.core.files.storage import default_storage
-from django.utils.translation import gettext as _
 
 from labeling import storage
 from labeling.errors import CrowdtuneError
 from labeling.imaging import EXTENSIONS, MAX_BYTES
 from labeling.importing import archives, bucket, manifest, remote
+from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}
 

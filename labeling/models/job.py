@@ -9,6 +9,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.told import ToldField, ToldJSONField
+
 
 class Job(models.Model):
     """A long piece of work that a person waits for: an import, an export."""
@@ -27,10 +29,10 @@ class Job(models.Model):
     actor = models.CharField(max_length=80, blank=True, help_text=_("Which actor to send it to again when stuck."))
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     progress = models.FloatField(default=0)
-    message = models.CharField(max_length=500, blank=True)
+    message = ToldField(blank=True)
     arguments = models.JSONField(default=dict)
-    result = models.JSONField(default=dict)
-    errors = models.JSONField(default=list)
+    result = ToldJSONField(default=dict)
+    errors = ToldJSONField(default=list)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)

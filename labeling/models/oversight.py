@@ -9,6 +9,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.told import ToldField, ToldJSONField
+
 
 def webhook_secret() -> str:
     return secrets.token_urlsafe(32)
@@ -55,7 +57,7 @@ class RuleEvent(models.Model):
 
     rule = models.ForeignKey(Rule, models.SET_NULL, null=True, related_name="events")
     membership = models.ForeignKey("labeling.Membership", models.CASCADE, related_name="rule_events")
-    description = models.CharField(max_length=300)
+    description = ToldField()
     measured = models.FloatField()
     judgment_count = models.PositiveIntegerField(default=0, help_text=_("The worker's count when it fired."))
     created_at = models.DateTimeField(default=timezone.now)
@@ -70,7 +72,7 @@ class AuditEntry(models.Model):
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="audit")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     action = models.CharField(max_length=60)
-    changes = models.JSONField(default=dict, help_text=_('{"field": [before, after]}'))
+    changes = ToldJSONField(default=dict, help_text=_('{"field": [before, after]}'))
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -99,7 +101,7 @@ class WebhookDelivery(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
-    error = models.CharField(max_length=300, blank=True)
+    error = ToldField(blank=True)
     next_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -18,6 +18,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.told import ToldField
+
 
 def random_key() -> float:
     """A uniform number in [0, 1): the tie-breaker of the claim order, so that no query sorts by RANDOM()."""
@@ -147,7 +149,7 @@ class Assignment(models.Model):
         default=1, help_text=_("The form that was handed out: its answer is checked against this version.")
     )
     state = models.CharField(max_length=10, choices=State, default=State.LEASED)
-    reason = models.CharField(max_length=300, blank=True, help_text=_("Why it was skipped or released."))
+    reason = ToldField(blank=True, help_text=_("Why it was skipped or released."))
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
 

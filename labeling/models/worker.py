@@ -8,6 +8,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.told import ToldField
+
 
 class Role(models.TextChoices):
     """What a person may do in one project; each role can do all that the ones after it can."""
@@ -39,8 +41,8 @@ class Membership(models.Model):
     gold_right = models.PositiveIntegerField(default=0)
     is_paused = models.BooleanField(default=False)
     paused_at = models.DateTimeField(null=True, blank=True)
-    paused_because = models.CharField(max_length=300, blank=True)
-    warning = models.CharField(max_length=300, blank=True, help_text=_("A rule's message, until it is read."))
+    paused_because = ToldField(blank=True)
+    warning = ToldField(blank=True, help_text=_("A rule's message, until it is read."))
     phase = models.CharField(max_length=15, choices=Phase, default=Phase.WORKING)
     weight = models.FloatField(default=1, help_text=_("Of the worker's judgments in a consensus; a rule may lower it."))
     earned = models.DecimalField(max_digits=14, decimal_places=4, default=0)

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Membership
 from labeling.services.members import resume_worker
+from labeling.words import gettext as _
 
 LONGEST = 2000
 

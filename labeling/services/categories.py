@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from labeling import audit, discarding, imaging, storage
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project
 from labeling.services.surveys import build_document, replace_survey
+from labeling.words import gettext as _
 
 MOST_EXAMPLES = 8
 LONGEST = 640

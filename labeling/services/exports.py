@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from labeling import jobs
 from labeling.actors import export_labels
 from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS
 from labeling.models import Job, Project
+from labeling.words import gettext as _
 
 OPTIONS = ("judgments", "images", "final")
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
@@ -16,6 +15,7 @@ from labeling.models import Assignment, Judgment, Membership, Project, Task
 from labeling.services.claims import claim_leases
 from labeling.services.judging import submit_judgment
 from labeling.survey import Asked
+from labeling.words import gettext as _
 
 
 def grid_question(*, project: Project, version: int | None = None) -> Asked:

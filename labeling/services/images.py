@@ -12,7 +12,6 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from labeling import audit, discarding, goldmarks, jobs
 from labeling.actors import import_images as import_actor
@@ -22,6 +21,7 @@ from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, ingest, labels, sources
 from labeling.importing.known import READERS
 from labeling.models import Image, Job, Judgment, Project, Task
+from labeling.words import gettext as _
 
 MOST_URLS = 100_000
 

@@ -9,7 +9,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling import answers as statements
 from labeling import consensus, glance, golds, leases, phases, rules, survey, tasks, webhooks, workflow
@@ -18,6 +17,7 @@ from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
 from labeling.glance import Leased
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
+from labeling.words import gettext as _
 
 State = Assignment.State
 

@@ -10,12 +10,12 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.keys import create_key
 from labeling.models import Gold, Membership, Project, Role
+from labeling.words import gettext as _
 
 
 def add_member(
@@ -134,8 +134,9 @@ def remove_member(*, member: Membership, by: Any) -> None:
 
 
 def pause_worker(*, member: Membership, because: str, by: Any = None) -> Membership:
+    because = because[:300] or _("Paused by the owner.")
     with transaction.atomic():
-        member.is_paused, member.paused_because, member.paused_at = True, because[:300], timezone.now()
+        member.is_paused, member.paused_because, member.paused_at = True, because, timezone.now()
         member.save(update_fields=["is_paused", "paused_because", "paused_at"])
         changes = {"username": member.user.username, "because": because}
         audit.write(project=member.project, user=by, action="worker_paused", changes=changes)

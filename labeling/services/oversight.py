@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.keys import SCOPES, create_key
 from labeling.models import ApiKey, Project, Rule, Webhook
+from labeling.words import gettext as _
 
 RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
 MOST_RULES = 50

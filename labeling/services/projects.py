@@ -11,7 +11,6 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.translation import gettext as _
 
 from labeling import audit, discarding
 from labeling.actors import discard_files
@@ -21,6 +20,7 @@ from labeling.models import ApiKey, Job, Membership, Project, Role
 from labeling.models.project import invite_token
 from labeling.services import surveys
 from labeling.stopping import POLICIES
+from labeling.words import gettext as _
 
 # Settings of a project that people may change; everything else on the row is counted by the platform.
 SETTINGS = (

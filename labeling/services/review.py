@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from labeling import audit, survey, tasks, webhooks, workflow
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task
+from labeling.words import gettext as _
 
 
 def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import RestrictedError
-from django.utils.translation import gettext as _
 
 from labeling import audit, conditions, discarding, survey
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.words import gettext as _
 
 MOST_CATEGORIES = 50_000
 MOST_QUESTIONS = 200

@@ -17,6 +17,7 @@ from labeling.services.claims import MOST_HELD
 from labeling.views import asking
 from labeling.views.showing import task_data
 from labeling.views.worker import project_to_label
+from labeling.words import gettext as _
 
 
 @login_required
@@ -56,7 +57,7 @@ def choices(request: HttpRequest, slug: str) -> HttpResponse:
         if question.key == wanted:
             found = asking.close(question.options.get("choices", []), request.GET.get("q", ""))
             return JsonResponse({"results": found})
-    return _refused(CrowdtuneError("not_found", f"There is no question {wanted!r} here.", 404))
+    return _refused(CrowdtuneError("not_found", _("There is no question %(key)s here.") % {"key": repr(wanted)}, 404))
 
 
 def _asked(request: HttpRequest, project: Project) -> survey.Survey:

@@ -41,7 +41,7 @@ def test_the_page_says_why_no_run_has_started(visit: Any, labeled: Project, axe:
     axe(page)
 
     services.set_policy(project=labeled, changes={"min_labels_per_category": 8})
-    expect(now).to_contain_text("40 of 50 new labels are there; 10 are missing.")  # by itself, no reload
+    expect(now).to_contain_text("40 of 50 new labels are there; still missing: 10.")  # by itself, no reload
     expect(now.get_by_role("progressbar", name="New labels")).to_be_visible()
 
     page.reload()

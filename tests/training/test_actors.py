@@ -37,7 +37,7 @@ def test_a_project_that_is_not_due_says_why_not(ready: Project, run_actors: Call
     run_actors()
 
     assert not TrainingRun.objects.exists()
-    assert TrainingPolicy.objects.get().status == "60 of 500 new labels are there; 440 are missing."
+    assert TrainingPolicy.objects.get().status == "60 of 500 new labels are there; still missing: 440."
 
 
 def test_nothing_is_asked_twice_while_nothing_changes(

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.dense import Head, softmax
 from training.learning.errors import ArtifactDamaged, NotFaithful
 from training.learning.files import folder_atomic, sha256_of
@@ -135,20 +136,27 @@ def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
         if manifest["schema"] != SCHEMA:
-            raise ArtifactDamaged(f"{folder}: expected manifest schema {SCHEMA}; got {manifest['schema']}.")
+            raise ArtifactDamaged(
+                _("%(folder)s: expected manifest schema %(schema)s; got %(got)s.")
+                % {"folder": folder, "schema": SCHEMA, "got": manifest["schema"]}
+            )
         for name, sha256 in manifest["files"].items():
             if Path(name).name != name or sha256_of(folder / name) != sha256:
-                raise ArtifactDamaged(f"{folder / name} is not the file that the training run wrote.")
+                raise ArtifactDamaged(
+                    _("%(path)s is not the file that the training run wrote.") % {"path": folder / name}
+                )
         head = Head.load(folder / "head.npz") if "head.npz" in manifest["files"] else None
         tail = None
         if "tail.xml" in manifest["files"] and "tail.bin" in manifest["files"]:
             tail = Tail(folder / "tail.xml", manifest["tail_shape"], threads=threads)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactDamaged(f"{folder} holds no whole model version: {error}.") from error
+        raise ArtifactDamaged(
+            _("%(folder)s holds no whole model version: %(error)s.") % {"folder": folder, "error": error}
+        ) from error
     if head is None and tail is None:
-        raise ArtifactDamaged(f"{folder} has neither a head nor a tail.")
+        raise ArtifactDamaged(_("%(folder)s has neither a head nor a tail.") % {"folder": folder})
     if head is not None and list(head.categories) != manifest["categories"]:
-        raise ArtifactDamaged(f"{folder}: the head's categories are not the manifest's.")
+        raise ArtifactDamaged(_("%(folder)s: the head's categories are not the manifest's.") % {"folder": folder})
     return Classifier(folder, manifest, head, tail)
 
 
@@ -172,8 +180,16 @@ def record_verification(folder: Path, found: Mapping[str, Any]) -> dict[str, Any
     manifest = record(folder, "verification", found)
     if not found["passed"]:
         raise NotFaithful(
-            f"The exported version differs from Keras on {found['count']} images: largest difference of a probability "
-            f"{found['difference']:.1e} (at most {TOLERANCE} is allowed), same top-1: {found['same_top1']}."
+            _(
+                "The exported version differs from Keras on %(count)s images: largest difference of a probability"
+                " %(difference).1e (at most %(most)s is allowed), same top-1: %(same)s."
+            )
+            % {
+                "count": found["count"],
+                "difference": found["difference"],
+                "most": TOLERANCE,
+                "same": found["same_top1"],
+            }
         )
     return manifest
 

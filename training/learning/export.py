@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.artifact import Classifier, compare_with_keras, load_version
 from training.learning.backbones import Backbone
 from training.learning.dense import Head
@@ -51,7 +52,10 @@ def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights)
 def _tail_arrays(folder: Path) -> dict[str, np.ndarray]:
     path = folder / "tail.npz"
     if not path.exists():
-        raise LearningError(f"{folder} keeps no weights of its last block: train the version again to export it.")
+        raise LearningError(
+            _("%(folder)s keeps no weights of its last block: train the version again to export it.")
+            % {"folder": folder}
+        )
     with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
@@ -88,7 +92,8 @@ def export(
     missing = [package for package in needs if importlib.util.find_spec(package) is None]
     if missing:
         raise LearningError(
-            f"{kind} needs {', '.join(missing)}, which is not installed here: pip install {' '.join(missing)}.",
+            _("%(kind)s needs %(packages)s, which is not installed here: pip install %(install)s.")
+            % {"kind": kind, "packages": ", ".join(missing), "install": " ".join(missing)},
             "format_unavailable",
         )
     classifier = load_version(version)
@@ -98,7 +103,10 @@ def export(
         write(model, new / name)
         found = compare_with_keras(run(new / name, pictures), expected)
         if not found["passed"]:
-            raise NotFaithful(f"The {kind} file answers otherwise than Keras: {found}. It was not kept.")
+            raise NotFaithful(
+                _("The %(kind)s file answers otherwise than Keras: %(found)s. It was not kept.")
+                % {"kind": kind, "found": found}
+            )
         (new / "labels.txt").write_text("\n".join(classifier.categories) + "\n")
         (new / "example.py").write_text(example)
         if (version / "card.md").exists():

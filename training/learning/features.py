@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.errors import LearningError
 from training.learning.files import locked
 
@@ -120,7 +121,7 @@ class FeatureStore:
                 f"Expected features [{len(shas)}, {self.dim}]; got {list(features.shape)}.", "bad_features"
             )
         if not np.isfinite(features).all():
-            raise LearningError("Some features are no numbers: the trunk or its weights are broken.", "bad_features")
+            raise LearningError(_("Some features are no numbers: the trunk or its weights are broken."), "bad_features")
         if not len(shas):
             return
         keys = as_keys(shas)
@@ -142,7 +143,7 @@ class FeatureStore:
 
     def _segments(self) -> list[Segment]:
         """Open what is in the folder now, newest first; drop what another process merged away."""
-        for _ in range(3):
+        for _turn in range(3):
             names = sorted((e.name for e in os.scandir(self.folder) if e.name.endswith(".seg")), reverse=True)
             with self._guard:
                 for gone in set(self._open) - set(names):
@@ -170,8 +171,11 @@ class FeatureStore:
             temporary.replace(self.folder / f"{stamp}.seg")
         except OSError as error:
             raise LearningError(
-                f"Features could not be kept in {self.folder}: {error.strerror}. Free some disk, or lower the bound of "
-                "the feature store.", "disk_full",
+                _(
+                    "Features could not be kept in %(folder)s: %(error)s. Free some disk, or lower the bound of the"
+                    " feature store."
+                )
+                % {"folder": self.folder, "error": error.strerror}, "disk_full",
             ) from error  # fmt: skip
         finally:
             temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras  # imported by the trainer's process only
 
+from labeling.words import gettext as _
 from training.learning.backbones import Backbone
 from training.learning.dense import Head
 from training.learning.devices import Devices, here, training_on
@@ -34,13 +35,15 @@ def too_little(backbone: Backbone, counts: Mapping[str, int]) -> str:
         counts: Training images of each category.
     """
     if not backbone.cut:
-        return f"{backbone.title} has no single place to cut its last block off; it is used by feature extraction."
+        told = _("%(title)s has no single place to cut its last block off; it is used by feature extraction.")
+        return told % {"title": backbone.title}
     total, least = sum(counts.values()), min(counts.values(), default=0)
     if least < MIN_PER_CATEGORY or total < MIN_IMAGES:
-        return (
-            f"Fine-tuning needs {MIN_IMAGES} training images and {MIN_PER_CATEGORY} in each category; there are "
-            f"{total}, and {least} in the smallest. With fewer, the last block learns the images by heart."
+        told = _(
+            "Fine-tuning needs %(images)s training images and %(each)s in each category; there are %(total)s, and"
+            " %(least)s in the smallest. With fewer, the last block learns the images by heart."
         )
+        return told % {"images": MIN_IMAGES, "each": MIN_PER_CATEGORY, "total": total, "least": least}
     return ""
 
 
@@ -58,7 +61,7 @@ def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None
     x = pooled(tail(inputs))
     x = standardise(head)(x)
     denses = []
-    for index, (W, _) in enumerate(head.layers):
+    for index, (W, _b) in enumerate(head.layers):
         activation = None if index == len(head.layers) - 1 else "relu"
         # In float32 whatever the block computes in: the head is small, and logits decide.
         denses.append(keras.layers.Dense(W.shape[1], activation=activation, name=f"dense{index}", dtype="float32"))
@@ -101,7 +104,8 @@ def fine_tune(
     """
     if len(train) < 2 or not len(validation):
         raise TooLittleData(
-            f"Fine-tuning needs training and validation images; got {len(train)} and {len(validation)}."
+            _("Fine-tuning needs training and validation images; got %(train)s and %(validation)s.")
+            % {"train": len(train), "validation": len(validation)}
         )
     keras.utils.set_random_seed(seed)
     devices = devices or here()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from labeling.words import gettext as _
 from training.learning.dense import Head, log_softmax
 from training.learning.errors import Cancelled, LearningError, TooLittleData, TrainingDiverged
 from training.learning.lbfgs import lbfgs
@@ -92,7 +93,8 @@ class _Watch:
     def see(self, loss: float, accuracy: float, layers: Layers, data: _Data) -> bool:
         """Record an epoch; False = stop here."""
         if not np.isfinite(loss):
-            raise TrainingDiverged(f"The loss became {loss} in epoch {len(self.history['loss']) + 1}. Lower the rate.")
+            told = _("The loss became %(loss)s in epoch %(epoch)s. Lower the rate.")
+            raise TrainingDiverged(told % {"loss": loss, "epoch": len(self.history["loss"]) + 1})
         has_val = data.x_val is not None
         val_loss, val_accuracy = _measure(layers, data.x_val, data.y_val) if data.x_val else (loss, accuracy)
         for name, value in (
@@ -192,13 +194,19 @@ def _checked(
             "bad_shapes",
         )
     if len(categories) < 2 or len(x) < 2:
-        raise TooLittleData(f"At least 2 categories and 2 images are needed; got {len(categories)} and {len(x)}.")
+        told = _("At least 2 categories and 2 images are needed; got %(categories)s and %(images)s.")
+        raise TooLittleData(told % {"categories": len(categories), "images": len(x)})
     w = np.ones(len(x), np.float32) if weights is None else np.asarray(weights, np.float32)
-    finite = all(np.isfinite(block).all() for _, block in x.blocks()) and np.isfinite(y).all() and np.isfinite(w).all()
+    finite = (
+        all(np.isfinite(block).all() for _at, block in x.blocks()) and np.isfinite(y).all() and np.isfinite(w).all()
+    )
     if not finite or (w < 0).any():
-        raise LearningError("Some features, labels or weights are no numbers, or a weight is negative.", "bad_values")
+        raise LearningError(
+            _("Some features, labels or weights are no numbers, or a weight is negative."), "bad_values"
+        )
     if len(np.unique(y[w > 0].argmax(axis=1))) < 2:
-        raise TooLittleData("All images have one label: at least two categories need images before a model can learn.")
+        told = _("All images have one label: at least two categories need images before a model can learn.")
+        raise TooLittleData(told)
     return y, w
 
 
@@ -259,7 +267,7 @@ def _by_lbfgs(
         penalty = 0.5 * decay * sum(float(np.vdot(W, W)) for W, _ in now)
         return loss + penalty, _pack([(gW + decay * W, gb) for (gW, gb), (W, _) in zip(gradients, now, strict=True)])
 
-    for _, point in lbfgs(objective, _pack(layers), iterations=options.epochs, tolerance=1e-4):
+    for _loss, point in lbfgs(objective, _pack(layers), iterations=options.epochs, tolerance=1e-4):
         yield last["loss"], last["accuracy"], _unpack(point, shapes)
 
 
@@ -271,7 +279,7 @@ def _by_adam(data: _Data, options: HeadOptions, rng: np.random.Generator) -> Ite
     point = _pack(layers)
     m, v, step = np.zeros_like(point), np.zeros_like(point), 0
     batches = max(1, -(-len(data.x) // options.batch_size))
-    for _ in range(options.epochs):
+    for _epoch in range(options.epochs):
         losses, hits = 0.0, 0.0
         for at in np.array_split(rng.permutation(len(data.x)), batches):
             now = _unpack(point, shapes)
@@ -365,7 +373,7 @@ def _search(data: _Data, rng: np.random.Generator, watch: _Watch) -> float:
         losses: list[float] = []
         for strength in STRENGTHS[:tried]:
             options = HeadOptions(strength=strength, epochs=40)
-            for _, _, now in _by_lbfgs(part, options, rng, layers):
+            for _loss, _accuracy, now in _by_lbfgs(part, options, rng, layers):
                 layers = now
             loss, accuracy = _measure(layers, rest, part.y_val) if layers else (np.inf, 0.0)
             losses.append(loss + 1 - accuracy)

@@ -20,6 +20,7 @@ from typing import Any
 import keras  # this module is imported only by those that train with Keras, never by serving
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.devices import ways
 from training.learning.errors import Cancelled, TrainingDiverged
 from training.learning.files import write_atomic
@@ -104,7 +105,8 @@ class _Watch(keras.callbacks.Callback):
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             raise TrainingDiverged(
-                f"The loss became {loss} in epoch {self.epoch + 1}, batch {batch + 1}. Lower the rate."
+                _("The loss became %(loss)s in epoch %(epoch)s, batch %(batch)s. Lower the rate.")
+                % {"loss": loss, "epoch": self.epoch + 1, "batch": batch + 1}
             )
         seen = min((batch + 1) * self.options.batch_size, self.count)
         report = {

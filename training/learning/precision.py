@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.light import openvino
 
 LEAST = 20  # pictures; fewer say nothing
@@ -50,20 +51,23 @@ def compare(exact: np.ndarray, low: np.ndarray, labels: np.ndarray) -> Compariso
     """Decide from the probabilities ``[n, k]`` of both on the same held-out pictures and their labels int ``[n]``."""
     count = len(labels)
     if count < LEAST:
-        return Comparison("f32", f"only {count} pictures to measure on; {LEAST} are needed", count, 0, 0, 0, 0, 0, 0)
+        few = _("only %(count)s pictures to measure on; %(least)s are needed") % {"count": count, "least": LEAST}
+        return Comparison("f32", few, count, 0, 0, 0, 0, 0, 0)
     rows = np.arange(count)
     right, right_low = (float((p.argmax(axis=1) == labels).mean()) for p in (exact, low))
     loss, loss_low = (float(-np.log(np.clip(p[rows, labels], 1e-12, 1.0)).mean()) for p in (exact, low))
     same = float((exact.argmax(axis=1) == low.argmax(axis=1)).mean())
-    because = "no accuracy is lost"
+    because, lost = _("no accuracy is lost"), True
     if not np.isfinite(low).all():
-        because = "bf16 gave values that are no numbers"
+        because = _("bf16 gave values that are no numbers")
     elif right_low < right:
-        because = f"accuracy would fall from {right:.4f} to {right_low:.4f}"
+        because = _("accuracy would fall from %(high).4f to %(low).4f") % {"high": right, "low": right_low}
     elif loss_low > loss + LOSS:
-        because = f"log loss would rise from {loss:.4f} to {loss_low:.4f}"
+        because = _("log loss would rise from %(low).4f to %(high).4f") % {"low": loss, "high": loss_low}
     elif same < SAME:
-        because = f"only {same:.1%} of the answers would stay the same"
-    serve = "bf16" if because == "no accuracy is lost" else "f32"
+        because = _("only %(share).1f %% of the answers would stay the same") % {"share": 100 * same}
+    else:
+        lost = False
+    serve = "f32" if lost else "bf16"
     difference = float(np.abs(exact - low).max())
     return Comparison(serve, because, count, right, right_low, loss, loss_low, same, difference)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
 from training.learning.files import folder_atomic, locked, sha256_of
@@ -67,7 +68,11 @@ def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | No
             env=environment, capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise LearningError(f"The export of {backbone.title} failed: {done.stderr[-2000:]}", "export_failed")
+            raise LearningError(
+                _("The export of %(title)s failed: %(error)s")
+                % {"title": backbone.title, "error": done.stderr[-2000:]},
+                "export_failed",
+            )
     return folder
 
 
@@ -103,7 +108,9 @@ def convert(model: Any, target: Path) -> None:
         model.export(scratch, format="tf_saved_model", verbose=False)
         network = openvino.convert_model(scratch)
     if len(network.outputs) != 1:
-        raise NotFaithful(f"Expected one output after the conversion; got {len(network.outputs)}.")
+        raise NotFaithful(
+            _("Expected one output after the conversion; got %(count)s.") % {"count": len(network.outputs)}
+        )
     openvino.save_model(network, str(target), compress_to_fp16=False)
 
 
@@ -112,7 +119,8 @@ def faithful(actual: np.ndarray, expected: np.ndarray) -> float:
     difference = float(np.abs(actual - expected).max() / max(float(np.abs(expected).max()), 1e-12))
     if not difference <= TOLERANCE:
         raise NotFaithful(
-            f"The exported network differs from Keras by {difference:.2e}; at most {TOLERANCE} is allowed."
+            _("The exported network differs from Keras by %(difference).2e; at most %(most)s is allowed.")
+            % {"difference": difference, "most": TOLERANCE}
         )
     return difference
 
@@ -157,7 +165,7 @@ class Compiled:
         }
         self._network = core.compile_model(network, "CPU", settings)
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
-        for _ in range(self.threads):
+        for _thread in range(self.threads):
             self._idle.put(self._network.create_infer_request())
 
     def one(self, row: np.ndarray) -> np.ndarray:
@@ -212,9 +220,15 @@ class Trunk:
             facts = json.loads((folder / "trunk.json").read_text())
             for name, sha256 in facts["sha256"].items():
                 if sha256_of(folder / name) != sha256:
-                    raise ArtifactDamaged(f"{folder / name} is not the file that was exported. Delete {folder}.")
+                    raise ArtifactDamaged(
+                        _("%(path)s is not the file that was exported. Delete %(folder)s.")
+                        % {"path": folder / name, "folder": folder}
+                    )
         except (OSError, ValueError, KeyError) as error:
-            raise ArtifactDamaged(f"{folder} holds no whole trunk ({error}). Delete it; it is made again.") from error
+            raise ArtifactDamaged(
+                _("%(folder)s holds no whole trunk (%(error)s). Delete it; it is made again.")
+                % {"folder": folder, "error": error}
+            ) from error
         self.key: str = facts["key"]
         self.backbone: str = facts["backbone"]
         self.dim: int = facts["dim"]

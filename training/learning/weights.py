@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from labeling.words import gettext as _
 from training.learning.backbones import BACKBONES, Backbone
 from training.learning.errors import WeightsMissing
 from training.learning.files import digest_of, locked, sha256_of
@@ -90,15 +91,19 @@ def require(backbone: Backbone, keras_home: Path) -> Weights:
     weights = locate(backbone, keras_home)
     if weights.state == "damaged":
         raise WeightsMissing(
-            f"{weights.path} is not the file of {backbone.title} (its hash differs from "
-            f"{backbone.weights_hash or backbone.sha256}): it was cut off or changed. Delete it and fetch it again."
+            _(
+                "%(path)s is not the file of %(title)s (its hash differs from %(hash)s): it was cut off or changed."
+                " Delete it and fetch it again."
+            )
+            % {"path": weights.path, "title": backbone.title, "hash": backbone.weights_hash or backbone.sha256}
         )
     if weights.path is None and weights.state != "random":
-        where = f" (from {backbone.weights_url})" if backbone.weights_url else ""
-        raise WeightsMissing(
-            f"No pretrained weights of {backbone.title}: expected the file {weights.expected}{where}. Put it there, "
-            "or choose a backbone whose weights are here."
+        where = f" ({backbone.weights_url})" if backbone.weights_url else ""
+        told = _(
+            "No pretrained weights of %(title)s: expected the file %(path)s%(where)s. Put it there, or choose a"
+            " backbone whose weights are here."
         )
+        raise WeightsMissing(told % {"title": backbone.title, "path": weights.expected, "where": where})
     return weights
 
 
@@ -138,16 +143,27 @@ def _download(backbone: Backbone, partial: Path, progress: Callable[[float], boo
                 out.write(chunk)
                 done += len(chunk)
                 if progress and progress(done / total if total else 0.0) is False:
-                    raise WeightsMissing(f"The download of {backbone.title} was stopped.", "cancelled")
+                    raise WeightsMissing(
+                        _("The download of %(title)s was stopped.") % {"title": backbone.title}, "cancelled"
+                    )
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise WeightsMissing(
-            f"This machine could not reach {address} ({error}). Fetch it elsewhere and put it into "
-            f"{partial.parent} under its own name."
+            _(
+                "This machine could not reach %(address)s (%(error)s). Fetch it elsewhere and put it into %(folder)s"
+                " under its own name."
+            )
+            % {"address": address, "error": error, "folder": partial.parent}
         ) from error
     if total and done != total:
-        raise WeightsMissing(f"{address} ended after {done} of {total} bytes. Try again.")
+        raise WeightsMissing(
+            _("%(address)s ended after %(done)s of %(total)s bytes. Try again.")
+            % {"address": address, "done": done, "total": total}
+        )
     if backbone.weights_hash and _published_digest(partial, backbone.weights_hash) != backbone.weights_hash:
-        raise WeightsMissing(f"{address} does not have the published hash {backbone.weights_hash}; it was not kept.")
+        raise WeightsMissing(
+            _("%(address)s does not have the published hash %(hash)s; it was not kept.")
+            % {"address": address, "hash": backbone.weights_hash}
+        )
 
 
 def best_available(keras_home: Path) -> str:

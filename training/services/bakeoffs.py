@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling import jobs
 from labeling.models import Job, Project
+from labeling.words import gettext as _
 from training import actors
 from training.errors import BadRequest, NothingToDo
 from training.models import TrainingPolicy
@@ -17,6 +18,7 @@ from training.services.policies import set_policy
 from training.snapshots import freeze_snapshot
 
 KIND = "bake_off"
+jobs.KINDS[KIND] = gettext_lazy("Comparing backbones")
 MOST = 12
 COSTS = ("latency", "megabytes")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling.models import AuditEntry, Project
+from labeling.words import gettext as _
 from training.errors import BadRequest
 from training.models import TrainingPolicy
 from training.queueing import check_choice
@@ -64,6 +64,6 @@ def _plain(value: Any) -> Any:
 def report_drift(*, project: Project, reason: str) -> TrainingPolicy:
     """Serving says that the pictures asked about differ from those learned: the next run needs fewer new labels."""
     policy, _created = TrainingPolicy.objects.update_or_create(
-        project=project, defaults={"drift_at": timezone.now(), "drift_reason": reason[:300], "seen": ""}
+        project=project, defaults={"drift_at": timezone.now(), "drift_reason": reason, "seen": ""}
     )
     return policy

@@ -6,9 +6,9 @@ from typing import Unpack
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import actors
 from training.errors import NothingToDo
 from training.models import TrainingRun

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling import services as labeling
 from labeling.errors import CrowdtuneError
 from labeling.models import Task
+from labeling.words import gettext as _
 from training.errors import NothingToDo
 from training.models import ModelVersion, Suspect
 

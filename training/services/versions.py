@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from labeling.models import Project
+from labeling.words import gettext as _
 from training import champions
 from training.errors import NothingToDo
 from training.models import ModelVersion
@@ -24,7 +24,8 @@ def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> Mode
     version.refresh_from_db()
     if version.alias == ModelVersion.Alias.CHAMPION:
         raise NothingToDo(_("Version %(number)s is the champion already.") % {"number": version.number})
-    why = f"Promoted by {actor_user}" + (f": {reason}" if reason else ", overruling the gate.")
+    told = _("Promoted by %(user)s: %(reason)s") if reason else _("Promoted by %(user)s, overruling the gate.")
+    why = told % {"user": actor_user, "reason": reason[:300]}
     return champions.give_alias(version=version, alias="champion", kind="promote", reason=why, user=actor_user)
 
 
@@ -40,5 +41,10 @@ def rollback(*, project: Project, user: Any, reason: str = "") -> ModelVersion:
     previous = champions.previous_champion(project)
     if previous is None or champion is None:
         raise NothingToDo(_("There is no earlier champion to go back to."))
-    why = f"Rolled back from version {champion.number} by {user}" + (f": {reason}" if reason else ".")
+    told = (
+        _("Rolled back from version %(number)s by %(user)s: %(reason)s")
+        if reason
+        else _("Rolled back from version %(number)s by %(user)s.")
+    )
+    why = told % {"number": champion.number, "user": user, "reason": reason[:300]}
     return champions.give_alias(version=previous, alias="champion", kind="rollback", reason=why, user=user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.calibrate import temperature
 from training.learning.dense import softmax
 from training.learning.metrics import evaluate
@@ -31,8 +32,11 @@ def run(work: Work) -> None:
     }
     low, high = figures["interval"]
     work.reporter.log(
-        f"Held-out accuracy {figures['top1']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {len(test)} images,"
-        f" calibration error {figures['ece']:.3f}."
+        _(
+            "Held-out accuracy %(accuracy).3f (95 %% interval %(low).3f to %(high).3f) on %(count)s images,"
+            " calibration error %(ece).3f."
+        )
+        % {"accuracy": figures["top1"], "low": low, "high": high, "count": len(test), "ece": figures["ece"]}
     )
 
 

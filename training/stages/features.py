@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training import embedding
 from training.learning.augment import VIEWS
 from training.learning.errors import TooLittleData
@@ -24,7 +25,7 @@ def run(work: Work) -> None:
     views = int(work.run.options.get("views", VIEWS)) if work.run.augmentation else 0
     count = len(work.items)
     table = blank(count + views * len(work.items.side("train")), work.trunk.dim, work.folder)
-    _, found, embedded = embedding.features_of(
+    _rows, found, embedded = embedding.features_of(
         work.trunk,
         work.items.pictures,
         out=table[:count],
@@ -32,12 +33,14 @@ def run(work: Work) -> None:
     )
     work.cost["embedded"] = embedded
     known = len(work.items) - embedded
-    work.reporter.log(f"{known} images' features were there already, {embedded} were made.")
+    told = _("The features of %(known)s images were there already, those of %(made)s were made.")
+    work.reporter.log(told % {"known": known, "made": embedded})
     if not found.all():
-        work.reporter.log(f"{int((~found).sum())} images could not be read and were left out.")
+        lost = int((~found).sum())
+        work.reporter.log(_("%(lost)s images could not be read and were left out.") % {"lost": lost})
         work.items = work.items.keep(found)
     if not len(work.items.side("train")) or not len(work.items.side("test")):
-        raise TooLittleData("No readable image is left to learn from, or to measure with.")
+        raise TooLittleData(_("No readable image is left to learn from, or to measure with."))
     features = work.features = Rows(table, np.flatnonzero(found))
     work.rows = features.read
     if views:

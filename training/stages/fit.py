@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.head import Head, HeadOptions, fit_head
 from training.learning.rows import Rows
 from training.stages.work import Work, one_hot
@@ -25,7 +26,7 @@ def run(work: Work) -> None:
         head = Head.load(path)
         facts = json.loads((work.folder / FACTS).read_text())
         work.history, work.fit_facts = facts["history"], facts["fit"]
-        work.reporter.log("The head is there from the last attempt.")
+        work.reporter.log(_("The head is there from the last attempt."))
     else:
         head = _fit(work, path)
     work.head, work.predict = head, head.logits

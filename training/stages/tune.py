@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django.conf import settings
 
+from labeling.words import gettext as _
 from training import catalogue, embedding
 from training.learning import weights
 from training.learning.augment import view_key
@@ -77,7 +78,7 @@ class _Cut:
         pictures = [self.work.items.pictures[place] for place in places]
         rows, found, _made = embedding.features_of(self.trunk, pictures)
         if not found.all():
-            raise ArtifactDamaged("An image could be read a minute ago and cannot be read now; start the run again.")
+            raise ArtifactDamaged(_("An image could be read a minute ago and cannot be read now; start the run again."))
         return rows.reshape(len(rows), *self.trunk.shape)
 
     def views(self, epoch: int, places: np.ndarray) -> np.ndarray:
@@ -109,7 +110,7 @@ class _Cut:
 def _refusal(work: Work, too_little: str) -> str:
     if too_little or len(work.items.side("validation")):
         return too_little
-    return "Fine-tuning needs validation images; there are none yet."
+    return _("Fine-tuning needs validation images; there are none yet.")
 
 
 def _tell(work: Work, history: Mapping[str, Any]) -> None:
@@ -119,7 +120,7 @@ def _tell(work: Work, history: Mapping[str, Any]) -> None:
 
 
 def _fall_back(work: Work, refusal: str) -> None:
-    work.reporter.log(f"{refusal} Falling back to feature extraction.")
+    work.reporter.log(_("%(why)s Falling back to feature extraction.") % {"why": refusal})
     work.run.recipe = Recipe.FEATURE_EXTRACTION
     TrainingRun.objects.filter(pk=work.run.pk).update(recipe=work.run.recipe)
 
@@ -128,7 +129,9 @@ def _trunk_with_activations(work: Work, backbone: Backbone) -> Trunk:
     """The trunk up to the cut, after every picture (and its augmented views) went through it once."""
     cut = backbone.boundary(deeper=work.run.recipe == Recipe.FINE_TUNING_DEEPER)
     trunk = embedding.trunk_of(backbone.key, cut)
-    work.reporter.log(f"What lies behind the layer {cut} of {backbone.title} is retrained.")
+    work.reporter.log(
+        _("What lies behind the layer %(cut)s of %(title)s is retrained.") % {"cut": cut, "title": backbone.title}
+    )
     embedding.fill(trunk, work.items.pictures, progress=lambda done, of: work.reporter.images(done, of, span=SPAN))
     if work.views:
         embed_views(work, trunk, span=VIEWS_SPAN)

@@ -11,6 +11,7 @@ import json
 import numpy as np
 from django.conf import settings
 
+from labeling.words import gettext as _
 from training import catalogue, embedding
 from training.learning import precision, weights
 from training.learning.artifact import load_version, record
@@ -29,7 +30,7 @@ def run(work: Work) -> None:
     test = work.items.side("test")[:IMAGES]
     pictures = embedding.pixels_of([work.items.pictures[place] for place in test], work.trunk.size)
     if not len(pictures):
-        raise NotFaithful("No held-out image could be read to verify the export with.")
+        raise NotFaithful(_("No held-out image could be read to verify the export with."))
     if work.whole_model is not None:
         found = verify(work.version_folder, work.trunk, work.whole_model(work.temperature), pictures)
     else:
@@ -38,7 +39,8 @@ def run(work: Work) -> None:
         _measure_bf16(work)
     work.manifest = json.loads((work.version_folder / "manifest.json").read_text())
     work.reporter.log(
-        f"Verified on {len(pictures)} images: largest difference {found['verification']['difference']:.1e}."
+        _("Verified on %(count)s images: largest difference %(difference).1e.")
+        % {"count": len(pictures), "difference": found["verification"]["difference"]}
     )
 
 
@@ -54,7 +56,8 @@ def _measure_bf16(work: Work) -> None:
     exact, rounded = (version.probabilities_from_features(trunk.embed(pictures)) for trunk in (work.trunk, low))
     found = precision.compare(exact, rounded, work.items.labels[places])
     record(work.version_folder, "precision", found.as_json())
-    work.reporter.log(f"Serves in {found.serve} where the processor has bf16: {found.because}.")
+    told = _("Serves in %(precision)s where the processor has bf16: %(because)s.")
+    work.reporter.log(told % {"precision": found.serve, "because": found.because})
 
 
 def _verify_head(work: Work, pictures: np.ndarray) -> dict:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training import embedding
 from training.learning.augment import view_key
 from training.learning.embedding import embed_missing
@@ -35,7 +36,8 @@ def embed_views(work: Work, trunk: Trunk, *, span: tuple[float, float]) -> None:
         progress=progress,
     )
     work.cost["embedded"] = work.cost.get("embedded", 0) + made
-    work.reporter.log(f"{work.views} augmented views of each training image; {made} were made now.")
+    told = _("%(views)s augmented views of each training image; %(made)s were made now.")
+    work.reporter.log(told % {"views": work.views, "made": made})
 
 
 def read_views(work: Work, trunk: Trunk, table: np.ndarray, start: int) -> tuple[Rows, np.ndarray]:
@@ -49,7 +51,7 @@ def read_views(work: Work, trunk: Trunk, table: np.ndarray, start: int) -> tuple
     rows, owners = [], []
     for index in range(work.views):
         keys = [view_key(work.items.pictures[place].sha256, index, RULE) for place in train]
-        _, found = store.get(keys, table[start : start + len(train)])
+        _rows, found = store.get(keys, table[start : start + len(train)])
         rows.append(start + np.flatnonzero(found))
         owners.append(train[found])
         start += len(train)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
+from labeling.words import gettext as _
 from training import catalogue
 from training.learning import weights
 from training.learning.errors import WeightsMissing
@@ -33,7 +34,7 @@ def run(work: Work) -> None:
         work.reporter.images(round(share * 100), 100, span=SPAN)  # raises when the run was cancelled
         return True
 
-    work.reporter.log(f"Fetching the weights of {backbone.title}.")
+    work.reporter.log(_("Fetching the weights of %(title)s.") % {"title": backbone.title})
     work.reporter.flush()
     try:
         found = weights.fetch(backbone, settings.KERAS_HOME, tell)
@@ -42,6 +43,6 @@ def run(work: Work) -> None:
         work.reporter.log(note)
     else:
         work.run.backbone = wanted
-        work.reporter.log(f"They are in {found.path} now.")
+        work.reporter.log(_("They are in %(path)s now.") % {"path": found.path})
     work.reporter.set(backbone=work.run.backbone, options=work.run.options)
     work.reporter.flush()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.words import gettext as _
 
 
 def read(files: Files) -> Iterator[Known]:
@@ -23,6 +24,9 @@ def read(files: Files) -> Iterator[Known]:
                     boxes[row["image_id"]].append({"category": names[row["category_id"]], "box": row["bbox"]})
             found = [(row["file_name"], boxes[row["id"]]) for row in document["images"]]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UnreadableError(f"{name} is not COCO: {type(error).__name__} at {error}.") from error
+            raise UnreadableError(
+                _("%(name)s is not COCO: %(kind)s at %(error)s.")
+                % {"name": name, "kind": type(error).__name__, "error": error}
+            ) from error
         question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
         yield from (Known(image, answer, str(question)) for image, answer in found)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+from labeling.words import gettext as _
+
 MOST_ENTRY = 256 * 2**20
 MOST_ENTRIES = 2_000_000
 
@@ -43,7 +45,9 @@ class Files:
         try:
             self.archive = zipfile.ZipFile(stream) if start == b"PK\x03\x04" else None
         except zipfile.BadZipFile as error:
-            raise UnreadableError(f"{name} is a damaged zip: {error}.") from error
+            raise UnreadableError(
+                _("%(name)s is a damaged zip: %(error)s.") % {"name": name, "error": error}
+            ) from error
 
     def names(self, *suffixes: str) -> Iterator[str]:
         """Entries in their order, only files with one of the suffixes."""
@@ -52,7 +56,8 @@ class Files:
             return
         entries = self.archive.infolist()
         if len(entries) > MOST_ENTRIES:
-            raise UnreadableError(f"{self.name} has {len(entries)} entries; at most {MOST_ENTRIES} are read.")
+            told = _("%(name)s has %(count)s entries; at most %(most)s are read.")
+            raise UnreadableError(told % {"name": self.name, "count": len(entries), "most": MOST_ENTRIES})
         for entry in entries:
             path = PurePosixPath(entry.filename)
             hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
@@ -73,16 +78,20 @@ class Files:
                 with self.archive.open(name) as entry:
                     data = entry.read(MOST_ENTRY + 1)
             except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-                raise UnreadableError(f"{name} cannot be read: {error}.") from error
+                raise UnreadableError(
+                    _("%(name)s cannot be read: %(error)s.") % {"name": name, "error": error}
+                ) from error
         if len(data) > MOST_ENTRY:
-            raise UnreadableError(f"{name} is larger than {MOST_ENTRY // 2**20} MB.")
+            raise UnreadableError(
+                _("%(name)s is larger than %(most)s MB.") % {"name": name, "most": MOST_ENTRY // 2**20}
+            )
         return data
 
     def text(self, name: str) -> str:
         try:
             return self.read(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UnreadableError(f"{name} is not UTF-8 text.") from error
+            raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name}) from error
 
 
 Reader = Callable[[Files], Iterator[Known]]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.words import gettext as _
 
 
 def read_csv(files: Files) -> Iterator[Known]:
@@ -16,7 +17,8 @@ def read_csv(files: Files) -> Iterator[Known]:
         reader = csv.DictReader(io.StringIO(files.text(name), newline=""))
         columns = {str(column).strip().lower() for column in reader.fieldnames or ()}
         if "image" not in columns or not columns & {"answer", "label"}:
-            raise UnreadableError(f"{name} needs the columns image and answer; it has {', '.join(sorted(columns))}.")
+            told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
+            raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(columns))})
         for line in reader:
             row = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
             yield Known(row["image"] or "", row.get("answer", row.get("label")), row.get("question") or "")
@@ -38,4 +40,5 @@ def _known(name: str, number: int, line: str) -> Iterator[Known]:
         else:
             yield Known(row["image"], row["answer"], row.get("question") or "")
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadableError(f"{name}, line {number}: expected an object with image and answer.") from error
+        told = _("%(name)s, line %(number)s: expected an object with image and answer.")
+        raise UnreadableError(told % {"name": name, "number": number}) from error

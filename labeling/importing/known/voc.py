@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.words import gettext as _
 
 
 def read(files: Files) -> Iterator[Known]:
@@ -17,13 +18,13 @@ def read(files: Files) -> Iterator[Known]:
         data = files.read(name)
         # Entities can grow without bound and are never needed here.
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise UnreadableError(f"{name} declares a document type; VOC has none.")
+            raise UnreadableError(_("%(name)s declares a document type; VOC has none.") % {"name": name})
         try:
             root = ElementTree.fromstring(data)
             image = (root.findtext("filename") or "").strip()
             boxes = [_box(entry) for entry in root.iter("object")]
         except (ElementTree.ParseError, ValueError, TypeError) as error:
-            raise UnreadableError(f"{name} is not VOC: {error}.") from error
+            raise UnreadableError(_("%(name)s is not VOC: %(error)s.") % {"name": name, "error": error}) from error
         yield Known(image or name.rpartition("/")[2].removesuffix(".xml"), boxes)
 
 

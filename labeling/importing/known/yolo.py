@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.words import gettext as _
 
 _NAME = re.compile(r"^\s+(\d+):\s*(.+?)\s*$", re.MULTILINE)
 _LIST = re.compile(r"^names:\s*\[(.*?)\]", re.MULTILINE | re.DOTALL)
@@ -46,7 +47,7 @@ def read(files: Files) -> Iterator[Known]:
         if not names and PurePosixPath(name).name in {"classes.txt", "obj.names"}:
             names = dict(enumerate(line.strip() for line in files.text(name).splitlines() if line.strip()))
     if not names:
-        raise UnreadableError("A YOLO zip needs the names of its classes: data.yaml or classes.txt.")
+        raise UnreadableError(_("A YOLO zip needs the names of its classes: data.yaml or classes.txt."))
     for name in entries:
         if PurePosixPath(name).name not in {"classes.txt", "train.txt", "val.txt", "test.txt"}:
             parts = PurePosixPath(name).with_suffix("").parts
@@ -62,4 +63,5 @@ def _boxes(name: str, text: str, names: dict[int, str]) -> Iterator[dict[str, An
         try:
             yield {"category": names[int(fields[0])], "box": [float(field) for field in fields[1:5]]}
         except (ValueError, KeyError) as error:
-            raise UnreadableError(f"{name}, line {number}: {line[:80]!r} is no box of a known class.") from error
+            told = _("%(name)s, line %(number)s: %(line)s is no box of a known class.")
+            raise UnreadableError(told % {"name": name, "number": number, "line": repr(line[:80])}) from error

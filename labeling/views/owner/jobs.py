@@ -16,11 +16,15 @@ from labeling.models import Job, Project
 from labeling.views.owner.context import load_project, project_context
 
 LIVE = (Job.State.QUEUED, Job.State.RUNNING)
-KINDS = {
-    "import_images": _("Bringing in images"),
-    "import_judgments": _("Bringing in judgments"),
-    "import_labels": _("Bringing in labels"),
-    "export": _("Exporting"),
+# What a result says that a person wants to know; the rest is for the work itself, to go on from.
+FACTS = {
+    "imported": _("Brought in"),
+    "duplicates": _("There already"),
+    "labels": _("Labels"),
+    "refused": _("Refused"),
+    "images": _("Images"),
+    "lines": _("Lines"),
+    "bytes": _("Bytes"),
 }
 
 
@@ -38,10 +42,11 @@ def running_jobs(project: Project, *kinds: str, and_recent: int = 3) -> list[Job
 
 def decorate(job: Any) -> None:
     """What the templates need beside the row."""
-    job.label = KINDS.get(job.kind, job.kind.replace("_", " ").capitalize())
+    job.label = background.KINDS.get(job.kind, job.kind.replace("_", " ").capitalize())
     job.is_live = job.state in LIVE
     job.tone = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}.get(job.state, "info")
     job.address = storage.file_url(job.result["file"]) if "file" in job.result else job.result.get("url", "")
+    job.facts = [(FACTS[name], value) for name, value in job.result.items() if name in FACTS]
     job.refused = job.result.get("refused") or len(job.errors)
 
 

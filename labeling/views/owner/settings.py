@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from labeling import services
+from labeling import audit, services
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
 from labeling.models import AuditEntry
@@ -50,7 +50,10 @@ def log(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="settings", section="log")
     entries = AuditEntry.objects.filter(project=context["project"]).select_related("user")
     context["page"] = keyset.page(request, entries, size=50)
-    context["entries"] = [(entry, _changes(entry.changes)) for entry in context["page"].rows]
+    context["entries"] = [
+        (entry, audit.ACTIONS.get(entry.action, entry.action), _changes(entry.changes))
+        for entry in context["page"].rows
+    ]
     return render(request, "projects/log.html", context)
 
 

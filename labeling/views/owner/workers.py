@@ -142,7 +142,7 @@ def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     name = {"name": member.user.username}
     with refusals(request):
         if action == "pause":
-            because = request.POST.get("because", "").strip() or _("Paused by the owner.")
+            because = request.POST.get("because", "").strip()
             services.pause_worker(member=member, because=because, by=request.user)
             messages.success(request, _("%(name)s is paused.") % name)
         elif action == "resume":

@@ -1,0 +1,42 @@
+"""The report of an import is told in the language of whoever reads it, on the page and by the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from labeling.models import Project
+from tests.labeling.conftest import client, picture
+from tests.labeling.importing.conftest import Import, zipped
+from tests.labeling.test_words import HINDI, is_hindi
+
+pytestmark = pytest.mark.django_db
+
+
+def test_why_a_file_was_refused_is_read_in_hindi(bring: Import, empty: Project, own_media: Path) -> None:
+    packed = zipped({"../up.jpg": picture(1), "text.jpg": b"no picture"})
+    job = bring(archive=packed)
+    reader = Client()
+    reader.force_login(empty.owner)
+    page = reader.get(f"/projects/{empty.slug}/jobs/{job.pk}/", headers=HINDI).content.decode()
+    path = f"/api/v1/jobs/{job.pk}/"
+    english, hindi = (client(empty.owner).get(path, headers=h).json()["errors"] for h in ({}, HINDI))
+
+    assert len(english) == len(hindi) == 2
+    for one, other in zip(english, hindi, strict=True):
+        assert (one["item"], one["code"]) == (other["item"], other["code"])
+        assert not is_hindi(one["message"])
+        assert is_hindi(other["message"])
+        assert one["message"] not in page
+    assert "संग्रह के बाहर ले जाता है" in page
+
+
+def test_an_archive_that_cannot_be_read_says_so_in_hindi(bring: Import, empty: Project, own_media: Path) -> None:
+    job = bring(archive=SimpleUploadedFile("a.zip", b"this is no archive"))
+    assert job.state == "failed"
+    english, hindi = (client(empty.owner).get(f"/api/v1/jobs/{job.pk}/", headers=h).json() for h in ({}, HINDI))
+    assert english["message"].startswith("Expected a zip or a tar")
+    assert is_hindi(hindi["message"])
