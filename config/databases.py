@@ -11,8 +11,8 @@ from config.env import EnvError
 def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
     """``postgresql://user:password@host:port/name?option=value`` -> one entry of DATABASES.
 
-    A Unix socket is given as ``?host=/its/folder``, as libpq does. Connections are pooled per process and checked
-    before use, so that a restart of the database costs no failed request.
+    A Unix socket is given as ``?host=/its/folder``, as libpq does. Connections are pooled per process and looked at
+    before use (``config.pooled``), so that a restart of the database costs no failed request.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
@@ -26,13 +26,12 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
     options.setdefault("prepare_threshold", 1_000_000_000)
     options["pool"] = {"min_size": 0, "max_size": pool_size, "timeout": 10}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.pooled",
         "NAME": unquote(parts.path.lstrip("/")) or "crowdtune",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": str(parts.port or ""),
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
 

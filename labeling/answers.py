@@ -1,25 +1,30 @@
-"""The statements of answering: a lease becomes a judgment, and every counter that knows of it moves along. Worker-side.
+"""The statements of answering: a lease becomes a judgment, which the consensus and every counter follow. Worker-side.
 
 Everyone locks a task before its assignments: a claim that holds the task may have to wait for an assignment that was
 made a moment ago, and must not be waited for by its answer. One statement writes assignment, judgment, task and
-membership, so nobody can see one without the others; the project's own row, which all workers of a project share, is
-written last and held for as short as possible.
+membership and tells what all have said; a second one writes what the consensus makes of it. The project's own row,
+which all workers of a project share, is written last and held for as short as possible.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from labeling.leases import fetch
+from labeling.models import Project
 
 LONGEST_SECONDS = 3600.0
 
 
 class Recorded(NamedTuple):
-    """The judgment as it was stored, and its task as it is now, under the lock that the statement took."""
+    """The judgment as it was stored, and its task as it is now, under the lock that the statement took.
+
+    ``heard`` is what ``heard`` below would say; None when somebody's answer came in between, so that it must be asked.
+    """
 
     judgment_id: int
     task_id: int
@@ -28,9 +33,28 @@ class Recorded(NamedTuple):
     state: str
     retired_because: str
     created_at: datetime
+    heard: list[Heard] | None = None
 
 
-_RECORD = """
+class Heard(NamedTuple):
+    """One judgment of a task, and what is known of its worker: ``skills`` are (question, accuracy, confusion) rows."""
+
+    worker_id: int
+    answers: Any
+    survey_version: int
+    weight: float
+    skills: Sequence[tuple[int, float, Any]] | None
+
+
+_OF_WORKER = """
+coalesce((SELECT m.weight FROM labeling_membership m
+          WHERE m.project_id = %(project)s AND m.user_id = h.worker_id), 1.0), (
+    SELECT json_agg(json_build_array(s.question_id, s.accuracy, s.confusion)) FROM labeling_workerskill s
+    WHERE s.worker_id = h.worker_id AND s.question_id = ANY(%(questions)s))"""
+_HEARD = f"""
+SELECT h.worker_id, h.answers, h.survey_version, {_OF_WORKER}
+FROM labeling_judgment h WHERE h.task_id = %(task)s AND h.withdrawn_at IS NULL ORDER BY h.id"""
+_RECORD = f"""
 WITH held AS MATERIALIZED (
     SELECT t.id AS task_id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
     WHERE a.id = %(assignment)s FOR UPDATE OF t
@@ -60,8 +84,40 @@ said AS (
     FROM done JOIN counted ON counted.id = done.task_id RETURNING id
 )
 SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.state, counted.retired_because,
-       %(now)s::timestamptz
-FROM said, counted"""
+       %(now)s::timestamptz, h.worker_id, h.answers, h.survey_version, {_OF_WORKER}
+FROM said, counted, done, LATERAL (
+    SELECT j.id, j.worker_id, j.answers, j.survey_version FROM labeling_judgment j
+    WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL
+    UNION ALL SELECT said.id, done.worker_id, %(answers)s::jsonb, %(version)s::int  -- itself unseen
+) h ORDER BY h.id"""
+
+_SETTLE = """
+WITH written AS (
+    INSERT INTO labeling_consensus (task_id, project_id, question_id, answer, confidence, posterior, method,
+                                    judgment_count, is_final, updated_at, others)
+    SELECT %(task)s, %(project)s, r.question, r.answer, r.confidence, r.posterior, %(method)s, r.judgments, %(final)s,
+           %(now)s, '{}'
+    FROM json_to_recordset(%(rows)s::json)
+        AS r(question bigint, answer jsonb, confidence float8, posterior jsonb, judgments int)
+    ON CONFLICT (task_id, question_id) DO UPDATE SET answer = excluded.answer, confidence = excluded.confidence,
+        posterior = excluded.posterior, method = excluded.method, judgment_count = excluded.judgment_count,
+        is_final = labeling_consensus.is_final OR excluded.is_final, updated_at = excluded.updated_at
+),
+closed AS (
+    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
+    WHERE id = %(task)s AND state = 'open' AND %(because)s::text <> '' RETURNING id
+),
+others AS (  -- rows of questions that the task is not asked any more; a row can be written only once
+    UPDATE labeling_consensus c SET is_final = true FROM closed
+    WHERE c.task_id = closed.id AND c.question_id <> ALL(%(questions)s)
+),
+counted AS (
+    UPDATE labeling_project p SET judgment_count = p.judgment_count + %(count)s, spent = p.spent + %(price)s,
+        answers_version = p.answers_version + %(count)s, retired_count = p.retired_count + (SELECT count(*) FROM closed)
+    WHERE p.id = %(project)s AND (%(count)s > 0 OR EXISTS (SELECT FROM closed))
+    RETURNING p.spent, p.budget, p.price_per_judgment
+)
+SELECT budget IS NOT NULL AND spent + price_per_judgment > budget FROM counted"""
 
 _COUNT = """
 UPDATE labeling_project SET judgment_count = judgment_count + %(count)s, spent = spent + %(price)s,
@@ -72,25 +128,71 @@ WHERE id = %(project)s RETURNING spent, budget, price_per_judgment"""
 def record(
     *,
     assignment_id: uuid.UUID,
+    project_id: int,
     answers: dict[str, Any],
     seconds: float | None,
     version: int,
     price: Any,
+    questions: Sequence[int] = (),
     source: str = "worker",
 ) -> Recorded | None:
-    """Turn a live lease into a judgment, or None when the lease is not live any more."""
-    rows = fetch(
-        _RECORD,
-        {
-            "assignment": assignment_id,
-            "answers": json.dumps(answers),
-            "seconds": seconds,
-            "version": version,
-            "price": price,
-            "source": source,
-        },
-    )
-    return Recorded(*rows[0]) if rows else None
+    """Turn a live lease into a judgment, or None when the lease is not live any more.
+
+    ``questions`` are those whose skills are told with what was heard.
+    """
+    values = {
+        "assignment": assignment_id,
+        "project": project_id,
+        "answers": json.dumps(answers),
+        "seconds": seconds,
+        "version": version,
+        "price": price,
+        "questions": list(questions),
+        "source": source,
+    }
+    rows = fetch(_RECORD, values)
+    if not rows:
+        return None
+    recorded = Recorded(*rows[0][:7])
+    # The statement sees what was there when it began; an answer that it then waited for is missing.
+    whole = len(rows) == recorded.judgment_count
+    return recorded._replace(heard=[Heard(*row[7:]) for row in rows]) if whole else recorded
+
+
+def heard(*, task_id: int, project_id: int, questions: Sequence[int]) -> list[Heard]:
+    """What all have said of a task, in the order in which they did, with their skills at these questions."""
+    values = {"task": task_id, "project": project_id, "questions": list(questions)}
+    return [Heard(*row) for row in fetch(_HEARD, values)]
+
+
+class Counted(NamedTuple):
+    """A judgment that the project's counters have not seen yet."""
+
+    price: Any
+
+
+def settle(
+    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, new: Counted | None
+) -> bool:
+    """Write a task's consensus, retire the task when there is a reason, and count the judgment where it is new.
+
+    ``rows`` have ``question``, ``answer``, ``confidence``, ``posterior`` and ``judgments``. A row that is final stays
+    so. Returns whether the project was counted and the next judgment would not fit into its budget.
+    """
+    rows = list(rows)
+    values = {
+        "task": task.task_id,
+        "project": project.pk,
+        "method": project.aggregator,
+        "rows": json.dumps(rows),
+        "questions": [row["question"] for row in rows],
+        "because": str(because),
+        "final": task.state != "open" or bool(because),
+        "count": 0 if new is None else 1,
+        "price": 0 if new is None else new.price,
+    }
+    found = fetch(_SETTLE, values)
+    return bool(found and found[0][0])
 
 
 def count(*, project_id: int, judgments: int, price: Any) -> bool:

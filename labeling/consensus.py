@@ -1,8 +1,7 @@
 """A task's judgments -> its Consensus rows, inside the transaction of each submit. Worker-side.
 
 The posterior is brought up to date at once from the skills that the last full fit (``labeling.fitting``) wrote down;
-nothing is fitted here. Two statements a submit: the task's judgments with their workers' skills, and one upsert; in
-plain SQL, because everyone who labels waits for them.
+nothing is fitted here. The statements are those of ``labeling.answers``: everyone who labels waits for them.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import crowdfit, stopping, survey, tasks
+from labeling import answers, crowdfit, stopping, survey, tasks
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Combined, Said, combine
-from labeling.answers import Recorded
-from labeling.leases import fetch
+from labeling.answers import Counted, Heard, Recorded
 from labeling.models import Project, Question, Task
 from labeling.questions import KINDS
 from labeling.stopping import TaskState
@@ -36,13 +34,19 @@ def update_task(*, task_id: int) -> None:
         update_answered(project=task.project, stage=task.stage, task=now)
 
 
-def update_answered(*, project: Project, stage: str, task: Recorded) -> None:
-    """The same for a task that has just been answered, under the lock of that: two statements, prepared once."""
-    if task.retired_because == Task.Because.PERSON:
-        return
+def update_answered(*, project: Project, stage: str, task: Recorded, new: Counted | None = None) -> bool:
+    """The same for a task that has just been answered, under the lock of that, in one statement.
+
+    Counts ``new`` in the project with it, and returns whether the next judgment would not fit into its budget.
+    """
     asked = survey.current(project)
     questions = asked.at(stage)
-    said, skills = _said(task.task_id, [question.id for question in questions], asked)
+    if task.retired_because == Task.Because.PERSON:
+        return new is not None and answers.count(project_id=project.pk, judgments=1, price=new.price)
+    told = task.heard
+    if told is None:
+        told = answers.heard(task_id=task.task_id, project_id=project.pk, questions=[each.id for each in questions])
+    said, skills = _read(told, asked)
     rows = [row for row in said if row[1]]
     fits = _beliefs(project.pk, project.fitted_version)
     found: dict[int, Combined] = {}
@@ -50,34 +54,28 @@ def update_answered(*, project: Project, stage: str, task: Recorded) -> None:
         combined = _combined(question, rows, fits, skills, project.aggregator)
         if combined is not None:
             found[question.id] = combined
-    _write(project, task, found)
+    decision = stopping.WAIT
     if task.state == Task.State.OPEN:
         # A judgment whose form asked nothing that is asked now is none of those that the task wants.
         wanted = task.wanted - (len(said) - len(rows))
-        _decide(task._replace(wanted=wanted), project, rows, questions, found)
+        decision = _decide(task._replace(wanted=wanted), project, rows, questions, found)
+    if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
+        decision = stopping.Decision("retire", "maximum")
+    return answers.settle(task=task, project=project, rows=_rows(found), because=decision.because, new=new)
 
 
-_SAID = """
-SELECT j.worker_id, j.answers, j.survey_version, coalesce(m.weight, 1.0), (
-    SELECT json_agg(json_build_array(s.question_id, s.accuracy, s.confusion)) FROM labeling_workerskill s
-    WHERE s.worker_id = j.worker_id AND s.question_id = ANY(%(questions)s))
-FROM labeling_judgment j
-LEFT JOIN labeling_membership m ON m.project_id = j.project_id AND m.user_id = j.worker_id
-WHERE j.task_id = %(task)s AND j.withdrawn_at IS NULL ORDER BY j.id"""
-
-
-def _said(task_id: int, questions: list[int], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:
+def _read(told: Sequence[Heard], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:
     """The task's judgments, and question -> worker -> what the fit stored of the workers who made them.
 
     Of a judgment on another version of the survey only what still counts.
     """
     rows: list[Row] = []
     skills: dict[int, dict[int, dict[str, Any]]] = {}
-    for worker, text, version, weight, stored in fetch(_SAID, {"task": task_id, "questions": questions}):
-        answers = json.loads(text) if isinstance(text, str) else text
-        rows.append((worker, answers if version == asked.version else asked.counted(answers), weight))
-        for question, accuracy, confusion in stored or ():
-            skills.setdefault(question, {})[worker] = unpacked(accuracy, confusion)
+    for one in told:
+        said = json.loads(one.answers) if isinstance(one.answers, str) else one.answers
+        rows.append((one.worker_id, said if one.survey_version == asked.version else asked.counted(said), one.weight))
+        for question, accuracy, confusion in one.skills or ():
+            skills.setdefault(question, {})[one.worker_id] = unpacked(accuracy, confusion)
     return rows, skills
 
 
@@ -103,22 +101,8 @@ def _combined(
     return combine(statistic, said, crowdfit.scaled(question), belief, skills.get(question.id, {}))
 
 
-_WRITE = """
-INSERT INTO labeling_consensus (task_id, project_id, question_id, answer, confidence, posterior, method,
-                                judgment_count, is_final, updated_at, others)
-SELECT %(task)s, %(project)s, r.question, r.answer, r.confidence, r.posterior, %(method)s, r.judgments, %(final)s,
-       %(now)s, '{}'
-FROM json_to_recordset(%(rows)s::json)
-    AS r(question bigint, answer jsonb, confidence float8, posterior jsonb, judgments int)
-ON CONFLICT (task_id, question_id) DO UPDATE SET answer = excluded.answer, confidence = excluded.confidence,
-    posterior = excluded.posterior, method = excluded.method, judgment_count = excluded.judgment_count,
-    updated_at = excluded.updated_at
-RETURNING id"""
-
-
-def _write(project: Project, task: Recorded, found: Mapping[int, Combined]) -> None:
-    """One upsert; whether the row is final is left as it is, and new rows of a retired task are final."""
-    rows = [
+def _rows(found: Mapping[int, Combined]) -> list[dict[str, Any]]:
+    return [
         {
             "question": question,
             "answer": combined.answer,
@@ -128,13 +112,11 @@ def _write(project: Project, task: Recorded, found: Mapping[int, Combined]) -> N
         }
         for question, combined in found.items()
     ]
-    values = {"task": task.task_id, "project": project.pk, "method": project.aggregator, "rows": json.dumps(rows)}
-    fetch(_WRITE, {**values, "final": task.state == Task.State.RETIRED})
 
 
 def _decide(
     task: Recorded, project: Project, rows: Sequence[Row], questions: Sequence[Asked], found: Mapping[int, Combined]
-) -> None:
+) -> stopping.Decision:
     asked = [question for question in questions if question.id in found]
     required = [question for question in asked if question.required] or asked
     primary = next((question.id for question in asked if found[question.id].votes), None)
@@ -150,15 +132,7 @@ def _decide(
         votes=found[primary].votes if primary else {},
         table=fits.get(primary, {}).get("table", {}) if primary else {},
     )
-    apply(task_id=task.task_id, decision=stopping.POLICIES[project.stopping](state))
-
-
-def apply(*, task_id: int, decision: stopping.Decision) -> None:
-    """Carry out what a policy decided."""
-    if decision.action == "retire":
-        tasks.retire(task_id=task_id, because=decision.because)
-    elif decision.action == "more" and not tasks.open_more(task_id=task_id):
-        tasks.retire(task_id=task_id, because=Task.Because.MAXIMUM)
+    return stopping.POLICIES[project.stopping](state)
 
 
 def mark_changed(*, project_id: int) -> None:

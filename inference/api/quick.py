@@ -25,14 +25,12 @@ from inference.api.v2 import InferView, infer
 from inference.grants import Grant, grants
 from inference.serializers import answer_json
 from inference.tensors import BadTensor
+from labeling.api.plain import HEADERS, is_plain
 from labeling.errors import CrowdtuneError
 
 _PREDICT = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/predict/")
 _INFER = re.compile(r"/v2/models/([-a-zA-Z0-9_]+)(?:/versions/([0-9]{1,9}))?/infer")
-LONG = ("HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING", "HTTP_X_HTTP_METHOD_OVERRIDE")
-ACCEPTED = {"*/*", "application/json", "application/json, */*", "application/json, text/plain, */*"}
 MOST = 8 * 2**20  # bytes of a body that is taken here
-HEADERS = {"X-Frame-Options": "DENY", "Vary": "Accept-Language, origin"}
 
 
 class QuickMiddleware:
@@ -49,7 +47,7 @@ def _quick(request: HttpRequest) -> HttpResponse | None:
     path = request.path_info
     predict = _PREDICT.fullmatch(path)
     match = predict or _INFER.fullmatch(path)
-    if match is None or not _is_plain(request):
+    if match is None or not is_plain(request, most=MOST) or not int(request.META.get("CONTENT_LENGTH") or 0):
         return None
     grant = grants.find(request.META.get("HTTP_AUTHORIZATION", ""), match[1])
     if grant is None:
@@ -60,19 +58,6 @@ def _quick(request: HttpRequest) -> HttpResponse | None:
             return _predict(request, grant) if predict else _infer(request, grant, match[2])
         except (CrowdtuneError, APIException, BadTensor) as error:
             return _refused(error, request, bare=not predict)
-
-
-def _is_plain(request: HttpRequest) -> bool:
-    meta = request.META
-    length = meta.get("CONTENT_LENGTH") or "0"
-    return (
-        request.method == "POST"
-        and not any(meta.get(name) for name in LONG)
-        and not meta.get("QUERY_STRING")
-        and meta.get("HTTP_ACCEPT", "*/*") in ACCEPTED
-        and length.isdecimal()
-        and 0 < int(length) <= MOST
-    )
 
 
 def _within_rate(request: HttpRequest, grant: Grant, view: PredictView | InferView) -> bool:

@@ -21,7 +21,6 @@ from labeling.api import (
     workers,
 )
 from labeling.api.extensions import ProjectExtension
-from labeling.api.fast import claim, quickly, submit
 
 # Imported for what it tells drf-spectacular of our keys.
 SECURITY = schema.ApiKeyScheme
@@ -54,9 +53,9 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path(f"{of}judgments/", tasks.JudgmentListView.as_view()),
         path(f"{of}judgments/import/", tasks.JudgmentImportView.as_view()),
         path(f"{of}judgments/undo/", assignments.UndoView.as_view(), name="api-undo"),
-        path(f"{of}assignments/", quickly(claim, assignments.AssignmentListView.as_view()), name="api-claim"),
+        path(f"{of}assignments/", assignments.AssignmentListView.as_view(), name="api-claim"),
         path(lease, assignments.AssignmentView.as_view()),
-        path(f"{lease}judgment/", quickly(submit, assignments.SubmitView.as_view()), name="api-submit"),
+        path(f"{lease}judgment/", assignments.SubmitView.as_view(), name="api-submit"),
         path(f"{lease}skip/", assignments.SkipView.as_view(), name="api-skip"),
         path(f"{lease}release/", assignments.ReleaseView.as_view(), name="api-release"),
         path(f"{of}workers/", workers.WorkerListView.as_view()),

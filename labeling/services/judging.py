@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import answers as statements
 from labeling import consensus, glance, golds, leases, phases, rules, survey, tasks, webhooks, workflow
 from labeling.actors import retire_spent
-from labeling.answers import Recorded
+from labeling.answers import Counted, Recorded
 from labeling.errors import CrowdtuneError
 from labeling.glance import Leased
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
@@ -52,7 +52,13 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
         if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60):
             raise _lost()
         recorded = statements.record(
-            assignment_id=lease.id, answers=checked, seconds=active, version=asked.version, price=price
+            assignment_id=lease.id,
+            project_id=project.pk,
+            answers=checked,
+            seconds=active,
+            version=asked.version,
+            price=price,
+            questions=[question.id for question in survey.current(project).at(lease.stage)],
         )
         if recorded is not None:
             _follow(lease, checked, recorded, price)
@@ -99,6 +105,10 @@ def _repeated(lease: Leased, answers: Any) -> Judgment:
 def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: Any) -> None:
     """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
     project, worker_id = lease.project, lease.worker_id
+    new = Counted(price)
+    # The row of the project, which all wait for, is written with the consensus only where nothing follows it.
+    ends_here = not (project.rule_count or project.webhook_count or project.workflow != Project.Workflow.LABEL)
+    counted = is_spent = False
     if lease.known is not None:
         known = survey.answerable(project.pk, lease.survey_version, lease.known)
         if known:
@@ -107,7 +117,10 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
         if lease.use != Gold.Use.HIDDEN:
             phases.advance_phase(project=project, worker_id=worker_id)
     else:
-        consensus.update_answered(project=project, stage=lease.stage, task=recorded)
+        is_spent = consensus.update_answered(
+            project=project, stage=lease.stage, task=recorded, new=new if ends_here else None
+        )
+        counted = ends_here
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
             workflow.advance(task_id=lease.task_id, project=project)
     rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)
@@ -116,7 +129,9 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
         webhooks.emit(project=project, event="judgment.created", payload=told)
         if lease.known is None and Task.objects.filter(pk=lease.task_id, state=Task.State.RETIRED).exists():
             webhooks.emit(project=project, event="task.retired", payload={"task": lease.task_id})
-    if statements.count(project_id=project.pk, judgments=1, price=price) and project.price_per_judgment:
+    if not counted:
+        is_spent = statements.count(project_id=project.pk, judgments=1, price=price)
+    if is_spent and project.price_per_judgment:
         retire_spent.send(project.pk)
 
 
