@@ -5,7 +5,8 @@ aggregator's expected calibration error (ECE: the mean distance between confiden
 ten bins of equally many labels), its mean confidence beside its accuracy, its log loss, and how many of the labels it
 calls at least .95 sure are right.
 
-Run: ``python -m bench.calibration [--seeds 3]``.
+Run: ``python -m bench.calibration [--seeds 3]``, and ``--gold 0 20 50 100`` for what so many hidden gold tasks change:
+the adaptive default only, measured on the other tasks, on the real crowds and on drawn ones in which errors are shared.
 
 Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017 (ECE); bins of equal mass after K. Nguyen
 and B. O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP 2015.
@@ -14,15 +15,19 @@ and B. O'Connor, "Posterior calibration and exploratory analysis for natural lan
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.aggregators import SHARED, read
-from labeling.aggregation import AGGREGATORS, Votes
+from bench.crowds import SETS, draw
+from labeling.aggregation import AGGREGATORS, UNKNOWN, Votes
 
 EACH = (2, 3, 5)
+SHARING = ("difficult tasks", "decoys", "look-alike pairs")
 BINS = 10
 SURE = 0.95
 
@@ -78,18 +83,50 @@ def crowds(seeds: int) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
             yield f"{folder.name}, all", [(votes, truth)]
 
 
+def with_gold(votes: Votes, truth: np.ndarray, tasks: np.ndarray, hidden: bool = True) -> Votes:
+    """The same votes, with the answers of these tasks known; not ``hidden``: as those of practice are."""
+    known = np.full(votes.n_tasks, UNKNOWN)
+    known[tasks] = truth[tasks]
+    return replace(votes, known=known, hidden=(known != UNKNOWN) & hidden)
+
+
+def sharing(seeds: int) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
+    """Name -> drawn crowds in which errors are shared."""
+    for name in SHARING:
+        yield name, [(drawn.votes, drawn.truth) for drawn in (draw(SETS[name], seed) for seed in range(seeds))]
+
+
+def gold_table(seeds: int, counts: list[int]) -> None:
+    for title, few in itertools.chain(crowds(seeds), sharing(seeds)):
+        pairs = few * seeds if len(few) == 1 else few  # a whole real crowd: other gold each time
+        for count in counts:
+            rows = []
+            for seed, (votes, truth) in enumerate(pairs):
+                tasks = np.random.default_rng(seed).permutation(np.flatnonzero(truth >= 0))[:count]
+                fit = AGGREGATORS["adaptive"](with_gold(votes, truth, tasks))
+                rest = truth.copy()
+                rest[tasks] = UNKNOWN
+                rows.append((*calibration(fit.posterior, rest), fit.details["correlation"]))
+            show(title, f"{count} gold", np.mean(rows, axis=0))
+
+
+def show(title: str, name: str, found: np.ndarray) -> None:
+    cells = f"{found[0]:9.3f}{found[1]:8.3f}{found[2]:8.3f}{found[3]:10.3f}{found[4]:8.3f}{found[5]:8.3f}"
+    print(f"{title:22}{name:20}{cells}" + "".join(f"{value:8.2f}" for value in found[6:]), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="thinnings of each crowd")
+    parser.add_argument("--gold", type=int, nargs="+", help="only what so many hidden gold tasks change")
     options = parser.parse_args()
-    print(f"{'':22}{'':20}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}")
+    print(f"{'':42}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}{'r':>8}")
+    if options.gold:
+        gold_table(options.seeds, options.gold)
+        return
     for title, drawn in crowds(options.seeds):
         for name, fit in AGGREGATORS.items():
-            found = np.array([calibration(fit(votes).posterior, truth) for votes, truth in drawn]).mean(axis=0)
-            print(
-                f"{title:22}{name:20}{found[0]:9.3f}{found[1]:8.3f}{found[2]:8.3f}{found[3]:10.3f}{found[4]:8.3f}{found[5]:8.3f}",
-                flush=True,
-            )
+            show(title, name, np.mean([calibration(fit(votes).posterior, truth) for votes, truth in drawn], axis=0))
 
 
 if __name__ == "__main__":

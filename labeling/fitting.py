@@ -111,18 +111,28 @@ def fit_all(
     """
     asked = survey.current(project)
     judgments = _read(project, asked, {} if dropped is None else dropped)
-    golds = dict(Gold.objects.filter(task__project=project).values_list("task_id", "answers"))
+    golds, hidden = _golds(project)
     members = Membership.objects.filter(project=project, weight__lt=1) if beside else Membership.objects.none()
     weights = dict(members.values_list("user_id", "weight"))
     fits = {}
     for question in asked.questions:
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
-        found = fit_question(question, classes_of(question), judgments, known, weights, method, beside=beside)
+        found = fit_question(
+            question, classes_of(question), judgments, known, weights, method, beside=beside, hidden=hidden
+        )
         if found is not None:
             fits[question.id] = found
             if beside and found.stored.get("figures"):
                 found.stored["figures"]["anchoring"] = _anchoring(project, question.key, judgments)
     return fits
+
+
+def _golds(project: Project) -> tuple[dict[int, Any], set[int]]:
+    """Task -> its known answers; and which of these tasks hide among real ones."""
+    rows = Gold.objects.filter(task__project=project).values_list("task_id", "answers", "use")
+    golds = {task: (answers, use) for task, answers, use in rows}
+    hidden = {task for task, (_, use) in golds.items() if use == Gold.Use.HIDDEN}
+    return {task: answers for task, (answers, _) in golds.items()}, hidden
 
 
 def _anchoring(project: Project, key: str, judgments: Judgments) -> dict[str, Any] | None:

@@ -9,11 +9,19 @@ so a task's log posterior is divided by 1 + (n - 1) r. That changes how sure a l
 others on the task. With few others there is nothing to see, so tasks with fewer than LEAST votes do not teach, and a
 normal prior keeps r near USUAL. That everybody is wrong in the same way cannot be seen, so r is if anything too small.
 
+Hidden gold can see it: how sure would the posterior of so many people as an ordinary task has been of the known answer,
+had it not been known? r is raised to what makes the known answers likeliest, against a half-normal prior that starts at
+what the votes say. It is never lowered: gold is mostly picked where the answer is clear, and would call people better
+than they are.
+
 Source: L. Kish, "Survey sampling" (1965), section 5.4 (design effect of clusters); C. Guo et al., "On calibration of
-modern neural networks", ICML 2017 (tempering); the leave-one-out score: S. Geisser, W. F. Eddy, JASA 74 (1979).
+modern neural networks", ICML 2017 (tempering by labels held out); the leave-one-out score: S. Geisser, W. F. Eddy,
+JASA 74 (1979).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,13 +46,56 @@ def tempered(votes: Votes, posterior: Floats, correlation: float) -> Floats:
 
 
 def learned(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> float:
-    """The correlation under which left-out votes are predicted best.
+    """The correlation under which left-out votes are predicted best, raised to what hidden gold shows.
 
     Args:
         votes: What was said.
         posterior, confusion, prior: What the fit concludes.
         strength: How many answers the crowd's word counts as in a worker's matrix: what remains of it without a vote.
     """
+    least = _by_votes(votes, posterior, confusion, prior, strength)
+    if not votes.hidden.any():
+        return least
+    parts = unaided(votes, posterior, confusion, prior, strength)
+    rows = np.arange(len(parts.truth))
+    fits = np.where(least > GRID, -np.inf, -0.5 * ((GRID - least) / WIDTH) ** 2)
+    for index in np.flatnonzero(least <= GRID):
+        chance = softmax(parts.logits * discount(parts.judgments, GRID[index])[:, None])
+        fits[index] += (np.log(np.maximum(chance[rows, parts.truth], FLOOR)) * parts.weight).sum()
+    return float(GRID[fits.argmax()])
+
+
+class Parts(NamedTuple):
+    """Gold by parts, each what so many people as an ordinary task has would have said."""
+
+    logits: Floats  # [parts, classes]: prior and votes, as if the answer were not known
+    judgments: Floats  # [parts]
+    truth: Ints  # [parts]
+    weight: Floats  # [parts]: a task's sum to 1, for its parts share what is hard about it
+
+
+def unaided(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> Parts:
+    """Hidden gold as the crowd alone would see it; a gold task that many were asked is dealt into parts."""
+    said = np.bincount(votes.task, minlength=votes.n_tasks)
+    ordinary = said[(said > 0) & (votes.known == UNKNOWN)]
+    size = max(float(np.median(ordinary if len(ordinary) else said)), 1.0)
+    parts = np.maximum(np.round(said / size), 1).astype(np.int64)
+    chosen = np.flatnonzero(votes.hidden[votes.task])
+    order = chosen[np.lexsort((votes.worker[chosen], votes.task[chosen]))]
+    task, worker = votes.task[order], votes.worker[order]
+    rank = np.arange(len(task)) - np.searchsorted(task, task)
+    first = np.cumsum(parts) - parts
+    part, place = np.unique(first[task] + rank % parts[task], return_inverse=True)
+    home = np.searchsorted(first, part, side="right") - 1
+    chance = confusion[worker, :, votes.label[order]]
+    logs = np.log(_without(votes, posterior, chance, worker, posterior[task], strength))
+    total = np.log(np.maximum(prior, FLOOR)) + np.zeros((len(part), 1))
+    np.add.at(total, place, logs)
+    judgments = np.bincount(place, minlength=len(part)).astype(np.float64)
+    return Parts(total, judgments, votes.known[home], 1 / parts[home])
+
+
+def _by_votes(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> float:
     said = np.bincount(votes.task, minlength=votes.n_tasks)
     taught = np.flatnonzero((said >= LEAST) & (votes.known == UNKNOWN))
     fits = -0.5 * ((GRID - USUAL) / WIDTH) ** 2
@@ -57,7 +108,7 @@ def learned(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, s
     task, worker, label = place[votes.task[chosen]], votes.worker[chosen], votes.label[chosen]
     logs = np.log(np.maximum(confusion, FLOOR))
     known = np.full(len(taught), UNKNOWN)
-    some = Votes(task, worker, label, len(taught), votes.n_workers, votes.n_classes, known)
+    some = Votes(task, worker, label, len(taught), votes.n_workers, votes.n_classes, known, known != UNKNOWN)
     own = logs[worker, :, label]
     others = log_likelihood(some, logs)[task] - own + np.log(np.maximum(prior, FLOOR))
     expected = _without(votes, posterior, np.exp(own), worker, posterior[taught][task], strength)

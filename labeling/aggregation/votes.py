@@ -29,6 +29,8 @@ class Votes:
         n_tasks, n_workers, n_classes: how many there are; a task or worker may have no vote.
         known: int [n_tasks], the true label of gold tasks, UNKNOWN (-1) elsewhere. An aggregator that learns skills
             holds these tasks at their truth; it never changes what the others may become in any other way.
+        hidden: bool [n_tasks], gold that was answered like any other task, so that it also shows how often the crowd's
+            word is right; by default all of it. (Practice is answered by beginners, and picked to be instructive.)
     """
 
     task: Ints
@@ -38,6 +40,7 @@ class Votes:
     n_workers: int
     n_classes: int
     known: Ints
+    hidden: NDArray[np.bool_]
 
     @staticmethod
     def of(
@@ -49,6 +52,7 @@ class Votes:
         n_tasks: int | None = None,
         n_workers: int | None = None,
         known: ArrayLike | None = None,
+        hidden: ArrayLike | None = None,
     ) -> Votes:
         """Check and count.
 
@@ -69,7 +73,8 @@ class Votes:
         gold = np.full(sizes[0], UNKNOWN, np.int64) if known is None else np.asarray(known, np.int64).reshape(-1)
         if len(gold) != sizes[0] or (len(gold) and not -1 <= gold.min() <= gold.max() < sizes[2]):
             raise ValueError(f"expected {sizes[0]} known labels from -1 to {sizes[2] - 1}.")
-        return Votes(tasks, workers, labels, sizes[0], sizes[1], sizes[2], gold)
+        blind = gold != UNKNOWN if hidden is None else (gold != UNKNOWN) & np.asarray(hidden, dtype=bool).reshape(-1)
+        return Votes(tasks, workers, labels, sizes[0], sizes[1], sizes[2], gold, blind)
 
     def __len__(self) -> int:
         return len(self.task)

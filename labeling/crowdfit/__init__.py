@@ -5,7 +5,7 @@ Plain data in and out (no database), dispatched by the question kind's statistic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from labeling.crowdfit.base import Answers, Judgments, QuestionFit, answers_of, classes_of, scaled
@@ -32,9 +32,20 @@ def fit_question(
     method: str,
     *,
     beside: bool = True,
+    hidden: Set[int] = frozenset(),
 ) -> QuestionFit | None:
-    """Fit one question; None when nobody answered it. ``beside``: also what other methods say of each task."""
-    answers = answers_of(question.key, judgments, weights, beside)
+    """Fit one question; None when nobody answered it.
+
+    Args:
+        question, classes: What is asked, and its labels.
+        judgments: All of the project.
+        known: Task -> its known answer.
+        weights: Worker -> how much its votes count, where that is not 1.
+        method: A name of AGGREGATORS.
+        beside: Also what other methods say of each task.
+        hidden: Those of ``known`` that were answered like any other task, and so show how far the crowd is right.
+    """
+    answers = answers_of(question.key, judgments, weights, beside, hidden)
     if not answers.tasks:
         return None
     return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -103,7 +103,7 @@ class ByTask:
 
 @dataclass(eq=False)
 class Answers:
-    """One question's answers: task and worker numbers from 0, and what was said."""
+    """One question's answers: task and worker numbers from 0, what was said, and which tasks are hidden gold."""
 
     tasks: list[int]
     workers: list[int]
@@ -112,14 +112,15 @@ class Answers:
     answer: list[Any]
     by_task: ByTask
     beside: bool
+    hidden: Set[int]
 
 
-def answers_of(key: str, judgments: Judgments, weights: Mapping[int, float], beside: bool) -> Answers:
+def answers_of(key: str, judgments: Judgments, weights: Mapping[int, float], beside: bool, hidden: Set[int]) -> Answers:
     column = judgments.of(key)
     tasks, task = np.unique(np.array(column.task, dtype=np.int64), return_inverse=True)
     workers, worker = np.unique(np.array(column.worker, dtype=np.int64), return_inverse=True)
     names, by_task = tasks.tolist(), ByTask(tasks.tolist(), task, column, weights)
-    return Answers(names, workers.tolist(), task, worker, column.answer, by_task, beside)
+    return Answers(names, workers.tolist(), task, worker, column.answer, by_task, beside, hidden)
 
 
 def recombined(

@@ -82,7 +82,13 @@ def _votes(classes: list[str], answers: Answers, known: Mapping[int, Any]) -> Vo
     for index, task in enumerate(answers.tasks):
         gold[index] = number.get(label_of(known[task]), UNKNOWN) if task in known else UNKNOWN
     sizes = len(answers.tasks), len(answers.workers), len(classes)
-    return Votes(answers.task[told], answers.worker[told], label[told], *sizes, gold)
+    hidden = _hidden(answers) & (gold != UNKNOWN)
+    return Votes(answers.task[told], answers.worker[told], label[told], *sizes, gold, hidden)
+
+
+def _hidden(answers: Answers) -> np.ndarray:
+    """[tasks]: which are gold that hides among real tasks."""
+    return np.array([task in answers.hidden for task in answers.tasks], dtype=bool)
 
 
 def _others(method: str, votes: int) -> list[str]:
@@ -138,6 +144,7 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         len(answers.workers),
         2,
         gold.reshape(-1),
+        ((gold != UNKNOWN) & _hidden(answers)[:, None]).reshape(-1),
     )
     fit = AGGREGATORS[method](votes)
     counts = votes.counts()

@@ -71,7 +71,10 @@ class SettingsForm(forms.Form):
         min_value=0,
         max_value=1,
         label=_("Share of hidden gold"),
-        help_text=_("Of the tasks that a worker is handed, where there is gold."),
+        help_text=_(
+            "Of the tasks that a worker is handed, where there is gold. Where people err on it together, labels count "
+            "as less sure."
+        ),
         widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
     qualification_share = forms.FloatField(

@@ -128,6 +128,24 @@ def test_gold_teaches_skills_and_has_no_consensus_of_its_own():
     assert not Consensus.objects.filter(task=known).exists()
 
 
+def test_hidden_gold_on_which_people_err_together_makes_labels_less_sure_and_practice_does_not():
+    project = make_project()
+    crowd_of(project, 60)
+    fitting.fit_project(project.pk)
+    said = Consensus.objects.order_by("task_id")[:12].values_list("task_id", "answer")
+    for task, answer in said:  # the crowd was mostly of one mind there, and is told that it was wrong
+        Gold.objects.create(task_id=task, answers={"label": "dog" if answer == "cat" else "cat"})
+    found = {}
+    for version, use in enumerate((Gold.Use.PRACTICE, Gold.Use.HIDDEN)):
+        Gold.objects.update(use=use)
+        Project.objects.update(answers_version=10_000 + version)
+        fitting.fit_project(project.pk)
+        rows = Consensus.objects.exclude(task__gold__isnull=False)
+        found[use] = Question.objects.get().fit["correlation"], np.mean([row.confidence for row in rows])
+    assert found[Gold.Use.HIDDEN][0] > found[Gold.Use.PRACTICE][0]
+    assert found[Gold.Use.HIDDEN][1] < found[Gold.Use.PRACTICE][1]
+
+
 def test_the_update_at_a_submit_uses_the_new_skills():
     project = make_project(judgments_min=7, judgments_max=7)
     crowd_of(project)

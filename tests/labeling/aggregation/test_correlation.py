@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from bench.calibration import calibration, thinned
+from bench.calibration import calibration, thinned, with_gold
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
 from labeling.aggregation.belief import Belief, posterior
-from labeling.aggregation.correlation import USUAL, discount, learned, tempered
+from labeling.aggregation.correlation import GRID, USUAL, discount, learned, tempered, unaided
 from tests.labeling.aggregation.real import read
 
 
@@ -42,6 +45,77 @@ def test_few_votes_a_task_teach_nothing():
     votes = draw(Plan("coin", 2, tasks=50, workers=10, each=3), 0).votes
     fit = AGGREGATORS["dawid_skene"](votes)
     assert learned(votes, fit.posterior, fit.confusion, fit.prior, 10.0) == pytest.approx(USUAL)
+
+
+def test_gold_that_many_were_asked_is_dealt_into_parts_of_the_usual_size():
+    """Tasks 0 and 1 have two votes; gold task 2 has four, so two parts of half a task's weight each."""
+    votes = Votes.of([0, 0, 1, 1, 2, 2, 2, 2], [0, 1, 2, 3, 0, 1, 2, 3], [0, 0, 1, 1, 0, 0, 1, 0], known=[-1, -1, 1])
+    chance = np.tile(np.array([[0.9, 0.1], [0.2, 0.8]]), (4, 1, 1))
+    posterior = np.array([[1.0, 0], [0, 1], [0, 1]])
+    found = unaided(votes, posterior, chance, np.array([0.5, 0.5]), 1e9)  # so strong that no vote shaped a matrix
+    assert found.judgments.tolist() == [2, 2]
+    assert found.truth.tolist() == [1, 1]
+    assert found.weight.tolist() == [0.5, 0.5]
+    # Workers 0 and 2 (labels 0 and 1), then workers 1 and 3 (both 0).
+    assert found.logits == pytest.approx(np.log([[0.5 * 0.9 * 0.1, 0.5 * 0.2 * 0.8], [0.5 * 0.81, 0.5 * 0.04]]))
+
+
+def test_a_gold_vote_does_not_testify_to_itself():
+    """One gold task of two votes; its own vote is taken out of the matrix that judges it."""
+    votes = Votes.of([0, 0], [0, 1], [0, 1], known=[0], n_classes=2)
+    chance = np.array([[[0.9, 0.1], [0.5, 0.5]]] * 2)
+    found = unaided(votes, np.array([[1.0, 0]]), chance, np.array([0.5, 0.5]), 4.0)
+    # Worker 0 said 0 on truth 0: (5 x .9 - 1) / 4; worker 1 said 1 on truth 0: (5 x .1 - 1) / 4, at least 1e-4.
+    assert np.exp(found.logits[0]) == pytest.approx([0.5 * 0.875 * 0.00025, 0.5 * 0.5 * 0.5])
+
+
+def test_what_gold_shows_is_its_definition():
+    """Against sums spelled out, vote by vote."""
+    votes, truth = draw(Plan("decoys", 3, tasks=120, workers=25, each=4, low=0.7, odd=0.5), 3)
+    votes = with_gold(votes, truth, np.arange(40))
+    right, prior = np.random.default_rng(0).uniform(0.85, 0.98, 25), [0.5, 0.3, 0.2]  # thought better than they are
+    chance = np.where(np.eye(3, dtype=bool), right[:, None, None], (1 - right[:, None, None]) / 2)
+    posterior = AGGREGATORS["majority"](votes).posterior
+    arguments = posterior, chance, np.array(prior), 1e9
+    least = learned(replace(votes, hidden=np.zeros(120, dtype=bool)), *arguments)
+    scores = {}
+    for r in GRID[least <= GRID]:
+        scores[r] = -(((r - least) / 0.1) ** 2) / 2
+        for task in range(40):
+            said = np.flatnonzero(votes.task == task)
+            product = [prior[k] * math.prod(chance[votes.worker[n], k, votes.label[n]] for n in said) for k in range(3)]
+            tempered_ = [p ** (1 / (1 + 3 * r)) for p in product]
+            scores[r] += math.log(tempered_[truth[task]] / sum(tempered_))
+    best = max(scores, key=scores.__getitem__)
+    assert learned(votes, *arguments) == pytest.approx(best)
+    assert best > least  # decoys are seen
+
+
+def test_gold_makes_posteriors_keep_their_word_where_all_make_the_same_mistake():
+    plan = Plan("decoys", 4, tasks=500, workers=60, each=5, low=0.7, odd=0.3)
+    gain = []
+    for seed in range(3):
+        votes, truth = draw(plan, seed)
+        rest = np.where(np.arange(500) < 60, -1, truth)
+        plain = calibration(AGGREGATORS["adaptive"](votes).posterior, rest)
+        known = AGGREGATORS["adaptive"](with_gold(votes, truth, np.arange(60)))
+        found = calibration(known.posterior, rest)
+        assert found.log_loss < plain.log_loss
+        gain.append(plain.ece - found.ece)
+    assert np.mean(gain) > 0.02
+
+
+def test_practice_shows_nothing_and_gold_that_is_answered_well_never_makes_surer():
+    votes, truth = draw(Plan("decoys", 4, tasks=300, workers=40, each=5, low=0.7, odd=0.3), 1)
+    fit = AGGREGATORS["adaptive"]
+    plain = fit(votes)
+    easy = np.flatnonzero(votes.counts()[np.arange(300), truth] >= 4)[:40]
+    assert fit(with_gold(votes, truth, easy)).details["correlation"] == pytest.approx(
+        fit(with_gold(votes, truth, easy, hidden=False)).details["correlation"]
+    )
+    wrong = np.flatnonzero(plain.label != truth)[:20]
+    practice = fit(with_gold(votes, truth, wrong, hidden=False)).details["correlation"]
+    assert fit(with_gold(votes, truth, wrong)).details["correlation"] > practice + 0.1
 
 
 def test_one_more_judgment_is_weighed_as_the_fit_weighs_it():
