@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from django.db.models import Case, CharField, Count, Exists, F, Func, Max, Outer
 from labeling.models import Consensus, Gold, Project, Question
 from labeling.words import gettext as _
 from training.models import Snapshot, SnapshotItem
+
+PART = 2_000  # rows read at a time
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,20 @@ def category_of(answer: Any) -> str:
 
 
 def labels_of(*, project: Project, question: Question) -> Iterator[Label]:
-    """Every final label of the question, one an image; gold comes before what workers said of the same image."""
+    """Every final label of the question, one an image, in the order of the images' hashes.
+
+    Gold comes before what workers said of the same image. Labels pass by: no more than gold is held.
+    """
     gold = dict(_gold(project, question))
-    yield from gold.values()
+    said = (label for label in _consensus(project, question) if label.image_id not in gold)
+    yield from heapq.merge(sorted(gold.values(), key=_hash), said, key=_hash)
+
+
+def _hash(label: Label) -> str:
+    return label.sha256
+
+
+def _consensus(project: Project, question: Question) -> Iterator[Label]:
     fields = (
         "task__image_id",
         "task__image__sha256",
@@ -54,12 +68,12 @@ def labels_of(*, project: Project, question: Question) -> Iterator[Label]:
         "judgment_count",
         "decided_by",
     )
-    seen = set(gold)
-    for row in Consensus.objects.for_training(project).order_by("id").values_list(*fields).iterator(10_000):
-        image_id, sha256, answer, posterior, confidence, judgments, decided_by = row
-        if answer is None or image_id in seen:
+    last = None
+    rows = Consensus.objects.for_training(project).order_by("task__image__sha256", "id").values_list(*fields)
+    for image_id, sha256, answer, posterior, confidence, judgments, decided_by in rows.iterator(PART):
+        if answer is None or image_id == last:  # an image may have been labeled by several tasks
             continue
-        seen.add(image_id)
+        last = image_id
         certain = decided_by is not None
         yield Label(
             image_id=image_id,

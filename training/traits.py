@@ -34,12 +34,14 @@ AT_ONCE = 16  # looks that are compared together: what they could belong with is
 
 
 def groups_of(*, project: Project, image_ids: Iterable[int]) -> dict[int, str]:
-    """Image id -> its near-duplicate group; traits that are missing are made first."""
+    """Image id -> its near-duplicate group, for some thousand images; traits that are missing are made first."""
     wanted = set(image_ids)
-    missing = wanted - set(ImageTrait.objects.filter(project=project).values_list("image_id", flat=True))
-    ensure_traits(project=project, image_ids=missing)
-    rows = ImageTrait.objects.filter(project=project).values_list("image_id", "group")
-    return {image_id: group for image_id, group in rows.iterator(10_000) if image_id in wanted}
+    rows = ImageTrait.objects.filter(project=project, image__in=wanted).values_list("image_id", "group")
+    groups = dict(rows)
+    if missing := wanted - groups.keys():
+        ensure_traits(project=project, image_ids=missing)
+        groups = dict(rows.all())
+    return groups
 
 
 def ensure_traits(*, project: Project, image_ids: Iterable[int]) -> int:

@@ -184,3 +184,16 @@ def _plain(kind: str, seed: int) -> bytes:
     buffer = io.BytesIO()
     Pillow.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_labels_come_once_an_image_in_the_order_of_their_hashes_and_gold_first(project: Project) -> None:
+    question = project.primary_question()
+    assert question is not None
+    second = Image.objects.filter(project=project).order_by("sha256")[1]
+    Gold.objects.create(task=Task.objects.get(image=second), answers={question.key: "circle"})
+
+    found = list(labels.labels_of(project=project, question=question))
+
+    assert [row.sha256 for row in found] == sorted(set(Image.objects.values_list("sha256", flat=True)))
+    assert [row.is_certain for row in found[:3]] == [False, True, False]
+    assert found[1].category == "circle"

@@ -21,22 +21,12 @@ from training.learning.dense import Head, log_softmax
 from training.learning.errors import Cancelled, LearningError, TooLittleData, TrainingDiverged
 from training.learning.lbfgs import lbfgs
 from training.learning.rows import Rows, Standardised
-from training.learning.split import stratified
+from training.learning.strength import choose
 
 __all__ = ["Head", "HeadOptions", "fit_head"]
 
 Progress = Callable[[dict[str, Any]], bool | None]
 Layers = list[tuple[np.ndarray, np.ndarray]]
-# Inverse strengths of the weight decay (C of scikit-learn's LogisticRegression), strongest first: each starts from the
-# last one's solution.
-STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
-# Measured on ten splits of nine sets and backbones: heads that three folds choose fall up to half a percent behind
-# scikit-learn's defaults, since two thirds of the images ask for a stronger decay than all of them; five folds do not.
-# Chosen by loss + error rate: the loss alone prefers decays so strong that the head is unsure of everything (which the
-# temperature mends afterwards), the error rate alone is noise. Measured in docs/benchmarks.md, bench.quality.
-FOLDS = 5
-AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
-SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
 SKEW = 3.0  # class weights where the largest class has this many times the smallest one's images
 
 
@@ -114,6 +104,11 @@ class _Watch:
                 raise Cancelled(f"The fit was cancelled in epoch {epoch}.")
         return epoch - self.best_epoch < self.options.patience
 
+    def searched(self, done: int, of: int) -> None:
+        """Pass on how far the search for the decay is."""
+        if self.progress is not None and self.progress({"stage": "search", "done": done, "of": of}) is False:
+            raise Cancelled("The fit was cancelled while the weight decay was being chosen.")
+
 
 def fit_head(
     x: np.ndarray | Rows,
@@ -170,9 +165,11 @@ def fit_head(
 
 
 def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Watch) -> float:
-    """Run the search and the solver until ``watch`` has seen enough; returns the strength that was used."""
+    """The search where no strength is given, the solver until ``watch`` has seen enough; returns the strength used."""
     linear = options.solver == "lbfgs" or (options.solver == "auto" and not options.hidden)
-    strength = _search(data, rng, watch) if options.strength is None else options.strength
+    strength = options.strength
+    if strength is None:
+        strength, watch.history["search"] = choose(data.x, data.y, data.w, rng, watch.searched)
     options = replace(options, strength=strength)
     for loss, accuracy, layers in (_by_lbfgs if linear else _by_adam)(data, options, rng):
         if not watch.see(loss, accuracy, layers, data):
@@ -355,36 +352,3 @@ def _unpack(point: np.ndarray, shapes: list[tuple[tuple[int, ...], tuple[int, ..
         layers.append((point[at : at + size].reshape(W), point[at + size : at + size + b[0]]))
         at += size + b[0]
     return layers
-
-
-# ---------------------------------------------------------------------------------------------------- the strength
-
-
-def _search(data: _Data, rng: np.random.Generator, watch: _Watch) -> float:
-    """C by cross-validated loss and error rate of a linear head: on all rows of few, on SEARCH_ROWS of many."""
-    rows = rng.permutation(len(data.x))[:SEARCH_ROWS]
-    folds = stratified(data.y[rows].argmax(axis=1), min(FOLDS, len(rows)), rng)
-    totals = np.zeros(len(STRENGTHS))
-    tried = len(STRENGTHS)
-    for fold in range(int(folds.max()) + 1):
-        fit, held = rows[folds != fold], rows[folds == fold]
-        part = _Data(data.x[fit], data.y[fit], data.w[fit], (rest := data.x[held]), data.y[held])
-        layers: Layers | None = None
-        losses: list[float] = []
-        for strength in STRENGTHS[:tried]:
-            options = HeadOptions(strength=strength, epochs=40)
-            for _loss, _accuracy, now in _by_lbfgs(part, options, rng, layers):
-                layers = now
-            loss, accuracy = _measure(layers, rest, part.y_val) if layers else (np.inf, 0.0)
-            losses.append(loss + 1 - accuracy)
-            if len(losses) >= 3 and losses[-1] > losses[-2] > losses[-3]:
-                break  # from here on it only overfits more
-        tried = len(losses)
-        totals = totals[:tried] + losses
-        report = {"stage": "search", "done": fold + 1, "of": int(folds.max()) + 1}
-        if watch.progress is not None and watch.progress(report) is False:
-            raise Cancelled("The fit was cancelled while the weight decay was being chosen.")
-    watch.history["search"] = {
-        str(s): round(float(t) / (int(folds.max()) + 1), 6) for s, t in zip(STRENGTHS, totals, strict=False)
-    }
-    return float(STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())])

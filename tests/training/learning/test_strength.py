@@ -1,0 +1,71 @@
+"""The decay that cross-validation chooses, and the short cuts on the way to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from tests.training.learning.conftest import blobs
+from training.learning.head import HeadOptions, fit_head
+from training.learning.rows import Rows, Standardised
+from training.learning.strength import STRENGTHS, _fitted, _principal, choose
+
+
+def standard(x: np.ndarray) -> np.ndarray:
+    return ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(300, 20), (40, 90)])
+def test_principal_axes_keep_every_product_of_two_rows(n: int, dim: int) -> None:
+    x = standard(blobs(n, dim, 3)[0])
+
+    rotated, squares = _principal(x)
+
+    assert rotated.shape[1] <= min(n, dim)
+    np.testing.assert_allclose(rotated @ rotated.T, x @ x.T, atol=1e-3 * dim)
+    np.testing.assert_allclose(np.square(rotated).mean(axis=0), squares, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(400, 20), (60, 90)])
+@pytest.mark.parametrize("strength", [0.01, 0.1])
+def test_ten_steps_in_stretched_axes_find_what_scikit_learn_finds(n: int, dim: int, strength: float) -> None:
+    x, labels = blobs(n, dim, 3)
+    x, y = standard(x), np.eye(3, dtype=np.float32)[labels]
+    rotated, squares = _principal(x)
+    start = np.zeros((rotated.shape[1], 3)), np.zeros(3)
+
+    weights, bias = _fitted(rotated, y, np.ones(n, np.float32), squares, strength, *start)
+
+    theirs = LogisticRegression(C=strength, tol=1e-8, max_iter=5000).fit(x, labels)
+    said = np.exp(rotated @ weights + bias)
+    said /= said.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(said, theirs.predict_proba(x), atol=0.02)
+
+
+def test_noise_asks_for_a_strong_decay_and_clear_classes_do_not() -> None:
+    rng = np.random.default_rng(0)
+    y = np.eye(2, dtype=np.float32)[np.arange(200) % 2]
+    noise = rng.normal(size=(200, 50)).astype(np.float32)
+    strengths = {}
+    for name, x in (("noise", noise), ("clear", noise + 3 * y[:, :1])):
+        rows = Standardised(Rows.of(x), x.mean(axis=0), x.std(axis=0))
+        weights = np.ones(200, np.float32)
+        strengths[name], _ = choose(rows, y, weights, np.random.default_rng(0), lambda done, of: None)
+    assert strengths["noise"] < 0.01 < strengths["clear"]
+
+
+def test_the_search_is_told_and_the_same_seed_chooses_alike() -> None:
+    x, labels = blobs(150, 30, 3, spread=3.0)
+    y = np.eye(3, dtype=np.float32)[labels]
+    reports: list[dict[str, object]] = []
+    histories = [
+        fit_head(x, y, categories=list("abc"), options=HeadOptions(epochs=3), seed=4, progress=seen)[1]
+        for seen in (reports.append, None)
+    ]
+
+    searched = [report for report in reports if report["stage"] == "search"]
+    assert [(report["done"], report["of"]) for report in searched] == [(fold, 5) for fold in range(1, 6)]
+    assert histories[0] == histories[1]
+    assert histories[0]["strength"] in STRENGTHS
+    assert set(histories[0]["search"]) <= {str(strength) for strength in STRENGTHS}

@@ -1,0 +1,118 @@
+"""How strong the weight decay of a head should be, by cross-validation of linear heads on the same features.
+
+Five folds times up to nine strengths are many fits, so each must be quick. Two changes of coordinates make it so, and
+neither changes the minimum: the features are rotated onto their principal axes (fewer than the images, where the
+network has more features than there are images), and each axis is stretched by the inverse root of its curvature, for
+which Böhning's bound on the logistic loss stands in. There L-BFGS is done in ten steps where it took forty.
+Source: Böhning, Multinomial logistic regression algorithm (Ann. Inst. Statist. Math. 44, 1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from training.learning.dense import log_softmax
+from training.learning.lbfgs import lbfgs
+from training.learning.rows import Standardised
+from training.learning.split import stratified
+
+# Inverse strengths of the weight decay (C of scikit-learn's LogisticRegression), strongest first: each starts from the
+# last one's solution.
+STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+# Measured on ten splits of nine sets and backbones: heads that three folds choose fall up to half a percent behind
+# scikit-learn's defaults, since two thirds of the images ask for a stronger decay than all of them; five folds do not.
+# Chosen by loss + error rate: the loss alone prefers decays so strong that the head is unsure of everything (which the
+# temperature mends afterwards), the error rate alone is noise. Measured in docs/benchmarks.md, bench.quality.
+FOLDS = 5
+AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
+SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
+STEPS = 10  # of L-BFGS for each strength: twice as many change the losses by less than folds differ
+
+
+def choose(
+    x: Standardised, y: np.ndarray, w: np.ndarray, rng: np.random.Generator, told: Callable[[int, int], None]
+) -> tuple[float, dict[str, float]]:
+    """The strength C by the cross-validated loss and error rate: on all rows of few, on SEARCH_ROWS of many.
+
+    Args:
+        x: ``[n, dim]``.
+        y: float32 ``[n, classes]``, soft labels.
+        w: float32 ``[n]``, weights.
+        rng: Draws the rows and the folds.
+        told: Called with (folds done, folds) after each; may raise to stop.
+
+    Returns:
+        One of STRENGTHS, and for each that was tried its mean loss + error rate on pictures that were held out.
+    """
+    rows = rng.permutation(len(x))[:SEARCH_ROWS]
+    y, w = y[rows], w[rows]
+    folds = stratified(y.argmax(axis=1), min(FOLDS, len(rows)), rng)
+    count = int(folds.max()) + 1
+    rotated, curvature = _principal(x.read(rows))
+    totals = np.zeros(len(STRENGTHS))
+    for fold in range(count):
+        fit, held = folds != fold, folds == fold
+        scores = _scores(rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[: len(totals)])
+        totals = totals[: len(scores)] + scores
+        told(fold + 1, count)
+    best = STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())]
+    return best, {str(s): round(float(t) / count, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
+
+
+def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows ``[n, dim]`` along their principal axes ``[n, r]``, r <= min(n, dim), and the mean square along each."""
+    n, dim = x.shape
+    if n > dim:
+        squares, axes = np.linalg.eigh(x.T @ x / np.float32(n))
+        x = x @ axes
+    else:  # the same by the products of the rows with each other
+        squares, axes = np.linalg.eigh(x @ x.T / np.float32(n))
+        x = axes * np.sqrt(np.maximum(squares, 0) * np.float32(n))
+    known = squares > 1e-6 * squares[-1]  # below it is nothing but the rounding of float32
+    return x[:, known], squares[known].astype(np.float64)
+
+
+def _scores(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, held: np.ndarray, held_y: np.ndarray, curvature: np.ndarray,
+    strengths: tuple[float, ...],
+) -> np.ndarray:  # fmt: skip
+    """Loss + error rate on the held-out rows for each strength, until two in a row were worse than the one before."""
+    weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
+    scores: list[float] = []
+    for strength in strengths:
+        weights, bias = _fitted(x, y, w, curvature, strength, weights, bias)
+        logits = held @ weights.astype(np.float32) + bias.astype(np.float32)
+        loss = -float(np.einsum("nk,nk->n", held_y, log_softmax(logits)).mean(dtype=np.float64))
+        scores.append(loss + float((logits.argmax(axis=1) != held_y.argmax(axis=1)).mean()))
+        if len(scores) >= 3 and scores[-1] > scores[-2] > scores[-3]:
+            break  # from here on it only overfits more
+    return np.array(scores)
+
+
+def _fitted(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, curvature: np.ndarray, strength: float, weights: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Weights ``[r, classes]`` and bias of the linear head with this decay, from those of another one."""
+    decay = 1.0 / (strength * len(x))
+    stretch = 1.0 / np.sqrt(0.25 * curvature + decay)[:, None]
+    mass, share = y.sum(axis=1, keepdims=True), (w / w.sum())[:, None]
+
+    def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
+        inner = point[:-1] * stretch
+        log_p = log_softmax(x @ inner.astype(np.float32) + point[-1].astype(np.float32))
+        delta = (np.exp(log_p) * mass - y) * share
+        loss = -float(np.sum(share * y * log_p, dtype=np.float64)) + 0.5 * decay * float(np.vdot(inner, inner))
+        return loss, np.vstack([(x.T @ delta + decay * inner) * stretch, delta.sum(axis=0)])
+
+    def flat(point: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = objective(point.reshape(-1, y.shape[1]))
+        return value, gradient.ravel()
+
+    point = np.vstack([weights / stretch, bias]).ravel()
+    for _, found in lbfgs(flat, point, iterations=STEPS, tolerance=1e-5):
+        point = found
+    ended = point.reshape(-1, y.shape[1])
+    return ended[:-1] * stretch, ended[-1]
