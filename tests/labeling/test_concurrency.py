@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.leases import fetch
-from labeling.models import Assignment, Judgment, Membership, Project, Task
+from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
 from labeling.services.members import ensure_member
 from tests.labeling.conftest import person
 
@@ -207,3 +207,42 @@ def test_who_waited_for_tasks_that_others_took_is_given_one_of_the_rest(make_pro
     late.join()
     assert found
     assert found[0] is not None
+
+
+def test_an_answer_that_waited_for_another_of_its_task_counts_both(make_project: Callable[..., Project]) -> None:
+    """Its statement began before the other's was there, so what it saw of the task is not all."""
+    project = make_project(images=1, judgments_min=3, judgments_max=3)
+    first, second = person("ada"), person("bob")
+    leases = {}
+    for user in (first, second):
+        ensure_member(project=project, user=user)
+        lease = services.claim_assignment(project=project, worker=user)
+        assert lease is not None
+        leases[user.pk] = lease.pk
+    written, go_on = threading.Event(), threading.Event()
+
+    def answer(worker: User) -> None:
+        if worker == first:
+            with transaction.atomic():
+                services.submit_judgment(assignment_id=leases[worker.pk], worker=worker, answers={"category": "cat"})
+                written.set()
+                assert go_on.wait(30)
+            return
+        assert written.wait(30)
+        services.submit_judgment(assignment_id=leases[worker.pk], worker=worker, answers={"category": "cat"})
+
+    def watch(_worker: User) -> None:
+        until = time.monotonic() + 30
+        while not fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %(like)s",
+                        {"like": "%labeling_assignment%"}):  # fmt: skip
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        go_on.set()
+
+    jobs = {first.pk: answer, second.pk: answer, project.owner_id: watch}
+    wrong = together([first, second, project.owner], lambda worker: jobs[worker.pk](worker))
+    assert wrong == []
+    row = Consensus.objects.get(task__project=project)
+    assert (row.judgment_count, Task.objects.get(project=project).judgment_count) == (2, 2)
+    project.refresh_from_db()
+    assert project.judgment_count == 2

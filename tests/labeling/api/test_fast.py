@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -116,3 +117,37 @@ def test_the_short_way_asks_the_orm_nothing(project: Project, key: str) -> None:
         api.post(f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"category": "cat"}})
     frozen = [query["sql"] for query in asked if query["sql"].startswith("SELECT")]
     assert len(frozen) <= 1
+
+
+def test_refusals_of_the_short_way_are_in_the_readers_language(project: Project, worker: User, key: str) -> None:
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    path, body = f"/api/v1/assignments/{lease.pk}/judgment/", {"answers": {"category": "cow"}}
+    said = {}
+    for name, api in ways(key).items():
+        answer = api.post(path, body, headers={"Accept-Language": "hi"})
+        said[name] = (answer.status_code, answer.json()["error"])
+    assert said["short"] == said["whole"]
+    assert any("\u0900" <= letter <= "\u097f" for letter in json.dumps(said["short"][1], ensure_ascii=False))
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+def test_a_host_that_is_not_ours_and_the_headers_are_alike(project: Project, key: str, way: str) -> None:
+    api = ways(key)[way]
+    path = f"/api/v1/projects/{project.slug}/assignments/"
+    assert api.post(path, headers={"Host": "elsewhere.example"}).status_code == 400
+    answer = api.post(path)
+    assert answer["X-Frame-Options"] == "DENY"
+    assert "Accept-Language" in answer["Vary"]
+    assert "Content-Security-Policy" in answer
+    assert answer["X-Request-ID"]
+
+
+def test_a_browser_of_another_origin_gets_what_the_whole_way_tells_it(
+    project: Project, key: str, settings: Any
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    path = f"/api/v1/projects/{project.slug}/assignments/"
+    answer = ways(key)["short"].post(path, headers={"Origin": "https://app.example"})
+    assert answer.status_code == 201
+    assert answer["Access-Control-Allow-Origin"] == "https://app.example"
