@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture
+from labeling import glance
 from labeling.imaging import MAX_BYTES
 from labeling.importing.remote import fetch
 from labeling.models import Image, Project
@@ -113,8 +114,7 @@ def _top_k(value: Any) -> int:
 
 def _stored(project: Project, items: list[Any]) -> dict[int, Image]:
     ids = [item["id"] for item in items if isinstance(item, Mapping) and _is_id(item.get("id"))]
-    rows = Image.objects.filter(project=project, pk__in=ids).only("pk", "sha256", "original") if ids else ()
-    return {image.pk: image for image in rows}
+    return glance.images(project_id=project.pk, ids=ids) if ids else {}
 
 
 def _is_id(value: Any) -> bool:

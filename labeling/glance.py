@@ -1,4 +1,4 @@
-"""All that a claim or an answer must know before it acts, in one look at the database each. Worker-side.
+"""All that a claim, an answer or a question about stored images must know: one look at the database each. Worker-side.
 
 The rows come as model instances that hold only the columns listed here (Django reads any other when it is asked for),
 so the verbs take them like any other. Source: https://docs.djangoproject.com/en/5.2/ref/models/instances/#django.db.models.Model.from_db
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Model
 
 from labeling.leases import fetch
-from labeling.models import ApiKey, Membership, Project
+from labeling.models import ApiKey, Image, Membership, Project
 
 
 def _known(model: type[Model], names: str) -> tuple[str, ...]:
@@ -30,6 +30,7 @@ _PROJECT = _known(
     "is_paused",
 )
 _MEMBER = _known(Membership, "id project_id user_id role phase is_paused paused_because")
+_IMAGE = _known(Image, "id sha256 original")
 _KEY = _known(ApiKey, "id user_id project_id scopes expires_at last_used_at")
 
 
@@ -120,6 +121,17 @@ def answering(*, digest: str, assignment_id: uuid.UUID) -> tuple[Caller, Leased]
     row, first = rows[0], 2 + len(_KEY)
     lease = _leased(row[first:])
     return Caller(_key(row[2:first]), row[0], row[1], lease.project, None), lease
+
+
+_STORED = f"""
+SELECT {_columns("i", _IMAGE)} FROM labeling_image i
+WHERE i.id = ANY(%(ids)s::bigint[]) AND i.project_id = %(project)s"""
+
+
+def images(*, project_id: int, ids: Sequence[int]) -> dict[int, Image]:
+    """Those of the images that are the project's, by id."""
+    rows = fetch(_STORED, {"project": project_id, "ids": list(ids)})
+    return {row[0]: Image.from_db("default", _IMAGE, row) for row in rows}
 
 
 def _leased(row: Sequence[Any]) -> Leased:
