@@ -63,10 +63,10 @@ def _label(project: Project, version: ModelVersion, limit: float) -> int:
     )  # fmt: skip
     sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
     rows = list(sure[:BATCH])
-    audited = [row for row in rows if random.random() < AUDIT_SHARE]
-    rest = {row.image_id: (row.category, row.probability) for row in rows if row not in audited}
+    drawn = {row.image_id for row in rows if random.random() < AUDIT_SHARE}
+    rest = {row.image_id: (row.category, row.probability) for row in rows if row.image_id not in drawn}
     labeled = set(label_by_model(project=project, labels=rest))
-    kept = [row for row in rows if row.image_id in labeled or row in audited]
+    kept = [row for row in rows if row.image_id in labeled or row.image_id in drawn]
     AutoLabel.objects.bulk_create(
         [
             AutoLabel(
@@ -77,7 +77,7 @@ def _label(project: Project, version: ModelVersion, limit: float) -> int:
         ],
         ignore_conflicts=True,
     )  # fmt: skip
-    raise_priority(project=project, priorities={row.image_id: AUDIT_PRIORITY for row in audited})
+    raise_priority(project=project, priorities=dict.fromkeys(drawn, AUDIT_PRIORITY))
     return len(labeled)
 
 

@@ -71,6 +71,7 @@ def _batch() -> int | None:
         names = sorted({row.name for row in rows} - kept)
         for name in names:
             _delete(name)
+        _delete_empty_folders(names)
         DiscardedFile.objects.filter(pk__in=[row.pk for row in rows]).delete()
     logger.info("%s files discarded, %s kept that are in use", len(names), len(rows) - len(names))
     return len(names)
@@ -88,7 +89,13 @@ def _delete(name: str) -> None:
         sources.clean(PurePosixPath(name).name)
         return
     default_storage.delete(name)
+
+
+def _delete_empty_folders(names: Iterable[str]) -> None:
+    """Once for each folder, the deepest first: many files lie in few."""
     if isinstance(default_storage, FileSystemStorage):
-        for folder in list(PurePosixPath(name).parents)[:-1]:
+        files = [PurePosixPath(name) for name in names if not name.endswith("/")]
+        folders = {folder for file in files for folder in list(file.parents)[:-1]}
+        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
             with contextlib.suppress(OSError):  # it holds something else
                 default_storage.delete(folder.as_posix())

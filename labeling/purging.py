@@ -9,14 +9,17 @@ and goes with the project's own row, when no image is left.
 from __future__ import annotations
 
 import logging
+from functools import cache
+from typing import Any
 
 from django.db import transaction
+from django.db.models import CASCADE, ForeignObjectRel, Model
 
 from labeling.leases import fetch
 from labeling.models import Image, Project
 
 logger = logging.getLogger(__name__)
-BATCH = 500
+BATCH = 1000
 
 _NOTE = """
 WITH noted AS (
@@ -31,21 +34,61 @@ def run() -> int:
     """Delete what deleted projects hold; returns how many projects are gone."""
     gone = 0
     for project_id in Project.with_deleted.exclude(deleted_at=None).values_list("pk", flat=True):
-        while _batch(project_id):
+        last = 0
+        while last := _batch(project_id, last):
             pass
         gone += _last(project_id)
     return gone
 
 
-def _batch(project_id: int) -> int:
-    """Delete some images with all that hangs on them; 0 when there is none that nobody else has taken."""
+def _batch(project_id: int, last: int) -> int:
+    """Delete some images after ``last`` with all that hangs on them; returns the last id, or 0 when none is free.
+
+    In the order of ids: a walk from the beginning each time would read again over all the rows that are dead already.
+    """
     with transaction.atomic():
-        free = Image.objects.filter(project_id=project_id).select_for_update(skip_locked=True)
-        ids = list(free.values_list("pk", flat=True)[:BATCH])
-        if ids:
-            fetch(_NOTE, {"images": ids})
-            Image.objects.filter(pk__in=ids).delete()
-    return len(ids)
+        free = Image.objects.filter(project_id=project_id, pk__gt=last).select_for_update(skip_locked=True)
+        ids = list(free.order_by("pk").values_list("pk", flat=True)[:BATCH])
+        if not ids:
+            return 0
+        fetch(_NOTE, {"images": ids})
+        _delete(Image, ids)
+    return ids[-1]
+
+
+def _delete(model: type[Model], ids: list[Any]) -> None:
+    """Delete rows with all that hangs on them in any room, as their foreign keys say: a statement for each relation.
+
+    Django's own ``delete`` does the same with an object for each row in between, which is most of its cost.
+    """
+    for child, column in _hanging_on(model):
+        if _hanging_on(child):
+            _delete(child, [pk for (pk,) in _execute(_FIND, child, column, ids)])
+        else:
+            _execute(_DELETE, child, column, ids)
+    _execute(_DELETE, model, model._meta.pk.column, ids)
+
+
+@cache
+def _hanging_on(model: type[Model]) -> list[tuple[type[Model], Any]]:
+    """The models whose rows go with a row of this one, each with the column that refers to it."""
+    found: list[tuple[type[Model], Any]] = []
+    for relation in model._meta.get_fields(include_hidden=True):
+        if isinstance(relation, ForeignObjectRel) and (relation.one_to_many or relation.one_to_one):
+            if relation.on_delete is not CASCADE:
+                raise TypeError(f"{relation} is not of the kind CASCADE, the only one that purging knows.")
+            found.append((relation.related_model, relation.field.column))
+    return found
+
+
+_FIND = "SELECT {pk} FROM {table} WHERE {column} = ANY(%(ids)s)"
+_DELETE = "WITH gone AS (DELETE FROM {table} WHERE {column} = ANY(%(ids)s) RETURNING 1) SELECT count(*) FROM gone"
+
+
+def _execute(statement: str, model: type[Model], column: Any, ids: list[Any]) -> list[tuple[Any, ...]]:
+    meta = model._meta
+    names = {"table": meta.db_table, "pk": meta.pk.column, "column": column}
+    return fetch(statement.format(**{name: f'"{value}"' for name, value in names.items()}), {"ids": ids})
 
 
 def _last(project_id: int) -> int:

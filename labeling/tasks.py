@@ -6,7 +6,7 @@ and keeps the project's counters true in the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import F
@@ -64,6 +64,24 @@ SELECT id FROM closed"""
 def retire(*, task_id: int, because: str) -> bool:
     """Close an open task with its reason; leases under way may still be answered. False when it was not open."""
     return bool(fetch(_RETIRE, {"task": task_id, "because": str(because)}))
+
+
+_RETIRE_ALL = """
+WITH closed AS (
+    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
+    WHERE id = ANY(%(tasks)s) AND state = 'open' RETURNING id, project_id
+),
+final AS (UPDATE labeling_consensus c SET is_final = true FROM closed WHERE c.task_id = closed.id),
+counted AS (
+    UPDATE labeling_project p SET retired_count = p.retired_count + c.tasks
+    FROM (SELECT project_id, count(*) AS tasks FROM closed GROUP BY project_id) c WHERE p.id = c.project_id
+)
+SELECT id FROM closed"""
+
+
+def retire_all(*, task_ids: Sequence[int], because: str) -> set[int]:
+    """Like ``retire`` for many tasks, whose rows the caller has locked; returns those that were open."""
+    return {pk for (pk,) in fetch(_RETIRE_ALL, {"tasks": list(task_ids), "because": str(because)})}
 
 
 _MORE = """

@@ -28,23 +28,24 @@ def label_by_model(*, project: Project, labels: Mapping[int, tuple[str, float]])
         waiting = Task.objects.select_for_update(of=("self",), skip_locked=True).filter(
             project=project, image__in=list(labels), state=Task.State.OPEN, judgment_count=0, is_gold=False
         )
-        found = list(waiting)
+        found = dict(waiting.values_list("pk", "image_id"))
         fields = ["answer", "confidence", "method", "posterior", "judgment_count", "is_final", "updated_at"]
         Consensus.objects.bulk_create(
-            [_row(project, question, task, *labels[task.image_id]) for task in found],
+            [_row(project, question, pk, *labels[image_id]) for pk, image_id in found.items()],
             batch_size=1000,
             update_conflicts=True,
             unique_fields=["task", "question"],
             update_fields=fields,
         )
-        return [task.image_id for task in found if tasks.retire(task_id=task.pk, because=Task.Because.MODEL)]
+        retired = tasks.retire_all(task_ids=list(found), because=Task.Because.MODEL)
+        return [image_id for pk, image_id in found.items() if pk in retired]
 
 
-def _row(project: Project, question: Question, task: Task, category: str, probability: float) -> Consensus:
+def _row(project: Project, question: Question, task_id: int, category: str, probability: float) -> Consensus:
     return Consensus(
         project=project,
         question=question,
-        task=task,
+        task_id=task_id,
         answer=category == "yes" if question.kind == "yes_no" else category,
         confidence=probability,
         posterior={category: probability},

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 
 from labeling import purging, services
 from labeling.errors import CrowdtuneError
-from labeling.models import Image, Judgment, Membership, Project, Task
+from labeling.models import Assignment, Consensus, Image, Judgment, Membership, Project, Task
 from tests.labeling.conftest import client, person
+from training.models import ImageTrait
 
 
 @pytest.fixture
@@ -60,11 +62,11 @@ def test_a_process_killed_between_two_batches_leaves_the_rest_to_the_next(
     services.delete_project(project=project)
     batch, done = purging._batch, []
 
-    def dies(project_id: int) -> int:
+    def dies(project_id: int, last: int) -> int:
         if done:
             raise KeyboardInterrupt
         done.append(project_id)
-        return batch(project_id)
+        return batch(project_id, last)
 
     with monkeypatch.context() as patched:
         patched.setattr(purging, "_batch", dies)
@@ -87,6 +89,19 @@ def test_another_project_keeps_its_rows(project: Project, make_project: Callable
     assert purging.run() == 1
     assert purging.run() == 0
     assert Task.objects.filter(project=other).count() == held
+
+
+@pytest.mark.django_db
+def test_what_other_rooms_and_people_hung_on_an_image_goes_with_it(project: Project, worker: User) -> None:
+    image = Image.objects.filter(project=project).order_by("pk")[0]
+    ImageTrait.objects.create(project=project, image=image, look=b"", group="g")
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"}, seconds=1)
+    services.delete_project(project=project)
+    assert purging.run() == 1
+    for rows in (Image, Task, Assignment, Judgment, Consensus, ImageTrait):
+        assert not rows.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
