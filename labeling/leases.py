@@ -26,12 +26,16 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from labeling import survey, words
+from labeling.errors import CrowdtuneError
+from labeling.words import gettext as _
 
 # Rows of the order that a claim looks at: its head, after the last task judged, and ahead for images to load.
 HEAD = 32
 AFTER = 8
 NEAR = 5
 TRIES = 10
+# After so many looks at all of the order that others were quicker at, a claim asks to try again.
+LOOKS = 20
 
 
 class Lease(NamedTuple):
@@ -174,6 +178,9 @@ def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: 
     """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when nothing more is left.
 
     New leases are of this version of the survey; live ones keep theirs.
+
+    Raises:
+        CrowdtuneError: busy; something is left, but others were quicker each time.
     """
     values: dict[str, Any] = {
         "project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds, "version": version
@@ -187,10 +194,13 @@ def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: 
         leases = _leases(_CLAIMS["after"], after)
         if len(leases) >= hold:
             return leases
-    while True:  # each turn without a lease is one in which others took all that was in reach
+    for _look in range(LOOKS):  # each one without a lease is one in which others took all that was in reach
         leases = _leases(_CLAIMS["all"], values)
         if len(leases) >= hold or not fetch(_IS_LEFT, values):
             return leases
+    if leases:
+        return leases
+    raise CrowdtuneError("busy", _("Others took every task at the moment it was free. Ask again in a moment."), 503)
 
 
 def claim_gold(*, use: str, start: float, project_id: int, worker_id: int, **values: int) -> list[Lease]:

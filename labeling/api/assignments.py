@@ -148,7 +148,11 @@ class AssignmentListView(ProjectView):
         operation_id="claim_assignment",
         tags=["labeling"],
         request=ClaimSerializer,
-        responses={201: AssignmentSerializer, 204: OpenApiResponse(description="Nothing is left for this worker.")},
+        responses={
+            201: AssignmentSerializer,
+            204: OpenApiResponse(description="Nothing is left for this worker."),
+            503: OpenApiResponse(description="`busy`: others were quicker each time; ask again in a moment."),
+        },
     )
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)

@@ -25,7 +25,7 @@ def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
     """The task that this person should do now: the live lease if there is one, else the next; None when none is left.
 
     Raises:
-        CrowdtuneError: project_paused, worker_paused or not_qualified, each with what to do.
+        CrowdtuneError: project_paused, worker_paused, not_qualified or busy, each with what to do.
     """
     found = claim_leases(project=project, member=ensure_member(project=project, user=worker))
     if not found:

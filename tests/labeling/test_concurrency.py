@@ -246,3 +246,52 @@ def test_an_answer_that_waited_for_another_of_its_task_counts_both(make_project:
     assert (row.judgment_count, Task.objects.get(project=project).judgment_count) == (2, 2)
     project.refresh_from_db()
     assert project.judgment_count == 2
+
+
+def test_a_claim_that_others_are_quicker_at_each_time_asks_to_try_again(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    """As if each look came a moment too late: no task lets itself be taken, and each stays free."""
+    project = make_project(name="Contested", images=2, access="open")
+    services.ensure_member(project=project, user=worker)
+    late = "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    tables = ("labeling_task", "labeling_assignment")
+    with connection.cursor() as cursor:
+        cursor.execute(late)
+        for table, event in zip(tables, ("UPDATE", "INSERT"), strict=True):
+            cursor.execute(f"CREATE TRIGGER late BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION late()")
+        try:
+            with pytest.raises(CrowdtuneError) as refused:
+                services.claim_assignment(project=project, worker=worker)
+        finally:
+            for table in tables:
+                cursor.execute(f"DROP TRIGGER late ON {table}")
+            cursor.execute("DROP FUNCTION late")
+    assert (refused.value.code, refused.value.status) == ("busy", 503)
+    assert services.claim_assignment(project=project, worker=worker) is not None
+
+
+def test_people_who_take_and_give_back_two_tasks_at_once_all_come_to_an_end(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=0, judgments_min=1, judgments_max=1, access="open")
+    bare_tasks(project, 2)
+    workers = [person(f"w{number}") for number in range(8)]
+    held: list[int] = []
+    refused: set[str] = set()
+
+    def take_and_give_back(worker: User) -> None:
+        for _ in range(15):
+            try:
+                lease = services.claim_assignment(project=project, worker=worker)
+            except CrowdtuneError as refusal:
+                refused.add(refusal.code)
+                lease = None
+            if lease is not None:
+                held.append(lease.task_id)
+                services.release_assignment(assignment_id=lease.pk, worker=worker)
+
+    assert together(workers, take_and_give_back) == []
+    assert refused <= {"busy"}
+    assert len(held) > len(workers)
+    assert set(Task.objects.filter(project=project).values_list("open_slots", flat=True)) == {1}
