@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +22,22 @@ from bench.pictures import SHARED, Clock, Photos, features, opened, photos
 from bench.plots import page
 from labeling.charts import Series, line
 from labeling.imaging import pixels
-from training.learning.augment import VIEWS, view
+from training.learning.augment import VIEWS
 from training.learning.backbones import BACKBONES
 from training.learning.head import HeadOptions, fit_head
+from training.learning.rows import Rows
 
 Curves = list[tuple[str, int, float, float]]  # (recipe, epoch, accuracy in training, in validation)
 
 
-def scratch(data: Photos, train: np.ndarray, test: np.ndarray, epochs: int, seed: int = 0, size: int = 96) -> Curves:
+def scratch(data: Photos, train: np.ndarray, test: np.ndarray, epochs: int, seed: int = 0) -> Curves:
     """The compact network with random weights, on pixels, with fresh augmentation in every epoch."""
-    import keras
+    from training.learning.scratch import OPTIONS, SIZE, fit_from_scratch
 
-    from training.learning.keras_loop import LoopOptions, Part, fit_epochs
-    from training.learning.small import build_small
-
-    keras.utils.set_random_seed(seed)
-    pictures = np.stack([pixels(path.read_bytes(), size) for path in data.files])
-    base = build_small(norm=True, size=size)
-    x = keras.layers.GlobalAveragePooling2D()(base.output)
-    model = keras.Model(base.input, keras.layers.Dense(len(data.names))(x))
-
-    def augmented(epoch: int, at: np.ndarray) -> np.ndarray:
-        return _scaled(np.stack([view(pictures[i], data.shas[i], epoch) for i in train[at]]))
-
-    fitted = Part(lambda at: _scaled(pictures[train[at]]), data.one_hot[train], epoch_rows=augmented)
-    held = Part(lambda at: _scaled(pictures[test[at]]), data.one_hot[test])
-    history = fit_epochs(model, fitted, held, LoopOptions(epochs=epochs, patience=epochs, learning_rate=2e-3))
+    pictures = Rows.of(np.stack([pixels(path.read_bytes(), SIZE).ravel() for path in data.files]))
+    limits = replace(OPTIONS, epochs=epochs, patience=epochs)
+    _, history = fit_from_scratch(pictures, data.shas, data.one_hot, None, train, test, options=limits, seed=seed)
     return _curves("from scratch", history)
-
-
-def _scaled(pictures: np.ndarray) -> np.ndarray:
-    return pictures.astype(np.float32) / 127.5 - 1
 
 
 def extraction(data: Photos, train: np.ndarray, test: np.ndarray, key: str, views: int) -> Curves:

@@ -205,6 +205,8 @@ SPECTACULAR_SETTINGS = {
         "Role": "labeling.models.worker.Role",
         "AddedRole": "labeling.api.workers.ROLES",
         "LabelsAs": "labeling.importing.labels.LABELS_AS",
+        "RecipeEnum": "training.models.Recipe",
+        "ComparedRecipe": "training.api.bakeoffs.RECIPES",
     },
 }
 UNFOLD = {

@@ -20,9 +20,9 @@ from labeling.jobs import Report
 from labeling.models import Job
 from labeling.words import gettext as _
 from training import catalogue, embedding, pipeline
-from training.models import Recipe, Snapshot, TrainingRun
+from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingRun
 from training.progress import Reporter
-from training.stages import evaluate, features, fit, tune
+from training.stages import evaluate, features, fit, scratch, tune
 from training.stages.work import Work, load_items
 
 STAGES = (features.run, fit.run, tune.run, evaluate.run)
@@ -76,7 +76,7 @@ def folder_of(job: Job) -> Path:
 
 def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mark the least error; of those that are as good within half an image in a hundred, the quickest to answer."""
-    measured = [row for row in rows if row.get("top1_error") is not None]
+    measured = [row for row in rows if row.get("top1_error") is not None and row.get("recipe") != FROM_SCRATCH]
     if not measured:
         return rows
     least = min(row["top1_error"] for row in measured)
@@ -100,7 +100,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
     work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
     started, cpu = time.monotonic(), time.process_time()
     try:
-        for stage in STAGES:
+        for stage in (scratch.run, evaluate.run) if candidate["recipe"] == FROM_SCRATCH else STAGES:
             stage(work)
     except CrowdtuneError as error:
         voice.report.error(row["title"], error.code, error.message)
@@ -108,6 +108,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
     return {
         **row,
         "recipe": run.recipe,
+        "curves": {name: work.history.get(name, []) for name in ("accuracy", "val_accuracy")},
         "top1_error": work.metrics["top1_error"],
         "top5_error": work.metrics["top5_error"],
         "interval": work.metrics["interval"],
@@ -122,6 +123,8 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
 
 def title_of(candidate: dict[str, Any]) -> str:
     """As a person tells candidates apart."""
+    if candidate["recipe"] == FROM_SCRATCH:
+        return "Compact network from scratch"
     title = catalogue.backbone_of(candidate["backbone"]).title
     if candidate["recipe"] == Recipe.FINE_TUNING:
         title = _("%(title)s tuned") % {"title": title}
@@ -132,14 +135,15 @@ def title_of(candidate: dict[str, Any]) -> str:
 
 def latency_of(work: Work) -> dict[str, float]:
     """Median seconds from pixels to probabilities for one image, on this machine."""
-    assert work.trunk is not None
+    assert work.rows is not None
     assert work.predict is not None
-    pixels = np.zeros((1, work.trunk.size, work.trunk.size, 3), np.uint8)
-    shape = work.trunk.shape if work.tail is not None else (work.trunk.dim,)
+    trunk, one = work.trunk, np.zeros(1, int)
+    pixels = np.zeros((1, trunk.size, trunk.size, 3), np.uint8) if trunk else work.rows(one)
+    shape = work.rows(one).shape
     times = []
     for _round in range(LATENCY_ROUNDS):
         started = time.perf_counter()
-        work.predict(work.trunk.embed(pixels).reshape(1, *shape))
+        work.predict(trunk.embed(pixels).reshape(shape) if trunk else pixels)
         times.append(time.perf_counter() - started)
     seconds = float(np.median(times))
     return {"latency": round(seconds, 5), "milliseconds": round(1000 * seconds, 1)}
@@ -147,9 +151,10 @@ def latency_of(work: Work) -> dict[str, float]:
 
 def megabytes_of(work: Work) -> float:
     """What has to be in memory to answer: the trunk's weights and the head's or tail's."""
-    assert work.trunk is not None
-    trunk: Path = embedding.trunks_folder() / work.trunk.key / "trunk.bin"
-    size = trunk.stat().st_size
+    size = 0
+    if work.trunk is not None:
+        trunk: Path = embedding.trunks_folder() / work.trunk.key / "trunk.bin"
+        size += trunk.stat().st_size
     if work.tail is not None:
         size += 4 * int(work.tail.count_params())
     elif work.head is not None:

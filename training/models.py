@@ -28,6 +28,10 @@ class Recipe(models.TextChoices):
     FINE_TUNING_DEEPER = "fine_tuning_deeper", _("Fine-tuning, deeper")
 
 
+# Of a comparison's candidates only, no recipe of a run: a compact network from random weights.
+FROM_SCRATCH = "from_scratch"
+
+
 class TrainingPolicy(models.Model):
     """When and how a project trains by itself. Beside the project, because labeling never knows of training."""
 

@@ -109,6 +109,33 @@ def historic_line(rows: Sequence[tuple[str, int, float]]) -> Chart:
     )
 
 
+def transfer_curves(rows: Sequence[dict[str, Any]]) -> tuple[Chart, Chart]:
+    """A comparison's candidates over their epochs: right answers on the validation part, and the gap to training."""
+    held, gap = [], []
+    for row in rows:
+        seen, kept = (row.get("curves", {}).get(name, []) for name in ("accuracy", "val_accuracy"))
+        if seen and kept:
+            held.append(Series(row["title"], list(enumerate(kept, 1))))
+            gap.append(Series(row["title"], [(e, a - b) for e, (a, b) in enumerate(zip(seen, kept, strict=False), 1)]))
+    return (
+        charts.line(
+            held,
+            title=_("Right answers on the validation part"),
+            description=_("From scratch has to learn what a picture is; a pretrained network begins where that ends."),
+            x_label=_("Epoch"),
+            y_format="percent",
+            y_high=1.0,
+        ),
+        charts.line(
+            gap,
+            title=_("Training minus validation"),
+            description=_("How much is known by heart only: augmentation narrows it, more trained layers widen it."),
+            x_label=_("Epoch"),
+            y_format="percent",
+        ),
+    )
+
+
 def pareto(rows: Sequence[dict[str, Any]], *, cost: str, title: str, x_label: str, unit: Any) -> Chart:
     """A bake-off's candidates: error against one kind of cost; the front joins those that none beats at both."""
     points = [

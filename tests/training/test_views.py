@@ -178,6 +178,37 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)
 
 
+@pytest.mark.slow
+def test_the_experiment_of_every_course_is_one_button(
+    owner: Client, project: Project, run_actors: Callable[[], int]
+) -> None:
+    page = owner.get("/projects/shapes/training/compare/").content.decode()
+    form = page[page.index("The experiment of every course") :].partition("</form>")[0]
+    recipes = re.findall(r'name="recipes" value="([^"]+)"', form)
+    assert recipes == [
+        "from_scratch:1", "feature_extraction:0", "feature_extraction:1", "fine_tuning:0", "fine_tuning:1"
+    ]  # fmt: skip
+
+    owner.post(
+        "/projects/shapes/training/compare/start/",
+        {"backbones": re.findall(r'name="backbones" value="([^"]+)"', form), "recipes": recipes[:2]},
+    )
+    run_actors()
+
+    job = Job.objects.get(kind="bake_off")
+    assert job.state == "succeeded", job.message
+    scratch, extraction = job.result["rows"]
+    assert (scratch["recipe"], scratch["winner"]) == ("from_scratch", False)
+    assert len(scratch["curves"]["val_accuracy"]) == len(scratch["curves"]["accuracy"]) == 30
+    assert extraction["winner"]
+    page = owner.get("/projects/shapes/training/compare/").content.decode()
+    assert "Right answers on the validation part" in page
+    assert "Training minus validation" in page
+    assert page.count('name="candidate"') == 1
+    owner.post(f"/projects/shapes/training/compare/{job.pk}/use/", {"candidate": "0"})
+    assert not TrainingPolicy.objects.filter(project=project).exists()
+
+
 def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersion) -> None:
     page = owner.get("/projects/shapes/training/insights/").content.decode()
 

@@ -18,15 +18,21 @@ from labeling.models import Job
 from training import services
 from training.api.base import person, project_of
 from training.api.serializers import PolicySerializer
-from training.models import Recipe
+from training.models import FROM_SCRATCH, Recipe
 from training.services.bakeoffs import KIND, with_fronts
+
+RECIPES = [*Recipe.choices, (FROM_SCRATCH, "From scratch")]
 
 
 class CandidateSerializer(serializers.Serializer[Any]):
     """What to measure."""
 
     backbone = serializers.CharField(help_text="A key of /api/v1/backbones/.")
-    recipe = serializers.ChoiceField(choices=Recipe.choices, default=Recipe.FEATURE_EXTRACTION)
+    recipe = serializers.ChoiceField(
+        choices=RECIPES,
+        default=Recipe.FEATURE_EXTRACTION,
+        help_text="`from_scratch` is a compact network with random weights, to compare with, whatever `backbone` says.",
+    )
     augmentation = serializers.BooleanField(default=False)
 
 
@@ -40,6 +46,11 @@ class MeasuredSerializer(CandidateSerializer):
     title = serializers.CharField()
     top1_error = serializers.FloatField(allow_null=True)
     top5_error = serializers.FloatField(required=False)
+    curves = serializers.DictField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        required=False,
+        help_text="`accuracy` in training and `val_accuracy` on the validation part, by epoch.",
+    )
     interval = serializers.ListField(child=serializers.FloatField(), required=False, help_text="Of top-1 accuracy.")
     ece = serializers.FloatField(required=False)
     seconds = serializers.FloatField(required=False)

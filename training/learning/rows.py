@@ -22,8 +22,10 @@ BLOCK = 512  # rows
 HELD = 32 << 20  # bytes of features that are simply held in memory
 
 
-def blank(rows: int, dim: int, folder: Path | None = None, *, held: int = HELD) -> np.ndarray:
-    """A table to be filled: float32 ``[rows, dim]``, zeros.
+def blank(
+    rows: int, dim: int, folder: Path | None = None, *, dtype: type[np.generic] = np.float32, held: int = HELD
+) -> np.ndarray:
+    """A table to be filled: ``[rows, dim]``, zeros.
 
     Args:
         folder: Where a large table gets its file. The file has no name any more when this returns: it is gone with its
@@ -34,9 +36,9 @@ def blank(rows: int, dim: int, folder: Path | None = None, *, held: int = HELD) 
         LearningError: The disk is full. It is asked for all of the file now: a mapped page that finds no room later
             would end the process.
     """
-    size = 4 * rows * dim
+    size = np.dtype(dtype).itemsize * rows * dim
     if size <= held:
-        return np.zeros((rows, dim), np.float32)
+        return np.zeros((rows, dim), dtype)
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
@@ -45,7 +47,7 @@ def blank(rows: int, dim: int, folder: Path | None = None, *, held: int = HELD) 
                 f"{size / 1e9:.1f} GB for features could not be had in {folder}: {error.strerror}. Free some disk.",
                 "disk_full",
             ) from error
-        return np.memmap(file, np.float32, "r+", 0, (rows, dim))
+        return np.memmap(file, dtype, "r+", 0, (rows, dim))
 
 
 @dataclass(frozen=True)

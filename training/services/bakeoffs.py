@@ -12,7 +12,7 @@ from labeling.models import Job, Project
 from labeling.words import gettext as _
 from training import actors
 from training.errors import BadRequest, NothingToDo
-from training.models import TrainingPolicy
+from training.models import FROM_SCRATCH, TrainingPolicy
 from training.queueing import check_choice
 from training.services.policies import set_policy
 from training.snapshots import freeze_snapshot
@@ -21,6 +21,7 @@ KIND = "bake_off"
 jobs.KINDS[KIND] = gettext_lazy("Comparing backbones")
 MOST = 12
 COSTS = ("latency", "megabytes")
+COMPACT = "crowdtune_small"  # what starts from random weights
 
 
 @transaction.atomic
@@ -28,7 +29,8 @@ def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], reques
     """Freeze the labels of now and measure every candidate on them.
 
     Args:
-        candidates: ``{"backbone", "recipe", "augmentation"}``, 1 to MOST of them.
+        candidates: ``{"backbone", "recipe", "augmentation"}``, 1 to MOST of them. The recipe may be FROM_SCRATCH, which
+            has a network of its own.
 
     Raises:
         BadRequest: None, too many, or an unknown backbone or recipe.
@@ -42,12 +44,15 @@ def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], reques
             "candidates",
         )
     for candidate in candidates:
-        check_choice(project=project, backbone=candidate["backbone"], recipe=candidate["recipe"])
+        recipe = None if candidate["recipe"] == FROM_SCRATCH else candidate["recipe"]
+        check_choice(project=project, backbone=candidate["backbone"], recipe=recipe)
     if Job.objects.filter(project=project, kind=KIND, state__in=["queued", "running"]).exists():
         raise NothingToDo(_("A comparison is under way already. Wait for it, or cancel it."))
     snapshot = freeze_snapshot(project=project)
     plain = [
-        {"backbone": c["backbone"], "recipe": c["recipe"], "augmentation": bool(c.get("augmentation"))}
+        {"backbone": COMPACT, "recipe": FROM_SCRATCH, "augmentation": True}
+        if c["recipe"] == FROM_SCRATCH
+        else {"backbone": c["backbone"], "recipe": c["recipe"], "augmentation": bool(c.get("augmentation"))}
         for c in candidates
     ]
     return jobs.start(
@@ -77,10 +82,12 @@ def use_candidate(*, job: Job, number: int, user: Any = None) -> TrainingPolicy:
     """Make a candidate of a finished bake-off the project's backbone and recipe.
 
     Raises:
-        BadRequest: There is no such candidate.
+        BadRequest: There is no such candidate, or it started from scratch.
     """
     rows = job.result.get("rows", [])
     if not 0 <= number < len(rows) or rows[number].get("top1_error") is None:
         raise BadRequest(_("There is no measured candidate %(number)s.") % {"number": number}, "candidate")
+    if rows[number]["recipe"] == FROM_SCRATCH:
+        raise BadRequest(_("A network from scratch is only there to compare with. Choose another one."), "candidate")
     chosen = {name: rows[number][name] for name in ("backbone", "recipe", "augmentation")}
     return set_policy(project=job.project, changes=chosen, user=user)

@@ -64,7 +64,7 @@ def run(work: Work) -> None:
     work.rows = cut.rows
     work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature, trunk.cut)
-    _tell(work, history)
+    tell(work, history)
 
 
 class _Cut:
@@ -113,7 +113,8 @@ def _refusal(work: Work, too_little: str) -> str:
     return _("Fine-tuning needs validation images; there are none yet.")
 
 
-def _tell(work: Work, history: Mapping[str, Any]) -> None:
+def tell(work: Work, history: Mapping[str, Any]) -> None:
+    """Keep the curves and the best epoch of a Keras fit."""
     work.history = {name: curve for name, curve in history.items() if isinstance(curve, list)}
     work.fit_facts = {**work.fit_facts, "best_epoch": history["best_epoch"]}
     work.reporter.set(history=work.history)

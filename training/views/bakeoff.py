@@ -17,7 +17,9 @@ from labeling import jobs
 from labeling.models import Job, Project
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import plots, services, zoo
-from training.services.bakeoffs import KIND
+from training.learning import weights
+from training.models import FROM_SCRATCH
+from training.services.bakeoffs import COMPACT, KIND
 
 RECIPES = (
     ("feature_extraction", False),
@@ -26,7 +28,10 @@ RECIPES = (
     ("fine_tuning", True),
     ("fine_tuning_deeper", False),
     ("fine_tuning_deeper", True),
+    (FROM_SCRATCH, True),
 )
+# The experiment that every course teaches: what is each step of transfer learning worth?
+COURSE = ((FROM_SCRATCH, True), *RECIPES[:4])
 
 
 @login_required
@@ -38,6 +43,8 @@ def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
         recipes=[
             (f"{recipe}:{augmentation:d}", _recipe_name(recipe, augmentation)) for recipe, augmentation in RECIPES
         ],
+        course=[f"{recipe}:{augmentation:d}" for recipe, augmentation in COURSE],
+        course_on=next((entry for entry in usable if entry.key == weights.best_available(settings.KERAS_HOME)), None),
         **_last(context["project"]),
     )
     return render(request, "training/bakeoff.html", context)
@@ -59,7 +66,10 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         {"backbone": backbone, "recipe": recipe, "augmentation": augmentation == "1"}
         for backbone in request.POST.getlist("backbones")
         for recipe, _colon, augmentation in recipes
+        if recipe != FROM_SCRATCH
     ]
+    if any(recipe == FROM_SCRATCH for recipe, _colon, _augmentation in recipes):  # once: it has no backbone
+        candidates.insert(0, {"backbone": COMPACT, "recipe": FROM_SCRATCH, "augmentation": True})
     with refusals(request):
         services.start_bake_off(project=project, candidates=candidates, requested_by=request.user)
     return redirect("project-bake-off", slug)
@@ -91,7 +101,10 @@ def _job(request: HttpRequest, slug: str, job_id: UUID) -> Job:
 def _last(project: Project) -> dict[str, Any]:
     job = Job.objects.filter(project=project, kind=KIND).order_by("-created_at").first()
     rows: list[dict[str, Any]] = job.result.get("rows", []) if job else []
+    held_out, gap = plots.transfer_curves(rows)
     return {
+        "held_out": held_out,
+        "gap": gap,
         "job": job,
         "rows": rows,
         "is_live": job is not None and job.state in (Job.State.QUEUED, Job.State.RUNNING),
@@ -109,6 +122,8 @@ def _last(project: Project) -> dict[str, Any]:
 
 
 def _recipe_name(recipe: str, augmentation: bool) -> str:
+    if recipe == FROM_SCRATCH:
+        return _("From scratch, augmented")
     if recipe == "fine_tuning_deeper":
         return _("Fine-tuning, deeper, augmented") if augmentation else _("Fine-tuning, deeper")
     if recipe == "fine_tuning":
