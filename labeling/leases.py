@@ -95,13 +95,18 @@ _POOLS = {
     "head": f"""SELECT t.id, t.image_id FROM (
                     SELECT t.* FROM labeling_task t WHERE {_FREE} {_ORDER} LIMIT {HEAD}) t
                 WHERE {_UNSEEN} {_ORDER} LIMIT %(hold)s + {AFTER}""",
-    "after": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND t.priority = %(priority)s
-                 AND (t.random, t.id) > (%(random)s, %(id)s) AND {_UNSEEN}
-                 ORDER BY t.random, t.id LIMIT %(hold)s + {AFTER}""",
-    "all": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER}
-               LIMIT %(hold)s + {HEAD}""",
+    "after": f"""SELECT t.id, t.image_id FROM (
+                     SELECT t.* FROM labeling_task t WHERE {_FREE} AND t.priority = %(priority)s
+                     AND (t.random, t.id) > (%(random)s, %(id)s) ORDER BY t.random, t.id LIMIT {HEAD}) t
+                 WHERE {_UNSEEN} ORDER BY t.random, t.id LIMIT %(hold)s + {AFTER}""",
+    # OFFSET 0 keeps what a worker has seen out of the inner query: a plan that counts on it expects next to nothing,
+    # and then sorts all of the order, where a walk along the index would soon have enough.
+    "all": f"""SELECT t.id, t.image_id FROM (SELECT t.* FROM labeling_task t WHERE {_FREE} {_ORDER} OFFSET 0) t
+               WHERE {_UNSEEN} LIMIT %(hold)s + {HEAD}""",
 }
-_IS_LEFT = f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT 1"
+_IS_LEFT = (
+    f"SELECT t.id FROM (SELECT t.* FROM labeling_task t WHERE {_FREE} {_ORDER} OFFSET 0) t WHERE {_UNSEEN} LIMIT 1"
+)
 
 
 def _claim_statement(pool: str, skip: str) -> str:
