@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.learning.errors import LearningError
 
 BLOCK = 512  # rows
@@ -44,7 +45,8 @@ def blank(
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
             raise LearningError(
-                f"{size / 1e9:.1f} GB for features could not be had in {folder}: {error.strerror}. Free some disk.",
+                _("%(size)s GB for features could not be had in %(folder)s: %(error)s. Free some disk.")
+                % {"size": f"{size / 1e9:.1f}", "folder": folder, "error": error.strerror},
                 "disk_full",
             ) from error
         return np.memmap(file, dtype, "r+", 0, (rows, dim))
