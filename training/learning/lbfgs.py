@@ -15,7 +15,13 @@ Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 def lbfgs(
-    objective: Objective, start: np.ndarray, *, iterations: int, memory: int = 10, tolerance: float = 1e-5
+    objective: Objective,
+    start: np.ndarray,
+    *,
+    iterations: int,
+    memory: int = 10,
+    tolerance: float = 1e-5,
+    first_step: float | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Minimise; yields (value, point) after each accepted step, ends at convergence or after ``iterations``.
 
@@ -25,6 +31,7 @@ def lbfgs(
         iterations: At most so many steps.
         memory: Pairs of steps remembered.
         tolerance: Stop when the gradient's largest entry is below it.
+        first_step: How far along the gradient the first step is tried; None = cautious, where the curvature is unknown.
     """
     point = start.astype(np.float64)
     value, gradient = objective(point)
@@ -37,7 +44,7 @@ def lbfgs(
         if slope >= 0:  # memory went bad: start it again from steepest descent
             pairs.clear()
             direction, slope = -gradient, -float(gradient @ gradient)
-        step = 1.0 if pairs else min(1.0, 1.0 / float(np.abs(gradient).sum()))
+        step = 1.0 if pairs else first_step or min(1.0, 1.0 / float(np.abs(gradient).sum()))
         found = _line_search(objective, point, value, direction, slope, step)
         if found is None:
             return

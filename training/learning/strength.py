@@ -112,7 +112,7 @@ def _fitted(
         return value, gradient.ravel()
 
     point = np.vstack([weights / stretch, bias]).ravel()
-    for _, found in lbfgs(flat, point, iterations=STEPS, tolerance=1e-5):
+    for _, found in lbfgs(flat, point, iterations=STEPS, tolerance=1e-4, first_step=1.0):
         point = found
     ended = point.reshape(-1, y.shape[1])
     return ended[:-1] * stretch, ended[-1]
