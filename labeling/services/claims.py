@@ -16,7 +16,7 @@ from labeling.services.members import ensure_member
 from labeling.words import gettext as _
 from labeling.words import read
 
-MOST_HELD = 30
+MOST_HELD = leases.MOST
 # Within so many judgments of the budget's end, leases under way are counted against it.
 NEAR_THE_END = 2000
 
