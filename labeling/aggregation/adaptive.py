@@ -13,19 +13,26 @@ swallow its neighbour; the average does not. Each task's posterior is the mean o
 as unsure as people err together (``correlation.py``); and where the draws do not agree that leaving the votes' winners
 pays, these stay (``deference.py``), so that a crowd too small to be known is not worse served than by a majority.
 
+Votes alone may be unable to tell whether a class is rare or often missed, and then the prior decides. So where the
+draws on a small crowd are not of one mind, draws by a prior that does not take classes to be even judge too: what hangs
+on the choice of the prior is not agreed upon.
+
 Source: H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS 2012; B. Carpenter, "Multilevel Bayesian
 models of categorical data annotation" (2008); D. Hovy et al., "Learning whom to trust with MACE", NAACL 2013;
-A. P. Dawid and A. M. Skene (1979).
+A. P. Dawid and A. M. Skene (1979); a second prior: J. O. Berger, "Robust Bayesian analysis: sensitivity to the prior",
+J. Statistical Planning and Inference 25 (1990).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from labeling.aggregation import coarse, correlation, majority
 from labeling.aggregation.deference import Deference
-from labeling.aggregation.hierarchy import Crowd
-from labeling.aggregation.votes import Fit, Votes
+from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST, Crowd
+from labeling.aggregation.votes import Fit, Floats, Votes
 
 BURN, KEEP = 60, 400  # sweeps, for a crowd of WORK votes x classes or less
 LEAST_BURN, LEAST_KEEP = 15, 25
@@ -50,25 +57,20 @@ def fit(votes: Votes) -> Fit:
     if votes.n_workers * cells > MOST_CELLS or (votes.n_classes > MANY and cells > THIN * len(votes)):
         return coarse.fit(votes)
     burn, keep = sweeps(len(votes) * votes.n_classes)
-    rng = np.random.default_rng(0)
-    crowd = Crowd(votes, rng)
-    said = majority.fit(votes).posterior
     posterior = np.zeros((votes.n_tasks, votes.n_classes))
     confusion = np.zeros((votes.n_workers, votes.n_classes, votes.n_classes))
     prior = np.zeros(votes.n_classes)
     deference = Deference(votes, keep)
     learned: list[tuple[float, ...]] = []
-    for step in range(burn + keep):
-        crowd.sweep()
-        if step % (1 if votes.n_classes <= FEW_CLASSES else 10) == 0 and names_switched(crowd.posterior, said):
-            crowd = Crowd(votes, rng)
-            crowd.sweep()
-        if step >= burn:
-            posterior += crowd.posterior
-            deference.hear(crowd.posterior, posterior)
-            confusion += crowd.expected_matrices()
-            prior += crowd.prior
-            learned.append((crowd.habit_share, crowd.ability_variance, float(np.median(crowd.strength))))
+    for crowd in draws(votes, EVEN_FIRST, burn, keep):
+        posterior += crowd.posterior
+        deference.hear(crowd.posterior, posterior)
+        confusion += crowd.expected_matrices()
+        prior += crowd.prior
+        learned.append((crowd.habit_share, crowd.ability_variance, float(np.median(crowd.strength))))
+    if deference.is_open and keep == KEEP:  # a second chain of a large crowd would take as long again
+        for crowd in draws(votes, ANY_SHARES, burn, keep - keep // 2):
+            deference.judge(crowd.posterior)
     posterior, confusion, prior = posterior / keep, confusion / keep, prior / keep
     heard = np.bincount(votes.worker, minlength=votes.n_workers) > 0
     habit, variance, strength = np.median(np.array(learned), axis=0)
@@ -88,6 +90,20 @@ def fit(votes: Votes) -> Fit:
             "agreed": round(deference.agreed, 3),
         },
     )
+
+
+def draws(votes: Votes, account: Floats, burn: int, keep: int) -> Iterator[Crowd]:
+    """The crowd after each kept sweep of a chain by this account of how even the classes are (``hierarchy.py``)."""
+    rng = np.random.default_rng(0)
+    said = majority.fit(votes).posterior
+    crowd = Crowd(votes, rng, account)
+    for step in range(burn + keep):
+        crowd.sweep()
+        if step % (1 if votes.n_classes <= FEW_CLASSES else 10) == 0 and names_switched(crowd.posterior, said):
+            crowd = Crowd(votes, rng, account)
+            crowd.sweep()
+        if step >= burn:
+            yield crowd
 
 
 def names_switched(posterior: np.ndarray, said: np.ndarray) -> bool:

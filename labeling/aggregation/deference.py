@@ -2,11 +2,11 @@
 
 An average over draws has favourites even where the draws contradict each other. With two judgments a task the votes
 cannot tell whether a class is rare or often missed: by the one account a split vote speaks for the frequent class, by
-the other for the rare one, and a small crowd's chain visits both. The first half of the draws therefore names the
-favourites, and each draw of the second half says how many more labels it expects to be right with them than with the
-votes' winners. Only when nearly all of them expect a gain are the favourites followed against the votes (or to break
-their ties); else winners keep the lead, and tied winners stay tied. Where much was said the draws agree, and nothing is
-changed.
+the other for the rare one. The first half of the draws therefore names the favourites, and each draw of the second half
+says how many more labels it expects to be right with them than with the votes' winners; where these contradict each
+other, draws by the other account judge the same favourites. Only when nearly all of them expect a gain are the
+favourites followed against the votes (or to break their ties); else winners keep the lead, and tied winners stay tied.
+Where much was said the draws agree, and nothing is changed.
 
 Source: the share of draws that agree in sign is one less A. Gelman and F. Tuerlinckx' type S error, "Type S error rates
 for classical and Bayesian single and multiple comparison procedures", Computational Statistics 15 (2000).
@@ -39,7 +39,12 @@ class Deference:
         self.seen += 1
         if self.seen == self.half:
             self.rows, self.favourites = self._departures(so_far)
-        elif self.seen > self.half and len(self.rows):
+        elif self.seen > self.half:
+            self.judge(draw)
+
+    def judge(self, draw: Floats) -> None:
+        """What one draw expects of the favourites that were named."""
+        if len(self.rows):
             ours = draw[self.rows, self.favourites]
             theirs = (draw[self.rows] * self.winners[self.rows]).sum(axis=1)
             self.gains.append(float((ours - theirs).sum()))
@@ -48,6 +53,11 @@ class Deference:
     def agreed(self) -> float:
         """The share of draws that expect the favourites to be right more often than the votes; 1 when none departs."""
         return float(np.mean(np.array(self.gains) > 0)) if self.gains else 1.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the draws differ, and as many more could still make nearly all of them agree."""
+        return 2 * AGREED - 1 <= self.agreed < 1
 
     def settle(self, posterior: Floats) -> Floats:
         """The least mixture of the posterior with the votes' winners that gives these the lead, where they get it."""

@@ -26,9 +26,11 @@ from labeling.aggregation.votes import UNKNOWN, Floats, Votes, held, softmax, vo
 STRENGTHS = np.array([0.5, 1.0, 2, 4, 7, 12, 20, 35, 60, 100, 200, 500, 2000])
 SPREADS = np.array([0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
 EVENNESS = np.array([0.3, 1, 3, 10, 30, 100, 300, 1000, 1e4])
-# Log weights of these: classes are even until the votes say otherwise. With two votes a task a rare class looks like
-# one that is often missed; a prior that welcomes rare classes would settle every split vote against the latter.
+# Log weights of these, by two accounts. With two votes a task a rare class looks like one that is often missed. Who
+# takes classes to be even until the votes say otherwise settles split votes for the latter, who takes nothing for
+# granted for the former; where the votes can tell, both say the same.
 EVEN_FIRST = -4 * np.maximum(np.log10(10 / EVENNESS), 0)
+ANY_SHARES = np.zeros(len(EVENNESS))
 HABIT_SHARES = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45])
 HABIT_STRENGTHS = np.array([0.5, 1, 2, 5, 20])
 FLOOR = 1e-6
@@ -37,11 +39,14 @@ LEAST_LOG = -25.0  # of one vote's likelihood: no single vote is beyond doubt
 
 
 class Crowd:
-    """The state of the chain. Votes are kept in the order (task, worker), so that their given order cannot matter."""
+    """The state of the chain, by one account of how even classes are (log weights of EVENNESS).
 
-    def __init__(self, votes: Votes, rng: np.random.Generator) -> None:
+    Votes are kept in the order (task, worker), so that their given order cannot matter.
+    """
+
+    def __init__(self, votes: Votes, rng: np.random.Generator, account: Floats = EVEN_FIRST) -> None:
         order = np.lexsort((votes.worker, votes.task))
-        self.votes, self.rng = votes, rng
+        self.votes, self.rng, self.account = votes, rng, account
         self.task, self.worker, self.label = votes.task[order], votes.worker[order], votes.label[order]
         self.pair = self.worker * votes.n_classes + self.label
         counts = np.bincount(self.task, minlength=votes.n_tasks)
@@ -205,7 +210,7 @@ class Crowd:
         size = len(counts) * EVENNESS
         fits = gammaln(size) - gammaln(size + counts.sum())
         fits = fits + (gammaln(counts + EVENNESS[:, None]) - gammaln(EVENNESS[:, None])).sum(axis=1)
-        self.prior = self.rng.dirichlet(counts + EVENNESS[self._pick(fits + EVEN_FIRST)])
+        self.prior = self.rng.dirichlet(counts + EVENNESS[self._pick(fits + self.account)])
 
     def _draw_log_matrices(self, predicted: Floats) -> Floats:
         drawn = self.rng.standard_gamma(self.counts + self.strength[:, None, None] * predicted) + 1e-300

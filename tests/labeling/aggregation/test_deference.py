@@ -8,7 +8,9 @@ import pytest
 from bench.aggregators import accuracy
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
+from labeling.aggregation.adaptive import BURN, KEEP, draws
 from labeling.aggregation.deference import AGREED, Deference
+from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST
 
 # Task 0: two to one for class 0; task 1: a tie of 0 and 1; task 2: nobody; task 3: gold.
 VOTES = Votes.of([0, 0, 0, 1, 1, 3], [0, 1, 2, 0, 1, 0], [0, 0, 1, 0, 1, 0], n_tasks=4, known=[-1, -1, -1, 1])
@@ -59,11 +61,59 @@ def test_without_departures_nothing_is_asked():
     assert listener.agreed == 1
 
 
+RARE = Plan("coin", tasks=59, workers=30, each=2, low=0.7, rare=0.15)  # to the votes as if it were often missed
+
+
+def test_the_accounts_settle_split_votes_for_opposite_classes_where_votes_cannot_tell():
+    """The first says that the rare class is often missed, the other that it is rare."""
+    leaning = {}
+    for name, account in (("even", EVEN_FIRST), ("any", ANY_SHARES)):
+        told = []
+        for seed in range(3):
+            votes = draw(RARE, seed).votes
+            split = votes.counts().min(axis=1) == 1
+            told += [crowd.posterior[split, 1].mean() for crowd in draws(votes, account, 60, 150)]
+        leaning[name] = np.mean(told)
+    assert leaning["even"] > leaning["any"] + 0.1
+
+
+def test_a_second_opinion_is_heard_where_it_can_still_turn_the_verdict():
+    cases = {(0, 10): False, (7, 3): False, (8, 2): True, (9, 1): True, (10, 0): False}
+    for (one, other), is_open in cases.items():
+        listener = told(*[AGAINST] * one, *[AGAINST[:, ::-1]] * other)
+        assert listener.is_open is is_open, (one, other)
+
+
+def test_judges_who_come_later_count_as_much_and_judge_what_was_named():
+    listener = told(*[AGAINST] * 9, AGAINST[:, ::-1])
+    assert listener.agreed == 0.9
+    for _ in range(10):
+        listener.judge(AGAINST[:, ::-1])
+    assert listener.agreed == 0.45
+    assert listener.settle(AGAINST)[0].argmax() == 0
+
+
+@pytest.mark.parametrize("seed", [0, 13])
+def test_what_hangs_on_the_prior_is_left_to_the_votes(seed):
+    """Nine of ten draws by the first account alone give the split votes of these crowds to their rare class."""
+    votes, truth = draw(RARE._replace(workers=10), seed)
+    alone, total = Deference(votes, KEEP), np.zeros((59, 2))
+    for crowd in draws(votes, EVEN_FIRST, BURN, KEEP):
+        total += crowd.posterior
+        alone.hear(crowd.posterior, total)
+    assert alone.agreed >= AGREED
+    plain = accuracy(AGGREGATORS["majority"](votes).posterior, truth)
+    assert accuracy(alone.settle(total / KEEP), truth) < plain - 0.04
+    found = AGGREGATORS["adaptive"](votes)
+    assert found.details["agreed"] < AGREED
+    assert accuracy(found.posterior, truth) == pytest.approx(plain)
+
+
 @pytest.mark.parametrize(
     "plan",
     [
         Plan("one-sided", tasks=59, workers=30, each=2, low=0.5),  # a class that is often missed
-        Plan("coin", tasks=59, workers=30, each=2, low=0.7, rare=0.15),  # a class that is rare: the votes look alike
+        RARE,
         Plan("coin", tasks=20, workers=5, each=3, low=0.6, high=0.75),
     ],
     ids=["often missed", "rare", "very few"],
