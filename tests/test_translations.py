@@ -94,5 +94,9 @@ def test_the_compiled_catalogue_is_made_from_the_text(key):
         if key not in entry.texts:
             continue
         identity, plural = entry.texts["msgid"], entry.texts.get("msgid_plural")
-        said = compiled.ngettext(identity, plural, 1) if plural else compiled.gettext(identity)
+        context = entry.texts.get("msgctxt")
+        if context:
+            said = compiled.npgettext(context, identity, plural, 1) if plural else compiled.pgettext(context, identity)
+        else:
+            said = compiled.ngettext(identity, plural, 1) if plural else compiled.gettext(identity)
         assert said == entry.texts[key]

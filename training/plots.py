@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from labeling import charts
 from labeling.charts import Bin, Chart, Point, Series
@@ -60,7 +61,7 @@ def confusion(metrics: dict[str, Any], categories: Sequence[str], names: dict[st
         metrics.get("confusion", []),
         title=_("Confusion matrix"),
         description=_("Each row is what the image shows, each column what the model said, on images it never saw."),
-        row_label=_("Label"),
+        row_label=pgettext("noun", "Label"),
         column_label=_("Model"),
     )
 

@@ -46,7 +46,7 @@ def decorate(job: Any) -> None:
     job.is_live = job.state in LIVE
     job.tone = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}.get(job.state, "info")
     job.address = storage.file_url(job.result["file"]) if "file" in job.result else job.result.get("url", "")
-    job.facts = [(FACTS[name], value) for name, value in job.result.items() if name in FACTS]
+    job.facts = [(label, job.result[name]) for name, label in FACTS.items() if job.result.get(name) is not None]
     job.refused = job.result.get("refused") or len(job.errors)
 
 

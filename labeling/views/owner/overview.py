@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from labeling import charts, figures, workflow
 from labeling.charts.scale import time_sayer
@@ -131,7 +131,7 @@ def _confusion(found: dict[str, Any], question: Question | None, names: dict[str
         found.get("confusion") or [],
         title=_("What is taken for what"),
         description=_("Judgments by label and answer: away from the diagonal the crowd confuses two categories."),
-        row_label=_("Label"),
+        row_label=pgettext("noun", "Label"),
         column_label=_("Answer"),
     )
 
