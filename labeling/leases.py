@@ -267,7 +267,7 @@ SELECT task_id, project_id FROM ended"""
 
 def end(*, assignment_id: uuid.UUID, worker_id: int, state: str, reason: str) -> tuple[int, int] | None:
     """End a live lease without an answer: ``(task, project)``, or None when it was not live."""
-    values = {"id": assignment_id, "worker": worker_id, "state": state, "reason": words.stored(reason[:300])}
+    values = {"id": assignment_id, "worker": worker_id, "state": state, "reason": words.stored(reason)}
     rows = fetch(_END, values)
     return (rows[0][0], rows[0][1]) if rows else None
 

@@ -17,6 +17,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from labeling.models.told import ToldField
 
@@ -55,7 +56,7 @@ class Task(models.Model):
     """One image at one stage, waiting for judgments from different workers."""
 
     class State(models.TextChoices):
-        OPEN = "open", _("Open")
+        OPEN = "open", pgettext_lazy("state", "Open")
         RETIRED = "retired", _("Retired")
 
     class Because(models.TextChoices):

@@ -88,7 +88,9 @@ def release_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "
 
 def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tuple[int, int] | None:
     """None when it was in this state already: saying it twice is saying it once."""
-    ended = leases.end(assignment_id=assignment_id, worker_id=worker.pk, state=state, reason=reason)
+    # The page's script says so in English, whatever language the person reads; people's own words stay theirs.
+    told = _("left the page") if reason == "left the page" else reason[:300]
+    ended = leases.end(assignment_id=assignment_id, worker_id=worker.pk, state=state, reason=told)
     if ended:
         return ended
     found = Assignment.objects.filter(pk=assignment_id, worker_id=worker.pk).values_list("state", flat=True).first()

@@ -109,3 +109,19 @@ def test_a_refused_claim_tells_the_pause_in_hindi(project: Project, worker: User
     assert "Paused by the owner." in said[0]["message"]
     assert "Paused by the owner." not in said[1]["message"]
     assert is_hindi(said[1]["message"])
+
+
+@pytest.mark.django_db
+def test_what_the_page_says_of_a_task_that_was_left_is_read_in_hindi(
+    project: Project, worker: User, client: Any
+) -> None:
+    for reason in ("left the page", "My cat sat on it."):
+        lease = services.claim_assignment(project=project, worker=worker)
+        assert lease is not None
+        services.release_assignment(assignment_id=lease.pk, worker=worker, reason=reason)
+    client.force_login(project.owner)
+    page = client.get(f"/projects/{project.slug}/images/{lease.task.image_id}/", headers=HINDI).content.decode()
+    assert "पृष्ठ छोड़ा" in page
+    assert "left the page" not in page
+    assert "My cat sat on it." in page
+    assert "खुला" in page
