@@ -23,7 +23,7 @@ LONGEST_SECONDS = 3600.0
 class Recorded(NamedTuple):
     """The judgment as it was stored, and its task as it is now, under the lock that the statement took.
 
-    ``heard`` is what ``heard`` below would say; None when somebody's answer came in between, so that it must be asked.
+    ``heard`` is what ``heard`` below would say; None when somebody wrote the task in between, so that it must be asked.
     """
 
     judgment_id: int
@@ -56,7 +56,9 @@ SELECT h.worker_id, h.answers, h.survey_version, {_OF_WORKER}
 FROM labeling_judgment h WHERE h.task_id = %(task)s AND h.withdrawn_at IS NULL ORDER BY h.id"""
 _RECORD = f"""
 WITH held AS MATERIALIZED (
-    SELECT t.id AS task_id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
+    SELECT t.id AS task_id,
+           t.xmin = (SELECT s.xmin FROM labeling_task s WHERE s.id = a.task_id) AS is_as_seen  -- no write in between
+    FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
     WHERE a.id = %(assignment)s FOR UPDATE OF t
 ),
 done AS (
@@ -84,8 +86,8 @@ said AS (
     FROM done JOIN counted ON counted.id = done.task_id RETURNING id
 )
 SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.state, counted.retired_because,
-       %(now)s::timestamptz, h.worker_id, h.answers, h.survey_version, {_OF_WORKER}
-FROM said, counted, done, LATERAL (
+       %(now)s::timestamptz, held.is_as_seen, h.worker_id, h.answers, h.survey_version, {_OF_WORKER}
+FROM said, counted, done, held, LATERAL (
     SELECT j.id, j.worker_id, j.answers, j.survey_version FROM labeling_judgment j
     WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL
     UNION ALL SELECT said.id, done.worker_id, %(answers)s::jsonb, %(version)s::int  -- itself unseen
@@ -154,9 +156,10 @@ def record(
     if not rows:
         return None
     recorded = Recorded(*rows[0][:7])
-    # The statement sees what was there when it began; an answer that it then waited for is missing.
-    whole = len(rows) == recorded.judgment_count
-    return recorded._replace(heard=[Heard(*row[7:]) for row in rows]) if whole else recorded
+    # The statement sees what was there when it began. An answer that it then waited for is missing, and one that was
+    # taken back meanwhile is not; a number of them would not tell, but whoever did either wrote the task.
+    is_as_seen = rows[0][7]
+    return recorded._replace(heard=[Heard(*row[8:]) for row in rows]) if is_as_seen else recorded
 
 
 def heard(*, task_id: int, project_id: int, questions: Sequence[int]) -> list[Heard]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Model
 
+from labeling import words
 from labeling.leases import fetch
 from labeling.models import ApiKey, Image, Membership, Project
 
@@ -84,6 +85,7 @@ def caller(*, digest: str, slug: str) -> Caller | None:
     key = _key(row[2:first])
     project = Project.from_db("default", _PROJECT, row[first:second])
     member = Membership.from_db("default", _MEMBER, row[second:])
+    member.paused_because = words.read(member.paused_because or "")  # as the column itself is read
     return Caller(key, row[0], row[1], project if project.pk else None, member if member.pk else None)
 
 

@@ -80,9 +80,9 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
     if request.content_type != "application/json":
         return None
     try:
-        body = json.loads(request.body)
-    except ValueError:
-        return None
+        body = json.loads(request.body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None  # the view says what is wrong with it
     if not isinstance(body, dict) or "answers" not in body:
         return None
     found = glance.answering(digest=_digest(request), assignment_id=assignment_id)
@@ -95,6 +95,10 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
     stored = services.stored_json(judgment=judgment)
     stored["created_at"] = _moment(judgment.created_at)
     return _json(json.dumps(stored), 201 if created else 200)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN and Infinity are no JSON
 
 
 def _digest(request: HttpRequest) -> str:

@@ -14,7 +14,6 @@ from labeling.leases import Lease
 from labeling.models import Assignment, Gold, Membership, Project
 from labeling.services.members import ensure_member
 from labeling.words import gettext as _
-from labeling.words import read
 
 MOST_HELD = leases.MOST
 # Within so many judgments of the budget's end, leases under way are counted against it.
@@ -107,8 +106,7 @@ def _refuse_paused(project: Project, member: Membership) -> None:
     if project.is_paused:
         raise CrowdtuneError("project_paused", _("The owner has paused this project. Come back later."), 409)
     if member.is_paused:
-        # Read by a statement of its own (labeling.glance), so not yet in the reader's words.
-        why = read(member.paused_because) or _("The owner has paused your work here.")
+        why = member.paused_because or _("The owner has paused your work here.")
         raise CrowdtuneError("worker_paused", _("You are paused: %(why)s You can appeal.") % {"why": why}, 403)
     if member.phase == Membership.Phase.FAILED:
         raise CrowdtuneError("not_qualified", _("The qualification test was not passed. You can appeal."), 403)

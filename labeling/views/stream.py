@@ -76,7 +76,7 @@ def _find(project: Project, worker_id: int, assignment_id: uuid.UUID) -> dict[st
 def _body(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json.loads(request.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise CrowdtuneError("bad_request", "Expected a JSON object.")

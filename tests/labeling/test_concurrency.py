@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import User
@@ -55,6 +56,13 @@ def together(workers: list[User], work: Callable[[User], None]) -> list[Exceptio
     for thread in threads:
         thread.join()
     return wrong
+
+
+def closing(work: Callable[[], None]) -> None:
+    try:
+        work()
+    finally:
+        connection.close()
 
 
 def crowd_labels(project: Project, workers: list[User], mischief: float = 0.0) -> list[tuple[int, int]]:
@@ -246,6 +254,50 @@ def test_an_answer_that_waited_for_another_of_its_task_counts_both(make_project:
     assert (row.judgment_count, Task.objects.get(project=project).judgment_count) == (2, 2)
     project.refresh_from_db()
     assert project.judgment_count == 2
+
+
+def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_left(
+    make_project: Callable[..., Project],
+) -> None:
+    """As many as it saw, but not the same: the one taken back must not be heard, and the other must."""
+    project = make_project(images=1, judgments_min=5, judgments_max=5)
+    people = [person(name) for name in ("ada", "bob", "cyd")]
+    leases = {}
+    for user in people:
+        ensure_member(project=project, user=user)
+        lease = services.claim_assignment(project=project, worker=user)
+        assert lease is not None
+        leases[user.pk] = lease.pk
+    ada, bob, cyd = people
+    services.submit_judgment(assignment_id=leases[ada.pk], worker=ada, answers={"category": "dog"})
+    taken_back = threading.Event()
+
+    def waiting(count: int) -> None:
+        until = time.monotonic() + 30
+        like = {"like": "%labeling_assignment a JOIN labeling_task t%", "count": count}
+        while not fetch("SELECT 1 FROM (SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                        "AND query LIKE %(like)s) w WHERE n >= %(count)s", like):  # fmt: skip
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def act(worker: User) -> None:
+        if worker == ada:
+            with transaction.atomic():
+                services.undo_last(project=project, worker=ada)
+                taken_back.set()
+                with ThreadPoolExecutor(1) as other:  # on a connection of its own: this one's statistics stand still
+                    other.submit(closing, lambda: waiting(2)).result()
+            return
+        assert taken_back.wait(30)
+        if worker == cyd:
+            waiting(1)
+        services.submit_judgment(assignment_id=leases[worker.pk], worker=worker, answers={"category": "cat"})
+
+    assert together(people, act) == []
+    row = Consensus.objects.get(task__project=project)
+    assert (row.answer, row.judgment_count) == ("cat", 2)
+    assert row.confidence > 0.6  # a dog among them would leave it in doubt
+    assert {judgment.worker_id for judgment in Judgment.objects.filter(withdrawn_at=None)} == {bob.pk, cyd.pk}
 
 
 def test_a_claim_that_others_are_quicker_at_each_time_asks_to_try_again(

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from labeling import services, survey
 from labeling.keys import create_key
-from labeling.models import ApiKey, Assignment, Judgment, Project
+from labeling.models import ApiKey, Assignment, Judgment, Membership, Project
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +83,33 @@ def test_bad_bodies_are_refused_alike(
     answer = ways(key)[way].post(f"/api/v1/assignments/{lease.pk}/judgment/", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert Assignment.objects.get(pk=lease.pk).state == "leased"
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param('{"answers": ' + "[" * 200_000, id="deep"),
+        '{"answers": {"category": "cat"}, "seconds": NaN}',
+        '\ufeff{"answers": {"category": "cat"}}',
+    ],
+)
+def test_what_is_no_json_is_refused_alike(project: Project, worker: User, key: str, way: str, body: str) -> None:
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    path = f"/api/v1/assignments/{lease.pk}/judgment/"
+    answer = ways(key)[way].generic("POST", path, body, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parse_error")
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+def test_why_somebody_is_paused_is_told_as_it_was_written(project: Project, worker: User, key: str, way: str) -> None:
+    """Words that look like a sentence of ours are not read as one: filled in, this one would have a million letters."""
+    because = '{"msgid": "%(a)1000000d", "params": {"a": 1}}'
+    services.pause_worker(member=Membership.objects.get(user=worker), because=because)
+    answer = ways(key)[way].post(f"/api/v1/projects/{project.slug}/assignments/")
+    assert answer.status_code == 403
+    assert answer.json()["error"]["message"] == f"You are paused: {because} You can appeal."
 
 
 @pytest.mark.parametrize("way", ["short", "whole"])
