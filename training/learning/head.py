@@ -298,7 +298,7 @@ def _gradients(
         at: Only these rows (a batch), read at once; None = all, by blocks.
     """
     single = _single(layers)
-    total = float((w if at is None else w[at]).sum())
+    total = float((w if at is None else w[at]).sum()) or 1.0  # a batch of pictures that count nothing teaches nothing
     loss, accuracy = 0.0, 0.0
     gradients = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
     for rows, block in x.blocks() if at is None else [(at, x.read(at))]:

@@ -8,11 +8,13 @@ when it needs them.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -42,7 +44,7 @@ def blank(
         return np.zeros((rows, dim), dtype)
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
-            os.posix_fallocate(file.fileno(), 0, size)
+            _reserve(file, size)
         except OSError as error:
             raise LearningError(
                 _("%(size)s GB for features could not be had in %(folder)s: %(error)s. Free some disk.")
@@ -50,6 +52,20 @@ def blank(
                 "disk_full",
             ) from error
         return np.memmap(file, dtype, "r+", 0, (rows, dim))
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take so many bytes of the disk for the file, or raise OSError."""
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except (AttributeError, OSError) as error:
+        # Some file systems and C libraries cannot, and macOS has no such call: zeros that are written take their room.
+        if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        zeros = bytes(1 << 20)
+        for start in range(0, size, len(zeros)):
+            file.write(zeros[: size - start])
+        file.flush()
 
 
 @dataclass(frozen=True)

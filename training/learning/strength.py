@@ -10,6 +10,7 @@ Source: Böhning, Multinomial logistic regression algorithm (Ann. Inst. Statist.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -41,22 +42,29 @@ def choose(
         y: float32 ``[n, classes]``, soft labels.
         w: float32 ``[n]``, weights.
         rng: Draws the rows and the folds.
-        told: Called with (folds done, folds) after each; may raise to stop.
+        told: Called with (folds done, folds) after each, and within one at every step; may raise to stop.
 
     Returns:
-        One of STRENGTHS, and for each that was tried its mean loss + error rate on pictures that were held out.
+        One of STRENGTHS, and for each that was tried its mean loss + error rate on pictures that were held out. Where
+        nothing can be held out (two pictures, that fell into one fold) nothing is tried, and it is the strongest decay.
     """
     rows = rng.permutation(len(x))[:SEARCH_ROWS]
     y, w = y[rows], w[rows]
     folds = stratified(y.argmax(axis=1), min(FOLDS, len(rows)), rng)
-    count = int(folds.max()) + 1
+    known = np.unique(folds)  # a handful of pictures may leave a fold empty
+    if len(known) < 2:
+        return STRENGTHS[0], {}
+    count = len(known)
     rotated, curvature = _principal(x.read(rows))
     totals = np.zeros(len(STRENGTHS))
-    for fold in range(count):
+    for done, fold in enumerate(known):
         fit, held = folds != fold, folds == fold
-        scores = _scores(rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[: len(totals)])
+        scores = _scores(
+            rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[: len(totals)],
+            partial(told, done, count),
+        )  # fmt: skip
         totals = totals[: len(scores)] + scores
-        told(fold + 1, count)
+        told(done + 1, count)
     best = STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())]
     return best, {str(s): round(float(t) / count, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
 
@@ -76,13 +84,13 @@ def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _scores(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, held: np.ndarray, held_y: np.ndarray, curvature: np.ndarray,
-    strengths: tuple[float, ...],
+    strengths: tuple[float, ...], step: Callable[[], None],
 ) -> np.ndarray:  # fmt: skip
     """Loss + error rate on the held-out rows for each strength, until two in a row were worse than the one before."""
     weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
     scores: list[float] = []
     for strength in strengths:
-        weights, bias = _fitted(x, y, w, curvature, strength, weights, bias)
+        weights, bias = _fitted(x, y, w, curvature, strength, weights, bias, step)
         logits = held @ weights.astype(np.float32) + bias.astype(np.float32)
         loss = -float(np.einsum("nk,nk->n", held_y, log_softmax(logits)).mean(dtype=np.float64))
         scores.append(loss + float((logits.argmax(axis=1) != held_y.argmax(axis=1)).mean()))
@@ -93,12 +101,13 @@ def _scores(
 
 def _fitted(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, curvature: np.ndarray, strength: float, weights: np.ndarray,
-    bias: np.ndarray,
+    bias: np.ndarray, step: Callable[[], None],
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Weights ``[r, classes]`` and bias of the linear head with this decay, from those of another one."""
+    """Weights ``[r, classes]`` and bias of the linear head with this decay, from those of another one; ``step`` is
+    called at each step."""
     decay = 1.0 / (strength * len(x))
     stretch = 1.0 / np.sqrt(0.25 * curvature + decay)[:, None]
-    mass, share = y.sum(axis=1, keepdims=True), (w / w.sum())[:, None]
+    mass, share = y.sum(axis=1, keepdims=True), (w / (w.sum() or 1))[:, None]
 
     def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
         inner = point[:-1] * stretch
@@ -114,5 +123,6 @@ def _fitted(
     point = np.vstack([weights / stretch, bias]).ravel()
     for _, found in lbfgs(flat, point, iterations=STEPS, tolerance=1e-4, first_step=1.0):
         point = found
+        step()
     ended = point.reshape(-1, y.shape[1])
     return ended[:-1] * stretch, ended[-1]

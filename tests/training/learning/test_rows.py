@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import tracemalloc
 from collections.abc import Iterator
@@ -49,6 +51,33 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, small_di
     with pytest.raises(LearningError, match="Free some disk") as refused:
         blank(2000, 3, tmp_path, held=0)
     assert refused.value.code == "disk_full"
+
+
+@pytest.fixture(params=[errno.EOPNOTSUPP, errno.EINVAL, None])
+def no_fallocate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that cannot reserve room, and a system without the call."""
+
+    def refuse(*_arguments: int) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    if request.param is None:
+        monkeypatch.delattr(os, "posix_fallocate")
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+
+
+def test_where_no_room_can_be_reserved_zeros_take_it(tmp_path: Path, no_fallocate: None) -> None:
+    table = blank(1000, 300, tmp_path, held=0)
+
+    assert isinstance(table, np.memmap)
+    assert not table.any()
+    table[999] = 7
+    assert table[999].all()
+
+
+def test_a_full_disk_is_said_there_too(tmp_path: Path, no_fallocate: None, small_disk: None) -> None:
+    with pytest.raises(LearningError, match="Free some disk"):
+        blank(2000, 3, tmp_path, held=0)
 
 
 def test_rows_are_read_in_their_order_and_not_before(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.training.learning.conftest import blobs
+from training.learning.errors import Cancelled
 from training.learning.head import HeadOptions, fit_head
 from training.learning.rows import Rows, Standardised
 from training.learning.strength import STRENGTHS, _fitted, _principal, choose
@@ -35,7 +36,7 @@ def test_ten_steps_in_stretched_axes_find_what_scikit_learn_finds(n: int, dim: i
     rotated, squares = _principal(x)
     start = np.zeros((rotated.shape[1], 3)), np.zeros(3)
 
-    weights, bias = _fitted(rotated, y, np.ones(n, np.float32), squares, strength, *start)
+    weights, bias = _fitted(rotated, y, np.ones(n, np.float32), squares, strength, *start, lambda: None)
 
     theirs = LogisticRegression(C=strength, tol=1e-8, max_iter=5000).fit(x, labels)
     said = np.exp(rotated @ weights + bias)
@@ -65,7 +66,47 @@ def test_the_search_is_told_and_the_same_seed_chooses_alike() -> None:
     ]
 
     searched = [report for report in reports if report["stage"] == "search"]
-    assert [(report["done"], report["of"]) for report in searched] == [(fold, 5) for fold in range(1, 6)]
+    told = [(report["done"], report["of"]) for report in searched]
+    assert list(dict.fromkeys(told)) == [(fold, 5) for fold in range(6)]
     assert histories[0] == histories[1]
     assert histories[0]["strength"] in STRENGTHS
     assert set(histories[0]["search"]) <= {str(strength) for strength in STRENGTHS}
+
+
+def test_a_cancel_is_heard_within_a_fold() -> None:
+    x, labels = blobs(150, 30, 3)
+    calls: list[dict[str, object]] = []
+
+    def stop(report: dict[str, object]) -> bool:
+        calls.append(report)
+        return len(calls) < 3
+
+    with pytest.raises(Cancelled):
+        fit_head(x, np.eye(3, dtype=np.float32)[labels], categories=list("abc"), progress=stop)
+    assert [report["done"] for report in calls] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("count", range(2, 8))
+@pytest.mark.parametrize("seed", range(6))
+def test_a_handful_of_images_leaves_folds_empty_and_still_gives_a_head(count: int, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(count, 20)).astype(np.float32)
+    y = np.eye(4, dtype=np.float32)[np.arange(count) % 4]
+
+    head, history = fit_head(x, y, categories=list("abcd"), seed=seed)
+
+    assert history["strength"] in STRENGTHS
+    assert all(np.isfinite(score) for score in history["search"].values())
+    assert np.isfinite(head.logits(x)).all()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_batches_and_folds_of_images_that_count_nothing_teach_nothing(hidden: tuple[int, ...]) -> None:
+    x, labels = blobs(1000, 10, 2)
+    weights = np.zeros(1000, np.float32)
+    weights[[np.flatnonzero(labels == label)[0] for label in (0, 1)]] = 1
+
+    options = HeadOptions(hidden=hidden, epochs=3)
+    head, _ = fit_head(x, np.eye(2, dtype=np.float32)[labels], weights, categories=list("ab"), options=options)
+
+    assert np.isfinite(head.logits(x)).all()
