@@ -124,7 +124,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
 def title_of(candidate: dict[str, Any]) -> str:
     """As a person tells candidates apart."""
     if candidate["recipe"] == FROM_SCRATCH:
-        return "Compact network from scratch"
+        return _("Compact network from scratch")
     title = catalogue.backbone_of(candidate["backbone"]).title
     if candidate["recipe"] == Recipe.FINE_TUNING:
         title = _("%(title)s tuned") % {"title": title}

@@ -7,7 +7,6 @@ import numpy as np
 from labeling.words import gettext as _
 from training import embedding
 from training.learning.augment import VIEWS
-from training.learning.errors import TooLittleData
 from training.learning.rows import Rows, blank
 from training.stages.views import embed_views, read_views
 from training.stages.work import Work
@@ -35,12 +34,7 @@ def run(work: Work) -> None:
     known = len(work.items) - embedded
     told = _("The features of %(known)s images were there already, those of %(made)s were made.")
     work.reporter.log(told % {"known": known, "made": embedded})
-    if not found.all():
-        lost = int((~found).sum())
-        work.reporter.log(_("%(lost)s images could not be read and were left out.") % {"lost": lost})
-        work.items = work.items.keep(found)
-    if not len(work.items.side("train")) or not len(work.items.side("test")):
-        raise TooLittleData(_("No readable image is left to learn from, or to measure with."))
+    work.items = work.items.readable(found, work.reporter.log)
     features = work.features = Rows(table, np.flatnonzero(found))
     work.rows = features.read
     if views:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training import embedding
 from training.learning.errors import LearningError
 from training.learning.rows import Rows, blank
@@ -20,11 +21,11 @@ def run(work: Work) -> None:
 
     Raises:
         LearningError: There are more than MOST images.
+        TooLittleData: None that can be read is left to learn from, or to measure with.
     """
     if len(work.items) > MOST:
-        raise LearningError(
-            f"From scratch is compared on at most {MOST} images; there are {len(work.items)}.", "too_many_images"
-        )
+        told = _("From scratch is compared on at most %(most)s images; there are %(count)s.")
+        raise LearningError(told % {"most": MOST, "count": len(work.items)}, "too_many_images")
     # Heavy: TensorFlow comes in by this door only, like in the tune stage.
     from training.learning.scratch import SIZE, fit_from_scratch, scaled
 
@@ -34,7 +35,7 @@ def run(work: Work) -> None:
         for read in embedding.pixels_of([picture], SIZE):
             table[place], found[place] = read.ravel(), True
         work.reporter.images(place + 1, len(found), span=SPAN)
-    work.items = work.items.keep(found)
+    work.items = work.items.readable(found, work.reporter.log)
     pictures, items = Rows(table, np.flatnonzero(found)), work.items
     validation = items.side("validation")
     y = items.targets.copy()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeling.words import gettext as _
 from training.embedding import Picture
 from training.learning.augment import Augmentation
+from training.learning.errors import TooLittleData
 from training.learning.head import Head
 from training.learning.rows import Rows
 from training.models import SnapshotItem, TrainingRun
@@ -56,6 +58,19 @@ class Items:
             self.weights[places],
             self.split[places],
         )
+
+    def readable(self, mask: np.ndarray, log: Callable[[str], None]) -> Items:
+        """Those that could be read; the log says how many could not.
+
+        Raises:
+            TooLittleData: No image is left to learn from, or to measure with.
+        """
+        if lost := int((~mask).sum()):
+            log(_("%(lost)s images could not be read and were left out.") % {"lost": lost})
+        kept = self.keep(mask)
+        if not len(kept.side("train")) or not len(kept.side("test")):
+            raise TooLittleData(_("No readable image is left to learn from, or to measure with."))
+        return kept
 
 
 @dataclass
