@@ -134,7 +134,7 @@ MEASURES: dict[str, Callable[[Project, int, Sequence[Said], int], float | None]]
 def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleEvent:
     """Do what the rule says, and write down that it did."""
     why = rule.message or _("%(measure)s over the last %(window)s is %(measured).2f.") % {
-        "measure": in_words(rule.get_measure_display()), "window": rule.window, "measured": measured,
+        "measure": in_words(Rule.Measure(rule.measure).label), "window": rule.window, "measured": measured,
     }  # fmt: skip
     if rule.action == Rule.Action.OVERLAP:
         tasks.open_more(task_id=task_id, count=int(rule.value or 1))
@@ -146,11 +146,11 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleE
         membership=member,
         description=_("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: %(action)s")
         % {
-            "measure": in_words(rule.get_measure_display()),
+            "measure": in_words(Rule.Measure(rule.measure).label),
             "measured": measured,
-            "comparison": in_words(rule.get_comparison_display()),
+            "comparison": in_words(Rule.Comparison(rule.comparison).label),
             "threshold": rule.threshold,
-            "action": in_words(rule.get_action_display()),
+            "action": in_words(Rule.Action(rule.action).label),
         },
         measured=measured,
         judgment_count=member.judgment_count,

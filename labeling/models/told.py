@@ -45,7 +45,10 @@ def _each(value: Any, change: Any) -> Any:
 
 
 def in_words(label: Any) -> words.Told:
-    """The label of a choice, as a parameter of a sentence that is to be told in other languages too."""
+    """The lazy label of a choice, as a parameter of a sentence that is to be told in other languages too.
+
+    ``Some.Choice(value).label``; what ``get_…_display()`` returns is in the language of the moment already.
+    """
     with override(None):  # a lazy text is its message id then
         msgid = str(label)
     return words.gettext(msgid)

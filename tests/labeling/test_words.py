@@ -100,6 +100,20 @@ def test_a_worker_whom_a_rule_pauses_reads_why_in_hindi(
 
 
 @pytest.mark.django_db
+def test_a_rule_that_fires_while_hindi_is_spoken_is_read_in_english(project: Project, worker: User) -> None:
+    services.add_rule(
+        project=project, user=project.owner, measure="skips_in_a_row", window=1, comparison="at_least", threshold=1,
+        action="warn",
+    )  # fmt: skip
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    with override("hi"):
+        services.skip_assignment(assignment_id=lease.pk, worker=worker)
+    assert RuleEvent.objects.get().description == "Skips in a row (1) is at least 1: Warn"
+    assert Membership.objects.get(user=worker).warning == "Skips in a row over the last 1 is 1.00."
+
+
+@pytest.mark.django_db
 def test_a_refused_claim_tells_the_pause_in_hindi(project: Project, worker: User) -> None:
     member = Membership.objects.get(project=project, user=worker)
     services.pause_worker(member=member, because="", by=project.owner)
