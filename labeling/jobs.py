@@ -26,6 +26,7 @@ from labeling.errors import CrowdtuneError
 from labeling.heartbeat import beating
 from labeling.models import Job, Project
 from labeling.words import gettext as _
+from labeling.words import shortened
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -36,6 +37,7 @@ STUCK_AFTER = timedelta(seconds=30)
 UNSENT_AFTER = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
 MOST_ERRORS = 1000
+MOST_LETTERS = 500  # of what a message quotes: a file may hold a line of any length
 PROGRESS_SECONDS = 0.5
 # What each kind is called on the page. The rooms above add theirs.
 KINDS: dict[str, Any] = {
@@ -85,17 +87,18 @@ class Report:
     def progress(self, fraction: float, message: str = "") -> None:
         """At most two writes a second."""
         if time.monotonic() - self._written >= PROGRESS_SECONDS:
-            self._write(progress=min(max(fraction, 0.0), 1.0), message=message)
+            self._write(progress=min(max(fraction, 0.0), 1.0), message=shortened(message, MOST_LETTERS))
 
     def error(self, item: str, code: str, message: str) -> None:
         """One refused item; it is written with the next checkpoint."""
         self.result["refused"] = self.result.get("refused", 0) + 1
         if len(self.errors) < MOST_ERRORS:
-            self.errors.append({"item": item[:300], "code": code, "message": message})
+            self.errors.append({"item": item[:300], "code": code, "message": shortened(message, MOST_LETTERS)})
 
     def checkpoint(self, fraction: float, message: str = "") -> None:
         """Write the result and errors so far: call it in the transaction that writes what they tell of."""
-        self._write(progress=min(fraction, 1.0), message=message, result=self.result, errors=self.errors)
+        told = shortened(message, MOST_LETTERS)
+        self._write(progress=min(fraction, 1.0), message=told, result=self.result, errors=self.errors)
 
     def _write(self, **values: Any) -> None:
         self._written = time.monotonic()
@@ -169,7 +172,7 @@ def _finish(job: Job, state: str, report: Report, message: str) -> None:
     if state == Job.State.SUCCEEDED:
         values["progress"] = 1.0
     if message or state == Job.State.SUCCEEDED:
-        values["message"] = message
+        values["message"] = shortened(message, MOST_LETTERS)
     if _mine(job).update(errors=report.errors, **values):
         told = {"job": str(job.pk), "kind": job.kind, "state": state, "result": report.result}
         webhooks.emit(project=job.project, event="job.finished", payload=told)

@@ -65,6 +65,19 @@ def tell(msgid: str, params: Mapping[str, Any] | None = None) -> Told:
     return Told(msgid, msgid, dict(params))
 
 
+def shortened(text: str, most: int) -> str:
+    """A sentence whose parameters hold at most so many characters each; plain text is cut there."""
+    if not isinstance(text, Told):
+        return text[:most]
+    if text.params is None:
+        return text
+    return tell(text.msgid, {name: _short(part, most) for name, part in text.params.items()})
+
+
+def _short(part: Any, most: int) -> Any:
+    return shortened(part, most) if isinstance(part, str) else part
+
+
 def translate_with(translate: Callable[[str], str]) -> None:
     _translate[0] = translate
 

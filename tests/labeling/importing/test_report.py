@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils.translation import override
 
+from labeling import services
 from labeling.models import Project
 from tests.labeling.conftest import client, picture
 from tests.labeling.importing.conftest import Import, zipped
@@ -40,3 +43,18 @@ def test_an_archive_that_cannot_be_read_says_so_in_hindi(bring: Import, empty: P
     english, hindi = (client(empty.owner).get(f"/api/v1/jobs/{job.pk}/", headers=h).json() for h in ({}, HINDI))
     assert english["message"].startswith("Expected a zip or a tar")
     assert is_hindi(hindi["message"])
+
+
+def test_what_a_report_quotes_is_short_however_long_the_line(
+    project: Project, own_media: Path, run_actors: Callable[[], int]
+) -> None:
+    file = SimpleUploadedFile("a.csv", b"picture," + b"x" * 100_000 + b"\n1,2\n")
+    job = services.import_labels(project=project, file=file, form="csv", take_as="gold", source="", user=None)
+    run_actors()
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert "needs the columns image and answer; it has " in job.message
+    assert len(job.message) < 1000
+    with override("hi"):
+        job.refresh_from_db()
+        assert is_hindi(job.message)
