@@ -199,20 +199,22 @@ def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
     started = 0
     for project in _candidates():
         decision = check_due(project)
-        reason = decision.reason
+        reason, again = decision.reason, None if decision.start else decision.due_at
         if decision.start:
             try:
                 start(project, decision)
                 started += 1
             except CrowdtuneError as refusal:
                 reason = refusal.message
+                if refusal.code == "disk_full":  # that may change without any new label
+                    again = timezone.now() + RETRY_AFTER
         TrainingPolicy.objects.update_or_create(
             project=project,
             defaults={
                 "status": reason,
                 "checked_at": timezone.now(),
                 "seen": _counters(project),
-                "look_again_at": None if decision.start else decision.due_at,
+                "look_again_at": again,
             },
         )
     return started

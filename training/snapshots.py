@@ -19,6 +19,7 @@ from labeling.words import gettext as _
 from training import labels, traits
 from training.errors import NotEnoughLabels
 from training.labels import Label
+from training.learning.errors import LearningError
 from training.learning.split import split_of
 from training.models import Snapshot, SnapshotItem
 
@@ -36,16 +37,21 @@ def freeze_snapshot(*, project: Project, question: Question | None = None) -> Sn
 
     Raises:
         NotEnoughLabels: No two categories can be told apart, or nothing would be held out to measure with.
+        LearningError: There is no room to write the labels down while they are looked at.
     """
     question = question or project.primary_question()
     if question is None:
         raise NotEnoughLabels(_("The survey has no question with one answer out of several to learn."))
-    with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:  # it has no name: a kill leaves nothing behind
-        found = Found(file, project, question)
-        categories = _categories(question, found.trained)
-        tally = _tally(categories, found)
-        _check(tally, question)
-        return _store(project, question, tally, found)
+    try:
+        with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:  # it has no name: a kill leaves nothing behind
+            found = Found(file, project, question)
+            categories = _categories(question, found.trained)
+            tally = _tally(categories, found)
+            _check(tally, question)
+            return _store(project, question, tally, found)
+    except OSError as error:
+        reason = _("The labels could not be written down in %(folder)s: %(error)s. Free some disk, then try again.")
+        raise LearningError(reason % {"folder": settings.DATA_DIR, "error": error.strerror}, "disk_full") from error
 
 
 class Found:

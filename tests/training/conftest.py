@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,3 +24,12 @@ def train_here(settings: Any) -> None:
 def project(db: None) -> Project:
     """60 drawn circles and squares, labeled by three each."""
     return labeled_project()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 4 kB, which the system says like a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

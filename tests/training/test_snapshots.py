@@ -12,8 +12,11 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
 from tests.training.drawing import SHAPES, add_image, draw, label, labeled_project, make_project
 from training import labels
+from training.due import Decision, start_due_runs
 from training.errors import NotEnoughLabels
-from training.models import ImageTrait, SnapshotItem
+from training.learning.errors import LearningError
+from training.models import ImageTrait, Snapshot, SnapshotItem, TrainingPolicy
+from training.queueing import create_run
 from training.snapshots import freeze_snapshot
 
 
@@ -197,3 +200,19 @@ def test_labels_come_once_an_image_in_the_order_of_their_hashes_and_gold_first(p
     assert [row.sha256 for row in found] == sorted(set(Image.objects.values_list("sha256", flat=True)))
     assert [row.is_certain for row in found[:3]] == [False, True, False]
     assert found[1].category == "circle"
+
+
+def test_a_full_disk_refuses_a_snapshot_in_words_and_stops_no_other_project(project: Project, small_disk: None) -> None:
+    with pytest.raises(LearningError, match="Free some disk") as refused:
+        freeze_snapshot(project=project)
+    assert refused.value.code == "disk_full"
+    assert not Snapshot.objects.exists()
+
+    def start(due: Project, _decision: Decision) -> None:
+        create_run(project=due, cause="new_labels")
+
+    TrainingPolicy.objects.update_or_create(project=project, defaults={"quiet_seconds": 0})
+    assert start_due_runs(start) == 0
+    policy = TrainingPolicy.objects.get(project=project)
+    assert "Free some disk" in policy.status
+    assert policy.look_again_at is not None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +34,6 @@ def test_a_large_table_is_a_file_that_leaves_no_name_behind(tmp_path: Path) -> N
 
 def test_a_small_table_is_held(tmp_path: Path) -> None:
     assert type(blank(10, 3, tmp_path)) is np.ndarray
-
-
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """No file may grow beyond 4 kB, which the system says like a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, small_disk: None) -> None:
