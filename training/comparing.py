@@ -63,6 +63,7 @@ def _in_folds(work: Work) -> np.ndarray:
         categories=work.categories,
         options=HeadOptions(strength=work.fit_facts.get("strength"), epochs=EPOCHS),
         seed=work.run.seed,
+        progress=work.still,
     )
     return said
 

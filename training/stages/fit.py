@@ -78,6 +78,7 @@ def refit(work: Work) -> Head:
         categories=work.categories,
         options=options,
         seed=work.run.seed,
+        progress=work.still,
     )
     return head
 

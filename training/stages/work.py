@@ -127,6 +127,11 @@ class Work:
             self.reporter.batch(figures)
         return True
 
+    def still(self, _figures: dict[str, Any]) -> bool:
+        """What fits call that draw no curve: no more than hearing a cancel, which is raised."""
+        self.reporter.tick()
+        return True
+
 
 def load_items(run: TrainingRun) -> Items:
     """Read the snapshot; images that were deleted since are gone from it too."""
