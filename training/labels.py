@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Subquery, Value, When
 
-from labeling.models import Consensus, Gold, Project, Question
+from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.words import gettext as _
 from training.models import Snapshot, SnapshotItem
 
@@ -59,17 +59,14 @@ def _hash(label: Label) -> str:
 
 
 def _consensus(project: Project, question: Question) -> Iterator[Label]:
-    fields = (
-        "task__image_id",
-        "task__image__sha256",
-        "answer",
-        "posterior",
-        "confidence",
-        "judgment_count",
-        "decided_by",
-    )
+    # Looked up for each row by its key: a join is planned by guesses, and where tables have just been filled these say
+    # "one row", so that some thousand labels would be compared with each other.
+    image = Subquery(Task.objects.filter(pk=OuterRef("task_id")).values("image_id"))
+    digest = Subquery(Image.objects.filter(pk=OuterRef("image_id")).values("sha256"))
+    known: Any = Consensus.objects.for_training(project).annotate(image_id=image).annotate(sha256=digest)
+    fields = ("image_id", "sha256", "answer", "posterior", "confidence", "judgment_count", "decided_by")
+    rows = known.order_by("sha256", "id").values_list(*fields)
     last = None
-    rows = Consensus.objects.for_training(project).order_by("task__image__sha256", "id").values_list(*fields)
     for image_id, sha256, answer, posterior, confidence, judgments, decided_by in rows.iterator(PART):
         if answer is None or image_id == last:  # an image may have been labeled by several tasks
             continue

@@ -38,6 +38,19 @@ def bare_tasks(project: Project, count: int) -> None:
     Project.objects.filter(pk=project.pk).update(image_count=count, task_count=count)
 
 
+def await_waiting(like: str, count: int = 1) -> None:
+    """Until so many statements of this database wait for a lock."""
+    until = time.monotonic() + 30
+    found = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE %(like)s"
+    )
+    while fetch(found, {"like": like})[0][0] < count:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+        fetch("SELECT pg_stat_clear_snapshot()", {})  # or a transaction sees what it saw first
+
+
 def together(workers: list[User], work: Callable[[User], None]) -> list[Exception]:
     """Run ``work`` for each of the workers in a thread of their own; returns what went wrong."""
     wrong: list[Exception] = []
@@ -240,11 +253,7 @@ def test_an_answer_that_waited_for_another_of_its_task_counts_both(make_project:
         services.submit_judgment(assignment_id=leases[worker.pk], worker=worker, answers={"category": "cat"})
 
     def watch(_worker: User) -> None:
-        until = time.monotonic() + 30
-        while not fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %(like)s",
-                        {"like": "%labeling_assignment%"}):  # fmt: skip
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        await_waiting("%labeling_assignment%")
         go_on.set()
 
     jobs = {first.pk: answer, second.pk: answer, project.owner_id: watch}
@@ -273,12 +282,7 @@ def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_lef
     taken_back = threading.Event()
 
     def waiting(count: int) -> None:
-        until = time.monotonic() + 30
-        like = {"like": "%labeling_assignment a JOIN labeling_task t%", "count": count}
-        while not fetch("SELECT 1 FROM (SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-                        "AND query LIKE %(like)s) w WHERE n >= %(count)s", like):  # fmt: skip
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        await_waiting("%labeling_assignment a JOIN labeling_task t%", count)
 
     def act(worker: User) -> None:
         if worker == ada:
