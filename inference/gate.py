@@ -1,19 +1,18 @@
 """Admission to the processor: as many at work as there are lanes, a bounded number waiting, the rest refused at once.
 
 On a CPU more concurrent inferences than cores make every one of them slower and none of them earlier; an unbounded
-queue turns a burst into minutes of answers that nobody waits for any more. Lanes are handed on in the order of arrival:
-with the standard library's semaphores a newcomer overtakes those who wait, and the unlucky wait twice as long.
+queue turns a burst into minutes of answers that nobody waits for any more.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from inference import metrics
 from inference.errors import Busy
+from labeling.turns import Turns
 
 
 class Gate:
@@ -26,8 +25,7 @@ class Gate:
         self.refused = 0
         self._lock = threading.Lock()
         self._waiting = 0
-        self._free = lanes  # more than 0 only while nobody waits for a turn
-        self._turns: deque[threading.Lock] = deque()  # held locks; who waits for one may go when it is released
+        self._turns = Turns(lanes)
 
     @property
     def depth(self) -> int:
@@ -62,31 +60,9 @@ class Gate:
         Raises:
             Busy: No lane came free within ``patience`` seconds.
         """
-        self._enter()
+        if not self._turns.enter(self.patience):
+            raise Busy
         try:
             yield
         finally:
-            self._leave()
-
-    def _enter(self) -> None:
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self._turns.append(turn)
-        if turn.acquire(timeout=self.patience):
-            return
-        with self._lock:
-            if turn in self._turns:
-                self._turns.remove(turn)
-                raise Busy
-        # Else it was called in the moment in which its patience ended: the lane is its own.
-
-    def _leave(self) -> None:
-        with self._lock:
-            if self._turns:
-                self._turns.popleft().release()
-            else:
-                self._free += 1
+            self._turns.leave()

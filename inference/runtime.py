@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,13 @@ from django.conf import settings
 from inference.batching import Batched
 from inference.engine import Engine
 from inference.gate import Gate
+from labeling.turns import cores
 from training.learning.artifact import Classifier, load_version
 from training.learning.features import FeatureStore
 from training.learning.precision import has_bf16
 from training.learning.trunk import Trunk
 
 GPU_BATCH = 32
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

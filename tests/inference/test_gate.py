@@ -72,7 +72,7 @@ def test_lanes_are_handed_on_in_the_order_of_arrival() -> None:
     with gate.lane():
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
-            until(lambda waiting=waiting: len(gate._turns) == waiting, "it waits for its turn")
+            until(lambda waiting=waiting: len(gate._turns._waiting) == waiting, "it waits for its turn")
     work(5)  # comes while the others wait to be woken: it is not let in before them
     for thread in threads:
         thread.join()
@@ -84,7 +84,7 @@ def test_a_lane_that_nobody_waited_for_any_more_is_free_again() -> None:
     with gate.lane(), pytest.raises(Busy), gate.lane():
         pytest.fail("two in one lane")
     with gate.lane():
-        assert not gate._turns
+        assert not gate._turns._waiting
 
 
 def test_a_failure_inside_gives_the_place_back() -> None:

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from crowdtune_client import Client
 
-from inference import runtime
+from labeling import turns
 from labeling.keys import create_key
 from tests.inference.servers import ROOT, free_port, kill, start
 from tests.inference.serving import picture
@@ -46,5 +46,5 @@ def test_the_processes_share_the_cores_unless_lanes_were_asked_for(processes: in
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     ).stdout
-    cores = runtime.cores()
+    cores = turns.cores()
     assert int(printed) == {"cores": cores, "half": max(1, cores // 2), "one": max(1, cores // 64), "3": 3}[lanes]

@@ -1,0 +1,65 @@
+"""How many threads work at once, and who is next: a fair semaphore.
+
+More threads at work than there are cores make every one of them slower and none of them earlier: they fight for the
+interpreter, and in the database for the same rows. Turns are handed on in the order of arrival: with the standard
+library's semaphores a newcomer overtakes those who wait, and the unlucky wait twice as long.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Turns:
+    """``lanes`` threads at once; the others wait in the order in which they came."""
+
+    def __init__(self, lanes: int) -> None:
+        self._lock = threading.Lock()
+        self._free = lanes  # more than 0 only while nobody waits for a turn
+        self._waiting: deque[threading.Lock] = deque()  # held locks; who waits for one may go when it is released
+
+    def enter(self, patience: float) -> bool:
+        """Take a lane, to be left again; False when none came free within ``patience`` seconds."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        if turn.acquire(timeout=patience):
+            return True
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return False
+        return True  # it was called in the moment in which its patience ended
+
+    def leave(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+    @contextmanager
+    def soon(self, patience: float) -> Iterator[None]:
+        """A turn for what is in the block; after ``patience`` seconds it goes ahead without one.
+
+        For work that is quick as a rule: who waits behind a slow one is not held up for longer than that.
+        """
+        held = self.enter(patience)
+        try:
+            yield
+        finally:
+            if held:
+                self.leave()
