@@ -16,7 +16,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 FOLDER = Path(os.environ["BENCH_FOLDER"])
-PRECISION = os.environ["BENCH_PRECISION"]
+PRECISION = os.environ.get("BENCH_PRECISION", "f32")
 CLASSES = 10
 BACKBONES = ("mobilenet_v2_1.0", "mobilenet_v2_0.35", "crowdtune_small")
 CEILING_IMAGES = 200
