@@ -18,6 +18,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from config import env, guard, settings
+from labeling.turns import cores
 
 # granian's back-pressure counts open connections, not requests: one that keeps alive and asks nothing is one of them,
 # and those beyond the number are not accepted before others close. Threads say nothing about how many people there are.
@@ -31,7 +32,7 @@ def load(_target: str) -> Any:
     # Until the server sets its own, the handler inherited from the first process would swallow a stop.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if settings.WEB_PROCESSES > 1 and not settings.INFERENCE_LANES:
-        settings.INFERENCE_LANES = max(1, _cores() // settings.WEB_PROCESSES)  # they share the cores
+        settings.INFERENCE_LANES = max(1, cores() // settings.WEB_PROCESSES)  # they share the cores
     from config.wsgi import application  # here, so that the watching process does not load Django
 
     # What is loaded by now stays: looking through it for garbage, every 700 new objects, was a twentieth of a request.
@@ -39,10 +40,6 @@ def load(_target: str) -> Any:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     return application
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:
