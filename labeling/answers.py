@@ -168,17 +168,12 @@ def heard(*, task_id: int, project_id: int, questions: Sequence[int]) -> list[He
     return [Heard(*row) for row in fetch(_HEARD, values)]
 
 
-class Counted(NamedTuple):
-    """A judgment that the project's counters have not seen yet."""
-
-    price: Any
-
-
 def settle(
-    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, new: Counted | None
+    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, price: Any | None
 ) -> bool:
-    """Write a task's consensus, retire the task when there is a reason, and count the judgment where it is new.
+    """Write a task's consensus, retire the task when there is a reason, and count a judgment of this price.
 
+    A price of None counts nothing.
     ``rows`` have ``question``, ``answer``, ``confidence``, ``posterior`` and ``judgments``. A row that is final stays
     so. Returns whether the project was counted and the next judgment would not fit into its budget.
     """
@@ -191,8 +186,8 @@ def settle(
         "questions": [row["question"] for row in rows],
         "because": str(because),
         "final": task.state != "open" or bool(because),
-        "count": 0 if new is None else 1,
-        "price": 0 if new is None else new.price,
+        "count": 0 if price is None else 1,
+        "price": 0 if price is None else price,
     }
     found = fetch(_SETTLE, values)
     return bool(found and found[0][0])

@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling import answers, crowdfit, stopping, survey, tasks
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Combined, Said, combine
-from labeling.answers import Counted, Heard, Recorded
+from labeling.answers import Heard, Recorded
 from labeling.models import Project, Question, Task
 from labeling.questions import KINDS
 from labeling.stopping import TaskState
@@ -34,15 +34,15 @@ def update_task(*, task_id: int) -> None:
         update_answered(project=task.project, stage=task.stage, task=now)
 
 
-def update_answered(*, project: Project, stage: str, task: Recorded, new: Counted | None = None) -> bool:
+def update_answered(*, project: Project, stage: str, task: Recorded, price: Any | None = None) -> bool:
     """The same for a task that has just been answered, under the lock of that, in one statement.
 
-    Counts ``new`` in the project with it, and returns whether the next judgment would not fit into its budget.
+    Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.
     """
     asked = survey.current(project)
     questions = asked.at(stage)
     if task.retired_because == Task.Because.PERSON:
-        return new is not None and answers.count(project_id=project.pk, judgments=1, price=new.price)
+        return price is not None and answers.count(project_id=project.pk, judgments=1, price=price)
     told = task.heard
     if told is None:
         told = answers.heard(task_id=task.task_id, project_id=project.pk, questions=[each.id for each in questions])
@@ -61,7 +61,7 @@ def update_answered(*, project: Project, stage: str, task: Recorded, new: Counte
         decision = _decide(task._replace(wanted=wanted), project, rows, questions, found)
     if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
         decision = stopping.Decision("retire", "maximum")
-    return answers.settle(task=task, project=project, rows=_rows(found), because=decision.because, new=new)
+    return answers.settle(task=task, project=project, rows=_rows(found), because=decision.because, price=price)
 
 
 def _read(told: Sequence[Heard], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:

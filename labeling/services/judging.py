@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import answers as statements
 from labeling import consensus, glance, golds, leases, phases, rules, survey, tasks, webhooks, workflow
 from labeling.actors import retire_spent
-from labeling.answers import Counted, Recorded
+from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
 from labeling.glance import Leased
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
@@ -105,7 +105,6 @@ def _repeated(lease: Leased, answers: Any) -> Judgment:
 def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: Any) -> None:
     """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
     project, worker_id = lease.project, lease.worker_id
-    new = Counted(price)
     # The row of the project, which all wait for, is written with the consensus only where nothing follows it.
     ends_here = not (project.rule_count or project.webhook_count or project.workflow != Project.Workflow.LABEL)
     counted = is_spent = False
@@ -118,7 +117,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
             phases.advance_phase(project=project, worker_id=worker_id)
     else:
         is_spent = consensus.update_answered(
-            project=project, stage=lease.stage, task=recorded, new=new if ends_here else None
+            project=project, stage=lease.stage, task=recorded, price=price if ends_here else None
         )
         counted = ends_here
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
