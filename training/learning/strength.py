@@ -9,7 +9,9 @@ Source: Böhning, Multinomial logistic regression algorithm (Ann. Inst. Statist.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from functools import partial
 
 import numpy as np
@@ -30,6 +32,7 @@ FOLDS = 5
 AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
 SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
 STEPS = 10  # of L-BFGS for each strength: twice as many change the losses by less than folds differ
+HEARD_EVERY = 0.2  # seconds in which a cancel is heard while native code rotates the features
 
 
 def choose(
@@ -42,7 +45,8 @@ def choose(
         y: float32 ``[n, classes]``, soft labels.
         w: float32 ``[n]``, weights.
         rng: Draws the rows and the folds.
-        told: Called with (folds done, folds) after each, and within one at every step; may raise to stop.
+        told: Called with (folds done, folds) after each, within one at every step, and now and then while the features
+            are rotated; may raise to stop.
 
     Returns:
         One of STRENGTHS, and for each that was tried its mean loss + error rate on pictures that were held out. Where
@@ -55,7 +59,7 @@ def choose(
     if len(known) < 2:
         return STRENGTHS[0], {}
     count = len(known)
-    rotated, curvature = _principal(x.read(rows))
+    rotated, curvature = _rotated(x.read(rows), partial(told, 0, count))
     totals = np.zeros(len(STRENGTHS))
     for done, fold in enumerate(known):
         fit, held = folds != fold, folds == fold
@@ -67,6 +71,26 @@ def choose(
         told(done + 1, count)
     best = STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())]
     return best, {str(s): round(float(t) / count, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
+
+
+def _rotated(x: np.ndarray, step: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
+    """What ``_principal`` returns, with ``step`` called meanwhile, which may raise to stop.
+
+    The axes of 4,096 features are one call into LAPACK of some 17 seconds. It lets other threads run, but cannot be
+    stopped: it goes on to its end by itself, and nobody looks at what it found.
+    """
+    found: Future[tuple[np.ndarray, np.ndarray]] = Future()
+
+    def rotate() -> None:
+        try:
+            found.set_result(_principal(x))
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
+            found.set_exception(error)
+
+    threading.Thread(target=rotate, name="principal axes", daemon=True).start()  # no exit waits for it
+    while not wait([found], HEARD_EVERY).done:
+        step()
+    return found.result()
 
 
 def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -10,7 +12,7 @@ from tests.training.learning.conftest import blobs
 from training.learning.errors import Cancelled
 from training.learning.head import HeadOptions, fit_head
 from training.learning.rows import Rows, Standardised
-from training.learning.strength import STRENGTHS, _fitted, _principal, choose
+from training.learning.strength import STRENGTHS, _fitted, _principal, _rotated, choose
 
 
 def standard(x: np.ndarray) -> np.ndarray:
@@ -84,6 +86,25 @@ def test_a_cancel_is_heard_within_a_fold() -> None:
     with pytest.raises(Cancelled):
         fit_head(x, np.eye(3, dtype=np.float32)[labels], categories=list("abc"), progress=stop)
     assert [report["done"] for report in calls] == [0, 0, 0]
+
+
+def test_a_cancel_is_heard_while_wide_features_are_rotated() -> None:
+    x = np.random.default_rng(0).normal(size=(1500, 1400)).astype(np.float32)
+    y = np.eye(2, dtype=np.float32)[np.arange(1500) % 2]
+    rotating: list[bool] = []
+
+    def stop(_report: dict[str, object]) -> bool:
+        rotating.append(any(thread.name == "principal axes" for thread in threading.enumerate()))
+        return False
+
+    with pytest.raises(Cancelled):
+        fit_head(x, y, categories=list("ab"), progress=stop)
+    assert rotating == [True]
+
+
+def test_what_breaks_while_features_are_rotated_is_raised_where_it_is_waited_for() -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        _rotated(np.zeros(3, np.float32), lambda: None)
 
 
 @pytest.mark.parametrize("count", range(2, 8))
