@@ -61,6 +61,8 @@ def check_due(project: Project) -> Decision:
         return Decision(False, _("The survey has no question with one answer out of several to learn."))
     last = TrainingRun.objects.filter(project=project).order_by("-created_at").select_related("snapshot").first()
     learned = TrainingRun.objects.filter(project=project, state="succeeded").order_by("-created_at").first()
+    # What a person has cancelled is not started again by itself before enough is new since then.
+    known = last if last is not None and last.state == TrainingRun.State.CANCELLED else learned
     names = labels.category_names(question)
     found = labels.counts_by_category(project=project, question=question)
     failures = TrainingRun.objects.filter(
@@ -70,8 +72,8 @@ def check_due(project: Project) -> Decision:
         now=timezone.now(),
         counts={key: found.get(key, 0) for key in names},
         total=sum(found.get(key, 0) for key in names),
-        new=labels.new_since(project=project, question=question, snapshot=learned.snapshot if learned else None),
-        last_run_at=learned.created_at if learned else None,
+        new=labels.new_since(project=project, question=question, snapshot=known.snapshot if known else None),
+        last_run_at=known.created_at if known else None,
         last_run_failed=last is not None and last.state == TrainingRun.State.FAILED,
         failures=failures.count(),
         newest_label_at=labels.newest_label_at(project=project),

@@ -18,7 +18,7 @@ from django.utils import timezone
 from training import champions, due, leftovers
 from training.gate import Verdict
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
-from training.progress import Lost
+from training.progress import Cancelled, Lost
 
 
 @transaction.atomic
@@ -38,11 +38,12 @@ def register(
         values: Last figures of the run's row (history, cost, log …).
 
     Raises:
-        Lost: The run belongs to another attempt by now, or was cancelled at the last moment.
+        Lost: The run belongs to another attempt by now.
+        Cancelled: A person cancelled it at the last moment.
     """
     champions.lock(run.project_id)
     mine = TrainingRun.objects.filter(pk=run.pk, state=TrainingRun.State.RUNNING, attempts=run.attempts)
-    if not mine.update(
+    if not mine.filter(cancel_requested=False).update(
         state=TrainingRun.State.SUCCEEDED,
         progress=1.0,
         seconds_left=0.0,
@@ -51,7 +52,7 @@ def register(
         metrics=metrics,
         **values,
     ):
-        raise Lost
+        raise Cancelled if mine.exists() else Lost
     version = ModelVersion(
         project=run.project,
         run=run,

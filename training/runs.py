@@ -165,9 +165,9 @@ ADVICE = {
 
 
 def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: str = "") -> None:
-    """The outcome of this attempt; nothing happens when the run belongs to another attempt by now."""
+    """The outcome of this attempt; nothing happens when the run belongs to another attempt by now, or has ended."""
     with transaction.atomic():
-        mine = TrainingRun.objects.select_for_update().filter(pk=run.pk, attempts=run.attempts, state=State.RUNNING)
+        mine = TrainingRun.objects.select_for_update().filter(pk=run.pk, attempts=run.attempts, state=run.state)
         for row in mine:
             row.state, row.failure, row.advice = state, failure, advice
             row.log = [*row.log, {"at": timezone.now().isoformat(timespec="seconds"), "message": log}]
@@ -206,7 +206,8 @@ def stuck_runs() -> list[str]:
     """Runs that wait without a message or whose owner is silent; those out of attempts are failed here."""
     old = timezone.now() - STALE_AFTER
     silent = TrainingRun.objects.filter(state=State.RUNNING, heartbeat_at__lt=old)
-    for run in silent.filter(attempts__gte=MAX_ATTEMPTS):
+    # The last attempt may also have been given back, by a worker that was stopped: nobody can take the run any more.
+    for run in (silent | TrainingRun.objects.filter(state=State.QUEUED)).filter(attempts__gte=MAX_ATTEMPTS):
         message = _("The run was interrupted %(count)s times; the last time in the stage %(stage)s.") % {
             "count": run.attempts, "stage": run.stage or "start",
         }  # fmt: skip

@@ -17,11 +17,13 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
-from tests.training.drawing import draw, labeled_project, make_project
-from training import actors, embedding, runs, services
+from tests.training.drawing import add_image, draw, label, labeled_project, make_project
+from training import actors, embedding, pipeline, runs, services
 from training.answers import answers_of
 from training.card import card_of
-from training.models import ImageTrait, ModelVersion, TrainingRun
+from training.gate import Verdict
+from training.models import ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
+from training.stages.work import Work
 
 
 def train(project: Project, run_actors: Callable[[], int], **wishes: Any) -> TrainingRun:
@@ -123,6 +125,42 @@ def test_a_cancel_is_noticed_and_leaves_nothing(project: Project, run_actors: Ca
     assert not ModelVersion.objects.exists()
     assert not runs.folder_of(run).exists()
     assert services.request_run(project=project, cause="person").state == "queued"
+
+
+def test_a_cancel_while_the_version_is_filed_is_the_last_word(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = pipeline.decide
+
+    def cancelled_meanwhile(work: Work) -> Verdict:
+        verdict = decide(work)
+        services.cancel_run(run=work.run)
+        return verdict
+
+    monkeypatch.setattr(pipeline, "decide", cancelled_meanwhile)
+    run = train(project, run_actors)
+
+    assert run.state == "cancelled"
+    assert not ModelVersion.objects.exists()
+    assert not runs.folder_of(run).exists()
+
+
+def test_a_cancelled_run_is_not_started_again_before_enough_is_new(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    services.set_policy(project=project, changes={"quiet_seconds": 0})
+    actors.check_due()
+    services.cancel_run(run=TrainingRun.objects.get())
+    run_actors()
+
+    actors.check_due()
+
+    assert TrainingRun.objects.get().state == "cancelled"
+    assert TrainingPolicy.objects.get(project=project).status == "Nothing is new since the last run."
+    for seed in range(100, 120):
+        label(add_image(project, draw("circle", seed)), "circle")
+    actors.check_due()
+    assert TrainingRun.objects.filter(state="queued", cause="new_labels").exists()
 
 
 def test_missing_weights_fall_back_to_the_best_there_is_and_say_so(
@@ -377,3 +415,17 @@ def test_a_run_that_a_stopping_worker_gives_back_is_sent_by_the_next_sweep(proje
     assert runs.release(str(run.pk))
 
     assert runs.stuck_runs() == [str(run.pk)]
+
+
+def test_a_run_that_was_given_back_after_its_last_attempt_fails_in_words(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    for _attempt in range(runs.MAX_ATTEMPTS):
+        assert runs.claim(str(run.pk)) is not None
+        assert runs.release(str(run.pk))
+
+    assert runs.stuck_runs() == []
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "interrupted 4 times" in run.failure
+    assert services.request_run(project=project, cause="person").state == "queued"

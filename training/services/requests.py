@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training import actors
+from training import actors, due
 from training.errors import NothingToDo
 from training.models import TrainingRun
 from training.queueing import Wishes, create_run
@@ -38,4 +38,5 @@ def cancel_run(*, run: TrainingRun) -> TrainingRun:
         run.state = TrainingRun.State.CANCELLED
         run.finished_at = timezone.now()
     run.save(update_fields=["cancel_requested", "state", "finished_at"])
+    due.look_again(run.project_id)
     return run
