@@ -33,6 +33,7 @@ SCHEDULE: list[tuple[float, str]] = [
     (3, "training.actors.embed_new_images"),
     (600, "training.actors.sweep_leftovers"),
     (5, "inference.actors.score_pools"),
+    (10, "inference.actors.close_loop"),
 ]
 LEADER_LOCK = 0x7363686564  # "sched"
 _TICK_SECONDS = 0.5

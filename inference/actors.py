@@ -25,8 +25,7 @@ def score_pool(project_id: int) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
 def close_loop() -> None:
     """Scheduled: measure what versions said, label and audit, look for drift, forget what is old."""
-    for project_id in loop.served_projects():
-        loop.close(project_id)
+    loop.close_all()
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)

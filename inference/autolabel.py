@@ -10,6 +10,7 @@ import logging
 import random
 
 import numpy as np
+from django.db.models import Count, OuterRef, Q, Subquery
 
 from inference import runtime
 from inference.guarantee import has_failed, threshold
@@ -83,17 +84,22 @@ def _label(project: Project, version: ModelVersion, limit: float) -> int:
 
 def _judge_audit(project: Project) -> None:
     """The crowd's word on the images that were drawn for the audit."""
-    for row in AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)[:BATCH]:
-        said = Prediction.objects.filter(image=row.image_id, version=row.version_id).exclude(is_correct=None).first()
-        if said is not None:
-            AutoLabel.objects.filter(pk=row.pk).update(is_correct=said.is_correct)
+    said = Prediction.objects.filter(image=OuterRef("image_id"), version=OuterRef("version_id"))
+    waiting = AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)
+    waiting.update(is_correct=Subquery(said.values("is_correct")))
 
 
 def _stopped(project: Project, deployment: Deployment) -> bool:
+    """One version's audit says nothing of another's labels, so each is looked at alone."""
     judged = AutoLabel.objects.filter(project=project, is_audit=True).exclude(is_correct=None)
-    total, wrong = judged.count(), judged.filter(is_correct=False).count()
-    if not has_failed(wrong, total, deployment.error_bound):
+    if deployment.auto_label_since is not None:
+        judged = judged.filter(created_at__gte=deployment.auto_label_since)
+    counts = judged.values("version").annotate(total=Count("pk"), wrong=Count("pk", filter=Q(is_correct=False)))
+    pairs = counts.order_by("-version").values_list("wrong", "total")
+    failed = [(wrong, total) for wrong, total in pairs if has_failed(wrong, total, deployment.error_bound)]
+    if not failed:
         return False
+    wrong, total = failed[0]
     reason = _("The audit found %(wrong)s of %(total)s labels wrong; at most %(most).1f %% were allowed.") % {
         "wrong": wrong, "total": total, "most": 100 * deployment.error_bound,
     }  # fmt: skip

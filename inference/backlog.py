@@ -215,7 +215,10 @@ def _forget_older(version: ModelVersion) -> None:
         )
         cursor.execute(
             "DELETE FROM inference_prediction p WHERE p.project_id = %s AND p.version_id <> %s AND p.is_correct IS NULL"
-            " AND EXISTS (SELECT 1 FROM labeling_task t WHERE t.image_id = p.image_id AND t.state = 'open')",
+            " AND EXISTS (SELECT 1 FROM labeling_task t WHERE t.image_id = p.image_id AND t.state = 'open')"
+            # An audit compares the crowd's answer with what the version that was to label had said.
+            " AND NOT EXISTS (SELECT 1 FROM inference_autolabel a WHERE a.image_id = p.image_id"
+            " AND a.version_id = p.version_id AND a.is_audit)",
             [version.project_id, version.pk],
         )
 

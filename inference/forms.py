@@ -36,6 +36,6 @@ class KeyForm(forms.Form):
         initial=["predict"],
         widget=forms.CheckboxSelectMultiple,
     )
-    per_minute = forms.IntegerField(label=_("Images a minute"), required=False, min_value=1)
-    per_day = forms.IntegerField(label=_("Images a day"), required=False, min_value=1)
+    per_minute = forms.IntegerField(label=_("Images a minute"), required=False, min_value=1, max_value=10**9)
+    per_day = forms.IntegerField(label=_("Images a day"), required=False, min_value=1, max_value=10**9)
     days = forms.IntegerField(label=_("Ends after days"), required=False, min_value=1, max_value=3650)

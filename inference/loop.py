@@ -29,6 +29,15 @@ def served_projects() -> list[int]:
     return list(live.order_by("project_id").values_list("project_id", flat=True))
 
 
+def close_all() -> None:
+    """Each project in turn, whatever another one's comes to."""
+    for project_id in served_projects():
+        try:
+            close(project_id)
+        except Exception:
+            logger.exception("project %s: its loop could not be closed", project_id)
+
+
 def close(project_id: int) -> None:
     """Measure, label and audit, look for drift, forget. One part's refusal does not keep the others from theirs."""
     project = Project.objects.get(pk=project_id)

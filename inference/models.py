@@ -8,12 +8,15 @@ on purpose, figures of the traffic, and labels that a model gave under an audit.
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.told import ToldField
+
+SHARE = (MinValueValidator(0.0), MaxValueValidator(1.0))
 
 
 class Reason(models.TextChoices):
@@ -36,15 +39,26 @@ class Deployment(models.Model):
 
     project = models.OneToOneField("labeling.Project", models.CASCADE, related_name="+", primary_key=True)
     challenger_mode = models.CharField(max_length=10, choices=Challenger, default=Challenger.SHADOW)
-    challenger_share = models.FloatField(default=0.1)
-    random_share = models.FloatField(default=0.2, help_text=_("Share of the crowd's next tasks drawn at random."))
+    challenger_share = models.FloatField(default=0.1, validators=[MinValueValidator(0.0), MaxValueValidator(0.5)])
+    random_share = models.FloatField(
+        default=0.2, validators=SHARE, help_text=_("Share of the crowd's next tasks drawn at random.")
+    )
     # Keeping what strangers send is off until somebody turns it on.
-    sample_rate = models.FloatField(default=0, help_text=_("Share of the requests' images that may be kept."))
+    sample_rate = models.FloatField(
+        default=0, validators=SHARE, help_text=_("Share of the requests' images that may be kept.")
+    )
     sample_quota = models.PositiveIntegerField(default=200, help_text=_("Kept images a day at most."))
-    retention_days = models.PositiveIntegerField(default=30, help_text=_("Kept images nobody labeled leave after."))
+    retention_days = models.PositiveIntegerField(
+        default=30, validators=[MaxValueValidator(3650)], help_text=_("Kept images nobody labeled leave after.")
+    )
     auto_label = models.BooleanField(default=False)
-    error_bound = models.FloatField(default=0.02, help_text=_("Wrong labels that the model may add, as a share."))
+    error_bound = models.FloatField(
+        default=0.02,
+        validators=[MinValueValidator(0.001), MaxValueValidator(0.999)],
+        help_text=_("Wrong labels that the model may add, as a share."),
+    )
     auto_label_stopped = ToldField(blank=True, help_text=_("Why it stopped by itself."))
+    auto_label_since = models.DateTimeField(null=True, blank=True, help_text=_("Labels from then on are audited."))
     drift_trains = models.BooleanField(default=False, help_text=_("Drift starts a training run."))
     scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")
     scored_at = models.DateTimeField(null=True, blank=True)

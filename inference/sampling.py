@@ -95,9 +95,8 @@ def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool
     new = add_images(project=project, images={f"reported-by-{user}": data})
     image = new[0] if new else Image.objects.get(project=project, sha256=hashlib.sha256(data).hexdigest())
     with transaction.atomic():
-        Sample.objects.get_or_create(
-            image=image, defaults={"project": project, "version_id": version.id, "reason": Reason.WRONG}
-        )
+        if new:  # what the project had before is not ours to forget
+            Sample.objects.create(project=project, image=image, version_id=version.id, reason=Reason.WRONG)
         if not image.tasks.exists():
             open_task_for(image=image)
         raise_priority(project=project, priorities={image.pk: FIRST})

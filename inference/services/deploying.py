@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from inference import sampling
@@ -54,6 +55,8 @@ def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deploy
             setattr(row, name, value)
         if changes.get("auto_label"):
             row.auto_label_stopped = ""
+            if "auto_label" in changed:  # a failed audit is not held against those who begin again
+                row.auto_label_since = timezone.now()
         row.updated_by = user
         _check(row)
         row.save()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator
 
@@ -36,6 +37,19 @@ def test_every_rhythm_names_an_actor_that_takes_no_argument():
         assert seconds >= 1
         actor = scheduler.find(name)
         assert actor.fn.__code__.co_argcount == 0, f"{name} wants arguments"
+
+
+def test_every_actor_that_takes_no_argument_has_its_rhythm():
+    """Nobody but the clock sends those, so one that it does not know of never runs."""
+    known = {name for _seconds, name in scheduler.SCHEDULE}
+    for room in ("labeling", "training", "inference"):
+        actors = vars(importlib.import_module(f"{room}.actors"))
+        alone = {
+            f"{room}.actors.{name}"
+            for name, actor in actors.items()
+            if isinstance(actor, dramatiq.Actor) and actor.fn.__code__.co_argcount == 0
+        }
+        assert alone <= known
 
 
 def test_an_actor_is_sent_when_it_is_due_and_not_before(clock):

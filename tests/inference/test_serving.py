@@ -37,6 +37,19 @@ def test_settings_are_changed_checked_and_written_down(api, project, champion) -
         assert api.patch(URL + "serving/", bad, format="json").status_code == 400, bad
 
 
+def test_a_setting_out_of_range_is_named_with_its_range(api, project, champion) -> None:
+    for name, bad in (("challenger_share", 0.9), ("error_bound", 0), ("sample_rate", -1), ("retention_days", 4000)):
+        refused = api.patch(URL + "serving/", {name: bad}, format="json").json()["error"]
+        assert list(refused["fields"]) == [name], refused
+        assert "Constraint" not in str(refused)
+
+
+def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(project, champion, caplog) -> None:
+    Deployment.objects.create(project=project, retention_days=2_000_000_000)  # no calendar goes back so far
+    loop.close_all()
+    assert "its loop could not be closed" in caplog.text
+
+
 def test_a_key_is_shown_once_rotated_with_grace_and_revoked(api, project, champion) -> None:
     made = api.post(URL + "keys/", {"name": "site", "scopes": ["predict"], "per_day": 5}, format="json").json()
     assert "token" not in api.get(URL + "keys/").json()[0]
@@ -129,6 +142,74 @@ def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     deployment = Deployment.objects.get()
     assert not deployment.auto_label
     assert "audit" in deployment.auto_label_stopped
+
+
+def start_labeling(api, project, version, images, monkeypatch) -> None:
+    """The model labels half of the images and leaves the other half to the audit."""
+    backlog.score_pool(project.pk)
+    held_out(version, images)
+    Prediction.objects.update(novelty=0)
+    monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
+    assert api.patch(URL + "serving/", {"auto_label": True, "error_bound": 0.1}, format="json").status_code == 200
+    loop.close(project.pk)
+
+
+def contradict(audits, owner) -> None:
+    for row in audits:
+        wrong = next(key for key in ("blue", "green", "red") if key != row.category)
+        decide_task(task=row.image.tasks.get(), answers={"label": wrong}, user=owner)
+
+
+def test_after_a_failed_audit_a_person_can_let_the_model_label_again(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    contradict(AutoLabel.objects.filter(is_audit=True), owner)
+    loop.close(project.pk)
+    assert not Deployment.objects.get().auto_label
+    api.patch(URL + "serving/", {"auto_label": True}, format="json")
+    loop.close(project.pk)
+    assert Deployment.objects.get().auto_label
+
+
+def test_an_audit_that_still_waits_at_a_promotion_is_judged_and_can_fail(
+    api, project, champion, add_version, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    add_version(seed=2, alias="champion")
+    backlog.score_pool(project.pk)
+    contradict(AutoLabel.objects.filter(is_audit=True), owner)
+    loop.close(project.pk)
+    assert not AutoLabel.objects.filter(is_audit=True, is_correct=None).exists()
+    assert not Deployment.objects.get().auto_label
+
+
+def test_one_versions_good_audit_does_not_hide_anothers_bad_one(
+    api, project, champion, add_version, add_images, owner, monkeypatch
+) -> None:
+    images = add_images(range(10))
+    good, bad = add_images(range(10, 300), embed=False), images
+    backlog.score_pool(project.pk)
+    newer = add_version(seed=2, alias="champion")
+    Deployment.objects.update(auto_label=True, error_bound=0.05)
+    AutoLabel.objects.bulk_create(
+        AutoLabel(
+            project=project, image=image, version=version, category="red", probability=1, is_audit=True,
+            is_correct=right,
+        )
+        for version, some, right in ((champion, good, True), (newer, bad, False))
+        for image in some
+    )  # fmt: skip
+    Prediction.objects.bulk_create(
+        Prediction(
+            project=project, image=row.image, version=row.version, category="red", probability=1, uncertainty=0,
+            is_correct=row.is_correct,
+        )
+        for row in AutoLabel.objects.all()
+        if row.version == newer
+    )  # fmt: skip
+    loop.close(project.pk)
+    assert not Deployment.objects.get().auto_label
 
 
 def test_too_few_held_out_images_let_the_model_label_nothing(project, champion, add_images) -> None:

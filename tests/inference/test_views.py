@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
-from inference import references
+from inference import loop, references
 from inference.models import Deployment, Sample
 from labeling.models import ApiKey, Task
 from tests.inference.serving import picture
@@ -64,6 +66,18 @@ def test_this_is_wrong_makes_the_photo_the_next_task_once(browser, project, cham
     assert Sample.objects.get().reason == "wrong"
 
 
+def test_an_image_of_the_project_that_a_person_called_wrong_outlives_the_retention(
+    browser, project, champion, add_images
+) -> None:
+    """Only what came with a request is kept for a time; what the owner imported stays."""
+    (image,) = add_images([9])
+    browser.post(PLAYGROUND + "wrong/", {"image": photo(9)})
+    assert Task.objects.get(image=image).priority == 3.0
+    Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
+    loop.close(project.pk)
+    assert Task.objects.filter(image=image).exists()
+
+
 def test_the_serving_page_shows_versions_examples_and_settings(browser, project, champion) -> None:
     page = browser.get(SERVING).content.decode()
     assert "http://testserver/api/v1/projects/colours/predict/" in page
@@ -82,6 +96,12 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(browser, project, cha
     assert client.post(url, {"image": photo()}).status_code == 200
     browser.post(f"{SERVING}keys/{key.pk}/", {"do": "revoke"})
     assert client.post(url, {"image": photo()}).status_code == 401
+
+
+def test_a_limit_larger_than_any_count_is_refused_beside_its_field(browser, project, champion) -> None:
+    response = browser.post(SERVING + "keys/", {"name": "x", "scopes": ["predict"], "per_minute": "99999999999"})
+    assert response.status_code == 400
+    assert "1000000000" in response.content.decode()
 
 
 def test_settings_out_of_range_are_shown_with_the_reason_and_not_kept(browser, project, champion) -> None:
