@@ -105,6 +105,7 @@ _POOLS = {
                  WHERE {_UNSEEN} ORDER BY t.random, t.id LIMIT %(hold)s + {AFTER}""",
     "all": f"""SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER}
                LIMIT {MOST + HEAD}""",
+    "first": f"SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT 1",
 }
 _IS_LEFT = f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT 1"
 
@@ -134,7 +135,8 @@ made AS (
 _CLAIMS = {
     "head": _claim_statement("head", "SKIP LOCKED"),
     "after": _claim_statement("after", "SKIP LOCKED"),
-    "all": _claim_statement("all", ""),
+    "all": _claim_statement("all", "SKIP LOCKED"),
+    "first": _claim_statement("first", ""),
 }
 _POSITION = """
 SELECT t.priority, t.random, t.id FROM (
@@ -180,7 +182,7 @@ def find(*, project_id: int, worker_id: int, assignment_id: uuid.UUID) -> Lease 
 
 
 def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: int) -> list[Lease]:
-    """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when nothing more is left.
+    """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when no more are in reach.
 
     New leases are of this version of the survey; live ones keep theirs.
 
@@ -201,10 +203,11 @@ def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: 
             return leases
     for _look in range(LOOKS):  # each one without a lease is one in which others took all that was in reach
         leases = _leases(_CLAIMS["all"], values)
-        if len(leases) >= hold or not fetch(_IS_LEFT, values):
+        if leases or not fetch(_IS_LEFT, values):
             return leases
-    if leases:
-        return leases
+        leases = _leases(_CLAIMS["first"], values)
+        if leases:
+            return leases
     raise CrowdtuneError("busy", _("Others took every task at the moment it was free. Ask again in a moment."), 503)
 
 

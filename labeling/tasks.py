@@ -49,6 +49,16 @@ def open_for_all(*, images: Iterable[Image], project: Project, stage: str = "lab
     return len(Task.objects.bulk_create(rows))
 
 
+def hold(*, images: Iterable[int], project_id: int) -> None:
+    """Lock the images' tasks, all of them and in one order, before anything that writes several of them or the project.
+
+    Everyone comes to a task before the project's row: who held that and came for one more task would wait for a person
+    whose answer holds the task and waits for the project.
+    """
+    rows = Task.objects.filter(project_id=project_id, image_id__in=list(images)).order_by("pk")
+    list(rows.select_for_update(of=("self",)).values_list("pk"))
+
+
 _RETIRE = """
 WITH closed AS (
     UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0

@@ -26,8 +26,17 @@ METHOD = "three_stage_boxes"
 Box = dict[str, Any]
 
 
+def hold(*, task_id: int) -> None:
+    """Lock all tasks of the image before one of them is decided: what follows from that may void others of them."""
+    image_id, project_id = Task.objects.values_list("image_id", "project_id").get(pk=task_id)
+    tasks.hold(images=[image_id], project_id=project_id)
+
+
 def advance(*, task_id: int, project: Project) -> Task | None:
-    """Open what follows a task of the workflow that has just retired; None while it is open or when all is done."""
+    """Open what follows a task of the workflow that has just retired; None while it is open or when all is done.
+
+    Under ``hold``, which the caller asks for before it writes anything.
+    """
     task = Task.objects.select_related("image", "project").get(pk=task_id)
     if task.is_gold:
         return None

@@ -161,6 +161,10 @@ def _write(
             counts["duplicates"] += 1
         elif one.image is not None:
             good[one.image.sha256] = one.image
+    if arguments.get("gold") or "manifest" in arguments:
+        # What is said of images that are there already is written to their tasks, which come before the project's row.
+        there = Image.objects.filter(project=project, sha256__in=list(good)).values_list("pk", flat=True)
+        tasks.hold(images=there, project_id=project.pk)
     new = add_rows(project, list(good.values()))
     counts["imported"] += len(new)
     counts["duplicates"] += len(good) - len(new)

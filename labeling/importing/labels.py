@@ -135,6 +135,7 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int
     entries: dict[int, dict[str, Any]] = {}
     for image, question, answer in ready:
         entries.setdefault(image.pk, {})[question.key] = answer
+    tasks.hold(images=entries, project_id=project.pk)
     for image_id, answers in entries.items():
         task = _task(project, next(image for image, _, _ in ready if image.pk == image_id))
         goldmarks.mark(

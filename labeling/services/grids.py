@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import survey, tasks
+from labeling import races, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
 from labeling.models import Assignment, Judgment, Membership, Project, Task
@@ -61,8 +61,14 @@ def submit_grid(
         raise CrowdtuneError(
             "invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": ["unknown"]}
         )
-    keys = _questions_asked(project, worker, shown)
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
+    return races.again(lambda: _submit(project, worker, shown, chosen, each))
+
+
+def _submit(
+    project: Project, worker: Any, shown: Sequence[uuid.UUID], chosen: set[uuid.UUID], each: float | None
+) -> list[Judgment]:
+    keys = _questions_asked(project, worker, shown)
     with transaction.atomic():
         # All tasks first and in one order: an answer locks its task before the project's row, which the first tile
         # takes; a second tile's task might be held by someone who waits for that row.

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import answers as statements
-from labeling import consensus, glance, golds, leases, phases, rules, survey, tasks, webhooks, workflow
+from labeling import consensus, glance, golds, leases, phases, races, rules, survey, tasks, webhooks, workflow
 from labeling.actors import retire_spent
 from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
@@ -39,6 +39,18 @@ def submit_judgment(
 
 def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[Judgment, bool]:
     """``submit_judgment`` under a lease that was looked up already."""
+    looks = iter([lease])
+
+    def submit() -> tuple[Judgment, bool]:
+        now = next(looks, None) or glance.leased(assignment_id=lease.id, worker_id=lease.worker_id)
+        if now is None:
+            raise _lost()
+        return _submit(now, answers, seconds)
+
+    return races.again(submit)
+
+
+def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
     if lease.state == State.SUBMITTED:
         return _repeated(lease, answers), False
     if lease.state not in {State.LEASED, State.EXPIRED}:
@@ -49,6 +61,8 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
     active = statements.usable_seconds(seconds)
     price = project.price_per_judgment if lease.use in {None, Gold.Use.HIDDEN} else 0
     with transaction.atomic():
+        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+            workflow.hold(task_id=lease.task_id)
         if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60):
             raise _lost()
         recorded = statements.record(

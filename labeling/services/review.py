@@ -24,7 +24,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
     checked = asked.check(task.stage, answers, width=task.image.width, height=task.image.height)
     ids = {question.key: question.id for question in asked.at(task.stage)}
     with transaction.atomic():
-        Task.objects.select_for_update().get(pk=task.pk)  # before its consensus, as an answer does
+        workflow.hold(task_id=task.pk)  # before its consensus, as an answer does
         for key, answer in checked.items():
             name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
             Consensus.objects.update_or_create(
@@ -53,6 +53,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
 def retire_task(*, task: Task, user: Any) -> Task:
     """Close a task as it stands, by a person."""
     with transaction.atomic():
+        workflow.hold(task_id=task.pk)
         if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
             raise CrowdtuneError("not_open", _("This task is retired already."), 409)
         _follow(task)

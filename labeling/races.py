@@ -1,0 +1,32 @@
+"""A transaction that lost a race with another one is run again: PostgreSQL took back all that it had done. Worker-side.
+
+Locks are taken in one order (tasks, then the project), so that nobody deadlocks with a crowd at work. What is left is
+an owner who takes a question out of the survey while answers to it are on their way: its consensus finds no question
+any more, or waits for the owner who waits for it. Looked at anew, such an answer is simply one to an older version.
+
+Source: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-DEADLOCKS (transactions that are aborted
+due to deadlocks are to be retried).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import IntegrityError, OperationalError, connection
+from psycopg import errors
+
+Result = TypeVar("Result")
+TRIES = 5
+_LOST = (errors.DeadlockDetected, errors.ForeignKeyViolation)
+
+
+def again(work: Callable[[], Result]) -> Result:
+    """What ``work`` returns, which looks at everything anew each time; within a transaction it is run only once."""
+    for _lost in range(TRIES - 1):
+        try:
+            return work()
+        except (IntegrityError, OperationalError) as error:
+            if connection.in_atomic_block or not isinstance(error.__cause__, _LOST):
+                raise
+    return work()
