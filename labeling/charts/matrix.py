@@ -15,6 +15,8 @@ from labeling.charts.scale import Format, sayer
 
 READABLE = 16
 WORST = 20
+# Up to here the dark text of the light theme is readable on either tint.
+FULL = 0.74
 
 
 def matrix(
@@ -66,9 +68,9 @@ def _shares(cells: Sequence[Sequence[float]], by_row: bool) -> list[list[float]]
 
 
 def _cell(value: str, share: float, diagonal: bool) -> str:
-    """``--v`` is how full the tint is; text turns light on a full one."""
+    """``--v`` is how full the tint is; text turns light on a full one, whose tint charts.css deepens to carry it."""
     classes = ["chart-diagonal"] if diagonal else []
-    classes += ["chart-full"] if share > 0.5 else []
+    classes += ["chart-full"] if share > FULL else []
     named = f' class="{" ".join(classes)}"' if classes else ""
     return f'<td{named} style="--v:{share:.3f}">{escape(value)}</td>'
 

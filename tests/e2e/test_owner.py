@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling import services
+from labeling import charts, services
 from labeling.models import Consensus, Image, Job, Project, Task
 from tests.e2e.conftest import drawn, quiet
 
@@ -70,6 +70,19 @@ def test_every_page_fits_and_has_nothing_that_axe_refuses(
         except AssertionError as error:  # look at all pages before saying what is wrong
             problems.append(str(error))
     assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_figures_of_a_matrix_are_readable_on_every_tint(
+    theme: str, visit: Any, make_project: Any, owner: Any, axe: Any
+) -> None:
+    cells = [[20 - n, n] for n in range(11)] + [[n, 20 - n] for n in range(11)]
+    body = charts.matrix([f"r{n}" for n in range(16)], cells[3:19], columns=["a", "b"], title="t").body
+    body += charts.matrix(["a", "b"], [[78, 22], [0, 1]], title="u").body
+    page: Page = visit(f"/projects/{make_project().slug}/", user=owner, theme=theme)
+    quiet(page)
+    page.evaluate("body => document.querySelector('main').insertAdjacentHTML('beforeend', body)", body)
+    axe(page)
 
 
 def test_a_project_is_made_with_its_pictures_by_keyboard_alone(
