@@ -61,6 +61,11 @@ def retire_spent(project_id: int) -> None:
     spending.retire_when_spent(project_id=project_id)
 
 
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=3)
+def reopen_affordable(project_id: int) -> None:
+    spending.reopen_when_affordable(project_id=project_id)
+
+
 @dramatiq.actor(queue_name="cpu", time_limit=10 * MINUTE, max_retries=0)
 def deliver_webhooks() -> None:
     webhooks.deliver_due()

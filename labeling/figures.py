@@ -62,8 +62,12 @@ def cost(project: Project) -> dict[str, Any]:
 
 
 def _by_judgments(project: Project, state: str) -> list[int]:
-    """[judgments]: how many tasks in this state have so many; gold is asked for its own sake."""
-    rows = Task.objects.filter(project=project, is_gold=False, state=state).values_list("judgment_count")
+    """[judgments]: how many tasks in this state have so many; gold is asked for its own sake.
+
+    A task that the budget's end cut short is no task that needed so few: it says nothing of savings or of the rest.
+    """
+    tasks = Task.objects.filter(project=project, is_gold=False, state=state)
+    rows = tasks.exclude(retired_because=Task.Because.BUDGET).values_list("judgment_count")
     counts = dict(rows.annotate(number=Count("id")).order_by().values_list("judgment_count", "number"))
     return [counts.get(judgments, 0) for judgments in range(max(counts, default=0) + 1)]
 

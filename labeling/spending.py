@@ -1,12 +1,28 @@
-"""What happens when the budget is spent. Worker-side."""
+"""What happens when the budget is spent, and when it is raised. Worker-side."""
 
 from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from labeling.leases import fetch
 from labeling.models import Consensus, Project, Task
+
+# What a task wanted it still wants. Where late answers made that up there was nobody to decide upon it: one more.
+_REOPEN = """
+WITH under_way AS (
+    SELECT task_id, count(*) AS leases FROM labeling_assignment
+    WHERE task_id = ANY(%(tasks)s) AND state = 'leased' GROUP BY task_id
+),
+needed AS (
+    SELECT t.id, t.judgment_count + coalesce(u.leases, 0) AS taken, (u.leases IS NULL)::int AS least
+    FROM labeling_task t LEFT JOIN under_way u ON u.task_id = t.id WHERE t.id = ANY(%(tasks)s)
+)
+UPDATE labeling_task t SET state = 'open', retired_because = '', retired_at = NULL,
+    wanted = greatest(t.wanted, n.taken + n.least), open_slots = greatest(t.wanted - n.taken, n.least)
+FROM needed n WHERE n.id = t.id RETURNING t.id"""
 
 
 def retire_when_spent(*, project_id: int) -> int:
@@ -24,3 +40,18 @@ def retire_when_spent(*, project_id: int) -> int:
         Consensus.objects.filter(task_id__in=ids).update(is_final=True)
         Project.objects.filter(pk=row.pk).update(retired_count=F("retired_count") + count)
     return count
+
+
+def reopen_when_affordable(*, project_id: int) -> int:
+    """Open again what the end of the budget retired, once there is money for it; returns how many tasks."""
+    with transaction.atomic():
+        row = Project.objects.get(pk=project_id)
+        if row.is_spent:
+            return 0
+        ended = Task.objects.filter(project=row, retired_because=Task.Because.BUDGET, is_gold=False)
+        short = ended.filter(state=Task.State.RETIRED, judgment_count__lt=row.judgments_max)
+        ids = list(short.order_by("pk").select_for_update().values_list("pk", flat=True))
+        fetch(_REOPEN, {"tasks": ids})
+        Consensus.objects.filter(task_id__in=ids, decided_by=None).update(is_final=False)
+        Project.objects.filter(pk=row.pk).update(retired_count=Greatest(F("retired_count") - len(ids), 0))
+    return len(ids)

@@ -23,7 +23,8 @@ form?.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
   const key = event.key.toLowerCase();
-  const open = form && [...form.querySelectorAll("fieldset")].find((group) => !group.querySelector("[aria-pressed=true]"));
+  // A question that nobody has answered may offer nothing to choose: the keys go on to the next.
+  const open = form && [...form.querySelectorAll("fieldset:has(.decision)")].find((group) => !group.querySelector("[aria-pressed=true]"));
   const target = (open ?? form)?.querySelector(`.decision[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`a[data-key="${CSS.escape(key)}"]`);
   if (!target) return;
   event.preventDefault();

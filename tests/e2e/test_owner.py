@@ -132,6 +132,26 @@ def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) 
     assert chosen == f'"{decided.answer}"'
 
 
+def test_the_keys_of_a_reviewer_pass_over_what_nobody_answered(
+    visit: Any, make_project: Any, owner: Any, worker: Any, join: Any
+) -> None:
+    kinds = {"animal": "single_choice", "note": "text", "asleep": "yes_no"}
+    questions = [{"key": key, "kind": kind, "prompt": f"{key}?", "required": False} for key, kind in kinds.items()]
+    project = make_project(
+        images=1, categories=["cat", "dog"], questions=questions, judgments_min=2, judgments_max=2, confidence=0.999
+    )
+    for person, answer in ((owner, "cat"), (worker, "dog")):
+        join(project, person)
+        lease = services.claim_assignment(project=project, worker=person)
+        services.submit_judgment(assignment_id=lease.id, worker=person, answers={"animal": answer})
+    page: Page = visit(f"/projects/{project.slug}/review/", user=owner)
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    expect(page.locator('[name="answer-asleep"][aria-pressed="true"]')).to_have_text("2No")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("Decided. The next one.")).to_be_visible()
+
+
 def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_project: Any, owner: Any) -> None:
     project = make_project()
     page: Page = visit(f"/projects/{project.slug}/settings/survey/", user=owner)

@@ -63,6 +63,8 @@ def say(answer: Any, names: Names = {}) -> str:  # noqa: B006 - never changed
         return names.get(answer, {"yes": _("Yes"), "no": _("No")}.get(answer, answer))
     if isinstance(answer, list):
         return _say_list(answer, names)
+    if isinstance(answer, float):
+        return str(int(answer)) if answer.is_integer() else str(round(answer, 3))
     return str(answer)
 
 

@@ -84,7 +84,12 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     if not project.gold_count and manages:
         step(_("Give some known answers as gold, so that workers are measured"), "images", "award")
     if project.task_count and project.retired_count == project.task_count:
-        step(_("Every task is finished: export the labels"), "labels", "download", "good")
+        ended = (
+            _("Export the labels that there are")
+            if project.is_spent
+            else _("Every task is finished: export the labels")
+        )
+        step(ended, "labels", "download", "good")
     if not steps:
         steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))
     return steps

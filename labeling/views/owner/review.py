@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services, storage
 from labeling.models import Task
+from labeling.questions import CANT_TELL
 from labeling.views.owner.answers import read
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.overview import disputed_count, disputed_tasks
@@ -49,12 +50,24 @@ def _number(text: str | None) -> int:
 
 
 def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
-    """What a reviewer can decide: every answer that was given, then what else the question offers."""
+    """What a reviewer can decide: every answer that was given, the crowd's own, then what else the question offers.
+
+    The crowd's is often nobody's: boxes are fused from several people's, a number is their median.
+    """
     given = [
-        {"value": side.as_json, "text": side.text, "votes": len(side.judgments), "is_consensus": side.is_consensus}
+        {
+            "value": side.as_json,
+            "text": side.text,
+            "by": side.judgments[0].worker.username if verdict.question.kind == "boxes" else "",
+            "votes": len(side.judgments),
+            "is_consensus": side.is_consensus,
+        }
         for side in verdict.sides
-        if side.answer != "cant_tell"
+        if side.answer != CANT_TELL
     ]
+    crowds = verdict.consensus.answer if verdict.consensus else None
+    if crowds is not None and crowds != CANT_TELL and not any(choice["is_consensus"] for choice in given):
+        given.insert(0, {"value": json.dumps(crowds), "text": verdict.text, "by": _("Consensus"), "is_consensus": True})
     known = {choice["value"] for choice in given}
     offered: list[tuple[Any, str]] = []
     if verdict.question.kind == "single_choice":
@@ -62,8 +75,6 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
     elif verdict.question.kind == "yes_no":
         offered = [(True, _("Yes")), (False, _("No"))]
     rest = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in offered]
-    if verdict.consensus and not given:
-        rest.insert(0, {"value": json.dumps(verdict.consensus.answer), "text": verdict.text, "votes": 0})
     return given + [choice for choice in rest if choice["value"] not in known]
 
 
@@ -75,8 +86,10 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     sent = {
         name.removeprefix("answer-"): str(text) for name, text in request.POST.items() if name.startswith("answer-")
     }
+    on = f"task={task.pk}"
     with refusals(request):
         answers = {name: read(text) for name, text in sent.items() if text}
         services.decide_task(task=task, answers=answers, user=request.user)
         messages.success(request, _("Decided. The next one."))
-    return redirect(f"/projects/{project.slug}/review/?after={task.pk}")
+        on = f"after={task.pk}"
+    return redirect(f"/projects/{project.slug}/review/?{on}")

@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from labeling import services
+from labeling import figures, services
 from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, Image, Membership, Project, Task
+from labeling.models import Assignment, Consensus, Image, Membership, Project, Task
 from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +167,32 @@ def test_a_spent_budget_ends_claims_and_retires_what_is_open(
     reasons = Task.objects.filter(project=project).values_list("retired_because", flat=True)
     assert set(reasons) == {"budget"}
     assert project.retired_count == 3
+    assert figures.cost(project)["judgments_saved"] == 0  # what was not asked for want of money is not saved
+
+
+def test_a_raised_budget_opens_again_what_its_end_had_retired(
+    make_project: Callable[..., Project], owner: User, worker: User, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=3, judgments_min=2, price_per_judgment="0.50", budget="1.00")
+    services.add_member(project=project, username=worker.username)
+    first, second = services.claim_assignment(project=project, worker=owner), claim(project, worker)
+    assert first is not None
+    for lease, user in ((first, owner), (second, worker)):
+        services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"category": "cat"})
+    run_actors()
+    project.refresh_from_db()
+    assert project.retired_count == 3
+    services.change_project(project=project, user=owner, budget="1.20")  # buys nothing
+    run_actors()
+    assert not Task.objects.filter(project=project, state="open").exists()
+    project = services.change_project(project=project, user=owner, budget="9.00")
+    run_actors()
+    project.refresh_from_db()
+    tasks = Task.objects.filter(project=project, state="open")
+    assert project.retired_count == 3 - tasks.count()
+    assert all(task.open_slots == task.wanted - task.judgment_count > 0 for task in tasks)
+    assert not Consensus.objects.filter(task__in=tasks, is_final=True).exists()
+    claim(project, worker)
 
 
 def test_gold_hides_among_the_claims(make_project: Callable[..., Project], owner: User, worker: User) -> None:
