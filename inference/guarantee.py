@@ -1,6 +1,7 @@
-"""When a model may label by itself, and when it must stop: exact binomial bounds, no more.
+"""When a model may label by itself, and when it must stop: exact binomial bounds.
 
-Source: Clopper & Pearson, The use of confidence or fiducial limits (Biometrika 26, 1934).
+Sources: Clopper & Pearson, The use of confidence or fiducial limits (Biometrika 26, 1934); Angelopoulos et al., Learn
+then Test (2021), for a threshold that is chosen among many.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ def threshold(
 ) -> float | None:
     """The lowest probability from which the model's labels stay within the error bound.
 
+    Taking the lowest of all thresholds whose own bound holds would break the promise two or three times as often as
+    it says: among many some look good by chance. So the surest half, quarter, … are looked at, each with its part of
+    the doubt, and each that holds is widened image by image up to the first whose bound does not.
+
     Args:
         probability: ``[n]`` of the predicted class, on images that the model has not seen.
         is_correct: ``[n]``.
@@ -33,6 +38,12 @@ def threshold(
     Returns:
         None where no threshold keeps the bound: too few images, or too many errors among the surest.
     """
+    least = int(np.ceil(np.log1p(-confidence) / np.log1p(-bound)))  # so many without an error show the bound
+    if len(probability) < least:
+        return None
+    starts = [len(probability) >> halvings for halvings in range(1, 32) if len(probability) >> halvings >= least]
+    starts = starts or [least]
+    confidence = 1 - (1 - confidence) / len(starts)
     order = np.argsort(-np.asarray(probability), kind="stable")
     wrong = np.cumsum(~np.asarray(is_correct, bool)[order])
     total = np.arange(1, len(order) + 1)
@@ -42,8 +53,12 @@ def threshold(
     # A threshold takes all images of one value or none.
     is_last = np.ones(len(order), bool)
     is_last[:-1] = sorted_probability[1:] < sorted_probability[:-1]
-    good = np.flatnonzero((limits <= bound) & is_last)
-    return float(sorted_probability[good[-1]]) if len(good) else None
+    ends = np.flatnonzero(is_last)
+    bad = np.append(np.flatnonzero(limits[ends] > bound), len(ends))
+    firsts = np.searchsorted(ends, np.array(starts) - 1)
+    stops = bad[np.searchsorted(bad, firsts)]
+    reached = stops[stops > firsts]
+    return float(sorted_probability[ends[reached.max() - 1]]) if len(reached) else None
 
 
 def has_failed(wrong: int, total: int, bound: float) -> bool:

@@ -44,8 +44,8 @@ class Route:
     share: float
     sample_rate: float
 
-    def choose(self, key: str) -> VersionRef:
-        """The version that answers this caller; the same caller gets the same one while the share stands.
+    def standing(self) -> VersionRef:
+        """The champion, whoever asks.
 
         Raises:
             NoChampion: Nothing is trained yet.
@@ -58,11 +58,20 @@ class Route:
                     "/api/v1/projects/{slug}/training-runs/)."
                 )
             )
+        return self.champion
+
+    def choose(self, key: str) -> VersionRef:
+        """The version that answers this caller; the same caller gets the same one while the share stands.
+
+        Raises:
+            NoChampion: Nothing is trained yet.
+        """
+        champion = self.standing()
         if self.mode == Deployment.Challenger.SHARE and self.challenger is not None:
             point = zlib.crc32(f"{self.challenger.id}:{key}".encode()) / 2**32
             if point < self.share:
                 return self.challenger
-        return self.champion
+        return champion
 
     @property
     def shadow(self) -> VersionRef | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from inference import runtime
@@ -29,7 +30,8 @@ def compare(answer: Answer, challenger: VersionRef, pictures: list[bytes]) -> No
         engine = runtime.engine()
         same = engine.classifier(challenger).trunk_key == engine.classifier(answer.version).trunk_key
         if same:
-            _count(answer, engine.answer(challenger, answer.features))
+            # As if it had answered: the pictures were read and embedded for it, too.
+            _count(answer, engine.answer(challenger, answer.features, time.perf_counter() - answer.seconds))
         elif len(pictures) == len(answer.probabilities) and _places.acquire(blocking=False):
             _pool.submit(_later, answer, challenger, pictures)
     except CrowdtuneError as error:

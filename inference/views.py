@@ -164,11 +164,12 @@ def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
     """Rotate or revoke, by the button that was pressed."""
     project = load_project(request, slug, "manage")
     key = get_object_or_404(ApiKey, project=project, pk=key_id)
-    if request.POST.get("do") == "rotate":
-        _row, text = services.rotate_key(key=key, user=request.user)
-        return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
-    services.revoke_key(key=key, user=request.user)
-    messages.success(request, _("The key does not work any more."))
+    with refusals(request):
+        if request.POST.get("do") == "rotate":
+            _row, text = services.rotate_key(key=key, user=request.user)
+            return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
+        services.revoke_key(key=key, user=request.user)
+        messages.success(request, _("The key does not work any more."))
     return redirect("project-serving", slug=slug)
 
 

@@ -59,6 +59,12 @@ def role_of(user: Any, project: Project) -> str | None:
     return Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
 
 
+def outranks(one: Any, other: Any, project: Project) -> bool:
+    """Whether the first person's role in the project is above the second's."""
+    first, second = role_of(one, project), role_of(other, project)
+    return first is not None and (second is None or RANK[Role(first)] > RANK[Role(second)])
+
+
 def may(user: Any, project: Project, right: Right) -> bool:
     role = role_of(user, project)
     if not key_opens(user, project) or not key_has(user, SCOPE_OF.get(right)):
@@ -96,10 +102,11 @@ def require(user: Any, project: Project, right: Right) -> None:
 
 def visible_projects(user: Any) -> QuerySet[Project]:
     """The projects that the person can see: own, joined and open ones."""
-    if user.is_superuser:
-        return Project.objects.all()
     key = getattr(user, "api_key", None)
-    if key is not None and key.project_id is not None:
-        return Project.objects.filter(pk=key.project_id)
+    opened = (
+        Project.objects.all() if key is None or key.project_id is None else Project.objects.filter(pk=key.project_id)
+    )
+    if user.is_superuser:
+        return opened
     joined = Membership.objects.filter(user_id=user.pk).values("project_id")
-    return Project.objects.filter(Q(owner_id=user.pk) | Q(pk__in=joined) | Q(access=Project.Access.OPEN))
+    return opened.filter(Q(owner_id=user.pk) | Q(pk__in=joined) | Q(access=Project.Access.OPEN))

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,6 +34,10 @@ REFUSALS = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 40
 ANSWERING = REFUSALS | {409: ErrorSerializer, 413: ErrorSerializer, 415: ErrorSerializer, 429: ErrorSerializer}
 ANSWERING = ANSWERING | {503: ErrorSerializer}
 
+STICKY = OpenApiParameter(
+    "X-Sticky-Key", str, OpenApiParameter.HEADER,
+    description="While a challenger takes a share of the traffic, requests with the same text meet the same version.",
+)  # fmt: skip
 MOST_BYTES = 4 * MAX_BYTES  # of one request, its base64 and boundaries included
 
 
@@ -45,6 +49,7 @@ class PredictView(APIView):
     @extend_schema(
         operation_id="predict",
         tags=["predict"],
+        parameters=[STICKY],
         request={"multipart/form-data": PredictFilesSerializer, "application/json": PredictJsonSerializer},
         responses={200: PredictAnswerSerializer} | ANSWERING,
     )
@@ -64,6 +69,7 @@ class ExplainView(APIView):
     @extend_schema(
         operation_id="explain",
         tags=["predict"],
+        parameters=[STICKY],
         request={"multipart/form-data": ExplainSerializer},
         responses={(200, "image/png"): OpenApiTypes.BINARY} | ANSWERING,
     )
@@ -73,8 +79,9 @@ class ExplainView(APIView):
         limits.spend(request.auth, 1)
         data: Any = request.data
         png, category, version = services.explain(
-            project=project, data=cast("bytes", given), category=data.get("category") or None
-        )
+            project=project, data=cast("bytes", given), category=data.get("category") or None,
+            sticky=request.headers.get("X-Sticky-Key", ""),
+        )  # fmt: skip
         headers = {"X-Model-Version": str(version.number), "X-Category": quote(category)}
         return HttpResponse(png, content_type="image/png", headers=headers)
 

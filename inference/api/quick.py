@@ -98,7 +98,10 @@ def _infer(request: HttpRequest, grant: Grant, version: str | None) -> HttpRespo
     if not _within_rate(request, grant, InferView()):
         return None
     length = request.META.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
-    response = infer(key=grant.key, project=grant.project, version=version, body=request.body, header_length=length)
+    response = infer(
+        key=grant.key, project=grant.project, version=version, body=request.body, header_length=length,
+        sticky=request.META.get("HTTP_X_STICKY_KEY", ""),
+    )  # fmt: skip
     for name, value in HEADERS.items():
         response[name] = value
     return response

@@ -26,6 +26,7 @@ from inference.api.answering import predictable
 from inference.errors import NoChampion
 from inference.inputs import Inputs
 from inference.routing import VersionRef, routes, version_ref
+from inference.services.answering import content_key
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES, to_input
 from labeling.models import Project
@@ -83,9 +84,11 @@ class ServerView(LiveView):
         return Response({"name": "crowdtune", "version": "1", "extensions": EXTENSIONS})
 
 
-def _version(project_id: int, number: str | None) -> VersionRef:
+def _version(project_id: int, number: str | None, caller: str | None = None) -> VersionRef:
+    """The version of this number; without one, that which answers this caller, or else the champion."""
     if number is None:
-        return routes.get(project_id).choose("")
+        route = routes.get(project_id)
+        return route.standing() if caller is None else route.choose(caller)
     if not number.isdecimal() or len(number) > 9:
         raise NoChampion(
             _("There is no version %(number)s.") % {"number": repr(number)}, status=404, code="no_such_version"
@@ -130,15 +133,17 @@ class InferView(V2View):
         project = predictable(request, slug)
         return infer(
             key=request.auth, project=project, version=version, body=_body(request),
-            header_length=request.headers.get(HEADER),
+            header_length=request.headers.get(HEADER), sticky=request.headers.get("X-Sticky-Key", ""),
         )  # fmt: skip
 
 
-def infer(*, key: Any, project: Project, version: str | None, body: bytes, header_length: str | None) -> HttpResponse:
+def infer(
+    *, key: Any, project: Project, version: str | None, body: bytes, header_length: str | None, sticky: str
+) -> HttpResponse:
     """One infer request of someone who may ask: the tensors of the body, answered."""
     asked = tensors.read(body, _header_length(header_length))
     limits.spend(key, len(asked.pictures))
-    ref = _version(project.pk, version)
+    ref = _version(project.pk, version, sticky or content_key(asked.pictures))
     size = runtime.engine().trunk_of(runtime.engine().classifier(ref)).size
     pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
     answer = services.predict(project=project, inputs=Inputs(pictures, 1), version=ref)

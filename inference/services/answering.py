@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inference import explaining, runtime, sampling, shadowing
 from inference.engine import Answer
@@ -30,7 +34,7 @@ def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: Vers
     """
     started = time.perf_counter()
     route = routes.get(project.pk)
-    chosen = version or route.choose(sticky or _content_key(inputs))
+    chosen = version or route.choose(sticky or content_key(inputs.pictures))
     answer = runtime.engine().answer(chosen, features_of(version=chosen, inputs=inputs), started)
     recorder.answered(answer, project.slug)
     fresh = [(index, picture) for index, picture in enumerate(inputs.pictures) if isinstance(picture, bytes)]
@@ -41,20 +45,23 @@ def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: Vers
     return answer
 
 
-def explain(*, project: Project, data: bytes, category: str | None = None) -> tuple[bytes, str, VersionRef]:
-    """The heat map of the champion on one picture: PNG bytes, the category it is of, and the version.
+def explain(
+    *, project: Project, data: bytes, category: str | None = None, sticky: str = ""
+) -> tuple[bytes, str, VersionRef]:
+    """The heat map of the version that would answer, on one picture: PNG bytes, the category it is of, the version.
 
     Raises:
         NoChampion: Nothing is trained yet.
         BadPicture: It cannot be read, or the category is unknown.
     """
-    version = routes.get(project.pk).choose(str(zlib.crc32(data)))
+    version = routes.get(project.pk).choose(sticky or content_key([data]))
     png, explained = explaining.explain(runtime.engine(), version, data, category)
     return png, explained, version
 
 
-def _content_key(inputs: Inputs) -> str:
-    first = inputs.pictures[0]
+def content_key(pictures: Sequence[bytes | NDArray[np.uint8] | Image]) -> str:
+    """What stands for a caller who gives no key: the same pictures meet the same version."""
+    first = pictures[0]
     if isinstance(first, Image):
         return str(first.pk)
     return str(zlib.crc32(first if isinstance(first, bytes) else first.tobytes()))

@@ -100,7 +100,7 @@ def start_download(*, project: Project, user: Any, output: str, version: int | N
 
 
 def _version(project: Project, number: int | None) -> VersionRef:
-    return version_ref(project.pk, number) if number is not None else routes.get(project.pk).choose("")
+    return version_ref(project.pk, number) if number is not None else routes.get(project.pk).standing()
 
 
 def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from inference.grants import grants
 from inference.models import KeyLimit
-from labeling import audit, keys
+from labeling import audit, keys, permissions
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Project
 from labeling.words import gettext as _
@@ -57,7 +57,14 @@ def limit_key(*, key: ApiKey, per_minute: int | None, per_day: int | None) -> No
 
 
 def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
-    """A new key with the same rights and limits; the old one works for ``grace`` more, so that programs can follow."""
+    """A new key with the same rights and limits; the old one works for ``grace`` more, so that programs can follow.
+
+    Raises:
+        CrowdtuneError: permission_denied, the key acts for somebody who may do more here than the one who asks.
+    """
+    if key.project is not None and permissions.outranks(key.user, user, key.project):
+        why = _("This key acts for somebody who may do more in the project than you; only that person can replace it.")
+        raise CrowdtuneError("permission_denied", why, 403)
     with transaction.atomic():
         new, text = keys.create_key(
             user=key.user, name=key.name, scopes=tuple(key.scopes), project=key.project,

@@ -28,6 +28,14 @@ def test_the_threshold_stands_above_the_errors_it_cannot_afford() -> None:
     assert 0.85 < found <= 0.9
 
 
+@pytest.mark.parametrize("count", [200, 500, 2000])
+def test_the_bound_is_kept_as_often_as_it_says_although_the_threshold_is_chosen_among_many(count: int) -> None:
+    """Probabilities that say nothing, and a few more errors than are allowed: no threshold would be right."""
+    rng = np.random.default_rng(0)
+    broken = sum(threshold(rng.random(count), rng.random(count) >= 0.055, 0.05) is not None for _ in range(1000))
+    assert broken <= 65  # 50, and what chance adds
+
+
 def test_images_of_one_probability_are_taken_all_or_none() -> None:
     probability = np.concatenate([np.full(200, 0.99), np.full(200, 0.8)])
     is_correct = np.ones(400, bool)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from inference import services, shadowing
 from inference.errors import NoChampion
 from inference.inputs import Inputs
-from inference.models import Traffic
+from inference.models import Deployment, Traffic
 from inference.routing import Route, Routes, VersionRef, routes
 from inference.traffic import BUCKETS, quantile, recorder
 from tests.inference.serving import make_trunk, picture
+from training.models import ModelVersion
 
 CHAMPION, CHALLENGER = VersionRef(1, 1, 1, "a", ()), VersionRef(2, 1, 2, "b", ())
 
@@ -73,6 +78,51 @@ def test_a_shadow_on_the_same_trunk_is_compared_with_the_champion(project, add_v
     recorder.flush()
     shadow = Traffic.objects.get(version__alias="challenger")
     assert (shadow.compared, shadow.agreed, shadow.requests) == (4, 4, 0)
+
+
+def test_a_shadow_on_the_same_trunk_is_as_slow_as_the_answer_whose_features_it_borrows(project, add_version) -> None:
+    add_version(seed=1, alias="challenger")
+    add_version(seed=1, alias="champion")
+    answer = ask(project)
+    slow = dataclasses.replace(answer, seconds=1.2)
+    recorder._counts.clear()
+    challenger = routes.get(project.pk).challenger
+    assert challenger is not None
+    shadowing.compare(slow, challenger, [picture(1)])
+    recorder.flush()
+    latencies = Traffic.objects.get(version__alias="challenger").latencies
+    assert sum(latencies) == sum(latencies[BUCKETS.index(2.5) :]) == 1
+
+
+def test_callers_of_the_protocol_meet_the_challenger_as_all_do(api, project, add_version) -> None:
+    add_version(seed=1, alias="champion")
+    add_version(seed=2, alias="challenger")
+    Deployment.objects.create(project=project, challenger_mode="share", challenger_share=0.5)
+    routes.forget()
+    met = set()
+    for n in range(12):
+        data = picture(n)
+        tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(data).decode()]}
+        for headers in ({}, {"X-Sticky-Key": f"caller {n}"}):
+            form = {"image": SimpleUploadedFile("a.png", data)}
+            told = api.post("/api/v1/projects/colours/predict/", form, format="multipart", headers=headers)
+            again = api.post("/v2/models/colours/infer", {"inputs": [tensor]}, format="json", headers=headers)
+            assert told["X-Model-Version"] == again["X-Model-Version"]
+            met.add(told["X-Model-Version"])
+    assert met == {"1", "2"}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_what_leaves_by_a_job_is_the_champions_whatever_the_challenger_has(project, add_version, share: float) -> None:
+    for _ in range(6):
+        add_version(seed=2, alias="challenger")
+    champion = add_version(seed=1, alias="champion")
+    Deployment.objects.create(project=project, challenger_mode="share", challenger_share=share)
+    for challenger in ModelVersion.objects.exclude(pk=champion.pk):
+        ModelVersion.objects.filter(alias="challenger").update(alias="")
+        ModelVersion.objects.filter(pk=challenger.pk).update(alias="challenger")
+        routes.forget()
+        assert services.start_batch(project=project, user=None, stored=True).arguments["version"] == champion.number
 
 
 def test_a_shadow_on_a_trunk_of_its_own_runs_beside_the_answer(project, data_dir, add_version) -> None:

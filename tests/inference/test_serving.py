@@ -66,6 +66,17 @@ def test_a_key_is_shown_once_rotated_with_grace_and_revoked(api, project, champi
     assert ask(new).status_code == 401
 
 
+def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, project, django_user_model) -> None:
+    owners = api.post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
+    manager = django_user_model.objects.create_user("manager")
+    project.memberships.create(user=manager, role="manager")
+    refused = client_of(manager).post(f"{URL}keys/{owners['id']}/rotate/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
+    own = client_of(manager).post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
+    assert client_of(manager).post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
+    assert api.post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
+
+
 def test_a_key_does_what_its_scopes_say_and_only_in_its_project(api, client_of, owner, project, champion) -> None:
     assert ask(client_of(owner, scopes=("label",))).status_code == 403
     predict = client_of(owner, scopes=("predict",))

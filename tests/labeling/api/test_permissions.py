@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from labeling import permissions, services
+from labeling.keys import create_key
 from labeling.models import Job, Project, Task
 from tests.labeling.conftest import client, person, picture
 
@@ -157,6 +158,14 @@ def test_a_key_of_one_project_is_a_stranger_in_another(make_project: Callable[..
     api = APIClient(headers={"Authorization": f"Token {key}"})
     assert api.post(f"/api/v1/projects/{here.slug}/assignments/").status_code == 201
     assert api.post(f"/api/v1/projects/{there.slug}/assignments/").status_code == 404
+    assert [row["slug"] for row in api.get("/api/v1/projects/").json()["results"]] == [here.slug]
+
+
+def test_a_superusers_key_of_one_project_lists_no_other(make_project: Callable[..., Project]) -> None:
+    here, _there = make_project(), make_project()
+    root = User.objects.create_superuser("root")
+    _, key = create_key(user=root, project=here, scopes=("predict",))
+    api = APIClient(headers={"Authorization": f"Token {key}"})
     assert [row["slug"] for row in api.get("/api/v1/projects/").json()["results"]] == [here.slug]
 
 
