@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from inference.errors import BadPicture
 from labeling import glance
 from labeling.imaging import MAX_BYTES
-from labeling.importing.remote import fetch
+from labeling.importing.remote import DEADLINE, fetch
 from labeling.models import Image, Project
 from labeling.words import gettext as _
 
 MAX_IMAGES = 64
 MAX_TOP_K = 1000
+PATIENCE = 60.0  # seconds that all addresses of a request have together: somebody's slow server holds a thread of ours
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
 
 
@@ -66,7 +68,8 @@ def from_json(project: Project, body: Any) -> Inputs:
         items = []
     _check_count(len(items), _('Send `{"images": […]}`: data URLs, `{"id": …}` or `{"url": …}`.'))
     stored = _stored(project, items)
-    pictures = tuple(_picture(item, index, stored) for index, item in enumerate(items))
+    end = time.monotonic() + PATIENCE
+    pictures = tuple(_picture(item, index, stored, end) for index, item in enumerate(items))
     return Inputs(pictures, _top_k(body.get("top_k")))
 
 
@@ -121,7 +124,7 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
-def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Image:
+def _picture(item: Any, index: int, stored: Mapping[int, Image], end: float) -> bytes | Image:
     if isinstance(item, str):
         return _decoded(item, index)
     if isinstance(item, Mapping) and "id" in item:
@@ -133,7 +136,7 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Imag
             raise BadPicture("no_such_image", message, index, 404)
         return stored[item["id"]]
     if isinstance(item, Mapping) and isinstance(item.get("url"), str):
-        return fetch(item["url"])
+        return fetch(item["url"], seconds=min(DEADLINE, end - time.monotonic()))
     raise BadPicture(
         "bad_image",
         _('Image %(index)s: expected a data URL, {"id": …} or {"url": …}; got %(name)s.')

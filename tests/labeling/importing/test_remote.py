@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -25,6 +27,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(404)
         else:
             self.send_response(200)
+        if self.path == "/dripping":  # headers without an end
+            self.flush_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(200):
+                    self.wfile.write(b"X-More: to come\r\n")
+                    time.sleep(0.05)
+            return
         self.end_headers()
         if self.path in {"/picture", "/large"}:
             self.wfile.write(b"bytes" * (1 if self.path == "/picture" else 1000))
@@ -62,6 +71,7 @@ class Local(httpcore.SyncBackend):
         "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.0.1",
         "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a00:1", "::127.0.0.1", "fe80::1%eth0", "2001:db8::1", "240.0.0.1",
+        "fec0::1",
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_of_the_public_internet_is_known_as_such(address: str) -> None:
@@ -97,6 +107,12 @@ def test_bytes_of_a_public_address_come_back(server: ThreadingHTTPServer) -> Non
 def test_a_redirect_to_an_address_inside_is_refused(server: ThreadingHTTPServer) -> None:
     with pytest.raises(FetchRefused, match="public"):
         fetch("http://images.example/moved", backend=Local(server.server_port))
+
+
+def test_a_server_that_drips_headers_is_left_when_the_time_is_over(server: ThreadingHTTPServer) -> None:
+    """Each of its lines comes in time; only all of them together do not."""
+    with pytest.raises(FetchRefused, match="longer than"):
+        fetch("http://images.example/dripping", seconds=0.6, backend=Local(server.server_port))
 
 
 def test_a_circle_of_redirects_ends(server: ThreadingHTTPServer) -> None:
