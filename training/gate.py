@@ -95,6 +95,20 @@ def verdict(
     return Verdict("challenger", _("Not better: %(said)s.") % {"said": said}, difference, low, high)
 
 
+def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:
+    """The champion cannot be asked any more, so nothing says that the new model is better: a person decides.
+
+    Args:
+        right: bool [n], whether the new model was right on each held-out image.
+    """
+    told = _(
+        "It could not be compared, since %(champion)s cannot answer: %(why)s Its accuracy is %(accuracy).3f on"
+        " %(count)s held-out images; promote it by hand if that is good enough."
+    )
+    said = {"champion": champion, "why": why, "accuracy": float(right.mean()), "count": len(right)}
+    return Verdict("challenger", told % said)
+
+
 def log_losses(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Cross-entropy of each image against the crowd's posterior.
 

@@ -20,7 +20,8 @@ from labeling.models import Project
 from labeling.words import gettext as _
 from training import catalogue, champions, comparing, registry
 from training.errors import NotEnoughLabels
-from training.gate import Verdict, first_verdict, log_losses, verdict
+from training.gate import Verdict, first_verdict, log_losses, not_comparable, verdict
+from training.learning.errors import ArtifactDamaged, WeightsMissing
 from training.models import ModelVersion, TrainingRun
 from training.progress import Reporter
 from training.stages import evaluate, export, features, fit, tune, verify, weights
@@ -82,12 +83,16 @@ def decide(work: Work) -> Verdict:
     champion = champions.champion_of(Project(pk=work.run.project_id))
     if champion is None:
         return first_verdict(right=right, truth=truth, n_classes=len(work.categories))
-    places, said, champion_said = comparing.side_by_side(work, champion)
+    name = _("version %(number)s") % {"number": champion.number}
+    try:
+        places, said, champion_said = comparing.side_by_side(work, champion)
+    except (ArtifactDamaged, WeightsMissing) as error:  # no reason to lose the new one: a person can promote it
+        return not_comparable(champion=name, why=error.message, right=right)
     truth, targets = work.items.labels[places], work.items.targets[places]
     return verdict(
         right=said.argmax(axis=1) == truth,
         champion_right=(champion_said.argmax(axis=1) == truth) & champion_said.any(axis=1),
-        champion=_("version %(number)s") % {"number": champion.number},
+        champion=name,
         losses=log_losses(said, targets),
         champion_losses=log_losses(champion_said, targets),
     )

@@ -17,17 +17,17 @@ from training.snapshots import freeze_snapshot
 
 # What a run's first stage (training.stages.weights) should try to fetch, and what to say should that fail.
 WANTED, NOTE = "backbone_wanted", "backbone_note"
-# What a caller may set beside backbone, recipe and augmentation: name -> the types that are taken.
-OPTIONS: dict[str, tuple[type, ...]] = {
-    "soft_labels": (bool,),
-    "seed": (int,),
-    "epochs": (int,),
-    "hidden": (int,),
-    "views": (int,),
-    "label_smoothing": (float, int),
-    "class_weights": (bool,),
-    "learning_rate": (float, int),
-    "strength": (float, int),
+# What a caller may set beside backbone, recipe and augmentation: name -> the types that are taken, least and most.
+OPTIONS: dict[str, tuple[tuple[type, ...], float, float]] = {
+    "soft_labels": ((bool,), 0, 1),
+    "seed": ((int,), 0, 2**31 - 1),
+    "epochs": ((int,), 1, 10_000),
+    "hidden": ((int,), 0, 8_192),
+    "views": ((int,), 0, 64),
+    "label_smoothing": ((float, int), 0, 0.9),
+    "class_weights": ((bool,), 0, 1),
+    "learning_rate": ((float, int), 1e-12, 1e38),
+    "strength": ((float, int), 1e-12, 1e12),
 }
 
 
@@ -122,23 +122,25 @@ def check_choice(*, project: Project, backbone: str | None, recipe: str | None) 
 
 
 def check_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, known and of the right type; raises BadRequest otherwise."""
+    """The options, known, of the right type and within their bounds; raises BadRequest otherwise."""
     for name, value in options.items():
-        kinds = OPTIONS.get(name)
-        if kinds is None:
+        if name not in OPTIONS:
             raise BadRequest(
                 _("There is no option %(name)s; those are %(options)s.")
                 % {"name": repr(name), "options": ", ".join(OPTIONS)},
                 name,
             )
+        kinds, least, most = OPTIONS[name]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise BadRequest(
                 _("%(name)s must be %(name_2)s, got %(value)s.")
                 % {"name": name, "name_2": kinds[0].__name__, "value": repr(value)},
                 name,
             )
-        if options[name] < 0:
+        if not least <= options[name] <= most:  # which what is no number is not, either
             raise BadRequest(
-                _("%(name)s must not be negative, got %(value)s.") % {"name": name, "value": repr(value)}, name
+                _("%(name)s must be from %(least)s to %(most)s, got %(value)s.")
+                % {"name": name, "least": f"{least:.10g}", "most": f"{most:.10g}", "value": repr(value)},
+                name,
             )
     return dict(options)

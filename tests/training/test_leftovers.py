@@ -15,14 +15,15 @@ from django.conf import settings
 from labeling import services as labeling
 from labeling.models import Project
 from tests.training.drawing import labeled_project
-from training import actors, bakeoff, leftovers, runs, services
+from training import actors, bakeoff, insights, leftovers, runs, services
 from training.models import ModelVersion, ProjectFiles, TrainingRun
 
 
 @pytest.fixture(autouse=True)
-def no_old_checkpoints() -> None:
-    """Killed runs of other tests leave theirs, as they should."""
-    shutil.rmtree(settings.DATA_DIR / "runs", ignore_errors=True)
+def nothing_of_other_tests() -> None:
+    """Their killed runs leave checkpoints, as they should, and what was seen in images of a database that is empty."""
+    for name in ("runs", "insights"):
+        shutil.rmtree(settings.DATA_DIR / name, ignore_errors=True)
 
 
 def trained(project: Project, run_actors: Callable[[], int]) -> Path:
@@ -99,3 +100,36 @@ def test_a_comparison_leaves_no_checkpoints(project: Project, run_actors: Callab
     job.refresh_from_db()
     assert job.state == "succeeded", job.message
     assert not bakeoff.folder_of(job).exists()
+
+
+def test_what_a_killed_process_left_half_written_goes_after_a_day(db: None) -> None:
+    half = [settings.DATA_DIR / name for name in ("features/a-trunk/.5e6.tmp", "trunks/.a-trunk.5e6.tmp/trunk.bin")]
+    for file in half:
+        file.parent.mkdir(parents=True)
+        file.touch()
+    segment = half[0].with_name("000000000001-00000001-5e6.seg")
+    segment.touch()
+    assert leftovers.sweep() == 0
+    for path in (*half, half[1].parent, segment):
+        os.utime(path, (time.time() - leftovers.DAY - 60,) * 2)
+
+    assert leftovers.sweep() == 2
+    assert (half[0].exists(), half[1].parent.exists(), segment.exists()) == (False, False, True)
+    shutil.rmtree(segment.parent)
+
+
+def test_what_layers_saw_in_an_image_goes_with_the_image(project: Project, run_actors: Callable[[], int]) -> None:
+    trained(project, run_actors)
+    version = ModelVersion.objects.get()
+    gone, kept = project.images.order_by("id")[:2]
+    folders = []
+    for image in (gone, kept):
+        assert insights.layer_pictures(version, image)
+        folders += list(insights.pictures_folder().glob(f"*/{image.sha256}/{version.pk}"))
+    gone.delete()
+
+    assert leftovers.sweep() == 1
+    assert [folder.exists() for folder in folders] == [False, True]
+    version.delete()
+    assert leftovers.sweep() == 1
+    assert not folders[1].parent.exists()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,11 +19,11 @@ from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
 from tests.training.drawing import add_image, draw, label, labeled_project, make_project
-from training import actors, embedding, pipeline, runs, services
+from training import actors, answers, embedding, pipeline, runs, services
 from training.answers import answers_of
 from training.card import card_of
 from training.gate import Verdict
-from training.models import ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
+from training.models import ImageTrait, ModelVersion, SnapshotItem, TrainingPolicy, TrainingRun
 from training.stages.work import Work
 
 
@@ -387,6 +388,37 @@ def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: 
     assert first.cost["embedded"] >= 2 * sum(first.snapshot.counts["train"].values())
     assert second.cost["embedded"] == 0
     assert first.metrics == second.metrics
+
+
+@pytest.mark.parametrize(("recipe", "count"), [("feature_extraction", 60), ("fine_tuning", 110)])
+def test_an_image_damaged_after_it_was_embedded_fails_no_run_that_looks_at_it_again(
+    recipe: str, count: int, db: None, run_actors: Callable[[], int]
+) -> None:
+    project = labeled_project(count=count, drawn=lambda kind, seed: draw(kind, seed + 9_000))
+    train(project, run_actors)
+    first = SnapshotItem.objects.filter(split="train").order_by("id")[0]
+    default_storage.delete(first.image.original)
+
+    run = train(project, run_actors, recipe=recipe, augmentation=True, options={"views": 1, "epochs": 2})
+
+    assert run.state == "succeeded", run.failure
+    assert run.recipe == recipe
+
+
+@pytest.mark.parametrize("damage", [lambda head: head.write_bytes(b"x"), lambda head: shutil.rmtree(head.parent)])
+def test_a_champion_that_cannot_answer_any_more_fails_no_run(
+    damage: Callable[[Path], object], project: Project, run_actors: Callable[[], int]
+) -> None:
+    train(project, run_actors)
+    damage(django_settings.DATA_DIR / ModelVersion.objects.get().artifact / "head.npz")
+    answers._load.cache_clear()
+
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get(run=run)
+    assert version.alias == "challenger"
+    assert "version 1 cannot answer" in version.decision
 
 
 def test_labels_without_images_any_more_fail_in_words(project: Project, run_actors: Callable[[], int]) -> None:

@@ -15,7 +15,7 @@ from training.learning.trunk import Trunk
 
 BATCH = 32
 
-Read = Callable[[int], np.ndarray]
+Read = Callable[[int], np.ndarray | None]
 Progress = Callable[[dict[str, Any]], bool | None]
 
 
@@ -29,8 +29,8 @@ def embed_missing(
 
     Args:
         shas: SHA-256 of the image files.
-        read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.imaging.pixels of the file). Called only for
-            what is missing, from several threads.
+        read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.imaging.pixels of the file), or None where it
+            cannot be read: it is passed over. Called only for what is missing, from several threads.
         views: Augmented views of each picture, besides itself.
         progress: Called after each batch with stage "features", done and of (in pictures); False cancels.
 
@@ -50,7 +50,8 @@ def embed_missing(
             keys, pictures = ahead.result()
             rest = wanted[start + batch : start + 2 * batch]
             ahead = pool.submit(_decode, rest, shas, read, views, rule) if rest else None
-            store.put(keys, trunk.embed(pictures))
+            if keys:
+                store.put(keys, trunk.embed(np.stack(pictures)))
             made += len(keys)
             done = min(start + batch, len(wanted))
             if progress and progress({"stage": "features", "done": done, "of": len(wanted)}) is False:
@@ -69,16 +70,18 @@ def _complete(store: FeatureStore, shas: Sequence[str], views: int, rule: Augmen
 
 def _decode(
     at: Sequence[int], shas: Sequence[str], read: Read, views: int, rule: Augmentation
-) -> tuple[list[str], np.ndarray]:
+) -> tuple[list[str], list[np.ndarray]]:
     keys, pictures = [], []
     for i in at:
         picture = read(i)
+        if picture is None:
+            continue
         keys.append(shas[i])
         pictures.append(picture)
         for index in range(views):
             keys.append(view_key(shas[i], index, rule))
             pictures.append(view(picture, shas[i], index, rule))
-    return keys, np.stack(pictures)
+    return keys, pictures
 
 
 def gather(

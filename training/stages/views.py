@@ -19,8 +19,9 @@ def embed_views(work: Work, trunk: Trunk, *, span: tuple[float, float]) -> None:
     """Have ``work.views`` views of each training image in the trunk's store."""
     pictures = [work.items.pictures[place] for place in work.items.side("train")]
 
-    def read(index: int) -> np.ndarray:
-        return embedding.pixels_of([pictures[index]], trunk.size)[0]
+    def read(index: int) -> np.ndarray | None:
+        # Its own features may be there from before it was damaged.
+        return next(iter(embedding.pixels_of([pictures[index]], trunk.size)), None)
 
     def progress(figures: dict[str, Any]) -> bool:
         work.reporter.images(figures["done"], figures["of"], span=span)
@@ -44,8 +45,8 @@ def read_views(work: Work, trunk: Trunk, table: np.ndarray, start: int) -> tuple
     """Read the views' features into the table, from row ``start`` on.
 
     Returns:
-        Their rows, and int [m]: the place of the image that each is a view of. A view that was damaged on the disk
-        since it was made is left out.
+        Their rows, and int [m]: the place of the image that each is a view of. A view that could not be made, or
+        was damaged on the disk since, is left out.
     """
     train, store = work.items.side("train"), embedding.store_of(trunk)
     rows, owners = [], []

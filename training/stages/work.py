@@ -80,7 +80,8 @@ class Work:
     ``features`` are the trunk's of all items; ``view_features`` those of augmented views of the training images and
     ``view_owners`` int [m] the places of these. ``rows`` gives the classifier's inputs at places of the items,
     ``predict`` its logits for such inputs; both are set by the features stage and, for a fine-tuned version, changed by
-    the tune stage, as ``trunk``, ``tail`` and ``whole_model`` (temperature -> Keras: pixels -> probabilities) are.
+    the tune stage, as ``trunk``, ``tail`` and ``whole_model`` (temperature -> Keras: pixels -> probabilities) are; it
+    lets go of the features.
     """
 
     run: TrainingRun

@@ -66,7 +66,14 @@ def test_a_second_run_at_once_is_a_conflict(owner: APIClient) -> None:
         ({"recipe": "magic"}, "recipe"),
         ({"options": {"wings": 2}}, "wings"),
         ({"options": {"seed": "seven"}}, "seed"),
-        ({"options": {"epochs": -1}}, "epochs"),
+        ({"options": {"epochs": 0}}, "epochs"),
+        ({"options": {"epochs": 10**12}}, "epochs"),
+        ({"options": {"seed": -1}}, "seed"),
+        ({"options": {"seed": 2**31}}, "seed"),
+        ({"options": {"views": 10**9}}, "views"),
+        ({"options": {"hidden": 10**12}}, "hidden"),
+        ({"options": {"label_smoothing": 3}}, "label_smoothing"),
+        ({"options": {"strength": 0}}, "strength"),
         ({"augmentation": "perhaps"}, "augmentation"),
     ],
 )
@@ -75,6 +82,13 @@ def test_what_is_not_known_is_refused_by_name(owner: APIClient, body: dict, fiel
 
     assert refused.status_code == 400
     assert field in refused.json()["error"]["fields"]
+
+
+def test_a_number_too_large_for_any_float_is_refused(owner: APIClient) -> None:
+    refused = owner.post(RUNS, '{"options": {"strength": 1e999}}', content_type="application/json")
+
+    assert refused.status_code == 400
+    assert "strength" in refused.json()["error"]["fields"]
 
 
 def test_a_queued_run_is_cancelled_and_only_once(owner: APIClient, run_actors: Callable[[], int]) -> None:
