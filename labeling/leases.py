@@ -62,6 +62,11 @@ class Lease(NamedTuple):
     upcoming: list[dict[str, Any]]
 
     @property
+    def asked_as(self) -> str:
+        """The stage as a worker is told it: without what comes after its name, which tells a round, or a gold task."""
+        return self.stage.partition(":")[0]
+
+    @property
     def order_seed(self) -> str:
         """The seed of the order in which its choices are shown."""
         return survey.order_seed(worker_id=self.worker_id, task_id=self.task_id)
@@ -149,6 +154,7 @@ candidate AS (
     WHERE t.project_id = %(project)s AND t.is_gold AND g.use = %(use)s AND t.wanted < 32000 AND {_UNSEEN}
     ORDER BY {{order}} LIMIT (SELECT CASE WHEN count(*) < %(hold)s THEN 1 ELSE 0 END FROM live) FOR UPDATE OF t
 ),
+pool AS MATERIALIZED ({_POOLS["head"]}),  -- a claim that loads nothing ahead would be known by it
 taken AS (UPDATE labeling_task t SET wanted = t.wanted + 1 FROM candidate c WHERE t.id = c.id),
 made AS (
     INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
@@ -157,7 +163,7 @@ made AS (
            %(now)s + make_interval(secs => %(seconds)s), %(version)s
     FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )
-{_SHOW.format(upcoming="NULL")}"""
+{_SHOW.format(upcoming=_UPCOMING)}"""
 # Hidden gold starts at a random place of the order; practice and the test keep the owner's order.
 _HIDDEN_GOLD = _GOLD.format(order="(t.random < %(from)s), t.random")
 _ORDERED_GOLD = _GOLD.format(order="g.position, t.id")

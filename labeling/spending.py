@@ -1,4 +1,4 @@
-"""What happens when the budget is spent, and when it is raised. Worker-side."""
+"""What happens near the budget's end, when it is spent, and when it is raised. Worker-side."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling.leases import fetch
+from labeling import leases
 from labeling.models import Consensus, Project, Task
 
+# Within so many judgments of the budget's end, leases under way are counted against it.
+NEAR_THE_END = 2000
 # What a task wanted it still wants. Where late answers made that up there was nobody to decide upon it: one more.
 _REOPEN = """
 WITH under_way AS (
@@ -23,6 +25,18 @@ needed AS (
 UPDATE labeling_task t SET state = 'open', retired_because = '', retired_at = NULL,
     wanted = greatest(t.wanted, n.taken + n.least), open_slots = greatest(t.wanted - n.taken, n.least)
 FROM needed n WHERE n.id = t.id RETURNING t.id"""
+
+
+def is_near_the_end(project: Project) -> bool:
+    """Whether so little of the budget is left that leases under way have to be counted against it."""
+    if project.budget is None or not project.price_per_judgment:
+        return False
+    return (project.budget - project.spent) / project.price_per_judgment <= NEAR_THE_END
+
+
+def has_room(*, project: Project) -> bool:
+    """Whether the budget allows one more lease; near its end under a lock that lasts to the end of the transaction."""
+    return not is_near_the_end(project) or leases.affordable(project_id=project.pk) > 0
 
 
 def retire_when_spent(*, project_id: int) -> int:
@@ -51,7 +65,7 @@ def reopen_when_affordable(*, project_id: int) -> int:
         ended = Task.objects.filter(project=row, retired_because=Task.Because.BUDGET, is_gold=False)
         short = ended.filter(state=Task.State.RETIRED, judgment_count__lt=row.judgments_max)
         ids = list(short.order_by("pk").select_for_update().values_list("pk", flat=True))
-        fetch(_REOPEN, {"tasks": ids})
+        leases.fetch(_REOPEN, {"tasks": ids})
         Consensus.objects.filter(task_id__in=ids, decided_by=None).update(is_final=False)
         Project.objects.filter(pk=row.pk).update(retired_count=Greatest(F("retired_count") - len(ids), 0))
     return len(ids)

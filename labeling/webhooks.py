@@ -92,8 +92,12 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
     }
     timeouts = dict.fromkeys(("connect", "read", "write", "pool"), SECONDS)
     try:
-        with httpcore.ConnectionPool(network_backend=backend or PublicBackend()) as pool:
-            answer = pool.request("POST", url, headers=headers, content=body, extensions={"timeout": timeouts})
+        # Only the status is read: what a stranger's program says below it may have no end.
+        with (
+            httpcore.ConnectionPool(network_backend=backend or PublicBackend()) as pool,
+            pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeouts}) as answer,
+        ):
+            return answer.status
     except (
         httpcore.NetworkError,
         httpcore.TimeoutException,
@@ -104,4 +108,3 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
         raise FetchRefused(
             "fetch_failed", _("It could not be reached: %(name)s.") % {"name": type(error).__name__}
         ) from error
-    return answer.status

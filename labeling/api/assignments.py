@@ -59,7 +59,7 @@ class AssignmentSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     project = serializers.CharField()
     task = serializers.IntegerField()
-    stage = serializers.CharField()
+    stage = serializers.CharField(help_text="`label`; `draw`, `quality` or `coverage` in the workflow of boxes.")
     payload = serializers.DictField(help_text="What the stage shows beside the image: boxes to verify, a suggestion.")
     image = ShownImageSerializer()
     survey_version = serializers.IntegerField(help_text="The answer is checked against this version.")
@@ -114,7 +114,7 @@ def head(origin: str, project: Project, lease: Lease, others: list[Lease]) -> di
         "id": str(lease.id),
         "project": project.slug,
         "task": lease.task_id,
-        "stage": lease.stage,
+        "stage": lease.asked_as,
         "payload": lease.payload,
         "image": {
             "id": lease.image_id,

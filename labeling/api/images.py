@@ -50,6 +50,9 @@ class ImageSerializer(serializers.ModelSerializer):
         return whole(origin_of(self.context["request"]), storage.image_url(image, "thumbnail"))
 
 
+TELLING = {"state", "is_gold"}  # what a list by these would tell of gold, whose tasks are closed from the first
+
+
 class ImageFilter(filters.FilterSet):
     name = filters.CharFilter("name", "icontains")
     state = filters.CharFilter("tasks__state", distinct=True)
@@ -94,9 +97,17 @@ class ImageListView(ProjectView):
         request.upload_handlers = [OnDisk(request)]
         return super().initialize_request(request, *args, **kwargs)
 
-    @extend_schema(operation_id="list_images", tags=["images"], **listing(ImageSerializer, ImageFilter))
+    @extend_schema(
+        operation_id="list_images",
+        tags=["images"],
+        description="The project's images. To ask by `state` or `is_gold` needs the right to review.",
+        **listing(ImageSerializer, ImageFilter),
+    )
     def get(self, request: Request, slug: str) -> Response:
-        rows = Image.objects.filter(project=self.project(request, slug))
+        project = self.project(request, slug)
+        if TELLING & set(request.query_params):  # hidden gold stays hidden from who is measured by it
+            permissions.require(request.user, project, "review")
+        rows = Image.objects.filter(project=project)
         return self.page(request, self.filtered(request, ImageFilter, rows), ImageSerializer)
 
     @extend_schema(

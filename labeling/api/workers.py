@@ -31,6 +31,13 @@ class WorkerSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
+class StandingSerializer(WorkerSerializer):
+    """A worker's own record: without the count of gold, which would tell after each answer whether it was one."""
+
+    class Meta(WorkerSerializer.Meta):
+        fields = [name for name in WorkerSerializer.Meta.fields if not name.startswith("gold_")]
+
+
 class NewWorkerSerializer(serializers.Serializer):
     username = serializers.CharField(max_length=150)
     role = serializers.ChoiceField(ROLES, default=Role.WORKER)
@@ -155,7 +162,7 @@ class StandingView(ProjectView):
 
     rights = {"GET": "label"}
 
-    @extend_schema(operation_id="my_standing", tags=["workers"], responses=WorkerSerializer)
+    @extend_schema(operation_id="my_standing", tags=["workers"], responses=StandingSerializer)
     def get(self, request: Request, slug: str) -> Response:
         member = services.ensure_member(project=self.project(request, slug), user=request.user)
-        return Response(WorkerSerializer(member).data)
+        return Response(StandingSerializer(member).data)

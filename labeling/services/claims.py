@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import leases, phases, rules, suggestions
+from labeling import leases, phases, rules, spending, suggestions
 from labeling.errors import CrowdtuneError
 from labeling.leases import Lease
 from labeling.models import Assignment, Gold, Membership, Project
@@ -16,8 +16,6 @@ from labeling.services.members import ensure_member
 from labeling.words import gettext as _
 
 MOST_HELD = leases.MOST
-# Within so many judgments of the budget's end, leases under way are counted against it.
-NEAR_THE_END = 2000
 
 
 def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
@@ -36,7 +34,7 @@ def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
 def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list[Lease]:
     """Bring the worker's live leases up to ``hold``, oldest first; an empty list when nothing is left for them."""
     _refuse_paused(project, member)
-    found = _affordable(project, member, hold) if _is_near_the_end(project) else _claim(project, member, hold)
+    found = _affordable(project, member, hold) if spending.is_near_the_end(project) else _claim(project, member, hold)
     return [suggestions.for_worker(lease, project=project, worker_id=member.user_id) for lease in found]
 
 
@@ -110,10 +108,3 @@ def _refuse_paused(project: Project, member: Membership) -> None:
         raise CrowdtuneError("worker_paused", _("You are paused: %(why)s You can appeal.") % {"why": why}, 403)
     if member.phase == Membership.Phase.FAILED:
         raise CrowdtuneError("not_qualified", _("The qualification test was not passed. You can appeal."), 403)
-
-
-def _is_near_the_end(project: Project) -> bool:
-    """Whether so little of the budget is left that leases under way have to be counted against it."""
-    if project.budget is None or not project.price_per_judgment:
-        return False
-    return (project.budget - project.spent) / project.price_per_judgment <= NEAR_THE_END

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import answers as statements
-from labeling import consensus, glance, golds, leases, phases, races, rules, survey, tasks, webhooks, workflow
+from labeling import consensus, glance, golds, leases, phases, races, rules, spending, survey, tasks, webhooks, workflow
 from labeling.actors import retire_spent
 from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
@@ -61,9 +61,10 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
     active = statements.usable_seconds(seconds)
     price = project.price_per_judgment if lease.use in {None, Gold.Use.HIDDEN} else 0
     with transaction.atomic():
+        room = lease.state != State.EXPIRED or spending.has_room(project=project)
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
             workflow.hold(task_id=lease.task_id)
-        if lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60):
+        if not room or (lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60)):
             raise _lost()
         recorded = statements.record(
             assignment_id=lease.id,

@@ -23,7 +23,7 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
     return {
         "id": str(lease.id),
         "task": lease.task_id,
-        "stage": lease.stage,
+        "stage": lease.asked_as,
         "order": survey.load(project.pk, lease.survey_version).orders(lease.stage, lease.order_seed),
         "signature": signature(lease),
         "payload": lease.payload,
@@ -40,7 +40,7 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
 
 def signature(lease: Lease) -> str:
     """Tasks of one signature are asked by the same form; another one needs a new page."""
-    return f"{lease.survey_version}:{lease.stage.partition(':')[0]}"
+    return f"{lease.survey_version}:{lease.asked_as}"
 
 
 def marks(payload: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -29,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.status = 200
+        self.chatter = self.said = 0  # writes of 10 kB below the head of its answer
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,8 +39,13 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server.got.append((dict(self.headers), body))
         self.send_response(server.status)
-        self.send_header("Content-Length", "0")
+        if not server.chatter:
+            self.send_header("Content-Length", "0")
         self.end_headers()
+        with contextlib.suppress(OSError):  # nobody listens any more
+            for number in range(server.chatter):
+                self.wfile.write(b"and so on " * 1000)
+                server.said = number
 
     def log_message(self, *_arguments: object) -> None:
         return
@@ -130,3 +137,12 @@ def test_a_withdrawn_transaction_tells_nothing(project: Project, hook: Webhook) 
     project.refresh_from_db()
     assert project.webhook_count == 0
     assert webhooks.emit(project=project, event="judgment.created", payload={}) == 0
+
+
+def test_an_answer_without_end_is_not_listened_to(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver
+) -> None:
+    receiver.chatter = 20_000
+    answer(project, worker)
+    assert deliver() == 1
+    assert receiver.said < 10_000  # what fits into the buffers between the two

@@ -240,3 +240,23 @@ def test_claims_are_planned_once_a_connection_and_not_at_each_call(
         generic, custom = cursor.fetchone()
     assert generic >= 3
     assert custom == 0
+
+
+def test_a_lease_that_ran_out_is_not_taken_again_where_the_budget_went_to_another(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=2, access="open", price_per_judgment="0.10", budget="0.10")
+    slow, quick = person("slow"), person("quick")
+    late = services.claim_assignment(project=project, worker=slow)
+    assert late is not None
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    Task.objects.filter(pk=late.task_id).update(priority=-1)  # the other task is next
+    taken = services.claim_assignment(project=project, worker=quick)
+    assert taken is not None
+    with pytest.raises(CrowdtuneError) as refused:
+        services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "cat"})
+    assert refused.value.code == "lease_lost"
+    services.submit_judgment(assignment_id=taken.pk, worker=quick, answers={"category": "cat"})
+    project.refresh_from_db()
+    assert project.spent == project.budget
