@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inference import autolabel, backlog, drift, references, sampling
+from inference import autolabel, backlog, drift, references, sampling, traffic
 from inference.drift import Moments
 from inference.models import Deployment, Drift, Traffic
 from inference.routing import VersionRef
@@ -59,6 +59,7 @@ def _label(project: Project) -> None:
 def _forget(project: Project) -> None:
     sampling.forget_old(project=project)
     Traffic.objects.filter(project=project, at__lt=timezone.now() - KEEP_TRAFFIC).delete()
+    traffic.compact(project.pk, timezone.now())
 
 
 def _look_for_drift(project: Project) -> None:

@@ -1,6 +1,7 @@
 """What was answered, counted in memory and written down every few seconds.
 
-A request adds to counters under a lock; a timer writes one row per version and period. Nothing of a picture is kept:
+A request adds to counters under a lock; a timer writes one row per version and period, and of an hour that is over one
+row is left. Nothing of a picture is kept:
 counts of predicted categories, latencies in buckets, and sums of projected features for drift.
 """
 
@@ -10,9 +11,12 @@ import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Count, QuerySet
+from django.db.models.functions import TruncHour
 
 from inference import metrics, references
 from inference.drift import Moments
@@ -115,6 +119,38 @@ class Recorder:
         ]
         Traffic.objects.bulk_create(rows)
         return len(rows)
+
+
+def compact(project_id: int, now: datetime) -> int:
+    """Of the hours that are over one row a version is left, their sum; returns how many rows went.
+
+    A row every five seconds of each process would be half a million in the two weeks that they are kept.
+    """
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    rows = Traffic.objects.filter(project=project_id, at__lt=this_hour)
+    hours = rows.annotate(hour=TruncHour("at", tzinfo=UTC)).order_by().values_list("version_id", "hour")
+    gone = 0
+    for version_id, hour, _count in hours.annotate(count=Count("id")).filter(count__gt=1):
+        gone += _sum_up(rows.filter(version=version_id, at__gte=hour, at__lt=hour + timedelta(hours=1)))
+    return gone
+
+
+def _sum_up(rows: QuerySet[Traffic]) -> int:
+    with transaction.atomic():
+        found = list(rows.select_for_update().order_by("id"))
+        if len(found) < 2:
+            return 0  # somebody else was there first
+        first, *others = found
+        moments, classes = Moments.from_json(first.moments), Counter(first.classes)
+        for row in others:
+            first.requests, first.images = first.requests + row.requests, first.images + row.images
+            first.compared, first.agreed = first.compared + row.compared, first.agreed + row.agreed
+            first.latencies = [a + b for a, b in zip(first.latencies, row.latencies, strict=True)]
+            classes.update(row.classes)
+            moments.merge(Moments.from_json(row.moments))
+        first.classes, first.moments = dict(classes), moments.as_json() if moments.count else {}
+        first.save()
+        return Traffic.objects.filter(pk__in=[row.pk for row in others]).delete()[0]
 
 
 def quantile(latencies: list[int], share: float) -> float | None:

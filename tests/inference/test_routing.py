@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
-from inference import services, shadowing
+from inference import loop, references, services, shadowing
 from inference.errors import NoChampion
+from inference.figures import by_version
 from inference.inputs import Inputs
 from inference.models import Deployment, Traffic
 from inference.routing import Route, Routes, VersionRef, routes
-from inference.traffic import BUCKETS, quantile, recorder
+from inference.traffic import BUCKETS, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
 from training.models import ModelVersion
 
@@ -68,6 +71,32 @@ def test_a_version_deleted_meanwhile_takes_nobody_elses_counts_with_it(project, 
     gone.delete()
     assert recorder.flush() == 1
     assert Traffic.objects.get().version == kept
+
+
+def test_of_an_hour_that_is_over_one_row_a_version_is_left_with_the_same_sums(project, champion, add_images) -> None:
+    images = add_images(range(20))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert references.ensure_reference(champion) is not None
+    for n in range(6):
+        for seed in range(n + 1):
+            ask(project, seed)
+        recorder.flush()
+    now = timezone.now()
+    ids = list(Traffic.objects.order_by("id").values_list("pk", flat=True))
+    for n, pk in enumerate(ids[:5]):  # three of one hour, two of the next, and one of this hour
+        hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=3 if n < 3 else 2)
+        Traffic.objects.filter(pk=pk).update(at=hour + timedelta(minutes=20 * (n % 3)))
+    before, measured = by_version(project)[0].as_json(), loop.measure_drift(champion, Traffic.objects.all(), now)
+    assert compact(project.pk, now) == 3
+    assert sorted(Traffic.objects.values_list("requests", flat=True)) == [6, 6, 9]
+    assert by_version(project)[0].as_json() == before
+    again = loop.measure_drift(champion, Traffic.objects.all(), now)
+    assert measured is not None
+    assert again is not None
+    assert again.feature_distance == pytest.approx(measured.feature_distance, rel=1e-3)
+    assert (again.images, again.class_psi) == (measured.images, measured.class_psi)
+    assert compact(project.pk, now) == 0
 
 
 def test_a_shadow_on_the_same_trunk_is_compared_with_the_champion(project, add_version) -> None:
