@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from inference.errors import BadPicture
 from labeling import glance
+from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
-from labeling.importing.remote import DEADLINE, fetch
+from labeling.importing.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
 from labeling.words import gettext as _
 
@@ -109,9 +110,8 @@ def _top_k(value: Any) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= MAX_TOP_K:
-        raise BadPicture(
-            "bad_top_k", _("`top_k` must be a whole number from 1 to %(max_top_k)s.") % {"max_top_k": MAX_TOP_K}, 0
-        )
+        message = _("`top_k` must be a whole number from 1 to %(max_top_k)s.") % {"max_top_k": MAX_TOP_K}
+        raise CrowdtuneError("bad_top_k", message, fields={"top_k": []})
     return number
 
 
@@ -136,13 +136,21 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image], end: float) -> 
             raise BadPicture("no_such_image", message, index, 404)
         return stored[item["id"]]
     if isinstance(item, Mapping) and isinstance(item.get("url"), str):
-        return fetch(item["url"], seconds=min(DEADLINE, end - time.monotonic()))
+        return _fetched(item["url"], index, end)
     raise BadPicture(
         "bad_image",
         _('Image %(index)s: expected a data URL, {"id": …} or {"url": …}; got %(name)s.')
         % {"index": index + 1, "name": type(item).__name__},
         index,
     )
+
+
+def _fetched(url: str, index: int, end: float) -> bytes:
+    try:
+        return fetch(url, seconds=min(DEADLINE, end - time.monotonic()))
+    except FetchRefused as error:
+        message = _("Image %(index)s: %(message)s") % {"index": index + 1, "message": error.message}
+        raise BadPicture(error.code, message, index, error.status) from error
 
 
 def _decoded(text: str, index: int) -> bytes:

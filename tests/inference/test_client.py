@@ -113,6 +113,37 @@ def test_the_command_prints_a_line_or_json_for_each_picture_of_a_folder(
     assert sum(row["scores"].values()) == pytest.approx(1, abs=1e-4)
 
 
+def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
+    live_server, champion, token, photo, capsys
+) -> None:
+    broken, empty = photo.parent / "broken.png", photo.parent / "empty"
+    broken.write_bytes(b"no image")
+    empty.mkdir()
+    where = ["--url", live_server.url, "--token", token, "--project", "colours"]
+    assert cli.main([*where, "predict", str(photo.parent), "http://127.0.0.1/a.png"]) == 1
+    told = capsys.readouterr()
+    assert [line.split("  ")[0] for line in told.out.splitlines()] == [str(photo)]
+    refused = told.err.splitlines()
+    assert refused[0].startswith("crowdtune: http://127.0.0.1/a.png: 127.0.0.1 is not on the public internet")
+    assert refused[1].startswith(f"crowdtune: {broken}: Expected one of JPEG")
+    assert cli.main([*where, "predict", str(empty)]) == 1
+    assert str(empty) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "told"),
+    [
+        ("localhost:8000", "t", "like https://"),
+        ("http://[::1", "t", "not an address"),
+        ("/x", "t", "like https://"),
+        ("http://x", "kéy", "token"),
+    ],
+)
+def test_what_can_be_no_address_or_no_key_is_refused_at_once(url: str, token: str, told: str, capsys) -> None:
+    assert cli.main(["--url", url, "--token", token, "--project", "p", "predict", __file__]) == 1
+    assert told in capsys.readouterr().err
+
+
 def test_the_command_says_what_is_missing_and_what_was_refused(live_server, champion, token, photo, capsys) -> None:
     assert cli.main(["--token", "", "--project", "x", "predict", str(photo)]) == 2
     assert "CROWDTUNE_TOKEN" in capsys.readouterr().err

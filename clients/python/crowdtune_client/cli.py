@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crowdtune_client.answers import Prediction
 from crowdtune_client.client import Client
-from crowdtune_client.errors import CrowdtuneError
+from crowdtune_client.errors import CrowdtuneError, Refused
 from crowdtune_client.pictures import Picture, RemoteImage
 
 BATCH = 16
@@ -72,11 +72,29 @@ def _picture(name: str) -> Picture:
 
 def _predict(client: Client, options: argparse.Namespace) -> int:
     names = _expanded(options.pictures)
-    for start in range(0, len(names), BATCH):
-        part = names[start : start + BATCH]
-        answer = client.predict(options.project, [_picture(name) for name in part], top_k=options.top_k)
-        for name, prediction in zip(part, answer.predictions, strict=False):
-            print(_line(name, prediction, answer.model_version, as_json=options.json))
+    if not names:
+        print(f"crowdtune: no picture in {', '.join(options.pictures)}", file=sys.stderr)
+        return 1
+    parts = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+    return max(_predict_some(client, options, part) for part in parts)
+
+
+def _predict_some(client: Client, options: argparse.Namespace, names: list[str]) -> int:
+    """One request's worth. A picture that cannot be used is told of by its name, and the others are answered."""
+    try:
+        answer = client.predict(options.project, [_picture(name) for name in names], top_k=options.top_k)
+    except Refused as error:
+        index = error.fields.get("image")
+        if not isinstance(index, int) or index >= len(names):
+            raise
+        message = error.message.removeprefix(f"Image {index + 1}: ")
+        print(f"crowdtune: {names[index]}: {message} ({error.status} {error.code})", file=sys.stderr)
+        rest = names[:index] + names[index + 1 :]
+        if rest:
+            _predict_some(client, options, rest)
+        return 1
+    for name, prediction in zip(names, answer.predictions, strict=True):
+        print(_line(name, prediction, answer.model_version, as_json=options.json))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from crowdtune_client.answers import Answer
-from crowdtune_client.errors import Refused, Unreachable
+from crowdtune_client.errors import CrowdtuneError, Refused, Unreachable
 from crowdtune_client.pictures import Picture, as_list, name, payload, read
 
 RETRIED = frozenset({429, 502, 503, 504})
@@ -51,8 +51,21 @@ def _checked(response: httpx.Response) -> httpx.Response:
         raise Refused(response.status_code, "error", response.text[:200]) from None
 
 
-def _options(token: str, timeout: float) -> dict[str, Any]:
-    return {"headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": timeout}
+def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
+    """For httpx.
+
+    Raises:
+        CrowdtuneError: What was given can be no address or no key: trying again would not help.
+    """
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise CrowdtuneError(f"{url!r} is not an address: {error}.") from error
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise CrowdtuneError(f"Expected an address like https://crowdtune.example; got {url!r}.")
+    if not (token.isascii() and token.isprintable()):
+        raise CrowdtuneError("The token has characters that no key has. Copy it again.")
+    return {"base_url": url, "headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": timeout}
 
 
 class Client(_Base):
@@ -64,7 +77,7 @@ class Client(_Base):
     ) -> None:  # fmt: skip
         """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry."""
         super().__init__(retries, backoff, longest)
-        self._http = httpx.Client(base_url=url, transport=transport, **_options(token, timeout))
+        self._http = httpx.Client(transport=transport, **_options(url, token, timeout))
 
     def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
         """Ask about one picture or several; they are answered in order, by one version."""
@@ -113,7 +126,7 @@ class AsyncClient(_Base):
         longest: float = 10.0, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         super().__init__(retries, backoff, longest)
-        self._http = httpx.AsyncClient(base_url=url, transport=transport, **_options(token, timeout))
+        self._http = httpx.AsyncClient(transport=transport, **_options(url, token, timeout))
 
     async def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
         """Ask about one picture or several; they are answered in order, by one version."""
