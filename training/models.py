@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -46,7 +47,11 @@ class TrainingPolicy(models.Model):
     min_new_share = models.FloatField(default=0.1)
     quiet_seconds = models.PositiveIntegerField(default=2, help_text=_("Wait so long after the last new label."))
     max_age_hours = models.PositiveIntegerField(
-        null=True, blank=True, default=168, help_text=_("Older than this, one new label is enough.")
+        null=True,
+        blank=True,
+        default=168,
+        validators=[MaxValueValidator(87_600)],  # ten years: far beyond, there is no date any more to say
+        help_text=_("Older than this, one new label is enough."),
     )
     daily_at = models.TimeField(
         null=True, blank=True, help_text=_("Train each day at this time (UTC), if anything is new.")

@@ -421,6 +421,19 @@ def test_a_champion_that_cannot_answer_any_more_fails_no_run(
     assert "version 1 cannot answer" in version.decision
 
 
+def test_a_damaged_trunk_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
+    first = train(project, run_actors)
+    trunk = embedding.trunk_of("crowdtune_small")
+    weights = embedding.trunks_folder() / trunk.key / "trunk.bin"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    embedding.load_trunk.cache_clear()
+
+    second = train(project, run_actors)
+
+    assert second.state == "succeeded", second.failure
+    assert second.metrics == first.metrics
+
+
 def test_labels_without_images_any_more_fail_in_words(project: Project, run_actors: Callable[[], int]) -> None:
     run = services.request_run(project=project, cause="person")
     Image.objects.all().delete()

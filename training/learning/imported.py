@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from labeling.words import gettext as _
 from training.learning.backbones import BACKBONES, Backbone
 from training.learning.errors import ArtifactDamaged, LearningError
 from training.learning.files import folder_atomic, sha256_of
@@ -99,8 +100,14 @@ def store_tail(
 
     Raises:
         LearningError: The version has no retrained block (``nothing_learned``), or was cut elsewhere.
+        ArtifactDamaged: Its files are not there, or not whole.
     """
-    manifest = json.loads((version / "manifest.json").read_text())
+    try:
+        manifest = json.loads((version / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ArtifactDamaged(
+            _("%(folder)s holds no whole model version: %(error)s.") % {"folder": version, "error": error}
+        ) from error
     if "tail.npz" not in manifest["files"]:
         raise LearningError(
             f"{version} was trained by feature extraction: its network is {backbone.title} unchanged. Choose that.",

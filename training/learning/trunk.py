@@ -46,7 +46,7 @@ def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -
 
 
 def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | None = None) -> Path:
-    """The folder of the trunk under ``root``, exported first where it is not there.
+    """The folder of the trunk under ``root``, exported first where it is not there, or damaged.
 
     The export runs in a process of its own, so that whoever embeds pictures needs neither the memory nor the seconds
     that TensorFlow takes. One process exports, the others wait for it.
@@ -54,10 +54,10 @@ def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | No
     if cut and backbone.root is not None and weights.root is not None:
         return ensure_trunk(backbone.root, weights.root, root, cut)
     folder = root / trunk_key(backbone, weights.sha256, cut)
-    if (folder / "trunk.json").exists():
+    if is_whole(folder):
         return folder
     with locked(root / f".{folder.name}.lock"):
-        if (folder / "trunk.json").exists():
+        if is_whole(folder):
             return folder
         arguments = json.dumps([asdict(backbone), asdict(weights), str(folder), cut], default=str)
         environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -74,6 +74,15 @@ def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | No
                 "export_failed",
             )
     return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds a trunk as it was exported; hashes are remembered while the files do not change."""
+    try:
+        files = json.loads((folder / "trunk.json").read_text())["sha256"]
+        return all(sha256_of(folder / name) == sha256 for name, sha256 in files.items())
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def export_trunk(backbone: Backbone, weights: Weights, folder: Path, cut: str | None = None) -> Path:
@@ -221,12 +230,12 @@ class Trunk:
             for name, sha256 in facts["sha256"].items():
                 if sha256_of(folder / name) != sha256:
                     raise ArtifactDamaged(
-                        _("%(path)s is not the file that was exported. Delete %(folder)s.")
-                        % {"path": folder / name, "folder": folder}
+                        _("%(path)s is not the file that was exported. The next run makes it again.")
+                        % {"path": folder / name}
                     )
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactDamaged(
-                _("%(folder)s holds no whole trunk (%(error)s). Delete it; it is made again.")
+                _("%(folder)s holds no whole trunk (%(error)s). The next run makes it again.")
                 % {"folder": folder, "error": error}
             ) from error
         self.key: str = facts["key"]

@@ -112,6 +112,13 @@ def test_the_policy_stands_in_the_projects_own_body(owner: APIClient) -> None:
     assert owner.get("/api/v1/projects/shapes/").json()["backbone"] == "auto"
 
 
+def test_an_age_beyond_any_date_is_refused(owner: APIClient) -> None:
+    refused = owner.patch("/api/v1/projects/shapes/training-policy/", {"max_age_hours": 2**31 - 1})
+
+    assert refused.status_code == 400
+    assert "max_age_hours" in refused.json()["error"]["fields"]
+
+
 def test_why_no_run_starts_can_be_asked(owner: APIClient) -> None:
     body = owner.get(f"{RUNS}next/").json()
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.learning.conftest import SMALL
 from training.learning import imported, weights
-from training.learning.errors import LearningError
+from training.learning.errors import ArtifactDamaged, LearningError
 from training.learning.network import build, cut_tensor
 from training.learning.weights import Weights
 
@@ -62,3 +62,9 @@ def test_a_version_on_a_champion_is_one_where_the_champion_was_cut_or_deeper(
     later = version(tmp_path / "3", SMALL.cut, small_weights, 0.25)
     with pytest.raises(LearningError, match="was cut at stage2_c_out"):
         imported.store_tail(later, champion, found, tmp_path / "kept", key="third", title="", source="")
+
+
+def test_a_version_whose_files_are_gone_is_refused_in_words(small_weights: Weights, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactDamaged, match="no whole model version"):
+        imported.store_tail(tmp_path / "1", SMALL, small_weights, tmp_path / "kept", key="x", title="X", source="")
+    assert imported.keys(tmp_path / "kept") == []
