@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from inference.api.v2 import InferView, infer
 from inference.grants import Grant, grants
 from inference.serializers import answer_json
 from inference.tensors import BadTensor
-from labeling.api.plain import HEADERS, is_plain
+from labeling.api.plain import HEADERS, finished, is_plain
 from labeling.errors import CrowdtuneError
 
 _PREDICT = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/predict/")
@@ -53,11 +54,14 @@ def _quick(request: HttpRequest) -> HttpResponse | None:
     if grant is None:
         return None
     request.get_host()  # raises where the host is not ours, as the long way does
-    with translation.override(translation.get_language_from_request(request)):  # refusals are read by people
+    started, language = time.perf_counter(), translation.get_language_from_request(request)
+    with translation.override(language):  # refusals are read by people
         try:
-            return _predict(request, grant) if predict else _infer(request, grant, match[2])
+            response = _predict(request, grant) if predict else _infer(request, grant, match[2])
         except (CrowdtuneError, APIException, BadTensor) as error:
-            return _refused(error, request, bare=not predict)
+            response = _refused(error, request, bare=not predict)
+    view = "api-predict" if predict else "v2-infer-version" if match[2] else "v2-infer"
+    return response and finished(request, response, view=view, language=language, started=started)
 
 
 def _within_rate(request: HttpRequest, grant: Grant, view: PredictView | InferView) -> bool:

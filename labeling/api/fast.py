@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +19,7 @@ from django.utils import timezone, translation
 
 from labeling import glance, keys, permissions, services, survey
 from labeling.api.assignments import head
-from labeling.api.plain import HEADERS, is_plain
+from labeling.api.plain import HEADERS, finished, is_plain
 from labeling.errors import CrowdtuneError
 from labeling.glance import Caller
 from labeling.leases import Lease
@@ -51,13 +52,16 @@ def _fast(request: HttpRequest) -> HttpResponse | None:
     if not is_plain(request, most=2 if claimed else MOST):
         return None
     request.get_host()  # raises where the host is not ours, as the long way does
-    with translation.override(translation.get_language_from_request(request)):  # refusals are read by people
+    started, language = time.perf_counter(), translation.get_language_from_request(request)
+    with translation.override(language):  # refusals are read by people
         try:
             with TURNS.soon(PATIENCE):
-                return claim(request, match[1]) if claimed else submit(request, uuid.UUID(match[1]))
+                response = claim(request, match[1]) if claimed else submit(request, uuid.UUID(match[1]))
         except CrowdtuneError as error:
             told = {"error": {"code": error.code, "message": error.message, "fields": error.fields}}
-            return _json(json.dumps(told), error.status)
+            response = _json(json.dumps(told), error.status)
+    view = "api-claim" if claimed else "api-submit"
+    return response and finished(request, response, view=view, language=language, started=started)
 
 
 def _json(body: str, status: int) -> HttpResponse:

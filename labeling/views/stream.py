@@ -26,7 +26,7 @@ def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
     """``{"hold": 3}`` -> ``{"tasks": […]}``: the person's live leases, oldest first, brought up to so many."""
     project = project_to_label(request, slug)
     try:
-        hold = max(1, min(int(_body(request).get("hold", 1)), MOST_HELD))
+        hold = max(1, min(_hold(request), MOST_HELD))
         member = services.ensure_member(project=project, user=request.user)
         found = services.claim_leases(project=project, member=member, hold=hold)
     except CrowdtuneError as refusal:
@@ -79,8 +79,15 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise CrowdtuneError("bad_request", "Expected a JSON object.")
+        raise CrowdtuneError("bad_request", _("Expected a JSON object."))
     return body
+
+
+def _hold(request: HttpRequest) -> int:
+    try:
+        return int(_body(request).get("hold", 1))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CrowdtuneError("bad_request", _("`hold` must be a whole number.")) from error
 
 
 def _refused(refusal: CrowdtuneError) -> HttpResponse:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import RequestFactory
+from django.urls import resolve
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from config.throttles import UserRate
 from inference import limits
@@ -65,10 +67,48 @@ def test_both_ways_give_one_answer_and_the_same_headers_that_matter(open_way) ->
     for fields in ({}, {"top_k": 2}):
         short, long = post_files(open_way, picture(4), **fields), long_way(open_way, picture(4), **fields)
         assert without_time(short) == without_time(long)
-        for name in ("X-Model-Version", "Content-Type", "X-Frame-Options", "X-Content-Type-Options", "Vary"):
+        for name in (
+            "X-Model-Version",
+            "Content-Type",
+            "X-Frame-Options",
+            "X-Content-Type-Options",
+            "Vary",
+            "Content-Language",
+        ):
             assert short[name].lower() == long[name].lower()
         assert short["X-Request-ID"]
         assert "Content-Security-Policy" in short
+
+
+def test_both_ways_are_counted_under_their_view(open_way) -> None:
+    def counted() -> list[float]:
+        by_status = {"status": "200", "view": "api-predict", "method": "POST"}
+        by_view = {"view": "api-predict", "transport": "http", "method": "POST"}
+        names = {
+            "django_http_responses_total_by_status_view_method_total": by_status,
+            "django_http_requests_total_by_view_transport_method_total": by_view,
+            "django_http_requests_latency_seconds_by_view_method_count": {"view": "api-predict", "method": "POST"},
+            "django_http_responses_total_by_status_total": {"status": "200"},
+        }
+        return [REGISTRY.get_sample_value(name, labels) or 0 for name, labels in names.items()]
+
+    before = counted()
+    post_files(open_way, picture(4))
+    between = counted()
+    long_way(open_way, picture(4))
+    assert [b - a for a, b in zip(before, between, strict=True)] == [1, 1, 1, 1]
+    assert [b - a for a, b in zip(between, counted(), strict=True)] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("end", ["infer", "versions/1/infer"])
+def test_the_names_under_which_the_short_way_counts_are_those_of_the_views(open_way, end: str) -> None:
+    path = f"/v2/models/colours/{end}"
+    body = {"inputs": [{"name": "images", "datatype": "BYTES", "shape": [1], "data": [data_url(picture(3))]}]}
+    labels = {"status": "200", "view": resolve(path).view_name, "method": "POST"}
+    name = "django_http_responses_total_by_status_view_method_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0
+    assert open_way.post(path, body, format="json").status_code == 200
+    assert REGISTRY.get_sample_value(name, labels) == before + 1
 
 
 def test_both_ways_refuse_in_the_same_words(open_way) -> None:

@@ -10,7 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 from django.utils import timezone
+from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from labeling import services, survey
@@ -49,6 +51,24 @@ def test_a_claim_looks_the_same_both_ways(project: Project, worker: User, key: s
     assert both["short"].json()["id"] == both["whole"].json()["id"]
     assert both["short"].json()["expires_at"] == both["whole"].json()["expires_at"]
     assert shape(both["short"].json()) == shape(both["whole"].json())
+    assert both["short"]["Content-Language"] == both["whole"]["Content-Language"] == "en"
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+def test_each_way_counts_claims_and_answers_under_their_views(
+    project: Project, worker: User, key: str, way: str
+) -> None:
+    def counted(view: str) -> float:
+        name = "django_http_responses_total_by_status_view_method_total"
+        return REGISTRY.get_sample_value(name, {"status": "201", "view": view, "method": "POST"}) or 0
+
+    api = ways(key)[way]
+    address = f"/api/v1/projects/{project.slug}/assignments/"
+    claim, submit = resolve(address).view_name, resolve(f"/api/v1/assignments/{uuid.uuid4()}/judgment/").view_name
+    before = counted(claim), counted(submit)
+    lease = api.post(address).json()
+    assert api.post(f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"category": "cat"}}).status_code == 201
+    assert (counted(claim), counted(submit)) == (before[0] + 1, before[1] + 1)
 
 
 def test_an_answer_looks_the_same_both_ways(project: Project, worker: User, key: str) -> None:
