@@ -51,14 +51,18 @@ class Picture:
     original: str
 
 
-def trunk_of(backbone_key: str, cut: str | None = None) -> Trunk:
-    """The backbone's trunk, exported first where this machine has not got it yet."""
+def trunk_of(backbone_key: str, cut: str | None = None, *, waiting: Callable[[], None] | None = None) -> Trunk:
+    """The backbone's trunk, exported first where this machine has not got it yet.
+
+    Args:
+        waiting: Called now and then while it is exported; may raise to stop.
+    """
     # The light runtime costs half a second and 50 MB: web processes, which only send messages, must not import it.
     from training.learning.trunk import ensure_trunk
 
     backbone = catalogue.backbone_of(backbone_key)
     found = weights.require(backbone, settings.KERAS_HOME)
-    return load_trunk(str(ensure_trunk(backbone, found, trunks_folder(), cut)))
+    return load_trunk(str(ensure_trunk(backbone, found, trunks_folder(), cut, waiting=waiting)))
 
 
 @functools.lru_cache(maxsize=4)

@@ -105,9 +105,14 @@ def resolve_backbone(wanted: str, project: Project) -> tuple[str, dict[str, str]
     return key, {WANTED: wanted, NOTE: note}
 
 
-def check_choice(*, project: Project, backbone: str | None, recipe: str | None) -> None:
-    """Raise BadRequest on a backbone or a recipe that does not exist, or that is another project's own."""
-    if backbone is not None and backbone not in catalogue.RESERVED and not catalogue.may_use(backbone, project):
+def check_choice(*, project: Project, backbone: str | None, recipe: str | None, reserved: bool = True) -> None:
+    """Raise BadRequest on a backbone or a recipe that does not exist, or that is another project's own.
+
+    Args:
+        reserved: Whether ``auto`` and ``champion`` may stand for a backbone here.
+    """
+    stands_for_one = reserved and backbone in catalogue.RESERVED
+    if backbone is not None and not stands_for_one and not catalogue.may_use(backbone, project):
         raise BadRequest(
             _("There is no backbone %(backbone)s; /api/v1/backbones/ lists those there are.")
             % {"backbone": repr(backbone)},

@@ -9,11 +9,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+HEARD_EVERY = 0.2  # seconds between two looks of somebody who waits, and may be told to stop
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -50,11 +53,23 @@ def folder_atomic(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``; others wait. The lock ends with the process, so a kill leaves nothing to clean."""
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock file ``path``; others wait. The lock ends with the process, so a kill leaves nothing to clean.
+
+    Args:
+        waiting: Called now and then while another holds it; may raise to stop.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while waiting is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(HEARD_EVERY)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX)
         try:
             yield
         finally:

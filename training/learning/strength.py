@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 
 from training.learning.dense import log_softmax
+from training.learning.files import HEARD_EVERY
 from training.learning.lbfgs import lbfgs
 from training.learning.rows import Standardised
 from training.learning.split import stratified
@@ -32,7 +33,6 @@ FOLDS = 5
 AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
 SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
 STEPS = 10  # of L-BFGS for each strength: twice as many change the losses by less than folds differ
-HEARD_EVERY = 0.2  # seconds in which a cancel is heard while native code rotates the features
 
 
 def choose(

@@ -15,6 +15,8 @@ import queue
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,14 @@ import numpy as np
 from labeling.words import gettext as _
 from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
-from training.learning.files import folder_atomic, locked, sha256_of
+from training.learning.files import HEARD_EVERY, folder_atomic, locked, sha256_of
 from training.learning.imported import from_json
 from training.learning.light import openvino
 from training.learning.weights import Weights
 
 FORMAT = 1
 TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
+EXPORT_SECONDS = 900
 PRECISIONS = ("f32", "bf16", "f16")
 
 
@@ -45,35 +48,61 @@ def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -
     return f"{backbone.key}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}"
 
 
-def ensure_trunk(backbone: Backbone, weights: Weights, root: Path, cut: str | None = None) -> Path:
+def ensure_trunk(
+    backbone: Backbone,
+    weights: Weights,
+    root: Path,
+    cut: str | None = None,
+    *,
+    waiting: Callable[[], None] | None = None,
+) -> Path:
     """The folder of the trunk under ``root``, exported first where it is not there, or damaged.
 
     The export runs in a process of its own, so that whoever embeds pictures needs neither the memory nor the seconds
     that TensorFlow takes. One process exports, the others wait for it.
+
+    Args:
+        waiting: Called now and then meanwhile: a large network takes minutes. It may raise to stop.
     """
     if cut and backbone.root is not None and weights.root is not None:
-        return ensure_trunk(backbone.root, weights.root, root, cut)
+        return ensure_trunk(backbone.root, weights.root, root, cut, waiting=waiting)
     folder = root / trunk_key(backbone, weights.sha256, cut)
     if is_whole(folder):
         return folder
-    with locked(root / f".{folder.name}.lock"):
+    with locked(root / f".{folder.name}.lock", waiting):
         if is_whole(folder):
             return folder
         arguments = json.dumps([asdict(backbone), asdict(weights), str(folder), cut], default=str)
         environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
         here = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
-        done = subprocess.run(
-            [sys.executable, "-m", "training.learning.trunk", arguments],
-            env=environment, capture_output=True, text=True, timeout=900, check=False,
-        )  # fmt: skip
-        if done.returncode:
+        command = [sys.executable, "-m", "training.learning.trunk", arguments]
+        code, told = _heard(command, environment, waiting or (lambda: None))
+        if code:
             raise LearningError(
-                _("The export of %(title)s failed: %(error)s")
-                % {"title": backbone.title, "error": done.stderr[-2000:]},
+                _("The export of %(title)s failed: %(error)s") % {"title": backbone.title, "error": told[-2000:]},
                 "export_failed",
             )
     return folder
+
+
+def _heard(command: list[str], environment: dict[str, str], waiting: Callable[[], None]) -> tuple[int, str]:
+    """Run the command; its exit status and what it wrote to stderr. It ends where ``waiting`` raises, or in time."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    ends = time.monotonic() + EXPORT_SECONDS
+    with process:
+        try:
+            while True:
+                try:
+                    told = process.communicate(timeout=HEARD_EVERY)[1]
+                    return process.returncode, told
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > ends:
+                        raise
+                    waiting()
+        except BaseException:
+            process.kill()
+            raise
 
 
 def is_whole(folder: Path) -> bool:

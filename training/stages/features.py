@@ -20,7 +20,7 @@ def run(work: Work) -> None:
 
     Images that cannot be read leave the training set, and the log says so.
     """
-    work.trunk = embedding.trunk_of(work.run.backbone)
+    work.trunk = embedding.trunk_of(work.run.backbone, waiting=work.reporter.tick)
     views = int(work.run.options.get("views", VIEWS)) if work.run.augmentation else 0
     count = len(work.items)
     table = blank(count + views * len(work.items.side("train")), work.trunk.dim, work.folder)

@@ -129,7 +129,7 @@ def _fall_back(work: Work, refusal: str) -> None:
 def _trunk_with_activations(work: Work, backbone: Backbone) -> Trunk:
     """The trunk up to the cut, after every picture (and its augmented views) went through it once."""
     cut = backbone.boundary(deeper=work.run.recipe == Recipe.FINE_TUNING_DEEPER)
-    trunk = embedding.trunk_of(backbone.key, cut)
+    trunk = embedding.trunk_of(backbone.key, cut, waiting=work.reporter.tick)
     work.reporter.log(
         _("What lies behind the layer %(cut)s of %(title)s is retrained.") % {"cut": cut, "title": backbone.title}
     )

@@ -36,7 +36,8 @@ def test_candidates_are_measured_and_one_becomes_the_recipe(project: Project, ru
 
 
 @pytest.mark.parametrize(
-    "candidates", [[], [{"backbone": "resnet_9000"}], [{"backbone": "vgg16", "recipe": "magic"}], "all"]
+    "candidates",
+    [[], [{"backbone": "resnet_9000"}], [{"backbone": "auto"}], [{"backbone": "vgg16", "recipe": "magic"}], "all"],
 )
 def test_candidates_that_cannot_be_measured_are_refused(candidates: Any, project: Project) -> None:
     answer = client_of(project.owner).post(BAKE_OFFS, {"candidates": candidates}, format="json")

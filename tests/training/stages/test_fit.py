@@ -1,4 +1,4 @@
-"""The last fits of a run, which draw no curve: a cancel is heard in them, too."""
+"""What a run does without a curve or images to count: a cancel is heard there, too."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from tests.training.learning.conftest import blobs
 from training import comparing
 from training.embedding import Picture
+from training.learning.files import locked
 from training.learning.rows import Rows
 from training.progress import Cancelled
-from training.stages import fit
+from training.stages import features, fit
 from training.stages.work import Items, Work
 
 
@@ -38,3 +39,27 @@ def test_a_cancel_is_heard_in_a_fit_without_a_curve(last: Callable[[Work], objec
     work.fit_facts = {"strength": 0.1, "best_epoch": 20}
     with pytest.raises(Cancelled):
         last(work)
+
+
+def test_a_cancel_is_heard_while_a_trunk_is_exported(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+
+    def tick() -> None:
+        raise Cancelled
+
+    items = Items([], [], *(np.empty(0),) * 4)
+    run: Any = SimpleNamespace(backbone="crowdtune_small", options={}, augmentation=False)
+    reporter: Any = SimpleNamespace(tick=tick)
+    with pytest.raises(Cancelled):
+        features.run(Work(run, reporter, tmp_path, items, ["a", "b"]))
+    assert not list(tmp_path.glob("trunks/*/trunk.json"))
+
+
+def test_a_cancel_is_heard_while_another_process_exports_the_trunk(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise Cancelled
+
+    with locked(tmp_path / "lock"), pytest.raises(Cancelled), locked(tmp_path / "lock", stop):
+        pass
+    with locked(tmp_path / "lock", stop):
+        pass
