@@ -112,6 +112,7 @@ FILE_UPLOAD_TEMP_DIR = None
 # -- machine learning --------------------------------------------------------------------------------------------------
 KERAS_HOME = env.path("KERAS_HOME", Path.home() / ".keras")
 KERAS_BACKEND = env.choice("KERAS_BACKEND", "tensorflow", out_of=("tensorflow", "jax", "torch"))
+FEATURES_GB = env.integer("FEATURES_GB", 64, least=1)
 INFERENCE_MEMORY_MB = env.integer("INFERENCE_MEMORY_MB", 1024, least=16)
 INFERENCE_LANES = env.integer("INFERENCE_LANES", 0, least=0, most=1024)  # 0 = one a core
 INFERENCE_QUEUE = env.integer("INFERENCE_QUEUE", 256, least=1)

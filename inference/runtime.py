@@ -66,4 +66,4 @@ def open_version(folder: Path) -> Classifier:
 
 @functools.lru_cache(maxsize=64)
 def feature_store(trunk_key: str, dim: int) -> FeatureStore:
-    return FeatureStore(settings.DATA_DIR / "features", trunk_key, dim)
+    return FeatureStore(settings.DATA_DIR / "features", trunk_key, dim, max_bytes=settings.FEATURES_GB << 30)

@@ -95,7 +95,11 @@ def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
 
 
 def store_of(trunk: Trunk) -> FeatureStore:
-    return FeatureStore(features_folder(), trunk.key, trunk.dim)
+    return open_store(trunk.key, trunk.dim)
+
+
+def open_store(trunk_key: str, dim: int) -> FeatureStore:
+    return FeatureStore(features_folder(), trunk_key, dim, max_bytes=settings.FEATURES_GB << 30)
 
 
 def pictures_of(image_ids: Sequence[int]) -> list[Picture]:

@@ -70,7 +70,7 @@ def neighbours_of(version: ModelVersion, image: Image) -> list[Neighbour]:
 def store_of(version: ModelVersion) -> FeatureStore | None:
     """The pooled features of the version's backbone, if this machine has its trunk; opens no network."""
     facts = embedding.trunk_facts(version.run.backbone)
-    return None if facts is None else FeatureStore(embedding.features_folder(), facts["key"], facts["dim"])
+    return None if facts is None else embedding.open_store(facts["key"], facts["dim"])
 
 
 def _likeness(store: FeatureStore, shas: list[str], mine: np.ndarray) -> np.ndarray:

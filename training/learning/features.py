@@ -56,11 +56,12 @@ class FeatureStore:
         root: Folder of all stores; this one lives in ``root/<trunk_key>``.
         trunk_key: From ``trunk.trunk_key``: what the features depend on.
         dim: Length of one row.
-        max_bytes: Bound on disk; beyond it the oldest segments go (they can be made again).
+        max_bytes: Bound on disk of all stores under ``root`` together; beyond it the oldest segments go, whosever they
+            are (they can be made again).
     """
 
     def __init__(self, root: Path, trunk_key: str, dim: int, *, max_bytes: int = 64 << 30) -> None:
-        self.folder = root / trunk_key
+        self.root, self.folder = root, root / trunk_key
         self.dim = dim
         self.max_bytes = max_bytes
         self._open: dict[str, Segment] = {}
@@ -136,8 +137,8 @@ class FeatureStore:
         return sum(len(segment) for segment in self._segments())
 
     def size(self) -> int:
-        """Bytes on disk."""
-        return sum(self._sizes().values())
+        """Bytes on disk, of all stores under the root."""
+        return sum(size for _age, size in self._sizes().values())
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -171,10 +172,7 @@ class FeatureStore:
             temporary.replace(self.folder / f"{stamp}.seg")
         except OSError as error:
             raise LearningError(
-                _(
-                    "Features could not be kept in %(folder)s: %(error)s. Free some disk, or lower the bound of the"
-                    " feature store."
-                )
+                _("Features could not be kept in %(folder)s: %(error)s. Free some disk, or lower FEATURES_GB.")
                 % {"folder": self.folder, "error": error.strerror}, "disk_full",
             ) from error  # fmt: skip
         finally:
@@ -220,18 +218,20 @@ class FeatureStore:
 
     def _evict(self) -> None:
         sizes = self._sizes()
-        total = sum(sizes.values())
-        for path in sorted(sizes)[:-1]:  # the newest stays
+        total = sum(size for _age, size in sizes.values())
+        for path in sorted(sizes, key=lambda path: (sizes[path][0], path))[:-1]:  # the newest stays
             if total <= self.max_bytes:
                 break
-            total -= sizes[path]
+            total -= sizes[path][1]
             path.unlink(missing_ok=True)
 
-    def _sizes(self) -> dict[Path, int]:
+    def _sizes(self) -> dict[Path, tuple[int, int]]:
+        """Segment -> (when it was written, bytes)."""
         sizes = {}
-        for path in self.folder.glob("*.seg"):
+        for path in self.root.glob("*/*.seg"):
             with contextlib.suppress(FileNotFoundError):  # another process merged it away meanwhile
-                sizes[path] = path.stat().st_size
+                status = path.stat()
+                sizes[path] = status.st_mtime_ns, status.st_size
         return sizes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,20 @@ def test_beyond_its_bound_the_store_forgets_the_oldest(tmp_path: Path) -> None:
     assert store.size() <= 200_000
     assert found[-100:].all()
     assert not found[:100].any()
+
+
+def test_the_stores_of_all_trunks_share_one_bound(tmp_path: Path) -> None:
+    old, new = (FeatureStore(tmp_path, name, 100, max_bytes=100_000) for name in ("z-old", "a-new"))
+    shas = [sha(i) for i in range(200)]
+    for start in (0, 100):
+        old.put(shas[start : start + 100], np.zeros((100, 100), np.float32))
+    for age, path in enumerate(sorted(old.folder.glob("*.seg"), reverse=True)):
+        os.utime(path, (time.time() - 60 - age,) * 2)
+    new.put(shas[:100], np.zeros((100, 100), np.float32))
+
+    assert sum(path.stat().st_size for path in tmp_path.glob("*/*.seg")) <= 100_000
+    assert new.get(shas[:100])[1].all()
+    assert old.get(shas)[1].tolist() == [False] * 100 + [True] * 100
 
 
 @pytest.mark.parametrize("bad", [np.full((2, 6), np.nan), np.zeros((2, 5)), np.zeros((3, 6))])
