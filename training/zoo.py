@@ -12,6 +12,15 @@ from labeling.models import Project
 from training import catalogue
 from training.learning import weights
 
+STATES = {
+    "verified": _("Verified"),
+    "unknown_hash": _("Here, of unknown origin"),
+    "bundled": _("Comes along"),
+    "missing": _("Not here"),
+    "random": _("None published"),
+    "damaged": _("Damaged"),
+}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -28,6 +37,10 @@ class Entry:
     licence: str
     weights: str
     weights_file: str
+
+    @property
+    def state(self) -> str | Promise:
+        return STATES.get(self.weights, self.weights)
 
     @property
     def is_usable(self) -> bool:

@@ -87,7 +87,7 @@ def _time_ticks(least: float, most: float, count: int) -> tuple[float, ...]:
 def time_sayer(span: float) -> Callable[[float], str]:
     """Seconds since 1970 (UTC) as a clock time within two days, as a date beyond."""
     pattern = "%H:%M:%S" if span < 300 else "%H:%M" if span < 2 * 86400 else "%d %b" if span < 300 * 86400 else "%b %Y"
-    return lambda value: datetime.fromtimestamp(value, UTC).strftime(pattern).lstrip("0") or "0"
+    return lambda value: datetime.fromtimestamp(value, UTC).strftime(pattern).removeprefix("0")
 
 
 def sayer(unit: Format, step: float = 0.0) -> Callable[[float], str]:

@@ -6,3 +6,11 @@ if (open) row.scrollLeft = open.offsetLeft - (row.clientWidth - open.offsetWidth
 const sections = document.querySelector(".settings-nav");
 const chosen = sections?.querySelector("[aria-current]");
 if (chosen) sections.scrollLeft = chosen.offsetLeft - (sections.clientWidth - chosen.offsetWidth) / 2;
+
+/* What an import brought in is shown when it ends: at once, or when an open dialog is closed or an upload has ended. */
+document.body.addEventListener("import-ended", () => {
+  if (document.body.dataset.uploading) return; // its own end shows it
+  const dialog = document.querySelector("dialog[open]");
+  if (dialog) dialog.addEventListener("close", () => location.reload(), { once: true });
+  else location.reload();
+});

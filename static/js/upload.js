@@ -59,6 +59,7 @@ async function upload(form, all) {
   let before = 0;
   let count = 0;
   box.hidden = false;
+  document.body.dataset.uploading = "1";
   try {
     for (const group of batches(files)) {
       const html = await send(form, group, (loaded) => {
@@ -72,6 +73,7 @@ async function upload(form, all) {
     }
     location.reload();
   } catch {
+    delete document.body.dataset.uploading;
     toast(form.dataset.failed, "bad");
   }
 }

@@ -107,6 +107,7 @@ def test_the_models_page_shows_versions_with_interval_and_decision(owner: Client
     assert "First model" in page
     assert "Champion" in page
     assert "Download version 1" in page
+    assert '<ol class="training-log" tabindex="0" aria-labelledby="changes">' in page  # a long one scrolls, by keys too
 
 
 def test_the_model_card_travels_with_the_download(owner: Client, version: ModelVersion) -> None:

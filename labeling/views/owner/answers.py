@@ -8,14 +8,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from labeling.errors import CrowdtuneError
-from labeling.models import Judgment, Project, Question
+from labeling.forms.settings import AGGREGATOR_NAMES
+from labeling.models import Consensus, Judgment, Project, Question
 from labeling.questions import CANT_TELL
 
 Names = Mapping[str, str]
+
+# What made a label, as the rows name it.
+METHODS: dict[str, str | Promise] = {
+    **AGGREGATOR_NAMES,
+    "adaptive": gettext_lazy("Adaptive"),
+    "numeric": gettext_lazy("Weighted mean"),
+    "plurality": gettext_lazy("Most frequent answer"),
+    "boxes": gettext_lazy("Fused boxes"),
+    "three_stage_boxes": gettext_lazy("Boxes in three stages"),
+    "model": gettext_lazy("The model"),
+}
+
+
+def say_method(consensus: Consensus) -> str:
+    return str(METHODS.get(consensus.method, consensus.method))
 
 
 @dataclass(frozen=True)

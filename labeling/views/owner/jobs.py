@@ -52,12 +52,14 @@ def decorate(job: Any) -> None:
 
 @login_required
 def job_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment that asks again while a job runs; ```?kind=`` shows one kind."""
+    """A fragment that asks again while a job runs; ``?kind=`` shows one kind. It tells the page of an import's end."""
     project = load_project(request, slug, "review")
     kinds = request.GET.getlist("kind")
-    return render(
-        request, "projects/_jobs.html", {"project": project, "kinds": kinds, "jobs": running_jobs(project, *kinds)}
-    )
+    found = running_jobs(project, *kinds)
+    response = render(request, "projects/_jobs.html", {"project": project, "kinds": kinds, "jobs": found})
+    if found and found[0].kind.startswith("import_") and found[0].state not in LIVE:
+        response["HX-Trigger"] = "import-ended"
+    return response
 
 
 @login_required

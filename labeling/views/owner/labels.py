@@ -18,7 +18,7 @@ from labeling.export import FORMATS
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import names_of, say
+from labeling.views.owner.answers import names_of, say, say_method
 from labeling.views.owner.context import project_context
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.transfer import ImportForm
@@ -50,6 +50,7 @@ class Row:
     other: str
     share: float | None
     differs: bool
+    method: str
 
 
 @login_required
@@ -117,6 +118,7 @@ def rows_of(
                 other=say(other["answer"], names) if other else "",
                 share=other["confidence"] if other else None,
                 differs=bool(compared and other and other["answer"] != consensus.answer),
+                method=say_method(consensus),
             )
         )
     return rows

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from labeling import charts
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
-from labeling.views.owner.answers import Side, names_of, say, sides
+from labeling.views.owner.answers import Side, names_of, say, say_method, sides
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Verdict:
     consensus: Consensus | None
     posterior: list[tuple[str, float]]
     sides: list[Side]
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def _verdict(
         consensus=consensus,
         posterior=[(say(key, names), share) for key, share in posterior],
         sides=sides(question, live, consensus.answer if consensus else None, names),
+        method=say_method(consensus) if consensus else "",
     )
 
 

@@ -155,6 +155,7 @@ def test_a_logarithmic_scale_holds_its_values_and_has_ticks_in_it(values: list[f
         (say_seconds(7200), "2 h"),
         (say_seconds(0.012), "12 ms"),
         (time_sayer(10 * 86400)(0), "1 Jan"),
+        (time_sayer(1800)(300), "0:05"),
     ],
 )
 def test_numbers_are_written_for_people(said: str, expected: str) -> None:
