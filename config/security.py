@@ -30,8 +30,8 @@ class SecurityHeadersMiddleware:
         self.images = "" if local else " https: http:"
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest(_("A NUL in the query: no text of ours has one, and the database takes none."))
+        if "%00" in request.META.get("QUERY_STRING", "") or "\x00" in request.path_info:
+            raise BadRequest(_("A NUL in the address: no text of ours has one, and the database takes none."))
         response = self.get_response(request)
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.setdefault("Content-Security-Policy", policy.format(images=self.images))

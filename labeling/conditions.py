@@ -41,7 +41,7 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
             _("expected 'question' and one of %(tests)s; got %(condition)s.")
             % {"tests": ", ".join(TESTS), "condition": ", ".join(sorted(condition))}
         )
-    if condition["question"] not in earlier:
+    if not isinstance(condition["question"], str) or condition["question"] not in earlier:
         raise BadAnswer(
             _("show_if looks at %(question)s, which is not an earlier question.")
             % {"question": repr(condition["question"])}

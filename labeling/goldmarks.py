@@ -12,11 +12,13 @@ from django.utils import timezone
 from labeling import survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
+from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 from labeling.words import tell
 
 # Far above what any task is asked in earnest: a gold task is asked of everyone.
 GOLD_METHOD = "gold"
+MOST_POSITION = 2**31 - 1  # what its column holds
 
 
 def normal(project: Project, value: Any) -> dict[str, Any]:
@@ -39,6 +41,15 @@ def normal(project: Project, value: Any) -> dict[str, Any]:
             _("use must be one of %(values)s; got %(use)s.")
             % {"values": ", ".join(Gold.Use.values), "use": repr(entry["use"])},
         )
+    position, explanation = entry.get("position", 0), entry["explanation"]
+    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position <= MOST_POSITION:
+        raise CrowdtuneError(
+            "bad_gold", _("position must be a whole number from 0 on; got %(value)s.") % {"value": f"{position!r:.40}"}
+        )
+    if not isinstance(explanation, str) or not is_storable(explanation):
+        raise CrowdtuneError(
+            "bad_gold", _("explanation must be text; got %(value)s.") % {"value": f"{explanation!r:.40}"}
+        )
     return {**entry, "answers": dict(value)}
 
 
@@ -58,6 +69,8 @@ def check(project: Project, gold: Any) -> dict[str, Any]:
     for name, value in gold.items():
         try:
             entry = normal(project, value)
+            if not is_storable(name):
+                raise CrowdtuneError("bad_gold", _("No file has this name."))
             _known(project, entry["answers"], None)
             checked[name] = entry
         except CrowdtuneError as error:
@@ -71,6 +84,8 @@ def check(project: Project, gold: Any) -> dict[str, Any]:
 def _known(project: Project, answers: dict[str, Any], image: Image | None, stage: str | None = None) -> dict[str, Any]:
     """Gold may leave questions out, so each answer is checked by itself."""
     questions = {q.key: q for q in survey.current(project).at(stage or tasks.first_stage(project))}
+    if not answers:
+        raise CrowdtuneError("bad_gold", _("Say the answer of at least one question."))
     checked = {}
     for key, answer in answers.items():
         if key not in questions:

@@ -17,6 +17,7 @@ from labeling import provenance, services, storage
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.filters import TrueOrFalse
 from labeling.errors import CrowdtuneError
+from labeling.goldmarks import MOST_POSITION
 from labeling.models import Gold, Image, Judgment, Task
 
 
@@ -86,7 +87,7 @@ class GoldSerializer(serializers.Serializer):
         max_length=2000,
         help_text="Why it is right; a worker reads it in practice, beside the right answer.",
     )
-    position = serializers.IntegerField(required=False, min_value=0, default=0)
+    position = serializers.IntegerField(required=False, min_value=0, max_value=MOST_POSITION, default=0)
 
 
 class TaskGoldView(ProjectView):

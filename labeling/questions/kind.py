@@ -70,6 +70,10 @@ def known_options(options: Options, *names: str) -> Options:
         )
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}
+    examples = options.get("examples") or []
+    addresses = [row.get("url") if isinstance(row, dict) else row for row in examples if isinstance(examples, list)]
+    if not isinstance(examples, list) or not all(isinstance(address, str) for address in addresses):
+        raise BadAnswer(_("examples must be a list of addresses of pictures."))
     return options
 
 
@@ -79,6 +83,9 @@ def _choices(choices: Any) -> list[dict[str, str]]:
     rows = [{"key": c, "name": c} if isinstance(c, str) else c for c in choices]
     if not all(isinstance(r, dict) and isinstance(r.get("key"), str) and r["key"].strip() for r in rows):
         raise BadAnswer(_("each choice needs a key that is not empty."))
+    if not all(isinstance(row.get("name", ""), str) for row in rows):
+        raise BadAnswer(_("the name of a choice is text."))
+    rows = [{**row, "name": row.get("name") or row["key"]} for row in rows]
     keys = [row["key"] for row in rows]
     if len(set(keys)) != len(keys) or CANT_TELL in keys:
         raise BadAnswer(

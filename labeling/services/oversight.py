@@ -16,6 +16,7 @@ from labeling.models import ApiKey, Project, Rule, Webhook
 from labeling.words import gettext as _
 
 RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
+EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")
 MOST_RULES = 50
 MOST_WEBHOOKS = 20
 SHARES = {Rule.Measure.GOLD_ACCURACY, Rule.Measure.AGREEMENT}
@@ -94,6 +95,13 @@ def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] 
     if address.scheme not in {"http", "https"} or not address.hostname or len(url) > 500:
         raise _bad(
             "url", _("Expected an address that starts with http:// or https://, got %(url)s.") % {"url": f"{url!r:.80}"}
+        )
+    unknown = [event for event in events if event not in EVENTS] if isinstance(events, list | tuple) else [events]
+    if unknown:
+        raise _bad(
+            "events",
+            _("events is a list out of %(events)s; got %(unknown)s.")
+            % {"events": ", ".join(EVENTS), "unknown": ", ".join(f"{event!r:.40}" for event in unknown[:5])},
         )
     if project.webhooks.count() >= MOST_WEBHOOKS:
         raise CrowdtuneError(

@@ -85,6 +85,9 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
     with transaction.atomic():
         row = Project.objects.select_for_update().get(pk=project.pk)
         changes = audit.differences(row, values)
+        if "workflow" in changes:  # its tasks and its survey are of the other one
+            message = _("The workflow is chosen when a project is created; make another project for this one.")
+            raise CrowdtuneError("invalid", message, fields={"workflow": [message]})
         for name, value in values.items():
             setattr(row, name, value)
         _check(row)
@@ -151,6 +154,9 @@ def _check(project: Project) -> None:
                 "value": repr(getattr(project, name)),
             }
             raise CrowdtuneError("invalid", message, fields={name: [message]})
+    if not isinstance(project.languages, list) or not all(isinstance(code, str) for code in project.languages):
+        message = _("languages is a list of codes such as en and hi.")
+        raise CrowdtuneError("invalid", message, fields={"languages": [message]})
     try:
         project.full_clean(validate_unique=False, validate_constraints=True)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from labeling import audit, conditions, discarding, survey
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
 MOST_CATEGORIES = 50_000
@@ -80,6 +81,7 @@ def _freeze(project: Project, user: Any) -> None:
         project.answers_version += 1  # what judgments say to the new questions is fitted anew
         project.save(update_fields=["survey_version", "answers_version"])
     document = build_document(project)
+    _check_stages(project, document)
     _check_choices(project, document)
     SurveyVersion.objects.create(
         project=project, version=project.survey_version, document=document, created_by_id=getattr(user, "pk", None)
@@ -103,6 +105,20 @@ def build_document(project: Project) -> dict[str, Any]:
     ]
     fields = ("id", "key", "kind", "prompt", "help_text", "required", "options", "show_if", "stage")
     return {"categories": categories, "questions": list(project.questions.order_by("position", "id").values(*fields))}
+
+
+def _check_stages(project: Project, document: dict[str, Any]) -> None:
+    """Each stage of the workflow asks what it stands on: a task without a question could never be answered."""
+    asked = {(question["stage"], question["key"], question["kind"]) for question in document["questions"]}
+    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        needed = {(question["stage"], question["key"], question["kind"]) for question in BOX_QUESTIONS}
+        if not needed <= asked:
+            told = ", ".join(f"{key} ({kind}, {stage})" for stage, key, kind in sorted(needed - asked))
+            raise _bad(
+                "questions", _("The workflow of boxes stands on these questions: %(missing)s.") % {"missing": told}
+            )
+    elif not any(stage == "label" for stage, _key, _kind in asked):
+        raise _bad("questions", _("At least one question must be of the stage %(stage)s.") % {"stage": "'label'"})
 
 
 def _check_choices(project: Project, document: dict[str, Any]) -> None:
@@ -132,21 +148,39 @@ def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:
         raise _bad(
             "categories", _("Each category must be there once; %(twice)s is there twice.") % {"twice": repr(twice)}
         )
-    known = set(keys)
-    for row in rows:
-        if row["parent"] and row["parent"] not in known:
-            raise _bad(
-                "categories",
-                _("The parent %(parent)s of %(key)s is not a category.")
-                % {"parent": repr(row["parent"]), "key": repr(row["key"])},
-            )
+    _check_parents({row["key"]: row["parent"] for row in rows})
     return rows
+
+
+def _check_parents(parents: Mapping[str, str | None]) -> None:
+    """Every parent is a category, and none stands below itself."""
+    sound: set[str] = set()
+    for key in parents:
+        path: list[str] = []
+        above: str | None = key
+        while above is not None and above not in sound:
+            if above not in parents:
+                raise _bad(
+                    "categories",
+                    _("The parent %(parent)s of %(key)s is not a category.")
+                    % {"parent": repr(above), "key": repr(path[-1])},
+                )
+            if above in path:
+                raise _bad("categories", _("%(name)s cannot stand below itself.") % {"name": above})
+            path.append(above)
+            above = parents[above]
+        sound.update(path)
 
 
 def _category(item: Any) -> dict[str, Any]:
     row = {"key": item} if isinstance(item, str) else item
     if not isinstance(row, Mapping) or not isinstance(row.get("key") or row.get("name"), str):
         raise _bad("categories", _("Expected a name or {key, name, …}, got %(item)s.") % {"item": f"{item!r:.80}"})
+    if not is_storable(dict(row)) or not isinstance(row.get("parent") or "", str):
+        raise _bad(
+            "categories",
+            _("Every part of a category is text that a database stores; got %(item)s.") % {"item": f"{item!r:.80}"},
+        )
     key = str(row.get("key") or row["name"]).strip()
     if not key or len(key) > 100 or key == CANT_TELL or any(ord(character) < 32 for character in key):
         raise _bad(
@@ -217,6 +251,8 @@ def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, 
 def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict[str, Any]:
     if not isinstance(item, Mapping):
         raise BadAnswer(_("expected {key, kind, prompt}, got %(item)s.") % {"item": f"{item!r:.80}"})
+    if not is_storable(dict(item)):
+        raise BadAnswer(_("it holds characters that no database stores."))
     key, kind = str(item.get("key") or f"question_{position + 1}"), item.get("kind")
     if not key.replace("_", "").replace("-", "").isalnum() or not key.isascii() or len(key) > 60 or key in earlier:
         raise BadAnswer(

@@ -17,10 +17,9 @@ from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
 from labeling.keys import SCOPES
 from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
+from labeling.services.oversight import EVENTS
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.settings import refuse
-
-EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")
 
 
 @login_required

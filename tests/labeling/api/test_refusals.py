@@ -1,0 +1,126 @@
+"""What nobody should send: each is refused in the contract's shape, and names what is wrong, before anything breaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from labeling.models import Project, Task
+from tests.labeling.conftest import client, person
+
+pytestmark = pytest.mark.django_db
+API = "/api/v1"
+TEXT = {"key": "q", "kind": "text", "prompt": "p"}
+
+
+@pytest.fixture
+def api(db: None) -> APIClient:
+    return client(person("olga"))
+
+
+def asks(**values: Any) -> dict[str, Any]:
+    return {"questions": [{**TEXT, **values}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"categories": [{"key": "a", "parent": ["b"]}]}, "bad_survey"),
+        ({"categories": [{"key": "a", "parent": "a"}]}, "bad_survey"),
+        ({"categories": [{"key": "a", "parent": "b"}, {"key": "b", "parent": "a"}]}, "bad_survey"),
+        ({"categories": [{"key": "a", "name": "a\x00"}]}, "bad_survey"),
+        ({"categories": [{"key": "a", "description": "a\x00"}]}, "bad_survey"),
+        ({"categories": ["\ud800"]}, "bad_survey"),
+        (asks(section="a\x00"), "bad_survey"),
+        (asks(examples={"a": 1}), "bad_survey"),
+        (asks(examples=[1]), "bad_survey"),
+        (asks(stage="elsewhere"), "bad_survey"),
+        (asks(kind="rating", labels=5), "bad_survey"),
+        (asks(kind="single_choice", choices=[{"key": "a", "name": 5}]), "bad_survey"),
+        ({"questions": [TEXT, {**TEXT, "key": "r", "show_if": {"question": ["q"], "equals": 1}}]}, "bad_survey"),
+        ({"workflow": "three_stage_boxes", "questions": [TEXT]}, "bad_survey"),
+        ({"languages": "en"}, "invalid"),
+        ({"languages": [{"a": 1}]}, "invalid"),
+    ],
+)
+def test_a_project_that_could_not_be_stored_or_asked_is_refused(
+    api: APIClient, body: dict[str, Any], code: str
+) -> None:
+    text = json.dumps({"name": "Pets", "categories": ["cat", "dog"], **body})
+    answer = api.post(f"{API}/projects/", text, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert answer.json()["error"]["fields"]
+    assert not Project.objects.exists()
+
+
+def test_a_choice_without_a_name_is_called_by_its_key(api: APIClient) -> None:
+    body = {"name": "Pets", **asks(kind="single_choice", choices=[{"key": "cat"}])}
+    question = api.post(f"{API}/projects/", body, format="json").json()["questions"][0]
+    assert question["options"]["choices"] == [{"key": "cat", "name": "cat"}]
+
+
+def test_the_workflow_of_a_project_stays_what_it_was_made_with(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1)
+    owner = client(project.owner)
+    answer = owner.patch(f"{API}/projects/{project.slug}/", {"workflow": "three_stage_boxes"}, format="json")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["workflow"])
+    assert owner.patch(f"{API}/projects/{project.slug}/", {"workflow": "label"}, format="json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"answers": {"category": "cat"}, "position": "first"},
+        {"answers": {"category": "cat"}, "position": -1},
+        {"answers": {"category": "cat"}, "position": 2**31},
+        {"answers": {"category": "cat"}, "explanation": ["a"]},
+        {"answers": {"category": "cat"}, "explanation": "a\x00"},
+        {"answers": {}},
+    ],
+)
+def test_gold_that_could_not_be_stored_is_refused_with_the_upload_and_not_in_its_job(
+    make_project: Callable[..., Project], entry: dict[str, Any]
+) -> None:
+    project = make_project(images=1)
+    body = {"urls": ["https://example.org/a.png"], "gold": {"a.png": entry}}
+    answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_gold")
+    assert list(answer.json()["error"]["fields"]) == ["a.png"]
+
+
+def test_gold_of_a_name_that_no_file_has_is_refused(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1)
+    body = {"urls": ["https://example.org/a.png"], "gold": {"a\x00.png": "cat"}}
+    answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_gold")
+
+
+@pytest.mark.parametrize("body", [{"answers": {"category": "cat"}, "position": 10**12}, {"answers": {}}])
+def test_gold_of_one_task_that_could_not_be_stored_is_refused(
+    make_project: Callable[..., Project], body: dict[str, Any]
+) -> None:
+    project = make_project(images=1)
+    task = Task.objects.get(project=project)
+    assert client(project.owner).put(f"{API}/tasks/{task.pk}/gold/", body, format="json").status_code == 400
+    task.refresh_from_db()
+    assert not task.is_gold
+
+
+@pytest.mark.parametrize("events", [["judgment.created", "judgement.made"], "judgment.created", [5]])
+def test_a_webhook_for_events_that_never_come_is_refused(make_project: Callable[..., Project], events: Any) -> None:
+    project = make_project(images=0)
+    body = {"url": "https://example.org/hook", "events": events}
+    answer = client(project.owner).post(f"{API}/projects/{project.slug}/webhooks/", body, format="json")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["events"])
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("path", ["invitations/%00/", "projects/pets/workers/%00/"])
+def test_an_address_with_a_nul_is_refused(make_project: Callable[..., Project], path: str, method: str) -> None:
+    project = make_project(images=0)
+    answer = getattr(client(project.owner), method)(f"{API}/{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
