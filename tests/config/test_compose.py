@@ -39,6 +39,13 @@ def test_a_service_sets_only_variables_that_the_code_or_the_aws_library_reads():
         assert {name for name in service["environment"] if not name.startswith("AWS_")} <= listed
 
 
+def test_a_setting_in_the_file_reaches_every_service_but_those_that_would_move_it():
+    for service in OURS.values():
+        assert service["env_file"] == [{"path": ".env", "required": False}]
+        assert service["environment"].items() >= {"PORT": "8000", "HOST": "0.0.0.0", "DATA_DIR": "/data"}.items()
+        assert {"DATABASE_URL", "BROKER_URL", "STORAGE_URL", "KERAS_HOME"} <= set(service["environment"])
+
+
 def test_everything_that_a_service_names_is_there():
     for service in COMPOSE["services"].values():
         assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
