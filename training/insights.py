@@ -19,7 +19,9 @@ from PIL import Image as Pillow
 from labeling import storage
 from labeling.imaging import pixels
 from labeling.models import Image
+from labeling.words import gettext as _
 from training import answers, embedding
+from training.learning.errors import LearningError
 from training.learning.features import FeatureStore
 from training.learning.files import write_atomic
 from training.learning.occlusion import occlusion
@@ -87,6 +89,9 @@ def layer_pictures(version: ModelVersion, image: Image) -> dict[str, Any] | None
     """What the layers of the version's backbone see: ``{"filters", "maps": [{name, place, depth, shape}], "heat"}``.
 
     Names are those that ``picture`` takes. None where this machine has not got the trunk.
+
+    Raises:
+        LearningError: The image cannot be read, the network has no convolution, or the version's files are damaged.
     """
     facts = embedding.trunk_facts(version.run.backbone)
     if facts is None:
@@ -115,7 +120,7 @@ def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Pa
     from training.learning.layers import tiled_maps
 
     layers = _layers(str(embedding.trunks_folder() / facts["key"] / "trunk.xml"), facts["size"])
-    shown = pixels(storage.read_original(image), facts["size"])
+    shown = _shown(image, facts["size"])
     seen = layers.see(shown)
     _write(folder, "filters", layers.filters(), smooth=False)
     rows = []
@@ -124,6 +129,15 @@ def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Pa
         shape = " × ".join(map(str, layer.maps.shape))
         rows.append({"name": f"maps-{number}", "place": layer.name, "depth": layer.depth, "shape": shape})
     return {"filters": "filters", "maps": rows, "heat": _draw_heat(version, shown, seen[-1].maps, folder)}
+
+
+def _shown(image: Image, size: int) -> np.ndarray:
+    """The image as the network would see it."""
+    try:
+        return pixels(storage.read_original(image), size)
+    except Exception as error:  # whatever the store or the decoder calls it
+        told = _("%(name)s cannot be read, so that no layer can look at it.")
+        raise LearningError(told % {"name": image.name}, "unreadable_image") from error
 
 
 def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folder: Path) -> dict[str, Any] | None:

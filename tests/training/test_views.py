@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.files.storage import default_storage
 from django.test import Client
 
 from labeling.models import Job, Membership, Project
-from training import services
+from training import answers, services
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 
 
@@ -222,6 +224,19 @@ def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersi
         assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
     assert owner.get(pictures[0].replace("heat", "secret")).status_code == 404
     assert "Likely label errors" in page
+
+
+def test_insights_say_why_no_layer_can_be_shown(owner: Client, version: ModelVersion) -> None:
+    gone, other = version.project.images.order_by("id")[:2]
+    default_storage.delete(gone.original)
+    unreadable = owner.get(f"/projects/shapes/training/insights/?image={gone.pk}")
+    (settings.DATA_DIR / version.artifact / "head.npz").write_bytes(b"x")
+    answers._load.cache_clear()
+    damaged = owner.get(f"/projects/shapes/training/insights/?image={other.pk}")
+
+    assert (unreadable.status_code, damaged.status_code) == (200, 200)
+    assert f"{gone.name} cannot be read" in unreadable.content.decode()
+    assert "is not the file that the training run wrote" in damaged.content.decode()
 
 
 PAGES = [

@@ -18,6 +18,7 @@ from labeling.views.owner.context import load_project, project_context, refusals
 from training import insights as looking
 from training import labels, services
 from training.champions import champion_of
+from training.learning.errors import LearningError
 from training.models import ModelVersion
 
 SUSPECTS_SHOWN = 48
@@ -38,7 +39,7 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
             versions=ModelVersion.objects.filter(project=project).order_by("-number")[:20],
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
             image=image,
-            layers=_layers(version, image) if image else None,
+            **(_layers(version, image) if image else {}),
             image_url=storage.image_url(image) if image else "",
             neighbours=[
                 {
@@ -78,13 +79,15 @@ def picture(request: HttpRequest, slug: str, number: int, image_id: int, name: s
     return HttpResponse(data, content_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
-def _layers(version: ModelVersion, image: Image) -> dict[str, Any] | None:
-    found = looking.layer_pictures(version, image)
-    if found is None:
-        return None
-    for row in found["maps"]:
+def _layers(version: ModelVersion, image: Image) -> dict[str, Any]:
+    """``layers``, or why they cannot be shown."""
+    try:
+        found = looking.layer_pictures(version, image)
+    except LearningError as error:
+        return {"no_layers": error.message}
+    for row in found["maps"] if found else []:
         row["words"] = _words(row["depth"])
-    return found
+    return {"layers": found}
 
 
 def _words(depth: float) -> str:
