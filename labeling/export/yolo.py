@@ -29,8 +29,10 @@ def lines(question: Question, row: Row) -> str:
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("YOLO")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        # JSON strings are YAML strings, whatever a category is called.
-        names = "".join(f"  {number}: {json.dumps(name)}\n" for number, name in enumerate(question.choices))
+        # JSON strings are YAML strings, but for their escapes in pairs (of emoji, say).
+        names = "".join(
+            f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(question.choices)
+        )
         archive.writestr("data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{names}")
         for row in rows():
             if question.key in row.labels:

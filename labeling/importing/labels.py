@@ -7,6 +7,7 @@ goes on where it was; gold and suggestions written twice are the same, and a sou
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,6 +22,7 @@ from labeling.importing.known import READERS, Files, Known, UnreadableError
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
+from labeling.questions.kind import is_storable
 from labeling.survey import Asked
 from labeling.words import gettext as _
 
@@ -57,12 +59,16 @@ Checked = list[tuple[Image, Asked, Any]]
 def _checked(project: Project, chunk: list[Known], arguments: dict[str, Any], report: Report) -> Checked:
     """What can be used of a chunk; the rest is reported by image."""
     asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
-    images = _images(project, {known.image for known in chunk})
+    images = _images(project, {known.image for known in chunk if is_name(known.image)})
     ready: Checked = []
     for known in chunk:
-        image = images.get(known.image)
+        image = images.get(known.image) if is_name(known.image) else None
         if image is None:
-            report.error(known.image, "unknown_image", _("No image of the project has this name. Upload it first."))
+            report.error(
+                f"{known.image}".encode(errors="replace").decode().replace("\x00", "\ufffd"),
+                "unknown_image",
+                _("No image of the project has this name. Upload it first."),
+            )
             continue
         try:
             question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
@@ -118,15 +124,29 @@ def _pixels(known: Known, image: Image) -> Any:
     ]
 
 
+def is_name(value: Any) -> bool:
+    """Whether an image can be called so."""
+    return isinstance(value, str) and is_storable(value)
+
+
 def _images(project: Project, names: set[str]) -> dict[str, Image]:
-    """Images by what the file calls them: the whole name, its last part, or either without its suffix."""
+    """Images by what the file calls them: the whole name, its last part, or either without its suffix.
+
+    A folder called images says nothing. A file may know the folder of a picture that came without any.
+    """
     rows = Image.objects.filter(project=project)
     found = {image.name: image for image in rows.filter(name__in=names)}
     missing = names - set(found)
     if missing:
+        parts = Counter(PurePosixPath(name).name for name in missing)
+        lasts = {last: name for name in missing if parts[last := PurePosixPath(name).name] == 1}
         for image in rows.only("id", "name", "width", "height", "project_id").order_by("-pk").iterator():
             path = PurePosixPath(image.name)
-            for name in {path.name, path.with_suffix("").as_posix(), path.stem} & missing:
+            bare = PurePosixPath(*(part for part in path.parts if part != "images")).with_suffix("").as_posix()
+            known = {path.name, path.with_suffix("").as_posix(), path.stem, bare} & missing
+            if "/" not in image.name and not known:
+                known = {lasts[name] for name in (path.name, path.stem) if name in lasts}
+            for name in known:
                 found[name] = image
     return found
 

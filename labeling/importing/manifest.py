@@ -78,7 +78,7 @@ def _jsonl(text: Iterable[str]) -> Iterator[Row]:
         if line.strip():
             try:
                 values = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (json.JSONDecodeError, RecursionError) as error:
                 values = error
             if isinstance(values, dict):
                 yield _row(number, values)

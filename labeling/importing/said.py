@@ -26,6 +26,7 @@ from labeling.importing import sources
 from labeling.jobs import Report
 from labeling.models import Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
+from labeling.questions.kind import is_storable
 from labeling.survey import Asked
 from labeling.words import gettext as _
 
@@ -65,7 +66,7 @@ def read(stored: Any) -> Iterator[Line]:
     text.seek(0)
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     rows: Iterator[Any] = _jsonl(lines) if start == "{" else csv.DictReader(lines)
-    for number, row in enumerate(rows, start=1):
+    for number, row in _numbered(rows):
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         yield Line(
             number,
@@ -78,12 +79,20 @@ def read(stored: Any) -> Iterator[Line]:
     text.detach()
 
 
+def _numbered(rows: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    try:
+        yield from enumerate(rows, start=1)
+    except csv.Error as error:
+        told = _("Line %(line_num)s is no CSV: %(error)s.")
+        raise CrowdtuneError("bad_csv", told % {"line_num": getattr(rows, "line_num", "?"), "error": error}) from error
+
+
 def _jsonl(text: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in text:
         if line.strip():
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, RecursionError):
                 row = None
             yield row if isinstance(row, dict) else {}
 
@@ -96,7 +105,7 @@ def parse(question: Asked, value: Any) -> Any:
             return lowered in {"yes", "true", "1"}
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             return value
     return value
 
@@ -105,10 +114,13 @@ def _write(project: Project, chunk: list[Line], report: Report) -> int:
     """One chunk; returns how many judgments are new."""
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     images = _images(project, chunk)
-    people = workers(project, {line.worker for line in chunk if line.worker})
+    people = workers(project, {line.worker for line in chunk if line.worker and is_storable(line.worker)})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     seconds: dict[tuple[int, int], float | None] = {}
     for line in chunk:
+        if not is_storable([line.image, line.worker]):
+            report.error(f"line {line.number}", "bad_row", _("The row holds characters that no database stores."))
+            continue
         try:
             image, worker, key, answer = _checked(line, questions, images, people)
         except CrowdtuneError as error:
@@ -152,9 +164,9 @@ def _seconds(value: Any) -> float | None:
 
 def _images(project: Project, chunk: list[Line]) -> dict[str, Image]:
     """Images by what the lines call them: the file's name, its last part, or the id."""
-    names = {line.image for line in chunk}
+    names = {line.image for line in chunk if is_storable(line.image)}
     rows = Image.objects.filter(project=project)
-    found = {str(image.pk): image for image in rows.filter(pk__in=[int(n) for n in names if n.isdigit()])}
+    found = {str(image.pk): image for image in rows.filter(pk__in=[int(n) for n in names if n.isdecimal()])}
     found.update({image.name: image for image in rows.filter(name__in=names)})
     missing = names - set(found)
     if missing:

@@ -23,7 +23,7 @@ def read(files: Files) -> Iterator[Known]:
                 if not row.get("iscrowd"):
                     boxes[row["image_id"]].append({"category": names[row["category_id"]], "box": row["bbox"]})
             found = [(row["file_name"], boxes[row["id"]]) for row in document["images"]]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (json.JSONDecodeError, RecursionError, KeyError, TypeError) as error:
             raise UnreadableError(
                 _("%(name)s is not COCO: %(kind)s at %(error)s.")
                 % {"name": name, "kind": type(error).__name__, "error": error}

@@ -17,13 +17,15 @@ def read(files: Files) -> Iterator[Known]:
     for name in files.names(".xml"):
         data = files.read(name)
         # Entities can grow without bound and are never needed here.
+        if b"\x00" in data:
+            raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name})  # but UTF-16, which hides the next
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
             raise UnreadableError(_("%(name)s declares a document type; VOC has none.") % {"name": name})
         try:
             root = ElementTree.fromstring(data)
             image = (root.findtext("filename") or "").strip()
             boxes = [_box(entry) for entry in root.iter("object")]
-        except (ElementTree.ParseError, ValueError, TypeError) as error:
+        except (ElementTree.ParseError, LookupError, ValueError, TypeError) as error:
             raise UnreadableError(_("%(name)s is not VOC: %(error)s.") % {"name": name, "error": error}) from error
         yield Known(image or name.rpartition("/")[2].removesuffix(".xml"), boxes)
 

@@ -36,7 +36,32 @@ def test_yolo_reads_classes_txt_where_there_is_no_yaml():
     assert read("yolo", data) == [Known("train/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True)]
 
 
-@pytest.mark.parametrize("line", ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h"])
+@pytest.mark.parametrize(
+    "text",
+    ["names: ['cat, big', dog]", "names:\n  0: cat, big # a tom\n  1: dog\n", 'names: {0: "cat, big", 1: dog}'],
+)
+def test_a_class_may_hold_a_comma_and_a_line_a_comment(text):
+    assert class_names(text) == {0: "cat, big", 1: "dog"}
+
+
+def test_a_class_that_looks_like_something_else_is_text():
+    assert class_names('names: [yes, 01, null, "\\ud83d\\ude00"]') == {0: "yes", 1: "01", 2: "null", 3: "😀"}
+
+
+def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
+    data = zipped(
+        {
+            "data.yaml": "names: [cat]", "hyp.yaml": "lr: 0.1", "README.dataset.txt": "Taken from the web.",
+            "train/labels/a.txt": "0 0.5 0.5 0.2 0.4", "labels/val/a.txt": "",
+        }
+    )  # fmt: skip
+    assert [(known.image, len(known.answer)) for known in read("yolo", data)] == [("train/a", 1), ("val/a", 0)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h", "0 0.5 0.5", "0 0.1 0.1 0.2 0.2 0.3 0.3"],
+)
 def test_yolo_names_the_line_that_is_no_box(line):
     with pytest.raises(UnreadableError, match=r"labels/a\.txt, line 1"):
         read("yolo", zipped({"data.yaml": "names: [cat]", "labels/a.txt": line}))
@@ -64,6 +89,14 @@ def test_voc_with_entities_is_refused():
         ("jsonl", "a.jsonl", b"[1, 2]\n"),
         ("csv", "a.csv", b"\xff\xfe\x00bad"),
         ("yolo", "a.zip", b"PK\x03\x04 cut off"),
+        ("coco", "a.json", b"[" * 100_000),
+        ("voc", "a.xml", b"<?xml version='1.0' encoding='none'?><annotation/>"),
+        ("voc", "a.xml", '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><annotation/>'.encode("utf-16")),
+        ("csv", "a.csv", b'image,answer\n"' + b"a" * 200_000 + b'",cat\n'),
+        ("jsonl", "a.jsonl", b'{"image": ["a.jpg"], "answer": "cat"}\n'),
+        ("jsonl", "a.jsonl", b'{"image": "a.jpg", "answer": "cat", "question": ["q"]}\n'),
+        ("jsonl", "a.jsonl", b'{"image": ' + b"[" * 100_000),
+        ("yolo", "a.zip", zipped({"data.yaml": 'names: ["ca\\x", dog]', "a.txt": "0 0.5 0.5 0.1 0.1"})),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_in_words(form, name, data):
