@@ -180,6 +180,15 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     policy = TrainingPolicy.objects.get(project=project)
     assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)
 
+    owner.post("/projects/shapes/training/compare/start/", body)
+    again = Job.objects.filter(kind="bake_off").latest("created_at")
+    owner.post(f"/projects/shapes/training/compare/{again.pk}/cancel/")
+    run_actors()
+    page = owner.get("/projects/shapes/training/compare/").content.decode()
+    assert "Winner" in page
+    assert f"{job.pk}/use/" in page
+    assert "what the one before it found" in page
+
 
 @pytest.mark.slow
 def test_the_experiment_of_every_course_is_one_button(

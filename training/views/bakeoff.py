@@ -99,13 +99,18 @@ def _job(request: HttpRequest, slug: str, job_id: UUID) -> Job:
 
 
 def _last(project: Project) -> dict[str, Any]:
-    job = Job.objects.filter(project=project, kind=KIND).order_by("-created_at").first()
-    rows: list[dict[str, Any]] = job.result.get("rows", []) if job else []
+    """The last comparison; where that was cancelled or failed without a word, what the one before it found stays."""
+    found = Job.objects.filter(project=project, kind=KIND).order_by("-created_at")
+    job = shown = found.first()
+    if job is not None and job.state in (Job.State.CANCELLED, Job.State.FAILED) and not job.result.get("rows"):
+        shown = found.filter(state=Job.State.SUCCEEDED).first() or job
+    rows: list[dict[str, Any]] = shown.result.get("rows", []) if shown else []
     held_out, gap = plots.transfer_curves(rows)
     return {
         "held_out": held_out,
         "gap": gap,
         "job": job,
+        "shown": shown,
         "rows": rows,
         "is_live": job is not None and job.state in (Job.State.QUEUED, Job.State.RUNNING),
         "by_latency": plots.pareto(
