@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -30,6 +30,12 @@ class Api:
         )
         answer.raise_for_status()
         return cls(url, answer.json()["token"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.http.close()
 
     def send(self, method: str, path: str, **rest: Any) -> httpx.Response:
         return self.http.request(method, f"/api/v1/{path}", **rest)

@@ -20,13 +20,13 @@ def test_a_real_crowd_through_the_api_gives_the_offline_figures(live_server, sha
     crowd = replay.read(folder, 60)
     owner = person("owner")
     _, token = keys.create_key(user=owner, name="replay")
-    api = Api(live_server.url, token)
-    slug = replay.send(api, crowd, wait=lambda job: run_actors())
-    project = Project.objects.get(slug=slug)
-    assert project.judgment_count == len(crowd.rows)
-    fitting.fit_project(project.pk)
-    methods = ["majority", "one_coin", "dawid_skene", "adaptive"]
-    here, there = replay.offline(crowd), replay.online(api, slug, crowd, methods)
+    with Api(live_server.url, token) as api:
+        slug = replay.send(api, crowd, wait=lambda job: run_actors())
+        project = Project.objects.get(slug=slug)
+        assert project.judgment_count == len(crowd.rows)
+        fitting.fit_project(project.pk)
+        methods = ["majority", "one_coin", "dawid_skene", "adaptive"]
+        here, there = replay.offline(crowd), replay.online(api, slug, crowd, methods)
     assert there["majority"] == pytest.approx(here["majority"])
     assert there["one_coin"] == pytest.approx(here["one_coin"])
     assert there["dawid_skene"] == pytest.approx(here["dawid_skene"])
