@@ -34,12 +34,16 @@ const response = await fetch("{base}/api/v1/projects/{slug}/predict/", {{
 const {{ model_version, predictions }} = await response.json();"""
 
 TRITON = """# pip install tritonclient[http]
+import os
+import pathlib
+
+import numpy
 import tritonclient.http as triton
 
-client = triton.InferenceServerClient("{host}")
+client = triton.InferenceServerClient("{host}"{ssl})
 image = triton.InferInput("images", [1], "BYTES")
-image.set_data_from_numpy(numpy.array([open("photo.jpg", "rb").read()], dtype=object))
-answer = client.infer("{slug}", [image], headers={{"Authorization": f"Token {{token}}"}})
+image.set_data_from_numpy(numpy.array([pathlib.Path("photo.jpg").read_bytes()], dtype=object))
+answer = client.infer("{slug}", [image], headers={{"Authorization": "Token " + os.environ["CROWDTUNE_TOKEN"]}})
 print(answer.as_numpy("labels"), answer.as_numpy("probabilities"))"""
 
 TEMPLATES = (("curl", CURL), ("Python", "import os\n\n" + PYTHON), ("JavaScript", JAVASCRIPT), ("KServe v2", TRITON))
@@ -47,5 +51,6 @@ TEMPLATES = (("curl", CURL), ("Python", "import os\n\n" + PYTHON), ("JavaScript"
 
 def examples(base: str, slug: str) -> list[Example]:
     """``base`` is the platform's own address, ``https://host``."""
-    host = base.partition("://")[2]
-    return [Example(name, text.format(base=base, slug=slug, host=host)) for name, text in TEMPLATES]
+    scheme, _, host = base.partition("://")
+    ssl = ", ssl=True" if scheme == "https" else ""
+    return [Example(name, text.format(base=base, slug=slug, host=host, ssl=ssl)) for name, text in TEMPLATES]

@@ -13,8 +13,8 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.Image import Resampling
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import Resampling, Transpose
 
 from labeling.errors import CrowdtuneError
 from labeling.words import gettext as _
@@ -23,6 +23,10 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20
 DISPLAY, THUMBNAIL = 1600, 320
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
+}  # fmt: skip
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
 Image.MAX_IMAGE_PIXELS = 2 * MAX_PIXELS  # our own check below is stricter and says more
@@ -115,7 +119,24 @@ def decode_rgb(data: bytes, *, shortest: int | None = None) -> Image.Image:
     if shortest is not None and picture.format == "JPEG":
         scale = max(1, min(picture.size) // (2 * shortest))
         picture.draft(None, (max(1, picture.size[0] // scale), max(1, picture.size[1] // scale)))
-    return _rgb(ImageOps.exif_transpose(_load(picture)))
+    return _rgb(_upright(_load(picture)))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """What EXIF says of it, 1 (as stored) where that cannot be read: a camera's odd note costs nobody the picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on damaged EXIF
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """As ``ImageOps.exif_transpose``, which also writes EXIF anew and breaks on much that other programs wrote."""
+    turn = _TURNS.get(_orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -157,7 +178,7 @@ def prepare(data: bytes) -> Prepared:
     header = _identify(data)
     extension = EXTENSIONS[header.format or ""]
     width, height = header.size
-    if header.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}:
+    if _orientation(header) in {5, 6, 7, 8}:
         width, height = height, width
     image = decode_rgb(data, shortest=DISPLAY // 2)
     display = image if max(image.size) <= DISPLAY else image.copy()

@@ -15,8 +15,9 @@ from PIL import Image as Picture
 
 from inference import runtime
 from labeling import storage
-from labeling.imaging import pixels
+from labeling.imaging import pixels, to_input
 from labeling.models import Image, Job, Project
+from labeling.services import add_images
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
 
 URL = "/api/v1/projects/colours/predict/"
@@ -140,6 +141,32 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "cut off": (whole[: len(whole) // 2], "damaged"),
         "bomb": (huge.getvalue(), "too_many_pixels"),
     }
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    ("sound", "odd", "is_turned"),
+    [
+        (b"\x01\x1a\x00\x05", b"\x01\x1a\x00\x02", True),  # a resolution that is text
+        (b"MM\x00*", b"\xffM\x00*", False),  # no EXIF at all, where it should begin
+    ],
+)
+def test_a_note_of_the_camera_that_cannot_be_read_costs_nobody_the_picture(
+    api, champion, project, form: str, sound: bytes, odd: bytes, is_turned: bool
+) -> None:
+    image = Picture.linear_gradient("L").resize((60, 40)).convert("RGB")
+    note, plain, noted = Picture.Exif(), io.BytesIO(), io.BytesIO()
+    note[0x0112], note[0x011A] = 6, 72.0  # lies on its side
+    image.save(plain, form)
+    image.save(noted, form, exif=note.tobytes())
+    data = noted.getvalue().replace(sound, odd)
+    assert data != noted.getvalue()
+    assert post_files(api, data).status_code == 200
+    expected = Picture.open(plain).convert("RGB")
+    expected = expected.transpose(Picture.Transpose.ROTATE_270) if is_turned else expected
+    assert (pixels(data, 32) == to_input(expected, 32)).all()
+    (added,) = add_images(project=project, images={"noted": data})
+    assert (added.width, added.height) == ((40, 60) if is_turned else (60, 40))
 
 
 @pytest.mark.parametrize("case", ["empty", "text", "svg", "cut off", "bomb"])

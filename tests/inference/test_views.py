@@ -11,7 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from inference import loop, references
+from inference.examples import examples
 from inference.models import Deployment, Sample
+from labeling.keys import create_key
 from labeling.models import ApiKey, Task
 from tests.inference.serving import picture
 from training.models import ModelVersion
@@ -83,6 +85,24 @@ def test_the_serving_page_shows_versions_examples_and_settings(browser, project,
     assert "http://testserver/api/v1/projects/colours/predict/" in page
     assert "Version 1" in page
     assert "<script>" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["Python", "KServe v2"])
+def test_the_examples_run_as_they_are_copied(
+    live_server, champion, owner, name: str, tmp_path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(picture(1))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CROWDTUNE_TOKEN", create_key(user=owner)[1])
+    (text,) = [one.text for one in examples(live_server.url, "colours") if one.name == name]
+    exec(compile(text, name, "exec"), {})
+    printed = capsys.readouterr().out
+    assert any(category in printed for category in ("blue", "green", "red"))
+
+
+def test_an_example_for_a_server_behind_tls_asks_by_tls() -> None:
+    assert 'InferenceServerClient("here.example", ssl=True)' in examples("https://here.example", "colours")[-1].text
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(browser, project, champion, client_of, owner) -> None:
