@@ -96,8 +96,16 @@ def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]
 
 
 def prefix_items(prefix: str) -> Iterator[sources.Item]:
-    """Files in storage whose name begins with the prefix, folder by folder, in the order of their names."""
-    folders, files = default_storage.listdir(prefix)
+    """Files of the folder ``prefix`` in storage and of those below it, in the order of their names.
+
+    Raises:
+        CrowdtuneError: There is no such folder.
+    """
+    try:
+        folders, files = default_storage.listdir(prefix)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        text = _("There is no folder %(folder)s in the platform's storage. Put the images there, then try again.")
+        raise CrowdtuneError("no_such_folder", text % {"folder": prefix}) from error
     for name in sorted(files):
         path = f"{prefix.rstrip('/')}/{name}"
         if PurePosixPath(name).suffix.lower() in sources.SUFFIXES:

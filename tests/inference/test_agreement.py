@@ -107,6 +107,12 @@ def test_a_prefix_reads_the_projects_own_inbox_and_nothing_above_it(api, project
     run_actors()
     job.refresh_from_db()
     assert job.result["images"] == 2
+    for missing in ("day2", "day1/a.png"):
+        job = services.start_batch(project=project, user=owner, prefix=missing)
+        run_actors()
+        job.refresh_from_db()
+        assert job.state == "failed"
+        assert f"inbox/colours/{missing}" in job.message
     for prefix in ("../other", "/inbox/other"):
         url = "/api/v1/projects/colours/predict/batch/"
         assert api.post(url, {"prefix": prefix}, format="json").status_code == 400
