@@ -220,7 +220,8 @@ class Postgres:
 
     def _wait(self, deadline: float) -> None:
         process: Any = self.process
-        while not self.answers():
+        # Asked before it is ready, it would log a FATAL line, and each start would look like one that went wrong.
+        while not (self._says_ready() and self.answers()):
             if process.poll() is not None:
                 raise PostgresError(f"PostgreSQL exited with {process.returncode} at its start; its log says why.")
             if time.monotonic() > deadline:
@@ -228,6 +229,14 @@ class Postgres:
                 raise PostgresError("PostgreSQL did not answer in time; its log says why.")
             time.sleep(0.05)
         self._create_database()
+
+    def _says_ready(self) -> bool:
+        """What the server writes into the eighth line of its pid file; a stale file was removed before its start."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
 
     def _create_database(self) -> None:
         import psycopg

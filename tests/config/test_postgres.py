@@ -61,6 +61,17 @@ def test_what_was_committed_survives_kill_9_of_the_server(folder):
     assert servers(folder) == []
 
 
+def test_a_start_that_goes_well_does_not_read_like_one_that_failed(folder, tmp_path):
+    with (tmp_path / "log").open("wb") as log:
+        for _ in range(2):  # the first makes the cluster
+            server = postgres.Postgres(folder)
+            server.start(log=log)
+            server.stop()
+    told = (tmp_path / "log").read_text()
+    assert "ready to accept connections" in told
+    assert "starting up" not in told
+
+
 def test_the_server_goes_when_its_owner_is_killed(folder):
     owner = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(f"""
