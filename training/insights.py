@@ -145,15 +145,16 @@ def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folde
 
     None for a fine-tuned version: its tail is a network of its own, and fifty answers of it are too dear for a page.
     """
-    from training.learning.layers import heat_of  # as in _draw
+    from training.learning.layers import averages_to, heat_of  # as in _draw
 
     head = answers.classifier_of(version).head
     if head is None:
         return None
     trunk = answers.trunk_of(version)
-    said = head.probabilities(trunk.embed(shown[None]))[0]
+    features = trunk.embed(shown[None])
+    said = head.probabilities(features)[0]
     top = int(said.argmax())
-    averaged = maps.shape[-1] == head.dim
+    averaged = averages_to(maps, features[0])
     heat = (
         heat_of(maps, head, top) if averaged else occlusion(shown, lambda x: head.probabilities(trunk.embed(x))[:, top])
     )

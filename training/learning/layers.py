@@ -126,6 +126,16 @@ def tiled(pictures: np.ndarray) -> np.ndarray:
     return np.rint(grid * 255).astype(np.uint8)
 
 
+def averages_to(maps: np.ndarray, features: np.ndarray) -> bool:
+    """Whether the features [dim] are the average of the maps [h, w, channels], which ``heat_of`` builds on.
+
+    As many channels are not enough: behind ConvNeXt's last convolution come dense layers and a normalisation.
+    """
+    if maps.shape[-1] != len(features):
+        return False
+    return bool(np.allclose(maps.mean(axis=(0, 1)), features, rtol=1e-2, atol=1e-3 * float(np.abs(features).max())))
+
+
 def heat_of(maps: np.ndarray, head: Head, category: int) -> np.ndarray:
     """Where a linear head's evidence for a category lies: float32 [h, w] in 0..1.
 

@@ -7,7 +7,7 @@ import pytest
 
 from training.learning.dense import Head
 from training.learning.errors import LearningError
-from training.learning.layers import Layers, heat_of, tiled, tiled_maps
+from training.learning.layers import Layers, averages_to, heat_of, tiled, tiled_maps
 from training.learning.light import openvino
 from training.learning.light import operations as ops
 
@@ -93,3 +93,12 @@ def test_tiles_keep_every_picture_apart() -> None:
     assert grid[0, 0, 0] == 0
     assert grid[0, 3, 0] == 255
     assert tiled_maps(np.zeros((3, 3, 50))).shape[0] == 6 * 4 - 1
+
+
+def test_features_that_were_normalised_after_the_average_are_told_from_it() -> None:
+    maps = np.random.default_rng(0).normal(1, 1, (7, 7, 24)).astype(np.float32)
+    average = maps.mean(axis=(0, 1))
+
+    assert averages_to(maps, average)
+    assert not averages_to(maps, (average - average.mean()) / average.std())
+    assert not averages_to(maps, average[:12])
