@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from typing import Any
 
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -16,7 +18,7 @@ from rest_framework.response import Response
 
 from labeling import services
 from labeling.api.base import ProjectView, listing, parsed
-from labeling.models import Appeal, AuditEntry, Membership, Rule, Webhook, WebhookDelivery
+from labeling.models import Appeal, AuditEntry, Judgment, Membership, Rule, Webhook, WebhookDelivery
 
 
 class RuleSerializer(serializers.ModelSerializer):
@@ -208,11 +210,19 @@ class EarningsView(ProjectView):
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "worker, judgments, seconds, earned")},
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
-        rows = Membership.objects.filter(project=self.project(request, slug), judgment_count__gt=0)
+        project = self.project(request, slug)
+        rows = Membership.objects.filter(project=project, judgment_count__gt=0)
+        told = rows.values_list("user__username", "judgment_count", "seconds", "earned")
+        said = Judgment.objects.filter(project=project, withdrawn_at=None)
+        gone = said.exclude(worker__in=Membership.objects.filter(project=project).values("user")).values(
+            "worker__username"
+        )
+        left = gone.annotate(number=Count("id"), time=Coalesce(Sum("seconds"), 0.0), earned=Sum("price"))
+        owed = [*told, *left.values_list("worker__username", "number", "time", "earned")]  # also who was taken out
         answer = HttpResponse(content_type="text/csv")
         answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
         writer = csv.writer(answer)
         writer.writerow(["worker", "judgments", "seconds", "earned"])
-        for row in rows.select_related("user").order_by("user__username"):
-            writer.writerow([_plain(row.user.username), row.judgment_count, round(row.seconds, 1), row.earned])
+        for name, judgments, seconds, earned in sorted(owed):
+            writer.writerow([_plain(name), judgments, round(seconds, 1), earned])
         return answer

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from labeling import answers as statements
@@ -216,7 +217,8 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
         seconds=F("seconds") - (judgment.seconds or 0),
         earned=F("earned") - judgment.price,
         gold_seen=F("gold_seen") - (1 if known else 0),
-        gold_right=F("gold_right") - (1 if known and golds.is_right(judgment.answers, known) else 0),
+        # Who came back begins to be measured anew.
+        gold_right=Greatest(F("gold_right") - (1 if known and golds.is_right(judgment.answers, known) else 0), 0),
     )
     lease = Assignment.objects.create(
         task=task,

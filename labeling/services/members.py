@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import audit
+from labeling import audit, leases
 from labeling.errors import CrowdtuneError
 from labeling.keys import create_key
-from labeling.models import Gold, Membership, Project, Role
+from labeling.models import Assignment, Gold, Judgment, Membership, Project, Role
 from labeling.words import gettext as _
 
 
@@ -42,7 +45,9 @@ def add_member(
                 409,
             )
         member, created = Membership.objects.get_or_create(
-            project=project, user=user, defaults={"role": role, "phase": first_phase(project)}
+            project=project,
+            user=user,
+            defaults={"role": role, "phase": first_phase(project), **_record(project, user.pk)},
         )
         if not created and member.role != role:
             member.role = role
@@ -88,9 +93,19 @@ def ensure_member(*, project: Project, user: Any) -> Membership:
         return member
     role = Role.OWNER if project.owner_id == user.pk else Role.WORKER
     phase = Membership.Phase.WORKING if role == Role.OWNER else first_phase(project)
-    return Membership.objects.get_or_create(project=project, user_id=user.pk, defaults={"role": role, "phase": phase})[
-        0
-    ]
+    values = {"role": role, "phase": phase, **_record(project, user.pk)}
+    return Membership.objects.get_or_create(project=project, user_id=user.pk, defaults=values)[0]
+
+
+def _record(project: Project, user_id: int) -> dict[str, Any]:
+    """What the person said here before, when they come back: it was stored, and it is owed."""
+    said = Judgment.objects.filter(project=project, worker_id=user_id, withdrawn_at=None)
+    return said.aggregate(
+        judgment_count=Count("id"),
+        seconds=Coalesce(Sum("seconds"), 0.0),
+        earned=Coalesce(Sum("price"), Decimal(0)),
+        gold_seen=Count("id", filter=Q(is_gold=True)),
+    )
 
 
 def first_phase(project: Project) -> str:
@@ -123,13 +138,19 @@ def change_member(*, member: Membership, role: str, by: Any) -> Membership:
 
 
 def remove_member(*, member: Membership, by: Any) -> None:
-    """Take the person out of the project; what they said stays."""
+    """Take the person out of the project; what they said stays, and what they hold goes to others."""
     if member.role == Role.OWNER:
         raise CrowdtuneError("is_owner", _("The owner cannot be taken out of the project."), 409)
     with transaction.atomic():
         audit.write(
             project=member.project, user=by, action="member_removed", changes={"username": member.user.username}
         )
+        held = Assignment.objects.filter(
+            project_id=member.project_id, worker_id=member.user_id, state__in=["leased", "expired"]
+        )
+        for pk in held.filter(state="leased").order_by("task_id").values_list("pk", flat=True):
+            leases.end(assignment_id=pk, worker_id=member.user_id, state=Assignment.State.RELEASED, reason="")
+        held.update(state=Assignment.State.RELEASED)  # one that ran out could be taken again
         member.delete()
 
 

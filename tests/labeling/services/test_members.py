@@ -1,0 +1,71 @@
+"""Who is taken out of a project while at work, and who comes back: nothing breaks, and what was earned is owed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from labeling import services
+from labeling.actors import expire_leases
+from labeling.errors import CrowdtuneError
+from labeling.models import Assignment, Membership, Project, Task
+from tests.labeling.conftest import client, person
+
+pytestmark = pytest.mark.django_db
+RULE = {"measure": "median_seconds", "window": 5, "comparison": "below", "threshold": 0.5, "action": "warn"}
+
+
+@pytest.fixture
+def paid(make_project: Callable[..., Project]) -> Project:
+    return make_project(images=3, access="open", price_per_judgment="0.10")
+
+
+def answer(project: Project, user: User) -> None:
+    lease = services.claim_assignment(project=project, worker=user)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"category": "cat"}, seconds=2.0)
+
+
+def take_out(project: Project, user: User) -> None:
+    services.remove_member(member=Membership.objects.get(project=project, user=user), by=project.owner)
+
+
+@pytest.mark.parametrize("ran_out", [False, True])
+def test_what_a_person_holds_who_is_taken_out_goes_to_others(paid: Project, ran_out: bool) -> None:
+    services.add_rule(project=paid, user=paid.owner, **RULE)
+    paid.refresh_from_db()
+    wanda = person("wanda")
+    lease = services.claim_assignment(project=paid, worker=wanda)
+    assert lease is not None
+    if ran_out:
+        Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        expire_leases()
+    take_out(paid, wanda)
+    with pytest.raises(CrowdtuneError) as refused:
+        services.submit_judgment(assignment_id=lease.pk, worker=wanda, answers={"category": "cat"})
+    assert refused.value.code == "lease_lost"
+    assert set(Task.objects.values_list("open_slots", flat=True)) == {1}
+
+
+def test_who_was_taken_out_is_still_owed_what_was_earned(paid: Project) -> None:
+    wanda = person("wanda")
+    answer(paid, wanda)
+    take_out(paid, wanda)
+    told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").content.decode().splitlines()
+    assert told == ["worker,judgments,seconds,earned", "wanda,1,2.0,0.1000"]
+
+
+def test_who_comes_back_has_the_record_of_before_and_can_take_the_last_answer_back(paid: Project) -> None:
+    wanda = person("wanda")
+    answer(paid, wanda)
+    take_out(paid, wanda)
+    member = services.ensure_member(project=paid, user=wanda)
+    assert (member.judgment_count, member.seconds, member.earned) == (1, 2.0, Decimal("0.1"))
+    services.undo_last(project=paid, worker=wanda)
+    member.refresh_from_db()
+    assert (member.judgment_count, member.seconds, member.earned) == (0, 0.0, 0)
