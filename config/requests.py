@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextvars
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 
 from django.conf import settings
@@ -28,8 +28,8 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
-        name = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex[:16]
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        name = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(8)
         token = request_id.set(name)
         started = time.perf_counter()
         try:

@@ -27,13 +27,14 @@ class SecurityHeadersMiddleware:
         self.get_response = get_response
         # Images in an object store are shown by presigned address on the store's host.
         local = settings.STORAGES["default"]["BACKEND"].endswith("FileSystemStorage")
-        self.images = "" if local else " https: http:"
+        images = "" if local else " https: http:"
+        self.pages, self.admin = _PAGES.format(images=images), _ADMIN.format(images=images)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", "") or "\x00" in request.path_info:
             raise BadRequest(_("A NUL in the address: no text of ours has one, and the database takes none."))
         response = self.get_response(request)
-        policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
-        response.setdefault("Content-Security-Policy", policy.format(images=self.images))
+        policy = self.admin if request.path.startswith("/admin/") else self.pages
+        response.setdefault("Content-Security-Policy", policy)
         response.setdefault("Permissions-Policy", "camera=(self), geolocation=(), microphone=(), payment=()")
         return response

@@ -17,7 +17,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from config import env, guard, settings
+from config import allocator, env, guard, settings
 from labeling.turns import cores
 
 # granian's back-pressure counts open connections, not requests: one that keeps alive and asks nothing is one of them,
@@ -29,6 +29,7 @@ CONNECTIONS = 512
 def load(_target: str) -> Any:
     """Runs in each worker process: tie it to the first one, then bring the application."""
     guard.die_with_parent(os.getppid(), signal.SIGKILL)
+    allocator.keep_freed_memory()
     # Until the server sets its own, the handler inherited from the first process would swallow a stop.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if settings.WEB_PROCESSES > 1 and not settings.INFERENCE_LANES:

@@ -133,7 +133,8 @@ def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report
 
 def _rows(names: Sequence[tuple[str, int | None]], version: VersionRef, features: np.ndarray[Any, Any]) -> list[Row]:
     answer = runtime.engine().answer(version, features)
-    unsure, margins = uncertainty(answer.probabilities), margin(answer.probabilities)
+    margins = margin(answer.probabilities)
+    unsure = uncertainty(answer.probabilities, margins)
     rows = []
     for number, (name, image_id) in enumerate(names):
         probabilities = answer.probabilities[number]

@@ -74,6 +74,11 @@ class Route:
         return champion
 
     @property
+    def shares(self) -> bool:
+        """Whether it matters who asks."""
+        return self.mode == Deployment.Challenger.SHARE and self.challenger is not None
+
+    @property
     def shadow(self) -> VersionRef | None:
         return self.challenger if self.mode == Deployment.Challenger.SHADOW else None
 

@@ -57,20 +57,22 @@ class ErrorSerializer(serializers.Serializer):
 
 def answer_json(answer: Answer, top_k: int) -> dict[str, Any]:
     """The body of ``predict/``. Written by hand: a serializer would cost more than the head."""
-    unsure = uncertainty(answer.probabilities)
     margins = margin(answer.probabilities)
+    unsure = uncertainty(answer.probabilities, margins).tolist()
     order = np.argsort(-answer.probabilities, axis=1, kind="stable")[:, :top_k]
     return {
         "model_version": answer.version.number,
         "predictions": [
             {
                 "categories": [
-                    {"category": answer.categories[index], "probability": round(float(row[index]), 6)} for index in best
+                    {"category": answer.categories[index], "probability": round(row[index], 6)} for index in best
                 ],
-                "uncertainty": round(float(unsure[number]), 6),
-                "margin": round(float(margins[number]), 6),
+                "uncertainty": round(doubt, 6),
+                "margin": round(lead, 6),
             }
-            for number, (row, best) in enumerate(zip(answer.probabilities, order, strict=True))
+            for row, best, doubt, lead in zip(
+                answer.probabilities.tolist(), order.tolist(), unsure, margins.tolist(), strict=True
+            )
         ],
         "milliseconds": round(answer.seconds * 1000, 2),
     }

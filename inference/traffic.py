@@ -7,16 +7,20 @@ counts of predicted categories, latencies in buckets, and sums of projected feat
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import prometheus_client
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncHour
+from numpy.typing import NDArray
 
 from inference import metrics, references
 from inference.drift import Moments
@@ -28,6 +32,7 @@ from training.models import ModelVersion
 logger = logging.getLogger(__name__)
 BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds; the last is open
 SECONDS = 5.0
+TOGETHER = 64  # pictures whose features are projected at once: alone each would fetch the directions from memory anew
 
 
 @dataclass
@@ -42,6 +47,28 @@ class Counts:
     latencies: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     classes: Counter[str] = field(default_factory=Counter)
     moments: Moments = field(default_factory=Moments)
+    features: list[NDArray[np.float32]] = field(default_factory=list)  # not projected yet
+    waiting: int = 0  # rows of them
+
+    def saw(self, features: NDArray[np.float32]) -> None:
+        """Features ``[n, dim]`` of a request, for drift."""
+        self.features.append(features)
+        self.waiting += len(features)
+        if self.waiting >= TOGETHER:
+            self.project()
+
+    def project(self) -> None:
+        """Add what waits to the moments; nothing where the version has no summary of its training images yet."""
+        waiting, self.features, self.waiting = self.features, [], 0
+        reference = references.reference_of(self.version) if waiting else None
+        if reference is not None:
+            self.moments.add(reference.project(np.concatenate(waiting)))
+
+
+@functools.lru_cache(maxsize=1000)
+def _series(project: str, version: int) -> tuple[prometheus_client.Histogram, prometheus_client.Counter]:
+    labels = (project, str(version))
+    return metrics.LATENCY.labels(*labels), metrics.IMAGES.labels(*labels)
 
 
 class Recorder:
@@ -56,20 +83,18 @@ class Recorder:
 
     def answered(self, answer: Answer, slug: str) -> None:
         """One request was answered by one version."""
-        labels = (slug, str(answer.version.number))
-        metrics.LATENCY.labels(*labels).observe(answer.seconds)
-        metrics.IMAGES.labels(*labels).inc(len(answer.probabilities))
-        best = answer.probabilities.argmax(axis=1)
-        reference = references.reference_of(answer.version)
-        points = reference.project(answer.features) if reference else None
+        latency, images = _series(slug, answer.version.number)
+        latency.observe(answer.seconds)
+        images.inc(len(answer.probabilities))
+        best = answer.probabilities.argmax(axis=1).tolist()
         with self._lock:
             counts = self._of(answer.version)
             counts.requests += 1
             counts.images += len(best)
-            counts.latencies[int(np.searchsorted(BUCKETS, answer.seconds))] += 1
-            counts.classes.update(answer.categories[index] for index in best)
-            if points is not None:
-                counts.moments.add(points)
+            counts.latencies[bisect_left(BUCKETS, answer.seconds)] += 1
+            for index in best:
+                counts.classes[answer.categories[index]] += 1
+            counts.saw(answer.features)
 
     def compared(self, challenger: Answer, agreed: int) -> None:
         """The challenger answered in the shadow; so many of its answers were the champion's."""
@@ -77,7 +102,7 @@ class Recorder:
             counts = self._of(challenger.version)
             counts.compared += len(challenger.probabilities)
             counts.agreed += agreed
-            counts.latencies[int(np.searchsorted(BUCKETS, challenger.seconds))] += 1
+            counts.latencies[bisect_left(BUCKETS, challenger.seconds)] += 1
 
     def _of(self, version: VersionRef) -> Counts:
         if self.seconds is not None and self._timer is None:
@@ -98,6 +123,8 @@ class Recorder:
         """Write what was counted; returns how many rows."""
         with self._lock:
             waiting, self._counts, self._timer = list(self._counts.values()), {}, None
+        for counts in waiting:
+            counts.project()
         # A version that was deleted meanwhile, with its project, takes nobody else's counts with it.
         there = set(
             ModelVersion.objects.filter(pk__in=[one.version.id for one in waiting]).values_list("pk", flat=True)

@@ -35,10 +35,11 @@ def margin(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.clip(best[:, -1] - best[:, -2], 0.0, 1.0)
 
 
-def uncertainty(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+def uncertainty(probabilities: NDArray[np.floating], margins: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """The one number that orders images: the mean of normalised entropy and 1 - margin, ``[n]`` in [0, 1].
 
     Entropy alone ranks an image torn between two of ten classes below one that is vaguely wrong everywhere; the
-    margin alone cannot tell two classes from ten. Their mean is monotone in both.
+    margin alone cannot tell two classes from ten. Their mean is monotone in both. ``margins`` are ``margin``'s, where
+    the caller has them already.
     """
-    return (entropy(probabilities) + 1.0 - margin(probabilities)) / 2.0
+    return (entropy(probabilities) + 1.0 - (margin(probabilities) if margins is None else margins)) / 2.0

@@ -34,7 +34,7 @@ def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: Vers
     """
     started = time.perf_counter()
     route = routes.get(project.pk)
-    chosen = version or route.choose(sticky or content_key(inputs.pictures))
+    chosen = version or route.choose(sticky or (content_key(inputs.pictures) if route.shares else ""))
     answer = runtime.engine().answer(chosen, features_of(version=chosen, inputs=inputs), started)
     recorder.answered(answer, project.slug)
     fresh = [(index, picture) for index, picture in enumerate(inputs.pictures) if isinstance(picture, bytes)]
