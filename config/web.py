@@ -36,9 +36,7 @@ def load(_target: str) -> Any:
         settings.INFERENCE_LANES = max(1, cores() // settings.WEB_PROCESSES)  # they share the cores
     from config.wsgi import application  # here, so that the watching process does not load Django
 
-    # What is loaded by now stays: looking through it for garbage, every 700 new objects, was a twentieth of a request.
-    gc.collect()
-    gc.freeze()
+    # Looking for garbage after every 700 new objects was a twentieth of a request.
     gc.set_threshold(10_000, 20, 20)
     return application
 

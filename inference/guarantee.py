@@ -7,8 +7,8 @@ then Test (2021), for a threshold that is chosen among many.
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts come when they are first used, which is in no web process
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv
 
 SURE = 0.95
 
@@ -17,7 +17,7 @@ def upper_bound(wrong: int, total: int, confidence: float = SURE) -> float:
     """The error rate that is not exceeded with this confidence after ``wrong`` of ``total``; 1 without any."""
     if total == 0 or wrong >= total:
         return 1.0
-    return float(betaincinv(wrong + 1, total - wrong, confidence))
+    return float(scipy.special.betaincinv(wrong + 1, total - wrong, confidence))
 
 
 def threshold(
@@ -48,7 +48,9 @@ def threshold(
     wrong = np.cumsum(~np.asarray(is_correct, bool)[order])
     total = np.arange(1, len(order) + 1)
     with np.errstate(invalid="ignore"):
-        limits = np.where(wrong < total, betaincinv(wrong + 1, np.maximum(total - wrong, 1), confidence), 1.0)
+        limits = np.where(
+            wrong < total, scipy.special.betaincinv(wrong + 1, np.maximum(total - wrong, 1), confidence), 1.0
+        )
     sorted_probability = np.asarray(probability)[order]
     # A threshold takes all images of one value or none.
     is_last = np.ones(len(order), bool)
@@ -64,4 +66,4 @@ def threshold(
 def has_failed(wrong: int, total: int, bound: float) -> bool:
     """Whether an audit with ``wrong`` of ``total`` shows that more than ``bound`` of the labels are wrong (5 %)."""
     # P(X >= wrong) of a binomial. Its functions come from scipy.special: scipy.stats costs every web process 60 MB.
-    return wrong > 0 and bool(betainc(wrong, total - wrong + 1, bound) < 1 - SURE)
+    return wrong > 0 and bool(scipy.special.betainc(wrong, total - wrong + 1, bound) < 1 - SURE)

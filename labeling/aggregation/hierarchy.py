@@ -19,7 +19,7 @@ Source: as in ``adaptive.py``; the Dirichlet-multinomial: T. Minka, "Estimating 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln
+import scipy  # its parts come when they are first used, which is in no web process
 
 from labeling.aggregation.votes import UNKNOWN, Floats, Votes, held, softmax, vote_shares
 
@@ -124,6 +124,7 @@ class Crowd:
         return self._count(at, ~by_habit)
 
     def _draw_habit_beta(self, times: Floats, said: Floats) -> None:
+        gammaln = scipy.special.gammaln
         share, size = (grid.reshape(-1) for grid in np.meshgrid(HABIT_SHARES, HABIT_STRENGTHS, indexing="ij"))
         one, other = (share * size)[:, None], ((1 - share) * size)[:, None]
         fits = gammaln(one + other) - gammaln(one + other + said) + gammaln(one + times) - gammaln(one)
@@ -162,6 +163,7 @@ class Crowd:
         return float(np.clip((squares / 2 + 0.1) / self.rng.gamma(count / 2 + 1), 1e-3, 9))
 
     def _draw_misses(self, pooled: Floats) -> None:
+        gammaln = scipy.special.gammaln
         others = len(pooled) - 1
         if others < 2:
             return
@@ -192,6 +194,7 @@ class Crowd:
         return (1 - share) * self.skilled + share * self.habit[:, None, :]
 
     def _draw_strength(self, predicted: Floats) -> None:
+        gammaln = scipy.special.gammaln
         filled = np.nonzero(self.counts)
         counts, expected, rows = self.counts[filled], predicted[filled], self.counts.sum(axis=2)
         workers = len(self.strength)
@@ -206,6 +209,7 @@ class Crowd:
         self.strength_share = self.rng.dirichlet(times + 0.3)
 
     def _draw_prior(self, truth: np.ndarray) -> None:
+        gammaln = scipy.special.gammaln
         counts = np.bincount(truth, minlength=len(self.prior))
         size = len(counts) * EVENNESS
         fits = gammaln(size) - gammaln(size + counts.sum())

@@ -10,7 +10,7 @@ The same updates as ``crowdkit.aggregation.MACE``, which starts from random numb
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import digamma
+import scipy  # its parts come when they are first used, which is in no web process
 
 from labeling.aggregation import majority
 from labeling.aggregation.votes import Fit, Floats, Votes, held, normalised, pooled_confusion, softmax
@@ -26,6 +26,7 @@ def fit(votes: Votes) -> Fit:
     Returns:
         Posterior; ``accuracy`` = the chance to know, plus guessing right by habit; confusion matrices alike.
     """
+    digamma = scipy.special.digamma
     if not len(votes) or votes.n_classes < 2:
         return majority.fit(votes)
     knows = np.full(votes.n_workers, 0.5)
