@@ -7,7 +7,7 @@ then Test (2021), for a threshold that is chosen among many.
 from __future__ import annotations
 
 import numpy as np
-import scipy  # its parts come when they are first used, which is in no web process
+import scipy  # its parts come when they are first used, which web processes hardly do
 from numpy.typing import NDArray
 
 SURE = 0.95

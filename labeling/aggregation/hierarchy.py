@@ -19,7 +19,7 @@ Source: as in ``adaptive.py``; the Dirichlet-multinomial: T. Minka, "Estimating 
 from __future__ import annotations
 
 import numpy as np
-import scipy  # its parts come when they are first used, which is in no web process
+import scipy  # its parts come when they are first used, which web processes hardly do
 
 from labeling.aggregation.votes import UNKNOWN, Floats, Votes, held, softmax, vote_shares
 

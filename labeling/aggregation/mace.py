@@ -10,7 +10,7 @@ The same updates as ``crowdkit.aggregation.MACE``, which starts from random numb
 from __future__ import annotations
 
 import numpy as np
-import scipy  # its parts come when they are first used, which is in no web process
+import scipy  # its parts come when they are first used, which web processes hardly do
 
 from labeling.aggregation import majority
 from labeling.aggregation.votes import Fit, Floats, Votes, held, normalised, pooled_confusion, softmax
