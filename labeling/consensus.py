@@ -39,14 +39,23 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
 
     Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.
     """
-    asked = survey.current(project)
-    questions = asked.at(stage)
     if task.retired_because == Task.Because.PERSON:
         return price is not None and answers.count(project_id=project.pk, judgments=1, price=price)
-    told = task.heard
-    if told is None:
-        told = answers.heard(task_id=task.task_id, project_id=project.pk, questions=[each.id for each in questions])
-    said, skills = _read(told, asked)
+    if task.heard is None:
+        questions = [each.id for each in survey.current(project).at(stage)]
+        told = answers.heard(task_id=task.task_id, project_id=project.pk, questions=questions)
+        task = task._replace(heard=told)
+    rows, decision = weigh(project=project, stage=stage, task=task)
+    if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
+        decision = stopping.Decision("retire", "maximum")
+    return answers.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
+
+
+def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision]:
+    """What follows from all that was heard of a task: the rows of its consensus, and whether it has enough."""
+    asked = survey.current(project)
+    questions = asked.at(stage)
+    said, skills = _read(task.heard or (), asked)
     rows = [row for row in said if row[1]]
     fits = _beliefs(project.pk, project.fitted_version)
     found: dict[int, Combined] = {}
@@ -59,9 +68,7 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
         # A judgment whose form asked nothing that is asked now is none of those that the task wants.
         wanted = task.wanted - (len(said) - len(rows))
         decision = _decide(task._replace(wanted=wanted), project, rows, questions, found)
-    if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
-        decision = stopping.Decision("retire", "maximum")
-    return answers.settle(task=task, project=project, rows=_rows(found), because=decision.because, price=price)
+    return _rows(found), decision
 
 
 def _read(told: Sequence[Heard], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:

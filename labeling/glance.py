@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Model
 
 from labeling import words
+from labeling.answers import OF_PROJECT, SEEN, Seen
 from labeling.leases import fetch
 from labeling.models import ApiKey, Image, Membership, Project
 
@@ -60,6 +61,7 @@ class Leased(NamedTuple):
     known: dict[str, Any] | None
     use: str | None
     project: Project
+    seen: Seen | None = None  # the task, where it was looked at as well
 
 
 def _columns(alias: str, names: Sequence[str]) -> str:
@@ -108,10 +110,11 @@ def leased(*, assignment_id: uuid.UUID, worker_id: int) -> Leased | None:
 
 
 _ANSWERING = f"""
-SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {_LEASE}
+SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {SEEN}, {_LEASE}
 FROM labeling_apikey k
 JOIN auth_user u ON u.id = k.user_id
 JOIN labeling_assignment a ON a.id = %(id)s AND a.worker_id = k.user_id {_WITH_ALL}
+{OF_PROJECT}
 WHERE k.digest = %(digest)s"""
 
 
@@ -121,7 +124,8 @@ def answering(*, digest: str, assignment_id: uuid.UUID) -> tuple[Caller, Leased]
     if not rows:
         return None
     row, first = rows[0], 2 + len(_KEY)
-    lease = _leased(row[first:])
+    last = first + len(Seen._fields)
+    lease = _leased(row[last:])._replace(seen=Seen._make(row[first:last]))
     return Caller(_key(row[2:first]), row[0], row[1], lease.project, None), lease
 
 
@@ -138,7 +142,7 @@ def images(*, project_id: int, ids: Sequence[int]) -> dict[int, Image]:
 
 def _leased(row: Sequence[Any]) -> Leased:
     known = json.loads(row[9]) if isinstance(row[9], str) else row[9]
-    return Leased._make([*row[:9], known, row[10], Project.from_db("default", _PROJECT, row[11:])])
+    return Leased._make([*row[:9], known, row[10], Project.from_db("default", _PROJECT, row[11:]), None])
 
 
 def _key(values: Sequence[Any]) -> ApiKey:

@@ -61,23 +61,9 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
     checked = asked.check(lease.stage, answers, width=lease.width, height=lease.height)
     active = statements.usable_seconds(seconds)
     price = project.price_per_judgment if lease.use in {None, Gold.Use.HIDDEN} else 0
-    with transaction.atomic():
-        room = lease.state != State.EXPIRED or spending.has_room(project=project)
-        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
-            workflow.hold(task_id=lease.task_id)
-        if not room or (lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60)):
-            raise _lost()
-        recorded = statements.record(
-            assignment_id=lease.id,
-            project_id=project.pk,
-            answers=checked,
-            seconds=active,
-            version=asked.version,
-            price=price,
-            questions=[question.id for question in survey.current(project).at(lease.stage)],
-        )
-        if recorded is not None:
-            _follow(lease, checked, recorded, price)
+    recorded = _record_as_seen(lease, checked, active, price)
+    if recorded is None:
+        recorded = _record(lease, checked, active, price)
     if recorded is None:  # somebody ended the lease between our look and our write
         return _again(lease, answers)
     judgment = Judgment(
@@ -94,6 +80,59 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
         created_at=recorded.created_at,
     )
     return judgment, True
+
+
+def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
+    """The judgment and its consensus in one statement; None where more follows, or the task was written meanwhile."""
+    project, seen = lease.project, lease.seen
+    if seen is None or lease.state != State.LEASED or lease.is_gold or not _ends_here(project):
+        return None
+    if seen.retired_because == Task.Because.PERSON:  # whose answer stands
+        return None
+    task = seen.with_answer(
+        task_id=lease.task_id, worker_id=lease.worker_id, answers=answers, version=lease.survey_version
+    )
+    rows, decision = consensus.weigh(project=project, stage=lease.stage, task=task)
+    if decision.action == "more":
+        return None
+    done = statements.record_as_seen(
+        assignment_id=lease.id, project=project, seen=seen, task=task, seconds=seconds, price=price, rows=rows,
+        because=decision.because,
+    )  # fmt: skip
+    if done is None:
+        return None
+    recorded, is_spent = done
+    if is_spent and project.price_per_judgment:
+        retire_spent.send(project.pk)
+    return recorded
+
+
+def _record(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
+    """The judgment and all that it causes, in one transaction; None when the lease is over."""
+    project = lease.project
+    with transaction.atomic():
+        room = lease.state != State.EXPIRED or spending.has_room(project=project)
+        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+            workflow.hold(task_id=lease.task_id)
+        if not room or (lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60)):
+            raise _lost()
+        recorded = statements.record(
+            assignment_id=lease.id,
+            project_id=project.pk,
+            answers=answers,
+            seconds=seconds,
+            version=lease.survey_version,
+            price=price,
+            questions=[question.id for question in survey.current(project).at(lease.stage)],
+        )
+        if recorded is not None:
+            _follow(lease, answers, recorded, price)
+    return recorded
+
+
+def _ends_here(project: Project) -> bool:
+    """Whether nothing follows an answer to an ordinary task but its consensus."""
+    return not (project.rule_count or project.webhook_count or project.workflow != Project.Workflow.LABEL)
 
 
 def _lost() -> CrowdtuneError:
@@ -122,7 +161,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
     """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
     project, worker_id = lease.project, lease.worker_id
     # The row of the project, which all wait for, is written with the consensus only where nothing follows it.
-    ends_here = not (project.rule_count or project.webhook_count or project.workflow != Project.Workflow.LABEL)
+    ends_here = _ends_here(project)
     counted = is_spent = False
     if lease.known is not None:
         known = survey.answerable(project.pk, lease.survey_version, lease.known)
