@@ -61,7 +61,7 @@ class Leased(NamedTuple):
     known: dict[str, Any] | None
     use: str | None
     project: Project
-    seen: Seen | None = None  # the task, where it was looked at as well
+    seen: Seen
 
 
 def _columns(alias: str, names: Sequence[str]) -> str:
@@ -92,12 +92,13 @@ def caller(*, digest: str, slug: str) -> Caller | None:
 
 
 _LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, a.survey_version, g.answers,
-       g.use, {_columns("p", _PROJECT)}"""
-_WITH_ALL = """
+       g.use, {_columns("p", _PROJECT)}, {SEEN}"""
+_WITH_ALL = f"""
 JOIN labeling_task t ON t.id = a.task_id
 JOIN labeling_image i ON i.id = t.image_id
 JOIN labeling_project p ON p.id = a.project_id AND p.deleted_at IS NULL
-LEFT JOIN labeling_gold g ON g.task_id = t.id AND t.is_gold"""
+LEFT JOIN labeling_gold g ON g.task_id = t.id AND t.is_gold
+{OF_PROJECT}"""
 _LEASED = f"SELECT {_LEASE} FROM labeling_assignment a {_WITH_ALL} WHERE a.id = %(id)s AND a.worker_id = %(worker)s"
 
 
@@ -110,11 +111,10 @@ def leased(*, assignment_id: uuid.UUID, worker_id: int) -> Leased | None:
 
 
 _ANSWERING = f"""
-SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {SEEN}, {_LEASE}
+SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {_LEASE}
 FROM labeling_apikey k
 JOIN auth_user u ON u.id = k.user_id
 JOIN labeling_assignment a ON a.id = %(id)s AND a.worker_id = k.user_id {_WITH_ALL}
-{OF_PROJECT}
 WHERE k.digest = %(digest)s"""
 
 
@@ -124,8 +124,7 @@ def answering(*, digest: str, assignment_id: uuid.UUID) -> tuple[Caller, Leased]
     if not rows:
         return None
     row, first = rows[0], 2 + len(_KEY)
-    last = first + len(Seen._fields)
-    lease = _leased(row[last:])._replace(seen=Seen._make(row[first:last]))
+    lease = _leased(row[first:])
     return Caller(_key(row[2:first]), row[0], row[1], lease.project, None), lease
 
 
@@ -142,7 +141,9 @@ def images(*, project_id: int, ids: Sequence[int]) -> dict[int, Image]:
 
 def _leased(row: Sequence[Any]) -> Leased:
     known = json.loads(row[9]) if isinstance(row[9], str) else row[9]
-    return Leased._make([*row[:9], known, row[10], Project.from_db("default", _PROJECT, row[11:]), None])
+    last = 11 + len(_PROJECT)
+    project, seen = Project.from_db("default", _PROJECT, row[11:last]), Seen._make(row[last:])
+    return Leased._make([*row[:9], known, row[10], project, seen])
 
 
 def _key(values: Sequence[Any]) -> ApiKey:

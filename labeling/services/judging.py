@@ -85,7 +85,7 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
 def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
     """The judgment and its consensus in one statement; None where more follows, or the task was written meanwhile."""
     project, seen = lease.project, lease.seen
-    if seen is None or lease.state != State.LEASED or lease.is_gold or not _ends_here(project):
+    if lease.state != State.LEASED or lease.is_gold or not _ends_here(project):
         return None
     if seen.retired_because == Task.Because.PERSON:  # whose answer stands
         return None

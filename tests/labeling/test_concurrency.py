@@ -24,6 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CROWD = 32
 
 
+# An answer in a project without rules is one statement, if its task is still as it was first seen.
+BOTH_WAYS = pytest.mark.parametrize("rules", [0, 1], ids=["in one statement", "with more to follow"])
+
+
 def bare_tasks(project: Project, count: int) -> None:
     """Rows without files: these tests never look at a picture."""
     from labeling.models import Image
@@ -230,9 +234,13 @@ def test_who_waited_for_tasks_that_others_took_is_given_one_of_the_rest(make_pro
     assert found[0] is not None
 
 
-def test_an_answer_that_waited_for_another_of_its_task_counts_both(make_project: Callable[..., Project]) -> None:
+@BOTH_WAYS
+def test_an_answer_that_waited_for_another_of_its_task_counts_both(
+    make_project: Callable[..., Project], rules: int
+) -> None:
     """Its statement began before the other's was there, so what it saw of the task is not all."""
     project = make_project(images=1, judgments_min=3, judgments_max=3)
+    Project.objects.filter(pk=project.pk).update(rule_count=rules)
     first, second = person("ada"), person("bob")
     leases = {}
     for user in (first, second):
@@ -265,11 +273,13 @@ def test_an_answer_that_waited_for_another_of_its_task_counts_both(make_project:
     assert project.judgment_count == 2
 
 
+@BOTH_WAYS
 def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_left(
-    make_project: Callable[..., Project],
+    make_project: Callable[..., Project], rules: int
 ) -> None:
     """As many as it saw, but not the same: the one taken back must not be heard, and the other must."""
     project = make_project(images=1, judgments_min=5, judgments_max=5)
+    Project.objects.filter(pk=project.pk).update(rule_count=rules)
     people = [person(name) for name in ("ada", "bob", "cyd")]
     leases = {}
     for user in people:
@@ -282,7 +292,7 @@ def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_lef
     taken_back = threading.Event()
 
     def waiting(count: int) -> None:
-        await_waiting("%labeling_assignment a JOIN labeling_task t%", count)
+        await_waiting("WITH held AS%FOR UPDATE OF t%", count)
 
     def act(worker: User) -> None:
         if worker == ada:

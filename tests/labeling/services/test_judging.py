@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
 from labeling import answers as statements
-from labeling import services
+from labeling import glance, services
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
 from tests.labeling.conftest import person
@@ -124,6 +124,69 @@ def test_undo_reopens_a_task_that_the_answer_had_retired(make_project: Callable[
 def test_seconds_that_make_no_sense_are_not_kept(project: Project, worker: User) -> None:
     assert answer(project, worker, seconds=float("nan")).seconds is None
     assert answer(project, worker, seconds=1e9).seconds == statements.LONGEST_SECONDS
+
+
+@pytest.mark.parametrize("kind", ["single_choice", "number"])
+def test_an_answer_leaves_the_same_behind_whether_it_is_one_statement_or_several(
+    make_project: Callable[..., Project], kind: str
+) -> None:
+    """A rule that nobody breaks makes them several; three say what two of them agree on, and the task retires."""
+    key = "category" if kind == "single_choice" else "count"
+    left = []
+    for rule_count in (0, 1):
+        settings: dict[str, Any] = {
+            "judgments_min": 3,
+            "access": "open",
+            "price_per_judgment": "0.02",
+            "budget": "0.06",
+        }
+        project = make_project(images=1, **settings)
+        Project.objects.filter(pk=project.pk).update(rule_count=rule_count)
+        if kind == "number":
+            asked = {"key": key, "kind": "number", "prompt": "How many?"}
+            services.replace_survey(project=project, user=project.owner, questions=[asked])
+        for name, value in (("ada", 0), ("bob", 1), ("cyd", 1)):
+            said = ["dog", "cat"][value] if kind == "single_choice" else value
+            lease = services.claim_assignment(project=project, worker=person(name))
+            assert lease is not None
+            services.submit_judgment(assignment_id=lease.pk, worker=person(name), answers={key: said}, seconds=2)
+        told: list[Any] = [
+            (Project.objects.filter(pk=project.pk), "judgment_count", "spent", "answers_version", "retired_count"),
+            (Task.objects.filter(project=project), "judgment_count", "state", "retired_because", "open_slots"),
+            (
+                Consensus.objects.filter(project=project),
+                "answer",
+                "confidence",
+                "posterior",
+                "judgment_count",
+                "is_final",
+            ),
+            (Membership.objects.filter(project=project), "judgment_count", "seconds", "earned", "streak_days"),
+            (Judgment.objects.filter(project=project), "answers", "seconds", "price", "source", "is_gold"),
+            (Assignment.objects.filter(project=project), "state", "slot"),
+        ]
+        left.append([sorted(map(repr, rows.values_list(*columns))) for rows, *columns in told])
+    assert left[0] == left[1]
+    assert "'retired', 'maximum', 0" in left[0][1][0]
+
+
+def test_an_answer_whose_look_is_out_of_date_is_stored_once_and_hears_all(
+    make_project: Callable[..., Project],
+) -> None:
+    """Between look and answer somebody else answers: the one statement must find the task changed and write nothing."""
+    project = make_project(images=1, judgments_min=3, judgments_max=3, access="open")
+    ada, bob = person("ada"), person("bob")
+    of_ada, of_bob = (services.claim_assignment(project=project, worker=user) for user in (ada, bob))
+    assert of_ada is not None
+    assert of_bob is not None
+    looked = glance.leased(assignment_id=of_ada.pk, worker_id=ada.pk)
+    services.submit_judgment(assignment_id=of_bob.pk, worker=bob, answers={"category": "dog"})
+    assert looked is not None
+    assert looked.seen.judgment_count == 0
+    services.submit_leased(lease=looked, answers={"category": "dog"})
+    row = Consensus.objects.get(project=project)
+    assert (row.answer, row.judgment_count, Judgment.objects.count()) == ("dog", 2, 2)
+    assert Task.objects.get(project=project).judgment_count == 2
 
 
 def test_a_disputed_task_asks_for_more_up_to_the_maximum(make_project: Callable[..., Project]) -> None:
