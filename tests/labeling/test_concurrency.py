@@ -292,7 +292,7 @@ def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_lef
     taken_back = threading.Event()
 
     def waiting(count: int) -> None:
-        await_waiting("WITH held AS%FOR UPDATE OF t%", count)
+        await_waiting("%WITH held AS%FOR UPDATE OF t%", count)
 
     def act(worker: User) -> None:
         if worker == ada:

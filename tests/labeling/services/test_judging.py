@@ -132,6 +132,7 @@ def test_an_answer_leaves_the_same_behind_whether_it_is_one_statement_or_several
 ) -> None:
     """A rule that nobody breaks makes them several; three say what two of them agree on, and the task retires."""
     key = "category" if kind == "single_choice" else "count"
+    people = [person(name) for name in ("ada", "bob", "cyd")]
     left = []
     for rule_count in (0, 1):
         settings: dict[str, Any] = {
@@ -144,12 +145,12 @@ def test_an_answer_leaves_the_same_behind_whether_it_is_one_statement_or_several
         Project.objects.filter(pk=project.pk).update(rule_count=rule_count)
         if kind == "number":
             asked = {"key": key, "kind": "number", "prompt": "How many?"}
-            services.replace_survey(project=project, user=project.owner, questions=[asked])
-        for name, value in (("ada", 0), ("bob", 1), ("cyd", 1)):
+            project = services.replace_survey(project=project, user=project.owner, questions=[asked])
+        for user, value in zip(people, (0, 1, 1), strict=True):
             said = ["dog", "cat"][value] if kind == "single_choice" else value
-            lease = services.claim_assignment(project=project, worker=person(name))
+            lease = services.claim_assignment(project=project, worker=user)
             assert lease is not None
-            services.submit_judgment(assignment_id=lease.pk, worker=person(name), answers={key: said}, seconds=2)
+            services.submit_judgment(assignment_id=lease.pk, worker=user, answers={key: said}, seconds=2)
         told: list[Any] = [
             (Project.objects.filter(pk=project.pk), "judgment_count", "spent", "answers_version", "retired_count"),
             (Task.objects.filter(project=project), "judgment_count", "state", "retired_because", "open_slots"),
