@@ -146,11 +146,12 @@ written AS (
     ON CONFLICT (task_id, question_id) DO UPDATE SET answer = excluded.answer, confidence = excluded.confidence,
         posterior = excluded.posterior, method = excluded.method, judgment_count = excluded.judgment_count,
         is_final = labeling_consensus.is_final OR excluded.is_final, updated_at = excluded.updated_at
+    RETURNING task_id
 )"""
 _OTHERS = """
 others AS (  -- rows of questions that the task is not asked any more; a row can be written only once
     UPDATE labeling_consensus c SET is_final = true FROM closed
-    WHERE c.task_id = closed.id AND c.question_id <> ALL(%(asked)s)
+    WHERE c.task_id = closed.id AND c.question_id <> ALL(%(asked)s) RETURNING c.task_id
 )"""
 _IS_SPENT = "budget IS NOT NULL AND spent + price_per_judgment > budget"
 _SETTLE = f"""
@@ -168,7 +169,7 @@ project AS (
 )
 SELECT {_IS_SPENT} FROM project"""
 
-# The row of the project is written after the person's, as everywhere: hence a count that is never below nought.
+# The project's own row comes last, as everywhere: hence the count of what else was written, never below nought.
 _RECORD_AS_SEEN = f"""
 WITH held AS MATERIALIZED (
     SELECT t.id AS task_id FROM labeling_task t WHERE t.id = %(task)s AND t.xmin = %(row)s::xid FOR UPDATE OF t
@@ -189,7 +190,8 @@ closed AS (SELECT id FROM counted WHERE %(closes)s),
 project AS (
     UPDATE labeling_project p SET judgment_count = p.judgment_count + 1, spent = p.spent + %(price)s,
         answers_version = p.answers_version + 1, retired_count = p.retired_count + %(closes)s::int
-    FROM done WHERE p.id = done.project_id AND (SELECT count(*) FROM person) >= 0
+    FROM done WHERE p.id = done.project_id AND (SELECT count(*) FROM person) + (
+        SELECT count(*) FROM written) + (SELECT count(*) FROM others) >= 0
     RETURNING p.spent, p.budget, p.price_per_judgment
 )
 SELECT said.id, %(now)s::timestamptz, {_IS_SPENT} FROM said, project"""

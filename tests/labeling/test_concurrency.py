@@ -274,6 +274,37 @@ def test_an_answer_that_waited_for_another_of_its_task_counts_both(
 
 
 @BOTH_WAYS
+def test_an_answer_takes_the_projects_row_last(make_project: Callable[..., Project], rules: int) -> None:
+    """Whoever holds a consensus and then wants the project (a fit, a reviewer) must not meet it the other way round."""
+    project = make_project(images=1, judgments_min=3, judgments_max=3)
+    Project.objects.filter(pk=project.pk).update(rule_count=rules)
+    ada, bob = person("ada"), person("bob")
+    leases = {}
+    for user in (ada, bob):
+        ensure_member(project=project, user=user)
+        lease = services.claim_assignment(project=project, worker=user)
+        assert lease is not None
+        leases[user.pk] = lease.pk
+    services.submit_judgment(assignment_id=leases[ada.pk], worker=ada, answers={"category": "cat"})
+    held = threading.Event()
+
+    def act(user: User) -> None:
+        if user == bob:
+            assert held.wait(30)
+            services.submit_judgment(assignment_id=leases[bob.pk], worker=bob, answers={"category": "cat"})
+            return
+        with transaction.atomic():
+            Consensus.objects.select_for_update().get(project=project)
+            held.set()
+            with ThreadPoolExecutor(1) as other:  # on a connection of its own: this one's statistics stand still
+                other.submit(closing, lambda: await_waiting("%WITH %")).result()
+            Project.objects.select_for_update(nowait=True).get(pk=project.pk)
+
+    assert together([bob, project.owner], act) == []
+    assert Consensus.objects.get(task__project=project).judgment_count == 2
+
+
+@BOTH_WAYS
 def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_left(
     make_project: Callable[..., Project], rules: int
 ) -> None:
