@@ -14,7 +14,14 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
     A Unix socket is given as ``?host=/its/folder``, as libpq does. Connections are pooled per process and looked at
     before use (``config.pooled``), so that a restart of the database costs no failed request.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = str(parts.port or "")
+    except ValueError as error:  # the address holds a password, so it is not shown
+        raise EnvError(
+            "DATABASE_URL must be postgresql://user:password@host:port/name with a number for the port; what is special "
+            "in the password must be percent-encoded (%23 for #, %2F for /, %40 for @)."
+        ) from error
     if parts.scheme not in {"postgres", "postgresql"}:
         raise EnvError(f"DATABASE_URL must start with postgresql://, got {parts.scheme or 'no scheme'!r}.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -31,7 +38,7 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": str(parts.port or ""),
+        "PORT": port,
         "OPTIONS": options,
     }
 

@@ -6,8 +6,10 @@ A file ``.env`` beside manage.py (``NAME=value`` lines, see .env.example) gives 
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,8 +22,12 @@ def _read_file(file: Path) -> dict[str, str]:
     """``NAME=value`` lines; blank ones and those that start with # say nothing, quotes around a value are dropped."""
     if not file.is_file():
         return {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvError(f"{file} cannot be read as UTF-8 text: {error}.") from error
     pairs = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         name, equals, value = line.partition("=")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -31,15 +37,20 @@ def _read_file(file: Path) -> dict[str, str]:
     return pairs
 
 
-_FILE = _read_file(ROOT / os.environ.get("ENV_FILE", ".env"))
-# Keras and the AWS library look into the environment by themselves: what the file says must be there, too.
-for _name, _value in _FILE.items():
-    if _name == "KERAS_BACKEND" or _name.startswith("AWS_"):
-        os.environ.setdefault(_name, _value)
+@functools.cache
+def _file() -> dict[str, str]:
+    """Read at the first question and not at the import, so that who asks can tell of a file that is wrong."""
+    pairs = _read_file(ROOT / os.environ.get("ENV_FILE", ".env"))
+    # Keras and the AWS library look into the environment by themselves: what the file says must be there, too.
+    for name, value in pairs.items():
+        if name == "KERAS_BACKEND" or name.startswith("AWS_"):
+            os.environ.setdefault(name, value)
+    return pairs
 
 
 def string(name: str, default: str = "") -> str:
-    return os.environ.get(name) or _FILE.get(name) or default
+    pairs = _file()
+    return os.environ.get(name) or pairs.get(name) or default
 
 
 def pass_on(name: str, value: str) -> None:
@@ -67,9 +78,10 @@ def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> in
 
 def choice(name: str, default: str, *, out_of: tuple[str, ...]) -> str:
     value = string(name, default).strip()
-    if value not in out_of:
-        raise EnvError(f"{name} must be one of {', '.join(out_of)}, got {value!r}.")
-    return value
+    for word in out_of:
+        if value.lower() == word.lower():
+            return word
+    raise EnvError(f"{name} must be one of {', '.join(out_of)}, got {value!r}.")
 
 
 def path(name: str, default: Path) -> Path:
@@ -80,3 +92,12 @@ def path(name: str, default: Path) -> Path:
 def strings(name: str, default: str = "") -> list[str]:
     """A comma-separated list; empty items are dropped."""
     return [item.strip() for item in string(name, default).split(",") if item.strip()]
+
+
+def origins(name: str) -> list[str]:
+    """A list of ``https://host``: without the scheme Django and the browser would quietly find none that matches."""
+    values = strings(name)
+    for value in values:
+        if "://" not in value or urlsplit(value)._replace(scheme="", netloc="").geturl():
+            raise EnvError(f"{name} must list origins as https://host, without a path, got {value!r}.")
+    return values

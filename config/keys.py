@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from config.env import EnvError
+
 
 def read_or_create(path: Path, *, length: int = 32) -> tuple[str, bool]:
     """Return the secret in ``path`` and whether this call made it.
@@ -13,6 +15,13 @@ def read_or_create(path: Path, *, length: int = 32) -> tuple[str, bool]:
     Two processes that start together agree: the file is written under another name and linked into place, and the
     one that loses reads what the winner wrote.
     """
+    try:
+        return _read_or_create(path, length)
+    except OSError as error:
+        raise EnvError(f"DATA_DIR must be a folder that can be written, but {path}: {error.strerror}.") from error
+
+
+def _read_or_create(path: Path, length: int) -> tuple[str, bool]:
     try:
         return path.read_text(encoding="utf-8").strip(), False
     except FileNotFoundError:

@@ -6,11 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.files.storage import storages
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 
 from config import keys
@@ -20,12 +22,24 @@ _MIGRATION_LOCK = 0x63726F7764  # "crowd"
 
 def migrate() -> None:
     """Bring the tables up to date; of several processes that start at once, one does it and the others wait."""
+    _reach_database()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
         try:
             call_command("migrate", interactive=False, verbosity=0)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def _reach_database() -> None:
+    """Ask once without the pool, which would say after ten seconds that it waited and not why."""
+    parameters = connection.get_connection_params()
+    for name in ("cursor_factory", "context", "prepare_threshold", "pool"):
+        parameters.pop(name, None)
+    try:
+        psycopg.connect(**{"connect_timeout": 10, **parameters}).close()
+    except psycopg.Error as error:
+        raise CommandError(f"The database of DATABASE_URL cannot be used: {str(error).strip()}") from error
 
 
 def collect_static() -> bool:
@@ -45,13 +59,22 @@ def ensure_bucket() -> bool:
     if not settings.STORAGES["default"]["BACKEND"].endswith("S3Storage"):
         return False
     storage: Any = storages["default"]
+    from botocore.exceptions import BotoCoreError, ClientError  # here: most installs keep their files in a folder
+
     client = storage.connection.meta.client
     try:
-        client.head_bucket(Bucket=storage.bucket_name)
+        return _make_bucket(client, storage.bucket_name)
+    except (BotoCoreError, ClientError) as error:
+        raise CommandError(f"The bucket of STORAGE_URL ({storage.bucket_name}) cannot be used: {error}") from error
+
+
+def _make_bucket(client: Any, name: str) -> bool:
+    try:
+        client.head_bucket(Bucket=name)
     except client.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
-        client.create_bucket(Bucket=storage.bucket_name)
+        client.create_bucket(Bucket=name)
         return True
     return False
 

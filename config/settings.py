@@ -17,9 +17,11 @@ WEB_THREADS = env.integer("WEB_THREADS", 12, least=1, most=256)
 WORKER_THREADS = env.integer("WORKER_THREADS", 4, least=1, most=64)
 ADMIN_PASSWORD = env.string("ADMIN_PASSWORD")
 SECRET_KEY = env.string("SECRET_KEY") or keys.read_or_create(DATA_DIR / "secret_key", length=48)[0]
-ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = env.strings("CSRF_TRUSTED_ORIGINS")
-CORS_ALLOWED_ORIGINS = env.strings("CORS_ALLOWED_ORIGINS")
+# How this machine asks for itself: the supervisor, the demo, health checks. Whatever ALLOWED_HOSTS says, that holds.
+OWN_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
+ALLOWED_HOSTS = [*env.strings("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", OWN_HOST]
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v2)/"
 
 INSTALLED_APPS = [
@@ -138,6 +140,8 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+NUM_PROXIES = env.integer("NUM_PROXIES", 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES  # else all visitors share the proxy's limit of tries to sign in
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 DEFAULT_FROM_EMAIL = "crowdtune@localhost"
 
@@ -182,7 +186,7 @@ REST_FRAMEWORK = {
     # Per web process. A simulated crowd of dozens of workers on one key must fit; a password guesser must not.
     "DEFAULT_THROTTLE_RATES": {"anon": "300/min", "user": "12000/min", "auth": "20/min"},
     "EXCEPTION_HANDLER": "config.errors.exception_handler",
-    "NUM_PROXIES": env.integer("NUM_PROXIES", 0),
+    "NUM_PROXIES": NUM_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -235,7 +239,7 @@ UNFOLD = {
 
 # -- logs --------------------------------------------------------------------------------------------------------------
 LOG_REQUESTS = env.boolean("LOG_REQUESTS", False)
-LOG_LEVEL = env.string("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", out_of=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -20,6 +21,9 @@ handler500 = "config.handlers.server_error"
 
 # Fields of a project's body that higher rooms keep, handed down so that labeling need not know the rooms.
 PROJECT_EXTENSIONS: list[ProjectExtension] = [POLICY]
+
+# Staff sign in where all do: there, tries are limited and a password cannot be guessed for ever.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

@@ -63,7 +63,7 @@ def test_a_file_gives_what_the_environment_does_not(tmp_path):
 def test_what_libraries_read_by_themselves_reaches_them_from_the_file_but_the_environment_wins(tmp_path):
     (tmp_path / "env").write_text("KERAS_BACKEND=jax\nAWS_ACCESS_KEY_ID=file\nAWS_DEFAULT_REGION=file\nPORT=1\n")
     names = ["KERAS_BACKEND", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "PORT"]
-    code = f"import os, config.env; print(*(os.environ.get(name) for name in {names}))"
+    code = f"import os, config.env; config.env.string('PORT'); print(*(os.environ.get(name) for name in {names}))"
     outside = {"ENV_FILE": str(tmp_path / "env"), "AWS_DEFAULT_REGION": "outside", "PATH": os.environ["PATH"]}
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=outside
@@ -101,14 +101,54 @@ def test_the_defaults_that_the_example_names_are_the_real_ones():
     assert named == {name: words.get(value, value) for name, value in real.items()}
 
 
-def test_a_command_says_what_is_wrong_in_one_line():
-    ran = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+def command(name: str, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", name],
         cwd=ROOT,
-        env=os.environ | {"PORT": "abc"},
+        env=os.environ | given,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_command_says_what_is_wrong_in_one_line():
+    ran = command("check", {"PORT": "abc"})
     assert ran.returncode == 1
     assert ran.stderr == "crowdtune: PORT must be a whole number, got 'abc'.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"LOG_LEVEL": "verbose"}, "LOG_LEVEL must be one of DEBUG"),
+        ({"DATABASE_URL": "postgresql://u:p#ss@host/name"}, "DATABASE_URL must be postgresql://"),
+        ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/name"}, "The database of DATABASE_URL cannot be used"),
+        ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/name?nonsense=1"}, 'invalid connection option "nonsense"'),
+        ({"DATA_DIR": "/dev/null/data", "SECRET_KEY": ""}, "DATA_DIR must be a folder that can be written"),
+        ({"CSRF_TRUSTED_ORIGINS": "label.example"}, "CSRF_TRUSTED_ORIGINS must list origins as https://host"),
+        ({"CORS_ALLOWED_ORIGINS": "https://label.example/app"}, "CORS_ALLOWED_ORIGINS must list origins"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_of_in_words_and_without_its_password(given, told):
+    ran = command("prepare", given)
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "p#ss" not in ran.stderr
+
+
+def test_a_damaged_file_of_settings_is_told_of_in_words(tmp_path):
+    (tmp_path / "env").write_text("PORT 9000\n")
+    ran = command("check", {"ENV_FILE": str(tmp_path / "env")})
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "line 1: expected NAME=value" in ran.stderr
+    (tmp_path / "env").write_bytes(b"\xff\xfeP")
+    assert "cannot be read as UTF-8" in command("check", {"ENV_FILE": str(tmp_path / "env")}).stderr
+
+
+def test_this_machine_is_answered_whatever_names_are_allowed():
+    code = "from config import settings; print(settings.ALLOWED_HOSTS, settings.OWN_HOST)"
+    given = os.environ | {"ALLOWED_HOSTS": "label.example", "HOST": "192.0.2.7"}
+    ran = subprocess.run([sys.executable, "-c", code], env=given, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "['label.example', 'localhost', '127.0.0.1', '[::1]', '192.0.2.7'] 192.0.2.7\n"

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finder
 from django.core.files.storage import default_storage
+from django.core.management.base import CommandError
 from django.db import connection
 
 from config import databases, keys, prepare
@@ -88,6 +89,14 @@ def test_a_missing_bucket_is_made_and_a_present_one_is_left(settings, monkeypatc
         assert prepare.ensure_bucket() is True
         assert prepare.ensure_bucket() is False
         assert default_storage.exists("a") is False
+
+
+def test_a_bucket_that_cannot_be_used_is_told_of_in_words(settings, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
+    with pytest.raises(CommandError, match="STORAGE_URL"):
+        prepare.ensure_bucket()
 
 
 def test_a_folder_needs_no_bucket():

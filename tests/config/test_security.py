@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
+import subprocess
+import sys
 
 import pytest
+from allauth.core.internal.httpkit import get_client_ip
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
@@ -27,6 +31,29 @@ def test_pages_allow_no_inline_script_no_frame_and_no_other_host(client):
 def test_only_the_staff_admin_has_a_wider_rule(client):
     assert "'unsafe-eval'" in client.get("/admin/login/")["Content-Security-Policy"]
     assert "'unsafe-eval'" not in client.get("/accounts/login/")["Content-Security-Policy"]
+
+
+def test_the_door_of_the_staff_is_the_one_where_tries_are_limited(client):
+    get_user_model().objects.create_superuser("root", password="correct horse battery")
+    guess = {"username": "root", "login": "root", "password": "wrong"}
+    answers = {client.post("/admin/login/", guess, follow=True).wsgi_request.path for _ in range(3)}
+    assert answers == {"/accounts/login/"}
+    client.post("/accounts/login/?next=/admin/", {"login": "root", "password": "correct horse battery"})
+    assert client.get("/admin/").status_code == 200
+
+
+def test_a_person_who_is_no_staff_is_refused_by_the_admin_and_not_sent_round(client):
+    client.force_login(get_user_model().objects.create_user("ada"))
+    answer = client.get("/admin/", follow=True)
+    assert (answer.status_code, len(answer.redirect_chain)) == (403, 1)
+
+
+def test_visitors_behind_a_proxy_do_not_share_its_limit_of_tries(rf, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    assert get_client_ip(rf.get("/", headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.9"})) == "203.0.113.9"
+    code = "from config import settings as s; print(s.ALLAUTH_TRUSTED_PROXY_COUNT, s.REST_FRAMEWORK['NUM_PROXIES'])"
+    ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"NUM_PROXIES": "2"}, capture_output=True)
+    assert ran.stdout == b"2 2\n"
 
 
 def test_no_other_site_may_call_the_api_unless_it_is_named(client, settings):

@@ -29,7 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--images", type=Path, metavar="DIR", help="Your own images: one folder per category.")
         parser.add_argument("--name", help="The project's name.")
         parser.add_argument("--count", type=int, default=320, help="How many pictures to draw (default 320).")
-        parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}", help="Where Crowdtune answers.")
+        parser.add_argument(
+            "--url", default=f"http://{settings.OWN_HOST}:{settings.PORT}", help="Where Crowdtune answers."
+        )
         parser.add_argument(
             "--auto", action="store_true", help="For the supervisor: seed an empty platform, else go on with the demo."
         )

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         lock = _only_one(settings.DATA_DIR)
         _free_port(settings.HOST, settings.PORT)
         database = postgres.Postgres(settings.DATA_DIR / "postgres") if settings.EMBEDDED else None
-        address = f"http://127.0.0.1:{settings.PORT}"
+        address = f"http://{settings.OWN_HOST}:{settings.PORT}"
         supervisor = Supervisor(_programs(), url=address, folder=settings.BASE_DIR, database=database)
         _stop_on_signals(supervisor)
         try:
@@ -93,8 +93,11 @@ def _trainers(manage: list[str]) -> list[Program]:
 
 def _only_one(folder: Path) -> IO[str]:
     """Hold the folder's lock for as long as this process lives."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / "up.lock", "w")  # noqa: SIM115 - closed when everything has stopped
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "up.lock", "w")  # noqa: SIM115 - closed when everything has stopped
+    except OSError as error:
+        raise CommandError(f"DATA_DIR must be a folder that can be written, but {folder}: {error.strerror}.") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
