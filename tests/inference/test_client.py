@@ -126,6 +126,10 @@ def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
     refused = told.err.splitlines()
     assert refused[0].startswith("crowdtune: http://127.0.0.1/a.png: 127.0.0.1 is not on the public internet")
     assert refused[1].startswith(f"crowdtune: {broken}: Expected one of JPEG")
+    assert cli.main([*where, "predict", "./gone.jpg", str(photo)]) == 1
+    told = capsys.readouterr()
+    assert [line.split("  ")[0] for line in told.out.splitlines()] == [str(photo)]
+    assert told.err == "crowdtune: ./gone.jpg: No such file or directory\n"
     assert cli.main([*where, "predict", str(empty)]) == 1
     assert str(empty) in capsys.readouterr().err
 

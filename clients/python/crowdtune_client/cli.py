@@ -88,14 +88,23 @@ def _predict_some(client: Client, options: argparse.Namespace, names: list[str])
         if not isinstance(index, int) or index >= len(names):
             raise
         message = error.message.removeprefix(f"Image {index + 1}: ")
-        print(f"crowdtune: {names[index]}: {message} ({error.status} {error.code})", file=sys.stderr)
-        rest = names[:index] + names[index + 1 :]
-        if rest:
-            _predict_some(client, options, rest)
-        return 1
+        return _without(client, options, names, index, f"{message} ({error.status} {error.code})")
+    except OSError as error:  # a file that is not there, or may not be read
+        paths = [str(Path(name)) for name in names]
+        if error.filename is None or str(error.filename) not in paths:
+            raise
+        return _without(client, options, names, paths.index(str(error.filename)), str(error.strerror))
     for name, prediction in zip(names, answer.predictions, strict=True):
         print(_line(name, prediction, answer.model_version, as_json=options.json))
     return 0
+
+
+def _without(client: Client, options: argparse.Namespace, names: list[str], index: int, why: str) -> int:
+    print(f"crowdtune: {names[index]}: {why}", file=sys.stderr)
+    rest = names[:index] + names[index + 1 :]
+    if rest:
+        _predict_some(client, options, rest)
+    return 1
 
 
 def _line(name: str, prediction: Prediction, version: int, *, as_json: bool) -> str:
