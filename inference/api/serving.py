@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from inference import figures, services
@@ -17,7 +18,7 @@ from inference.api.answering import ANSWERING, REFUSALS
 from inference.models import Deployment, KeyLimit
 from inference.services.deploying import FIELDS
 from labeling import permissions
-from labeling.api.base import JobStartedSerializer
+from labeling.api.base import JobStartedSerializer, listing
 from labeling.models import ApiKey, Job, Project
 
 
@@ -118,12 +119,13 @@ def _serving(project: Project) -> dict[str, Any]:
 class KeysView(APIView):
     """Keys of this project's programs."""
 
-    @extend_schema(operation_id="keys", tags=["serving"], responses={200: KeySerializer(many=True)} | REFUSALS)
+    @extend_schema(operation_id="keys", tags=["serving"], **listing(KeySerializer))
     def get(self, request: Request, slug: str) -> Response:
         project = managed(request, slug)
-        rows = ApiKey.objects.filter(project=project).order_by("-id")[:200]
-        limits = KeyLimit.objects.filter(key__in=rows.values("id")).in_bulk(field_name="key_id")
-        return Response([key_json(row, limits.get(row.pk)) for row in rows])
+        pages = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
+        rows = pages.paginate_queryset(ApiKey.objects.filter(project=project), request, view=self) or []
+        limits = KeyLimit.objects.filter(key__in=rows).in_bulk(field_name="key_id")
+        return pages.get_paginated_response([key_json(row, limits.get(row.pk)) for row in rows])
 
     @extend_schema(
         operation_id="key_make", tags=["serving"], request=KeySerializer, responses={201: KeySerializer} | REFUSALS

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services, storage
-from labeling.api.base import ProjectView, origin_of, parsed, whole
+from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
 from labeling.models import Category, CategoryExample
 
 
@@ -60,7 +60,7 @@ class AltSerializer(serializers.Serializer):
 
 
 class CategoryListView(ProjectView):
-    """Categories by a part of their key, name or WordNet id: type-ahead for large taxonomies."""
+    """Categories, or those with a part of their key, name or WordNet id: type-ahead for large taxonomies."""
 
     rights = {"GET": "view"}
     MOST = 50
@@ -68,11 +68,14 @@ class CategoryListView(ProjectView):
     @extend_schema(
         operation_id="search_categories",
         tags=["projects"],
-        parameters=[
-            OpenApiParameter("search", str, description="A part of the key or name; starts of names come first."),
+        **listing(
+            CategorySerializer,
+            None,
+            OpenApiParameter(
+                "search", str, description="A part of the key or name; starts of names come first. One page, of 50."
+            ),
             OpenApiParameter("parent", str, description="The key of the parent; empty for the top."),
-        ],
-        responses=CategorySerializer(many=True),
+        ),
     )
     def get(self, request: Request, slug: str) -> Response:
         rows = self.project(request, slug).categories.select_related("parent").prefetch_related("examples")
@@ -80,12 +83,15 @@ class CategoryListView(ProjectView):
         if "parent" in request.query_params:
             key = request.query_params["parent"]
             rows = rows.filter(parent__key=key) if key else rows.filter(parent=None)
+        if not text:
+            return self.page(request, rows, CategorySerializer, ordering="position")
         found = list(rows.filter(name__istartswith=text)[: self.MOST])
-        if text and len(found) < self.MOST:
+        if len(found) < self.MOST:
             known = {row.pk for row in found}
             wider = rows.filter(Q(name__icontains=text) | Q(key__icontains=text) | Q(wordnet_id=text))
             found += [row for row in wider[: self.MOST] if row.pk not in known]
-        return Response(CategorySerializer(found[: self.MOST], many=True, context={"request": request}).data)
+        data = CategorySerializer(found[: self.MOST], many=True, context={"request": request}).data
+        return Response({"next": None, "previous": None, "results": data})
 
 
 class CategoryBase(ProjectView):

@@ -20,7 +20,7 @@ from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin
 from labeling.api.filters import TrueOrFalse
 from labeling.errors import CrowdtuneError
 from labeling.importing.labels import LABELS_AS
-from labeling.models import Image, Job
+from labeling.models import Image, Job, Task
 from labeling.uploads import OnDisk
 
 
@@ -55,7 +55,7 @@ TELLING = {"state", "is_gold"}  # what a list by these would tell of gold, whose
 
 class ImageFilter(filters.FilterSet):
     name = filters.CharFilter("name", "icontains")
-    state = filters.CharFilter("tasks__state", distinct=True)
+    state = filters.ChoiceFilter(field_name="tasks__state", choices=Task.State.choices, distinct=True)
     is_gold = TrueOrFalse("tasks__is_gold", distinct=True)
 
     class Meta:

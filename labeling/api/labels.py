@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from labeling import figures, storage, viewpoints
 from labeling.api.base import ProjectView, listing, origin_of, whole
+from labeling.api.filters import TrueOrFalse
 from labeling.models import Consensus, Task
 
 
@@ -58,14 +59,11 @@ class LabelFilter(filters.FilterSet):
     question = filters.CharFilter("question__key")
     image = filters.NumberFilter("task__image_id")
     task = filters.NumberFilter("task_id")
-    retired_because = filters.CharFilter("task__retired_because")
+    retired_because = filters.ChoiceFilter(field_name="task__retired_because", choices=Task.Because.choices)
+    is_final = TrueOrFalse("is_final")
     stage = filters.CharFilter("task__stage")
     min_confidence = filters.NumberFilter("confidence", "gte")
     max_confidence = filters.NumberFilter("confidence", "lte")
-
-    class Meta:
-        model = Consensus
-        fields = ["is_final"]
 
 
 class LabelListView(ProjectView):

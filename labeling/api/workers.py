@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -51,19 +52,21 @@ class AddedWorkerSerializer(serializers.Serializer):
     )
 
 
+class WorkerFilter(filters.FilterSet):
+    class Meta:
+        model = Membership
+        fields = ["role"]
+
+
 class WorkerListView(ProjectView):
     """The people of a project; add one."""
 
     rights = {"GET": "review", "POST": "manage"}
 
-    @extend_schema(
-        operation_id="list_workers", tags=["workers"], **listing(WorkerSerializer, None, OpenApiParameter("role", str))
-    )
+    @extend_schema(operation_id="list_workers", tags=["workers"], **listing(WorkerSerializer, WorkerFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Membership.objects.filter(project=self.project(request, slug)).select_related("user")
-        if request.query_params.get("role"):
-            rows = rows.filter(role=request.query_params["role"])
-        return self.page(request, rows, WorkerSerializer)
+        return self.page(request, self.filtered(request, WorkerFilter, rows), WorkerSerializer)
 
     @extend_schema(
         operation_id="add_worker",

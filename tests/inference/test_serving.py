@@ -52,7 +52,7 @@ def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(proj
 
 def test_a_key_is_shown_once_rotated_with_grace_and_revoked(api, project, champion) -> None:
     made = api.post(URL + "keys/", {"name": "site", "scopes": ["predict"], "per_day": 5}, format="json").json()
-    assert "token" not in api.get(URL + "keys/").json()[0]
+    assert "token" not in api.get(URL + "keys/").json()["results"][0]
     old, new = APIClient(), APIClient()
     old.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
     rotated = api.post(f"{URL}keys/{made['id']}/rotate/").json()

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.base import listing
 from labeling.models import Project
 from training import services, zoo
 from training.api.base import project_of
@@ -66,10 +67,11 @@ class Rollback(APIView):
 class Backbones(APIView):
     """The zoo: every network that a project can stand on, and whether its weights are on this machine."""
 
-    @extend_schema(operation_id="backbones_list", responses=BackboneSerializer(many=True))
+    @extend_schema(operation_id="backbones_list", responses=listing(BackboneSerializer)["responses"])
     def get(self, request: Request) -> Response:
         rows: list[Any] = [row.__dict__ for row in zoo.entries(settings.KERAS_HOME)]
-        return Response(BackboneSerializer(rows, many=True).data)
+        # A list like all others, of one page: the zoo is a table of some fifty rows.
+        return Response({"next": None, "previous": None, "results": BackboneSerializer(rows, many=True).data})
 
 
 def version_of(project: Project, number: int) -> ModelVersion:

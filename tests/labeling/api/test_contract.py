@@ -156,9 +156,13 @@ def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Cal
         "tasks/?state=asleep",
         "tasks/?is_gold=maybe",
         "images/?is_gold=maybe",
+        "images/?state=asleep",
         "judgments/?since=yesterday",
         "judgments/?withdrawn=perhaps",
         "labels/?min_confidence=high",
+        "labels/?is_final=maybe",
+        "labels/?retired_because=fun",
+        "workers/?role=king",
     ],
 )
 def test_a_filter_that_no_row_can_meet_is_refused_instead_of_ignored(api: APIClient, query: str) -> None:
@@ -175,3 +179,6 @@ def test_a_filter_keeps_what_it_names(api: APIClient, run_actors: Callable[[], i
     assert api.get(f"{API}projects/{slug}/tasks/?state=retired").json()["results"] == []
     assert len(api.get(f"{API}projects/{slug}/images/?is_gold=False").json()["results"]) == 1
     assert api.get(f"{API}projects/{slug}/images/?is_gold=true").json()["results"] == []
+    assert len(api.get(f"{API}projects/{slug}/images/?state=open").json()["results"]) == 1
+    assert len(api.get(f"{API}projects/{slug}/workers/?role=owner").json()["results"]) == 1
+    assert api.get(f"{API}projects/{slug}/workers/?role=worker").json()["results"] == []

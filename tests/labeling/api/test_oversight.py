@@ -155,10 +155,22 @@ def test_large_taxonomies_are_searched(owner: User) -> None:
     categories.append({"key": "dog", "name": "Dog", "description": "A friend.", "parent": "n00001"})
     project = services.create_project(owner=owner, name="Large", categories=categories)
     api = client(owner)
-    found = api.get(f"{API}/{project.slug}/categories/", {"search": "dog"}).json()
+    found = api.get(f"{API}/{project.slug}/categories/", {"search": "dog"}).json()["results"]
     assert [(row["key"], row["parent"], row["description"]) for row in found] == [("dog", "n00001", "A friend.")]
-    assert [row["key"] for row in api.get(f"{API}/{project.slug}/categories/", {"parent": "n00001"}).json()] == ["dog"]
-    assert len(api.get(f"{API}/{project.slug}/categories/").json()) == 50
+    below = api.get(f"{API}/{project.slug}/categories/", {"parent": "n00001"}).json()["results"]
+    assert [row["key"] for row in below] == ["dog"]
+    assert len(api.get(f"{API}/{project.slug}/categories/", {"search": "kind"}).json()["results"]) == 50
+
+
+def test_large_taxonomies_are_read_page_by_page(owner: User) -> None:
+    categories = [{"key": f"n{n:05d}", "name": f"kind {n}"} for n in range(120)]
+    project = services.create_project(owner=owner, name="Large", categories=categories)
+    api, keys, address = client(owner), [], f"{API}/{project.slug}/categories/"
+    while address:
+        page = api.get(address).json()
+        keys += [row["key"] for row in page["results"]]
+        address = page["next"]
+    assert keys == [row["key"] for row in categories]
 
 
 def test_provenance_tells_who_said_what_and_what_decided(project: Project, owner: User, worker: User) -> None:

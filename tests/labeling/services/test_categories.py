@@ -99,7 +99,7 @@ def test_a_category_takes_a_bounded_number_of_pictures_and_nothing_else(project:
 
 def test_a_program_describes_a_category_by_words_and_pictures(project: Project, owner: User, worker: User) -> None:
     api = client(owner)
-    listed = api.get(f"/api/v1/projects/{project.slug}/categories/?search=cat").json()[0]
+    listed = api.get(f"/api/v1/projects/{project.slug}/categories/?search=cat").json()["results"][0]
     address = f"/api/v1/projects/{project.slug}/categories/{listed['id']}/"
     changed = api.patch(address, {"description": "Purrs.", "parent": "dog"}, format="json")
     assert (changed.status_code, changed.json()["parent"]) == (200, "dog")

@@ -70,7 +70,7 @@ def test_an_unknown_version_is_not_found(owner: APIClient) -> None:
 
 
 def test_the_zoo_lists_every_backbone_and_where_its_weights_should_be(owner: APIClient) -> None:
-    rows = {row["key"]: row for row in owner.get("/api/v1/backbones/").json()}
+    rows = {row["key"]: row for row in owner.get("/api/v1/backbones/").json()["results"]}
 
     assert set(rows) == set(BACKBONES)
     assert rows["mobilenet_v2_1.0"]["weights_file"].endswith(BACKBONES["mobilenet_v2_1.0"].weights_file)
