@@ -15,7 +15,6 @@ import threading
 import dramatiq
 from django.utils.module_loading import autodiscover_modules
 
-from config.allocator import keep_freed_memory
 from config.messages.postgres import PostgresBroker
 
 logger = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ GRACE_MS = 7000
 
 def run(queues: set[str], *, threads: int) -> None:
     """Work until SIGTERM or SIGINT; then finish what finishes soon, and give the rest back."""
-    keep_freed_memory()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
