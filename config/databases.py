@@ -19,8 +19,8 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
         port = str(parts.port or "")
     except ValueError as error:  # the address holds a password, so it is not shown
         raise EnvError(
-            "DATABASE_URL must be postgresql://user:password@host:port/name with a number for the port; what is special "
-            "in the password must be percent-encoded (%23 for #, %2F for /, %40 for @)."
+            "DATABASE_URL must be postgresql://user:password@host:port/name with a number for the port; what is special"
+            " in the password must be percent-encoded (%23 for #, %2F for /, %40 for @)."
         ) from error
     if parts.scheme not in {"postgres", "postgresql"}:
         raise EnvError(f"DATABASE_URL must start with postgresql://, got {parts.scheme or 'no scheme'!r}.")
