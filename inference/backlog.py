@@ -10,10 +10,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ from inference.models import Deployment, Prediction, Reason
 from inference.reference import Reference
 from inference.routing import VersionRef
 from inference.scoring import Choice, Scores, choose, joined, score
-from labeling.models import Image, Project, Task
+from labeling.models import Gold, Image, Project, Task
 from labeling.services import raise_priority, suggest_answers
 from training.models import ModelVersion
 
@@ -93,7 +94,7 @@ def _claim(project_id: int) -> bool:
 def _score(version: ModelVersion) -> Pool:
     reference = references.ensure_reference(version)
     ref, pool = VersionRef.of(version), Pool()
-    for ids, shas in _chunks(version.project_id):
+    for ids, shas in _chunks(Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
         features, found = _features(ref, shas)
         pool.waiting += int((~found).sum())
         if not found.any():
@@ -104,15 +105,30 @@ def _score(version: ModelVersion) -> Pool:
         pool.ids.append(ids[found])
         pool.parts.append(score(probabilities, novelty))
         _write(version, pool.ids[-1], pool.parts[-1])
-        names = [version.categories[index] for index in pool.parts[-1].category]
-        labels = dict(zip(pool.ids[-1].tolist(), names, strict=True))
-        suggest_answers(project=version.project, labels=labels, source=f"model {version.number}")
+        _suggest(version, pool.ids[-1], pool.parts[-1].category)
+    if version.project.show_suggestions:
+        _suggest_beside_gold(version, ref)
     return pool
 
 
-def _chunks(project_id: int) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
-    """Images with an open task that is no gold: (ids, content hashes), in chunks."""
-    rows = Task.objects.filter(project=project_id, state=Task.State.OPEN, is_gold=False).order_by("id")
+def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[Any]) -> None:
+    labels = {int(image): version.categories[index] for image, index in zip(ids, category, strict=True)}
+    suggest_answers(project=version.project, labels=labels, source=f"model {version.number}")
+
+
+def _suggest_beside_gold(version: ModelVersion, ref: VersionRef) -> None:
+    """Hidden gold is no part of the pool, but would be known by a suggestion that is missing."""
+    hidden = Task.objects.filter(project=version.project, is_gold=True, gold__use=Gold.Use.HIDDEN)
+    for ids, shas in _chunks(hidden):
+        features, found = _features(ref, shas)
+        if found.any():
+            answer = runtime.engine().answer(ref, features[found])
+            _suggest(version, ids[found], answer.probabilities.argmax(axis=1))
+
+
+def _chunks(tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
+    """The images of these tasks: (ids, content hashes), in chunks."""
+    rows = tasks.order_by("id")
     last = 0
     while True:
         part = list(rows.filter(id__gt=last).values_list("id", "image_id", "image__sha256")[:CHUNK])

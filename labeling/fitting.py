@@ -139,7 +139,9 @@ def _anchoring(project: Project, key: str, judgments: Judgments) -> dict[str, An
     """Whether people follow the suggestions that they see; None where none were made."""
     if not project.show_suggestions:
         return None
-    made = Task.objects.filter(project=project, payload__has_key="suggestions").values_list("id", "payload")
+    # Gold is suggested anew by each model, also after it was answered.
+    rows = Task.objects.filter(project=project, is_gold=False, payload__has_key="suggestions")
+    made = rows.values_list("id", "payload")
     suggested = {
         task: (payload["suggestions"][key], float(payload.get("blind_share", project.blind_share)))
         for task, payload in made.iterator(chunk_size=CHUNK)

@@ -58,6 +58,7 @@ class Leased(NamedTuple):
     width: int
     height: int
     survey_version: int
+    price: Any  # as it was offered; None for a lease of a time before that was written down
     known: dict[str, Any] | None
     use: str | None
     project: Project
@@ -91,8 +92,8 @@ def caller(*, digest: str, slug: str) -> Caller | None:
     return Caller(key, row[0], row[1], project if project.pk else None, member if member.pk else None)
 
 
-_LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, a.survey_version, g.answers,
-       g.use, {_columns("p", _PROJECT)}, {SEEN}"""
+_LEASE = f"""a.id, a.worker_id, a.state, t.id, t.stage, t.is_gold, i.width, i.height, a.survey_version, a.price,
+       g.answers, g.use, {_columns("p", _PROJECT)}, {SEEN}"""
 _WITH_ALL = f"""
 JOIN labeling_task t ON t.id = a.task_id
 JOIN labeling_image i ON i.id = t.image_id
@@ -140,10 +141,10 @@ def images(*, project_id: int, ids: Sequence[int]) -> dict[int, Image]:
 
 
 def _leased(row: Sequence[Any]) -> Leased:
-    known = json.loads(row[9]) if isinstance(row[9], str) else row[9]
-    last = 11 + len(_PROJECT)
-    project, seen = Project.from_db("default", _PROJECT, row[11:last]), Seen._make(row[last:])
-    return Leased._make([*row[:9], known, row[10], project, seen])
+    known = json.loads(row[10]) if isinstance(row[10], str) else row[10]
+    last = 12 + len(_PROJECT)
+    project, seen = Project.from_db("default", _PROJECT, row[12:last]), Seen._make(row[last:])
+    return Leased._make([*row[:10], known, row[11], project, seen])
 
 
 def _key(values: Sequence[Any]) -> ApiKey:

@@ -126,12 +126,13 @@ candidate AS (
 taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM candidate c WHERE t.id = c.id),
 made AS (
     INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
-                                     survey_version)
+                                     survey_version, price)
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s,
            (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE s <> ALL (ARRAY(
                SELECT a.slot FROM labeling_assignment a
                WHERE a.task_id = c.id AND a.state IN ('leased', 'submitted')))),
-           'leased', '', clock_timestamp(), %(now)s + make_interval(secs => %(seconds)s), %(version)s
+           'leased', '', coalesce(%(since)s::timestamptz, clock_timestamp()),
+           %(now)s + make_interval(secs => %(seconds)s), %(version)s, %(price)s::numeric
     FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )
 {_SHOW.format(upcoming=_UPCOMING)}"""
@@ -152,18 +153,19 @@ _GOLD = f"""WITH {_LIVE},
 candidate AS (
     SELECT t.id, t.wanted FROM labeling_gold g JOIN labeling_task t ON t.id = g.task_id
     WHERE t.project_id = %(project)s AND t.is_gold AND g.use = %(use)s AND t.wanted < 32000 AND {_UNSEEN}
-    ORDER BY {{order}} LIMIT (SELECT CASE WHEN count(*) < %(hold)s THEN 1 ELSE 0 END FROM live) FOR UPDATE OF t
+    ORDER BY {{order}} LIMIT (SELECT count(*) FROM unnest(%(gold)s::boolean[]) WITH ORDINALITY d(is_gold, place)
+                            WHERE d.is_gold AND d.place > (SELECT count(*) FROM live)) FOR UPDATE OF t
 ),
-pool AS MATERIALIZED ({_POOLS["head"]}),  -- a claim that loads nothing ahead would be known by it
 taken AS (UPDATE labeling_task t SET wanted = t.wanted + 1 FROM candidate c WHERE t.id = c.id),
 made AS (
     INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
-                                     survey_version)
-    SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '', clock_timestamp(),
-           %(now)s + make_interval(secs => %(seconds)s), %(version)s
+                                     survey_version, price)
+    SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '',
+           coalesce(%(since)s::timestamptz, clock_timestamp()),
+           %(now)s + make_interval(secs => %(seconds)s), %(version)s, %(price)s::numeric
     FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )
-{_SHOW.format(upcoming=_UPCOMING)}"""
+{_SHOW.format(upcoming="NULL")}"""
 # Hidden gold starts at a random place of the order; practice and the test keep the owner's order.
 _HIDDEN_GOLD = _GOLD.format(order="(t.random < %(from)s), t.random")
 _ORDERED_GOLD = _GOLD.format(order="g.position, t.id")
@@ -187,16 +189,27 @@ def find(*, project_id: int, worker_id: int, assignment_id: uuid.UUID) -> Lease 
     return found[0] if found else None
 
 
-def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: int) -> list[Lease]:
+def claim(
+    *,
+    project_id: int,
+    worker_id: int,
+    hold: int,
+    seconds: int,
+    version: int,
+    price: Any,
+    since: datetime.datetime | None = None,
+) -> list[Lease]:
     """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when no more are in reach.
 
-    New leases are of this version of the survey; live ones keep theirs.
+    New leases are of this version of the survey; live ones keep theirs. With ``since`` all new ones are equally old and
+    come in an order drawn at random; without, in that of the claims. ``price`` is what an answer to a new one earns.
 
     Raises:
         CrowdtuneError: busy; something is left, but others were quicker each time.
     """
     values: dict[str, Any] = {
-        "project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds, "version": version
+        "project": project_id, "worker": worker_id, "hold": hold, "seconds": seconds, "version": version,
+        "price": price, "since": since,
     }  # fmt: skip
     leases = _leases(_CLAIMS["head"], values)
     if len(leases) >= hold:
@@ -217,16 +230,31 @@ def claim(*, project_id: int, worker_id: int, hold: int, seconds: int, version: 
     raise CrowdtuneError("busy", _("Others took every task at the moment it was free. Ask again in a moment."), 503)
 
 
-def claim_gold(*, use: str, start: float, project_id: int, worker_id: int, **values: int) -> list[Lease]:
-    """Like ``claim``, from tasks whose answer is known."""
-    known = {"project": project_id, "worker": worker_id, "use": use, "from": start, **values}
+def claim_gold(
+    *,
+    use: str,
+    gold: Sequence[bool],
+    start: float,
+    project_id: int,
+    worker_id: int,
+    seconds: int,
+    version: int,
+    price: Any,
+    since: datetime.datetime | None = None,
+) -> list[Lease]:
+    """Like ``claim``, from tasks whose answer is known; ``gold`` says of each lease to hold whether it is to be one."""
+    known: dict[str, Any] = {
+        "project": project_id, "worker": worker_id, "use": use, "gold": list(gold), "from": start, "seconds": seconds,
+        "version": version, "price": price, "since": since,
+    }  # fmt: skip
     return _leases(_HIDDEN_GOLD if use == "hidden" else _ORDERED_GOLD, known)
 
 
 # Claims near the budget's end come one after the other; what is leased counts as spent. One look sees both at once.
 _LEFT = """
-SELECT floor((p.budget - p.spent) / p.price_per_judgment)::int - (
-    SELECT count(*) FROM labeling_assignment a WHERE a.project_id = p.id AND a.state = 'leased')
+SELECT floor((p.budget - p.spent - (
+    SELECT coalesce(sum(coalesce(a.price, p.price_per_judgment)), 0) FROM labeling_assignment a
+    WHERE a.project_id = p.id AND a.state = 'leased')) / p.price_per_judgment)::int
 FROM labeling_project p WHERE p.id = %(project)s"""
 
 

@@ -149,6 +149,12 @@ class Assignment(models.Model):
     survey_version = models.PositiveIntegerField(
         default=1, help_text=_("The form that was handed out: its answer is checked against this version.")
     )
+    price = models.DecimalField(
+        max_digits=8,
+        decimal_places=4,
+        null=True,
+        help_text=_("What its answer earns, whatever is paid for later ones."),
+    )
     state = models.CharField(max_length=10, choices=State, default=State.LEASED)
     reason = ToldField(blank=True, help_text=_("Why it was skipped or released."))
     created_at = models.DateTimeField(default=timezone.now)

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from labeling import leases, phases, rules, spending, suggestions
 from labeling.errors import CrowdtuneError
@@ -47,24 +48,42 @@ def _affordable(project: Project, member: Membership, hold: int) -> list[Lease]:
 
 def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
     hold = min(max(hold, 1), MOST_HELD)
-    values = {
+    values: dict[str, Any] = {
         "project_id": project.pk,
         "worker_id": member.user_id,
         "seconds": project.lease_seconds,
         "version": project.survey_version,
+        "price": project.price_per_judgment,
     }
     if member.phase in {Membership.Phase.PRACTICE, Membership.Phase.QUALIFICATION}:
-        found = leases.claim_gold(**values, hold=1, use=member.phase, start=0.0)
+        found = leases.claim_gold(**{**values, "price": 0}, gold=[True], use=member.phase, start=0.0)
         if found or phases.advance_phase(project=project, worker_id=member.user_id) != Membership.Phase.WORKING:
             return found
-    if project.gold_count and random.random() < project.gold_rate:
-        found = leases.claim_gold(**values, hold=hold, use=Gold.Use.HIDDEN, start=random.random())
-        if found:
-            return found
+    if project.gold_count and project.gold_rate > 0:
+        return _hiding_gold(project, hold, values)
+    return _ordinary(project, hold, values)
+
+
+def _ordinary(project: Project, hold: int, values: dict[str, Any]) -> list[Lease]:
     found = leases.claim(**values, hold=hold)
     if not found and leases.expire(project_id=project.pk):
         found = leases.claim(**values, hold=hold)
     return found
+
+
+def _hiding_gold(project: Project, hold: int, values: dict[str, Any]) -> list[Lease]:
+    """Each lease may be gold, at the project's rate, and none tells: not by its place, by how many come with it, or by
+    images to load ahead. Which of those comes next depends on what everybody else is doing, and gold depends on nobody;
+    so nothing is named ahead here but what is leased already.
+    """
+    values = {**values, "since": timezone.now()}
+    gold = [random.random() < project.gold_rate for _lease in range(hold)]
+    found: list[Lease] = []
+    if any(gold):
+        found = leases.claim_gold(**values, gold=gold, use=Gold.Use.HIDDEN, start=random.random())
+    if len(found) < hold:
+        found = _ordinary(project, hold, values)
+    return [lease._replace(upcoming=[]) for lease in found]
 
 
 def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:

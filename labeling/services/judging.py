@@ -60,7 +60,7 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
     asked = survey.load(project.pk, lease.survey_version)
     checked = asked.check(lease.stage, answers, width=lease.width, height=lease.height)
     active = statements.usable_seconds(seconds)
-    price = project.price_per_judgment if lease.use in {None, Gold.Use.HIDDEN} else 0
+    price = _price(lease)
     recorded = _record_as_seen(lease, checked, active, price)
     if recorded is None:
         recorded = _record(lease, checked, active, price)
@@ -80,6 +80,13 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
         created_at=recorded.created_at,
     )
     return judgment, True
+
+
+def _price(lease: Leased) -> Any:
+    """What was offered is paid, and what was counted when it was leased; a lease that is over is taken anew."""
+    if lease.use not in {None, Gold.Use.HIDDEN}:
+        return 0
+    return lease.project.price_per_judgment if lease.price is None or lease.state == State.EXPIRED else lease.price
 
 
 def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
@@ -264,6 +271,7 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
         project=project,
         worker_id=judgment.worker_id,
         slot=old.slot,
+        price=judgment.price,
         survey_version=judgment.survey_version,  # the form in which the answer that comes back was given
         created_at=old.created_at,
         expires_at=now + timedelta(seconds=project.lease_seconds),

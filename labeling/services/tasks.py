@@ -38,6 +38,8 @@ def raise_priority(*, project: Project, priorities: Mapping[int, float]) -> int:
 def suggest_answers(*, project: Project, labels: Mapping[int, str], source: str) -> int:
     """Put a suggested label of the primary question beside open tasks that nobody has judged; returns how many.
 
+    And beside hidden gold, which would else be known by having none.
+
     Args:
         project: One with ``show_suggestions``; else nothing is done.
         labels: Image id -> category.
@@ -52,8 +54,9 @@ def suggest_answers(*, project: Project, labels: Mapping[int, str], source: str)
             'suggestions', jsonb_build_object(%s::text, s.answer::jsonb), 'suggested_by', %s::text,
             'blind_share', %s::float8)
         FROM unnest(%s::bigint[], %s::text[]) AS s(image_id, answer)
-        WHERE t.image_id = s.image_id AND t.project_id = %s AND t.state = 'open' AND NOT t.is_gold
-            AND t.judgment_count = 0"""
+        WHERE t.image_id = s.image_id AND t.project_id = %s AND (
+            t.is_gold AND EXISTS (SELECT FROM labeling_gold g WHERE g.task_id = t.id AND g.use = 'hidden')
+            OR t.state = 'open' AND NOT t.is_gold AND t.judgment_count = 0)"""
     answers = [json.dumps(answer_of(labels[key], question.kind)) for key in ids]
     values: list[Any] = [question.key, source, project.blind_share, ids, answers, project.pk]
     with transaction.atomic(), connection.cursor() as cursor:

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from inference import actors, backlog
 from inference.models import Deployment, Prediction, Reason
-from labeling.models import Consensus, Task
-from labeling.services import decide_task
+from labeling.models import Consensus, Project, Task
+from labeling.services import decide_task, set_gold
 from training.models import ModelVersion
 
 
@@ -99,3 +99,14 @@ def test_what_is_left_of_an_image_deleted_while_it_was_scored_is_swept_away(proj
     backlog.score_pool(project.pk)
     assert Prediction.objects.filter(version=champion).count() == 5
     assert not Prediction.objects.filter(image_id=999_999).exists()
+
+
+def test_hidden_gold_has_a_suggestion_like_the_rest_and_is_no_part_of_the_pool(
+    project, champion, add_images, owner
+) -> None:
+    images = add_images(range(3))
+    set_gold(task=images[0].tasks.get(), answers="red", user=owner)
+    Project.objects.filter(pk=project.pk).update(show_suggestions=True)
+    assert backlog.score_pool(project.pk) == 2
+    assert Task.objects.filter(project=project, payload__suggested_by="model 1").count() == 3
+    assert not Prediction.objects.filter(image=images[0]).exists()

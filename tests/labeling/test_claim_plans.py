@@ -18,7 +18,7 @@ from labeling.models import Project
 pytestmark = pytest.mark.django_db
 TYPES = {
     "project": "bigint", "worker": "bigint", "hold": "int", "seconds": "int", "version": "int", "now": "timestamptz",
-    "priority": "float8", "random": "float8", "id": "bigint",
+    "priority": "float8", "random": "float8", "id": "bigint", "since": "timestamptz", "price": "numeric",
 }  # fmt: skip
 TASKS = 20_000
 
@@ -50,6 +50,7 @@ def test_a_claim_reads_a_short_stretch_of_the_order(large: Project, worker: User
     member = services.ensure_member(project=large, user=worker)
     values = {
         "project": large.pk, "worker": member.user_id, "hold": 1, "seconds": 60, "version": 1, "now": timezone.now(),
+        "since": None, "price": 0,
         "priority": 0.0, "random": 0.1, "id": 1,
     }  # fmt: skip
     text = leases._IS_LEFT if statement == "left" else leases._CLAIMS[statement]

@@ -42,9 +42,52 @@ def test_a_claim_of_gold_has_the_form_of_any_other(hiding: Project) -> None:
     real = claim(hiding, worker)
     assert not Task.objects.get(pk=real["task"]).is_gold
     assert gold.keys() == real.keys()
-    assert len(gold["prefetch"]) == len(real["prefetch"]) == 3
+    assert gold["prefetch"] == real["prefetch"] == []
     assert (gold["stage"], gold["payload"], gold["held"]) == (real["stage"], real["payload"], real["held"])
     assert stored.json()["feedback"] is None
+
+
+def test_what_is_loaded_ahead_names_gold_as_often_as_any_other(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=40, gold_rate=0.4, access="open", judgments_min=1, judgments_max=1)
+    for task in Task.objects.order_by("pk")[:15]:
+        services.set_gold(task=task, answers="cat", user=project.owner)
+    project.refresh_from_db()
+    worker, named, ahead = person("wanda"), {True: 0, False: 0}, set()
+    for _number in range(20):
+        lease = claim(project, worker)
+        named[Task.objects.get(pk=lease["task"]).is_gold] += lease["image"]["id"] in ahead
+        ahead = {image["id"] for image in lease["prefetch"]}
+        client(worker).post(
+            f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"category": "cat"}}, format="json"
+        )
+    assert named[True] == named[False] == 0
+
+
+def test_gold_comes_at_any_place_of_a_full_batch(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=40, gold_rate=0.3, access="open", judgments_min=30, judgments_max=30)
+    for task in Task.objects.order_by("pk")[:20]:
+        services.set_gold(task=task, answers="cat", user=project.owner)
+    project.refresh_from_db()
+    places: set[int] = set()
+    for number in range(12):
+        worker = person(f"worker {number}")
+        batch = client(worker).post(f"{API}/{project.slug}/assignments/", {"hold": 4}, format="json").json()
+        tasks = [batch["task"], *(lease["task"] for lease in batch["held"])]
+        assert len(tasks) == len(set(tasks)) == 4
+        assert {image["id"] for image in batch["prefetch"]} == {lease["image"]["id"] for lease in batch["held"]}
+        places |= {place for place, task in enumerate(tasks) if Task.objects.get(pk=task).is_gold}
+    assert len(places) > 1
+
+
+def test_a_model_suggests_beside_hidden_gold_as_beside_the_rest(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2, show_suggestions=True, blind_share=0.0, gold_rate=1.0)
+    hidden, real = Task.objects.order_by("pk")
+    services.set_gold(task=hidden, answers="cat", user=project.owner)
+    labels = {hidden.image_id: "dog", real.image_id: "dog"}
+    assert services.suggest_answers(project=project, labels=labels, source="model 1") == 2
+    hidden.refresh_from_db()
+    real.refresh_from_db()
+    assert hidden.payload == real.payload
 
 
 def test_gold_of_boxes_is_asked_by_the_name_of_its_stage_alone(make_project: Callable[..., Project]) -> None:

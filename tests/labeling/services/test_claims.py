@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import figures, services
 from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, Consensus, Image, Membership, Project, Task
+from labeling.models import Assignment, Consensus, Image, Judgment, Membership, Project, Task
 from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
@@ -260,3 +260,21 @@ def test_a_lease_that_ran_out_is_not_taken_again_where_the_budget_went_to_anothe
     services.submit_judgment(assignment_id=taken.pk, worker=quick, answers={"category": "cat"})
     project.refresh_from_db()
     assert project.spent == project.budget
+
+
+def test_a_price_that_rises_while_leases_are_out_does_not_overrun_the_budget(
+    make_project: Callable[..., Project], owner: User
+) -> None:
+    project = make_project(images=4, access="open", price_per_judgment="0.10", budget="0.40")
+    people = [person(f"person {number}") for number in range(5)]
+    taken = [services.claim_assignment(project=project, worker=people[number]) for number in range(2)]
+    project = services.change_project(project=project, user=owner, price_per_judgment="0.20")
+    taken += [services.claim_assignment(project=project, worker=who) for who in people[2:]]
+    assert [lease is not None for lease in taken] == [True, True, True, False, False]
+    for who, lease in zip(people, taken, strict=True):
+        if lease is not None:
+            services.submit_judgment(assignment_id=lease.pk, worker=who, answers={"category": "cat"})
+    project.refresh_from_db()
+    assert project.spent == project.budget
+    prices = Judgment.objects.filter(project=project).order_by("id").values_list("price", flat=True)
+    assert [str(price) for price in prices] == ["0.1000", "0.1000", "0.2000"]

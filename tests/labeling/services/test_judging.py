@@ -27,6 +27,7 @@ def answer(project: Project, worker: User, value: Any = "cat", **rest: Any) -> J
 
 def test_a_judgment_moves_every_counter_in_its_own_transaction(project: Project, worker: User) -> None:
     Project.objects.filter(pk=project.pk).update(price_per_judgment="0.05")
+    project.refresh_from_db()
     judgment = answer(project, worker, seconds=2.5)
     project.refresh_from_db()
     member = Membership.objects.get(project=project, user=worker)
