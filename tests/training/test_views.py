@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +9,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.storage import default_storage
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from labeling.models import Job, Membership, Project
 from training import answers, services
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
+from training.views.models import download
 
 
 @pytest.fixture
@@ -120,6 +122,30 @@ def test_the_model_card_travels_with_the_download(owner: Client, version: ModelV
     content = b"".join(archive.streaming_content)
     for name in (b"manifest.json", b"head.npz", b"MODEL_CARD.md", b"trunk/trunk.xml"):
         assert name in content
+
+
+@pytest.mark.usefixtures("version")
+def test_a_download_is_packed_into_a_file_and_not_into_memory(project: Project) -> None:
+    request: Any = RequestFactory().get("/")
+    request.user = project.owner
+
+    answer: Any = download(request, "shapes", 1)
+
+    assert os.fstat(answer.file_to_stream.fileno()).st_size == int(answer["Content-Length"]) > 10_000
+    answer.close()
+
+
+def test_a_version_whose_files_are_gone_says_so_instead_of_an_empty_download(
+    owner: Client, version: ModelVersion
+) -> None:
+    (settings.DATA_DIR / version.artifact).rename(settings.DATA_DIR / "elsewhere")
+    try:
+        page = owner.get("/projects/shapes/models/1/download/")
+    finally:
+        (settings.DATA_DIR / "elsewhere").rename(settings.DATA_DIR / version.artifact)
+
+    assert page.status_code == 404
+    assert "not on this server any more" in page.content.decode()
 
 
 def test_promote_and_roll_back_by_one_click(owner: Client, project: Project, version: ModelVersion) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 import zipfile
 
 from django.conf import settings
@@ -24,6 +24,10 @@ VERSIONS_SHOWN = 100
 
 @login_required
 def models(request: HttpRequest, slug: str) -> HttpResponse:
+    return _versions_page(request, slug)
+
+
+def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpResponse:
     context = project_context(request, slug, tab="models")
     project = context["project"]
     versions = list(
@@ -40,7 +44,7 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
         .select_related("version", "replaced", "user")
         .order_by("-created_at")[:20],
     )
-    return render(request, "training/models.html", context)
+    return render(request, "training/models.html", context, status=status)
 
 
 @login_required
@@ -81,19 +85,28 @@ def rollback(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @login_required
-def download(request: HttpRequest, slug: str, number: int) -> FileResponse:
-    """The version as a zip: weights, manifest, model card, and the trunk that it stands on."""
+def download(request: HttpRequest, slug: str, number: int) -> FileResponse | HttpResponse:
+    """The version as a zip: weights, manifest, model card, and the trunk that it stands on.
+
+    Packed into a file without a name: a trunk may have some hundred megabytes, and this process answers others, too.
+    """
     row = version_of(load_project(request, slug, "manage"), number)
     folder = settings.DATA_DIR / row.artifact
     trunk = settings.DATA_DIR / "trunks" / str(row.manifest["trunk_key"])
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    needed = [folder / "manifest.json", *(folder / name for name in row.manifest["files"]), trunk / "trunk.xml"]
+    missing = [str(path.relative_to(settings.DATA_DIR)) for path in needed if not path.is_file()]
+    if missing:
+        told = _("Version %(number)s cannot be downloaded: these files are not on this server any more: %(files)s.")
+        messages.error(request, told % {"number": number, "files": ", ".join(missing)})
+        return _versions_page(request, slug, status=404)
+    file = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115 - the response closes it
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(folder.glob("*")):
             archive.write(path, path.name)
         for path in sorted(trunk.glob("trunk.*")):
             archive.write(path, f"trunk/{path.name}")
-    buffer.seek(0)
-    return FileResponse(buffer, as_attachment=True, filename=f"{slug}-{row.number}.zip")
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"{slug}-{row.number}.zip")
 
 
 def version_of(project: Project, number: int) -> ModelVersion:
