@@ -6,6 +6,7 @@ is the crowd still busy. ``decide`` is arithmetic over facts; ``check_due`` gath
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from labeling.words import gettext as _
 from training import labels
 from training.models import TrainingPolicy, TrainingRun
 
+logger = logging.getLogger(__name__)
 # A category that is still short after so many times the wanted labels is rare in nature: train without it.
 PATIENCE = 5
 # After a failure the same data would fail again: wait, longer each time, at most a day.
@@ -197,29 +199,45 @@ def policy_of(project: Project) -> TrainingPolicy:
 
 
 def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
-    """Call ``start`` for each project that is due; write down why each other one is not. Returns how many started."""
+    """Call ``start`` for each project that is due; write down why each other one is not. Returns how many started.
+
+    What goes wrong with one project is logged, written down there and tried again later; the others go on.
+    """
     started = 0
     for project in _candidates():
-        decision = check_due(project)
-        reason, again = decision.reason, None if decision.start else decision.due_at
-        if decision.start:
-            try:
-                start(project, decision)
-                started += 1
-            except CrowdtuneError as refusal:
-                reason = refusal.message
-                if refusal.code == "disk_full":  # that may change without any new label
-                    again = timezone.now() + RETRY_AFTER
-        TrainingPolicy.objects.update_or_create(
-            project=project,
-            defaults={
-                "status": reason,
-                "checked_at": timezone.now(),
-                "seen": _counters(project),
-                "look_again_at": again,
-            },
-        )
+        try:
+            started += _start_if_due(project, start)
+        except Exception:
+            logger.exception("project %s: its training could not be started", project.pk)
+            _note(project, _("Training could not be started; the server's log says why."), _later())
     return started
+
+
+def _start_if_due(project: Project, start: Callable[[Project, Decision], object]) -> bool:
+    decision = check_due(project)
+    if not decision.start:
+        _note(project, decision.reason, decision.due_at)
+        return False
+    try:
+        start(project, decision)
+    except CrowdtuneError as refusal:
+        # A full disk may change without any new label.
+        _note(project, refusal.message, _later() if refusal.code == "disk_full" else None)
+        return False
+    _note(project, decision.reason, None)
+    return True
+
+
+def _later() -> datetime:
+    return timezone.now() + RETRY_AFTER
+
+
+def _note(project: Project, reason: str, again: datetime | None) -> None:
+    """Write down why no run has started, and when to look again though nothing has changed."""
+    TrainingPolicy.objects.update_or_create(
+        project=project,
+        defaults={"status": reason, "checked_at": timezone.now(), "seen": _counters(project), "look_again_at": again},
+    )
 
 
 def look_again(project_id: int) -> None:

@@ -56,6 +56,28 @@ def test_nothing_is_asked_twice_while_nothing_changes(
     assert started == [ready]
 
 
+def test_what_breaks_the_start_of_one_project_is_logged_and_stops_no_other(
+    ready: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = labeled_project("others")
+    services.set_policy(project=other, changes={"quiet_seconds": 0})
+    Task.objects.update(retired_at=timezone.now() - timedelta(minutes=1))
+    started: list[Project] = []
+
+    def start(project: Project, _decision: due.Decision) -> None:
+        if project == ready:
+            raise OSError("no space")
+        started.append(project)
+
+    assert due.start_due_runs(start) == 1
+    assert started == [other]
+    assert f"project {ready.pk}: its training could not be started" in caplog.text
+    policy = TrainingPolicy.objects.get(project=ready)
+    assert "log" in policy.status
+    assert policy.look_again_at is not None
+    due.start_due_runs(pytest.fail)
+
+
 def test_a_refusal_of_the_snapshot_is_the_reason_that_is_shown(ready: Project, run_actors: Callable[[], int]) -> None:
     ready.categories.filter(key="square").update(key="something_else")
 

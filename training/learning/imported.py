@@ -79,12 +79,20 @@ def store(backbone: Backbone, file: Path, root: Path, *, source: str, project: i
         file: The .keras file, or the arrays of a tail.
         source: In words, for people.
         project: Id of the only project that may use it; 0 = all.
+
+    Raises:
+        LearningError: It cannot be written there, or the file not be read (``disk_full``).
     """
-    with folder_atomic(root / backbone.key) as new:
-        shutil.copyfile(file, new / backbone.weights_file)
-        known = replace(backbone, sha256=sha256_of(new / backbone.weights_file), weights_folder="")
-        facts = {"backbone": asdict(known), "source": source, "project": project}
-        (new / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False))
+    try:
+        with folder_atomic(root / backbone.key) as new:
+            shutil.copyfile(file, new / backbone.weights_file)
+            known = replace(backbone, sha256=sha256_of(new / backbone.weights_file), weights_folder="")
+            facts = {"backbone": asdict(known), "source": source, "project": project}
+            (new / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False))
+    except OSError as error:
+        reason = _("%(file)s could not be copied into %(folder)s: %(error)s. Free some disk, then try again.")
+        told = {"file": file, "folder": root, "error": error.strerror}
+        raise LearningError(reason % told, "disk_full") from error
     return placed(known, root)
 
 

@@ -68,3 +68,16 @@ def test_a_version_whose_files_are_gone_is_refused_in_words(small_weights: Weigh
     with pytest.raises(ArtifactDamaged, match="no whole model version"):
         imported.store_tail(tmp_path / "1", SMALL, small_weights, tmp_path / "kept", key="x", title="X", source="")
     assert imported.keys(tmp_path / "kept") == []
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_nothing(
+    tmp_path: Path, small_weights: Weights, request: pytest.FixtureRequest
+) -> None:
+    version(tmp_path / "1", SMALL.cut, small_weights, 0.5)
+    request.getfixturevalue("small_disk")
+
+    with pytest.raises(LearningError, match="Free some disk") as refused:
+        imported.store_tail(tmp_path / "1", SMALL, small_weights, tmp_path / "kept", key="old", title="Old", source="")
+
+    assert refused.value.code == "disk_full"
+    assert not list((tmp_path / "kept").iterdir())
