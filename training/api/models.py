@@ -17,22 +17,22 @@ from labeling.api.base import listing
 from labeling.models import Project
 from training import services, zoo
 from training.api.base import project_of
-from training.api.serializers import BackboneSerializer, ReasonRequest, VersionSerializer
+from training.api.serializers import BackboneSerializer, ReasonRequest, VersionRow, VersionSerializer
 from training.models import ModelVersion
 
 
 class ProjectModels(generics.GenericAPIView[ModelVersion]):
     """A project's versions, newest first."""
 
-    serializer_class = VersionSerializer
+    serializer_class = VersionRow
     queryset = ModelVersion.objects.none()
 
-    @extend_schema(operation_id="models_list", responses=VersionSerializer(many=True))
+    @extend_schema(operation_id="models_list", responses=VersionRow(many=True))
     def get(self, request: Request, slug: str) -> Response:
         project = project_of(request, slug, "review")
         rows = ModelVersion.objects.filter(project=project).select_related("run__snapshot")
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(VersionSerializer(page or [], many=True).data)
+        return self.get_paginated_response(VersionRow(page or [], many=True).data)
 
 
 class OneModel(APIView):

@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
 
+PER_CATEGORY = ("confusion", "per_class")  # the confusion of 500 categories has 750 kB
+
 
 class RunRequest(serializers.Serializer[Any]):
     """What to train; what is left out comes from the project's policy."""
@@ -31,6 +33,14 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
 class FailureSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
     advice = serializers.CharField()
+
+
+@extend_schema_field(serializers.DictField())
+class SummaryField(serializers.JSONField):
+    """Metrics in a list: without what grows with the categories, which a row's own address has."""
+
+    def to_representation(self, value: Any) -> Any:
+        return {name: figure for name, figure in value.items() if name not in PER_CATEGORY}
 
 
 class RunSerializer(serializers.ModelSerializer[TrainingRun]):
@@ -85,9 +95,10 @@ class RunSerializer(serializers.ModelSerializer[TrainingRun]):
 
 
 class RunRow(RunSerializer):
-    """A run in a list: without its log, curves and class balance."""
+    """A run in a list: without its log, curves and class balance, and with a summary of its metrics."""
 
     snapshot = serializers.SlugRelatedField[Any](slug_field="digest", read_only=True)  # type: ignore[assignment]
+    metrics = SummaryField(read_only=True)
 
     class Meta(RunSerializer.Meta):
         fields = [name for name in RunSerializer.Meta.fields if name not in ("log", "history", "options")]
@@ -127,6 +138,12 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     def get_hashes(self, version: ModelVersion) -> dict[str, Any]:
         hashes: dict[str, Any] = version.manifest.get("files", {})
         return hashes
+
+
+class VersionRow(VersionSerializer):
+    """A version in a list: with a summary of its metrics."""
+
+    metrics = SummaryField(read_only=True)
 
 
 class ReasonRequest(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from labeling.models import Project
-from tests.training.api.test_runs import client_of
+from tests.training.api.test_runs import RUNS, client_of
 from training import services
 from training.learning.backbones import BACKBONES
 from training.models import AliasChange, ModelVersion, TrainingRun
@@ -42,6 +42,16 @@ def test_versions_come_newest_first_with_metrics_and_hashes(owner: APIClient) ->
     assert rows[1]["metrics"]["interval"][0] <= rows[1]["metrics"]["top1"] <= rows[1]["metrics"]["interval"][1]
     assert len(rows[1]["hashes"]["head.npz"]) == 64
     assert owner.get(f"{MODELS}1/").json()["decision"].startswith("First model")
+
+
+def test_lists_carry_a_summary_of_the_metrics_and_details_all_of_them(owner: APIClient) -> None:
+    run = f"/api/v1/training-runs/{ModelVersion.objects.get(number=1).run_id}/"
+    rows = [owner.get(address).json()["results"][-1] for address in (MODELS, RUNS)]
+    details = [owner.get(address).json() for address in (f"{MODELS}1/", run)]
+
+    for row, detail in zip(rows, details, strict=True):
+        assert set(detail["metrics"]) - set(row["metrics"]) == {"confusion", "per_class"}
+        assert row["metrics"]["interval"] == detail["metrics"]["interval"]
 
 
 def test_a_person_overrules_the_gate_and_it_is_written_down(owner: APIClient, project: Project) -> None:
