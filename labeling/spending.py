@@ -7,7 +7,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling import leases
+from labeling import leases, webhooks
 from labeling.models import Consensus, Project, Task
 
 # Within so many judgments of the budget's end, leases under way are counted against it.
@@ -52,6 +52,7 @@ def retire_when_spent(*, project_id: int) -> int:
             state=Task.State.RETIRED, retired_because=Task.Because.BUDGET, retired_at=timezone.now(), open_slots=0
         )
         Consensus.objects.filter(task_id__in=ids).update(is_final=True)
+        webhooks.emit(project=row, event="task.retired", payloads=[{"task": task_id} for task_id in ids])
         Project.objects.filter(pk=row.pk).update(retired_count=F("retired_count") + count)
     return count
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -28,8 +29,10 @@ PAUSES = (10, 60, 300, 1800, 7200, 21_600)
 State = WebhookDelivery.State
 
 
-def emit(*, project: Project, event: str, payload: dict[str, Any]) -> int:
-    """Write a delivery for every webhook of the project that asked for this event; returns how many."""
+def emit(
+    *, project: Project, event: str, payload: dict[str, Any] | None = None, payloads: Iterable[dict[str, Any]] = ()
+) -> int:
+    """Write a delivery for every webhook of the project that asked for this event; returns to how many."""
     if not project.webhook_count:
         return 0
     hooks = [
@@ -37,8 +40,10 @@ def emit(*, project: Project, event: str, payload: dict[str, Any]) -> int:
         for hook in Webhook.objects.filter(project_id=project.pk, is_active=True)
         if not hook.events or event in hook.events
     ]
-    body = {"event": event, "project": project.slug, **payload}
-    WebhookDelivery.objects.bulk_create(WebhookDelivery(webhook=hook, event=event, payload=body) for hook in hooks)
+    told = [payload] if payload is not None else payloads
+    bodies = [{"event": event, "project": project.slug, **each} for each in told]
+    rows = (WebhookDelivery(webhook=hook, event=event, payload=body) for body in bodies for hook in hooks)
+    WebhookDelivery.objects.bulk_create(rows, batch_size=1000)
     return len(hooks)
 
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from labeling import goldmarks, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import said, sources
-from labeling.importing.known import READERS, Files, Known, UnreadableError
+from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
@@ -56,9 +56,13 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 Checked = list[tuple[Image, Asked, Any]]
 
 
-def _checked(project: Project, chunk: list[Known], arguments: dict[str, Any], report: Report) -> Checked:
+def _checked(project: Project, found: list[Known | Refused], arguments: dict[str, Any], report: Report) -> Checked:
     """What can be used of a chunk; the rest is reported by image."""
     asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+    for part in found:
+        if isinstance(part, Refused):
+            report.error(part.where, "unreadable", part.why)
+    chunk = [part for part in found if isinstance(part, Known)]
     images = _images(project, {known.image for known in chunk if is_name(known.image)})
     ready: Checked = []
     for known in chunk:

@@ -258,7 +258,7 @@ def _count(project: Project, new: list[Judgment]) -> None:
         is_open = task.state == Task.State.OPEN
         task.open_slots = task.wanted - task.judgment_count - task.leased if is_open else 0
         task.save(update_fields=["judgment_count", "wanted", "open_slots"])
-    for worker, number in per_worker.items():
+    for worker, number in sorted(per_worker.items()):  # in one order, for another import that names the same people
         Membership.objects.filter(project=project, user_id=worker).update(judgment_count=F("judgment_count") + number)
     if new:
         Project.objects.filter(pk=project.pk).update(

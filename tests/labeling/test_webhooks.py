@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +18,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import services, webhooks
-from labeling.models import Project, Webhook, WebhookDelivery
+from labeling.models import Project, Task, Webhook, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +146,25 @@ def test_an_answer_without_end_is_not_listened_to(
     answer(project, worker)
     assert deliver() == 1
     assert receiver.said < 10_000  # what fits into the buffers between the two
+
+
+def test_a_task_is_told_to_be_retired_once_and_also_by_the_end_of_the_budget(
+    project: Project, worker: User, run_actors: Callable[[], int]
+) -> None:
+    services.change_project(
+        project=project, user=project.owner, judgments_min=1, judgments_max=1, price_per_judgment="0.10", budget="0.20"
+    )
+    Task.objects.filter(project=project).update(wanted=2, open_slots=2)
+    services.add_webhook(project=project, url="https://example.com/", events=["task.retired"], user=project.owner)
+    project.refresh_from_db()
+    late = services.claim_assignment(project=project, worker=worker)
+    assert late is not None
+    Task.objects.exclude(pk=late.task_id).update(priority=-1)
+    first = services.claim_assignment(project=project, worker=project.owner)
+    assert first is not None
+    for lease, who in ((first, project.owner), (late, worker)):
+        services.submit_judgment(assignment_id=lease.pk, worker=who, answers={"category": "cat"})
+    run_actors()
+    assert not Task.objects.filter(project=project, state="open").exists()
+    told = [row.payload["task"] for row in WebhookDelivery.objects.filter(event="task.retired")]
+    assert sorted(told) == sorted(Task.objects.filter(project=project).values_list("pk", flat=True))

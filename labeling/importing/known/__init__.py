@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labeling.importing.known import coco, imagefolder, table, voc, yolo
-from labeling.importing.known.files import Files, Known, Reader, UnreadableError
+from labeling.importing.known.files import Files, Known, Reader, Refused, UnreadableError
 
 READERS: dict[str, Reader] = {
     "coco": coco.read,
@@ -14,4 +14,4 @@ READERS: dict[str, Reader] = {
     "imagefolder": imagefolder.read,
 }
 
-__all__ = ["READERS", "Files", "Known", "Reader", "UnreadableError"]
+__all__ = ["READERS", "Files", "Known", "Reader", "Refused", "UnreadableError"]

@@ -9,24 +9,47 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry
 from labeling.words import gettext as _
 
 
-def read(files: Files) -> Iterator[Known]:
-    for name in files.names(".json"):
+def _read(files: Files, name: str) -> Found:
+    try:
+        document = json.loads(files.text(name))
+        categories = {row["id"]: row["name"] for row in document["categories"]}
+        images, annotations = list(document["images"]), list(document["annotations"])
+    except (json.JSONDecodeError, RecursionError, KeyError, TypeError) as error:
+        raise UnreadableError(
+            _("%(name)s is not COCO: %(kind)s at %(error)s.")
+            % {"name": name, "kind": type(error).__name__, "error": error}
+        ) from error
+    files_of: dict[Any, str] = {}
+    for number, row in enumerate(images):
         try:
-            document = json.loads(files.text(name))
-            names = {row["id"]: row["name"] for row in document["categories"]}
-            boxes: dict[Any, list[dict[str, Any]]] = {row["id"]: [] for row in document["images"]}
-            for row in document["annotations"]:
-                if not row.get("iscrowd"):
-                    boxes[row["image_id"]].append({"category": names[row["category_id"]], "box": row["bbox"]})
-            found = [(row["file_name"], boxes[row["id"]]) for row in document["images"]]
-        except (json.JSONDecodeError, RecursionError, KeyError, TypeError) as error:
-            raise UnreadableError(
-                _("%(name)s is not COCO: %(kind)s at %(error)s.")
-                % {"name": name, "kind": type(error).__name__, "error": error}
-            ) from error
-        question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
-        yield from (Known(image, answer, str(question)) for image, answer in found)
+            files_of[row["id"]] = row["file_name"]
+        except (KeyError, TypeError):
+            yield Refused(f"{name}, images[{number}]", _("An image needs an id and a file_name."))
+    boxes: dict[Any, list[dict[str, Any]]] = {image: [] for image in files_of}
+    spoiled: dict[Any, str] = {}
+    for where, row in _of_objects(annotations):
+        image = row.get("image_id")
+        if not isinstance(image, str | int) or image not in boxes:
+            told = _("The file has no image with the id %(id)s.") % {"id": repr(image)}
+            yield Refused(f"{name}, {where}", told)
+        elif not row.get("iscrowd"):
+            try:
+                boxes[image].append({"category": categories[row["category_id"]], "box": row["bbox"]})
+            except (KeyError, TypeError):
+                spoiled.setdefault(image, _("%(where)s is no box of a known category.") % {"where": where})
+    question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
+    for image, file in files_of.items():
+        # An image of which one box is missing would be wrong altogether.
+        yield Refused(str(file), spoiled[image]) if image in spoiled else Known(file, boxes[image], str(question))
+
+
+def _of_objects(annotations: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, row in enumerate(annotations):
+        yield f"annotations[{number}]", row if isinstance(row, dict) else {}
+
+
+read = by_entry(_read, ".json")

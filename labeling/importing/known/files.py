@@ -35,6 +35,14 @@ class Known:
     relative: bool = False
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A part of the file that cannot be used, and why; the parts after it are read."""
+
+    where: str
+    why: str
+
+
 class Files:
     """One uploaded file, as named entries: those of a zip, or the file itself under its own name."""
 
@@ -94,4 +102,20 @@ class Files:
             raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name}) from error
 
 
-Reader = Callable[[Files], Iterator[Known]]
+Found = Iterator[Known | Refused]
+Reader = Callable[[Files], Found]
+
+
+def by_entry(read_one: Callable[[Files, str], Found], *suffixes: str) -> Reader:
+    """A reader of entries that stand for themselves: one of a zip that cannot be read keeps no other from it."""
+
+    def read(files: Files) -> Found:
+        for name in files.names(*suffixes):
+            try:
+                yield from read_one(files, name)
+            except UnreadableError as error:
+                if files.archive is None:
+                    raise
+                yield Refused(name, error.args[0])
+
+    return read

@@ -8,31 +8,32 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry
 from labeling.words import gettext as _
 
 
-def read_csv(files: Files) -> Iterator[Known]:
-    for name in files.names(".csv"):
-        reader = csv.DictReader(io.StringIO(files.text(name), newline=""))
-        columns = {str(column).strip().lower() for column in reader.fieldnames or ()}
-        if "image" not in columns or not columns & {"answer", "label"}:
-            told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
-            raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(columns))})
-        try:
-            for line in reader:
-                row = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
-                yield Known(row["image"] or "", row.get("answer", row.get("label")), row.get("question") or "")
-        except csv.Error as error:
-            told = _("Line %(line_num)s is no CSV: %(error)s.")
-            raise UnreadableError(told % {"line_num": reader.line_num, "error": error}) from error
+def _read_csv(files: Files, name: str) -> Found:
+    reader = csv.DictReader(io.StringIO(files.text(name), newline=""))
+    columns = {str(column).strip().lower() for column in reader.fieldnames or ()}
+    if "image" not in columns or not columns & {"answer", "label"}:
+        told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
+        raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(columns))})
+    try:
+        for line in reader:
+            row = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
+            yield Known(row["image"] or "", row.get("answer", row.get("label")), row.get("question") or "")
+    except csv.Error as error:
+        told = _("Line %(line_num)s is no CSV: %(error)s.")
+        raise UnreadableError(told % {"line_num": reader.line_num, "error": error}) from error
 
 
-def read_jsonl(files: Files) -> Iterator[Known]:
-    for name in files.names(".jsonl", ".ndjson"):
-        for number, line in enumerate(files.text(name).splitlines(), start=1):
-            if line.strip():
+def _read_jsonl(files: Files, name: str) -> Found:
+    for number, line in enumerate(files.text(name).splitlines(), start=1):
+        if line.strip():
+            try:
                 yield from _known(name, number, line)
+            except UnreadableError as error:
+                yield Refused(name, error.args[0])
 
 
 def _known(name: str, number: int, line: str) -> Iterator[Known]:
@@ -52,3 +53,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
+
+
+read_csv = by_entry(_read_csv, ".csv")
+read_jsonl = by_entry(_read_jsonl, ".jsonl", ".ndjson")

@@ -5,29 +5,27 @@ Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
-from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.importing.known.files import Files, Found, Known, UnreadableError, by_entry
 from labeling.words import gettext as _
 
 
-def read(files: Files) -> Iterator[Known]:
-    for name in files.names(".xml"):
-        data = files.read(name)
-        # Entities can grow without bound and are never needed here.
-        if b"\x00" in data:
-            raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name})  # but UTF-16, which hides the next
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise UnreadableError(_("%(name)s declares a document type; VOC has none.") % {"name": name})
-        try:
-            root = ElementTree.fromstring(data)
-            image = (root.findtext("filename") or "").strip()
-            boxes = [_box(entry) for entry in root.iter("object")]
-        except (ElementTree.ParseError, LookupError, ValueError, TypeError) as error:
-            raise UnreadableError(_("%(name)s is not VOC: %(error)s.") % {"name": name, "error": error}) from error
-        yield Known(image or name.rpartition("/")[2].removesuffix(".xml"), boxes)
+def _read(files: Files, name: str) -> Found:
+    data = files.read(name)
+    # Entities can grow without bound and are never needed here.
+    if b"\x00" in data:
+        raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name})  # but UTF-16, which hides the next
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise UnreadableError(_("%(name)s declares a document type; VOC has none.") % {"name": name})
+    try:
+        root = ElementTree.fromstring(data)
+        image = (root.findtext("filename") or "").strip()
+        boxes = [_box(entry) for entry in root.iter("object")]
+    except (ElementTree.ParseError, LookupError, ValueError, TypeError) as error:
+        raise UnreadableError(_("%(name)s is not VOC: %(error)s.") % {"name": name, "error": error}) from error
+    yield Known(image or name.rpartition("/")[2].removesuffix(".xml"), boxes)
 
 
 def _box(entry: ElementTree.Element) -> dict[str, Any]:
@@ -35,3 +33,6 @@ def _box(entry: ElementTree.Element) -> dict[str, Any]:
     left, top, right, bottom = corners
     category = (entry.findtext("name") or "").strip()
     return {"category": category, "box": [left - 1, top - 1, right - left + 1, bottom - top + 1]}
+
+
+read = by_entry(_read, ".xml")

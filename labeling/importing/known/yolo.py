@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError
 from labeling.words import gettext as _
 
 NO_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt"}
@@ -33,7 +33,7 @@ def _whole(name: str) -> str:
     return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def read(files: Files) -> Iterator[Known]:
+def read(files: Files) -> Found:
     names: dict[int, str] = {}
     for name in files.names(".yaml", ".yml"):
         names = class_names(files.text(name)) or names
@@ -51,7 +51,10 @@ def read(files: Files) -> Iterator[Known]:
             if "labels" in folders:
                 folders.remove("labels")
             image = "/".join([*folders, last])
-            yield Known(image, list(_boxes(name, files.text(name), names)), relative=True)
+            try:
+                yield Known(image, list(_boxes(name, files.text(name), names)), relative=True)
+            except UnreadableError as error:
+                yield Refused(name, error.args[0])
 
 
 def _boxes(name: str, text: str, names: dict[int, str]) -> Iterator[dict[str, Any]]:

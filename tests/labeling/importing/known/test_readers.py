@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
+from typing import Any
 
 import pytest
 
-from labeling.importing.known import READERS, Files, Known, UnreadableError
+from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
 from labeling.importing.known.yolo import class_names
 
 
@@ -19,7 +21,7 @@ def zipped(entries: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def read(form: str, data: bytes, name: str = "labels.zip") -> list[Known]:
+def read(form: str, data: bytes, name: str = "labels.zip") -> list[Any]:
     return list(READERS[form](Files(io.BytesIO(data), name)))
 
 
@@ -63,8 +65,11 @@ def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
     ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h", "0 0.5 0.5", "0 0.1 0.1 0.2 0.2 0.3 0.3"],
 )
 def test_yolo_names_the_line_that_is_no_box(line):
-    with pytest.raises(UnreadableError, match=r"labels/a\.txt, line 1"):
-        read("yolo", zipped({"data.yaml": "names: [cat]", "labels/a.txt": line}))
+    good = "0 0.5 0.5 0.1 0.1"
+    found = read("yolo", zipped({"data.yaml": "names: [cat]", "labels/a.txt": line, "labels/b.txt": good}))
+    assert [type(part) for part in found] == [Refused, Known]
+    assert (found[0].where, found[1].image) == ("labels/a.txt", "b")
+    assert "line 1" in found[0].why
 
 
 def test_yolo_without_class_names_says_what_is_missing():
@@ -74,8 +79,12 @@ def test_yolo_without_class_names_says_what_is_missing():
 
 def test_voc_with_entities_is_refused():
     bomb = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb">]><annotation><filename>&b;</filename></annotation>'
+    good = "<annotation><filename>b.jpg</filename></annotation>"
+    refused, taken = read("voc", zipped({"a.xml": bomb, "b.xml": good}))
+    assert (refused.where, taken) == ("a.xml", Known("b.jpg", []))
+    assert "document type" in refused.why
     with pytest.raises(UnreadableError, match="document type"):
-        read("voc", zipped({"a.xml": bomb}))
+        read("voc", bomb.encode(), "a.xml")
 
 
 @pytest.mark.parametrize(
@@ -85,23 +94,59 @@ def test_voc_with_entities_is_refused():
         ("coco", "a.json", b'{"images": [], "annotations": []}'),
         ("voc", "a.xml", b"<annotation>"),
         ("csv", "a.csv", b"picture,truth\n1,2\n"),
-        ("jsonl", "a.jsonl", b'{"image": "a.jpg"}\n'),
-        ("jsonl", "a.jsonl", b"[1, 2]\n"),
         ("csv", "a.csv", b"\xff\xfe\x00bad"),
         ("yolo", "a.zip", b"PK\x03\x04 cut off"),
         ("coco", "a.json", b"[" * 100_000),
         ("voc", "a.xml", b"<?xml version='1.0' encoding='none'?><annotation/>"),
         ("voc", "a.xml", '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><annotation/>'.encode("utf-16")),
         ("csv", "a.csv", b'image,answer\n"' + b"a" * 200_000 + b'",cat\n'),
-        ("jsonl", "a.jsonl", b'{"image": ["a.jpg"], "answer": "cat"}\n'),
-        ("jsonl", "a.jsonl", b'{"image": "a.jpg", "answer": "cat", "question": ["q"]}\n'),
-        ("jsonl", "a.jsonl", b'{"image": ' + b"[" * 100_000),
         ("yolo", "a.zip", zipped({"data.yaml": 'names: ["ca\\x", dog]', "a.txt": "0 0.5 0.5 0.1 0.1"})),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_in_words(form, name, data):
     with pytest.raises(UnreadableError):
         read(form, data, name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"image": "a.jpg"}', "[1, 2]", '{"image": ["a.jpg"], "answer": "cat"}',
+        '{"image": "a.jpg", "answer": "cat", "question": ["q"]}', '{"image": ' + "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_a_line_that_is_none_keeps_no_other_line_from_being_read(line):
+    refused, taken = read("jsonl", f'{line}\n{{"image": "b.jpg", "answer": "cat"}}\n'.encode(), "a.jsonl")
+    assert "line 1" in refused.why
+    assert taken == Known("b.jpg", "cat")
+
+
+def test_coco_refuses_what_is_wrong_by_image_and_takes_the_rest():
+    document = {
+        "categories": [{"id": 3, "name": "cat"}],
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}, {"id": 5}, 7],
+        "annotations": [
+            {"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            {"image_id": 9, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            {"image_id": 2, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            {"image_id": 2, "category_id": 4, "bbox": [1, 2, 3, 4]},
+            {"image_id": [1], "category_id": 3, "bbox": [1, 2, 3, 4]}, None,
+        ],
+    }  # fmt: skip
+    found = read("coco", json.dumps(document).encode(), "a.json")
+    assert [part for part in found if isinstance(part, Known)] == [
+        Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}])
+    ]
+    assert [part.where for part in found if isinstance(part, Refused)] == [
+        "a.json, images[2]", "a.json, images[3]", "a.json, annotations[1]", "a.json, annotations[4]",
+        "a.json, annotations[5]", "b.jpg",
+    ]  # fmt: skip
+    assert "annotations[3]" in found[-1].why
+
+
+def test_one_damaged_file_of_a_zip_keeps_no_other_from_being_read():
+    found = read("coco", zipped({"a.json": "{", "b.json": '{"categories": [], "images": [], "annotations": []}'}))
+    assert [part.where for part in found] == ["a.json"]
 
 
 def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
