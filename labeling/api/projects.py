@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import pagination, serializers, status
 from rest_framework.exceptions import PermissionDenied
@@ -20,6 +21,7 @@ from rest_framework.response import Response
 from labeling import languages, permissions, services, survey
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
+from labeling.api.filters import TrueOrFalse
 from labeling.models import Project
 
 ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
@@ -146,10 +148,18 @@ class ByLanguage(pagination.CursorPagination):
     max_page_size = 500
 
 
+class ProjectFilter(filters.FilterSet):
+    is_paused = TrueOrFalse("is_paused")
+
+    class Meta:
+        model = Project
+        fields = ["access"]
+
+
 class ProjectListView(ExtendedView, ListAPIView):
     """The projects that you can see; create one."""
 
-    filterset_fields = {"access": ["exact"], "is_paused": ["exact"]}
+    filterset_class = ProjectFilter
     pagination_class = ByLanguage
 
     def get_queryset(self) -> Any:
@@ -171,6 +181,8 @@ class ProjectListView(ExtendedView, ListAPIView):
         tags=["projects"],
         parameters=[
             OpenApiParameter("search", str, description="A part of the name."),
+            OpenApiParameter("access", str, enum=Project.Access.values),
+            OpenApiParameter("is_paused", bool),
             OpenApiParameter(
                 "language",
                 str,

@@ -171,6 +171,13 @@ def test_a_filter_that_no_row_can_meet_is_refused_instead_of_ignored(api: APICli
     assert set(answer.json()["error"]["fields"]) == {query.partition("?")[2].partition("=")[0]}
 
 
+@pytest.mark.parametrize("query", ["is_paused=maybe", "access=some"])
+def test_a_filter_of_projects_that_none_can_meet_is_refused(api: APIClient, query: str) -> None:
+    make(api)
+    assert api.get(f"{API}projects/?{query}").status_code == 400
+    assert len(api.get(f"{API}projects/?is_paused=false&access=invited").json()["results"]) == 1
+
+
 def test_a_filter_keeps_what_it_names(api: APIClient, run_actors: Callable[[], int]) -> None:
     slug = make(api)
     api.post(f"{API}projects/{slug}/images/", {"files": [upload("a.png", picture(1))]}, format="multipart")
