@@ -7,12 +7,16 @@ is the crowd still busy. ``decide`` is arithmetic over facts; ``check_due`` gath
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.core.cache import cache
 from django.db.models import Q
+from django.forms.models import model_to_dict
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
@@ -25,6 +29,9 @@ logger = logging.getLogger(__name__)
 PATIENCE = 5
 # After a failure the same data would fail again: wait, longer each time, at most a day.
 RETRY_AFTER = timedelta(minutes=10)
+# A look at hundreds of thousands of labels takes the database a second, pages ask every few seconds and the check every
+# one: after a look that was so long, its answer holds for so many times as long.
+LONG_SECONDS, REST = 0.25, 10
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,26 @@ def check_due(project: Project) -> Decision:
         if facts.now < retry_at:
             return _wait(_("The last run failed; it is tried again later."), facts, policy, due_at=retry_at)
     return decision
+
+
+def recent_decision(project: Project) -> Decision:
+    """``check_due`` for pages that ask again and again: after a long look its answer, until something was decided."""
+    last = TrainingRun.objects.filter(project=project).order_by("-created_at").values_list("pk", "state").first()
+    chosen = model_to_dict(policy_of(project), exclude=["status", "checked_at", "seen", "look_again_at"])
+    key, stand = f"due:{project.pk}", (last, chosen, get_language())
+    kept = cache.get(key)
+    if kept is not None and kept[0] == stand:
+        decision: Decision = kept[1]
+        return decision
+    started = time.monotonic()
+    decision = check_due(project)
+    _rest(key, (stand, decision), time.monotonic() - started)
+    return decision
+
+
+def _rest(key: str, value: object, seconds: float) -> None:
+    if seconds > LONG_SECONDS:
+        cache.set(key, value, REST * seconds)
 
 
 def decide(policy: TrainingPolicy, facts: Facts, names: dict[str, str]) -> Decision:
@@ -214,7 +241,9 @@ def start_due_runs(start: Callable[[Project, Decision], object]) -> int:
 
 
 def _start_if_due(project: Project, start: Callable[[Project, Decision], object]) -> bool:
+    looked_at = time.monotonic()
     decision = check_due(project)
+    _rest(f"due:rests:{project.pk}", True, time.monotonic() - looked_at)
     if not decision.start:
         _note(project, decision.reason, decision.due_at)
         return False
@@ -256,7 +285,9 @@ def _candidates() -> Iterator[Project]:
     for project in rows.order_by("id").iterator():
         policy = seen.get(project.pk)
         is_time = policy is not None and policy.look_again_at is not None and policy.look_again_at <= timezone.now()
-        if policy is None or policy.seen != _counters(project) or is_time:
+        if policy is None or not policy.seen:
+            yield project  # never looked at, or a person asks: that does not wait for a rest to be over
+        elif (policy.seen != _counters(project) or is_time) and not cache.get(f"due:rests:{project.pk}"):
             yield project
 
 

@@ -4,7 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.db.models import F
 
+from labeling.models import Project
+from training import due
 from training.due import Facts, decide, needed, short_categories
 from training.models import TrainingPolicy
 
@@ -87,3 +90,23 @@ def test_where_only_time_is_missing_the_hour_is_said() -> None:
     assert decide(policy, replace(LATER, new=1), NAMES).due_at == NOW.replace(hour=13)
     quiet = replace(FIRST, new=40, newest_label_at=NOW - timedelta(seconds=3))
     assert decide(TrainingPolicy(quiet_seconds=15), quiet, NAMES).due_at == NOW + timedelta(seconds=12)
+
+
+def test_after_a_long_look_more_answers_wait_and_what_a_person_asks_for_does_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "LONG_SECONDS", 0)
+    monkeypatch.setattr(due, "REST", 1_000_000)
+    due.start_due_runs(lambda _project, _decision: None)
+    Project.objects.update(answers_version=F("answers_version") + 1)
+    assert list(due._candidates()) == []
+    due.look_again(project.pk)
+    assert list(due._candidates()) == [project]
+
+
+def test_after_a_short_look_every_answer_is_looked_at(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "LONG_SECONDS", 1_000_000)
+    due.start_due_runs(lambda _project, _decision: None)
+    assert list(due._candidates()) == []
+    Project.objects.update(answers_version=F("answers_version") + 1)
+    assert list(due._candidates()) == [project]

@@ -9,10 +9,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from labeling.models import Job, Membership, Project
-from training import answers, services
+from training import answers, due, services
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.views.models import download
 
@@ -35,6 +37,20 @@ def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
 
     assert "new labels, at least" in page
     assert "No run yet" in page
+
+
+def test_a_page_that_asks_again_does_not_count_very_many_labels_again_until_something_was_decided(
+    owner: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "LONG_SECONDS", 0)
+    monkeypatch.setattr(due, "REST", 1_000_000)
+    live = "/projects/shapes/training/live/"
+    first = owner.get(live).content
+    with CaptureQueriesContext(connection) as asked:
+        assert owner.get(live).content == first
+    assert not [query for query in asked if "labeling_consensus" in query["sql"]]
+    services.set_policy(project=project, changes={"automatic_training": False}, user=project.owner)
+    assert "Automatic training is off" in owner.get(live).content.decode()
 
 
 def test_an_owner_starts_watches_and_reads_a_run(

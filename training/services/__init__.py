@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.due import Decision, check_due, policy_of
+from training.due import Decision, check_due, policy_of, recent_decision
 from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import report_drift, set_policy
 from training.services.requests import cancel_run, request_run
@@ -17,6 +17,7 @@ __all__ = [
     "freeze_snapshot",
     "policy_of",
     "promote",
+    "recent_decision",
     "report_drift",
     "request_run",
     "rollback",

@@ -62,7 +62,7 @@ def _now(project: Project) -> dict[str, Any]:
     run = TrainingRun.objects.filter(project=project, state__in=["queued", "running"]).first()
     if run is not None:
         return {"run": run, "loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
-    return {"decision": services.check_due(project), "champion": champion_of(project)}
+    return {"decision": services.recent_decision(project), "champion": champion_of(project)}
 
 
 @login_required
