@@ -1,4 +1,4 @@
-"""From a database or storage address in the environment to Django's setting of it."""
+"""From a database, mail or storage address in the environment to Django's setting of it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,33 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
         "HOST": host,
         "PORT": port,
         "OPTIONS": options,
+    }
+
+
+def mail(url: str) -> dict[str, Any]:
+    """``smtp://user:password@host:port`` (STARTTLS where there is a password) or ``smtps://…`` -> settings of Django.
+
+    Unset: no mail leaves, and none is written to the log either, where a link that resets a password has no place.
+    """
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise EnvError("EMAIL_URL must be smtp://user:password@host:port with a number for the port.") from error
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise EnvError("EMAIL_URL must be smtp://user:password@host:port or smtps://…, or unset.")
+    tls = parts.scheme == "smtps"
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or (465 if tls else 587 if parts.password else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": tls,
+        "EMAIL_USE_TLS": bool(parts.password) and not tls,
+        "EMAIL_TIMEOUT": 10,
     }
 
 

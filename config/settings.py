@@ -142,8 +142,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
 ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES  # else all visitors share the proxy's limit of tries to sign in
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-DEFAULT_FROM_EMAIL = "crowdtune@localhost"
+globals().update(databases.mail(env.string("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = env.string("EMAIL_FROM", "crowdtune@localhost")
 
 # -- security ----------------------------------------------------------------------------------------------------------
 HTTPS = env.boolean("HTTPS", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -74,3 +75,9 @@ def duration(seconds: Any) -> str:
 def get(mapping: Any, key: Any) -> Any:
     """``mapping|get:key`` where the key is a variable; None when it is absent."""
     return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.simple_tag
+def sends_mail() -> bool:
+    """Whether a mail that we send arrives anywhere."""
+    return not str(settings.EMAIL_BACKEND).endswith("dummy.EmailBackend")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from config import env
+from config import databases, env
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,3 +152,16 @@ def test_this_machine_is_answered_whatever_names_are_allowed():
     given = os.environ | {"ALLOWED_HOSTS": "label.example", "HOST": "192.0.2.7"}
     ran = subprocess.run([sys.executable, "-c", code], env=given, cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout == "['label.example', 'localhost', '127.0.0.1', '[::1]', '192.0.2.7'] 192.0.2.7\n"
+
+
+def test_mail_goes_where_the_address_says_and_nowhere_without_one():
+    assert databases.mail("")["EMAIL_BACKEND"].endswith("dummy.EmailBackend")
+    given = databases.mail("smtp://ada:p%40ss@mail.example")
+    assert given["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+    assert (given["EMAIL_HOST"], given["EMAIL_PORT"]) == ("mail.example", 587)
+    assert (given["EMAIL_HOST_PASSWORD"], given["EMAIL_USE_TLS"]) == ("p@ss", True)
+    assert databases.mail("smtps://mail.example")["EMAIL_PORT"] == 465
+    assert not databases.mail("smtp://localhost:2525")["EMAIL_USE_TLS"]
+    for wrong in ("mail.example", "http://mail.example", "smtp://mail:many"):
+        with pytest.raises(env.EnvError, match="EMAIL_URL"):
+            databases.mail(wrong)

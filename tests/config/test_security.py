@@ -82,6 +82,18 @@ def test_the_log_holds_neither_passwords_nor_keys_nor_queries(client, caplog):
         assert secret not in said
 
 
+def test_a_forgotten_password_is_reset_by_a_mail_and_where_none_is_sent_the_page_says_so(client, settings, mailoutbox):
+    get_user_model().objects.create_user("ada", email="ada@example.com", password="correct horse battery")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    page = client.get("/accounts/password/reset/").content.decode()
+    assert "This site sends no mail" in page
+    assert 'name="email"' not in page
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert 'name="email"' in client.get("/accounts/password/reset/").content.decode()
+    client.post("/accounts/password/reset/", {"email": "ada@example.com"}, headers={"X-Forwarded-Proto": "https"})
+    assert "/accounts/password/reset/key/" in mailoutbox[0].body
+
+
 def test_a_host_that_was_not_named_is_refused(client):
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
