@@ -115,6 +115,16 @@ def test_the_receiver_comes_back(project: Project, worker: User, hook: Webhook, 
     assert deliver() == 1
 
 
+def test_a_receiver_that_is_away_holds_up_no_other(project: Project, hook: Webhook, receiver: Receiver) -> None:
+    away = services.add_webhook(project=project, user=project.owner, url="http://127.0.0.1:9/", events=["job.finished"])
+    project.refresh_from_db()
+    for _number in range(3):
+        webhooks.emit(project=project, event="job.finished", payload={})
+    webhooks.emit(project=project, event="judgment.created", payload={})
+    assert deliver() == 1
+    assert sum(row.attempts for row in WebhookDelivery.objects.filter(webhook=away)) == 1
+
+
 def test_an_address_in_our_own_network_is_never_called(
     project: Project, worker: User, hook: Webhook, receiver: Receiver
 ) -> None:
