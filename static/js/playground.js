@@ -4,7 +4,6 @@ const zone = form?.querySelector("[data-playground]");
 const input = zone?.querySelector("input[type=file]");
 
 function take(file) {
-  if (!file?.type.startsWith("image/")) return;
   const transfer = new DataTransfer();
   transfer.items.add(file);
   input.files = transfer.files;
@@ -36,6 +35,11 @@ input?.addEventListener("change", () => {
   preview.alt = "";
   preview.src = URL.createObjectURL(file);
   preview.addEventListener("load", () => URL.revokeObjectURL(preview.src));
+  preview.addEventListener("error", () => {
+    // A kind of image that the server reads and this browser does not, or no image at all.
+    URL.revokeObjectURL(preview.src);
+    preview.remove();
+  });
   zone.append(preview);
   form.requestSubmit();
 });

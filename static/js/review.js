@@ -21,7 +21,7 @@ form?.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
   const key = event.key.toLowerCase();
   // A question that nobody has answered may offer nothing to choose: the keys go on to the next.
   const open = form && [...form.querySelectorAll("fieldset:has(.decision)")].find((group) => !group.querySelector("[aria-pressed=true]"));

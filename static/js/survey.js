@@ -1,6 +1,32 @@
 /* The builder: the preview follows what is typed. Which options a kind takes is shown by the style sheet. */
 let timer = 0;
 
+/* Each form sent into a frame is a step that the back button has to undo; into a new frame it is none. The old one stays
+   on the screen until the new one has loaded. */
+let made = 0;
+
+function renew(button) {
+  const old = document.querySelector(".preview-frame iframe:last-of-type");
+  const fresh = old.cloneNode();
+  fresh.removeAttribute("src");
+  made += 1;
+  fresh.name = `preview-${made}`;
+  button.formTarget = fresh.name;
+  fresh.style.display = "none";
+  old.after(fresh);
+  fresh.addEventListener("load", () => {
+    for (const frame of [...document.querySelectorAll(".preview-frame iframe")]) {
+      if (frame === fresh) break;
+      frame.remove();
+    }
+    fresh.style.display = "";
+  });
+}
+
+document.addEventListener("submit", (event) => {
+  if (event.submitter?.id === "preview-button") renew(event.submitter);
+}, { capture: true });
+
 function refresh() {
   clearTimeout(timer);
   timer = setTimeout(() => {

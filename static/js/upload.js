@@ -49,9 +49,14 @@ function send(form, files, onProgress) {
   });
 }
 
+let running = 0;
+
 async function upload(form, all) {
-  const files = all.filter((file) => USABLE.test(file.name) && !file.name.startsWith("."));
+  const offered = all.filter((file) => !file.name.startsWith("."));
+  const files = offered.filter((file) => USABLE.test(file.name));
+  if (files.length < offered.length) toast(form.dataset.skipped.replace("%s", offered.length - files.length), "warn", 8);
   if (!files.length) return;
+  running += 1;
   const box = form.querySelector(".upload-progress");
   const bar = box.querySelector("progress");
   const text = box.querySelector("span");
@@ -71,17 +76,23 @@ async function upload(form, all) {
       const jobs = document.getElementById("jobs");
       if (jobs) htmx.swap(jobs, html, { swapStyle: "outerHTML" });
     }
-    location.reload();
+    running -= 1;
+    if (!running) location.reload(); // another choice may still be on its way
   } catch {
-    delete document.body.dataset.uploading;
+    running -= 1;
+    if (!running) delete document.body.dataset.uploading;
     toast(form.dataset.failed, "bad");
   }
 }
 
 for (const form of document.querySelectorAll("form[data-upload]")) {
   const zone = form.querySelector(".dropzone");
-  zone.querySelector("input[type=file]").addEventListener("change", (event) => upload(form, [...event.target.files]));
-  form.querySelector("[data-folder]").addEventListener("change", (event) => upload(form, [...event.target.files]));
+  for (const input of [zone.querySelector("input[type=file]"), form.querySelector("[data-folder]")]) {
+    input.addEventListener("change", () => {
+      upload(form, [...input.files]);
+      input.value = ""; // so that the same files can be chosen again after a failure
+    });
+  }
   zone.addEventListener("drop", async (event) => {
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
     if (!entries.some((entry) => entry.isDirectory)) return; // the file input takes plain files by itself

@@ -131,6 +131,16 @@ def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) 
     assert chosen == f'"{decided.answer}"'
 
 
+def test_a_key_that_a_reviewer_holds_decides_no_further_task(visit: Any, busy: Project, owner: Any) -> None:
+    """The key of the last page is still down when the next one has loaded."""
+    page: Page = visit(f"/projects/{busy.slug}/review/", user=owner)
+    page.locator("body").evaluate(
+        """body => body.dispatchEvent(new KeyboardEvent("keydown", {key: "2", repeat: true, bubbles: true}))"""
+    )
+    page.wait_for_timeout(500)
+    assert not Consensus.objects.filter(project=busy, decided_by=owner).exists()
+
+
 def test_the_keys_of_a_reviewer_pass_over_what_nobody_answered(
     visit: Any, make_project: Any, owner: Any, worker: Any, join: Any
 ) -> None:
@@ -154,7 +164,7 @@ def test_the_keys_of_a_reviewer_pass_over_what_nobody_answered(
 def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_project: Any, owner: Any) -> None:
     project = make_project()
     page: Page = visit(f"/projects/{project.slug}/settings/survey/", user=owner)
-    preview = page.frame_locator("iframe[name=preview]")
+    preview = page.frame_locator(".preview-frame iframe:last-of-type")
     page.get_by_label("Question", exact=True).fill("Is it a zebra?")
     expect(preview.get_by_text("Is it a zebra?")).to_be_visible()
     page.get_by_role("button", name="Scale").click()

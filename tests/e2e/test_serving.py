@@ -24,9 +24,9 @@ from training import champions
 from training.models import ModelVersion
 
 DROP = """
-async ([selector, bytes]) => {
+async ([selector, bytes, type]) => {
   const transfer = new DataTransfer();
-  transfer.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
+  transfer.items.add(new File([new Uint8Array(bytes)], "dropped", { type }));
   const zone = document.querySelector(selector);
   for (const kind of ["dragenter", "dragover", "drop"]) {
     zone.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
@@ -49,9 +49,9 @@ def served(train: Callable[..., ModelVersion]) -> Iterator[ModelVersion]:  # noq
     recorder._counts.clear()
 
 
-def drop(page: Page, data: bytes) -> None:
+def drop(page: Page, data: bytes, kind: str = "image/png") -> None:
     """A file from outside, dropped on the zone."""
-    page.evaluate(DROP, ["[data-playground]", list(data)])
+    page.evaluate(DROP, ["[data-playground]", list(data), kind])
 
 
 def test_a_dropped_photo_is_answered_with_bars_a_heat_map_and_its_neighbours(
@@ -93,8 +93,9 @@ def test_what_is_no_picture_is_refused_in_words_and_the_next_is_answered(
     visit: Any, served: ModelVersion, tmp_path: Path
 ) -> None:
     page: Page = visit(f"/projects/{served.project.slug}/playground/", user=served.project.owner)
-    drop(page, b"not a picture")
+    drop(page, b"not a picture", "application/pdf")
     expect(page.locator("#answer")).to_contain_text("Expected one of JPEG")
+    expect(page.locator(".preview")).to_have_count(0)
     drop(page, draw("square", 1003))
     expect(page.locator("#answer .scores li")).to_have_count(2)
 
