@@ -77,6 +77,7 @@ class Editor {
     layer.removeAttribute("tabindex");
     this.#past = [];
     this.#future = [];
+    this.#ghost(null);
     const shown = element.naturalWidth / element.naturalHeight;
     this.#open = element.complete && element.naturalWidth > 0 && Math.abs(shown * (this.image.height / this.image.width) - 1) < 0.05;
     this.stage.classList.toggle("not-ready", !this.#open);
@@ -98,11 +99,25 @@ class Editor {
     this.#render();
   }
 
+  /* "There is none" takes the boxes off the image; an undo brings them back. */
+  clear() {
+    if (!this.#boxes.length) return;
+    this.#remember();
+    this.#boxes = [];
+    this.#selected = null;
+    this.#render();
+  }
+
   /* -- what gestures ask ---------------------------------------------------------------------------------------- */
 
   isOnSelected(point) {
     const box = this.#find(this.#selected);
     return Boolean(box) && contains(box.box, point, 4 / this.view.scale);
+  }
+
+  /* Whether what a gesture began with is still there: a key may delete the box or send the task in between. */
+  holds(action) {
+    return action.image === this.image && (action.kind === "draw" || this.#find(this.#selected) !== null);
   }
 
   drag(action, point) {
@@ -144,7 +159,7 @@ class Editor {
   /* -- changes, each of which can be undone --------------------------------------------------------------------- */
 
   #add(box) {
-    if (this.#boxes.length >= this.most) return;
+    if (this.#boxes.length >= this.most) return void toast(this.words.at_most.replace("%s", this.most), "warn");
     this.#remember();
     const made = { id: this.#id(), category: this.#nextCategory(), box: rounded(box) };
     this.#boxes.push(made);
@@ -255,7 +270,7 @@ class Editor {
   }
 
   #history(event) {
-    if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("input, textarea")) return;
+    if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("textarea, input:not([type=radio], [type=checkbox])")) return;
     const key = event.key.toLowerCase();
     if (key === "z" && !event.shiftKey) this.#step(this.#past, this.#future);
     else if (key === "y" || key === "z") this.#step(this.#future, this.#past);

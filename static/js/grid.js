@@ -4,9 +4,18 @@ import { Clock } from "./label/clock.js";
 const form = document.getElementById("grid");
 const clock = new Clock();
 clock.start();
-form.addEventListener("change", () => {
+function count() {
   document.getElementById("tapped").textContent = form.querySelectorAll(":checked").length;
+}
+form.addEventListener("change", count);
+addEventListener("pageshow", () => {
+  // The back button brings the ticks back.
+  sending = false;
+  count();
 });
-form.addEventListener("submit", () => {
+let sending = false;
+form.addEventListener("submit", (event) => {
+  if (sending) return void event.preventDefault();
+  sending = true;
   document.getElementById("seconds").value = clock.seconds();
 });

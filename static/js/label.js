@@ -1,7 +1,7 @@
 /* The task stream. Without this script the page is a plain form; with it an answer is shown as taken at once, kept in
    an outbox until the server has it, and the next task, claimed ahead and its image decoded, is there in one paint. */
 import { toast } from "./toast.js";
-import { Refusal, call, isPassing } from "./label/api.js";
+import { Refusal, call, isDenied, isPassing } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { Combo } from "./label/combo.js";
 import { Form } from "./label/form.js";
@@ -23,12 +23,15 @@ const page = {
 };
 const words = client.words;
 const clock = new Clock({ cap: client.gap_cap });
-const form = new Form(document.getElementById("questions"), client.questions, { required: words.required });
+const form = new Form(document.getElementById("questions"), client.questions, { words });
 const history = [];
 let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
+const KEPT = 10; // answered tasks that an undo shows again without a wait
 const ahead = [];
 const gone = new Set(); // leases that ended on this page
+const ECHO = 350; // milliseconds within which a second click is still the same double click
+let shownAt = 0;
 let refilling = null;
 let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
@@ -36,8 +39,9 @@ let busy = true; // nothing may be answered: no task, or its image has not loade
 
 const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
   send: deliver,
-  onChange: ({ waiting, failing }) => {
-    page.sync.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
+  onChange: ({ waiting, failing, denied }) => {
+    if (denied && waiting) page.sync.replaceChildren(wayIn(waiting));
+    else page.sync.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
   },
   onRefused: (item, message) => toast(message, "bad", 8),
 });
@@ -50,8 +54,16 @@ async function deliver(item) {
     await call("POST", address, body);
     return { state: "done" };
   } catch (error) {
-    return isPassing(error) ? { state: "retry" } : { state: "refused", message: error.message };
+    return isPassing(error) ? { state: "retry", denied: isDenied(error) } : { state: "refused", message: error.message };
   }
+}
+
+/* Who is signed out, or has signed in again elsewhere, needs this page anew: it asks for the password where need be. */
+function wayIn(waiting) {
+  const link = document.createElement("a");
+  link.href = location.pathname;
+  link.textContent = words.sign_in.replace("%s", waiting);
+  return link;
 }
 
 /* -- the next task ------------------------------------------------------------------------------------------------ */
@@ -96,15 +108,17 @@ function refillQuietly() {
 
 /* Ask until the server answers: the person sees a spinner, and what is in the outbox is safe. */
 async function waitForTask() {
-  for (let pause = 300; !ahead.length; pause = Math.min(pause * 2, 5000)) {
+  for (let pause = 300; !ahead.length && !current; pause = Math.min(pause * 2, 5000)) {
     try {
       if (refilling) await refilling;
       if (!ahead.length) await refill();
-      if (ahead.length) break;
+      if (ahead.length || current) break;
       if (!outbox.items().length) return leave();
       await outbox.drained(pause);
     } catch (error) {
-      if (error instanceof Refusal && !isPassing(error)) return leave();
+      if (current) break;
+      // A page of its own says why: a pause, a project that has ended, a session that is over.
+      if (isDenied(error) || !isPassing(error)) return leave(isDenied(error) ? 1000 : undefined);
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
@@ -112,10 +126,10 @@ async function waitForTask() {
 }
 
 /* The server has something else to say than the next task: an end, a pause, other questions. */
-async function leave() {
+async function leave(patience = 60_000) {
   busy = true;
   page.loading.hidden = false;
-  await outbox.drained(60_000);
+  await outbox.drained(patience);
   staying = true;
   location.assign(location.pathname);
   return new Promise(() => {});
@@ -129,17 +143,19 @@ async function advance() {
   if (!ahead.length) {
     page.loading.hidden = false;
     await waitForTask();
+    if (current) return undefined; // an answer was taken back meanwhile, and its task is on the screen
   }
   const task = ahead.shift();
   if (task.signature !== client.signature) return leave();
-  show(task);
+  return show(task);
 }
 
 function show(task, answers = {}, said = words.next) {
   current = task;
   page.form.dataset.assignment = task.id;
   page.form.elements.assignment.value = task.id;
-  task.element ??= picture(task.image);
+  // An image that failed while it was loaded ahead, as without a connection, is asked for again.
+  if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image);
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   page.loading.hidden = true;
   remark(task);
@@ -185,6 +201,7 @@ async function ready(task, answers = {}, said = words.next) {
   const loaded = task.element.naturalWidth > 0;
   if (!loaded) toast(words.broken, "warn", 8);
   clock.start();
+  shownAt = performance.now();
   blocked = !loaded || form.boxes.some((control) => !control.isOpen());
   busy = false;
   page.announce.textContent = `${said} ${client.questions[0]?.prompt ?? ""}`;
@@ -198,6 +215,8 @@ function send(answers) {
   if (blocked) return void toast(words.broken, "warn", 8);
   const seconds = clock.seconds();
   history.push({ task: current, answers });
+  // Older ones come back from the server, so that their images need not stay in memory.
+  if (history.length > KEPT) history.shift();
   gone.add(current.id);
   outbox.push({ id: current.id, answers, seconds });
   count(1);
@@ -212,7 +231,7 @@ function submit() {
   if (missing) {
     missing.root.scrollIntoView({ block: "center" });
     missing.root.querySelector("input, textarea, button")?.focus();
-    page.announce.textContent = words.required;
+    page.announce.textContent = missing.problem.textContent;
     return;
   }
   if (client.phase === "working") send(form.answers());
@@ -229,7 +248,7 @@ async function undo() {
   try {
     restored ??= await takeBack();
   } catch (error) {
-    busy = false;
+    busy = !current;
     toast(error instanceof Refusal ? error.message : words.offline, "warn");
     return;
   }
@@ -242,7 +261,7 @@ async function undo() {
 
 /* The answer is on the server already: withdraw it there. */
 async function takeBack() {
-  await outbox.drained(5000);
+  if (!(await outbox.drained(5000))) throw new Error("the answer to take back has not arrived yet");
   const restored = await call("POST", client.undo, {});
   if (restored.task.signature !== client.signature) return leave();
   return restored;
@@ -267,6 +286,7 @@ page.form.addEventListener("submit", (event) => {
   if (client.phase !== "working") return void guided(event);
   event.preventDefault();
   const { submitter } = event;
+  if (isEcho(submitter)) return;
   if (submitter?.name === "undo") undo();
   else if (submitter?.name === "skip") skip(submitter.value);
   else if (submitter?.classList.contains("choice")) {
@@ -277,11 +297,22 @@ page.form.addEventListener("submit", (event) => {
   } else submit();
 });
 
+/* The second click of a double click was meant for the task before, which is gone. */
+let doubled = false;
+page.form.addEventListener("click", (event) => {
+  doubled = event.detail > 1;
+});
+function isEcho(submitter) {
+  return doubled && submitter?.matches(".choice, #submit") && performance.now() - shownAt < ECHO;
+}
+
+let sending = false;
+
 /* Practice and the test go through the server one by one: it tells at once whether the answer was right. */
 function guided(event) {
   const { submitter } = event;
-  if (submitter?.name || !form.missing()) return;
-  event.preventDefault();
+  if (sending || (!submitter?.name && form.missing())) return void event.preventDefault();
+  sending = true; // once: a second one would leave the word on the first unread
 }
 
 function typed(key, value) {
@@ -328,7 +359,7 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("pagehide", () => {
   if (staying) return;
-  for (const task of ahead) {
+  for (const task of ahead.splice(0)) {
     fetch(`${client.assignments}${task.id}/release/`, {
       method: "POST",
       keepalive: true,
@@ -337,6 +368,11 @@ addEventListener("pagehide", () => {
       body: JSON.stringify({ reason: "left the page" }),
     }).catch(() => {});
   }
+});
+
+/* Back by the back button, from a page that the browser kept as it was: its leases may be somebody else's by now. */
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
 });
 
 start();

@@ -31,7 +31,8 @@ export function listen(stage, view, editor) {
     if (viewing) view.zoomer.handleMove(event);
     else if (action) {
       action.moved ||= Math.hypot(event.clientX - action.start.clientX, event.clientY - action.start.clientY) >= CLICK;
-      if (action.moved) editor.drag(action, view.toImage(event));
+      if (!editor.holds(action)) action = drop(action);
+      else if (action.moved) editor.drag(action, view.toImage(event));
     }
   });
 
@@ -44,7 +45,7 @@ export function listen(stage, view, editor) {
       } else if (action) {
         const done = action;
         action = null;
-        if (name === "pointercancel") editor.cancel(done);
+        if (name === "pointercancel" || !editor.holds(done)) editor.cancel(done);
         else if (done.moved) editor.drop(done, view.toImage(event));
         else {
           editor.cancel(done);
@@ -54,11 +55,22 @@ export function listen(stage, view, editor) {
     });
   }
 
+  function drop(ended) {
+    editor.cancel(ended);
+    return null;
+  }
+
+  stage.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !action) return;
+    action = drop(action);
+    event.stopImmediatePropagation(); // Escape ends the gesture and leaves the box selected
+  });
+
   function begin(event) {
     const handle = event.target.closest("[data-handle]")?.dataset.handle;
     const at = view.toImage(event);
     const kind = handle ? "resize" : editor.isOnSelected(at) ? "move" : "draw";
-    return { kind, handle, start: event, at, moved: false };
+    return { kind, handle, start: event, at, image: editor.image, moved: false };
   }
 
   const hold = (event) => {

@@ -22,9 +22,16 @@ export async function call(method, address, body, { seconds = 20 } = {}) {
     signal: AbortSignal.timeout(seconds * 1000),
   });
   if (response.status === 204) return null;
+  // A page behind the sign-in answers with the way there.
+  if (response.redirected) throw new Refusal(401);
   const data = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refusal(response.status, data.error);
   return data;
+}
+
+/* Whether it is the person or the page that is not let in: signed out, signed in anew, paused. */
+export function isDenied(error) {
+  return error instanceof Refusal && [401, 403].includes(error.status);
 }
 
 /* Whether the same request may succeed later without a change. */

@@ -6,10 +6,13 @@ export class Combo {
   #root;
   #input;
   #list;
+  #empty;
   #choices;
   #chosen = null;
   #shown = [];
   #active = -1;
+  #asking = null; // the search whose answer is on its way
+  #names = new Map(); // key -> name of what was chosen, so that an undo can show it
   #timer = null;
 
   constructor(root, choices) {
@@ -22,7 +25,11 @@ export class Combo {
     this.#list.setAttribute("role", "listbox");
     this.#list.setAttribute("aria-label", this.#input.labels[0]?.textContent ?? "");
     root.querySelector("datalist").replaceWith(this.#list);
-    const attributes = { role: "combobox", "aria-expanded": "true", "aria-controls": this.#list.id, "aria-autocomplete": "list" };
+    this.#empty = document.createElement("p");
+    this.#empty.className = "empty-search";
+    this.#empty.setAttribute("role", "status");
+    root.append(this.#empty);
+    const attributes = { role: "combobox", "aria-expanded": "false", "aria-controls": this.#list.id, "aria-autocomplete": "list" };
     for (const [name, value] of Object.entries(attributes)) this.#input.setAttribute(name, value);
     this.#input.addEventListener("input", () => this.#typed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
@@ -38,9 +45,11 @@ export class Combo {
   }
 
   set(key) {
-    this.#chosen = key === null ? null : (this.#choices?.find((choice) => choice.key === key) ?? { key, name: key });
+    this.#chosen = key === null ? null : (this.#choices?.find((choice) => choice.key === key) ?? { key, name: this.#names.get(key) ?? key });
     this.#input.value = this.#chosen?.name ?? "";
+    this.#forget();
     this.#search("");
+    this.#empty.textContent = "";
   }
 
   focus() {
@@ -49,10 +58,42 @@ export class Combo {
 
   #typed() {
     const text = this.#input.value.trim();
-    this.#chosen = this.#choices?.find((choice) => choice.name.toLowerCase() === text.toLowerCase()) ?? null;
+    this.#chosen = this.#named(this.#choices ?? [], text);
+    if (this.#choices) return this.#search(text);
+    // What is on the list answers what stood there before: nothing of it may be taken.
+    this.#forget();
+    this.#activate(-1);
+    let tell;
+    const asking = { answered: new Promise((resolve) => (tell = resolve)) };
+    this.#asking = asking;
+    this.#timer = setTimeout(async () => {
+      const found = await this.#ask(text);
+      if (this.#asking === asking) {
+        this.#asking = null;
+        if (found) this.#take(found, text);
+      }
+      tell();
+    }, 120);
+    return undefined;
+  }
+
+  #take(found, text) {
+    this.#chosen = this.#named(found, text);
+    this.#show(found);
+    if (!this.#chosen) return;
+    this.#names.set(this.#chosen.key, this.#chosen.name);
+    this.#input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  #forget() {
     clearTimeout(this.#timer);
-    if (this.#choices) this.#search(text);
-    else this.#timer = setTimeout(() => this.#ask(text), 120);
+    this.#asking = null;
+  }
+
+  /* The one choice of this name; of two that share it, a person must pick. */
+  #named(choices, text) {
+    const same = choices.filter((choice) => choice.name.toLowerCase() === text.toLowerCase());
+    return same.length === 1 ? same[0] : null;
   }
 
   #search(text) {
@@ -63,9 +104,14 @@ export class Combo {
     this.#show([...starts, ...within]);
   }
 
+  /* The choices that the server finds; null without a connection: the next letter asks again. */
   async #ask(text) {
-    const response = await fetch(`${this.#root.dataset.search}&q=${encodeURIComponent(text)}`, { credentials: "same-origin" });
-    if (response.ok && this.#input.value.trim() === text) this.#show((await response.json()).results);
+    try {
+      const response = await fetch(`${this.#root.dataset.search}&q=${encodeURIComponent(text)}`, { credentials: "same-origin" });
+      return response.ok ? (await response.json()).results : null;
+    } catch {
+      return null;
+    }
   }
 
   #show(choices) {
@@ -81,7 +127,10 @@ export class Combo {
       }),
     );
     this.#list.hidden = !this.#shown.length;
-    this.#activate(this.#shown.length && this.#input.value ? 0 : -1);
+    this.#input.setAttribute("aria-expanded", String(!this.#list.hidden));
+    this.#empty.textContent = this.#shown.length || !this.#input.value.trim() ? "" : this.#root.dataset.empty;
+    const named = this.#shown.indexOf(this.#chosen);
+    this.#activate(this.#shown.length && this.#input.value ? Math.max(named, 0) : -1);
   }
 
   #activate(index) {
@@ -95,18 +144,30 @@ export class Combo {
   }
 
   #choose(choice) {
+    this.#forget();
     this.#chosen = choice;
+    this.#names.set(choice.key, choice.name);
     this.#input.value = choice.name;
     this.#root.dispatchEvent(new CustomEvent("choose", { bubbles: true, detail: choice }));
     this.#input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
   #key(event) {
+    if (event.isComposing) return; // Enter ends the composition of an input method
+    if (event.key === "Enter" && this.#asking && !event.repeat) {
+      event.preventDefault();
+      event.stopPropagation();
+      const { answered } = this.#asking;
+      const text = this.#input.value;
+      // Enter is meant for the list of all that was typed, which is on its way.
+      answered.then(() => this.#active >= 0 && this.#input.value === text && this.#choose(this.#shown[this.#active]));
+      return;
+    }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && this.#shown.length) {
       event.preventDefault();
       this.#activate((this.#active + step + this.#shown.length) % this.#shown.length);
-    } else if (event.key === "Enter" && this.#active >= 0) {
+    } else if (event.key === "Enter" && this.#active >= 0 && !event.repeat) {
       event.preventDefault();
       event.stopPropagation();
       this.#choose(this.#shown[this.#active]);

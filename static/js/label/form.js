@@ -23,6 +23,13 @@ function numberOrNull(text) {
   return text === undefined || text === "" || Number.isNaN(Number(text)) ? null : Number(text);
 }
 
+/* A number field whose browser writes a decimal point drops a comma without a word: 3,5 would be 35. */
+function pointed(event) {
+  if (event.target.type !== "number" || !/^\s*-?\d*,\d*\s*$/.test(event.data ?? "") || (1.5).toLocaleString().includes(",")) return;
+  event.preventDefault();
+  document.execCommand("insertText", false, event.data.trim().replace(",", "."));
+}
+
 export class Field {
   constructor(root, question) {
     this.root = root;
@@ -36,21 +43,25 @@ export class Field {
     this.combo = null;
     this.boxes = null;
     this.#exclusive();
+    if (question.kind === "number" && !question.options?.whole) root.addEventListener("beforeinput", pointed);
   }
 
   /* "None of these" and "I can't tell" exclude the other answers. */
   #exclusive() {
-    this.root.addEventListener("change", (event) => {
-      const alone = [this.none, this.cant].filter((input) => input?.type === "checkbox");
-      if (alone.includes(event.target) && event.target.checked) {
-        for (const input of this.root.querySelectorAll("input:checked")) {
-          if (input !== event.target && !input.name.endsWith(".category")) input.checked = false;
-        }
-        if (event.target === this.none) this.boxes?.set([]);
-      } else if (event.target.name === this.name) {
-        for (const input of alone) input.checked = false;
+    // "input" too: Enter sends before a text field tells that it has changed.
+    for (const name of ["change", "input"]) this.root.addEventListener(name, (event) => this.#exclude(event));
+  }
+
+  #exclude(event) {
+    const alone = [this.none, this.cant].filter((input) => input?.type === "checkbox");
+    if (alone.includes(event.target) && event.target.checked) {
+      for (const input of this.root.querySelectorAll("input:checked")) {
+        if (input !== event.target && !input.name.endsWith(".category")) input.checked = false;
       }
-    });
+      if (event.target === this.none) this.boxes?.clear();
+    } else if (event.target.name === this.name) {
+      for (const input of alone) input.checked = false;
+    } else if (event.target === this.root && this.cant) this.cant.checked = false; // the boxes editor tells of a change
   }
 
   get shown() {
@@ -84,6 +95,22 @@ export class Field {
     }
   }
 
+  /* What the server would refuse of the answer, told while it still stands in the form; "" when it is good. */
+  doubt(words) {
+    const value = this.value();
+    const { least, most, whole } = this.question.options ?? {};
+    const input = this.kind === "number" ? this.root.querySelector("input[type=number]") : null;
+    if (value === CANT_TELL) return "";
+    if (input?.validity.badInput) return words.number;
+    if (value === null) return "";
+    const amount = { number: value, multiple_choice: value.length }[this.kind];
+    if (amount === undefined) return "";
+    if (whole && !Number.isInteger(amount)) return words.whole;
+    if (amount < (least ?? -Infinity)) return words.at_least.replace("%s", least);
+    if (amount > (most ?? Infinity)) return words.at_most.replace("%s", most);
+    return "";
+  }
+
   say(problem) {
     this.problem.textContent = problem;
     this.root.classList.toggle("invalid", Boolean(problem));
@@ -101,6 +128,8 @@ export class Field {
       const key = index < 9 ? String(index + 1) : "";
       const holder = part.matches("button") ? part : part.querySelector("input");
       if (holder.dataset.key !== undefined) holder.dataset.key = key;
+      if (key) holder.setAttribute("aria-keyshortcuts", key);
+      else holder.removeAttribute("aria-keyshortcuts");
       const cap = part.querySelector("kbd");
       if (cap) cap.textContent = key;
     });
@@ -108,8 +137,8 @@ export class Field {
 }
 
 export class Form {
-  constructor(root, questions, { required }) {
-    this.required = required;
+  constructor(root, questions, { words }) {
+    this.words = words;
     this.fields = questions.map((question) => new Field(root.querySelector(`[data-question="${CSS.escape(question.key)}"]`), question));
     this.root = root;
     root.addEventListener("change", () => this.update());
@@ -139,22 +168,31 @@ export class Form {
         field.say("");
       }
     }
+    this.#title();
   }
 
-  /* The first question that still needs an answer, told to the person; null when all is well. */
+  /* A section's title is shown with its first question that shows. */
+  #title() {
+    let title = null;
+    for (const part of this.root.children) {
+      if (part.matches(".section-title")) {
+        title = part;
+        title.hidden = true;
+      } else if (title && part.matches(".question:not([hidden])")) title.hidden = false;
+    }
+  }
+
+  /* The first question that still needs an answer, or another one, told to the person; null when all is well. */
   missing() {
     const answers = this.answers();
     let first = null;
     for (const field of this.fields) {
+      const doubt = field.shown ? field.doubt(this.words) : "";
       const lacks = field.shown && field.question.required && !(field.key in answers);
-      field.say(lacks ? this.required : "");
-      if (lacks) first ??= field;
+      field.say(doubt || (lacks ? this.words.required : ""));
+      if (doubt || lacks) first ??= field;
     }
     return first;
-  }
-
-  refuse(fields) {
-    for (const field of this.fields) if (fields[field.key]) field.say(String(fields[field.key]));
   }
 
   reset(order, answers = {}) {

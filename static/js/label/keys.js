@@ -3,6 +3,7 @@ export function listen({ page, form, submit, undo, isBusy }) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     if (document.querySelector("dialog[open]")) return;
+    if (event.repeat && isAnswer(event)) return void event.preventDefault();
     const typing = event.target.closest?.("textarea, select, input:not([type=radio], [type=checkbox])");
     if (event.key === "Enter" && !event.shiftKey && !event.target.closest?.("textarea, button, a, summary, select")) {
       event.preventDefault();
@@ -19,6 +20,14 @@ export function listen({ page, form, submit, undo, isBusy }) {
     }
     if (act(event)) event.preventDefault();
   });
+
+  /* A key that is held answers one task, not each that follows. */
+  function isAnswer(event) {
+    if (event.target.closest?.("textarea, select")) return false;
+    if (event.key === "Enter") return true;
+    const types = event.target.closest?.("input:not([type=radio], [type=checkbox])");
+    return !types && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+  }
 
   function act(event) {
     const key = event.key.toLowerCase();

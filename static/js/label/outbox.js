@@ -9,9 +9,11 @@ export class Outbox {
   #onRefused;
   #running = false;
   #failures = 0;
+  #denied = false;
   #timer = null;
 
-  /* `send(item)` resolves to "done", "refused" (give up on it) or "retry"; a rejection is a "retry". */
+  /* `send(item)` resolves to a state: "done", "refused" (give up on it) or "retry", with `denied` where it is not let in;
+     a rejection is a "retry". */
   constructor(key, { send, onChange = () => {}, onRefused = () => {} }) {
     this.#key = key;
     this.#send = send;
@@ -29,10 +31,14 @@ export class Outbox {
     }
   }
 
-  #save(items) {
+  #write(items) {
     if (items.length) localStorage.setItem(this.#key, JSON.stringify(items));
     else localStorage.removeItem(this.#key);
-    this.#onChange({ waiting: items.length, failing: this.#failures > 0 });
+  }
+
+  #save(items) {
+    this.#write(items);
+    this.#onChange({ waiting: items.length, failing: this.#failures > 0, denied: this.#denied });
   }
 
   push(item) {
@@ -40,11 +46,11 @@ export class Outbox {
     this.flush();
   }
 
-  /* Take an answer back before it was sent; null when it has gone already. */
+  /* Take an answer back before it was sent; null when it may have arrived, though its reply was lost. */
   take(id) {
     const items = this.items();
     const item = items.find((other) => other.id === id) ?? null;
-    if (!item || (this.#running && items[0].id === id && this.#failures === 0)) return null;
+    if (!item || item.tried) return null;
     this.#save(items.filter((other) => other.id !== id));
     return item;
   }
@@ -64,6 +70,7 @@ export class Outbox {
 
   async #deliver(item) {
     let outcome;
+    if (!item.tried) this.#write(this.items().map((other) => (other.id === item.id ? { ...other, tried: true } : other)));
     try {
       outcome = await this.#send(item);
     } catch {
@@ -72,11 +79,13 @@ export class Outbox {
     if (outcome.state === "retry") {
       const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
       this.#failures += 1;
-      this.#onChange({ waiting: this.items().length, failing: true });
+      this.#denied = Boolean(outcome.denied);
+      this.#onChange({ waiting: this.items().length, failing: true, denied: this.#denied });
       this.#timer = setTimeout(() => this.flush(), pause);
       return false;
     }
     this.#failures = 0;
+    this.#denied = false;
     this.#save(this.items().filter((other) => other.id !== item.id));
     if (outcome.state === "refused") this.#onRefused(item, outcome.message);
     return true;
