@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import BigIntegerField, Case, ExpressionWrapper, F, Q, QuerySet, Value, When
+from django.utils.dates import MONTHS_3
+from django.utils.text import capfirst
 
 from labeling.models import Profile, Project
 
@@ -62,3 +64,8 @@ def _states(codes: Iterable[str]) -> Q:
     for code in codes:
         found |= Q(languages__contains=[code])
     return found
+
+
+def months() -> list[str]:
+    """The short names of the months in the reader's language, as plots take them."""
+    return [capfirst(str(MONTHS_3[number])) for number in range(1, 13)]

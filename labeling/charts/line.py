@@ -8,7 +8,7 @@ from datetime import datetime
 
 from labeling.charts import svg
 from labeling.charts.chart import Chart, Legend, empty, slot
-from labeling.charts.scale import Format, Scale, sayer, scale, seconds_of
+from labeling.charts.scale import MONTHS, Format, Scale, sayer, scale, seconds_of
 
 X = datetime | float | int
 DOTS_UP_TO = 24  # more points than this are a line without dots
@@ -36,6 +36,7 @@ def line(
     y_low: float | None = None,
     y_high: float | None = None,
     reference: tuple[float, str] | None = None,
+    months: Sequence[str] = MONTHS,
 ) -> Chart:
     """Draw lines; x may be datetimes (then the axis is time). ``reference`` is a horizontal line with its name.
 
@@ -53,7 +54,7 @@ def line(
     y_values += [reference[0]] if reference else []
     xs = [x for x, _ in flat] + [x for x, _, _ in bands]
     ends = (min(xs), max(xs)) if max(xs) > min(xs) else (None, None)
-    x = scale(xs, unit=x_format, low=ends[0], high=ends[1], count=6)
+    x = scale(xs, unit=x_format, low=ends[0], high=ends[1], count=6, months=months)
     y = scale(y_values, unit=y_format, low=y_low, high=y_high, count=4)
     parts = [svg.axes(x, y, x_label=x_label, y_label=y_label)]
     parts.append(svg.stretched("".join(_shape(s, i, x, y) for i, s in enumerate(series) if s.points)))

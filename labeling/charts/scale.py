@@ -6,11 +6,12 @@ Source: P. Heckbert, "Nice Numbers for Graph Labels", Graphics Gems (1990).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 Format = Literal["number", "percent", "seconds", "time", "money"]
 _TIME_STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400]
 _TIME_STEPS += [14 * 86400, 30 * 86400, 91 * 86400, 365 * 86400]
@@ -40,6 +41,7 @@ def scale(
     high: float | None = None,
     log: bool = False,
     count: int = 5,
+    months: Sequence[str] = MONTHS,
 ) -> Scale:
     """A scale that holds all values; given ends are kept, the others are rounded outwards to a tick."""
     seen = [float(value) for value in values if math.isfinite(value)] or [0.0, 1.0]
@@ -50,7 +52,7 @@ def scale(
         margin = 900.0 if unit == "time" else abs(least) * 0.1 or 1.0
         least, most = (least if low is not None else least - margin), least + margin
     if unit == "time":
-        return Scale(least, most, _time_ticks(least, most, count), time_sayer(most - least))
+        return Scale(least, most, _time_ticks(least, most, count), time_sayer(most - least, months))
     step = nice_step(most - least, count)
     start = least if low is not None else math.floor(least / step + 1e-9) * step
     end = most if high is not None else math.ceil(most / step - 1e-9) * step
@@ -84,10 +86,18 @@ def _time_ticks(least: float, most: float, count: int) -> tuple[float, ...]:
     return tuple(float(step * k) for k in range(first, math.floor(most / step) + 1))
 
 
-def time_sayer(span: float) -> Callable[[float], str]:
-    """Seconds since 1970 (UTC) as a clock time within two days, as a date beyond."""
-    pattern = "%H:%M:%S" if span < 300 else "%H:%M" if span < 2 * 86400 else "%d %b" if span < 300 * 86400 else "%b %Y"
-    return lambda value: datetime.fromtimestamp(value, UTC).strftime(pattern).removeprefix("0")
+def time_sayer(span: float, months: Sequence[str] = MONTHS) -> Callable[[float], str]:
+    """Seconds since 1970 (UTC) as a clock time within two days, as a date beyond; ``months`` are their short names."""
+    pattern = "%H:%M:%S" if span < 300 else "%H:%M" if span < 2 * 86400 else ""
+
+    def say(value: float) -> str:
+        moment = datetime.fromtimestamp(value, UTC)
+        if pattern:
+            return moment.strftime(pattern).removeprefix("0")
+        month = months[moment.month - 1]
+        return f"{moment.day} {month}" if span < 300 * 86400 else f"{month} {moment.year}"
+
+    return say
 
 
 def sayer(unit: Format, step: float = 0.0) -> Callable[[float], str]:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import translation
 
 from labeling import services
+from labeling.languages import months
 from labeling.models import Profile, Project
 from tests.labeling.conftest import client, person
 
@@ -66,3 +68,19 @@ def test_a_joined_project_stays_on_the_page_whatever_its_language(reader: User) 
     page.force_login(reader)
     context = page.get("/label/?language=mine").context
     assert [project.name for project, _member in context["joined"]] == ["German"]
+
+
+def test_the_months_of_plots_are_in_the_readers_language() -> None:
+    with translation.override("en"):
+        assert months()[:2] == ["Jan", "Feb"]
+    with translation.override("hi"):
+        assert months()[0] == "जन"
+
+
+def test_a_project_whose_budget_is_spent_is_not_said_to_be_labeled(make_project: Callable[..., Project]) -> None:
+    make_project(images=2, access="open", name="Spent", price_per_judgment="1.00", budget="0.50")
+    browser = Client()
+    browser.force_login(person("wanda"))
+    page = browser.get("/label/").content.decode()
+    assert "Closed: the budget is spent" in page
+    assert "images labeled" not in page

@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import get_language, ngettext, pgettext
 
-from labeling import charts, figures, workflow
+from labeling import charts, figures, languages, workflow
 from labeling.charts.scale import time_sayer
 from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
 from labeling.views.owner.answers import main_question, names_of, say
@@ -47,7 +47,8 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
 def activity(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment: what was labeled when, and what the labels are."""
     project = load_project(request, slug, "review")
-    context = cache.get_or_set(f"activity:{project.pk}", lambda: _activity(project), ACTIVITY_SECONDS)
+    key = f"activity:{project.pk}:{get_language()}"  # its words are of one language
+    context = cache.get_or_set(key, lambda: _activity(project), ACTIVITY_SECONDS)
     return render(request, "projects/_activity.html", {"project": project, **(context or {})})
 
 
@@ -183,7 +184,7 @@ def _labels_over_time(project: Project) -> charts.Chart:
         .order_by("at")
     )
     times = _times(counts, step)
-    say = time_sayer((now - start).total_seconds())
+    say = time_sayer((now - start).total_seconds(), languages.months())
     return charts.columns(
         [say(at.timestamp()) for at in times],
         [(_("Judgments"), [counts.get(at, 0) for at in times])],

@@ -72,6 +72,16 @@ def test_a_line_runs_from_corner_to_corner_of_its_data() -> None:
     assert 'points="0,100 50,50 100,0"' in plot.body
 
 
+def test_months_have_the_names_that_are_given() -> None:
+    months = [f"m{number}" for number in range(1, 13)]
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    points = [(start + timedelta(days=10 * i), float(i)) for i in range(7)]
+    plot = charts.line([charts.Series("a", points)], title="t", months=months)
+    assert "30 m4" in plot.body
+    assert "Apr" not in plot.body
+    assert time_sayer(400 * 86400, months)(0) == "m1 1970"
+
+
 def test_a_line_over_time_is_labelled_with_clock_times_and_tabled_by_them() -> None:
     start = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
     points = [(start + timedelta(minutes=10 * i), float(i)) for i in range(7)]
