@@ -118,8 +118,8 @@ def accuracy_plot(project: Project) -> charts.Chart:
         lines[number].append((day, right / n))
     series = [charts.Series(_("Version %d") % number, points) for number, points in list(lines.items())[-6:]]
     return charts.line(
-        series, title=_("Live accuracy by version"), x_format="time", months=languages.months(), y_format="percent", y_low=0.0, y_high=1.0,
-        description=_("On images that the crowd labeled after the version had answered."),
+        series, title=_("Live accuracy by version"), x_format="time", y_format="percent", y_low=0.0, y_high=1.0,
+        months=languages.months(), description=_("On images that the crowd labeled after the version had answered."),
     )  # fmt: skip
 
 
@@ -143,13 +143,14 @@ def drift_plots(project: Project) -> list[charts.Chart]:
     index = [(at, row.class_psi) for at, row in zip(times, rows, strict=True)]
     return [
         charts.line(
-            [charts.Series(_("Distance"), ratio)] if ratio else [], title=_("Input drift"), x_format="time", months=languages.months(), y_low=0.0,
-            reference=(1.0, _("what chance reaches")),
+            [charts.Series(_("Distance"), ratio)] if ratio else [], title=_("Input drift"), x_format="time", y_low=0.0,
+            months=languages.months(), reference=(1.0, _("what chance reaches")),
             description=_("How far the day's images are from the training images."),
         ),
         charts.line(
-            [charts.Series(_("PSI"), index)] if index else [], title=_("Class drift"), x_format="time", months=languages.months(), y_low=0.0,
-            reference=(0.25, _("changed")), description=_("How much the shares of the predicted classes have moved."),
+            [charts.Series(_("PSI"), index)] if index else [], title=_("Class drift"), x_format="time", y_low=0.0,
+            months=languages.months(), reference=(0.25, _("changed")),
+            description=_("How much the shares of the predicted classes have moved."),
         ),
     ]  # fmt: skip
 

@@ -114,7 +114,7 @@ def _words() -> dict[str, str]:
         "no": _("No"),
         "required": _("This question needs an answer."),
         "number": _("Enter a number."),
-        "whole": _("Enter a whole number."),
+        "whole_number": _("Enter a whole number."),
         "at_least": _("At least %s, please."),
         "at_most": _("At most %s, please."),
         "waiting": _("%s waiting for the connection"),

@@ -13,8 +13,8 @@ from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import get_language, ngettext, pgettext
+from django.utils.translation import gettext as _
 
 from labeling import charts, figures, languages, workflow
 from labeling.charts.scale import time_sayer

@@ -105,7 +105,7 @@ export class Field {
     if (value === null) return "";
     const amount = { number: value, multiple_choice: value.length }[this.kind];
     if (amount === undefined) return "";
-    if (whole && !Number.isInteger(amount)) return words.whole;
+    if (whole && !Number.isInteger(amount)) return words.whole_number;
     if (amount < (least ?? -Infinity)) return words.at_least.replace("%s", least);
     if (amount > (most ?? Infinity)) return words.at_most.replace("%s", most);
     return "";
