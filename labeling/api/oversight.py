@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from labeling import services
 from labeling.api.base import ProjectView, listing, parsed
+from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Judgment, Membership, Rule, Webhook, WebhookDelivery
 
 
@@ -194,11 +195,6 @@ class AppealView(ProjectView):
         return Response(AppealSerializer(decided).data)
 
 
-def _plain(name: str) -> str:
-    """A name that begins like a formula stays a name in a spreadsheet."""
-    return f"'{name}" if name[:1] in "=+-@\t" else name
-
-
 class EarningsView(ProjectView):
     """What each worker has earned, as CSV."""
 
@@ -224,5 +220,5 @@ class EarningsView(ProjectView):
         writer = csv.writer(answer)
         writer.writerow(["worker", "judgments", "seconds", "earned"])
         for name, judgments, seconds, earned in sorted(owed):
-            writer.writerow([_plain(name), judgments, round(seconds, 1), earned])
+            writer.writerow([plain(name), judgments, round(seconds, 1), earned])
         return answer

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
+from labeling.cells import plain
 from labeling.export.rows import Format, Header, Row, Rows, text
 
 LABELS = [
@@ -21,12 +22,16 @@ LABELS = [
 JUDGMENTS = ["image", "image_id", "worker", "question", "answer", "seconds", "survey_version", "stage", "created_at"]
 
 
+def _answer(answer: Any) -> str:
+    return plain(answer) if isinstance(answer, str) else text(answer)
+
+
 def _labels(row: Row) -> Iterator[list[Any]]:
     for key, label in row.labels.items():
         yield [
-            row.name, row.image_id, row.sha256, row.width, row.height, key, text(label.answer), label.confidence,
-            json.dumps(label.posterior, ensure_ascii=False), label.judgments, label.method, int(label.final),
-            label.retired_because,
+            plain(row.name), row.image_id, row.sha256, row.width, row.height, key, _answer(label.answer),
+            label.confidence, json.dumps(label.posterior, ensure_ascii=False), label.judgments, label.method,
+            int(label.final), label.retired_because,
         ]  # fmt: skip
 
 
@@ -35,8 +40,8 @@ def _judgments(row: Row) -> Iterator[list[Any]]:
         for key, answer in said.answers.items():
             seconds = "" if said.seconds is None else said.seconds
             yield [
-                row.name, row.image_id, said.worker, key, text(answer), seconds, said.survey_version, said.stage,
-                said.created_at,
+                plain(row.name), row.image_id, plain(said.worker), key, _answer(answer), seconds, said.survey_version,
+                said.stage, said.created_at,
             ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 
 from labeling import answers as statements
-from labeling import consensus, survey, tasks
+from labeling import cells, consensus, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report
@@ -65,9 +65,12 @@ def read(stored: Any) -> Iterator[Line]:
     start = text.read(1)
     text.seek(0)
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
-    rows: Iterator[Any] = _jsonl(lines) if start == "{" else csv.DictReader(lines)
+    is_csv = start != "{"
+    rows: Iterator[Any] = csv.DictReader(lines) if is_csv else _jsonl(lines)
     for number, row in _numbered(rows):
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
+        if is_csv:
+            values = {key: cells.read(value) if isinstance(value, str) else value for key, value in values.items()}
         yield Line(
             number,
             str(values.get("image") or "").strip(),

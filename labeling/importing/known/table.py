@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from labeling import cells
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry
 from labeling.words import gettext as _
 
@@ -20,7 +21,11 @@ def _read_csv(files: Files, name: str) -> Found:
         raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(columns))})
     try:
         for line in reader:
-            row = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
+            row = {
+                str(key).strip().lower(): cells.read(value) if value else value
+                for key, value in line.items()
+                if key is not None
+            }
             yield Known(row["image"] or "", row.get("answer", row.get("label")), row.get("question") or "")
     except csv.Error as error:
         told = _("Line %(line_num)s is no CSV: %(error)s.")

@@ -18,6 +18,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
+from labeling.importing import said
 from labeling.importing.known import READERS, Files, Known
 
 BOX = {"category": "blood cell: red", "box": [10.25, 20.5, 30.125, 40.0]}
@@ -173,3 +174,11 @@ def test_formats_of_boxes_say_so_when_there_are_none(name):
 def test_image_folders_say_so_when_there_is_no_class():
     with pytest.raises(ExportRefusedError, match="one class per image"):
         written("imagefolder", BOXES, CELL_ROWS)
+
+
+def test_a_workers_words_are_no_formula_in_a_spreadsheet_and_come_back_as_they_were() -> None:
+    formula = '=HYPERLINK("http://evil.example","ok")'
+    asked = Header("pets", "Pets", [Question("note", "text", "Say")], "now", {"judgments": True})
+    data = written("csv", asked, Repeatable(row(1, formula, "note")))
+    assert next(csv.DictReader(io.StringIO(data.decode())))["answer"] == f"'{formula}"
+    assert [line.answer for line in said.read(io.BytesIO(data))] == [formula]
