@@ -201,8 +201,16 @@ def test_an_image_that_failed_to_load_ahead_is_tried_again(visit, make_project, 
 # -- numbers, text and "I can't tell" ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("typed", ["11", "-1", "2.5", "1e"])
-def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(visit, make_project, join, worker, typed):
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("11", "At most 10, please."),
+        ("-1", "At least 0, please."),
+        ("2.5", "Enter a whole number."),
+        ("1e", "Enter a number."),
+    ],
+)
+def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(visit, make_project, join, worker, typed, told):
     project = make_project(categories=["cat", "dog"], questions=[COUNT], images=3)
     join(project, worker)
     page = visit(f"/label/{project.slug}/", user=worker)
@@ -212,7 +220,7 @@ def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(visit, mak
     field.click()
     page.keyboard.type(typed)
     page.keyboard.press("Enter")
-    expect(error_of(page, "count")).not_to_be_empty()
+    expect(error_of(page, "count")).to_have_text(told)
     assert shown(page) == first
     field.fill("3")
     field.press("Enter")
