@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from django.db import connection, transaction
@@ -23,14 +23,19 @@ from inference.models import Deployment, Prediction, Reason
 from inference.reference import Reference
 from inference.routing import VersionRef
 from inference.scoring import Choice, Scores, choose, joined, score
+from labeling.errors import CrowdtuneError
 from labeling.models import Gold, Image, Project, Task
 from labeling.services import raise_priority, suggest_answers
+from training import embedding
+from training.embedding import Picture
+from training.learning.trunk import Trunk
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 CHUNK = 20_000
 CLAIM = timedelta(minutes=10)
 REASONS = (Reason.UNCERTAIN, Reason.NOVEL, Reason.RANDOM)
+MOST_CHOSEN = 2_000
 NEXT_TIER = 20_000  # images behind the chosen ones whose order follows their value
 Floats = NDArray[np.float32]
 
@@ -49,11 +54,19 @@ class Pool:
 
 
 def due_projects() -> list[int]:
-    """Projects whose champion has not scored the pool, or whose pool has grown since."""
+    """Projects whose champion has not scored the pool, or whose pool has grown since, or with a new challenger."""
     live = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION, project__deleted_at=None)
     champions = live.select_related("project")
-    deployments = Deployment.objects.in_bulk([version.project_id for version in champions])
-    return [version.project_id for version in champions if _is_due(version, deployments.get(version.project_id))]
+    ids = [version.project_id for version in champions]
+    deployments = Deployment.objects.in_bulk(ids)
+    challengers = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHALLENGER, project__in=ids)
+    known = dict(challengers.values_list("project_id", "pk"))
+
+    def is_due(version: ModelVersion) -> bool:
+        deployment = deployments.get(version.project_id)
+        return _is_due(version, deployment) or _is_new(known.get(version.project_id), deployment)
+
+    return [version.project_id for version in champions if is_due(version)]
 
 
 def _is_due(version: ModelVersion, deployment: Deployment | None) -> bool:
@@ -63,8 +76,17 @@ def _is_due(version: ModelVersion, deployment: Deployment | None) -> bool:
     return grown > 0 and (grown >= deployment.scored_images // 20 or timezone.now() - deployment.scored_at > CLAIM)
 
 
+def _is_new(challenger: int | None, deployment: Deployment | None) -> bool:
+    """Whether the challenger has not been asked about the images that the crowd sees next."""
+    if challenger is None or deployment is None or deployment.challenger_mode == Deployment.Challenger.OFF:
+        return False
+    return deployment.compared_version_id != challenger
+
+
 def score_pool(project_id: int) -> int:
     """Score the project's pool with its champion and order its tasks; returns how many images were scored.
+
+    Where only a challenger is new, it alone is asked, about the images that were chosen before.
 
     Claimed by a conditional UPDATE: two messages do the work once; the claim of a dead process ends after ten minutes.
     """
@@ -73,11 +95,18 @@ def score_pool(project_id: int) -> int:
         return 0
     images = version.project.image_count
     try:
+        deployment = Deployment.objects.get(pk=project_id)
+        challenger = _challenger(deployment)
+        if challenger is not None and _is_new(challenger.pk, deployment) and not _is_due(version, deployment):
+            _ask_challenger(version, challenger)
+            return 0
         pool = _score(version)
         choice = _apply(version, pool)
         Deployment.objects.filter(pk=project_id).update(
             scored_version=version, scored_at=timezone.now(), scored_images=images - pool.waiting
         )
+        if challenger is not None:
+            _ask_challenger(version, challenger)
         logger.info("project %s: version %s scored %d images", project_id, version.number, len(pool.image_ids))
         return len(pool.image_ids) if choice is not None else 0
     finally:
@@ -187,6 +216,8 @@ def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
     tier = np.argsort(-value, kind="stable")[:NEXT_TIER]
     priorities.update(zip(ids[tier].tolist(), np.round(value[tier], 3).astype(float).tolist(), strict=True))
     priorities.update(zip(ids[choice.index].tolist(), choice.priority.astype(float).tolist(), strict=True))
+    for image_id in _before_all(version.project):
+        priorities.pop(image_id, None)
     raise_priority(project=version.project, priorities=priorities)
     _record_reasons(version, ids[choice.index], choice)
     _forget_older(version)
@@ -195,12 +226,57 @@ def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
 
 def _wanted(pool: int) -> int:
     """How many of a pool are chosen: fewer of a small one, or everything in it would be, and no value would count."""
-    return max(1, min(pool // 8, max(50, pool // 20), 2000))
+    return max(1, min(pool // 8, max(50, pool // 20), MOST_CHOSEN))
 
 
 def _raised_before(project: Project) -> list[int]:
     raised = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=0, priority__lte=2)
     return list(raised.values_list("image_id", flat=True))
+
+
+def _before_all(project: Project) -> list[int]:
+    """Images that come before everything a model chose: of an audit, or said to be answered wrongly by a person."""
+    rows = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=2)
+    return list(rows.values_list("image_id", flat=True))
+
+
+def _challenger(deployment: Deployment) -> ModelVersion | None:
+    """The one that runs beside the champion, if any does."""
+    if deployment.challenger_mode == Deployment.Challenger.OFF:
+        return None
+    challengers = ModelVersion.objects.filter(project=deployment.pk, alias=ModelVersion.Alias.CHALLENGER)
+    return challengers.select_related("run", "project").first()
+
+
+def _ask_challenger(champion: ModelVersion, challenger: ModelVersion) -> None:
+    """What the challenger says of the images that the crowd sees next: its live accuracy comes of their answers.
+
+    The images are few, so those without features on its trunk are embedded here. One that cannot answer is not asked
+    again until the pool is scored anew.
+    """
+    Deployment.objects.filter(pk=champion.project_id).update(compared_version=challenger)
+    chosen = Prediction.objects.filter(version=champion, image__tasks__state=Task.State.OPEN).exclude(reason="")
+    reasons = dict(chosen.order_by("-uncertainty").values_list("image_id", "reason")[:MOST_CHOSEN])
+    images = list(Image.objects.filter(pk__in=reasons).only("sha256", "original").order_by("pk"))
+    if not images:
+        return
+    try:
+        ref, engine = VersionRef.of(challenger), runtime.engine()
+        trunk = cast("Trunk", engine.trunk(engine.classifier(ref).trunk_key))  # on whatever device
+        pictures = [Picture(image.sha256, image.original) for image in images]
+        features, found, _made = embedding.features_of(trunk, pictures)
+        reference = references.ensure_reference(challenger)
+        known = features[found]
+        novelty = reference.novelty(known) if reference else np.zeros(len(known), np.float32)
+        scores = score(engine.answer(ref, known).probabilities, novelty)
+    except CrowdtuneError as error:
+        logger.warning("project %s: the challenger cannot answer: %s", champion.project_id, error.message)
+        return
+    ids = np.array([image.pk for image in images], np.int64)[found]
+    _write(challenger, ids, scores)
+    for reason in REASONS:
+        same = [pk for pk in ids.tolist() if reasons[pk] == reason]
+        Prediction.objects.filter(version=challenger, image__in=same).update(reason=reason)
 
 
 def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
@@ -219,7 +295,7 @@ def _record_reasons(version: ModelVersion, image_ids: NDArray[np.int64], choice:
 
 
 def _forget_older(version: ModelVersion) -> None:
-    """What older versions said of images that the crowd has not reached is of no use any more.
+    """What older versions said of images that the crowd has not reached is of no use any more; a challenger's is.
 
     Rows of images that were deleted while they were scored go, too: no foreign key watches over them.
     """
@@ -231,6 +307,8 @@ def _forget_older(version: ModelVersion) -> None:
         )
         cursor.execute(
             "DELETE FROM inference_prediction p WHERE p.project_id = %s AND p.version_id <> %s AND p.is_correct IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM training_modelversion v WHERE v.id = p.version_id"
+            " AND v.alias = 'challenger')"
             " AND EXISTS (SELECT 1 FROM labeling_task t WHERE t.image_id = p.image_id AND t.state = 'open')"
             # An audit compares the crowd's answer with what the version that was to label had said.
             " AND NOT EXISTS (SELECT 1 FROM inference_autolabel a WHERE a.image_id = p.image_id"

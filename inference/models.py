@@ -63,6 +63,10 @@ class Deployment(models.Model):
     scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")
     scored_at = models.DateTimeField(null=True, blank=True)
     scored_images = models.PositiveIntegerField(default=0, help_text=_("Images of the project at that time."))
+    compared_version = models.ForeignKey(
+        "training.ModelVersion", models.SET_NULL, null=True, blank=True, related_name="+",
+        help_text=_("The challenger that was asked about the crowd's next images."),
+    )  # fmt: skip
     judged_at = models.DateTimeField(null=True, blank=True, help_text=_("Consensus up to here is compared."))
     claimed_at = models.DateTimeField(null=True, blank=True, help_text=_("A process is scoring the pool since."))
     updated_at = models.DateTimeField(auto_now=True)

@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 
 from inference import actors, backlog
+from inference.figures import by_version
 from inference.models import Deployment, Prediction, Reason
 from labeling.models import Consensus, Project, Task
-from labeling.services import decide_task, set_gold
+from labeling.services import decide_task, raise_priority, set_gold
 from training.models import ModelVersion
 
 
@@ -71,6 +72,48 @@ def test_what_the_crowd_answers_measures_the_version_that_said_it_before(project
     assert backlog.judge(project.pk) == 0
     assert Prediction.objects.filter(is_correct=True).count() == 3
     assert Prediction.objects.get(image=images[0]).is_correct is False
+
+
+def test_a_challenger_is_measured_on_the_images_that_the_crowd_sees_next(
+    project, champion, add_version, add_images, owner
+) -> None:
+    images = add_images(range(80))
+    backlog.score_pool(project.pk)
+    challenger = add_version(seed=2, alias="challenger")
+    assert backlog.due_projects() == [project.pk]
+    backlog.score_pool(project.pk)
+    assert backlog.due_projects() == []
+    chosen = Prediction.objects.filter(version=champion).exclude(reason="")
+    said = Prediction.objects.filter(version=challenger)
+    assert chosen.count() == 10
+    assert dict(said.values_list("image", "reason")) == dict(chosen.values_list("image", "reason"))
+    backlog.score_pool(project.pk)  # a champion that scores the pool again leaves the challenger's word there
+    assert said.count() >= 10
+    for image in images:
+        decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
+    backlog.judge(project.pk)
+    figures = {one.version.pk: one for one in by_version(project)}
+    assert figures[champion.pk].judged == 80
+    assert figures[challenger.pk].judged == said.count()
+    assert figures[challenger.pk].accuracy == said.filter(category="red").count() / said.count()
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_challenger_that_does_not_run_is_not_asked(project, add_version, add_images) -> None:
+    add_images(range(20))
+    Deployment.objects.create(project=project, challenger_mode="off")
+    challenger = add_version(seed=2, alias="challenger")
+    backlog.score_pool(project.pk)
+    assert backlog.due_projects() == []
+    assert not Prediction.objects.filter(version=challenger).exists()
+
+
+@pytest.mark.usefixtures("champion")
+def test_what_a_person_or_an_audit_has_put_first_stays_first_when_the_pool_is_scored(project, add_images) -> None:
+    images = add_images(range(20))
+    raise_priority(project=project, priorities={images[7].pk: 3.0})
+    backlog.score_pool(project.pk)
+    assert Task.objects.get(image=images[7]).priority == 3.0
 
 
 def test_a_label_made_before_the_prediction_measures_nothing(project, champion, add_images, owner) -> None:
