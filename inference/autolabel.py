@@ -1,7 +1,14 @@
 """Worker-side: the champion labels what it is sure of, within an error bound, under an audit that can stop it.
 
 The threshold comes from held-out images of the champion's own snapshot. One in twenty of the images above it goes to
-the crowd instead; when the crowd disagrees more often than the bound allows, labeling by the model stops and says why.
+the crowd instead. Each of these that the crowd has not answered yet stands for twenty labels that nobody has vouched
+for: at most one batch of labels runs ahead of the audit, and more are given as its answers come.
+
+When the crowd disagrees more often than the bound allows, labeling by the model stops and says why, and the labels of
+the version that failed are withdrawn: their tasks are open to the crowd again. An owner who turned this on for at most
+two wrong labels in a hundred wants none of a version that gives ten, and could not tell which those are; training never
+learned from them, but exports had them. What a person has answered or decided since stays. Labels of a version whose
+audit has not failed stay too, also when an owner turns labeling by the model off.
 """
 
 from __future__ import annotations
@@ -18,7 +25,7 @@ from inference.models import AutoLabel, Deployment, Prediction
 from inference.routing import VersionRef, routes
 from labeling import audit
 from labeling.models import Project, Task
-from labeling.services import label_by_model, raise_priority
+from labeling.services import label_by_model, raise_priority, withdraw_model_labels
 from labeling.words import gettext as _
 from training.models import ModelVersion, SnapshotItem
 
@@ -29,16 +36,26 @@ BATCH = 500
 
 
 def step(project: Project) -> int:
-    """Judge the audit, stop where it failed, else label the next batch; returns how many labels were given."""
+    """Judge the audit, stop where it failed, else label as many as it allows; returns how many labels were given."""
     deployment = Deployment.objects.filter(pk=project.pk).first()
     if deployment is None or not deployment.auto_label:
         return 0
     _judge_audit(project)
     if _stopped(project, deployment):
         return 0
+    most = _allowed(project)
     version = ModelVersion.objects.filter(project=project, alias="champion").select_related("run").first()
-    limit = threshold_of(version, deployment.error_bound) if version else None
-    return _label(project, version, limit) if version is not None and limit is not None else 0
+    if version is None or not most:
+        return 0
+    limit = threshold_of(version, deployment.error_bound)
+    return _label(project, version, limit, most) if limit is not None else 0
+
+
+def _allowed(project: Project) -> int:
+    """How many labels more the audit can vouch for: a batch, less what its open questions stand for."""
+    waiting = AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)
+    asked = waiting.filter(image__tasks__state=Task.State.OPEN).values("image_id").distinct().count()
+    return max(BATCH - round(asked / AUDIT_SHARE), 0)
 
 
 def threshold_of(version: ModelVersion, bound: float) -> float | None:
@@ -57,13 +74,13 @@ def threshold_of(version: ModelVersion, bound: float) -> float | None:
     return threshold(answer.probabilities.max(axis=1), is_correct, bound)
 
 
-def _label(project: Project, version: ModelVersion, limit: float) -> int:
+def _label(project: Project, version: ModelVersion, limit: float, most: int) -> int:
     sure = Prediction.objects.filter(
         project=project, version=version, is_correct=None, probability__gte=limit, novelty__lte=1.0,
         image__tasks__state=Task.State.OPEN, image__tasks__judgment_count=0, image__tasks__is_gold=False,
     )  # fmt: skip
     sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
-    rows = list(sure[:BATCH])
+    rows = list(sure[:most])
     drawn = {row.image_id for row in rows if random.random() < AUDIT_SHARE}
     rest = {row.image_id: (row.category, row.probability) for row in rows if row.image_id not in drawn}
     labeled = set(label_by_model(project=project, labels=rest))
@@ -95,16 +112,29 @@ def _stopped(project: Project, deployment: Deployment) -> bool:
     if deployment.auto_label_since is not None:
         judged = judged.filter(created_at__gte=deployment.auto_label_since)
     counts = judged.values("version").annotate(total=Count("pk"), wrong=Count("pk", filter=Q(is_correct=False)))
-    pairs = counts.order_by("-version").values_list("wrong", "total")
-    failed = [(wrong, total) for wrong, total in pairs if has_failed(wrong, total, deployment.error_bound)]
+    rows = counts.order_by("-version").values_list("version", "wrong", "total")
+    failed = [row for row in rows if has_failed(row[1], row[2], deployment.error_bound)]
     if not failed:
         return False
-    wrong, total = failed[0]
-    reason = _("The audit found %(wrong)s of %(total)s labels wrong; at most %(most).1f %% were allowed.") % {
-        "wrong": wrong, "total": total, "most": 100 * deployment.error_bound,
+    _version, wrong, total = failed[0]
+    withdrawn = sum(_withdraw(project, version_id) for version_id, _wrong, _total in failed)
+    told = _(
+        "The audit found %(wrong)s of %(total)s labels wrong; at most %(most).1f %% were allowed. Withdrawn, and"
+        " left to the crowd again: %(withdrawn)s labels by the model."
+    )
+    reason = told % {
+        "wrong": wrong, "total": total, "most": 100 * deployment.error_bound, "withdrawn": withdrawn,
     }  # fmt: skip
     Deployment.objects.filter(pk=project.pk).update(auto_label=False, auto_label_stopped=reason)
     audit.write(project=project, user=None, action="auto_label_stopped", changes={"reason": reason})
     routes.forget(project.pk)
     logger.warning("project %s: %s", project.pk, reason)
     return True
+
+
+def _withdraw(project: Project, version_id: int) -> int:
+    """Take back what the version labeled, but for what people have answered since; returns how many labels."""
+    given = AutoLabel.objects.filter(project=project, version=version_id, is_audit=False)
+    ids = withdraw_model_labels(project=project, images=list(given.values_list("image_id", flat=True)))
+    given.filter(image__in=ids).delete()
+    return len(ids)

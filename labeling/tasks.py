@@ -120,3 +120,32 @@ def reopen(*, task_id: int, count: int = 0) -> bool:
         Consensus.objects.filter(task_id=task_id, decided_by=None).update(is_final=False)
         Project.objects.filter(pk=task.project_id).update(retired_count=Greatest(F("retired_count") - 1, 0))
     return True
+
+
+_REOPEN_ALL = """
+WITH under_way AS (
+    SELECT task_id, count(*) AS leases FROM labeling_assignment
+    WHERE task_id = ANY(%(tasks)s) AND state = 'leased' GROUP BY task_id
+),
+taken AS (
+    SELECT t.id, t.judgment_count + coalesce(u.leases, 0) AS slots
+    FROM labeling_task t LEFT JOIN under_way u ON u.task_id = t.id WHERE t.id = ANY(%(tasks)s)
+),
+opened AS (
+    UPDATE labeling_task t SET state = 'open', retired_because = '', retired_at = NULL,
+        wanted = greatest(t.wanted, n.slots), open_slots = greatest(t.wanted, n.slots) - n.slots
+    FROM taken n WHERE n.id = t.id AND t.state = 'retired' AND NOT t.is_gold RETURNING t.id, t.project_id
+),
+counted AS (
+    UPDATE labeling_project p SET retired_count = greatest(p.retired_count - o.tasks, 0)
+    FROM (SELECT project_id, count(*) AS tasks FROM opened GROUP BY project_id) o WHERE p.id = o.project_id
+)
+SELECT id FROM opened"""
+
+
+def reopen_all(*, task_ids: Sequence[int]) -> set[int]:
+    """Take the retirement of many tasks back, whose rows the caller has locked; returns those that were retired.
+
+    They want what they wanted before.
+    """
+    return {pk for (pk,) in fetch(_REOPEN_ALL, {"tasks": list(task_ids)})}

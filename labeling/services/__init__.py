@@ -6,7 +6,7 @@ One file a theme; import the verbs from here.
 from __future__ import annotations
 
 from labeling.services.appeals import appeal_pause, decide_appeal
-from labeling.services.automatic import label_by_model
+from labeling.services.automatic import label_by_model, withdraw_model_labels
 from labeling.services.categories import add_example, change_category, change_example, remove_example
 from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
 from labeling.services.exports import start_export
@@ -98,4 +98,5 @@ __all__ = [
     "submit_leased",
     "suggest_answers",
     "undo_last",
+    "withdraw_model_labels",
 ]

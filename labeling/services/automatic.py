@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -39,6 +39,22 @@ def label_by_model(*, project: Project, labels: Mapping[int, tuple[str, float]])
         )
         retired = tasks.retire_all(task_ids=list(found), because=Task.Because.MODEL)
         return [image_id for pk, image_id in found.items() if pk in retired]
+
+
+def withdraw_model_labels(*, project: Project, images: Sequence[int]) -> list[int]:
+    """Take a model's answers back: the tasks are open again, as if nobody had answered them.
+
+    Returns:
+        The ids of the images whose label was withdrawn; those that a person has answered or decided since keep theirs.
+    """
+    with transaction.atomic():
+        given = Task.objects.select_for_update(of=("self",)).filter(
+            project=project, image__in=images, retired_because=Task.Because.MODEL, judgment_count=0, is_gold=False
+        )
+        found = dict(given.order_by("pk").values_list("pk", "image_id"))
+        Consensus.objects.filter(task__in=found, method=MODEL).delete()
+        reopened = tasks.reopen_all(task_ids=list(found))
+        return [image_id for pk, image_id in found.items() if pk in reopened]
 
 
 def _row(project: Project, question: Question, task_id: int, category: str, probability: float) -> Consensus:
