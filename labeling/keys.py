@@ -47,6 +47,7 @@ def create_key(
         digest=digest(key),
         scopes=list(scopes),
         expires_at=expires_at,
+        lifetime=lifetime,
         project=project,
     )
     return row, key

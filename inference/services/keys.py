@@ -67,8 +67,7 @@ def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[Api
         raise CrowdtuneError("permission_denied", why, 403)
     with transaction.atomic():
         new, text = keys.create_key(
-            user=key.user, name=key.name, scopes=tuple(key.scopes), project=key.project,
-            lifetime=key.expires_at - key.created_at if key.expires_at else None,
+            user=key.user, name=key.name, scopes=tuple(key.scopes), project=key.project, lifetime=key.lifetime,
         )  # fmt: skip
         limit = KeyLimit.objects.filter(key=key).first()
         if limit is not None:

@@ -97,6 +97,9 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    lifetime = models.DurationField(
+        null=True, blank=True, help_text=_("How long it was made to last; one that replaces it lasts as long.")
+    )
 
     class Meta:
         verbose_name = "API key"
