@@ -13,9 +13,19 @@ from django.views.decorators.http import require_POST
 from labeling import jobs as background
 from labeling import storage
 from labeling.models import Job, Project
-from labeling.views.owner.context import load_project, project_context
+from labeling.views.owner.context import context_of, load_project
 
 LIVE = (Job.State.QUEUED, Job.State.RUNNING)
+# The tab that a kind of job belongs to.
+TAB_OF = {
+    "import_images": "images",
+    "import_judgments": "labels",
+    "import_labels": "labels",
+    "export": "labels",
+    "bake_off": "training",
+    "predict": "serving",
+    "download": "serving",
+}
 # What a result says that a person wants to know; the rest is for the work itself, to go on from.
 FACTS = {
     "imported": _("Brought in"),
@@ -52,11 +62,18 @@ def decorate(job: Any) -> None:
 
 @login_required
 def job_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment that asks again while a job runs; ``?kind=`` shows one kind. It tells the page of an import's end."""
+    """The jobs; ``?kind=`` shows one kind. Pages get a fragment that asks again while a job runs, a person a page.
+
+    It tells the page of an import's end.
+    """
     project = load_project(request, slug, "review")
     kinds = request.GET.getlist("kind")
     found = running_jobs(project, *kinds)
-    response = render(request, "projects/_jobs.html", {"project": project, "kinds": kinds, "jobs": found})
+    context = {"project": project, "kinds": kinds, "jobs": found}
+    if not request.headers.get("HX-Request"):
+        tab = TAB_OF.get(kinds[0], "overview") if kinds else "overview"
+        return render(request, "projects/jobs.html", context_of(request, project, tab=tab) | context)
+    response = render(request, "projects/_jobs.html", context)
     if found and found[0].kind.startswith("import_") and found[0].state not in LIVE:
         response["HX-Trigger"] = "import-ended"
     return response
@@ -65,9 +82,10 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
     """One job, with each item that was refused and why."""
-    context = project_context(request, slug, tab="images", right="review")
-    row = get_object_or_404(Job.objects.select_related("requested_by"), project=context["project"], pk=pk)
+    project = load_project(request, slug, "review")
+    row = get_object_or_404(Job.objects.select_related("requested_by"), project=project, pk=pk)
     decorate(row)
+    context = context_of(request, project, tab=TAB_OF.get(row.kind, "overview"))
     return render(request, "projects/job.html", {**context, "job": row})
 
 

@@ -353,6 +353,16 @@ def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, ownin
     assert "every 1500ms" not in text(owning.get(f"/projects/{project.slug}/jobs/"))
 
 
+def test_jobs_are_a_page_to_a_person_and_a_fragment_to_pages(project: Project, owning: Client) -> None:
+    job = Job.objects.create(project=project, kind="export", state="succeeded")
+    address = f"/projects/{project.slug}/jobs/"
+    assert "</html>" in text(owning.get(address))
+    assert "</html>" not in text(owning.get(address, headers={"HX-Request": "true"}))
+    for kind, tab in (("export", "labels"), ("predict", "serving"), ("import_images", "images")):
+        Job.objects.filter(pk=job.pk).update(kind=kind)
+        assert owning.get(f"{address}{job.pk}/").context["tab"] == tab
+
+
 def test_labels_are_compared_with_any_method(make_project: Callable[..., Project], owning: Client) -> None:
     project = make_project(images=2, judgments_min=2)
     judged(project, 2)
