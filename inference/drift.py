@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 16
 PSI_ALARM = 0.25  # the field's usual mark for a population that has changed
+MOST_DRAWN = 2000  # images of one draw, however many were asked about
 LEAST = 50  # images under which no alarm is given
 
 
@@ -101,7 +102,7 @@ def chance_limit(points: NDArray[np.floating], count: int, *, draws: int = 200, 
     reached = []
     for _ in range(draws):
         part = Moments()
-        part.add(points[rng.integers(0, len(points), min(count, 2000))])
+        part.add(points[rng.integers(0, len(points), min(count, MOST_DRAWN))])
         reached.append(distance(part, whole))
     return float(np.quantile(reached, 0.99))
 

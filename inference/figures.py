@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDay
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.drift import LEAST, PSI_ALARM
 from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
 from inference.traffic import BUCKETS, quantile
 from labeling import charts, languages
@@ -140,7 +141,8 @@ def drift_plots(project: Project) -> list[charts.Chart]:
     rows = list(Drift.objects.filter(project=project).select_related("version").order_by("day")[:90])
     times = [datetime.combine(row.day, datetime.min.time(), timezone.get_current_timezone()) for row in rows]
     ratio = [(at, row.feature_distance / max(row.feature_limit, 1e-9)) for at, row in zip(times, rows, strict=True)]
-    index = [(at, row.class_psi) for at, row in zip(times, rows, strict=True)]
+    # Of a few images the shares say nothing: no alarm looks at them, either.
+    index = [(at, row.class_psi) for at, row in zip(times, rows, strict=True) if row.images >= LEAST]
     return [
         charts.line(
             [charts.Series(_("Distance"), ratio)] if ratio else [], title=_("Input drift"), x_format="time", y_low=0.0,
@@ -148,9 +150,11 @@ def drift_plots(project: Project) -> list[charts.Chart]:
             description=_("How far the day's images are from the training images."),
         ),
         charts.line(
-            [charts.Series(_("PSI"), index)] if index else [], title=_("Class drift"), x_format="time", y_low=0.0,
-            months=languages.months(), reference=(0.25, _("changed")),
-            description=_("How much the shares of the predicted classes have moved."),
+            [charts.Series(_("PSI"), index)] if index else [], title=_("Class drift"), x_format="time",
+            months=languages.months(), y_low=0.0,
+            reference=(PSI_ALARM, _("changed")),
+            description=_("How much the shares of the predicted classes have moved, on days with at least %d images.")
+            % LEAST,
         ),
     ]  # fmt: skip
 

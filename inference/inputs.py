@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from labeling.importing.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
 from labeling.words import gettext as _
 
+Spend = Callable[[int], None]
 MAX_IMAGES = 64
 MAX_TOP_K = 1000
 PATIENCE = 60.0  # seconds that all addresses of a request have together: somebody's slow server holds a thread of ours
@@ -44,20 +45,33 @@ class Inputs:
         return [index for index, picture in enumerate(self.pictures) if not isinstance(picture, Image)]
 
 
-def from_files(files: Sequence[Any], top_k: Any) -> Inputs:
+def _free(_images: int) -> None:
+    """Nobody counts."""
+
+
+def from_files(files: Sequence[Any], top_k: Any, spend: Spend = _free) -> Inputs:
     """Uploaded files of a multipart request, under the name ``image``."""
     _check_files([file.size or 0 for file in files])
-    return Inputs(tuple(file.read() for file in files), _top_k(top_k))
+    return _counted(Inputs(tuple(file.read() for file in files), _top_k(top_k)), spend)
 
 
-def from_bytes(files: Sequence[bytes], top_k: Any) -> Inputs:
+def from_bytes(files: Sequence[bytes], top_k: Any, spend: Spend = _free) -> Inputs:
     """The same, where the files are in memory already."""
     _check_files([len(file) for file in files])
-    return Inputs(tuple(files), _top_k(top_k))
+    return _counted(Inputs(tuple(files), _top_k(top_k)), spend)
 
 
-def from_json(project: Project, body: Any) -> Inputs:
+def _counted(inputs: Inputs, spend: Spend) -> Inputs:
+    spend(len(inputs.pictures))
+    return inputs
+
+
+def from_json(project: Project, body: Any, spend: Spend = _free) -> Inputs:
     """``{"images": ["data:…", {"id": 7}, {"url": "https://…"}], "top_k": 5}``.
+
+    Args:
+        spend: Called with the number of images before any address is fetched, and after all else was found in order:
+            who may not ask any more makes us ask nobody.
 
     Raises:
         BadPicture: Names the first item that cannot be used.
@@ -69,9 +83,11 @@ def from_json(project: Project, body: Any) -> Inputs:
         items = []
     _check_count(len(items), _('Send `{"images": […]}`: data URLs, `{"id": …}` or `{"url": …}`.'))
     stored = _stored(project, items)
+    given = [_picture(item, index, stored) for index, item in enumerate(items)]
+    top_k = _top_k(body.get("top_k"))
+    spend(len(given))
     end = time.monotonic() + PATIENCE
-    pictures = tuple(_picture(item, index, stored, end) for index, item in enumerate(items))
-    return Inputs(pictures, _top_k(body.get("top_k")))
+    return Inputs(tuple(_fetched(one, at, end) if isinstance(one, str) else one for at, one in enumerate(given)), top_k)
 
 
 def _check_files(sizes: Sequence[int]) -> None:
@@ -124,7 +140,8 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
-def _picture(item: Any, index: int, stored: Mapping[int, Image], end: float) -> bytes | Image:
+def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Image | str:
+    """What an item holds; of an address the text, for it is fetched last."""
     if isinstance(item, str):
         return _decoded(item, index)
     if isinstance(item, Mapping) and "id" in item:
@@ -136,7 +153,7 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image], end: float) -> 
             raise BadPicture("no_such_image", message, index, 404)
         return stored[item["id"]]
     if isinstance(item, Mapping) and isinstance(item.get("url"), str):
-        return _fetched(item["url"], index, end)
+        return str(item["url"])
     raise BadPicture(
         "bad_image",
         _('Image %(index)s: expected a data URL, {"id": …} or {"url": …}; got %(name)s.')

@@ -10,6 +10,7 @@ from django.db import connection
 
 from inference.errors import QuotaSpent
 from inference.models import KeyLimit
+from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey
 from labeling.words import gettext as _
 
@@ -22,6 +23,7 @@ def spend(key: Any, images: int) -> None:
 
     Raises:
         QuotaSpent: 429, it has used up its minute or its day; nothing is counted then.
+        CrowdtuneError: too_many_images, one request asks about more than the key ever may in a minute or a day.
     """
     if not isinstance(key, ApiKey) or not _is_limited(key.pk):
         return
@@ -59,6 +61,10 @@ def _refuse(key: ApiKey, images: int, now: datetime) -> None:
     limit = KeyLimit.objects.filter(key=key).first()
     if limit is None:
         return  # it was lifted a moment ago
+    most = min(limit.per_minute or images, limit.per_day or images)
+    if images > most:  # waiting would not help
+        message = _("One request has %(images)s images, and this key may ask about %(most)s at a time; send fewer.")
+        raise CrowdtuneError("too_many_images", message % {"images": images, "most": most})
     used = limit.day_used if limit.day == now.date() else 0
     if limit.per_day is not None and used + images > limit.per_day:
         wait = (datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC) - now).total_seconds()

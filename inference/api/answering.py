@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -56,7 +57,6 @@ class PredictView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         project = predictable(request, slug)
         given = read_inputs(request, project)
-        limits.spend(request.auth, len(given.pictures))
         answer = services.predict(project=project, inputs=given, sticky=request.headers.get("X-Sticky-Key", ""))
         return Response(answer_json(answer, given.top_k), headers={"X-Model-Version": str(answer.version.number)})
 
@@ -76,7 +76,6 @@ class ExplainView(APIView):
     def post(self, request: Request, slug: str) -> HttpResponse:
         project = predictable(request, slug)
         given = read_inputs(request, project).pictures[0]
-        limits.spend(request.auth, 1)
         data: Any = request.data
         png, category, version = services.explain(
             project=project, data=cast("bytes", given), category=data.get("category") or None,
@@ -95,12 +94,14 @@ def predictable(request: Request, slug: str) -> Project:
 
 
 def read_inputs(request: Request, project: Project) -> inputs.Inputs:
+    """The request's pictures, counted against its key."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > MOST_BYTES:
         raise CrowdtuneError(
             "too_large", _("At most %(most_bytes)s MB a request are taken.") % {"most_bytes": MOST_BYTES // 2**20}, 413
         )
     data: Any = request.data
+    spend = partial(limits.spend, request.auth)
     if request.content_type.partition(";")[0] == "application/json":
-        return inputs.from_json(project, data)
-    return inputs.from_files(request.FILES.getlist("image"), data.get("top_k"))
+        return inputs.from_json(project, data, spend)
+    return inputs.from_files(request.FILES.getlist("image"), data.get("top_k"), spend)

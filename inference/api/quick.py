@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,7 +76,6 @@ def _predict(request: HttpRequest, grant: Grant) -> HttpResponse | None:
     if read is None or not _within_rate(request, grant, PredictView()):
         return None
     given = read()
-    limits.spend(grant.key, len(given.pictures))
     answer = services.predict(project=grant.project, inputs=given, sticky=request.META.get("HTTP_X_STICKY_KEY", ""))
     body = json.dumps(answer_json(answer, given.top_k), ensure_ascii=False, separators=(",", ":"))
     return _json(body, {"X-Model-Version": str(answer.version.number)})
@@ -83,15 +83,15 @@ def _predict(request: HttpRequest, grant: Grant) -> HttpResponse | None:
 
 def _reader(request: HttpRequest, grant: Grant) -> Callable[[], inputs.Inputs] | None:
     """What makes pictures of the body; None where it takes the view's parsers to read it."""
-    kind = request.META.get("CONTENT_TYPE", "")
+    kind, spend = request.META.get("CONTENT_TYPE", ""), partial(limits.spend, grant.key)
     if kind != "application/json":
         form = multipart.split(request.body, kind)
-        return None if form is None else lambda: inputs.from_bytes(*form)
+        return None if form is None else lambda: inputs.from_bytes(*form, spend)
     try:
         body = json.loads(request.body, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
-    return lambda: inputs.from_json(grant.project, body)
+    return lambda: inputs.from_json(grant.project, body, spend)
 
 
 def _no_number(text: str) -> Any:

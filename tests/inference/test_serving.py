@@ -6,11 +6,13 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 from PIL import Image as Picture
 from rest_framework.test import APIClient
 
-from inference import autolabel, backlog, limits, loop, references
+from inference import autolabel, backlog, drift, inputs, limits, loop, references
+from inference.figures import drift_plots
 from inference.grants import grants
 from inference.models import AutoLabel, Deployment, Drift, Prediction, Reason, Sample, Traffic
 from inference.routing import routes
@@ -99,6 +101,48 @@ def test_a_key_with_a_limit_is_refused_beyond_it_and_says_for_how_long(api, clie
     assert answers[-1].json()["error"]["code"] == "quota_spent"
 
 
+def test_a_request_with_more_images_than_the_key_ever_may_is_told_so(api, client_of, owner, champion) -> None:
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_minute": 2}, format="json").json()
+    client = client_of(owner)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    files = [io.BytesIO(picture(seed)) for seed in range(3)]
+    refused = client.post(URL + "predict/", {"image": files}, format="multipart")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "too_many_images")
+    assert "3 images" in refused.json()["error"]["message"]
+    assert ask(client).status_code == 200
+
+
+def test_a_key_that_has_used_up_its_minute_makes_us_fetch_nothing(api, client_of, owner, champion, monkeypatch) -> None:
+    fetched = []
+
+    def fetch(url: str, **_options: float) -> bytes:
+        fetched.append(url)
+        return picture(1)
+
+    monkeypatch.setattr(inputs, "fetch", fetch)
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_day": 1}, format="json").json()
+    client = client_of(owner)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    body = {"images": [{"url": "https://example.org/a.png"}]}
+    answers = [client.post(URL + "predict/", body, format="json").status_code for _ in range(3)]
+    assert answers == [200, 429, 429]
+    assert len(fetched) == 1
+    bad = {"images": [{"url": "https://example.org/a.png"}, "data:nonsense"]}
+    assert client.post(URL + "predict/", bad, format="json").status_code == 400
+    assert len(fetched) == 1
+
+
+def test_a_key_that_is_replaced_twice_passes_its_own_lifetime_on(api, project) -> None:
+    for days in (90, None):
+        made = api.post(URL + "keys/", {"scopes": ["predict"], "days": days}, format="json").json()
+        for _ in range(2):  # the second time it is in its last day
+            row = ApiKey.objects.get(pk=api.post(f"{URL}keys/{made['id']}/rotate/").json()["id"])
+            life = row.expires_at and round((row.expires_at - row.created_at) / timedelta(days=1))
+            assert life == days
+
+
 def test_nothing_is_kept_unless_somebody_turned_it_on(api, project, champion) -> None:
     ask(api)
     assert Image.objects.count() == 0
@@ -183,6 +227,41 @@ def test_after_a_failed_audit_a_person_can_let_the_model_label_again(
     assert Deployment.objects.get().auto_label
 
 
+def test_labels_by_the_model_do_not_run_ahead_of_the_answers_of_the_audit(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    monkeypatch.setattr(autolabel, "BATCH", 16)
+    start_labeling(api, project, champion, add_images(range(60)), monkeypatch)
+    for _ in range(20):
+        loop.close(project.pk)
+    waiting = AutoLabel.objects.filter(is_audit=True, is_correct=None)
+    assert 8 <= waiting.count() <= 16  # of every two sure images one: they stand for 16 labels
+    before = AutoLabel.objects.count()
+    assert before < 60
+    for row in waiting:
+        decide_task(task=row.image.tasks.get(), answers={"label": row.category}, user=owner)
+    loop.close(project.pk)
+    assert AutoLabel.objects.count() > before
+
+
+def test_a_failed_audit_withdraws_the_labels_of_its_version_but_for_what_people_have_decided(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    given = list(AutoLabel.objects.filter(is_audit=False))
+    decided = given[0]
+    decide_task(task=decided.image.tasks.get(), answers={"label": decided.category}, user=owner)
+    contradict(AutoLabel.objects.filter(is_audit=True), owner)
+    loop.close(project.pk)
+    assert not Consensus.objects.filter(method="model").exists()
+    opened = Task.objects.filter(state="open", open_slots=F("wanted"), retired_at=None)
+    assert set(opened.values_list("image_id", flat=True)) == {row.image_id for row in given[1:]}
+    project.refresh_from_db()
+    assert project.retired_count == Task.objects.filter(state="retired").count()
+    assert f"{len(given) - 1} labels by the model" in Deployment.objects.get().auto_label_stopped
+    assert list(AutoLabel.objects.filter(is_audit=False)) == [decided]
+
+
 def test_an_audit_that_still_waits_at_a_promotion_is_judged_and_can_fail(
     api, project, champion, add_version, add_images, owner, monkeypatch
 ) -> None:
@@ -232,7 +311,9 @@ def test_too_few_held_out_images_let_the_model_label_nothing(project, champion, 
     assert AutoLabel.objects.count() == 0
 
 
-def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(api, project, champion, add_images) -> None:
+def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
+    api, project, champion, add_images, monkeypatch
+) -> None:
     images = add_images(range(60))
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
@@ -243,10 +324,13 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(api, pro
     loop.close(project.pk)
     calm = Drift.objects.get()
     assert not calm.is_alarm
+    monkeypatch.setattr(drift, "chance_limit", pytest.fail)  # 200 draws: not while nobody asks
+    loop.close(project.pk)
+    monkeypatch.undo()
     Traffic.objects.all().delete()
     white = io.BytesIO()
     Picture.new("RGB", (40, 40), "white").save(white, "PNG")
-    for _ in range(55):
+    for _ in range(56):
         white.seek(0)
         api.post(URL + "predict/", {"image": io.BytesIO(white.getvalue())}, format="multipart")
     recorder.flush()
@@ -254,6 +338,19 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(api, pro
     stormy = Drift.objects.get()
     assert stormy.is_alarm
     assert stormy.feature_distance > calm.feature_distance
+
+
+def test_the_shares_of_classes_are_drawn_from_as_many_images_as_an_alarm_waits_for(project, champion) -> None:
+    def row(days: int, images: int) -> None:
+        Drift.objects.create(
+            project=project, version=champion, day=timezone.now().date() - timedelta(days=days), images=images,
+            feature_distance=1, feature_limit=1, class_psi=9,
+        )  # fmt: skip
+
+    row(1, 1)
+    assert drift_plots(project)[1].is_empty
+    row(2, drift.LEAST)
+    assert not drift_plots(project)[1].is_empty
 
 
 def test_the_figures_say_how_right_each_version_was(api, project, champion, add_images, owner) -> None:
