@@ -28,6 +28,7 @@ SCHEDULE: list[tuple[float, str]] = [
     (20, "labeling.actors.requeue_stuck_jobs"),
     (5, "labeling.actors.deliver_webhooks"),
     (120, "labeling.actors.discard_files"),
+    (3600, "labeling.actors.forget_what_is_over"),
     (1, "training.actors.check_due"),
     (20, "training.actors.requeue_stuck_runs"),
     (3, "training.actors.embed_new_images"),

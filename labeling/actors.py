@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dramatiq
 
-from labeling import discarding, exporting, fitting, jobs, leases, spending, webhooks
+from labeling import discarding, exporting, fitting, jobs, leases, spending, tidying, webhooks
 from labeling.importing import ingest, labels, said
 
 MINUTE = 60_000
@@ -69,3 +69,8 @@ def reopen_affordable(project_id: int) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=10 * MINUTE, max_retries=0)
 def deliver_webhooks() -> None:
     webhooks.deliver_due()
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=0)
+def forget_what_is_over() -> None:
+    tidying.forget()
