@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from labeling import audit, discarding
-from labeling.actors import discard_files, reopen_affordable
+from labeling.actors import discard_files, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Job, Membership, Project, Role
@@ -96,8 +96,11 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
                 row.answers_version += 1
             row.save(update_fields=[*changes, "answers_version"])
             audit.write(project=row, user=user, action="settings", changes=changes)
-        if {"budget", "price_per_judgment"} & set(changes) and not row.is_spent:
-            reopen_affordable.send(row.pk)
+        if {"budget", "price_per_judgment"} & set(changes):
+            if not row.is_spent:
+                reopen_affordable.send(row.pk)
+            elif row.price_per_judgment:  # no answer may come any more that would find it out
+                retire_spent.send(row.pk)
     return row
 
 

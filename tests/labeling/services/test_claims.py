@@ -278,3 +278,13 @@ def test_a_price_that_rises_while_leases_are_out_does_not_overrun_the_budget(
     assert project.spent == project.budget
     prices = Judgment.objects.filter(project=project).order_by("id").values_list("price", flat=True)
     assert [str(price) for price in prices] == ["0.1000", "0.1000", "0.2000"]
+
+
+def test_a_budget_that_is_lowered_below_what_the_next_judgment_costs_ends_the_work(
+    make_project: Callable[..., Project], owner: User, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=2, price_per_judgment="0.10", budget="9.00")
+    services.change_project(project=project, user=owner, budget="0.05")
+    run_actors()
+    reasons = Task.objects.filter(project=project).values_list("retired_because", flat=True)
+    assert list(reasons) == ["budget", "budget"]
