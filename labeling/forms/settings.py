@@ -20,7 +20,6 @@ AGGREGATOR_NAMES = {
     "one_coin": _("One coin"),
     "dawid_skene": _("Dawid-Skene"),
     "mace": _("MACE"),
-    "glad": _("GLAD"),
 }
 
 POLICY_NAMES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -163,7 +164,11 @@ class BackboneSerializer(serializers.Serializer[Any]):
     top5_error = serializers.FloatField(allow_null=True)
     licence = serializers.CharField()
     weights = serializers.CharField(help_text="verified, unknown_hash, missing, damaged, bundled or random.")
-    weights_file = serializers.CharField(help_text="The file that is here, or that would satisfy it.")
+    weights_file = serializers.SerializerMethodField(help_text="Name of the file that is here, or would satisfy it.")
+
+    def get_weights_file(self, row: dict[str, Any]) -> str:
+        """Where on the server it lies is for its operator (``manage.py weights``)."""
+        return Path(row["weights_file"]).name
 
 
 class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
