@@ -271,10 +271,10 @@ def test_a_loss_that_is_no_number_fails_the_run_in_words(project: Project, run_a
 
 
 def damage(trunk_key: str) -> None:
-    """The last rows of every segment of the store lose bytes."""
+    """Half of the rows of every segment lose their bytes; segments that were merged hold other tests' images too."""
     for path in (embedding.features_folder() / trunk_key).glob("*.seg"):
         data = bytearray(path.read_bytes())
-        data[-1000:] = bytes(1000)
+        data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
         path.write_bytes(data)
 
 
