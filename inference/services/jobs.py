@@ -48,15 +48,7 @@ def start_batch(
     Raises:
         CrowdtuneError: invalid, when not exactly one source is given or the format is unknown; no_champion.
     """
-    given = {"stored": stored, "files": files, "archive": archive, "urls": urls, "prefix": prefix, "s3": s3}
-    if sum(bool(value) for value in given.values()) != 1:
-        raise CrowdtuneError("invalid", _("Give exactly one of %(given)s.") % {"given": ", ".join(given)})
-    if output not in batch.WRITERS:
-        raise CrowdtuneError(
-            "invalid",
-            _("The format is one of %(writers)s; got %(output)s.")
-            % {"writers": ", ".join(batch.WRITERS), "output": repr(output)},
-        )
+    _check(output, stored=stored, files=files, archive=archive, urls=urls, prefix=prefix, s3=s3)
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"format": output, "version": _version(project, version).number}
     if stored:
@@ -79,6 +71,17 @@ def start_batch(
         actor=actors.predict_many,
         job_id=job_id,
     )
+
+
+def _check(output: str, **sources: Any) -> None:
+    if sum(bool(value) for value in sources.values()) != 1:
+        raise CrowdtuneError("invalid", _("Give exactly one of %(given)s.") % {"given": ", ".join(sources)})
+    if output not in batch.WRITERS:
+        raise CrowdtuneError(
+            "invalid",
+            _("The format is one of %(writers)s; got %(output)s.")
+            % {"writers": ", ".join(batch.WRITERS), "output": repr(output)},
+        )
 
 
 def start_download(*, project: Project, user: Any, output: str, version: int | None = None) -> Job:

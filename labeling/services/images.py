@@ -64,12 +64,8 @@ def import_images(
     if folder:
         arguments["folder"] = str(folder)
     if manifest is not None:
-        arguments["manifest"] = _spool(job_id, len(files) + 1, manifest)
         arguments |= {"labels_as": labels_as, "source": source or "manifest"}
-    if files:
-        arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
-    if archive is not None:
-        arguments["archive"] = _spool(job_id, len(files), archive)
+    arguments |= _spooled(job_id, files, archive, manifest)
     return jobs.start(
         project=project,
         kind="import_images",
@@ -78,6 +74,20 @@ def import_images(
         actor=import_actor,
         job_id=job_id,
     )
+
+
+def _spooled(
+    job_id: uuid.UUID, files: Sequence[UploadedFile], archive: UploadedFile | None, manifest: UploadedFile | None
+) -> dict[str, Any]:
+    """What was uploaded, moved into storage, as the job's arguments."""
+    spooled: dict[str, Any] = {}
+    if files:
+        spooled["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
+    if archive is not None:
+        spooled["archive"] = _spool(job_id, len(files), archive)
+    if manifest is not None:
+        spooled["manifest"] = _spool(job_id, len(files) + 1, manifest)
+    return spooled
 
 
 def _check_sources(**sources: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,17 @@ def bare_tasks(project: Project, count: int) -> None:
     wanted = project.judgments_min
     Task.objects.bulk_create(Task(project=project, image=i, wanted=wanted, open_slots=wanted) for i in images)
     Project.objects.filter(pk=project.pk).update(image_count=count, task_count=count)
+
+
+def leased(project: Project, *people: User) -> dict[int, uuid.UUID]:
+    """One lease for each of them, by their id."""
+    leases = {}
+    for user in people:
+        ensure_member(project=project, user=user)
+        lease = services.claim_assignment(project=project, worker=user)
+        assert lease is not None
+        leases[user.pk] = lease.pk
+    return leases
 
 
 def await_waiting(like: str, count: int = 1) -> None:
@@ -242,12 +254,7 @@ def test_an_answer_that_waited_for_another_of_its_task_counts_both(
     project = make_project(images=1, judgments_min=3, judgments_max=3)
     Project.objects.filter(pk=project.pk).update(rule_count=rules)
     first, second = person("ada"), person("bob")
-    leases = {}
-    for user in (first, second):
-        ensure_member(project=project, user=user)
-        lease = services.claim_assignment(project=project, worker=user)
-        assert lease is not None
-        leases[user.pk] = lease.pk
+    leases = leased(project, first, second)
     written, go_on = threading.Event(), threading.Event()
 
     def answer(worker: User) -> None:
@@ -279,12 +286,7 @@ def test_an_answer_takes_the_projects_row_last(make_project: Callable[..., Proje
     project = make_project(images=1, judgments_min=3, judgments_max=3)
     Project.objects.filter(pk=project.pk).update(rule_count=rules)
     ada, bob = person("ada"), person("bob")
-    leases = {}
-    for user in (ada, bob):
-        ensure_member(project=project, user=user)
-        lease = services.claim_assignment(project=project, worker=user)
-        assert lease is not None
-        leases[user.pk] = lease.pk
+    leases = leased(project, ada, bob)
     services.submit_judgment(assignment_id=leases[ada.pk], worker=ada, answers={"category": "cat"})
     held = threading.Event()
 
@@ -312,12 +314,7 @@ def test_an_answer_that_waited_for_one_given_and_one_taken_back_hears_who_is_lef
     project = make_project(images=1, judgments_min=5, judgments_max=5)
     Project.objects.filter(pk=project.pk).update(rule_count=rules)
     people = [person(name) for name in ("ada", "bob", "cyd")]
-    leases = {}
-    for user in people:
-        ensure_member(project=project, user=user)
-        lease = services.claim_assignment(project=project, worker=user)
-        assert lease is not None
-        leases[user.pk] = lease.pk
+    leases = leased(project, *people)
     ada, bob, cyd = people
     services.submit_judgment(assignment_id=leases[ada.pk], worker=ada, answers={"category": "dog"})
     taken_back = threading.Event()

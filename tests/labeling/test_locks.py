@@ -78,7 +78,8 @@ def test_a_claim_of_many_holds_none_while_it_waits_for_one(make_project: Callabl
         others.submit(connection.close)
 
 
-def test_a_verdict_given_anew_waits_for_who_draws_what_it_voids(make_project: Callable[..., Project]) -> None:
+def drawn_and_rejected(make_project: Callable[..., Project]) -> Project:
+    """One image, whose first box was judged and found bad: it waits to be drawn again."""
     project = make_project(
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
     )
@@ -86,6 +87,11 @@ def test_a_verdict_given_anew_waits_for_who_draws_what_it_voids(make_project: Ca
         lease = services.claim_assignment(project=project, worker=person(name))
         assert lease is not None
         services.submit_judgment(assignment_id=lease.pk, worker=lease.worker, answers=answers)
+    return project
+
+
+def test_a_verdict_given_anew_waits_for_who_draws_what_it_voids(make_project: Callable[..., Project]) -> None:
+    project = drawn_and_rejected(make_project)
     drawing = services.claim_assignment(project=project, worker=person("cyd"))
     assert drawing is not None
     assert drawing.task.stage == "draw:2"
@@ -105,13 +111,7 @@ def test_a_verdict_given_anew_waits_for_who_draws_what_it_voids(make_project: Ca
 def test_a_reviewer_waits_for_who_draws_what_the_decision_voids(
     make_project: Callable[..., Project], decide: bool
 ) -> None:
-    project = make_project(
-        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
-    )
-    for name, answers in (("ann", {"box": [BOX]}), ("bob", {"good": False})):
-        lease = services.claim_assignment(project=project, worker=person(name))
-        assert lease is not None
-        services.submit_judgment(assignment_id=lease.pk, worker=lease.worker, answers=answers)
+    project = drawn_and_rejected(make_project)
     quality, drawing = Task.objects.get(stage="quality:1"), Task.objects.get(stage="draw:2")
     services.reopen_task(task=quality, user=project.owner)
 

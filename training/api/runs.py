@@ -20,6 +20,11 @@ from training.api.base import project_of
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
 from training.models import TrainingRun
 
+# With what a row tells of the others, and nothing of a version but its number: its metrics are large.
+_RUNS = TrainingRun.objects.select_related("project", "snapshot", "requested_by", "model_version").defer(
+    *(f"model_version__{name}" for name in ("categories", "metrics", "manifest", "decision"))
+)
+
 
 class NewestRuns(CursorPagination):
     """Runs have random ids: their order is that of their making."""
@@ -40,7 +45,7 @@ class ProjectRuns(generics.GenericAPIView[TrainingRun]):
     @extend_schema(operation_id="training_runs_list", responses=RunRow(many=True))
     def get(self, request: Request, slug: str) -> Response:
         project = project_of(request, slug, "review")
-        rows = TrainingRun.objects.filter(project=project).select_related("project", "snapshot", "requested_by")
+        rows = _RUNS.filter(project=project)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RunRow(page or [], many=True).data)
 
@@ -97,8 +102,7 @@ class NextRun(APIView):
 
 def run_of(request: Request, run_id: UUID, right: Any) -> TrainingRun:
     """The run, if the caller has the right in its project."""
-    rows = TrainingRun.objects.select_related("project", "snapshot", "requested_by")
-    run = rows.filter(pk=run_id).first()
+    run = _RUNS.filter(pk=run_id).first()
     if run is None:
         raise NotFound(_("There is no such training run, or you are not a member of its project."))
     require(request.user, run.project, right)

@@ -87,7 +87,7 @@ class RunSerializer(serializers.ModelSerializer[TrainingRun]):
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_model_version(self, run: TrainingRun) -> int | None:
-        version = ModelVersion.objects.filter(run=run).only("number").first()
+        version = getattr(run, "model_version", None)
         return version.number if version else None
 
     @extend_schema_field(FailureSerializer(allow_null=True))

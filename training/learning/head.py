@@ -146,11 +146,9 @@ def fit_head(
     y, w = _checked(x, y, weights, categories)
     mean, scale = _standardisation(x, w)
     y = _smooth(y, options.label_smoothing)
-    data = _Data(
-        Standardised(x, mean, scale), y, _class_weighted(y, w, options.class_weights),
-        None if x_val is None or y_val is None or not len(x_val) else Standardised(Rows.of(x_val), mean, scale),
-        np.empty((0, y.shape[1]), np.float32) if y_val is None else np.asarray(y_val, np.float32),
-    )  # fmt: skip
+    held_out = None if x_val is None or y_val is None or not len(x_val) else Standardised(Rows.of(x_val), mean, scale)
+    y_val = np.empty((0, y.shape[1]), np.float32) if y_val is None else np.asarray(y_val, np.float32)
+    data = _Data(Standardised(x, mean, scale), y, _class_weighted(y, w, options.class_weights), held_out, y_val)
     rng = np.random.default_rng(seed)
     watch = _Watch(options, progress)
     # OpenBLAS' threads wait for each other by spinning: on blocks of rows two of them take three times the CPU of one,
@@ -159,9 +157,8 @@ def fit_head(
         strength = _fit(data, options, rng, watch)
     layers = watch.best_layers or _start(x.shape[1], (), y.shape[1], rng, zero=True)
     history = watch.history | {"best_epoch": watch.best_epoch, "strength": strength}
-    return Head(
-        [(W.astype(np.float32), b.astype(np.float32)) for W, b in layers], mean, scale, 1.0, tuple(categories)
-    ), history
+    layers = [(W.astype(np.float32), b.astype(np.float32)) for W, b in layers]
+    return Head(layers, mean, scale, 1.0, tuple(categories)), history
 
 
 def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Watch) -> float:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from labeling.keys import create_key
@@ -89,6 +91,18 @@ def test_a_number_too_large_for_any_float_is_refused(owner: APIClient) -> None:
 
     assert refused.status_code == 400
     assert "strength" in refused.json()["error"]["fields"]
+
+
+def test_a_list_of_runs_asks_no_more_for_more_of_them(owner: APIClient, run_actors: Callable[[], int]) -> None:
+    counts = []
+    for _run in range(2):
+        owner.post(RUNS, {})
+        run_actors()
+        with CaptureQueriesContext(connection) as asked:
+            rows = owner.get(RUNS).json()["results"]
+        counts.append(len(asked))
+    assert [row["model_version"] for row in rows] == [2, 1]
+    assert counts[0] == counts[1]
 
 
 def test_a_queued_run_is_cancelled_and_only_once(owner: APIClient, run_actors: Callable[[], int]) -> None:

@@ -1,0 +1,262 @@
+"""Answers that are typed and chosen in rough hands: numbers, "I can't tell", many options, input methods, boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import drawn, painted
+from tests.e2e.test_labeling import moved_on, ready, shown, stored
+
+BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
+COUNT = {
+    "key": "count",
+    "kind": "number",
+    "prompt": "How many?",
+    "required": False,
+    "options": {"least": 0, "most": 10, "whole": True, "cant_tell": True},
+}
+
+
+def error_of(page: Page, key: str) -> Any:
+    return page.locator(f"#q-{key}-error")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("11", "At most 10, please."),
+        ("-1", "At least 0, please."),
+        ("2.5", "Enter a whole number."),
+        ("1e", "Enter a number."),
+    ],
+)
+def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(visit, make_project, join, worker, typed, told):
+    project = make_project(categories=["cat", "dog"], questions=[COUNT], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    field = page.get_by_role("spinbutton")
+    field.click()
+    page.keyboard.type(typed)
+    page.keyboard.press("Enter")
+    expect(error_of(page, "count")).to_have_text(told)
+    assert shown(page) == first
+    field.fill("3")
+    field.press("Enter")
+    moved_on(page, first)
+    assert stored(project, 1)[0].answers == {"count": 3}
+
+
+def test_a_decimal_comma_is_a_decimal_comma(visit, make_project, join, worker):
+    free = {**COUNT, "options": {}}
+    project = make_project(categories=["cat", "dog"], questions=[free], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.get_by_role("spinbutton").click()
+    page.keyboard.type("3,5")
+    page.keyboard.press("Enter")
+    painted(page)
+    if shown(page) != first:
+        assert stored(project, 1)[0].answers == {"count": 3.5}
+    else:
+        expect(error_of(page, "count")).not_to_be_empty()
+
+
+def test_too_many_choices_are_told_before_they_are_sent(visit, make_project, join, worker):
+    some = {
+        "key": "some",
+        "kind": "multiple_choice",
+        "prompt": "Which?",
+        "required": True,
+        "options": {"least": 1, "most": 1},
+    }
+    project = make_project(categories=["cat", "dog"], questions=[some], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(error_of(page, "some")).not_to_be_empty()
+    assert shown(page) == first
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    moved_on(page, first)
+    assert stored(project, 1)[0].answers == {"some": ["cat"]}
+
+
+def test_a_number_after_cannot_tell_is_the_answer(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[COUNT], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.keyboard.press("0")
+    page.get_by_role("spinbutton").click()
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")
+    assert stored(project, 1)[0].answers == {"count": 7}
+
+
+def many(make_project: Any) -> Any:
+    names = [f"Species {n:04}" for n in range(600)] + ["dog", "dogfish"]
+    rows = [{"key": f"c{n}", "name": name} for n, name in enumerate(names)]
+    return make_project(
+        categories=rows,
+        questions=[{"key": "species", "kind": "single_choice", "prompt": "Which?", "required": True}],
+        images=4,
+    )
+
+
+def test_enter_takes_no_option_of_an_older_search(visit, make_project, join, worker):
+    """A quick typist presses Enter before the list for the last letters has come."""
+    project = many(make_project)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    box = page.get_by_role("combobox")
+    box.press_sequentially("dog")
+    expect(page.get_by_role("option")).to_have_count(2)
+    page.keyboard.type("f")
+    page.keyboard.press("Enter")
+    assert stored(project, 1)[0].answers == {"species": "c601"}
+
+
+def test_a_name_typed_in_full_is_chosen(visit, make_project, join, worker):
+    project = many(make_project)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("combobox").press_sequentially("dog")
+    expect(page.get_by_role("option")).to_have_count(2)
+    page.get_by_role("button", name="Send").click()
+    assert stored(project, 1)[0].answers == {"species": "c600"}
+
+
+def test_enter_that_ends_a_composition_chooses_nothing(visit, make_project, join, worker):
+    project = many(make_project)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.get_by_role("combobox").press_sequentially("dog")
+    expect(page.get_by_role("option")).to_have_count(2)
+    page.evaluate(
+        """document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))"""
+    )
+    painted(page)
+    assert shown(page) == first
+
+
+def test_a_search_without_result_says_so_and_without_connection_throws_nothing(visit, make_project, join, worker):
+    project = many(make_project)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    ready(page)
+    box = page.get_by_role("combobox")
+    box.press_sequentially("zzz")
+    expect(page.locator("[data-combo]")).to_contain_text("Nothing matches")
+    page.route("**/choices/**", lambda route: route.abort())
+    box.press_sequentially("z")
+    page.wait_for_timeout(500)
+    assert not thrown
+
+
+@pytest.fixture
+def drawing(visit, make_project, join, worker):
+    project = make_project(
+        categories=["cat", "dog"], questions=[BOXES], images={"a.png": drawn(1, 640, 480), "b.png": drawn(2, 640, 480)}
+    )
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    return page
+
+
+def drag(page: Page, x0: float, y0: float, x1: float, y1: float, *, up: bool = True) -> None:
+    stage = page.locator("#image").bounding_box()
+    assert stage
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return stage["x"] + stage["width"] * x, stage["y"] + stage["height"] * y
+
+    page.mouse.move(*at(x0, y0))
+    page.mouse.down()
+    page.mouse.move(*at((x0 + x1) / 2, (y0 + y1) / 2))
+    page.mouse.move(*at(x1, y1))
+    if up:
+        page.mouse.up()
+
+
+def boxes(page: Page) -> int:
+    return page.locator(".box-table tbody tr").count()
+
+
+def test_boxes_that_none_wiped_come_back(drawing):
+    page = drawing
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    drag(page, 0.5, 0.5, 0.8, 0.8)
+    assert boxes(page) == 2
+    none = page.get_by_role("checkbox", name="There is none in this image")
+    none.check()
+    assert boxes(page) == 0
+    page.locator(".boxes-tools").get_by_role("button", name="Undo").click()
+    assert boxes(page) == 2
+    expect(none).not_to_be_checked()
+
+
+def test_undo_by_key_works_after_a_category_is_chosen(drawing):
+    page = drawing
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    page.locator(".box-categories input").nth(1).click()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert boxes(page) == 0
+
+
+@pytest.mark.parametrize("key", ["Delete", "Escape", "Control+z", "Enter"])
+def test_a_key_in_the_middle_of_a_drag_does_no_harm(drawing, key):
+    page = drawing
+    drag(page, 0.2, 0.2, 0.6, 0.6)
+    first = shown(page)
+    drag(page, 0.4, 0.4, 0.5, 0.5, up=False)
+    page.keyboard.press(key)
+    if key == "Enter":
+        moved_on(page, first)
+        ready(page)
+    stage = page.locator("#image").bounding_box()
+    page.mouse.move(stage["x"] + 200, stage["y"] + 200)
+    page.mouse.up()
+    painted(page)
+    assert boxes(page) == (1 if key == "Escape" else 0)
+
+
+def test_cannot_tell_gives_way_to_a_box(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[{**BOXES, "options": {"cant_tell": True}}], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("checkbox", name="I can't tell").check()
+    drag(page, 0.2, 0.2, 0.6, 0.6)
+    page.get_by_role("button", name="Send").click()
+    assert isinstance(stored(project, 1)[0].answers["boxes"], list)
+
+
+def test_one_box_too_many_is_told(visit, make_project, join, worker):
+    project = make_project(categories=["cat"], questions=[{**BOXES, "options": {"most": 1}}], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    drag(page, 0.5, 0.5, 0.8, 0.8)
+    assert boxes(page) == 1
+    expect(page.locator("#toasts")).to_contain_text("At most 1")

@@ -1,0 +1,141 @@
+"""Practice, grids, sections, uploads and the preview in rough hands, and what the system sets."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Route, expect
+
+from labeling import services
+from labeling.models import Gold, Job
+from tests.e2e.conftest import drawn
+from tests.e2e.test_labeling import ANIMAL, ready, stored
+
+BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
+COUNT = {
+    "key": "count",
+    "kind": "number",
+    "prompt": "How many?",
+    "required": False,
+    "options": {"least": 0, "most": 10, "whole": True, "cant_tell": True},
+}
+
+
+def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, worker):
+    questions = [{**ANIMAL, "required": False}, {"key": "seen", "kind": "yes_no", "prompt": "Seen?", "required": True}]
+    project = make_project(categories=["cat", "dog"], questions=questions, images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    page.emulate_media(forced_colors="active")
+    ready(page)
+    page.keyboard.press("1")
+    marks = page.locator("#q-animal .mark")
+    chosen, other = (marks.nth(n).evaluate("mark => getComputedStyle(mark).backgroundColor") for n in (0, 1))
+    assert chosen != other
+    page.goto(f"/label/{project.slug}/grid/")
+    page.locator(".tap").first.click()
+    expect(page.locator(".tap .tick").nth(0)).to_be_visible()
+    expect(page.locator(".tap .tick").nth(1)).to_be_hidden()
+
+
+def test_the_image_can_be_seen_at_four_times_the_size(visit, make_project, join, worker, fits):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=320, height=256)
+    ready(page)
+    stage = page.locator("#stage").bounding_box()
+    assert stage
+    assert stage["height"] >= 150
+    page.get_by_role("button", name="I can't tell").click()
+    assert stored(project, 1)[0].answers == {"animal": "cant_tell"}
+    fits(page)
+
+
+def test_the_preview_leaves_the_back_button_alone(visit, make_project, owner):
+    project = make_project()
+    page = visit(f"/projects/{project.slug}/settings/survey/", user=owner)
+    before = page.evaluate("history.length")
+    prompt = page.locator("[name$=prompt]").first
+    for text in ("Which one is it?", "Which one is it now?"):
+        prompt.fill(text)
+        expect(page.frame_locator(".preview-frame iframe:last-of-type").get_by_text(text)).to_be_visible()
+    expect(page.locator(".preview-frame iframe")).to_have_count(1)
+    assert page.evaluate("history.length") == before
+
+
+def test_files_of_no_use_are_told_and_a_second_choice_is_not_cut_off(visit, make_project, owner, tmp_path):
+    project = make_project(images=1)
+    page = visit(f"/projects/{project.slug}/images/", user=owner)
+    page.get_by_role("button", name="Add images").click()
+    field = page.locator("dialog .dropzone input[type=file]")
+    (tmp_path / "notes.txt").write_text("no picture")
+    field.set_input_files(tmp_path / "notes.txt")
+    expect(page.locator("#toasts")).to_contain_text("no images or archives: 1")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.png").write_bytes(drawn(50 + len(name) + ord(name[0])))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            held.append(route)
+        else:
+            held.append(route)
+            route.continue_()
+
+    page.route("**/images/add/", hold)
+    field.set_input_files(tmp_path / "one.png")
+    field.set_input_files(tmp_path / "two.png")
+    page.wait_for_timeout(1500)
+    assert len(held) == 2
+    with page.expect_navigation():
+        held[1].continue_()
+    assert Job.objects.filter(project=project, kind="import_images").count() == 2
+
+
+def test_a_double_click_in_practice_does_not_skip_what_is_told(visit, make_project, join, worker, owner):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    task = project.tasks.order_by("id").first()
+    services.set_gold(task=task, answers={"animal": "cat"}, user=owner, use=Gold.Use.PRACTICE)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("button", name="dog").dblclick()
+    expect(page.get_by_text("Not quite")).to_be_visible()
+
+
+def test_a_double_click_sends_one_grid(visit, make_project, join, worker):
+    question = {"key": "dog", "kind": "yes_no", "prompt": "A dog?", "required": True}
+    project = make_project(questions=[question], images=30)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker)
+    page.get_by_role("button", name="Send").dblclick()
+    expect(page.locator("#toasts .toast")).to_have_count(1)
+    expect(page.locator("#toasts")).to_contain_text("12 answers stored.")
+
+
+def test_a_section_of_hidden_questions_has_no_title(visit, make_project, join, worker):
+    note = {
+        "key": "note",
+        "kind": "text",
+        "prompt": "Why?",
+        "options": {"section": "Details"},
+        "show_if": {"question": "animal", "equals": "dog"},
+    }
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL, note], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    title = page.get_by_role("heading", name="Details")
+    expect(title).to_be_hidden()
+    page.keyboard.press("2")
+    expect(title).to_be_visible()
+
+
+def test_files_can_be_chosen_again_after_an_upload_that_failed(visit, make_project, owner, tmp_path):
+    project = make_project(images=1)
+    page = visit(f"/projects/{project.slug}/images/", user=owner, watch=False)
+    page.get_by_role("button", name="Add images").click()
+    field = page.locator("dialog .dropzone input[type=file]")
+    (tmp_path / "one.png").write_bytes(drawn(50))
+    page.route("**/images/add/", lambda route: route.abort())
+    field.set_input_files(tmp_path / "one.png")
+    expect(page.locator("#toasts")).to_contain_text("The upload stopped")
+    assert field.evaluate("field => field.files.length") == 0  # a browser tells of a change only where there is one
