@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,11 @@ from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
 from tests.training.drawing import add_image, draw, label, labeled_project, make_project
-from training import actors, answers, embedding, pipeline, runs, services
+from training import actors, embedding, pipeline, runs, services
 from training.answers import answers_of
 from training.card import card_of
 from training.gate import Verdict
-from training.models import ImageTrait, ModelVersion, SnapshotItem, TrainingPolicy, TrainingRun
+from training.models import ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
 from training.stages.work import Work
 
 
@@ -278,45 +275,6 @@ def damage(trunk_key: str) -> None:
         path.write_bytes(data)
 
 
-def test_a_damaged_shard_of_the_cache_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
-    first = train(project, run_actors)
-    damage(embedding.trunk_of("crowdtune_small").key)
-
-    second = train(project, run_actors)
-
-    assert second.state == "succeeded", second.failure
-    assert second.cost["embedded"] >= 1
-    assert second.metrics == first.metrics
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond ``size`` bytes: the system refuses as it does on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
-    db: None, run_actors: Callable[[], int]
-) -> None:
-    embedding.trunk_of("crowdtune_small")
-    project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 7_000))
-    run = services.request_run(project=project, cause="person")
-
-    with disk_of(4_000):
-        assert runs.execute(str(run.pk)) == "failed"
-
-    run.refresh_from_db()
-    assert "Free some disk" in run.failure
-    assert "space" in run.advice
-    assert not ModelVersion.objects.exists()
-    assert train(project, run_actors).state == "succeeded"
-
-
 def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
     project: Project, run_actors: Callable[[], int]
 ) -> None:
@@ -388,60 +346,6 @@ def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: 
     assert first.cost["embedded"] >= 2 * sum(first.snapshot.counts["train"].values())
     assert second.cost["embedded"] == 0
     assert first.metrics == second.metrics
-
-
-@pytest.mark.parametrize(("recipe", "count"), [("feature_extraction", 60), ("fine_tuning", 110)])
-def test_an_image_damaged_after_it_was_embedded_fails_no_run_that_looks_at_it_again(
-    recipe: str, count: int, db: None, run_actors: Callable[[], int]
-) -> None:
-    project = labeled_project(count=count, drawn=lambda kind, seed: draw(kind, seed + 9_000))
-    train(project, run_actors)
-    first = SnapshotItem.objects.filter(split="train").order_by("id")[0]
-    default_storage.delete(first.image.original)
-
-    run = train(project, run_actors, recipe=recipe, augmentation=True, options={"views": 1, "epochs": 2})
-
-    assert run.state == "succeeded", run.failure
-    assert run.recipe == recipe
-
-
-@pytest.mark.parametrize("damage", [lambda head: head.write_bytes(b"x"), lambda head: shutil.rmtree(head.parent)])
-def test_a_champion_that_cannot_answer_any_more_fails_no_run(
-    damage: Callable[[Path], object], project: Project, run_actors: Callable[[], int]
-) -> None:
-    train(project, run_actors)
-    damage(django_settings.DATA_DIR / ModelVersion.objects.get().artifact / "head.npz")
-    answers._load.cache_clear()
-
-    run = train(project, run_actors)
-
-    assert run.state == "succeeded", run.failure
-    version = ModelVersion.objects.get(run=run)
-    assert version.alias == "challenger"
-    assert "version 1 cannot answer" in version.decision
-
-
-def test_a_damaged_trunk_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
-    first = train(project, run_actors)
-    trunk = embedding.trunk_of("crowdtune_small")
-    weights = embedding.trunks_folder() / trunk.key / "trunk.bin"
-    weights.write_bytes(weights.read_bytes()[:-100])
-    embedding.load_trunk.cache_clear()
-
-    second = train(project, run_actors)
-
-    assert second.state == "succeeded", second.failure
-    assert second.metrics == first.metrics
-
-
-def test_labels_without_images_any_more_fail_in_words(project: Project, run_actors: Callable[[], int]) -> None:
-    run = services.request_run(project=project, cause="person")
-    Image.objects.all().delete()
-    run_actors()
-
-    run.refresh_from_db()
-    assert run.state == "failed"
-    assert "deleted" in run.failure
 
 
 def test_a_project_with_runs_and_versions_can_be_deleted(project: Project, run_actors: Callable[[], int]) -> None:

@@ -1,0 +1,67 @@
+"""The pages on which a reviewer decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.test import Client
+
+from labeling import services
+from labeling.models import (
+    Consensus,
+    Project,
+)
+from tests.labeling.conftest import person
+from tests.labeling.views.owner.conftest import judged
+from tests.labeling.views.owner.test_pages import text
+
+
+def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=1, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    page = owning.get(f"/projects/{project.slug}/review/")
+    task = page.context["task"]
+    options = [option["text"] for option in page.context["choices"][0][1]]
+    assert set(options) == {"cat", "dog"}
+    owning.post(f"/projects/{project.slug}/review/{task.pk}/", {"answer-category": '"dog"'})
+    consensus = Consensus.objects.get(task=task)
+    assert (consensus.answer, consensus.decided_by) == ("dog", project.owner)
+    assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
+
+
+def test_a_reviewer_may_accept_what_the_crowd_leans_to_where_nobody_said_just_that(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    questions = [
+        {"key": "boxes", "kind": "boxes", "prompt": "Box it", "options": {}},
+        {"key": "count", "kind": "number", "prompt": "How many?", "options": {}},
+    ]
+    project = make_project(images=1, judgments_min=2, judgments_max=2, confidence=0.999, questions=questions)
+    for x, y in ((2.0, 3.0), (4.0, 4.0)):
+        user = person(f"drawer{x:.0f}")
+        services.ensure_member(project=project, user=user)
+        lease = services.claim_assignment(project=project, worker=user)
+        assert lease is not None
+        answers = {"boxes": [{"category": "cat", "box": [x, 3.0, 20.0, 20.0]}], "count": y}
+        services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers)
+    page = owning.get(f"/projects/{project.slug}/review/")
+    task, (boxes, count) = page.context["task"], [options for _verdict, options in page.context["choices"]]
+    assert [option["by"] for option in boxes] == ["Consensus", "drawer2", "drawer4"]
+    assert "3.5" in [option["text"] for option in count]
+    assert "4" in [option["text"] for option in count]
+    fused = Consensus.objects.get(task=task, question__key="boxes").answer
+    form = {"answer-boxes": boxes[0]["value"], "answer-count": count[0]["value"]}
+    owning.post(f"/projects/{project.slug}/review/{task.pk}/", form)
+    decided = Consensus.objects.get(task=task, question__key="boxes")
+    assert (decided.answer, decided.decided_by) == (fused, project.owner)
+
+
+def test_a_decision_that_lacks_an_answer_comes_back_to_its_task(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=2, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    first = owning.get(f"/projects/{project.slug}/review/").context["task"]
+    page = owning.post(f"/projects/{project.slug}/review/{first.pk}/", {}, follow=True)
+    assert page.context["task"] == first
+    assert "Decided" not in text(page)

@@ -1,0 +1,112 @@
+"""What a run does where files are damaged or gone, or the disk is full."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.storage import default_storage
+
+from labeling.models import Image, Project
+from tests.training.drawing import draw, labeled_project
+from tests.training.test_runs import damage, train
+from training import answers, embedding, runs, services
+from training.models import ModelVersion, SnapshotItem
+
+
+def test_a_damaged_shard_of_the_cache_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
+    first = train(project, run_actors)
+    damage(embedding.trunk_of("crowdtune_small").key)
+
+    second = train(project, run_actors)
+
+    assert second.state == "succeeded", second.failure
+    assert second.cost["embedded"] >= 1
+    assert second.metrics == first.metrics
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond ``size`` bytes: the system refuses as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
+    db: None, run_actors: Callable[[], int]
+) -> None:
+    embedding.trunk_of("crowdtune_small")
+    project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 7_000))
+    run = services.request_run(project=project, cause="person")
+
+    with disk_of(4_000):
+        assert runs.execute(str(run.pk)) == "failed"
+
+    run.refresh_from_db()
+    assert "Free some disk" in run.failure
+    assert "space" in run.advice
+    assert not ModelVersion.objects.exists()
+    assert train(project, run_actors).state == "succeeded"
+
+
+@pytest.mark.parametrize(("recipe", "count"), [("feature_extraction", 60), ("fine_tuning", 110)])
+def test_an_image_damaged_after_it_was_embedded_fails_no_run_that_looks_at_it_again(
+    recipe: str, count: int, db: None, run_actors: Callable[[], int]
+) -> None:
+    project = labeled_project(count=count, drawn=lambda kind, seed: draw(kind, seed + 9_000))
+    train(project, run_actors)
+    first = SnapshotItem.objects.filter(split="train").order_by("id")[0]
+    default_storage.delete(first.image.original)
+
+    run = train(project, run_actors, recipe=recipe, augmentation=True, options={"views": 1, "epochs": 2})
+
+    assert run.state == "succeeded", run.failure
+    assert run.recipe == recipe
+
+
+@pytest.mark.parametrize("damage", [lambda head: head.write_bytes(b"x"), lambda head: shutil.rmtree(head.parent)])
+def test_a_champion_that_cannot_answer_any_more_fails_no_run(
+    damage: Callable[[Path], object], project: Project, run_actors: Callable[[], int]
+) -> None:
+    train(project, run_actors)
+    damage(django_settings.DATA_DIR / ModelVersion.objects.get().artifact / "head.npz")
+    answers._load.cache_clear()
+
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get(run=run)
+    assert version.alias == "challenger"
+    assert "version 1 cannot answer" in version.decision
+
+
+def test_a_damaged_trunk_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
+    first = train(project, run_actors)
+    trunk = embedding.trunk_of("crowdtune_small")
+    weights = embedding.trunks_folder() / trunk.key / "trunk.bin"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    embedding.load_trunk.cache_clear()
+
+    second = train(project, run_actors)
+
+    assert second.state == "succeeded", second.failure
+    assert second.metrics == first.metrics
+
+
+def test_labels_without_images_any_more_fail_in_words(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    Image.objects.all().delete()
+    run_actors()
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "deleted" in run.failure
