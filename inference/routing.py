@@ -1,7 +1,8 @@
 """Which version answers a project now: one indexed query, remembered for a second.
 
 A request asks once and keeps the answer, so all of its images are answered by one version whatever is promoted
-meanwhile. Each process learns of a promotion within ``SECONDS``.
+meanwhile. The process that promotes forgets at once, so that who promoted is answered by that version; the others learn
+of it within ``SECONDS``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from inference.errors import NoChampion
 from inference.models import Deployment
 from labeling.words import gettext as _
+from training import champions
 from training.models import ModelVersion
 
 SECONDS = 1.0
@@ -89,6 +91,7 @@ class Routes:
     def __init__(self, seconds: float = SECONDS) -> None:
         self.seconds = seconds
         self._routes: dict[int, tuple[float, Route]] = {}
+        self._forgotten = 0  # times
         self._lock = threading.Lock()
 
     def get(self, project_id: int) -> Route:
@@ -96,13 +99,16 @@ class Routes:
         known = self._routes.get(project_id)
         if known is not None and now < known[0]:
             return known[1]
+        before = self._forgotten
         route = _read(project_id)
         with self._lock:
-            self._routes[project_id] = (now + self.seconds, route)
+            if before == self._forgotten:  # else what was read may be what was to be forgotten
+                self._routes[project_id] = (now + self.seconds, route)
         return route
 
     def forget(self, project_id: int | None = None) -> None:
         with self._lock:
+            self._forgotten += 1
             if project_id is None:
                 self._routes.clear()
             else:
@@ -141,3 +147,4 @@ def version_ref(project_id: int, number: int) -> VersionRef:
 
 
 routes = Routes()
+champions.MOVED.append(routes.forget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +19,8 @@ audit.ACTIONS.update(
     model_rollback=_("Went back to an earlier model version"),
     training_policy=_("Changed when and how to train"),
 )
+# What this process does, with the project's id, once a move has been committed.
+MOVED: list[Callable[[int], None]] = []
 
 
 @transaction.atomic
@@ -53,7 +56,13 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
     if kind != "gate":
         change = {"champion": [holder.number if holder else None, version.number], "reason": ["", reason]}
         AuditEntry.objects.create(project_id=version.project_id, user=user, action=f"model_{kind}", changes=change)
+    transaction.on_commit(lambda: _tell_moved(version.project_id))
     return version
+
+
+def _tell_moved(project_id: int) -> None:
+    for tell in MOVED:
+        tell(project_id)
 
 
 def lock(project_id: int) -> None:

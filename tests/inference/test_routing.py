@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from inference import loop, references, services, shadowing
+from inference import loop, references, routing, services, shadowing
 from inference.errors import NoChampion
 from inference.figures import by_version
 from inference.inputs import Inputs
@@ -19,6 +19,7 @@ from inference.routing import Route, Routes, VersionRef, routes
 from inference.traffic import BUCKETS, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
 from training.models import ModelVersion
+from training.services import promote, rollback
 
 CHAMPION, CHALLENGER = VersionRef(1, 1, 1, "a", ()), VersionRef(2, 1, 2, "b", ())
 
@@ -171,3 +172,37 @@ def test_a_quantile_is_read_out_of_the_buckets() -> None:
     assert quantile(counts, 0.5) == pytest.approx(0.0075)
     counts[-1] = 90
     assert (quantile(counts, 0.99) or 0) > BUCKETS[-1]
+
+
+def test_who_promotes_or_goes_back_is_answered_by_that_version(
+    project, owner, add_version, django_capture_on_commit_callbacks
+) -> None:
+    first, second = add_version(seed=1, alias="champion"), add_version(seed=2)
+    assert ask(project).version.number == first.number
+    with django_capture_on_commit_callbacks(execute=True):
+        promote(version=second, actor_user=owner)
+    assert ask(project).version.number == second.number
+    with django_capture_on_commit_callbacks(execute=True):
+        promote(version=first, actor_user=owner)
+    assert ask(project).version.number == first.number
+    with django_capture_on_commit_callbacks(execute=True):
+        rollback(project=project, user=owner)
+    assert ask(project).version.number == second.number
+
+
+def test_what_was_read_before_it_was_forgotten_is_not_remembered(project, add_version, monkeypatch) -> None:
+    first = add_version(seed=1, alias="champion")
+    read, fresh = routing._read, Routes(seconds=60)
+
+    def promoted_meanwhile(project_id: int) -> Route:
+        route = read(project_id)
+        if first.alias:
+            first.alias = ""
+            first.save()
+            add_version(seed=2, alias="champion")
+            fresh.forget(project_id)
+        return route
+
+    monkeypatch.setattr(routing, "_read", promoted_meanwhile)
+    assert fresh.get(project.pk).standing().number == 1
+    assert fresh.get(project.pk).standing().number == 2
