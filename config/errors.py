@@ -93,8 +93,9 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def plain(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    """The contract's shape for refusals that never reach a view of the API."""
-    return JsonResponse(shape(CODES[status], message), status=status)
+    """For refusals that never reach a view of the API: in the contract's shape, or in the Open Inference Protocol's."""
+    is_protocol = request.path.startswith("/v2")
+    return JsonResponse({"error": message} if is_protocol else shape(CODES[status], message), status=status)
 
 
 def internal_message() -> str:

@@ -146,5 +146,10 @@ def version_ref(project_id: int, number: int) -> VersionRef:
     return VersionRef.of(version)
 
 
+def version_numbers(project_id: int) -> list[int]:
+    """Of all versions, each of which may be asked for."""
+    return list(ModelVersion.objects.filter(project=project_id).order_by("number").values_list("number", flat=True))
+
+
 routes = Routes()
 champions.MOVED.append(routes.forget)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import math
 import struct
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 MOST_PICTURES = 64
 MOST_SIDE = 4096
+MOST_AXES = 8
 OUTPUTS = ("probabilities", "labels")
 
 
@@ -103,14 +105,22 @@ def _pictures(tensor: Mapping[str, Any], blob: bytes) -> list[bytes | NDArray[np
 def _shape(value: Any) -> list[int]:
     if not isinstance(value, list) or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in value):
         raise BadTensor("`shape` must be a list of positive whole numbers.")
-    if not value or value[0] > MOST_PICTURES:
-        raise BadTensor(f"At most {MOST_PICTURES} images a request.")
+    if not 1 <= len(value) <= MOST_AXES or max(value) >= 2**31:  # their product is taken
+        raise BadTensor("`shape` is [n] for BYTES and [n, h, w, 3] for FP32.")
     return value
 
 
+def _few(count: int) -> None:
+    if count > MOST_PICTURES:
+        raise BadTensor(f"At most {MOST_PICTURES} images a request; got {count}.")
+
+
 def _pixels(flat: NDArray[np.float32], shape: list[int]) -> NDArray[np.uint8]:
-    if len(shape) != 4 or shape[3] != 3 or max(shape[1:3]) > MOST_SIDE or flat.size != math.prod(shape):
+    if len(shape) != 4 or shape[3] != 3 or flat.size != math.prod(shape):
         raise BadTensor(f"FP32 must be [n, h, w, 3] with as many numbers as that; got {shape} and {flat.size} numbers.")
+    _few(shape[0])
+    if max(shape[1:3]) > MOST_SIDE:
+        raise BadTensor(f"A side has at most {MOST_SIDE} pixels; got {shape}.")
     if not np.isfinite(flat).all():
         raise BadTensor("Pixels must be finite numbers from 0 to 255.")
     return np.clip(np.rint(flat), 0, 255).astype(np.uint8).reshape(shape)
@@ -124,6 +134,7 @@ def _floats(data: Any) -> NDArray[np.float32]:
 
 
 def _bytes_binary(blob: bytes, shape: list[int]) -> list[bytes]:
+    _few(math.prod(shape))
     items, at = [], 0
     while at < len(blob):
         if at + 4 > len(blob):
@@ -137,7 +148,11 @@ def _bytes_binary(blob: bytes, shape: list[int]) -> list[bytes]:
 
 
 def _bytes_json(data: Any, shape: list[int]) -> list[bytes]:
-    """In JSON an image file is base64 text, or a data URL."""
+    """In JSON an image file is base64 text, or a data URL. Lists may be nested as the shape says, or flat."""
+    _few(math.prod(shape))
+    for _axis in shape[1:]:
+        if isinstance(data, list) and all(isinstance(item, list) for item in data):
+            data = list(itertools.chain.from_iterable(data))
     if not isinstance(data, list) or len(data) != math.prod(shape) or not all(isinstance(item, str) for item in data):
         raise BadTensor("BYTES in JSON must be a list of base64 texts, as many as the shape says.")
     try:

@@ -25,7 +25,7 @@ from inference import limits, runtime, services, tensors
 from inference.api.answering import predictable
 from inference.errors import NoChampion
 from inference.inputs import Inputs
-from inference.routing import VersionRef, routes, version_ref
+from inference.routing import VersionRef, routes, version_numbers, version_ref
 from inference.services.answering import content_key
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES, to_input
@@ -101,10 +101,11 @@ class ModelView(V2View):
     def get(self, request: Request, slug: str, version: str | None = None) -> Response:
         project = predictable(request, slug)
         ref = _version(project.pk, version)
+        numbers = [ref.number] if version else version_numbers(project.pk)
         return Response(
             {
                 "name": project.slug,
-                "versions": [str(ref.number)],
+                "versions": [str(number) for number in numbers],
                 "platform": "openvino",
                 "inputs": [{"name": "images", "datatype": "BYTES", "shape": [-1]}],
                 "outputs": [

@@ -84,11 +84,20 @@ def test_an_invalid_body_says_which_field_in_one_sentence(client):
     assert error["fields"] == {"name": ["This field is required."]}
 
 
-@pytest.mark.parametrize("address", ["/api/v1/nowhere/", "/api/nowhere", "/v2/nowhere"])
+@pytest.mark.parametrize("address", ["/api/v1/nowhere/", "/api/nowhere"])
 def test_an_address_that_is_not_there_is_told_in_the_same_shape(client, address):
     answer = client.get(address)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("address", ["/v2/nowhere", "/v2/raise/bug", "/v2/raise/denied", "/v2/raise/odd"])
+def test_clients_of_the_open_inference_protocol_are_told_in_its_own_shape(client, address):
+    answer = client.get(address)
+    assert answer.status_code in {400, 403, 404, 500}
+    assert list(answer.json()) == ["error"]
+    assert isinstance(answer.json()["error"], str)
+    assert "secret detail" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["bug", "denied", "missing", "odd"])

@@ -37,7 +37,9 @@ def over_the_api(api, data: bytes) -> list[float]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_of_the_open_inference_protocol_gets_what_the_api_answers(live_server, api, champion, owner) -> None:
+def test_a_client_of_the_open_inference_protocol_gets_what_the_api_answers(
+    live_server, api, champion, owner, add_version
+) -> None:
     data = picture(5, (90, 70))
     expected = over_the_api(api, data)
     headers = {"Authorization": f"Token {create_key(user=owner)[1]}"}
@@ -47,6 +49,8 @@ def test_a_client_of_the_open_inference_protocol_gets_what_the_api_answers(live_
     assert client.is_model_ready("colours", headers=headers)
     assert client.get_server_metadata()["extensions"] == v2.EXTENSIONS
     assert client.get_model_metadata("colours", "1", headers=headers)["versions"] == ["1"]
+    add_version(seed=9)
+    assert client.get_model_metadata("colours", headers=headers)["versions"] == ["1", "2"]
     for binary in (True, False):
         file = triton.InferInput("images", [2], "BYTES")
         file.set_data_from_numpy(np.array([data, data], dtype=object), binary_data=True)
@@ -60,6 +64,8 @@ def test_a_client_of_the_open_inference_protocol_gets_what_the_api_answers(live_
             label = answer.as_numpy("labels")[0]
             assert (label.decode() if isinstance(label, bytes) else label) == CATEGORIES[int(np.argmax(expected))]
             assert answer.get_response()["id"] == "42"
+    with pytest.raises(triton.InferenceServerException, match="no such address"):
+        client.get_inference_statistics("colours", headers=headers)
     with pytest.raises(triton.InferenceServerException, match="no version"):
         client.get_model_metadata("colours", "9", headers=headers)
     client.close()

@@ -25,6 +25,31 @@ def test_image_files_in_json_are_base64_with_or_without_the_head_of_a_data_url()
         assert tensors.read(header(data=[data]), None).pictures == [b"a file"]
 
 
+def test_image_files_in_json_may_be_nested_as_their_shape_says() -> None:
+    one, two = (base64.b64encode(file).decode() for file in (b"one", b"two"))
+    assert tensors.read(header(shape=[2, 1], data=[[one], [two]]), None).pictures == [b"one", b"two"]
+    assert tensors.read(header(shape=[1, 1, 2], data=[[[one, two]]]), None).pictures == [b"one", b"two"]
+    assert tensors.read(header(shape=[2, 1], data=[one, two]), None).pictures == [b"one", b"two"]
+    with pytest.raises(BadTensor, match="as many as the shape says"):
+        tensors.read(header(shape=[2, 1], data=[[one], two]), None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [([300, 200, 3], r"\[n, h, w, 3\]"), ([65, 1, 1, 3], "65"), ([1, 5000, 1, 3], "4096")],
+)
+def test_a_shape_that_cannot_be_is_refused_for_what_is_wrong_with_it(shape: list[int], told: str) -> None:
+    blob = np.zeros(shape, "<f4").tobytes()
+    head = header(datatype="FP32", shape=shape, parameters={"binary_data_size": len(blob)})
+    with pytest.raises(BadTensor, match=told):
+        tensors.read(head + blob, len(head))
+
+
+def test_a_shape_of_a_million_numbers_is_refused_before_they_are_multiplied() -> None:
+    with pytest.raises(BadTensor, match="shape"):
+        tensors.read(header(shape=[999_999_999] * 1_000_000, data=["aa"]), None)
+
+
 def test_binary_files_follow_the_header_each_behind_its_length() -> None:
     blob = struct.pack("<I", 3) + b"one" + struct.pack("<I", 5) + b"two22"
     head = header(shape=[2], parameters={"binary_data_size": len(blob)})
