@@ -11,6 +11,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -74,9 +75,17 @@ def _batches(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row
     if "stored" in job.arguments:
         yield from _stored(job, version, report)
     else:
-        items = prefix_items(job.arguments["prefix"]) if "prefix" in job.arguments else sources.items(job.arguments)
+        items = _items(job.arguments)
         while batch := list(itertools.islice(items, BATCH)):
             yield _answered(batch, version, report)
+
+
+def _items(arguments: dict[str, Any]) -> Iterator[sources.Item]:
+    """Named so that who asked can tell them apart: of many addresses the last part is often the same."""
+    if "prefix" in arguments:
+        return prefix_items(arguments["prefix"])
+    items = sources.items(arguments)
+    return (replace(item, name=item.where) for item in items) if "urls" in arguments else items
 
 
 def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]]:

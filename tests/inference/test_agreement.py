@@ -105,6 +105,14 @@ def test_a_batch_over_uploads_names_what_it_could_not_read(api, project, champio
     assert [(error["item"], error["code"]) for error in job.errors] == [("bad.png", "not_an_image")]
 
 
+def test_a_batch_over_addresses_names_each_by_its_whole_address(api, project, champion, owner, run_actors) -> None:
+    addresses = [f"http://127.0.0.1/{folder}/photo.png" for folder in ("one", "two")]
+    job = services.start_batch(project=project, user=owner, urls=addresses)
+    run_actors()
+    job.refresh_from_db()
+    assert [error["item"] for error in job.errors] == addresses
+
+
 def test_a_prefix_reads_the_projects_own_inbox_and_nothing_above_it(api, project, champion, owner, run_actors) -> None:
     storage.put("inbox/colours/day1/a.png", picture(1))
     storage.put("inbox/colours/day1/deep/b.png", picture(2))
