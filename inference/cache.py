@@ -27,7 +27,6 @@ class Cache:
         """``limit`` in bytes. One value larger than all of it is kept alone. ``sized`` hears of the size it has now."""
         self.limit = limit
         self._sized = sized
-        self.loads = 0
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._loading: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
@@ -58,7 +57,6 @@ class Cache:
             future.set_exception(error)
             raise
         with self._lock:
-            self.loads += 1
             self._entries[key] = Entry(value, size)
             del self._loading[key]
             self._evict(keep=key)
@@ -73,11 +71,6 @@ class Cache:
                 return
             if key != keep:
                 total -= self._entries.pop(key).size
-
-    def drop(self, key: Hashable) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
-            self._sized(self._total())
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._entries

@@ -22,7 +22,6 @@ class Gate:
         self.lanes = lanes
         self.limit = waiting
         self.patience = patience
-        self.refused = 0
         self._lock = threading.Lock()
         self._waiting = 0
         self._turns = Turns(lanes)
@@ -41,7 +40,6 @@ class Gate:
         """
         with self._lock:
             if self._waiting and self._waiting + images > self.limit:
-                self.refused += 1
                 metrics.REFUSED.inc()
                 raise Busy
             self._waiting += images

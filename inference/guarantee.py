@@ -13,13 +13,6 @@ from numpy.typing import NDArray
 SURE = 0.95
 
 
-def upper_bound(wrong: int, total: int, confidence: float = SURE) -> float:
-    """The error rate that is not exceeded with this confidence after ``wrong`` of ``total``; 1 without any."""
-    if total == 0 or wrong >= total:
-        return 1.0
-    return float(scipy.special.betaincinv(wrong + 1, total - wrong, confidence))
-
-
 def threshold(
     probability: NDArray[np.floating], is_correct: NDArray[np.bool_], bound: float, confidence: float = SURE
 ) -> float | None:

@@ -1,4 +1,4 @@
-"""This process's engine, built from the settings on first use. It never imports TensorFlow (DESIGN.md, rule 6)."""
+"""This process's engine, built from the settings on first use. Without a GPU it never imports TensorFlow."""
 
 from __future__ import annotations
 

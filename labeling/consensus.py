@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import F
 from django.utils import timezone
 
 from labeling import answers, crowdfit, stopping, survey, tasks
@@ -140,8 +139,3 @@ def _decide(
         table=fits.get(primary, {}).get("table", {}) if primary else {},
     )
     return stopping.POLICIES[project.stopping](state)
-
-
-def mark_changed(*, project_id: int) -> None:
-    """Say that the project's judgments changed by other means than a submit, so that the next sweep fits again."""
-    Project.objects.filter(pk=project_id).update(answers_version=F("answers_version") + 1)

@@ -151,16 +151,14 @@ def trusted(table: Table, category: str, votes_for: int, against: int) -> float 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was saved, and what is still to be asked."""
+    """What is still to be asked."""
 
-    judgments_made: int
-    judgments_saved: int
     per_task: float  # of the tasks that are done; before that, what one is expected to take
     judgments_to_go: int
 
 
 def forecast(*, retired: Sequence[int], still_open: Sequence[int], least: int, most: int) -> Forecast:
-    """Judgments saved against asking the maximum each time, and how many the open tasks will still take.
+    """How many judgments the open tasks will still take.
 
     A life table: of the tasks that were decided upon after n judgments, this share retired then. The mean of those that
     are done would be too low a guess for the rest, because easy tasks are done first. Where little was seen, a share is
@@ -182,8 +180,6 @@ def forecast(*, retired: Sequence[int], still_open: Sequence[int], least: int, m
     finished = float(done.sum())
     spent = float(done @ numbers)
     return Forecast(
-        judgments_made=round(spent + float(waiting @ numbers)),
-        judgments_saved=max(round(finished * most - spent), 0),
         per_task=spent / finished if finished else float(ahead[0]),
         judgments_to_go=round(float(waiting @ ahead[:size])),
     )

@@ -49,11 +49,6 @@ def read_original(image: Image) -> bytes:
     return read(image.original)
 
 
-def read_display(image: Image) -> bytes:
-    """The upright JPEG of at most 1600 pixels, without metadata."""
-    return read(image.display)
-
-
 def image_url(image: Image, variant: Variant = "display") -> str:
     """An address that anyone who holds it can read for one to two days, and cache."""
     return file_url(getattr(image, variant))

@@ -1,4 +1,4 @@
-"""The doors of background work: ids in, one call, every option written out (DESIGN.md, rule 4)."""
+"""The doors of background work: ids in, one call, every option written out."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def add(*, file: Path, declared: Declared) -> Backbone:
         LearningError: The file is unsafe or no backbone; the message says why.
     """
     _check_key(declared.key)
-    # Keras: this runs in the operator's command only (rule 6).
+    # Keras: this runs in the operator's command only.
     from training.learning.foreign import facts_of_network
 
     facts = facts_of_network(file, declared.layer, size=declared.size, cut=declared.cut)

@@ -102,12 +102,6 @@ def open_store(trunk_key: str, dim: int) -> FeatureStore:
     return FeatureStore(features_folder(), trunk_key, dim, max_bytes=settings.FEATURES_GB << 30)
 
 
-def pictures_of(image_ids: Sequence[int]) -> list[Picture]:
-    """The images, in the order of the ids; ids that are gone are left out."""
-    rows = Image.objects.in_bulk(list(image_ids))
-    return [Picture(rows[pk].sha256, rows[pk].original) for pk in image_ids if pk in rows]
-
-
 def features_of(
     trunk: Trunk,
     pictures: Sequence[Picture],

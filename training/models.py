@@ -162,7 +162,7 @@ class TrainingRun(models.Model):
     seed = models.PositiveIntegerField(default=0)
     options = ToldJSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    stage = models.CharField(max_length=20, blank=True)  # a key of training.runs.STAGES
+    stage = models.CharField(max_length=20, blank=True)  # a key of training.pipeline.STAGES
     progress = models.FloatField(default=0)
     epoch = models.PositiveIntegerField(default=0)
     epochs = models.PositiveIntegerField(default=0)

@@ -89,7 +89,7 @@ def execute(run_id: str) -> str:
     run = claim(run_id)
     if run is None:
         return "nothing"
-    # Everything heavy enters by this door: web processes send messages to actors and must not pay for it (rule 6).
+    # Everything heavy enters by this door: web processes send messages to actors and must not pay for it.
     from training import pipeline
 
     reporter = Reporter(run)

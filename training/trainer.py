@@ -24,8 +24,6 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.db import connection
 
-START_SECONDS = 120.0
-
 
 class ChildDied(Exception):
     """The child ended before it answered."""
@@ -75,11 +73,6 @@ class Trainer:
                 child.wait(timeout=30)
                 self._ready_child()
             return answer
-
-    def warm_up(self) -> None:
-        """Have a child ready before there is anything to do."""
-        with self._lock:
-            self._ready_child()
 
     def close(self) -> None:
         with self._lock:

@@ -75,10 +75,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Fused:
-    """``boxes`` that are probably there; ``rejected`` that probably are not; confidence of the least sure decision."""
+    """``boxes`` that are probably there; confidence of the least sure decision, those on what was left out included."""
 
     boxes: tuple[Box, ...]
-    rejected: tuple[Box, ...]
     confidence: float
     agreement: float  # mean IoU of the drawn boxes with the box of their cluster; nan without any
 
@@ -124,7 +123,7 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     """
     rows = [(person.worker, box) for person in drawn for box in person.boxes]
     if not rows:
-        return Fused((), (), _nothing(drawn, hands), float("nan"))
+        return Fused((), _nothing(drawn, hands), float("nan"))
     names = sorted({str(box["category"]) for _, box in rows})
     sides = np.array([box["box"] for _, box in rows], dtype=np.float64)
     worker = np.array([who for who, _ in rows])
@@ -140,9 +139,8 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
         found.append(Box(str(rows[inside[0]][1]["category"]), tuple(merged.tolist()), chance, tuple(sorted(present))))
     found.sort(key=lambda box: -box.confidence)
     real = tuple(box for box in found if box.confidence > 0.5)
-    unreal = tuple(box for box in found if box.confidence <= 0.5)
     sure = min(max(box.confidence, 1 - box.confidence) for box in found)
-    return Fused(real, unreal, min(sure, _nothing(drawn, hands)) if not real else sure, float(np.mean(agreement)))
+    return Fused(real, min(sure, _nothing(drawn, hands)) if not real else sure, float(np.mean(agreement)))
 
 
 def _nothing(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> float:

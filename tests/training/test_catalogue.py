@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from inference import services as inference
 from labeling.models import Project
 from tests.training.drawing import labeled_project
-from training import catalogue, embedding, services, zoo
+from training import catalogue, services, zoo
 from training.answers import answers_of
+from training.embedding import Picture
 from training.errors import BadRequest, NothingToDo
 from training.learning import imported
 from training.learning.errors import WeightsMissing
@@ -93,7 +94,7 @@ def test_a_run_goes_on_from_what_a_tuned_champion_has_learned(db: None, run_acto
     assert second.manifest["backbone_title"].endswith("of version 1")
     arrays = [dict(np.load(settings.DATA_DIR / version.artifact / "tail.npz")) for version in (first, second)]
     assert not np.array_equal(arrays[0]["w0"], arrays[1]["w0"])
-    pictures = embedding.pictures_of([item.image_id for item in second.run.snapshot.items.all()[:8]])
+    pictures = [Picture(item.sha256, item.image.original) for item in second.run.snapshot.items.all()[:8]]
     assert answers_of(head, pictures)[1].all()
     services.promote(version=second, actor_user=None) if second.alias != "champion" else None
     third, _note = catalogue.going_on_from(project)

@@ -19,6 +19,7 @@ from tests.training.drawing import add_image, draw, label, labeled_project, make
 from training import actors, embedding, pipeline, runs, services
 from training.answers import answers_of
 from training.card import card_of
+from training.embedding import Picture
 from training.gate import Verdict
 from training.models import ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
 from training.stages.work import Work
@@ -325,7 +326,7 @@ def test_fine_tuning_makes_a_version_that_answers_as_it_was_measured(
     assert "tail.xml" in version.manifest["files"]
     assert len(run.history["val_loss"]) == 2
     test = list(run.snapshot.items.filter(split="test").order_by("sha256"))
-    said, found = answers_of(version, embedding.pictures_of([item.image_id for item in test]))
+    said, found = answers_of(version, [Picture(item.sha256, item.image.original) for item in test])
     assert found.all()
     right = [version.categories[k] == item.label for k, item in zip(said.argmax(axis=1), test, strict=True)]
     assert np.mean(right) == version.metrics["top1"]

@@ -142,7 +142,7 @@ def test_the_trainer_stays_warm_between_runs(run: TrainingRun, run_actors: Calla
 
 
 def test_the_child_ends_when_the_worker_goes(settings: Any) -> None:
-    TRAINER.warm_up()
+    TRAINER._ready_child()
     child = TRAINER._child
     assert child is not None
     assert child.stdin is not None
@@ -154,12 +154,12 @@ def test_the_child_ends_when_the_worker_goes(settings: Any) -> None:
 
 def test_a_child_that_died_between_two_calls_leaves_no_open_pipes() -> None:
     trainer = Trainer([sys.executable, "-c", "pass"])
-    trainer.warm_up()
+    trainer._ready_child()
     dead = trainer._child
     assert dead is not None
     dead.wait(timeout=60)
 
-    trainer.warm_up()
+    trainer._ready_child()
 
     assert trainer._child is not dead
     assert dead.stdin is not None
@@ -171,7 +171,7 @@ def test_a_child_that_died_between_two_calls_leaves_no_open_pipes() -> None:
 
 def test_a_child_that_leaves_after_its_answer_leaves_no_open_pipes() -> None:
     trainer = Trainer([sys.executable, "-c", "input(); print('{\"leaving\": true}')"])
-    trainer.warm_up()
+    trainer._ready_child()
     gone = trainer._child
     assert gone is not None
 
@@ -188,7 +188,7 @@ def test_a_child_that_leaves_after_its_answer_leaves_no_open_pipes() -> None:
 def test_a_child_that_dies_before_it_hears_the_message_is_said_to_have_died() -> None:
     deaf = "import os, time; os.close(0); print(flush=True); time.sleep(1); os._exit(3)"
     trainer = Trainer([sys.executable, "-c", deaf])
-    trainer.warm_up()
+    trainer._ready_child()
     child = trainer._child
     assert child is not None
     assert child.stdout is not None

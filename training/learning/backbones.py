@@ -6,7 +6,7 @@ networks that the field teaches and that it lacks (``historic``). Errors are tho
 publishes (100 minus its accuracy), for MobileNet 0.25 and V3 those of their authors' model cards, for the historic ones
 those of their papers; ``tests/training/learning/test_backbones.py`` compares the rest with Keras itself.
 
-The table alone makes this file long: one place to read, one entry to add (DESIGN.md, "Growing").
+The table alone makes this file long: one place to read, one entry to add.
 """
 
 from __future__ import annotations
@@ -78,15 +78,6 @@ class Backbone:
 
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
-
-# The line that courses teach: (key, year, top-5 error in percent of the entry in that year's ILSVRC).
-HISTORIC_LINE = (
-    ("alexnet", 2012, 16.4),
-    ("zfnet", 2013, 11.7),
-    ("vgg16", 2014, 7.3),
-    ("googlenet", 2014, 6.7),
-    ("resnet152", 2015, 3.57),
-)
 
 # fmt: off
 BACKBONES: dict[str, Backbone] = {

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - the examples are lines of other programs
 """A version for other programs: .keras, TensorFlow SavedModel, ONNX and LiteRT, each compared before it is handed out.
 
-One of the doors to Keras (DESIGN.md, rule 6). The whole network goes into the file: uint8 pictures
+One of the doors to Keras (ARCHITECTURE.md). The whole network goes into the file: uint8 pictures
 ``[n, size, size, 3]`` in, calibrated probabilities out, so that no preprocessing can be forgotten. No Lambda layers
 and no code of ours that an importer would have to run: what is exported is made of Keras' own layers (LocalResponse-
 Normalization of the historic networks excepted, in .keras only).

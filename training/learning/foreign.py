@@ -1,4 +1,4 @@
-"""A ``.keras`` file from elsewhere, opened without running anything that came with it. A door to Keras (rule 6).
+"""A ``.keras`` file from elsewhere, opened without running anything that came with it. A door to Keras.
 
 ``safe_mode`` alone has been walked around more than once (CVE-2025-1550, CVE-2025-8747, CVE-2025-9905: a config that
 names any function of any module, or a helper of Keras itself that fetches files). So the archive is read first, and

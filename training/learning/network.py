@@ -1,4 +1,4 @@
-"""Backbones as Keras models: built, preprocessed inside, weighted. One of the doors to Keras (DESIGN.md, rule 6)."""
+"""Backbones as Keras models: built, preprocessed inside, weighted. One of the doors to Keras (ARCHITECTURE.md)."""
 
 from __future__ import annotations
 

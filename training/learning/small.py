@@ -49,7 +49,7 @@ def build_small(*, norm: bool = False, size: int | None = SIZE, **_: Any) -> Any
         norm: The network in training instead: normalisation for biases, all stages, ``[n, size/32, size/32, 512]``.
         size: Side of the input, a multiple of 32.
     """
-    import keras  # heavy: only training and the export reach Keras (DESIGN.md, rule 6)
+    import keras  # heavy: only training and the export reach Keras
 
     inputs = keras.Input((size, size, 3), name="pixels")
     x = _convolution(inputs, STEM, 3, 2, "stem", norm=norm)

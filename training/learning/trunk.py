@@ -120,7 +120,7 @@ def export_trunk(backbone: Backbone, weights: Weights, folder: Path, cut: str | 
     Raises:
         NotFaithful: more than one output, or features that differ from Keras' by more than TOLERANCE.
     """
-    from training.learning.network import trunk_model  # Keras: only the export reaches it (DESIGN.md, rule 6)
+    from training.learning.network import trunk_model  # Keras: only the export reaches it
 
     model = trunk_model(backbone, weights, cut)
     with folder_atomic(folder) as new:

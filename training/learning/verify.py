@@ -1,4 +1,4 @@
-"""A version may serve only when it answers like Keras. One of the doors to Keras (DESIGN.md, rule 6)."""
+"""A version may serve only when it answers like Keras. One of the doors to Keras (ARCHITECTURE.md)."""
 
 from __future__ import annotations
 

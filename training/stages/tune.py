@@ -34,10 +34,10 @@ OPTIONS = ("epochs", "learning_rate", "label_smoothing")
 
 
 def run(work: Work) -> None:
-    """Sets ``tail`` and ``model``, and changes ``trunk`` and ``rows`` to those at the cut."""
+    """Sets ``tail`` and ``whole_model``, and changes ``trunk``, ``rows`` and ``predict`` to those at the cut."""
     if work.run.recipe == Recipe.FEATURE_EXTRACTION:
         return
-    # The first of the two doors to Keras in a run (DESIGN.md, rule 6): seconds to import, and the child ends after it.
+    # The door to Keras in a run (ARCHITECTURE.md): seconds to import, and the child ends after it.
     from training.learning import finetune
 
     backbone, train = catalogue.backbone_of(work.run.backbone), work.items.side("train")

@@ -30,7 +30,7 @@ function pointed(event) {
   document.execCommand("insertText", false, event.data.trim().replace(",", "."));
 }
 
-export class Field {
+class Field {
   constructor(root, question) {
     this.root = root;
     this.question = question;

@@ -1,4 +1,4 @@
-"""Splits by hash, near-duplicates on one side, figures by hand, calibration and its intervals."""
+"""Splits by hash, figures by hand, calibration and its intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.training.learning.conftest import sha
 from training.learning.calibrate import reliability, temperature
 from training.learning.dense import softmax
 from training.learning.metrics import bootstrap, compare, evaluate, uncertainty
-from training.learning.split import near_duplicates, perceptual_hash, split_of
+from training.learning.split import split_of
 
 
 def test_a_split_depends_on_the_picture_alone_and_has_the_promised_shares() -> None:
@@ -19,29 +19,6 @@ def test_a_split_depends_on_the_picture_alone_and_has_the_promised_shares() -> N
     assert splits.count("train") / 20_000 == pytest.approx(0.70, abs=0.015)
     assert splits.count("validation") / 20_000 == pytest.approx(0.15, abs=0.01)
     assert splits.count("test") / 20_000 == pytest.approx(0.15, abs=0.01)
-
-
-def test_near_duplicates_fall_on_one_side() -> None:
-    rng = np.random.default_rng(0)
-    pictures, shas = [], []
-    for i in range(40):
-        coarse = rng.uniform(0, 255, (12, 12, 3))
-        picture = np.kron(coarse, np.ones((10, 10, 1)))
-        for version in range(3):
-            noisy = picture * rng.uniform(0.9, 1.0) + rng.normal(0, 3, picture.shape)
-            pictures.append(np.clip(noisy, 0, 255).astype(np.uint8))
-            shas.append(sha((i, version)))
-    groups = near_duplicates(shas, [perceptual_hash(picture) for picture in pictures])
-    for i in range(40):
-        mine = [sha((i, version)) for version in range(3)]
-        assert len({groups[one] for one in mine}) == 1
-        assert len({split_of(one, groups) for one in mine}) == 1
-    assert len(set(groups.values())) == 40
-
-
-def test_flat_pictures_are_nobodys_duplicates() -> None:
-    flat = [perceptual_hash(np.full((64, 64, 3), grey, np.uint8)) for grey in (0, 128, 255)]
-    assert near_duplicates([sha(0), sha(1), sha(2)], flat) == {}
 
 
 def test_figures_by_hand() -> None:
