@@ -90,10 +90,15 @@ def check_due(project: Project) -> Decision:
     )
     decision = decide(policy, facts, names)
     if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:
-        retry_at = last.finished_at + min(RETRY_AFTER * 2 ** (facts.failures - 1), timedelta(days=1))
+        retry_at = last.finished_at + retry_after(facts.failures)
         if facts.now < retry_at:
             return _wait(_("The last run failed; it is tried again later."), facts, policy, due_at=retry_at)
     return decision
+
+
+def retry_after(failures: int) -> timedelta:
+    """How long to wait after so many failures in a row: twice as long each time, at most a day."""
+    return min(RETRY_AFTER * 2 ** min(max(failures, 1) - 1, 10), timedelta(days=1))
 
 
 def recent_decision(project: Project) -> Decision:

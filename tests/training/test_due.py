@@ -110,3 +110,9 @@ def test_after_a_short_look_every_answer_is_looked_at(project: Project, monkeypa
     assert list(due._candidates()) == []
     Project.objects.update(answers_version=F("answers_version") + 1)
     assert list(due._candidates()) == [project]
+
+
+def test_however_often_runs_have_failed_the_next_is_tried_within_a_day() -> None:
+    assert [due.retry_after(failures) for failures in (1, 2, 8, 9, 40, 10_000)] == [
+        timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=1280), *[timedelta(days=1)] * 3,
+    ]  # fmt: skip
