@@ -11,6 +11,9 @@ from labeling.charts.chart import Chart, empty, slot
 from labeling.charts.scale import Format, sayer, scale
 
 Better = Literal["less", "more"]
+# What a name takes of a plot as it is in two columns: the share of a letter's width, and of a line's height.
+LETTER, LINE = 0.025, 0.052
+ENDS = 0.7  # from here on a name stands before its dot
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,10 @@ def scatter(
     if len(best) > 1:
         parts.append(svg.stretched(svg.polyline([(x(p.x), y(p.y)) for p in best], "chart-stroke chart-front")))
     say_x, say_y = sayer(x_format), sayer(y_format)
-    for point in points:
-        parts += _named_dot(point, x(point.x), y(point.y), f"{point.label}: {say_x(point.x)}, {say_y(point.y)}")
+    lines = _lines([(x(p.x), y(p.y), len(p.label)) for p in points])
+    for point, line in zip(points, lines, strict=True):
+        words = f"{point.label}: {say_x(point.x)}, {say_y(point.y)}"
+        parts += _named_dot(point, x(point.x), y(point.y), line, words)
     return Chart(
         title=title,
         body=svg.picture("".join(parts), kind="scatter", name=title, description=description),
@@ -59,16 +64,38 @@ def scatter(
     )
 
 
-def _named_dot(point: Point, left: float, bottom: float, words: str) -> list[str]:
-    """The dot and its name, which stands on the side where there is room."""
-    colour, ends = slot(1) if point.marked else slot(0), left > 0.7
+def _lines(places: Sequence[tuple[float, float, int]]) -> list[int]:
+    """How many lines each name moves down (up where negative), so that none is written over another.
+
+    Args:
+        places: (left, bottom) of each dot as shares of the plot, and the letters of its name.
+    """
+    taken: list[tuple[float, float, float]] = []  # left and right end of a name, its height
+    lines = []
+    for left, bottom, letters in places:
+        start = left - letters * LETTER if left > ENDS else left
+        end = start + letters * LETTER
+        for line in sorted(range(-len(places), len(places) + 1), key=lambda n: (abs(n), n)):
+            height = bottom - line * LINE
+            if 0 <= height <= 1 and not any(a < end and start < b and abs(height - c) < LINE for a, b, c in taken):
+                break
+        else:
+            line, height = 0, bottom
+        taken.append((start, end, height))
+        lines.append(line)
+    return lines
+
+
+def _named_dot(point: Point, left: float, bottom: float, line: int, words: str) -> list[str]:
+    """The dot and its name, which stands on the side where there is room, so many lines lower."""
+    colour, ends = slot(1) if point.marked else slot(0), left > ENDS
     dot = svg.dot(left, bottom, f"chart-dot chart-fill-{colour}", words, radius=6.5 if point.marked else 4.5)
     name = svg.text(
         point.label,
         x=svg.percent(left),
         y=svg.percent(1 - bottom),
         dx="-9" if ends else "9",
-        dy="0.32em",
+        dy=f"{0.32 + 1.2 * line:.2f}em",
         text_anchor="end" if ends else "start",
         class_="chart-name",
     )

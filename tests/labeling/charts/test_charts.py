@@ -130,6 +130,17 @@ def test_the_pareto_front_leaves_out_what_another_point_beats() -> None:
     assert [p.label for p in pareto(points, ("less", "more"))] == ["cheap", "beaten"]
 
 
+def test_names_of_points_that_lie_together_stand_below_each_other() -> None:
+    points = [
+        charts.Point(1, 0, "one network"),
+        charts.Point(1.01, 0, "the same, tuned"),
+        charts.Point(9, 0, "another"),
+    ]
+    drawn = render(charts.scatter([*points, charts.Point(5, 1, "far away")], title="t"))
+    moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name"', drawn)
+    assert moved == ["0.32", "-0.88", "0.32", "0.32"]
+
+
 def test_a_sparkline_needs_two_values() -> None:
     assert charts.sparkline([1.0], name="n") == ""
     assert 'points="0,100 100,0"' in charts.sparkline([1.0, 2.0], name="n")
