@@ -193,3 +193,14 @@ def test_what_the_operator_says_has_to_fit(db: None, tmp_path: Path) -> None:
         call("add", file, *plain, "--licence", "MIT", "--key", "mine")
     call("remove", "mine")
     assert catalogue.known("mine") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "said"), [("", "cannot be read"), ("[1]", "one object"), ('{"size": "160"}', "size must be int")]
+)
+def test_a_manifest_that_cannot_be_used_is_refused_in_a_sentence(written: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(written)
+    with pytest.raises(CommandError, match=said):
+        call("add", str(tmp_path / "net.keras"), "--manifest", str(tmp_path / "net.json"))
+    with pytest.raises(CommandError, match="cannot be read"):
+        call("add", str(tmp_path / "net.keras"), "--manifest", str(tmp_path / "none.json"))

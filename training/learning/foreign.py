@@ -2,8 +2,9 @@
 
 ``safe_mode`` alone has been walked around more than once (CVE-2025-1550, CVE-2025-8747, CVE-2025-9905: a config that
 names any function of any module, or a helper of Keras itself that fetches files). So the archive is read first, and
-only what is plainly a network passes: layers of ``keras.layers`` but those that wrap other code, operations of
-``keras.ops``, and their initializers, regularizers, constraints and activations. Weights must lie inside the file.
+only what is plainly a network passes: layers of ``keras.layers`` but those that wrap other code, our own layer of the
+historic networks, operations of ``keras.ops``, and their initializers, regularizers, constraints and activations.
+Weights must lie inside the file.
 
 An operator opens such a file (``manage.py backbones add``), never a person by an upload.
 """
@@ -23,6 +24,7 @@ import numpy as np
 
 from training.learning.errors import LearningError
 from training.learning.files import sha256_of
+from training.learning.historic import LocalResponseNormalization  # Keras must know it to read it
 from training.learning.network import cut_tensor
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -31,7 +33,7 @@ MOST_CONFIG = 32 << 20  # bytes; NASNet Large has 0.7 MB
 WRAPPERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
 MODELS = {"Functional", "Sequential", "Model"}
 POLICIES = {"DTypePolicy", "FloatDTypePolicy", "DTypePolicyMap"}
-VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__"}
+VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__", "__ellipsis__"}
 PARTS = ("initializers", "regularizers", "constraints")
 
 
@@ -120,6 +122,8 @@ def _check_config(path: Path, node: Any) -> None:
 def _is_plain(node: dict[str, Any]) -> bool:
     """Whether the object that the node describes is made by Keras alone, and does nothing but compute."""
     name, module, registered = str(node["class_name"]), node.get("module"), node.get("registered_name")
+    if registered == keras.saving.get_registered_name(LocalResponseNormalization):  # of AlexNet, ZFNet and GoogLeNet
+        return module == LocalResponseNormalization.__module__ and name == LocalResponseNormalization.__name__
     if registered not in (None, name):
         return False
     if module is None:

@@ -15,6 +15,7 @@ import pytest
 
 from training.learning.errors import LearningError
 from training.learning.foreign import facts_of_network, load_network
+from training.learning.historic import build_alexnet, build_googlenet, build_zfnet
 
 
 def saved(path: Path) -> Any:
@@ -55,6 +56,16 @@ def test_a_plain_network_answers_as_it_was_saved(tmp_path: Path) -> None:
     model = saved(tmp_path / "net.keras")
     pictures = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(load_network(tmp_path / "net.keras")(pictures), model(pictures), atol=1e-6)
+
+
+@pytest.mark.parametrize("builder", [build_alexnet, build_zfnet, build_googlenet])
+def test_the_historic_networks_come_back_from_the_files_that_they_were_saved_to(
+    builder: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = builder(size=96)
+    model.save(tmp_path / "net.keras")
+    pictures = np.random.default_rng(0).uniform(0, 255, (1, 96, 96, 3)).astype(np.float32)
+    np.testing.assert_allclose(load_network(tmp_path / "net.keras")(pictures), model(pictures), atol=1e-4)
 
 
 @pytest.mark.parametrize(("layer", "dim", "rank"), [("pool", 6, 2), ("base", 6, 4)])

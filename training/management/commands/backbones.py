@@ -73,7 +73,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {key:24} {row.weights:9} {row.title}, from {facts['source']}; used by {users}")
 
     def _add(self, options: dict[str, Any]) -> None:
-        said = json.loads(options["manifest"].read_text()) if options["manifest"] else {}
+        said = _read(options["manifest"]) if options["manifest"] else {}
         said |= {name: options[name] for name in NAMES if options.get(name) is not None}
         missing = [name for name in NEEDED if not said.get(name)]
         unknown = sorted(set(said) - set(NAMES))
@@ -99,3 +99,17 @@ class Command(BaseCommand):
     def _remove(self, options: dict[str, Any]) -> None:
         catalogue.remove(key=options["key"])
         self.stdout.write(f"{options['key']} is gone.")
+
+
+def _read(manifest: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(manifest.read_text())
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{manifest} cannot be read as JSON: {error}.") from error
+    if not isinstance(said, dict):
+        raise CommandError(f"{manifest}: expected one object with any of {', '.join(NAMES)}.")
+    for name in said:
+        kind = int if name in ("size", "year") else str
+        if name in NAMES and type(said[name]) is not kind:
+            raise CommandError(f"{manifest}: {name} must be {kind.__name__}, got {said[name]!r}.")
+    return said
