@@ -20,6 +20,7 @@ from labeling.jobs import Report
 from labeling.models import Job
 from labeling.words import gettext as _
 from training import catalogue, embedding, pipeline
+from training.learning.errors import TooLittleData
 from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingRun
 from training.progress import Reporter
 from training.stages import evaluate, features, fit, scratch, tune
@@ -102,12 +103,13 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
     try:
         for stage in (scratch.run, evaluate.run) if candidate["recipe"] == FROM_SCRATCH else STAGES:
             stage(work)
+            if work.refusal:  # what it would fall back to is a candidate of its own, under its own name
+                raise TooLittleData(work.refusal)
     except CrowdtuneError as error:
         voice.report.error(row["title"], error.code, error.message)
         return {**row, "failure": error.message, "top1_error": None}
     return {
         **row,
-        "recipe": run.recipe,
         "curves": {name: work.history.get(name, []) for name in ("accuracy", "val_accuracy")},
         "top1_error": work.metrics["top1_error"],
         "top5_error": work.metrics["top5_error"],

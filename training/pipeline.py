@@ -22,7 +22,7 @@ from training import catalogue, champions, comparing, registry
 from training.errors import NotEnoughLabels
 from training.gate import Verdict, first_verdict, log_losses, not_comparable, verdict
 from training.learning.errors import ArtifactDamaged, WeightsMissing
-from training.models import ModelVersion, TrainingRun
+from training.models import ModelVersion, Recipe, TrainingRun
 from training.progress import Reporter
 from training.stages import evaluate, export, features, fit, tune, verify, weights
 from training.stages.work import Work, load_items
@@ -55,6 +55,8 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
     told = _("Training on %(count)s images with %(title)s.")
     reporter.log(told % {"count": len(items), "title": catalogue.backbone_of(run.backbone).title})
     for name, (stage, message, progress) in STAGES.items():
+        if name == "tune" and run.recipe == Recipe.FEATURE_EXTRACTION:
+            continue
         at = time.monotonic()
         reporter.stage(name, message, progress=progress)
         stage(work)

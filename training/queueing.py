@@ -94,9 +94,16 @@ def resolve_backbone(wanted: str, project: Project) -> tuple[str, dict[str, str]
         return key, {NOTE: note}
     if wanted == "auto":
         return weights.best_available(settings.KERAS_HOME), {}
-    missing = weights.locate(catalogue.backbone_of(wanted), settings.KERAS_HOME)
+    backbone = catalogue.backbone_of(wanted)
+    missing = weights.locate(backbone, settings.KERAS_HOME)
     if missing.usable:
         return wanted, {}
+    if not backbone.weights_file:  # there is nothing to fetch
+        told = _(
+            "Nobody has published weights of %(title)s: it begins with random ones, like a network that has never seen"
+            " a picture. Expect it to fall behind pretrained ones."
+        )
+        return wanted, {NOTE: told % {"title": backbone.title}}
     key = weights.best_available(settings.KERAS_HOME)
     note = _(
         "The weights of %(wanted)s are not on this machine (%(path)s would satisfy it; `manage.py weights fetch"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
@@ -43,6 +45,7 @@ def test_a_run_goes_from_labels_to_a_champion(project: Project, run_actors: Call
     assert (django_settings.DATA_DIR / version.artifact / "MODEL_CARD.md").read_text().startswith("# Model card")
     assert run.history["loss"]
     assert [line["message"] for line in run.log][-1].startswith("First model")
+    assert "Retraining the last block." not in [line["message"] for line in run.log]
     assert not runs.folder_of(run).exists()
 
 
@@ -174,6 +177,18 @@ def test_missing_weights_fall_back_to_the_best_there_is_and_say_so(
     log = " ".join(line["message"] for line in run.log)
     assert str(tmp_path / "models") in log
     assert "weights fetch mobilenet_v2_1.0" in log
+
+
+def test_a_network_whose_weights_nobody_published_begins_with_random_ones_and_the_log_says_so(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    run = train(project, run_actors, backbone="alexnet")
+
+    assert (run.state, run.backbone) == ("succeeded", "alexnet"), run.failure
+    assert run.log[0]["message"].startswith("Nobody has published weights of AlexNet: it begins with random ones")
+    assert not any("None" in line["message"] or "would satisfy" in line["message"] for line in run.log)
+    with pytest.raises(CommandError, match="could not be fetched"):
+        call_command("weights", "fetch", "alexnet", stderr=io.StringIO())
 
 
 def test_an_image_that_cannot_be_read_is_left_out_and_the_log_says_so(db: None, run_actors: Callable[[], int]) -> None:

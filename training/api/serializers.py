@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
+from training.queueing import OPTIONS
 
 PER_CATEGORY = ("confusion", "per_class")  # the confusion of 500 categories has 750 kB
 
@@ -22,7 +23,14 @@ class RunRequest(serializers.Serializer[Any]):
     )
     recipe = serializers.ChoiceField(choices=Recipe.choices, required=False)
     augmentation = serializers.BooleanField(required=False)
-    options = serializers.DictField(required=False, help_text="seed, epochs, hidden, label_smoothing, …")
+    options = serializers.DictField(
+        required=False,
+        help_text="seed, epochs, hidden, label_smoothing, …; each may as well stand beside `backbone` by its own name.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        beside = {name: value for name, value in self.initial_data.items() if name in OPTIONS}
+        return {**attrs, "options": {**beside, **attrs.get("options", {})}}
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):

@@ -118,6 +118,9 @@ def fetch(backbone: Backbone, keras_home: Path, progress: Callable[[float], bool
     Raises:
         WeightsMissing: no address, no connection, another hash, or stopped; no partial file stays.
     """
+    if not backbone.weights_file:
+        told = _("Nobody has published weights of %(title)s.")
+        raise WeightsMissing(told % {"title": backbone.title})
     found = locate(backbone, keras_home)
     if found.usable or not backbone.weights_url:
         return found if found.usable else require(backbone, keras_home)

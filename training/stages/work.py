@@ -81,7 +81,7 @@ class Work:
     ``view_owners`` int [m] the places of these. ``rows`` gives the classifier's inputs at places of the items,
     ``predict`` its logits for such inputs; both are set by the features stage and, for a fine-tuned version, changed by
     the tune stage, as ``trunk``, ``tail`` and ``whole_model`` (temperature -> Keras: pixels -> probabilities) are; it
-    lets go of the features.
+    lets go of the features. ``refusal`` says why nothing was fine-tuned though the recipe asked for it.
     """
 
     run: TrainingRun
@@ -106,6 +106,7 @@ class Work:
     metrics: dict[str, Any] = field(default_factory=dict)
     fit_facts: dict[str, Any] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
+    refusal: str = ""
     manifest: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -39,6 +39,7 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
             versions=ModelVersion.objects.filter(project=project).order_by("-number")[:20],
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
             image=image,
+            retrained="tail.npz" in version.manifest.get("files", {}),
             **(_layers(version, image) if image else {}),
             image_url=storage.image_url(image) if image else "",
             neighbours=[

@@ -35,6 +35,21 @@ def test_candidates_are_measured_and_one_becomes_the_recipe(project: Project, ru
     assert (refused.status_code, "no measured candidate" in refused.json()["error"]["message"]) == (400, True)
 
 
+def test_a_candidate_that_cannot_be_tuned_says_why_and_wins_nothing_under_a_name_that_is_not_its_own(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    owner = client_of(project.owner)
+    candidates = [{"backbone": "crowdtune_small", "recipe": recipe} for recipe in ("feature_extraction", "fine_tuning")]
+    job = owner.post(BAKE_OFFS, {"candidates": candidates}, format="json").json()["job"]
+    run_actors()
+
+    plain, tuned = owner.get(f"{BAKE_OFFS}{job}/").json()["candidates"]
+
+    assert plain["winner"]
+    assert (tuned["recipe"], tuned["top1_error"], tuned["winner"]) == ("fine_tuning", None, False)
+    assert tuned["failure"].startswith("Fine-tuning needs 60 training images")
+
+
 @pytest.mark.parametrize(
     "candidates",
     [[], [{"backbone": "resnet_9000"}], [{"backbone": "auto"}], [{"backbone": "vgg16", "recipe": "magic"}], "all"],

@@ -42,6 +42,11 @@ def test_a_run_is_asked_for_and_followed_to_its_version(owner: APIClient, run_ac
     assert [row["id"] for row in owner.get(RUNS).json()["results"]] == [body["id"]]
 
 
+def test_options_may_stand_beside_the_recipe(owner: APIClient) -> None:
+    asked = owner.post(RUNS, {"backbone": "crowdtune_small", "seed": 7, "epochs": 3, "options": {"hidden": 4}}).json()
+    assert (asked["seed"], asked["options"]) == (7, {"soft_labels": True, "epochs": 3, "hidden": 4})
+
+
 def test_too_little_to_train_on_is_a_conflict_with_the_reason(db: None) -> None:
     project = labeled_project(count=1)
 
@@ -71,6 +76,7 @@ def test_a_second_run_at_once_is_a_conflict(owner: APIClient) -> None:
         ({"options": {"epochs": 0}}, "epochs"),
         ({"options": {"epochs": 10**12}}, "epochs"),
         ({"options": {"seed": -1}}, "seed"),
+        ({"seed": "seven"}, "seed"),
         ({"options": {"seed": 2**31}}, "seed"),
         ({"options": {"views": 10**9}}, "views"),
         ({"options": {"hidden": 10**12}}, "hidden"),
