@@ -27,6 +27,7 @@ from labeling import audit
 from labeling.models import Project, Task
 from labeling.services import label_by_model, raise_priority, withdraw_model_labels
 from labeling.words import gettext as _
+from training.champions import champion_of
 from training.models import ModelVersion, SnapshotItem
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def step(project: Project) -> int:
     if _stopped(project, deployment):
         return 0
     most = _allowed(project)
-    version = ModelVersion.objects.filter(project=project, alias="champion").select_related("run").first()
+    version = champion_of(project)
     if version is None or not most:
         return 0
     limit = threshold_of(version, deployment.error_bound)

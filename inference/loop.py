@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inference import autolabel, backlog, drift, references, sampling, traffic
+from inference import autolabel, drift, predictions, references, sampling, traffic
 from inference.drift import Moments
 from inference.models import Deployment, Drift, Traffic
 from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.words import gettext as _
+from training.champions import champion_of
 from training.models import ModelVersion
 from training.services import report_drift
 
@@ -49,7 +50,7 @@ def close(project_id: int) -> None:
 
 
 def _judge(project: Project) -> None:
-    backlog.judge(project.pk)
+    predictions.judge(project.pk)
 
 
 def _label(project: Project) -> None:
@@ -64,7 +65,7 @@ def _forget(project: Project) -> None:
 
 def _look_for_drift(project: Project) -> None:
     """The champion's requests of today, against its training images."""
-    version = ModelVersion.objects.filter(project=project, alias="champion").first()
+    version = champion_of(project)
     now = timezone.now()
     if version is None:
         return

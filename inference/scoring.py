@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from inference.uncertainty import uncertainty
 
 CANDIDATES = 4  # the diverse ones are chosen among so many times as many
+MOST_CHOSEN = 2_000  # of a pool, at most
 UNCERTAIN, NOVEL, RANDOM = 0, 1, 2
 
 
