@@ -50,14 +50,19 @@ def stored_features(
     features, found = store.get([image.sha256 for image in images])
     missing = np.flatnonzero(~found).tolist()
     if missing:
-        originals = [_original(images[index], at[index]) for index in missing]
+        originals = [original(images[index], at[index]) for index in missing]
         new = engine.embed(trunk, originals, [at[index] for index in missing])
         store.put([images[index].sha256 for index in missing], new)
         features[missing] = new
     return features
 
 
-def _original(image: Image, index: int) -> bytes:
+def original(image: Image, index: int) -> bytes:
+    """A stored image's file.
+
+    Raises:
+        BadPicture: missing_file (404), it is not in the storage any more; names where it stands in the request.
+    """
     try:
         return read_original(image)
     except FileNotFoundError as error:

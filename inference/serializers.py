@@ -45,6 +45,11 @@ class ExplainSerializer(serializers.Serializer):
     category = serializers.CharField(required=False, help_text="Whose evidence to show; the most probable by default.")
 
 
+class ExplainJsonSerializer(serializers.Serializer):
+    image = serializers.JSONField(help_text='A data URL, `{"id": …}` of a stored image, or `{"url": …}`.')
+    category = serializers.CharField(required=False, help_text="Whose evidence to show; the most probable by default.")
+
+
 class ErrorDetailSerializer(serializers.Serializer):
     code = serializers.CharField()
     message = serializers.CharField()

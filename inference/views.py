@@ -68,7 +68,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
         answer = services.predict(project=project, inputs=given)
         data = given.pictures[0]
         assert isinstance(data, bytes)
-        heat, _category, _version = services.explain(project=project, data=data)
+        heat, _category, _version = services.explain(project=project, picture=data)
     except CrowdtuneError as error:
         return {"problem": error.message}
     except APIException as error:

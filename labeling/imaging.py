@@ -150,11 +150,16 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """16-bit greys [h, w] keep their scale (65535 -> 255); wider numbers are stretched over their own range."""
-    numbers = values.astype(np.float64)
+    """16-bit greys [h, w] keep their scale (65535 -> 255), floats theirs: 1, 255 or 65535, which they stay below.
+
+    Wider numbers, and negative ones, are stretched over their own range. What is no number is black.
+    """
+    numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(numbers.min()), float(numbers.max())
-    if low >= 0 and high <= 65535:
-        return np.rint(numbers / 257.0).astype(np.uint8)
+    tops = (1, 255, 65535) if values.dtype.kind == "f" else (65535,)
+    for top in tops:
+        if low >= 0 and high <= top:
+            return np.rint(numbers * (255.0 / top)).astype(np.uint8)
     return np.rint((numbers - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from inference import inputs, limits, services
 from inference.grants import grants
 from inference.serializers import (
     ErrorSerializer,
+    ExplainJsonSerializer,
     ExplainSerializer,
     PredictAnswerSerializer,
     PredictFilesSerializer,
@@ -29,7 +31,7 @@ from inference.serializers import (
 from labeling import permissions
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
-from labeling.models import Project
+from labeling.models import Image, Project
 
 REFUSALS = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}
 ANSWERING = REFUSALS | {409: ErrorSerializer, 413: ErrorSerializer, 415: ErrorSerializer, 429: ErrorSerializer}
@@ -64,25 +66,35 @@ class PredictView(APIView):
 class ExplainView(APIView):
     """Where the champion looked: Grad-CAM over the image, as PNG."""
 
-    parser_classes = [MultiPartParser]
+    parser_classes = [MultiPartParser, JSONParser]
 
     @extend_schema(
         operation_id="explain",
         tags=["predict"],
         parameters=[STICKY],
-        request={"multipart/form-data": ExplainSerializer},
+        request={"multipart/form-data": ExplainSerializer, "application/json": ExplainJsonSerializer},
         responses={(200, "image/png"): OpenApiTypes.BINARY} | ANSWERING,
     )
     def post(self, request: Request, slug: str) -> HttpResponse:
         project = predictable(request, slug)
-        given = read_inputs(request, project).pictures[0]
-        data: Any = request.data
+        picture = cast("bytes | Image", read_inputs(request, project, only=True).pictures[0])
         png, category, version = services.explain(
-            project=project, data=cast("bytes", given), category=data.get("category") or None,
+            project=project, picture=picture, category=_category(request.data),
             sticky=request.headers.get("X-Sticky-Key", ""),
         )  # fmt: skip
         headers = {"X-Model-Version": str(version.number), "X-Category": quote(category)}
         return HttpResponse(png, content_type="image/png", headers=headers)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """An answer is a PNG and a refusal JSON, whichever of them was asked for."""
+        return super().perform_content_negotiation(request, force=True)
+
+
+def _category(data: Any) -> str | None:
+    value = data.get("category") or None
+    if value is not None and not isinstance(value, str):
+        raise CrowdtuneError("invalid", _("`category` must be a text."), fields={"category": []})
+    return value
 
 
 def predictable(request: Request, slug: str) -> Project:
@@ -93,8 +105,8 @@ def predictable(request: Request, slug: str) -> Project:
     return project
 
 
-def read_inputs(request: Request, project: Project) -> inputs.Inputs:
-    """The request's pictures, counted against its key."""
+def read_inputs(request: Request, project: Project, *, only: bool = False) -> inputs.Inputs:
+    """The request's pictures, counted against its key; where it has ``only`` one, JSON may call it ``image``."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > MOST_BYTES:
         raise CrowdtuneError(
@@ -103,5 +115,7 @@ def read_inputs(request: Request, project: Project) -> inputs.Inputs:
     data: Any = request.data
     spend = partial(limits.spend, request.auth)
     if request.content_type.partition(";")[0] == "application/json":
+        if only and isinstance(data, Mapping) and "image" in data:
+            data = {"images": [data["image"]]}
         return inputs.from_json(project, data, spend)
     return inputs.from_files(request.FILES.getlist("image"), data.get("top_k"), spend)

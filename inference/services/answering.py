@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference import explaining, runtime, sampling, shadowing
 from inference.engine import Answer
-from inference.features import features_of
+from inference.features import features_of, original
 from inference.inputs import Inputs
 from inference.routing import VersionRef, routes
 from inference.traffic import recorder
@@ -46,7 +46,7 @@ def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: Vers
 
 
 def explain(
-    *, project: Project, data: bytes, category: str | None = None, sticky: str = ""
+    *, project: Project, picture: bytes | Image, category: str | None = None, sticky: str = ""
 ) -> tuple[bytes, str, VersionRef]:
     """The heat map of the version that would answer, on one picture: PNG bytes, the category it is of, the version.
 
@@ -54,7 +54,8 @@ def explain(
         NoChampion: Nothing is trained yet.
         BadPicture: It cannot be read, or the category is unknown.
     """
-    version = routes.get(project.pk).choose(sticky or content_key([data]))
+    version = routes.get(project.pk).choose(sticky or content_key([picture]))
+    data = original(picture, 0) if isinstance(picture, Image) else picture
     png, explained = explaining.explain(runtime.engine(), version, data, category)
     return png, explained, version
 

@@ -246,6 +246,32 @@ def test_features_of_several_layers_are_explained_by_hiding_parts(api, add_versi
     assert response["X-Category"] in CATEGORIES
 
 
+def test_a_heat_map_of_json_and_of_a_stored_image_is_that_of_the_upload(api, champion, project) -> None:
+    data = picture(1, (80, 40))
+    image = store(project, data)
+    sent = api.post(EXPLAIN, {"image": upload(data), "category": "red"}, format="multipart")
+    for given in (
+        {"image": data_url(data)}, {"image": {"id": image.pk}}, {"images": [data_url(data)]},
+    ):  # fmt: skip
+        answer = api.post(EXPLAIN, {**given, "category": "red"}, format="json")
+        assert (answer.status_code, answer["X-Category"]) == (200, "red")
+        assert answer.content == sent.content
+    for wrong in ({}, {"image": None}, [data_url(data)], {"image": data_url(data), "category": ["red"]}):
+        assert api.post(EXPLAIN, wrong, format="json").status_code == 400
+    storage.default_storage.delete(image.original)
+    gone = api.post(EXPLAIN, {"image": {"id": image.pk}}, format="json")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "missing_file")
+
+
+@pytest.mark.parametrize("accepted", ["image/png", "image/*", "application/json", "text/html"])
+def test_a_heat_map_is_given_and_refused_whatever_the_caller_accepts(api, champion, accepted: str) -> None:
+    headers = {"Accept": accepted}
+    answer = api.post(EXPLAIN, {"image": upload(picture())}, format="multipart", headers=headers)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
+    refused = api.post(EXPLAIN, {"image": upload(b"no picture")}, format="multipart", headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "not_an_image")
+
+
 def test_a_heat_map_of_a_category_that_the_version_does_not_know_is_refused(api, champion) -> None:
     response = api.post(EXPLAIN, {"image": upload(picture()), "category": "purple"}, format="multipart")
     assert response.status_code == 400

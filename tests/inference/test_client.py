@@ -6,6 +6,7 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -37,12 +38,21 @@ def test_paths_bytes_and_stored_images_are_answered_in_order(live_server, champi
         files = client.predict("colours", [photo, picture(4)], top_k=2)
         mixed = client.predict("colours", [StoredImage(image.pk), picture(4)])
         png, category = client.explain("colours", photo)
+        assert client.explain("colours", StoredImage(image.pk)) == (png, category)
     assert files.model_version == 1
     assert files.predictions[0] == files.predictions[1]
     assert len(files.predictions[0].scores) == 2
     assert mixed.predictions[0].category == mixed.predictions[1].category == files.predictions[0].category
     assert png.startswith(b"\x89PNG")
     assert category == files.predictions[0].category
+
+
+def test_the_category_of_a_heat_map_is_read_in_any_script() -> None:
+    def told(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"png", headers={"X-Category": quote("बिल्ली 100%")})
+
+    with Client("http://crowdtune.test", "t", transport=httpx.MockTransport(told)) as client:
+        assert client.explain("colours", b"x") == (b"png", "बिल्ली 100%")
 
 
 def test_the_awaited_client_answers_the_same(live_server, champion, token) -> None:

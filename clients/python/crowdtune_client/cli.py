@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--top-k", type=int, default=3)
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
     explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file")
-    explain.add_argument("picture")
+    explain.add_argument("picture", metavar="FILE|URL")
     explain.add_argument("-o", "--output", default="heat.png")
     explain.add_argument("--category")
     return parser
@@ -119,7 +119,7 @@ def _line(name: str, prediction: Prediction, version: int, *, as_json: bool) -> 
 
 
 def _explain(client: Client, options: argparse.Namespace) -> int:
-    png, category = client.explain(options.project, options.picture, category=options.category)
+    png, category = client.explain(options.project, _picture(options.picture), category=options.category)
     Path(options.output).write_bytes(png)
     print(f"{options.output}  {category}")
     return 0

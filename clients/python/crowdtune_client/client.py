@@ -7,12 +7,13 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
 from crowdtune_client.answers import Answer
 from crowdtune_client.errors import CrowdtuneError, Refused, Unreachable
-from crowdtune_client.pictures import Picture, as_list, name, payload, read
+from crowdtune_client.pictures import Picture, as_list, one, payload
 
 RETRIED = frozenset({429, 502, 503, 504})
 
@@ -86,10 +87,8 @@ class Client(_Base):
 
     def explain(self, project: str, picture: Picture, *, category: str | None = None) -> tuple[bytes, str]:
         """The heat map as PNG bytes, and the category that it is of."""
-        data = {"category": category} if category else {}
-        body = {"files": [("image", (name(picture), read(picture)))], "data": data}
-        response = self._post(f"/api/v1/projects/{project}/explain/", body)
-        return response.content, response.headers["X-Category"]
+        response = self._post(f"/api/v1/projects/{project}/explain/", one(picture, category))
+        return response.content, unquote(response.headers["X-Category"])
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         for attempt in range(self.retries + 1):
@@ -135,10 +134,8 @@ class AsyncClient(_Base):
 
     async def explain(self, project: str, picture: Picture, *, category: str | None = None) -> tuple[bytes, str]:
         """The heat map as PNG bytes, and the category that it is of."""
-        data = {"category": category} if category else {}
-        body = {"files": [("image", (name(picture), read(picture)))], "data": data}
-        response = await self._post(f"/api/v1/projects/{project}/explain/", body)
-        return response.content, response.headers["X-Category"]
+        response = await self._post(f"/api/v1/projects/{project}/explain/", one(picture, category))
+        return response.content, unquote(response.headers["X-Category"])
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         for attempt in range(self.retries + 1):

@@ -40,6 +40,14 @@ def payload(pictures: Sequence[Picture], top_k: int) -> dict[str, Any]:
     return {"json": {"images": [_item(picture) for picture in pictures], "top_k": top_k}}
 
 
+def one(picture: Picture, category: str | None) -> dict[str, Any]:
+    """The same for a heat map of one picture."""
+    more = {"category": category} if category else {}
+    if isinstance(picture, (str, Path, bytes)):
+        return {"files": [("image", (name(picture), read(picture)))], "data": more}
+    return {"json": {"image": _item(picture), **more}}
+
+
 def name(picture: Picture) -> str:
     return Path(picture).name if isinstance(picture, (str, Path)) else "image"
 
