@@ -15,10 +15,10 @@ from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db.models import Count
+from django.db.models import Count, F, Func, Value
 from django.utils import timezone
 
-from labeling import storage, survey
+from labeling import people, storage, survey
 from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
 from labeling.jobs import Report
@@ -27,6 +27,7 @@ from labeling.words import gettext as _
 
 CHUNK = 300
 KEEP = timedelta(days=7)
+_SUFFIX = re.compile(r"\.[^./]*$")
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
 
 
@@ -36,7 +37,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     forget_old(project)
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
-    rows = Rows(project, header, report)
+    rows = Rows(project, header, report, by_stem=chosen.by_stem)
     with tempfile.TemporaryFile() as draft:
         try:
             chosen.write(header, rows, draft)
@@ -66,14 +67,16 @@ def _choices(options: dict[str, Any]) -> list[str]:
 class Rows:
     """Called for a fresh walk over the project's images, in the order of their ids."""
 
-    def __init__(self, project: Project, header: Header, report: Report) -> None:
+    def __init__(self, project: Project, header: Header, report: Report, *, by_stem: bool = False) -> None:
         self.project = project
         self.report = report
         self.questions = {question.key for question in header.questions}
         self.final = bool(header.options.get("final"))
         self.images = 0
-        same = Image.objects.filter(project=project).values("name").annotate(count=Count("id")).filter(count__gt=1)
-        self.repeated = set(same.values_list("name", flat=True))
+        self.by_stem = by_stem
+        called = Func(F("name"), Value(_SUFFIX.pattern), Value(""), function="regexp_replace") if by_stem else F("name")
+        same = Image.objects.filter(project=project).values(called=called).annotate(count=Count("id"))
+        self.repeated = set(same.filter(count__gt=1).values_list("called", flat=True))
 
     def __call__(self) -> Iterator[Row]:
         self.images, last = 0, 0
@@ -113,7 +116,8 @@ class Rows:
         """Safe as a path below any folder, and unlike every other of the project."""
         parts = [part for part in _UNSAFE.sub("_", image.name).split("/") if part not in {"", ".", ".."}]
         # Two names that differ in what a path cannot hold would be one file.
-        if image.name in self.repeated or "/".join(parts) != image.name:
+        called = _SUFFIX.sub("", image.name) if self.by_stem else image.name
+        if called in self.repeated or "/".join(parts) != image.name:
             parts = [*parts[:-1], f"{image.pk}-{parts[-1] if parts else 'image'}"]
         return "/".join(parts)
 
@@ -132,7 +136,7 @@ def _label(row: Consensus) -> Label:
 
 def _said(row: Judgment) -> Said:
     return Said(
-        worker=row.worker.get_username(),
+        worker=people.name_of(row.worker),
         answers=row.answers,
         seconds=row.seconds,
         survey_version=row.survey_version,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Avg, Count, F, Q
 
-from labeling import stopping, workflow
+from labeling import people, stopping, workflow
 from labeling.models import Assignment, Consensus, Membership, Project, Task
 
 
@@ -99,7 +99,7 @@ def members(project: Project) -> Any:
 
 def worker(row: Membership) -> dict[str, Any]:
     return {
-        "username": row.user.username,
+        "username": people.name_of(row.user),
         "role": row.role,
         "phase": row.phase,
         "judgments": row.judgment_count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling import survey
+from labeling import people, survey
 from labeling.models import AuditEntry, Consensus, Gold, Judgment, Membership, RuleEvent, Task
 
 
@@ -50,7 +50,7 @@ def _judgment(row: Judgment, record: Membership | None, stage: str) -> dict[str,
     seed = survey.order_seed(worker_id=row.worker_id, task_id=row.task_id)
     return {
         "id": row.pk,
-        "worker": row.worker.username,
+        "worker": people.name_of(row.worker),
         "answers": row.answers,
         "seconds": row.seconds,
         "survey_version": row.survey_version,

@@ -57,7 +57,7 @@ def retire_when_spent(*, project_id: int) -> int:
     return count
 
 
-def reopen_when_affordable(*, project_id: int) -> int:
+def reopen_when_affordable(*, project_id: int, most: int | None = None) -> int:
     """Open again what the end of the budget retired, once there is money for it; returns how many tasks."""
     with transaction.atomic():
         row = Project.objects.get(pk=project_id)
@@ -65,7 +65,7 @@ def reopen_when_affordable(*, project_id: int) -> int:
             return 0
         ended = Task.objects.filter(project=row, retired_because=Task.Because.BUDGET, is_gold=False)
         short = ended.filter(state=Task.State.RETIRED, judgment_count__lt=row.judgments_max)
-        ids = list(short.order_by("pk").select_for_update().values_list("pk", flat=True))
+        ids = list(short.order_by("pk")[:most].select_for_update().values_list("pk", flat=True))
         leases.fetch(_REOPEN, {"tasks": ids})
         Consensus.objects.filter(task_id__in=ids, decided_by=None).update(is_final=False)
         Project.objects.filter(pk=row.pk).update(retired_count=Greatest(F("retired_count") - len(ids), 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
@@ -16,7 +17,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import services
+from labeling import people, services
 from labeling.api.base import ProjectView, listing, parsed
 from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Judgment, Membership, Rule, Webhook, WebhookDelivery
@@ -208,13 +209,16 @@ class EarningsView(ProjectView):
     def get(self, request: Request, slug: str) -> HttpResponse:
         project = self.project(request, slug)
         rows = Membership.objects.filter(project=project, judgment_count__gt=0)
-        told = rows.values_list("user__username", "judgment_count", "seconds", "earned")
+        told = rows.select_related("user")
         said = Judgment.objects.filter(project=project, withdrawn_at=None)
-        gone = said.exclude(worker__in=Membership.objects.filter(project=project).values("user")).values(
-            "worker__username"
-        )
+        gone = said.exclude(worker__in=Membership.objects.filter(project=project).values("user")).values("worker")
         left = gone.annotate(number=Count("id"), time=Coalesce(Sum("seconds"), 0.0), earned=Sum("price"))
-        owed = [*told, *left.values_list("worker__username", "number", "time", "earned")]  # also who was taken out
+        away = list(left.values_list("worker", "number", "time", "earned"))  # who was taken out is owed it, too
+        names = {user.pk: people.name_of(user) for user in User.objects.filter(pk__in=[row[0] for row in away])}
+        owed: list[tuple[Any, ...]] = [
+            (people.name_of(row.user), row.judgment_count, row.seconds, row.earned) for row in told
+        ]
+        owed += [(names[worker], *figures) for worker, *figures in away]
         answer = HttpResponse(content_type="text/csv")
         answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
         writer = csv.writer(answer)

@@ -15,14 +15,18 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import pagination, serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import ListAPIView
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from labeling import languages, permissions, services, survey
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
 from labeling.models import Project
+from labeling.questions import KINDS, written
+from labeling.stopping import POLICIES
 
 ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
 
@@ -33,15 +37,33 @@ class RangeSerializer(serializers.Serializer):
 
 
 class QuestionSerializer(serializers.Serializer):
-    """A question as an owner writes it; the kind checks its options."""
+    """A question as an owner writes it; the kind checks its options, which stand in ``options`` or beside it.
+
+    `/api/v1/survey/schema/` is the JSON Schema of a whole survey, with what each kind takes.
+    """
 
     key = serializers.CharField(max_length=60, required=False)
-    kind = serializers.CharField(max_length=30)
+    kind = serializers.ChoiceField(list(KINDS))
     prompt = serializers.CharField(max_length=500, required=False)
     help_text: Any = serializers.CharField(required=False, allow_blank=True)
     required: Any = serializers.BooleanField(required=False)
-    options = serializers.DictField(required=False)
-    show_if = serializers.JSONField(required=False, allow_null=True)
+    options = serializers.JSONField(
+        required=False, help_text="What the kind takes: choices, cant_tell, shuffle, section, examples, least, most, …"
+    )
+    show_if = serializers.JSONField(
+        required=False, allow_null=True, help_text='`{"question": "animal", "equals": "cat"}`; see the JSON Schema.'
+    )
+    stage = serializers.CharField(max_length=20, required=False, help_text="`label`, unless the workflow has stages.")
+    choices = serializers.ListField(child=serializers.JSONField(), required=False)
+    cant_tell = serializers.BooleanField(required=False)
+    shuffle = serializers.BooleanField(required=False)
+    section = serializers.CharField(required=False, allow_blank=True)
+    examples = serializers.ListField(child=serializers.JSONField(), required=False)
+    least = serializers.FloatField(required=False)
+    most = serializers.FloatField(required=False)
+    whole = serializers.BooleanField(required=False)
+    unit = serializers.CharField(required=False, allow_blank=True)
+    labels = serializers.JSONField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
         super().to_internal_value(data)
@@ -54,6 +76,12 @@ class ProjectSerializer(serializers.ModelSerializer):
     categories = serializers.ListField(child=serializers.JSONField(), required=False)
     questions = QuestionSerializer(many=True, required=False)
     judgments_per_task = RangeSerializer(required=False)
+    stopping = serializers.ChoiceField(
+        list(POLICIES),
+        required=False,
+        help_text="When a task is done: at the greatest number of judgments (`fixed`), when its posterior is "
+        "`confidence`, or by ImageNet's table of each class (`imagenet`).",
+    )
     role = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
 
@@ -61,9 +89,9 @@ class ProjectSerializer(serializers.ModelSerializer):
         model = Project
         counted = ["image_count", "task_count", "retired_count", "judgment_count", "gold_count", "spent"]
         settings = [
-            "name", "instructions", "languages", "access", "workflow", "confidence", "aggregator", "lease_seconds",
-            "price_per_judgment", "budget", "gold_rate", "qualification_share", "show_suggestions", "blind_share",
-            "is_paused",
+            "name", "instructions", "languages", "access", "workflow", "confidence", "stopping", "aggregator",
+            "lease_seconds", "price_per_judgment", "budget", "gold_rate", "qualification_share", "show_suggestions",
+            "blind_share", "is_paused",
         ]  # fmt: skip
         fields = [
             "id", "slug", *settings, "categories", "questions", "judgments_per_task", "survey_version", *counted,
@@ -240,6 +268,16 @@ class ProjectDetailView(ExtendedView, ProjectView):
             raise PermissionDenied(_("Only the owner can delete the project."))
         services.delete_project(project=project)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WrittenSchemaView(APIView):
+    """JSON Schema (2020-12) of a survey as it is written: `categories` and `questions` of a project's body."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="written_survey_schema", tags=["projects"], responses=dict, auth=[])
+    def get(self, request: Request) -> Response:
+        return Response(written.schema())
 
 
 class SurveySchemaView(ProjectView):

@@ -34,6 +34,7 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
     task = "tasks/<int:task_id>/"
     return [
         path("auth/token/", auth.TokenView.as_view()),
+        path("survey/schema/", projects.WrittenSchemaView.as_view(), name="api-survey-schema"),
         path("projects/", projects.ProjectListView.as_view(extensions=extensions), name="api-projects"),
         path(of, projects.ProjectDetailView.as_view(extensions=extensions), name="api-project"),
         path(f"{of}survey/schema/", projects.SurveySchemaView.as_view()),

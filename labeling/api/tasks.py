@@ -13,7 +13,7 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import provenance, services, storage
+from labeling import people, provenance, services, storage
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.filters import TrueOrFalse
 from labeling.errors import CrowdtuneError
@@ -169,7 +169,7 @@ class TaskProvenanceView(ProjectView):
 
 
 class JudgmentSerializer(serializers.ModelSerializer):
-    worker: Any = serializers.SlugRelatedField("username", read_only=True)
+    worker = serializers.SerializerMethodField()
     image = serializers.IntegerField(source="task.image_id", read_only=True)
 
     class Meta:
@@ -179,9 +179,12 @@ class JudgmentSerializer(serializers.ModelSerializer):
             "created_at", "withdrawn_at",
         ]  # fmt: skip
 
+    def get_worker(self, judgment: Judgment) -> str:
+        return people.name_of(judgment.worker)
+
 
 class JudgmentFilter(filters.FilterSet):
-    worker = filters.CharFilter("worker__username")
+    worker = filters.CharFilter(method="of_worker")
     image = filters.NumberFilter("task__image_id")
     withdrawn = TrueOrFalse("withdrawn_at", "isnull", exclude=True)
     is_gold = TrueOrFalse("is_gold")
@@ -190,6 +193,9 @@ class JudgmentFilter(filters.FilterSet):
     class Meta:
         model = Judgment
         fields = ["task", "source", "survey_version"]
+
+    def of_worker(self, rows: Any, _name: str, value: str) -> Any:
+        return rows.filter(worker__username__in=people.usernames(value, self.request.parser_context["kwargs"]["slug"]))
 
 
 class JudgmentListView(ProjectView):

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import services
+from labeling import people, services
 from labeling.api.base import ProjectView, listing, parsed
 from labeling.models import Membership, Project, Role
 
@@ -22,7 +22,7 @@ ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.
 
 
 class WorkerSerializer(serializers.ModelSerializer):
-    username = serializers.CharField(source="user.username", read_only=True)
+    username = serializers.SerializerMethodField()
 
     class Meta:
         model = Membership
@@ -30,6 +30,9 @@ class WorkerSerializer(serializers.ModelSerializer):
             "id", "username", "role", "phase", "judgment_count", "skip_count", "seconds", "accuracy", "gold_seen",
             "gold_right", "weight", "earned", "is_paused", "paused_because", "warning", "streak_days", "joined_at",
         ]  # fmt: skip
+
+    def get_username(self, member: Membership) -> str:
+        return people.name_of(member.user)
 
 
 class StandingSerializer(WorkerSerializer):
@@ -117,7 +120,9 @@ class WorkerView(ProjectView):
 
     def _member(self, project: Project, username: str) -> Membership:
         rows = Membership.objects.select_related("user", "project")
-        member = rows.filter(project=project, user__username=username).first()
+        names = people.usernames(username, project.slug)
+        known = {row.user.username: row for row in rows.filter(project=project, user__username__in=names)}
+        member = next((known[name] for name in names if name in known), None)
         if member is None:
             raise NotFound(_("%(username)s is not in this project.") % {"username": username})
         return member

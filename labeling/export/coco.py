@@ -1,6 +1,7 @@
 """COCO: boxes as ``bbox`` in natural pixels; a project without boxes writes each class as a box around the whole image.
 
-Each annotation also carries ``confidence`` and ``judgments``, which readers of the format pass over.
+Each annotation also carries ``confidence`` and ``judgments``, and an image ``labeled``: one without annotations was
+looked at and holds nothing, or nobody has said anything of it yet. Readers of the format pass over all three.
 Source: https://cocodataset.org/#format-data
 """
 
@@ -48,15 +49,17 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     out.write(b'{"info":' + _json(info) + b',"licenses":[],"categories":')
     out.write(_json([{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()]))
     out.write(b',"images":[')
-    _listed(out, (_image(row) for row in rows()))
+    _listed(out, (_image(question, row) for row in rows()))
     out.write(b'],"annotations":[')
     _listed(out, _annotations(question, numbers, rows))
     out.write(b"]}")
 
 
-def _image(row: Row) -> dict[str, Any]:
+def _image(question: Question, row: Row) -> dict[str, Any]:
+    label = row.labels.get(question.key)
     return {
         "id": row.image_id, "file_name": row.name, "width": row.width, "height": row.height, "sha256": row.sha256,
+        "labeled": label is not None and (isinstance(label.answer, list) or class_of(label.answer) in question.choices),
     }  # fmt: skip
 
 

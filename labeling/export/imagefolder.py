@@ -27,7 +27,9 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
             label = row.labels.get(question.key)
             category = class_of(label.answer) if label is not None and label.final else None
             if category in question.choices:
-                archive.writestr(f"{folder(str(category))}/{row.name}", row.read())
+                above = f"{folder(str(category))}/"
+                # A picture that came in such a folder has it in its name already.
+                archive.writestr(row.name if row.name.startswith(above) else above + row.name, row.read())
 
 
 IMAGEFOLDER = Format("Image folders", "zip", write)

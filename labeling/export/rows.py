@@ -58,6 +58,11 @@ class Row:
     judgments: Sequence[Said]
     read: Callable[[], bytes]
 
+    def has_boxes(self, question: Question) -> bool:
+        """Whether it was looked at for boxes, of which there may be none; who cannot tell has not said that."""
+        label = self.labels.get(question.key)
+        return label is not None and isinstance(label.answer, list)
+
 
 @dataclass(frozen=True)
 class Question:
@@ -106,11 +111,15 @@ Rows = Callable[[], Iterator[Row]]
 
 @dataclass(frozen=True)
 class Format:
-    """How a format writes itself: ``write(header, rows, out)`` into a binary stream that can seek."""
+    """How a format writes itself: ``write(header, rows, out)`` into a binary stream that can seek.
+
+    ``by_stem`` says that its label files are called as the pictures without their suffix, so that those must differ.
+    """
 
     title: str
     extension: str
     write: Callable[[Header, Rows, IO[bytes]], None]
+    by_stem: bool = False
 
 
 def text(answer: Answer) -> str:

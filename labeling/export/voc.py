@@ -23,8 +23,7 @@ def annotation(question: Question, row: Row) -> bytes:
     for name, pixels in (("width", row.width), ("height", row.height), ("depth", 3)):
         _child(size, name, str(pixels))
     _child(root, "segmented", "0")
-    answer = row.labels[question.key].answer
-    for item in answer if isinstance(answer, list) else []:
+    for item in row.labels[question.key].answer:
         x, y, width, height = item["box"]
         entry = ElementTree.SubElement(root, "object")
         _child(entry, "name", item["category"])
@@ -46,7 +45,7 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("Pascal VOC")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for row in rows():
-            if question.key in row.labels:
+            if row.has_boxes(question):
                 archive.writestr(
                     f"Annotations/{PurePosixPath(row.name).with_suffix('.xml')}", annotation(question, row)
                 )
@@ -54,4 +53,4 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
                     archive.writestr(f"JPEGImages/{row.name}", row.read(), zipfile.ZIP_STORED)
 
 
-VOC = Format("Pascal VOC", "zip", write)
+VOC = Format("Pascal VOC", "zip", write, by_stem=True)

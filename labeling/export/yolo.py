@@ -19,7 +19,7 @@ def lines(question: Question, row: Row) -> str:
     numbers = {category: number for number, category in enumerate(question.choices)}
     label = row.labels[question.key]
     written = []
-    for item in label.answer if isinstance(label.answer, list) else []:
+    for item in label.answer:
         x, y, width, height = item["box"]
         shares = [(x + width / 2) / row.width, (y + height / 2) / row.height, width / row.width, height / row.height]
         written.append(" ".join([str(numbers[item["category"]]), *(f"{share:.9f}" for share in shares)]))
@@ -35,11 +35,11 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
         )
         archive.writestr("data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{names}")
         for row in rows():
-            if question.key in row.labels:
+            if row.has_boxes(question):
                 stem = PurePosixPath(row.name)
                 archive.writestr(f"labels/{stem.with_suffix('.txt')}", lines(question, row))
                 if header.with_images:
                     archive.writestr(f"images/{row.name}", row.read(), zipfile.ZIP_STORED)
 
 
-YOLO = Format("YOLO", "zip", write)
+YOLO = Format("YOLO", "zip", write, by_stem=True)

@@ -64,7 +64,7 @@ class SettingsForm(forms.Form):
     )
     stopping = forms.ChoiceField(label=_("When it is enough"))
     lease_seconds = forms.IntegerField(
-        min_value=30, max_value=86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
+        min_value=1, max_value=7 * 86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
     )
     gold_rate = forms.FloatField(
         min_value=0,

@@ -17,11 +17,12 @@ from django.db import transaction
 
 from labeling import goldmarks, survey, tasks
 from labeling.errors import CrowdtuneError
+from labeling.export.imagefolder import folder
 from labeling.importing import said, sources
-from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
+from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Project, Task
-from labeling.questions import BadAnswer
+from labeling.questions import KINDS, BadAnswer
 from labeling.questions.kind import is_storable
 from labeling.survey import Asked
 from labeling.words import gettext as _
@@ -54,6 +55,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 
 
 Checked = list[tuple[Image, Asked, Any]]
+NOTHING: Any = object()  # what a file says of an image where it says nothing
 
 
 def _checked(project: Project, found: list[Known | Refused], arguments: dict[str, Any], report: Report) -> Checked:
@@ -63,10 +65,14 @@ def _checked(project: Project, found: list[Known | Refused], arguments: dict[str
         if isinstance(part, Refused):
             report.error(part.where, "unreadable", part.why)
     chunk = [part for part in found if isinstance(part, Known)]
-    images = _images(project, {known.image for known in chunk if is_name(known.image)})
+    if arguments["format"] == "imagefolder":
+        folders = _folders(asked, arguments.get("question", ""))
+        chunk = [imagefolder.in_folders(known, folders) for known in chunk]
+    whole = _called(project, {known.path for known in chunk if known.path and is_name(known.path)})
+    images = _images(project, {one.image for one in chunk if one.path not in whole and is_name(one.image)})
     ready: Checked = []
     for known in chunk:
-        image = images.get(known.image) if is_name(known.image) else None
+        image = whole.get(known.path) or (images.get(known.image) if is_name(known.image) else None)
         if image is None:
             report.error(
                 f"{known.image}".encode(errors="replace").decode().replace("\x00", "\ufffd"),
@@ -77,7 +83,10 @@ def _checked(project: Project, found: list[Known | Refused], arguments: dict[str
         try:
             question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
             answer = said.parse(question, _pixels(known, image))
-            ready.append((image, question, question.check(answer, image.width, image.height)))
+            if arguments["format"] == "coco" and question.kind != "boxes":
+                answer = _class_of(question, answer)
+            if answer is not NOTHING:
+                ready.append((image, question, question.check(answer, image.width, image.height)))
         except (BadAnswer, CrowdtuneError) as error:
             report.error(known.image, "bad_answer", error.args[0])
     return ready
@@ -103,14 +112,34 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
 def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
     if key in asked:
         return asked[key]
-    kinds = {"boxes"} if form in {"coco", "yolo", "voc"} else {"single_choice", "yes_no"}
-    fitting = [question for question in asked.values() if question.kind in kinds] or list(asked.values())
+    classes = {"single_choice", "yes_no", *({"multiple_choice"} if form == "coco" else ())}
+    by_kinds = [{"boxes"}, classes] if form in {"coco", "yolo", "voc"} else [classes]
+    fitting = next(
+        (found for kinds in by_kinds if (found := [one for one in asked.values() if one.kind in kinds])),
+        list(asked.values()),
+    )
     if key or len(fitting) != 1:
         raise CrowdtuneError(
             "unknown_question",
             _("Say which question: one of %(asked)s; got %(key)s.") % {"asked": ", ".join(asked), "key": repr(key)},
         )
     return fitting[0]
+
+
+def _class_of(question: Asked, boxes: Any) -> Any:
+    """What the categories of an image's annotations answer to a question of classes; their boxes say no more."""
+    found = list(dict.fromkeys(str(item["category"]) for item in boxes))
+    if question.kind == "multiple_choice":
+        return found
+    if len(found) > 1:
+        raise BadAnswer(_("expected one category an image, got %(found)s.") % {"found": ", ".join(found[:20])})
+    return said.parse(question, found[0]) if found else NOTHING
+
+
+def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
+    """Folder -> category of the question that image folders answer."""
+    question = _question(asked, key, "imagefolder")
+    return {folder(name): name for name in KINDS[question.kind].classes(question.options)}
 
 
 def _pixels(known: Known, image: Image) -> Any:
@@ -133,13 +162,17 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and is_storable(value)
 
 
+def _called(project: Project, names: set[str]) -> dict[str, Image]:
+    return {image.name: image for image in Image.objects.filter(project=project, name__in=names)}
+
+
 def _images(project: Project, names: set[str]) -> dict[str, Image]:
     """Images by what the file calls them: the whole name, its last part, or either without its suffix.
 
     A folder called images says nothing. A file may know the folder of a picture that came without any.
     """
     rows = Image.objects.filter(project=project)
-    found = {image.name: image for image in rows.filter(name__in=names)}
+    found = _called(project, names)
     missing = names - set(found)
     if missing:
         parts = Counter(PurePosixPath(name).name for name in missing)

@@ -14,13 +14,12 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
 
 from labeling import answers as statements
-from labeling import cells, consensus, survey, tasks
+from labeling import cells, consensus, people, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report
@@ -69,6 +68,9 @@ def read(stored: Any) -> Iterator[Line]:
     rows: Iterator[Any] = csv.DictReader(lines) if is_csv else _jsonl(lines)
     for number, row in _numbered(rows):
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
+        if isinstance(values.get("judgments"), list):
+            yield from _exported(number, values)
+            continue
         if is_csv:
             values = {key: cells.read(value) if isinstance(value, str) else value for key, value in values.items()}
         yield Line(
@@ -80,6 +82,16 @@ def read(stored: Any) -> Iterator[Line]:
             values.get("seconds"),
         )
     text.detach()
+
+
+def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
+    """The judgments of one image in our export to JSON Lines."""
+    for judgment in row["judgments"]:
+        said = judgment if isinstance(judgment, dict) else {}
+        answers: Any = said.get("answers") if isinstance(said.get("answers"), dict) else {"": None}
+        for question, answer in answers.items():
+            worker = str(said.get("worker") or "").strip()
+            yield Line(number, str(row.get("image") or "").strip(), worker, question, answer, said.get("seconds"))
 
 
 def _numbered(rows: Iterator[Any]) -> Iterator[tuple[int, Any]]:
@@ -182,7 +194,7 @@ def _images(project: Project, chunk: list[Line]) -> dict[str, Image]:
 
 def workers(project: Project, names: set[str]) -> dict[str, int]:
     """Worker names -> user ids: members of the project, else accounts that only stand for a name."""
-    accounts = {name: f"{name}@{project.slug}"[:150] for name in names}
+    accounts = {name: people.account_of(name, project.slug) for name in names}
     ids = dict(
         Membership.objects.filter(project=project, user__username__in=[*names, *accounts.values()]).values_list(
             "user__username", "user_id"
@@ -190,11 +202,7 @@ def workers(project: Project, names: set[str]) -> dict[str, int]:
     )
     found = {name: ids.get(name) or ids.get(accounts[name]) for name in names}
     for name in sorted(name for name, user in found.items() if user is None):
-        user, made = User.objects.get_or_create(username=accounts[name], defaults={"first_name": name[:150]})
-        if made:
-            user.set_unusable_password()
-            user.is_active = False
-            user.save(update_fields=["password", "is_active"])
+        user = people.stand_in(name, project)
         Membership.objects.get_or_create(project=project, user=user)
         found[name] = user.pk
     return {name: user for name, user in found.items() if user is not None}

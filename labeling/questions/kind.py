@@ -68,6 +68,14 @@ def known_options(options: Options, *names: str) -> Options:
             _("unknown options %(unknown)s; this kind takes %(known)s.")
             % {"unknown": ", ".join(unknown), "known": ", ".join(names) or "none"}
         )
+    for name in ("cant_tell", "shuffle", "whole"):
+        if not isinstance(options.get(name, False), bool):
+            raise BadAnswer(
+                _("%(name)s must be true or false, got %(value)s.") % {"name": name, "value": f"{options[name]!r:.40}"}
+            )
+    for name in ("section", "unit"):
+        if not isinstance(options.get(name) or "", str):
+            raise BadAnswer(_("%(name)s is text, got %(value)s.") % {"name": name, "value": f"{options[name]!r:.40}"})
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}
     examples = options.get("examples") or []

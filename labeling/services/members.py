@@ -16,9 +16,11 @@ from django.utils import timezone
 
 from labeling import audit, leases
 from labeling.errors import CrowdtuneError
-from labeling.keys import create_key
+from labeling.keys import SCOPES, create_key
 from labeling.models import Assignment, Gold, Judgment, Membership, Project, Role
 from labeling.words import gettext as _
+
+LABELERS = ("predict", "label")  # what a worker's key may be used for
 
 
 def add_member(
@@ -55,7 +57,8 @@ def add_member(
         key = None
         if _keyless(user):
             # Of this project alone: another owner who adds the same name must not get in here by it.
-            key = create_key(user=user, name=project.slug, scopes=("predict", "label"), project=project)[1]
+            scopes = LABELERS if role == Role.WORKER else SCOPES  # what it opens is bounded by the role all the same
+            key = create_key(user=user, name=project.slug, scopes=scopes, project=project)[1]
         audit.write(project=project, user=by, action="member_added", changes={"username": username, "role": role})
     return member, key
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -12,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, discarding
+from labeling import audit, discarding, spending
 from labeling.actors import discard_files, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
 from labeling.errors import CrowdtuneError
@@ -45,6 +46,7 @@ SETTINGS = (
 )
 REFIT = {"aggregator", "confidence", "stopping"}  # what the labels that are there depend on: they are fitted anew
 RESERVED = {"new"}
+REOPENED_AT_ONCE = 500  # tasks, so that whoever raises a budget finds work at once
 
 
 def create_project(
@@ -99,6 +101,9 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
         if {"budget", "price_per_judgment"} & set(changes):
             if not row.is_spent:
                 reopen_affordable.send(row.pk)
+                # After the commit, for here the project is locked before its tasks; the actor does all others.
+                now = partial(spending.reopen_when_affordable, project_id=row.pk, most=REOPENED_AT_ONCE)
+                transaction.on_commit(now, robust=True)
             elif row.price_per_judgment:  # no answer may come any more that would find it out
                 retire_spent.send(row.pk)
     return row

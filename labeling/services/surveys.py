@@ -11,7 +11,7 @@ from django.db.models import RestrictedError
 from labeling import audit, conditions, discarding, survey
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
-from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.questions import CANT_TELL, KINDS, BadAnswer, written
 from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
@@ -262,10 +262,10 @@ def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict
         raise BadAnswer(
             _("kind must be one of %(kinds)s; got %(kind)s.") % {"kinds": ", ".join(KINDS), "kind": f"{kind!r:.40}"}
         )
-    options = {**(item.get("options") or {})}
-    for name in ("choices", "cant_tell", "shuffle", "section", "examples", "least", "most", "whole", "unit", "labels"):
-        if name in item:
-            options[name] = item[name]
+    options = _options(item)
+    required = item.get("required", True)
+    if not isinstance(required, bool):
+        raise BadAnswer(_("required must be true or false, got %(value)s.") % {"value": f"{required!r:.40}"})
     condition = item.get("show_if")
     if condition is not None:
         conditions.check(condition, earlier)
@@ -274,12 +274,28 @@ def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict
         "kind": kind,
         "prompt": str(item.get("prompt") or key)[:500],
         "help_text": str(item.get("help_text") or ""),
-        "required": bool(item.get("required", True)),
+        "required": required,
         "options": KINDS[kind].options(options),
         "show_if": condition,
         "stage": str(item.get("stage") or "label")[:20],
         "position": position,
     }
+
+
+def _options(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a question, which stand in ``options``, beside it, or both; a list there is its choices."""
+    unknown = sorted(set(item) - {*written.PARTS, *written.BESIDE})
+    if unknown:
+        known = ", ".join([*(part for part in written.PARTS if part not in {"id", "position"}), *written.BESIDE])
+        told = _("%(unknown)s is not known here; a question has %(known)s.")
+        raise BadAnswer(told % {"unknown": ", ".join(unknown), "known": known})
+    inside = item.get("options") or {}
+    options = {"choices": inside} if isinstance(inside, list) else {**inside}
+    options |= {name: item[name] for name in written.BESIDE if name in item}
+    for name, known in written.SAME.items():
+        if name in options:
+            options.setdefault(known, options.pop(name))
+    return options
 
 
 def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:

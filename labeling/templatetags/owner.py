@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django import template
+
+from labeling import people
 
 register = template.Library()
 
@@ -13,6 +16,12 @@ register = template.Library()
 def per(value: float | None, count: float | None) -> float | None:
     """``total|per:count``; None where there is nothing to divide by."""
     return None if value is None or not count else float(value) / float(count)
+
+
+@register.filter
+def called(user: Any) -> str:
+    """A person's name, or that of the imported worker for whom the account stands."""
+    return people.name_of(user)
 
 
 @register.filter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.importing.known import coco, imagefolder, table, voc, yolo
+from labeling.importing.known import coco, imagefolder, parquet, table, voc, yolo
 from labeling.importing.known.files import Files, Known, Reader, Refused, UnreadableError
 
 READERS: dict[str, Reader] = {
@@ -12,6 +12,7 @@ READERS: dict[str, Reader] = {
     "csv": table.read_csv,
     "jsonl": table.read_jsonl,
     "imagefolder": imagefolder.read,
+    "parquet": parquet.read,
 }
 
 __all__ = ["READERS", "Files", "Known", "Reader", "Refused", "UnreadableError"]

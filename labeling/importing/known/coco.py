@@ -1,4 +1,4 @@
-"""COCO: boxes of each image; images without annotations were looked at and hold nothing.
+"""COCO: boxes of each image; images without annotations were looked at and hold nothing, unless ``labeled`` is false.
 
 Source: https://cocodataset.org/#format-data
 """
@@ -24,15 +24,21 @@ def _read(files: Files, name: str) -> Found:
             % {"name": name, "kind": type(error).__name__, "error": error}
         ) from error
     files_of: dict[Any, str] = {}
+    unlabeled: set[Any] = set()
     for number, row in enumerate(images):
         try:
-            files_of[row["id"]] = row["file_name"]
-        except (KeyError, TypeError):
+            if row.get("labeled") is not False:
+                files_of[row["id"]] = row["file_name"]
+            else:
+                unlabeled.add(row["id"])
+        except (KeyError, TypeError, AttributeError):
             yield Refused(f"{name}, images[{number}]", _("An image needs an id and a file_name."))
     boxes: dict[Any, list[dict[str, Any]]] = {image: [] for image in files_of}
     spoiled: dict[Any, str] = {}
     for where, row in _of_objects(annotations):
         image = row.get("image_id")
+        if isinstance(image, str | int) and image in unlabeled:
+            continue
         if not isinstance(image, str | int) or image not in boxes:
             told = _("The file has no image with the id %(id)s.") % {"id": repr(image)}
             yield Refused(f"{name}, {where}", told)

@@ -26,13 +26,15 @@ class UnreadableError(ValueError):
 class Known:
     """One image's answer. ``image`` is a file name, with or without folders and suffix.
 
-    ``relative`` says that boxes are shares of the image's width and height, as centre and size.
+    ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the whole
+    name in an archive of pictures, of which folders are the answer.
     """
 
     image: str
     answer: Any
     question: str = ""
     relative: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True)

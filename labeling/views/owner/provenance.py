@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from labeling import charts
+from labeling import charts, people
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
 from labeling.views.owner.answers import Side, names_of, say, say_method, sides
 
@@ -109,6 +109,6 @@ def _drawing(
     for judgment in judgments:
         answer = judgment.answers.get(question.key)
         if isinstance(answer, list) and judgment.withdrawn_at is None:
-            groups.append(charts.BoxGroup(judgment.worker.username, answer))
+            groups.append(charts.BoxGroup(people.name_of(judgment.worker), answer))
     drawn = charts.overlay(image.width, image.height, groups, name=_("Boxes of all workers"))
     return mark_safe(drawn), [charts.Legend(group.name, i % 8 + 1) for i, group in enumerate(groups)]

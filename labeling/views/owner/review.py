@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling import services, storage
+from labeling import people, services, storage
 from labeling.models import Task
 from labeling.questions import CANT_TELL
 from labeling.views.owner.answers import read
@@ -58,7 +58,7 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
         {
             "value": side.as_json,
             "text": side.text,
-            "by": side.judgments[0].worker.username if verdict.question.kind == "boxes" else "",
+            "by": people.name_of(side.judgments[0].worker) if verdict.question.kind == "boxes" else "",
             "votes": len(side.judgments),
             "is_consensus": side.is_consensus,
         }

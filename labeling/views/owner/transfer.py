@@ -25,6 +25,7 @@ FORMAT_NAMES = {
     "csv": "CSV",
     "jsonl": "JSON Lines",
     "imagefolder": gettext_lazy("Image folder (zip)"),
+    "parquet": "Parquet (Hugging Face)",
 }
 TAKES = {
     "gold": gettext_lazy("As gold: known answers that measure workers"),

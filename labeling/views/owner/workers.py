@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import charts, services
+from labeling import charts, people, services
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
 from labeling.phases import test_share
 from labeling.views.owner.answers import names_of, say
@@ -91,7 +91,7 @@ def _skills(project: Project) -> charts.Chart:
     """Speed against accuracy: spammers are quick and wrong, and stand alone at the bottom left."""
     rows = Membership.objects.filter(project=project, judgment_count__gte=5).exclude(accuracy=None)
     points = [
-        charts.Point(m.seconds / m.judgment_count, m.accuracy or 0.0, m.user.username, marked=m.is_paused)
+        charts.Point(m.seconds / m.judgment_count, m.accuracy or 0.0, people.name_of(m.user), marked=m.is_paused)
         for m in rows.select_related("user").order_by("-judgment_count")[:40]
         if m.seconds > 0
     ]

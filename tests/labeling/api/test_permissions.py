@@ -169,6 +169,26 @@ def test_a_superusers_key_of_one_project_lists_no_other(make_project: Callable[.
     assert [row["slug"] for row in api.get("/api/v1/projects/").json()["results"]] == [here.slug]
 
 
+@pytest.mark.parametrize(
+    ("role", "statuses"),
+    [("worker", [201, 403, 403, 403]), ("reviewer", [201, 200, 202, 403]), ("manager", [201, 200, 202, 200])],
+)
+def test_the_key_that_comes_with_a_role_opens_what_the_role_does(
+    project: Project, owner: User, role: str, statuses: list[int]
+) -> None:
+    of = f"/api/v1/projects/{project.slug}/"
+    made = client(owner).post(f"{of}workers/", {"username": "robin", "role": role}).json()
+    api = APIClient(headers={"Authorization": f"Token {made['token']}"})
+    found = [
+        api.post(f"{of}assignments/").status_code,
+        api.get(f"{of}labels/").status_code,
+        api.post(f"{of}exports/", {"format": "csv"}).status_code,
+        api.patch(of, {"instructions": "Look closely."}).status_code,
+    ]
+    assert found == statuses
+    assert api.post("/api/v1/projects/", {"name": "Own", "categories": ["a", "b"]}).status_code == 403
+
+
 @pytest.mark.parametrize(("scopes", "status"), [(("label",), 403), (("manage",), 200)])
 def test_a_key_does_what_its_scopes_say(project: Project, owner: User, scopes: tuple[str, ...], status: int) -> None:
     api = client(owner, scopes=scopes)

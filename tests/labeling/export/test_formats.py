@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -163,6 +164,62 @@ def test_parquet_is_read_by_arrow_with_pictures_posteriors_and_judgments():
     assert first["image"] == {"bytes": png(), "path": "slide-1.png"}
     assert (first["pet"], first["pet_confidence"], first["judgments"][0]["worker"]) == ("cat", 0.97, "wanda")
     assert json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["image"] == {"_type": "Image"}
+
+
+def hugging_face_knows(kind: pa.DataType) -> bool:
+    """What ``datasets.Features.from_arrow_schema`` takes; it has no map, and refuses the whole file for one."""
+    if pa.types.is_struct(kind):
+        return all(hugging_face_knows(field.type) for field in kind)
+    if pa.types.is_list(kind):
+        return hugging_face_knows(kind.value_type)
+    return pa.types.is_primitive(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind)
+
+
+def test_parquet_has_only_types_that_hugging_face_reads():
+    label = Label("cat", 0.9, {"cat": 0.9, "dog": 0.1}, 3, "adaptive", True)
+    rows = Repeatable(Row(1, "a.png", 640, 480, "0" * 64, {"pet": label}, [], png))
+    table = pq.read_table(io.BytesIO(written("parquet", Header("p", "P", PETS.questions, "now"), rows)))
+    assert [field.name for field in table.schema if not hugging_face_knows(field.type)] == []
+    assert table.to_pylist()[0]["pet_posterior"] == [
+        {"category": "cat", "probability": 0.9},
+        {"category": "dog", "probability": 0.1},
+    ]
+
+
+def test_a_question_that_is_called_as_a_column_of_images_has_one_of_its_own():
+    keys = ["width", "name", "name_answer", "pet", "pet_final"]
+    header = Header("p", "P", [Question(key, "text", key) for key in keys], "now")
+    labels = {key: Label(f"said to {key}", 0.9, {}, 1, "adaptive", True) for key in keys}
+    rows = Repeatable(Row(1, "a.png", 640, 480, "0" * 64, labels, [], png))
+    data = written("parquet", header, rows)
+    table = pq.read_table(io.BytesIO(data))
+    assert len(set(table.schema.names)) == len(table.schema.names)
+    assert (table["width"][0].as_py(), table["name"][0].as_py()) == (640, "a.png")
+    assert {known.question: known.answer for known in read_back("parquet", data)} == {
+        key: f"said to {key}" for key in keys
+    }
+
+
+def test_who_cannot_tell_is_no_picture_without_objects():
+    rows = Repeatable(row(1, [BOX]), row(2, "cant_tell"))
+    assert [len(known.answer) for known in read_back("yolo", written("yolo", BOXES, rows))] == [1]
+    assert [len(known.answer) for known in read_back("voc", written("voc", BOXES, rows))] == [1]
+    assert [known.image for known in read_back("coco", written("coco", BOXES, rows))] == ["slide-1.png"]
+
+
+def test_a_picture_that_nobody_has_looked_at_comes_back_from_coco_without_an_answer():
+    fresh = Row(3, "slide-3.png", 640, 480, "3" * 64, {}, [], png)
+    data = written("coco", BOXES, Repeatable(row(1, [BOX]), row(2, []), fresh))
+    assert [known.image for known in read_back("coco", data)] == ["slide-1.png", "slide-2.png"]
+    assert [image["id"] for image in json.loads(data)["images"]] == [1, 2, 3]
+
+
+def test_a_picture_that_came_in_the_folder_of_its_category_stays_there():
+    label = Label("cat", 0.9, {}, 1, "adaptive", True)
+    rows = Repeatable(*(Row(n, name, 4, 3, f"{n:064x}", {"pet": label}, [], png) for n, name in enumerate(
+        ["cat/a.png", "dog/a.png", "b.png"])))  # fmt: skip
+    with zipfile.ZipFile(io.BytesIO(written("imagefolder", PETS, rows))) as archive:
+        assert archive.namelist() == ["cat/a.png", "cat/dog/a.png", "cat/b.png"]
 
 
 @pytest.mark.parametrize("name", ["yolo", "voc"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -192,6 +193,24 @@ def test_a_raised_budget_opens_again_what_its_end_had_retired(
     assert project.retired_count == 3 - tasks.count()
     assert all(task.open_slots == task.wanted - task.judgment_count > 0 for task in tasks)
     assert not Consensus.objects.filter(task__in=tasks, is_final=True).exists()
+    claim(project, worker)
+
+
+def test_whoever_raises_a_budget_finds_work_at_once(
+    make_project: Callable[..., Project],
+    owner: User,
+    worker: User,
+    run_actors: Callable[[], int],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    project = make_project(images=3, price_per_judgment="0.50", budget="0.50")
+    services.add_member(project=project, username=worker.username)
+    services.submit_judgment(
+        assignment_id=claim(project, worker).pk, worker=worker, answers={"category": "cat"}, seconds=1
+    )
+    run_actors()
+    with django_capture_on_commit_callbacks(execute=True):
+        project = services.change_project(project=project, user=owner, budget="9.00")
     claim(project, worker)
 
 

@@ -103,7 +103,21 @@ def test_two_names_that_a_path_cannot_tell_apart_stay_two_files(make_project, ru
         assert len(set(archive.namelist())) == 2
 
 
-@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "jsonl", "csv"])
+@pytest.mark.parametrize("form", ["yolo", "voc"])
+def test_two_pictures_that_differ_in_their_suffix_have_two_label_files(form, make_project, run_actors):
+    project = make_project(images=2, judgments_max=1, questions=[BOXES])
+    answered(project, [[], []], "cells")
+    for image, name in zip(project.images.order_by("pk"), ("a/x.png", "a/x.jpg"), strict=True):
+        project.images.filter(pk=image.pk).update(name=name)
+    _job, data = export(project, form, run_actors)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = [name for name in archive.namelist() if name != "data.yaml"]
+    assert sorted(name.rpartition("/")[2].partition(".")[0] for name in names) == sorted(
+        f"{image.pk}-x" for image in project.images.all()
+    )
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "jsonl", "csv", "parquet"])
 def test_boxes_go_out_and_come_back_as_gold_of_another_project(form, make_project, run_actors):
     source = make_project(images=2, judgments_max=1, questions=[BOXES])
     boxes = [{"category": "cat", "box": [1.5, 2.0, 20.25, 10.0]}, {"category": "dog", "box": [0.0, 0.0, 40.0, 30.0]}]
@@ -128,20 +142,98 @@ def test_boxes_go_out_and_come_back_as_gold_of_another_project(form, make_projec
             assert {n: one.read(n) for n in one.namelist()} == {n: two.read(n) for n in two.namelist()}
 
 
-def test_judgments_go_out_and_come_back_with_their_workers(make_project, run_actors):
+@pytest.mark.parametrize("form", [name for name in FORMATS if name not in {"yolo", "voc"}])
+def test_classes_go_out_and_come_back_as_gold_of_another_project(form, make_project, run_actors):
+    source = make_project(images=3, judgments_max=1)
+    source.images.filter(name="0001.png").update(name="sub/0001.png")
+    worker = person("wanda")
+    services.add_member(project=source, username=worker.username, role="worker")
+    for _ in range(2):
+        lease = services.claim_assignment(project=source, worker=worker)
+        answer = "cat" if lease.task.image.name.startswith("sub") else "dog"
+        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": answer}, seconds=2)
+    said = dict(Consensus.objects.filter(project=source).values_list("task__image__name", "answer"))
+    _job, data = export(source, form, run_actors)
+    target = make_project(images=3, name="Target")
+    target.images.filter(name="0001.png").update(name="sub/0001.png")
+    file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
+    job = services.import_labels(project=target, file=file, form=form, take_as="gold", source="", user=target.owner)
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, job.errors) == ("succeeded", [])
+    gold = Gold.objects.filter(task__project=target).values_list("task__image__name", "answers")
+    assert {name: answers["category"] for name, answers in gold} == said  # and nothing of the one that nobody labeled
+
+
+def test_image_folders_come_in_with_their_pictures_and_go_out_as_they_were(make_project, run_actors):
+    source = make_project(images=2, judgments_max=1)
+    source.images.filter(name="0001.png").update(name="sub/0001.png")
+    answered_as = {"0000.png": "cat", "sub/0001.png": "dog"}
+    worker = person("wanda")
+    services.add_member(project=source, username=worker.username, role="worker")
+    for _ in answered_as:
+        lease = services.claim_assignment(project=source, worker=worker)
+        answers = {"category": answered_as[lease.task.image.name]}
+        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers=answers, seconds=2)
+    _job, data = export(source, "imagefolder", run_actors)
+    target = make_project(images=0, name="Target")
+    services.import_images(project=target, user=target.owner, archive=SimpleUploadedFile("pets.zip", data))
+    run_actors()
+    file = SimpleUploadedFile("pets.zip", data)
+    services.import_labels(project=target, file=file, form="imagefolder", take_as="gold", source="", user=None)
+    run_actors()
+    _job, again = export(target, "imagefolder", run_actors)
+    with zipfile.ZipFile(io.BytesIO(data)) as one, zipfile.ZipFile(io.BytesIO(again)) as two:
+        assert {n: one.read(n) for n in one.namelist()} == {n: two.read(n) for n in two.namelist()}
+        assert sorted(one.namelist()) == ["cat/0000.png", "dog/sub/0001.png"]
+
+
+def test_the_category_is_the_folder_that_is_called_so(make_project, run_actors):
+    project = make_project(images=2)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("pets/train/cat/0000.png", b"")
+        archive.writestr("pets/val/dog/0001.png", b"")
+    file = SimpleUploadedFile("pets.zip", buffer.getvalue())
+    services.import_labels(project=project, file=file, form="imagefolder", take_as="gold", source="", user=None)
+    run_actors()
+    gold = Gold.objects.filter(task__project=project).values_list("task__image__name", "answers")
+    assert dict(gold) == {"0000.png": {"category": "cat"}, "0001.png": {"category": "dog"}}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_judgments_go_out_and_come_back_with_their_workers(form, make_project, run_actors):
     source = make_project(images=2, judgments_max=1)
     answered(source, ["cat", "dog"], "category")
     _job, data = export(source, "csv", run_actors, judgments=True)
+    expected = data
+    if form == "jsonl":
+        _job, data = export(source, form, run_actors)
     target = make_project(images=2, name="Target", judgments_max=1)
     services.import_judgments(project=target, file=SimpleUploadedFile("said.csv", data), user=target.owner)
     run_actors()
     found = Judgment.objects.filter(project=target).values_list("task__image__name", "answers", "source")
     assert sorted(found) == [("0000.png", {"category": "cat"}, "import"), ("0001.png", {"category": "dog"}, "import")]
     _job, again = export(target, "csv", run_actors, judgments=True)
-    said = [list(csv.DictReader(io.StringIO(text.decode(), newline=""))) for text in (data, again)]
-    assert [(line["image"], line["answer"], line["seconds"]) for line in said[0]] == [
-        (line["image"], line["answer"], line["seconds"]) for line in said[1]
+    said = [list(csv.DictReader(io.StringIO(text.decode(), newline=""))) for text in (expected, again)]
+    assert [(line["image"], line["worker"], line["answer"], line["seconds"]) for line in said[0]] == [
+        (line["image"], line["worker"], line["answer"], line["seconds"]) for line in said[1]
     ]
+
+
+def test_a_worker_of_a_file_is_called_as_the_file_says(make_project, run_actors):
+    project = make_project(images=1)
+    file = SimpleUploadedFile("said.csv", b"image,worker,answer\n0000.png,dora,cat\n")
+    services.import_judgments(project=project, file=file, user=project.owner)
+    run_actors()
+    api, of = client(project.owner), f"/api/v1/projects/{project.slug}/"
+    assert [row["worker"] for row in api.get(f"{of}judgments/?worker=dora").json()["results"]] == ["dora"]
+    assert "dora" in [row["username"] for row in api.get(f"{of}workers/").json()["results"]]
+    assert "dora" in [row["username"] for row in api.get(f"{of}stats/").json()["workers"]]
+    assert api.get(f"{of}workers/dora/").json()["judgment_count"] == 1
+    assert "dora,1," in api.get(f"{of}earnings/").content.decode()
+    task = Task.objects.get(project=project)
+    assert api.get(f"/api/v1/tasks/{task.pk}/provenance/").json()["judgments"][0]["worker"] == "dora"
 
 
 def test_labels_come_in_as_judgments_of_a_source_once(make_project, run_actors):

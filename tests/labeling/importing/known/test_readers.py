@@ -7,6 +7,8 @@ import json
 import zipfile
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
@@ -164,4 +166,26 @@ def test_image_folders_skip_hidden_files_and_what_is_no_picture():
     data = zipped(
         {"cat/a.jpg": "x", "cat/notes.txt": "x", "__MACOSX/cat/a.jpg": "x", "dog/deep/b.png": "x", "c.jpg": ""}
     )
-    assert read("imagefolder", data) == [Known("a.jpg", "cat"), Known("deep/b.png", "dog")]
+    found = [(known.image, known.answer, known.path) for known in read("imagefolder", data)]
+    assert found == [("a.jpg", "cat", "cat/a.jpg"), ("deep/b.png", "dog", "dog/deep/b.png")]
+
+
+def parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def test_parquet_of_hugging_face_gives_the_names_of_its_numbers():
+    features = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}, "image": {"_type": "Image"}}
+    picture = {"bytes": b"x" * 1000, "path": "a.png"}
+    table = pa.table({"image": [picture, {"bytes": b"", "path": None}], "label": [1, 0]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    first, second = read("parquet", parquet(table), "train.parquet")
+    assert (first, type(second)) == (Known("a.png", "dog"), Refused)
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" * 40, parquet(pa.table({"x": [1]}))])
+def test_what_is_no_parquet_of_labels_is_said_so(data):
+    with pytest.raises(UnreadableError, match=r"train\.parquet"):
+        read("parquet", data, "train.parquet")
