@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, F, Func, Value
 from django.utils import timezone
 
-from labeling import people, storage, survey
+from labeling import people, storage, survey, workflow
 from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
 from labeling.jobs import Report
@@ -92,8 +92,8 @@ class Rows:
     def _rows(self, chunk: list[Image]) -> Iterator[Row]:
         ids = [image.pk for image in chunk]
         labels: dict[int, dict[str, Label]] = {}
-        found = Consensus.objects.filter(task__image__in=ids, project=self.project).select_related("question", "task")
-        for row in found.filter(is_final=True) if self.final else found:
+        found = workflow.labels_of(self.project).filter(task__image__in=ids).select_related("question", "task")
+        for row in (found.filter(is_final=True) if self.final else found).order_by("task_id", "id"):
             labels.setdefault(row.task.image_id, {})[row.question.key] = _label(row)
         said: dict[int, list[Said]] = {}
         judged = Judgment.objects.filter(task__image__in=ids, withdrawn_at=None).select_related("task", "worker")

@@ -14,7 +14,7 @@ import random
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from labeling import goldmarks, tasks
@@ -139,6 +139,19 @@ def _finish(task: Task, boxes: list[Box]) -> None:
         },
     )
     Project.objects.filter(pk=task.project_id).update(answers_version=F("answers_version") + 1)
+
+
+def labels_of(project: Project) -> QuerySet[Consensus]:
+    """The rows that say something of an image; of several on one question the last stage's is the image's.
+
+    In the three stages a box is a candidate until all boxes of its image are known, and the tasks of gold, which show
+    boxes that were spoiled on purpose, say nothing of the image.
+    """
+    rows = Consensus.objects.filter(project=project)
+    if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
+        return rows
+    candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, goldmarks.GOLD_METHOD])
+    return rows.exclude(candidates).exclude(task__is_gold=True, task__stage__contains=":gold-")
 
 
 def perturbed(box: Box, width: int, height: int, dice: random.Random) -> Box:

@@ -36,6 +36,14 @@ class RangeSerializer(serializers.Serializer):
     max = serializers.IntegerField(min_value=1, max_value=1000)
 
 
+class Told(serializers.JSONField):
+    """An option that the schema tells of; whether it is right is for the kind to say."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        super().__init__(required=False)
+        self._spectacular_annotation = {"field": schema}
+
+
 class QuestionSerializer(serializers.Serializer):
     """A question as an owner writes it; the kind checks its options, which stand in ``options`` or beside it.
 
@@ -43,7 +51,7 @@ class QuestionSerializer(serializers.Serializer):
     """
 
     key = serializers.CharField(max_length=60, required=False)
-    kind = serializers.ChoiceField(list(KINDS))
+    kind = serializers.CharField(max_length=30, help_text=", ".join(KINDS))
     prompt = serializers.CharField(max_length=500, required=False)
     help_text: Any = serializers.CharField(required=False, allow_blank=True)
     required: Any = serializers.BooleanField(required=False)
@@ -54,16 +62,16 @@ class QuestionSerializer(serializers.Serializer):
         required=False, allow_null=True, help_text='`{"question": "animal", "equals": "cat"}`; see the JSON Schema.'
     )
     stage = serializers.CharField(max_length=20, required=False, help_text="`label`, unless the workflow has stages.")
-    choices = serializers.ListField(child=serializers.JSONField(), required=False)
-    cant_tell = serializers.BooleanField(required=False)
-    shuffle = serializers.BooleanField(required=False)
-    section = serializers.CharField(required=False, allow_blank=True)
-    examples = serializers.ListField(child=serializers.JSONField(), required=False)
-    least = serializers.FloatField(required=False)
-    most = serializers.FloatField(required=False)
-    whole = serializers.BooleanField(required=False)
-    unit = serializers.CharField(required=False, allow_blank=True)
-    labels = serializers.JSONField(required=False)
+    choices = Told({"type": "array", "items": {}})
+    cant_tell = Told({"type": "boolean"})
+    shuffle = Told({"type": "boolean"})
+    section = Told({"type": "string"})
+    examples = Told({"type": "array", "items": {}})
+    least = Told({"type": "number"})
+    most = Told({"type": "number"})
+    whole = Told({"type": "boolean"})
+    unit = Told({"type": "string"})
+    labels = Told({})
 
     def to_internal_value(self, data: Any) -> Any:
         super().to_internal_value(data)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from labeling import figures, fitting, golds, services, workflow
+from labeling import exporting, figures, fitting, golds, services, workflow
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, Consensus, Project, Task
+from labeling.jobs import Report
+from labeling.models import Assignment, Consensus, Job, Project, Task
 from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +152,32 @@ def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project,
     asked = services.claim_assignment(project=Project.objects.get(pk=boxes.pk), worker=person("new"))
     assert asked is not None
     assert asked.task.is_gold
+
+
+def exported(project: Project) -> dict[str, Any]:
+    """What an export says of the only image: question -> answer."""
+    header = exporting.header_of(project, {})
+    (row,) = exporting.Rows(project, header, Report(Job(project=project)))._rows(list(project.images.all()))
+    return {key: label.answer for key, label in row.labels.items()}
+
+
+def test_an_export_says_what_the_last_stages_say_and_no_box_that_is_not_verified(
+    boxes: Project, crowd: list[User]
+) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert exported(boxes) == {}
+    answer(boxes, crowd[1], {"good": False})
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": False})
+    answer(boxes, crowd[0], {"box": [OTHER]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    services.make_box_golds(project=boxes, user=boxes.owner)
+    # As after a rewrite of the table, where rows lie in any order.
+    early = Consensus.objects.filter(task__stage__in=["quality:1", "coverage:2", "draw:3", "quality:gold-bad"])
+    early.update(updated_at=timezone.now())
+    assert exported(boxes) == {"box": [BOX, OTHER], "good": True, "covered": True}
 
 
 def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> None:
