@@ -20,12 +20,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import languages, permissions, services, survey
+from labeling import languages, permissions, services, survey, written
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
 from labeling.models import Project
-from labeling.questions import KINDS, written
+from labeling.questions import KINDS
 from labeling.stopping import POLICIES
 
 ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}

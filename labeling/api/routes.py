@@ -34,10 +34,9 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
     task = "tasks/<int:task_id>/"
     return [
         path("auth/token/", auth.TokenView.as_view()),
-        path("survey/schema/", projects.WrittenSchemaView.as_view(), name="api-survey-schema"),
         path("projects/", projects.ProjectListView.as_view(extensions=extensions), name="api-projects"),
         path(of, projects.ProjectDetailView.as_view(extensions=extensions), name="api-project"),
-        path(f"{of}survey/schema/", projects.SurveySchemaView.as_view()),
+        *_surveys(of),
         *_categories(f"{of}categories/"),
         path(f"{of}images/", images.ImageListView.as_view(), name="api-images"),
         path(f"{of}images/<int:image_id>/", images.ImageDetailView.as_view()),
@@ -77,6 +76,13 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path(f"{of}labels/import/", exports.LabelImportView.as_view(), name="api-labels-import"),
         path(f"{of}exports/", exports.ExportView.as_view(), name="api-exports"),
         path(f"{of}stats/", labels.StatsView.as_view(), name="api-stats"),
+    ]
+
+
+def _surveys(of: str) -> list[URLPattern]:
+    return [
+        path("survey/schema/", projects.WrittenSchemaView.as_view(), name="api-survey-schema"),
+        path(f"{of}survey/schema/", projects.SurveySchemaView.as_view()),
     ]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import RestrictedError
 
-from labeling import audit, conditions, discarding, survey
+from labeling import audit, conditions, discarding, survey, written
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
-from labeling.questions import CANT_TELL, KINDS, BadAnswer, written
+from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
