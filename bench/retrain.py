@@ -50,7 +50,7 @@ def guide(data: Photos, test: Photos, key: str, epochs: int, measured: int, tune
     base = build(backbone, weights)
     base.trainable = False
     if tune:
-        from training.learning.network import cut_tensor
+        from training.learning.boundary import cut_tensor
 
         behind = keras.Model(cut_tensor(base, backbone.cut), base.output)
         for layer in behind._flatten_layers():

@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, decimal.Decimal | datetime.datetime | datetime.date):
+    if isinstance(value, decimal.Decimal | datetime.date | datetime.time):  # a datetime is a date, too
         return str(value)
     if isinstance(value, models.Model):
         return value.pk

@@ -10,14 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling import audit, webhooks
-from labeling.models import AuditEntry, Project
+from labeling.models import Project
 from training.models import AliasChange, ModelVersion
 
 Alias = ModelVersion.Alias
 audit.ACTIONS.update(
     model_promote=_("Promoted a model version"),
     model_rollback=_("Went back to an earlier model version"),
-    training_policy=_("Changed when and how to train"),
 )
 # What this process does, with the project's id, once a move has been committed.
 MOVED: list[Callable[[int], None]] = []
@@ -55,7 +54,7 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
         webhooks.emit(project=version.project, event="model.champion", payload=told)
     if kind != "gate":
         change = {"champion": [holder.number if holder else None, version.number], "reason": ["", reason]}
-        AuditEntry.objects.create(project_id=version.project_id, user=user, action=f"model_{kind}", changes=change)
+        audit.write(project=version.project, user=user, action=f"model_{kind}", changes=change)
     transaction.on_commit(lambda: _tell_moved(version.project_id))
     return version
 

@@ -14,6 +14,7 @@ from training.catalogue import CHAMPION
 from training.learning import weights
 from training.learning.backbones import BACKBONES
 from training.models import Recipe, TrainingPolicy
+from training.services.policies import FIELDS
 
 
 def backbone_choices(project: Project) -> list[tuple[str, str]]:
@@ -48,6 +49,7 @@ class RunForm(forms.Form):
 class PolicyForm(forms.ModelForm):
     """When and how to train without being asked."""
 
+    field_order = ("automatic_training",)
     backbone = forms.ChoiceField(label=_("Backbone"))
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -56,19 +58,7 @@ class PolicyForm(forms.ModelForm):
 
     class Meta:
         model = TrainingPolicy
-        fields = [
-            "automatic_training",
-            "backbone",
-            "recipe",
-            "augmentation",
-            "soft_labels",
-            "min_labels_per_category",
-            "min_new_labels",
-            "min_new_share",
-            "quiet_seconds",
-            "max_age_hours",
-            "daily_at",
-        ]
+        fields = FIELDS
         labels = {
             "automatic_training": _("Train by itself"),
             "recipe": _("Recipe"),

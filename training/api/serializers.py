@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
 from training.queueing import OPTIONS
+from training.services.policies import FIELDS
 
 PER_CATEGORY = ("confusion", "per_class")  # the confusion of 500 categories has 750 kB
 
@@ -184,19 +185,7 @@ class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
 
     class Meta:
         model = TrainingPolicy
-        fields = [
-            "backbone",
-            "recipe",
-            "augmentation",
-            "automatic_training",
-            "soft_labels",
-            "min_labels_per_category",
-            "min_new_labels",
-            "min_new_share",
-            "quiet_seconds",
-            "max_age_hours",
-            "daily_at",
-        ]
+        fields = FIELDS
 
 
 class DecisionSerializer(serializers.Serializer[Any]):

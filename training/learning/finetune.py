@@ -16,11 +16,12 @@ import keras  # imported by the trainer's process only
 
 from labeling.words import gettext as _
 from training.learning.backbones import Backbone
+from training.learning.boundary import cut_tensor
 from training.learning.dense import Head
 from training.learning.devices import Devices, here, training_on
 from training.learning.errors import TooLittleData
 from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs, predict_logits
-from training.learning.network import build, cut_tensor, pooled, preprocess, standardise
+from training.learning.network import build, pooled, preprocess, standardise
 from training.learning.weights import Weights
 
 __all__ = ["LoopOptions", "Part", "build_tail", "fine_tune", "predict_logits", "too_little", "whole_model"]

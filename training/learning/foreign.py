@@ -22,10 +22,10 @@ import h5py
 import keras  # this module is reached only by the trainer, the export and the operator's command
 import numpy as np
 
+from training.learning.boundary import cut_tensor
 from training.learning.errors import LearningError
 from training.learning.files import sha256_of
 from training.learning.historic import LocalResponseNormalization  # Keras must know it to read it
-from training.learning.network import cut_tensor
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 MOST_CONFIG = 32 << 20  # bytes; NASNet Large has 0.7 MB

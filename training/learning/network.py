@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.learning.backbones import Backbone
+from training.learning.boundary import cut_tensor
 from training.learning.dense import Head
 from training.learning.small import load_into
 from training.learning.weights import Weights
@@ -145,12 +146,3 @@ def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | N
         front = keras.Model(base.inputs, cut_tensor(base, cut))
         outputs = front(x, training=False)
     return keras.Model(inputs, outputs, name="trunk")
-
-
-def cut_tensor(base: Any, cut: str) -> Any:
-    """The tensor at a boundary: the output of the layer ``cut``, or, for ``<layer``, the input of that layer.
-
-    The second form is for blocks that begin after a layer without a name of its own (``add_10`` is called so only in
-    the first model of a process).
-    """
-    return base.get_layer(cut[1:]).input if cut.startswith("<") else base.get_layer(cut).output

@@ -11,6 +11,7 @@ in the result but what was learned from its answers.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import tempfile
@@ -284,8 +285,6 @@ def _phase(
 
 def save_half(weights: dict[str, np.ndarray], path: Path, facts: dict[str, Any]) -> int:
     """Write the weights in half precision with their facts beside (``<name>.json``); returns the bytes."""
-    import io
-
     half = {name: value.astype(np.float16) for name, value in weights.items()}
     if not all(np.isfinite(value).all() for value in half.values()):
         raise TrainingDiverged("A weight does not fit half precision: the training diverged.")

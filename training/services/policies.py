@@ -6,8 +6,10 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
-from labeling.models import AuditEntry, Project
+from labeling import audit
+from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import BadRequest
 from training.models import TrainingPolicy
@@ -26,6 +28,7 @@ FIELDS = (
     "max_age_hours",
     "daily_at",
 )
+audit.ACTIONS["training_policy"] = gettext_lazy("Changed when and how to train")
 
 
 @transaction.atomic
@@ -44,20 +47,15 @@ def set_policy(*, project: Project, changes: dict[str, Any], user: Any = None) -
             )
     check_choice(project=project, backbone=changes.get("backbone"), recipe=changes.get("recipe"))
     policy, _created = TrainingPolicy.objects.select_for_update().get_or_create(project=project)
-    before = {name: getattr(policy, name) for name in changes}
+    changed = audit.differences(policy, changes)
     for name, value in changes.items():
         setattr(policy, name, value)
     policy.seen = ""  # the next check answers anew
     policy.full_clean(exclude=["project"])
     policy.save()
-    changed = {name: [_plain(before[name]), _plain(value)] for name, value in changes.items() if before[name] != value}
     if changed:
-        AuditEntry.objects.create(project=project, user=user, action="training_policy", changes=changed)
+        audit.write(project=project, user=user, action="training_policy", changes=changed)
     return policy
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 @transaction.atomic

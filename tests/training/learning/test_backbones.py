@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from training.learning.backbones import BACKBONES, Backbone
-from training.learning.network import PREPROCESSING, build, cut_tensor, preprocess
+from training.learning.boundary import cut_tensor
+from training.learning.network import PREPROCESSING, build, preprocess
 from training.learning.weights import Weights, locate
 
 QUICK = ("crowdtune_small", "mobilenet_0.25", "mobilenet_v2_0.35", "vgg16", "alexnet", "zfnet", "googlenet")

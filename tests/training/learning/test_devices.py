@@ -40,7 +40,8 @@ print(json.dumps({"names": found.names, **tuned(locate(SMALL, Path("/nonexistent
 def tuned(weights: Weights, found: Devices) -> dict[str, Any]:
     """An epoch on 18 rows, which four devices cannot share evenly: the loss, some weights, and the ways of a batch."""
     rng = np.random.default_rng(int(sha("rows")[:8], 16))
-    from training.learning.network import build, cut_tensor
+    from training.learning.boundary import cut_tensor
+    from training.learning.network import build
 
     shape = cut_tensor(build(SMALL, weights), SMALL.cut).shape[1:]
     dim = int(build(SMALL, weights).output.shape[-1])

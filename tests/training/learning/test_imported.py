@@ -11,8 +11,9 @@ import pytest
 
 from tests.training.learning.conftest import SMALL
 from training.learning import imported, weights
+from training.learning.boundary import cut_tensor
 from training.learning.errors import ArtifactDamaged, LearningError
-from training.learning.network import build, cut_tensor
+from training.learning.network import build
 from training.learning.weights import Weights
 
 EARLIER = "stage2_b_out"  # neither the last block's boundary nor the deeper one
