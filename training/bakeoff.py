@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from training.progress import Reporter
 from training.stages import evaluate, features, fit, scratch, tune
 from training.stages.work import Work, load_items
 
-STAGES = (features.run, fit.run, tune.run, evaluate.run)
+STAGES = {"features": features.run, "fit": fit.run, "tune": tune.run, "evaluate": evaluate.run}
+MEASURED = 0.9  # of a run's progress: a comparison exports and verifies nothing
 LATENCY_ROUNDS = 9
 
 
@@ -36,13 +38,14 @@ class Voice(Reporter):
     def __init__(self, report: Report, span: tuple[float, float], title: str) -> None:
         self.report, self.span, self.title = report, span, title
         self._log, self._history, self._values = [], {}, {}
-        self._written_at, self._stage_at = 0.0, time.monotonic()
+        self._written_at = 0.0
+        self.begin("", (0.0, 0.0))
 
     def flush(self) -> None:
         """At most twice a second; raises JobLost when the job was cancelled."""
         self._written_at = time.monotonic()
         done = float(self._values.get("progress", 0.0))
-        self.report.progress(self.span[0] + (self.span[1] - self.span[0]) * min(done / 0.6, 1.0), self.title)
+        self.report.progress(self.span[0] + (self.span[1] - self.span[0]) * min(done / MEASURED, 1.0), self.title)
 
 
 def execute(job_id: str) -> str:
@@ -101,7 +104,8 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
     work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
     started, cpu = time.monotonic(), time.process_time()
     try:
-        for stage in (scratch.run, evaluate.run) if candidate["recipe"] == FROM_SCRATCH else STAGES:
+        for name, stage, span in _stages_of(candidate):
+            voice.begin(name, span)
             stage(work)
             if work.refusal:  # what it would fall back to is a candidate of its own, under its own name
                 raise TooLittleData(work.refusal)
@@ -121,6 +125,15 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
         **latency_of(work),
         "megabytes": megabytes_of(work),
     }
+
+
+def _stages_of(candidate: dict[str, Any]) -> Iterator[tuple[str, Callable[[Work], None], tuple[float, float]]]:
+    """(name, the work, its part of the candidate's progress)."""
+    if candidate["recipe"] == FROM_SCRATCH:
+        yield "tune", scratch.run, (0.0, pipeline.span_of("tune")[1])
+        yield "evaluate", evaluate.run, pipeline.span_of("evaluate")
+    else:
+        yield from ((name, stage, pipeline.span_of(name)) for name, stage in STAGES.items())
 
 
 def title_of(candidate: dict[str, Any]) -> str:

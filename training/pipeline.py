@@ -54,11 +54,11 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
     weights.run(work)
     told = _("Training on %(count)s images with %(title)s.")
     reporter.log(told % {"count": len(items), "title": catalogue.backbone_of(run.backbone).title})
-    for name, (stage, message, progress) in STAGES.items():
+    for name, (stage, message, _progress) in STAGES.items():
         if name == "tune" and run.recipe == Recipe.FEATURE_EXTRACTION:
             continue
         at = time.monotonic()
-        reporter.stage(name, message, progress=progress)
+        reporter.stage(name, message, span=span_of(name))
         stage(work)
         work.cost[f"{name}_seconds"] = round(time.monotonic() - at, 3)
     decided = decide(work)
@@ -74,6 +74,13 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
         verdict=decided,
         values={"cost": work.cost, **reporter.last_values()},
     )
+
+
+def span_of(name: str) -> tuple[float, float]:
+    """Where the run's progress stands when the stage begins, and when it ends."""
+    begins = [progress for _stage, _message, progress in STAGES.values()]
+    place = list(STAGES).index(name)
+    return begins[place], [*begins, 1.0][place + 1]
 
 
 def decide(work: Work) -> Verdict:

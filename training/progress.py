@@ -18,6 +18,7 @@ from training.models import TrainingRun
 
 EVERY_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0
+FITS = ("fit", "tune")  # the stages that draw curves, each its own
 MAX_LOG = 200
 MAX_CURVE = 400
 
@@ -44,14 +45,23 @@ class Reporter:
         self._history: dict[str, list[float]] = {}
         self._values: dict[str, Any] = {}
         self._written_at = 0.0
-        self._stage_at = time.monotonic()
+        self.begin("", (0.0, 0.0))
 
-    def stage(self, name: str, message: str, *, progress: float) -> None:
-        """A new stage begins; written at once."""
-        self._stage_at = time.monotonic()
-        self._values.update(stage=name, progress=progress, images_per_second=None, seconds_left=None)
+    def stage(self, name: str, message: str, *, span: tuple[float, float]) -> None:
+        """A new stage begins; written at once. ``span`` is its part of the whole run's progress."""
+        self.begin(name, span)
+        self._values.update(stage=name, progress=span[0], images_per_second=None, seconds_left=None)
         self.log(message)
         self.flush()
+
+    def begin(self, name: str, span: tuple[float, float]) -> None:
+        """What is said from now on is of this stage."""
+        self._span = span  # what epochs have of the run's progress
+        self._since: tuple[float, float] | None = None  # when something was first said to be done, and how much
+        self._stage_at = time.monotonic()
+        if name in FITS:
+            self._history = {}
+            self._values.update(epoch=0, epochs=0)
 
     def log(self, message: str) -> None:
         """A line for people; written with the next flush."""
@@ -68,7 +78,7 @@ class Reporter:
         self._values["history"] = {name: thinned(curve) for name, curve in self._history.items()}
         done, total = int(figures.get("epoch", 0)), int(figures.get("epochs", 0))
         if done and total:
-            self._pace(done, total)
+            self._epochs_done(done, total)
         self.tick()
 
     def batch(self, figures: dict[str, Any]) -> None:
@@ -76,18 +86,20 @@ class Reporter:
         if figures.get("images_per_second"):
             self._values["images_per_second"] = round(float(figures["images_per_second"]), 1)
         if figures.get("batches"):
-            epochs = int(figures["epoch"]) - 1 + int(figures["batch"]) / int(figures["batches"])
+            done = int(figures["epoch"]) - 1 + int(figures["batch"]) / int(figures["batches"])
             self._values["epoch"], self._values["epochs"] = int(figures["epoch"]), int(figures["epochs"])
-            seconds = time.monotonic() - self._stage_at
-            self._values["seconds_left"] = round(seconds / epochs * (int(figures["epochs"]) - epochs), 1)
+            self._epochs_done(done, int(figures["epochs"]))
         self.tick()
+
+    def _epochs_done(self, done: float, total: int) -> None:
+        self._pace(done, total)
+        self._values["progress"] = self._span[0] + (self._span[1] - self._span[0]) * done / total
 
     def images(self, done: int, total: int, *, span: tuple[float, float]) -> None:
         """Images that the stage has dealt with; ``span`` is the stage's part of the whole run's progress."""
-        seconds = max(time.monotonic() - self._stage_at, 1e-6)
-        self._values["images_per_second"] = round(done / seconds, 1)
+        self._values["images_per_second"] = round(self._pace(done, total), 1)
         self._values["progress"] = span[0] + (span[1] - span[0]) * done / max(total, 1)
-        self._pace(done, total)
+        self._span = (span[1], self._span[1])
         self.tick()
 
     def set(self, **values: Any) -> None:
@@ -113,9 +125,17 @@ class Reporter:
         values, self._values = self._values, {}
         return values
 
-    def _pace(self, done: int, total: int) -> None:
-        seconds = time.monotonic() - self._stage_at
-        self._values["seconds_left"] = round(seconds / done * (total - done), 1) if done else None
+    def _pace(self, done: float, total: int) -> float:
+        """How much is done a second, and so how long it still takes; since the first word of it, which may come long
+        after the stage began: a network is exported first, or the epochs before are an earlier attempt's."""
+        now = time.monotonic()
+        if self._since is None or done <= self._since[1]:
+            self._since = (now, done)
+            rate = done / max(now - self._stage_at, 1e-6)
+        else:
+            rate = (done - self._since[1]) / max(now - self._since[0], 1e-6)
+        self._values["seconds_left"] = round((total - done) / rate, 1) if rate else None
+        return rate
 
 
 def thinned(curve: list[float]) -> list[float]:

@@ -66,9 +66,9 @@ def test_an_owner_starts_a_run_and_watches_it_to_its_end(
     run = TrainingRun.objects.get()
 
     reporter = claimed(run)
-    reporter.stage("features", "Looking at the images.", progress=0.02)
+    reporter.stage("features", "Looking at the images.", span=(0.02, 0.5))
     expect(progress.get_by_text("Looking", exact=True)).to_be_visible()
-    reporter.stage("fit", "Training the classifier.", progress=0.5)
+    reporter.stage("fit", "Training the classifier.", span=(0.5, 0.55))
     say_epoch(reporter, 1, 0.9)
     say_epoch(reporter, 2, 0.6)
     tile = progress.locator(".tile", has_text="Epoch")
@@ -100,7 +100,7 @@ def test_a_running_run_is_stopped_by_its_button(
 ) -> None:
     run = services.request_run(project=labeled, cause="person", requested_by=labeled.owner)
     reporter = claimed(run)
-    reporter.stage("fit", "Training the classifier.", progress=0.5)
+    reporter.stage("fit", "Training the classifier.", span=(0.5, 0.55))
     page: Page = visit(f"/projects/{labeled.slug}/training/", user=labeled.owner)
     page.on("dialog", lambda dialog: dialog.accept())
     now = page.locator("#training-now")
