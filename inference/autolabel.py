@@ -28,6 +28,7 @@ from labeling.models import Project, Task
 from labeling.services import label_by_model, raise_priority, withdraw_model_labels
 from labeling.words import gettext as _
 from training.champions import champion_of
+from training.labels import category_names
 from training.models import ModelVersion, SnapshotItem
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,13 @@ def threshold_of(version: ModelVersion, bound: float) -> float | None:
 
 
 def _label(project: Project, version: ModelVersion, limit: float, most: int) -> int:
+    question = project.primary_question()
+    if question is None:
+        return 0
     sure = Prediction.objects.filter(
         project=project, version=version, is_correct=None, probability__gte=limit, novelty__lte=1.0,
         image__tasks__state=Task.State.OPEN, image__tasks__judgment_count=0, image__tasks__is_gold=False,
+        category__in=list(category_names(question)),  # one that the version learned may have left the survey since
     )  # fmt: skip
     sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
     rows = list(sure[:most])

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labeling import survey
 from labeling.leases import Lease
 from labeling.models import Project
 
@@ -32,9 +33,11 @@ def for_worker(lease: Lease, *, project: Project, worker_id: int) -> Lease:
     found = lease.payload.get("suggestions")
     if not found:
         return lease
+    # A category may have been taken out of the survey since it was suggested.
+    found = survey.answerable(project.pk, lease.survey_version, found)
     payload = {name: value for name, value in lease.payload.items() if name not in HIDDEN}
     share = float(lease.payload.get("blind_share", project.blind_share))
-    if project.show_suggestions and not is_blind(lease.task_id, worker_id, share):
+    if found and project.show_suggestions and not is_blind(lease.task_id, worker_id, share):
         payload["suggestions"] = found
         payload["suggestion"] = next((_text(answer) for answer in found.values() if _text(answer)), "")
     return lease._replace(payload=payload)

@@ -18,7 +18,7 @@ from inference.models import AutoLabel, Deployment, Drift, Prediction, Reason, S
 from inference.routing import routes
 from inference.traffic import recorder
 from labeling.models import ApiKey, AuditEntry, Consensus, Image, Task
-from labeling.services import decide_task
+from labeling.services import decide_task, replace_survey
 from tests.inference.serving import picture
 
 URL = "/api/v1/projects/colours/"
@@ -225,6 +225,15 @@ def test_after_a_failed_audit_a_person_can_let_the_model_label_again(
     api.patch(URL + "serving/", {"auto_label": True}, format="json")
     loop.close(project.pk)
     assert Deployment.objects.get().auto_label
+
+
+def test_the_model_gives_no_label_that_has_left_the_survey(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    replace_survey(project=project, categories=["blue", "green", "pink"], user=owner)
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    assert set(Prediction.objects.values_list("category", flat=True)) == {"blue", "green", "red"}
+    assert set(AutoLabel.objects.values_list("category", flat=True)) == {"blue", "green"}
 
 
 def test_labels_by_the_model_do_not_run_ahead_of_the_answers_of_the_audit(

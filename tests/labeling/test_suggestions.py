@@ -54,6 +54,19 @@ def test_a_blind_worker_s_lease_has_no_trace_of_the_suggestion():
 
 
 @pytest.mark.django_db
+def test_a_category_that_has_left_the_survey_is_suggested_no_more():
+    project = make_project(show_suggestions=True, access="open", blind_share=0)
+    make_tasks(project, 2, payload={**KNOWN, "blind_share": 0})
+    member = Membership.objects.create(project=project, user=person("worker1"))
+    before = services.claim_leases(project=project, member=member)
+    services.replace_survey(project=project, categories=["dog", "bird"], user=project.owner)
+    project.refresh_from_db()
+    after = services.claim_leases(project=project, member=member, hold=2)
+    assert before[0].payload["suggestion"] == "cat"
+    assert [lease.payload.get("suggestion") for lease in after] == ["cat", None]  # a lease keeps its form
+
+
+@pytest.mark.django_db
 def test_without_the_setting_nobody_sees_a_suggestion():
     project = make_project(access="open")
     make_tasks(project, 5, payload=KNOWN)
