@@ -1,63 +1,138 @@
-"""Heads on real photographs beside scikit-learn's logistic regression on the same features; means over seeds.
+"""Every recipe on real photographs beside scikit-learn's logistic regression; means over random splits.
 
-python -m bench.quality [--seeds 5] [--first-seed 0]
-    [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small]
+Each seed draws its own 70 % to learn from and 30 % held out. Of the 70, fine-tuning keeps a seventh to say when to
+stop; the heads and scikit-learn learn from all of them. scikit-learn sees the same standardised features of the plain
+pictures, with its defaults. Differences are paired by split, with their standard error.
+
+    python -m bench.quality [--seeds 5] [--first-seed 0] [--sets cats_dogs trashnet]
+        [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small] [--recipes extraction …]
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from bench.pictures import SHARED, features, opened, photos
+from bench.pictures import SHARED, Photos, features, opened, photos
 from training.learning.augment import VIEWS
+from training.learning.backbones import BACKBONES
+from training.learning.finetune import Part, fine_tune, predict_logits
 from training.learning.head import fit_head
 
-SETS = ("cats_dogs", "trashnet")
+THEIRS = "scikit-learn"
+RECIPES = ("extraction", "extraction + views", "fine-tuning", "fine-tuning + views")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What one trunk makes of the photographs, and each picture's rows in ``x``, the plain one first."""
+
+    x: np.ndarray  # [n (views + 1), dim]
+    rows: np.ndarray  # [n, views + 1]
+
+    @classmethod
+    def of(cls, data: Photos, key: str, cut: str | None, views: int) -> Features:
+        _, _, trunk = opened(key, cut)
+        x, owners = features(trunk, data, views=views)
+        rows = np.stack([np.flatnonzero(owners == image) for image in range(len(data.files))])
+        return cls(x.reshape(-1, *trunk.shape) if cut else x, rows)
+
+    def plain(self, at: np.ndarray) -> np.ndarray:
+        return self.x[self.rows[at, 0]]
+
+
+def theirs(data: Photos, pooled: Features, learned: np.ndarray, held: np.ndarray) -> float:
+    x, scale = pooled.plain(learned), pooled.plain(learned).std(axis=0)
+    scale[scale == 0] = 1
+    fitted = LogisticRegression(max_iter=2000).fit((x - x.mean(axis=0)) / scale, data.labels[learned])
+    return float(fitted.score((pooled.plain(held) - x.mean(axis=0)) / scale, data.labels[held]))
+
+
+def extraction(data: Photos, pooled: Features, learned: np.ndarray, held: np.ndarray, views: int, seed: int) -> float:
+    rows = pooled.rows[learned, : views + 1]
+    y, weights = np.repeat(data.one_hot[learned], views + 1, axis=0), np.full(rows.size, 1 / (views + 1))
+    head, _ = fit_head(pooled.x[rows.ravel()], y, weights, categories=data.names, seed=seed)
+    return float((head.logits(pooled.plain(held)).argmax(axis=1) == data.labels[held]).mean())
+
+
+def tuning(
+    data: Photos, key: str, pooled: Features, behind: Features, learned: np.ndarray, held: np.ndarray, views: int,
+    seed: int,
+) -> float:  # fmt: skip
+    """From a head on the plain pictures; with views, epoch e sees view e modulo (views + 1) of each picture."""
+    fitted, watched = np.split(learned, [6 * len(learned) // 7])
+    head, _ = fit_head(pooled.plain(fitted), data.one_hot[fitted], categories=data.names, seed=seed)
+    backbone, weights, _ = opened(key)
+
+    def part(of: np.ndarray, views: int = 0) -> Part:
+        def seen(epoch: int, at: np.ndarray) -> np.ndarray:
+            return behind.x[behind.rows[of[at], epoch % (views + 1)]]
+
+        return Part(lambda at: seen(0, at), data.one_hot[of], epoch_rows=seen if views else None)
+
+    tail, _ = fine_tune(backbone, weights, head, part(fitted, views), part(watched), cut=BACKBONES[key].cut, seed=seed)
+    return float((predict_logits(tail, part(held)).argmax(axis=1) == data.labels[held]).mean())
+
+
+def compare(data: Photos, key: str, recipes: list[str], views: int, seeds: range) -> np.ndarray:
+    """float [seeds, 1 + recipes]: held-out accuracy of scikit-learn and of each recipe."""
+    views = views if any("views" in recipe for recipe in recipes) else 0
+    pooled = Features.of(data, key, None, views)
+    behind = None
+    if any("fine" in recipe for recipe in recipes):
+        behind = Features.of(data, key, BACKBONES[key].cut, views if "fine-tuning + views" in recipes else 0)
+    found = []
+    for seed in seeds:
+        order = np.random.default_rng(seed).permutation(len(data.labels))
+        learned, held = np.split(order, [int(0.7 * len(order))])
+        row = [theirs(data, pooled, learned, held)]
+        for recipe in recipes:
+            more = views if "views" in recipe else 0
+            if "fine" in recipe:
+                assert behind is not None
+                row.append(tuning(data, key, pooled, behind, learned, held, more, seed))
+            else:
+                row.append(extraction(data, pooled, learned, held, more, seed))
+        found.append(row)
+    return np.array(found)
+
+
+def told(found: np.ndarray, recipes: list[str]) -> list[str]:
+    """A line each: mean accuracy, and the differences to scikit-learn and to the first recipe, paired by split."""
+    lines = []
+    for place, name in enumerate([THEIRS, *recipes]):
+        line = f"{name:22}{found[:, place].mean():8.4f}"
+        for against in (0, 1):
+            apart = found[:, place] - found[:, against]
+            error = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else np.nan
+            line += f"{apart.mean():+12.4f} ±{error:.4f}" if place > against else f"{'':20}"
+        lines.append(line)
+    return lines
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0, help="fresh splits: seeds that no choice was made on")
+    parser.add_argument("--sets", nargs="*", default=["cats_dogs", "trashnet"])
     parser.add_argument(
         "--backbones", nargs="*", default=["crowdtune_small", "mobilenet_v2_0.35", "mobilenet_v2_1.0", "googlenet"]
     )
-    parser.add_argument(
-        "--views", type=int, default=VIEWS, help="augmented views of each training image; 0 = leave out"
-    )
+    parser.add_argument("--recipes", nargs="*", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--views", type=int, default=VIEWS, help="augmented views of each training image")
     parser.add_argument("--most", type=int, help="at most so many images of a set")
     options = parser.parse_args(arguments)
-    print(f"{'set':10} {'backbone':20} {'scikit-learn':>13} {'head':>7} {'+ views':>8}   means of {options.seeds}")
-    for name in SETS:
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    print(f"{'':22}{'held out':>8}{'to ' + THEIRS:>20}{'to ' + options.recipes[0]:>20}")
+    for name in options.sets:
         data = photos(SHARED / "images" / name, most=options.most)
         for key in options.backbones:
-            _, _, trunk = opened(key)
-            x, owners = features(trunk, data, views=options.views)
-            plain = x[: len(data.files)]
-            scores = np.array([_split(plain, x, owners, data.labels, data.one_hot, data.names, seed, options.views)
-                               for seed in range(options.first_seed, options.first_seed + options.seeds)])  # fmt: skip
-            sklearn, head, augmented = scores.mean(axis=0)
-            print(f"{name:10} {key:20} {sklearn:13.4f} {head:7.4f} {augmented:8.4f}", flush=True)
-
-
-def _split(
-    plain: np.ndarray, x: np.ndarray, owners: np.ndarray, labels: np.ndarray, y: np.ndarray, names: list[str],
-    seed: int, views: int,
-) -> tuple[float, float, float]:  # fmt: skip
-    order = np.random.default_rng(seed).permutation(len(labels))
-    train, test = np.split(order, [int(0.7 * len(order))])
-    head, _ = fit_head(plain[train], y[train], categories=names, seed=seed)
-    standard = (plain - head.mean) / head.scale
-    theirs = LogisticRegression(max_iter=2000).fit(standard[train], labels[train]).score(standard[test], labels[test])
-    ours = (head.logits(plain[test]).argmax(axis=1) == labels[test]).mean()
-    if not views:
-        return float(theirs), float(ours), float("nan")
-    mine = np.isin(owners, train)
-    more, _ = fit_head(x[mine], y[owners[mine]], np.full(mine.sum(), 1 / (views + 1)), categories=names, seed=seed)
-    return float(theirs), float(ours), float((more.logits(plain[test]).argmax(axis=1) == labels[test]).mean())
+            print(f"{name}, {key}, {len(data.files)} photographs, means of {options.seeds}")
+            found = compare(data, key, options.recipes, options.views, seeds)
+            print("\n".join(told(found, options.recipes)), flush=True)
 
 
 if __name__ == "__main__":
