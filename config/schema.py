@@ -15,7 +15,11 @@ ERROR: dict[str, Any] = {
             "properties": {
                 "code": {"type": "string", "description": "A word for programs."},
                 "message": {"type": "string", "description": "What was expected, what came, what to do."},
-                "fields": {"type": "object", "additionalProperties": {}, "description": "Field -> what is wrong."},
+                "fields": {
+                    "type": "object",
+                    "additionalProperties": {},
+                    "description": "Field -> a list of what is wrong; `image` -> the place, from 0, of the one refused.",
+                },
             },
         }
     },

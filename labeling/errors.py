@@ -9,11 +9,21 @@ from typing import Any
 
 
 class CrowdtuneError(Exception):
-    """A refusal that a person can act on: what was expected, what came, what to do."""
+    """A refusal that a person can act on: what was expected, what came, what to do.
+
+    ``fields`` has of each field that is wrong a list of what is, the message itself where none is given, and a number
+    where it says which of many (``image``).
+    """
 
     def __init__(self, code: str, message: str, status: int = 400, fields: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
-        self.fields = fields or {}
+        self.fields = {name: _listed(problem, message) for name, problem in (fields or {}).items()}
+
+
+def _listed(problem: Any, message: str) -> Any:
+    if isinstance(problem, str):
+        return [problem]
+    return [message] if problem == [] else problem

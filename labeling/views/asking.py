@@ -37,7 +37,7 @@ def shown(
     seed: str = "",
     version: int | None = None,
     answers: Mapping[str, Any] | None = None,
-    problems: Mapping[str, str] | None = None,
+    problems: Mapping[str, list[str]] | None = None,
     blank_rows: int = BLANK_ROWS,
 ) -> list[dict[str, Any]]:
     """The questions of one task for ``templates/labeling/questions/``; ``answers`` are what stands in the form.
@@ -50,7 +50,7 @@ def shown(
     rows = []
     for question in questions:
         row = _one(question, answers.get(question.key), seed, instant, blank_rows)
-        row["error"] = problems.get(question.key, "")
+        row["error"] = " ".join(problems.get(question.key, ()))
         row["hidden"] = not conditions.holds(question.show_if, answers)
         row["opens_section"] = row["section"] != section
         row["search_url"] = f"{reverse('label-choices', args=[slug])}?question={question.key}"

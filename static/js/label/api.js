@@ -4,7 +4,6 @@ export class Refusal extends Error {
     super(error?.message ?? `HTTP ${status}`);
     this.status = status;
     this.code = error?.code ?? "";
-    this.fields = error?.fields ?? {};
   }
 }
 
