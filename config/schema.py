@@ -18,7 +18,7 @@ ERROR: dict[str, Any] = {
                 "fields": {
                     "type": "object",
                     "additionalProperties": {},
-                    "description": "Field -> a list of what is wrong; `image` -> the place, from 0, of the one refused.",
+                    "description": "Field -> what is wrong, a list; `image` -> the place, from 0, of what was refused.",
                 },
             },
         }

@@ -38,10 +38,10 @@ LANGUAGES = [
 
 
 def of_user(user: Any) -> list[str]:
-    """The languages of a person's profile, best first."""
-    found = (
-        Profile.objects.filter(user_id=int(getattr(user, "pk", None) or 0)).values_list("languages", flat=True).first()
-    )
+    """The languages of a person's profile, best first; none of who is not signed in."""
+    if user.pk is None:
+        return []
+    found = Profile.objects.filter(user_id=user.pk).values_list("languages", flat=True).first()
     return [str(code) for code in found or []][:MOST]
 
 
