@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
         "Role": "labeling.models.worker.Role",
         "AddedRole": "labeling.api.workers.ROLES",
         "LabelsAs": "labeling.importing.labels.LABELS_AS",
+        "LabelFormat": "labeling.export.FORMATS",
         "RecipeEnum": "training.models.Recipe",
         "ComparedRecipe": "training.api.bakeoffs.RECIPES",
     },
