@@ -24,6 +24,7 @@ from labeling.words import gettext as _
 from training import catalogue
 from training.models import ModelVersion
 
+SERVED = "TensorFlow Serving takes the folder `saved_model` as its `--model_base_path`."
 CHECKED = 16  # pictures that the export is compared with Keras on
 
 
@@ -72,7 +73,8 @@ def card(version: ModelVersion, found: dict[str, Any]) -> str:
         f"# {version.project.name}, version {version.number}",
         "",
         f"Categories: {', '.join(version.categories)}.",
-        "Input: uint8 RGB `[n, size, size, 3]`, 0..255, resized to the square; preprocessing is inside.",
+        "Input: uint8 RGB `[n, size, size, 3]`, 0..255, upright, transparency on white, resized to the square",
+        "bilinearly with antialiasing (as Pillow's `BILINEAR`); all other preprocessing is inside.",
         "Output: calibrated probabilities in the order of `labels.txt`.",
         "",
         "| fact | value |",
@@ -81,6 +83,7 @@ def card(version: ModelVersion, found: dict[str, Any]) -> str:
         *(f"| {key} | {value} |" for key, value in sorted(version.metrics.items()) if isinstance(value, int | float)),
         "",
         "`example.py` loads the model and answers for one picture.",
+        *([SERVED] if found["format"] == "saved_model" else []),
     ]
     return "\n".join(lines) + "\n"
 

@@ -54,14 +54,23 @@ def test_a_format_answers_as_the_version_does(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", FORMATS)
 def test_the_example_runs_and_names_a_category(
-    version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path
+    kind: str, version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    export(version, "keras", out, backbone=SMALL, weights=small_weights, pictures=drawn[0][:2])
+    export(version, kind, out, backbone=SMALL, weights=small_weights, pictures=drawn[0][:2])
     Image.fromarray(drawn[0][0]).save(out / "photo.jpg")
     done = subprocess.run([sys.executable, "example.py"], cwd=out, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] in {"across", "down"}
+
+
+def test_a_saved_model_lies_as_tensorflow_serving_looks_for_it(
+    version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path
+) -> None:
+    export(version, "saved_model", tmp_path / "out", backbone=SMALL, weights=small_weights, pictures=drawn[0][:2])
+    assert (tmp_path / "out" / "saved_model" / "1" / "saved_model.pb").is_file()
 
 
 def test_a_fine_tuned_version_is_built_again_from_its_arrays(
