@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from inference import figures, services
 from inference.api.answering import ANSWERING, REFUSALS
+from inference.batch import WRITERS
 from inference.models import Deployment, KeyLimit
 from inference.services.deploying import FIELDS
 from labeling import permissions
@@ -66,7 +67,7 @@ class KeySerializer(serializers.Serializer):
 
 
 class BatchSerializer(serializers.Serializer):
-    format = serializers.ChoiceField(choices=["csv", "jsonl", "parquet"], default="csv")
+    format = serializers.ChoiceField(choices=list(WRITERS), default="csv")
     stored = serializers.BooleanField(default=False, help_text="The project's own images.")
     files = serializers.ListField(child=serializers.FileField(), required=False)
     archive = serializers.FileField(required=False)

@@ -84,4 +84,4 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-COCO = Format("COCO", "json", write)
+COCO = Format("COCO (JSON)", "json", write)

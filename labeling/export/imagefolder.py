@@ -11,6 +11,7 @@ import zipfile
 from typing import IO
 
 from labeling.export.rows import ExportRefusedError, Format, Header, Rows, class_of
+from labeling.words import gettext as _
 
 
 def folder(category: str) -> str:
@@ -32,4 +33,4 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
                 archive.writestr(row.name if row.name.startswith(above) else above + row.name, row.read())
 
 
-IMAGEFOLDER = Format("Image folders", "zip", write)
+IMAGEFOLDER = Format(_("Image folder (zip)"), "zip", write)

@@ -53,4 +53,4 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
                     archive.writestr(f"JPEGImages/{row.name}", row.read(), zipfile.ZIP_STORED)
 
 
-VOC = Format("Pascal VOC", "zip", write, by_stem=True)
+VOC = Format("Pascal VOC (zip)", "zip", write, by_stem=True)

@@ -42,4 +42,4 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
                     archive.writestr(f"images/{row.name}", row.read(), zipfile.ZIP_STORED)
 
 
-YOLO = Format("YOLO", "zip", write, by_stem=True)
+YOLO = Format("YOLO (zip)", "zip", write, by_stem=True)

@@ -1,4 +1,4 @@
-"""The kinds of questions. To add one: a file beside these, its template, and one entry here."""
+"""The kinds of questions. CONTRIBUTING.md says what to write to add one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What every question kind offers: check its options, check an answer, say its shape to programs.
 
-Pure. A kind is three functions in a named tuple rather than a class to inherit from; the file name is the key in KINDS
-and the name in the database.
+Pure. A kind is a handful of functions in a dataclass rather than a class to inherit from; the file name is the key in
+KINDS and the name in the database.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Kind:
     """One kind of question.
 
     ``options`` returns the checked options or raises BadAnswer. ``answer`` returns the canonical answer or raises.
-    ``schema`` is the JSON Schema (2020-12) of an answer. ``statistic`` says how judgments are combined: by ``class``
-    (a posterior over ``classes``), ``set``, ``median``, ``text`` or ``boxes``.
+    ``schema`` is the JSON Schema (2020-12) of an answer. ``classes`` are the labels of a posterior, for kinds that have
+    one. ``statistic`` says how judgments are combined: by ``class``, ``set``, ``median``, ``text`` or ``boxes``.
     """
 
     options: Callable[[Options], Options]

@@ -14,14 +14,13 @@ from django.utils.translation import gettext_lazy
 
 from labeling import storage, viewpoints
 from labeling.aggregation import AGGREGATORS
-from labeling.export import FORMATS
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import names_of, say, say_method
 from labeling.views.owner.context import project_context
 from labeling.views.owner.jobs import running_jobs
-from labeling.views.owner.transfer import ImportForm
+from labeling.views.owner.transfer import ImportForm, format_choices
 
 JOBS = ("export", "import_labels", "import_judgments")
 ORDERS = {
@@ -79,7 +78,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         orders=ORDERS,
         jobs=running_jobs(project, *JOBS),
         kinds=JOBS,
-        formats=[(key, entry.title) for key, entry in FORMATS.items()],
+        formats=format_choices(),
         import_form=ImportForm(auto_id="import_%s"),
         methods=[(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS],
         beside=beside,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -18,15 +19,6 @@ from labeling.export import FORMATS
 from labeling.importing.known import READERS
 from labeling.views.owner.context import load_project, refusals
 
-FORMAT_NAMES = {
-    "coco": "COCO (JSON)",
-    "yolo": "YOLO (zip)",
-    "voc": "Pascal VOC (zip)",
-    "csv": "CSV",
-    "jsonl": "JSON Lines",
-    "imagefolder": gettext_lazy("Image folder (zip)"),
-    "parquet": "Parquet (Hugging Face)",
-}
 TAKES = {
     "gold": gettext_lazy("As gold: known answers that measure workers"),
     "suggestions": gettext_lazy("As suggestions, shown beside the question"),
@@ -35,8 +27,13 @@ TAKES = {
 }
 
 
+def format_choices(keys: Iterable[str] = FORMATS) -> list[tuple[str, str]]:
+    """Formats as people read them: what can be read can be written, too."""
+    return [(key, _(FORMATS[key].title)) for key in keys]
+
+
 class ExportForm(forms.Form):
-    format = forms.ChoiceField(choices=[(key, entry.title) for key, entry in FORMATS.items()])
+    format = forms.ChoiceField(choices=format_choices)
     final = forms.BooleanField(required=False)
     images = forms.BooleanField(required=False)
     judgments = forms.BooleanField(required=False)
@@ -44,9 +41,7 @@ class ExportForm(forms.Form):
 
 class ImportForm(forms.Form):
     file = forms.FileField(label=gettext_lazy("File"))
-    form = forms.ChoiceField(
-        choices=[(key, FORMAT_NAMES.get(key, key)) for key in READERS], label=gettext_lazy("Format")
-    )
+    form = forms.ChoiceField(choices=lambda: format_choices(READERS), label=gettext_lazy("Format"))
     take_as = forms.ChoiceField(choices=list(TAKES.items()), label=gettext_lazy("Take them"))
     source = forms.CharField(
         required=False,

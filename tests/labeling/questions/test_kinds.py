@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -70,6 +71,11 @@ def test_every_kind_has_its_cases_here_and_its_template():
 
 def test_every_kind_can_be_answered_on_the_page_and_composed_in_the_builder():
     assert set(READERS) == set(KIND_NAMES) == set(OPTIONS_OF) == set(KINDS)
+    static = settings.BASE_DIR / "static"
+    _before, _start, script = (static / "js" / "label" / "form.js").read_text().partition("const READ = {\n")
+    assert set(re.findall(r"^  (\w+): \(", script.partition("\n};")[0], re.MULTILINE)) == set(KINDS)
+    styles = (static / "css" / "projects.css").read_text()
+    assert set(re.findall(r'option\[value="(\w+)"\]:checked\) \[data-for\]', styles)) == set(KINDS)
 
 
 @pytest.mark.parametrize(("kind", "case"), cases(1))
