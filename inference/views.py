@@ -24,6 +24,7 @@ from labeling.models import ApiKey, Image, Project
 from labeling.storage import image_url
 from labeling.views.owner.context import context_of, load_project, refusals
 from training import labels
+from training.champions import champion_of
 from training.models import ModelVersion
 from training.services import promote, rollback
 
@@ -36,7 +37,7 @@ DOWNLOADS = (("keras", "Keras"), ("saved_model", "TensorFlow SavedModel"), ("onn
 def playground(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask the champion about one picture. htmx gets the answer alone, a browser without scripts the whole page."""
     project = load_project(request, slug, "predict")
-    context = context_of(request, project, tab="serving")
+    context = context_of(request, project, tab="serving", champion=champion_of(project))
     if request.method == "POST":
         context |= _asked(request, project)
     name = "_answer.html" if request.headers.get("HX-Request") else "playground.html"
@@ -117,7 +118,7 @@ def serving(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
     versions = figures.by_version(project)
-    keys = list(ApiKey.objects.filter(project=project).order_by("-id")[:50])
+    keys = list(ApiKey.objects.filter(project=project).select_related("user").order_by("-id")[:50])
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
     deployment = services.deployment_of(project)

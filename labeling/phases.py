@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Count
+
 from labeling import golds, survey
 from labeling.models import Gold, Judgment, Membership, Project
 
@@ -19,6 +21,22 @@ def advance_phase(*, project: Project, worker_id: int) -> str:
             member.phase = _next(project, member)
             member.save(update_fields=["phase"])
     return member.phase
+
+
+def golds_before_work(project: Project) -> dict[str, int]:
+    """How many images of practice and of the test stand before the real ones."""
+    uses = Gold.objects.filter(task__project=project).exclude(use=Gold.Use.HIDDEN).order_by()
+    return dict(uses.values_list("use").annotate(n=Count("id")))
+
+
+def place_in_phase(project: Project, member: Membership) -> dict[str, int] | None:
+    """Which image of practice or of the test comes next, out of how many; None among real tasks."""
+    if member.phase not in {Phase.PRACTICE, Phase.QUALIFICATION}:
+        return None
+    total = Gold.objects.filter(task__project=project, use=member.phase)
+    said = Judgment.objects.filter(worker_id=member.user_id, withdrawn_at=None)
+    done = total.filter(task__judgments__in=said).distinct().count()
+    return {"number": done + 1, "total": total.count()}
 
 
 def _next(project: Project, member: Membership) -> str:

@@ -93,6 +93,10 @@ def accuracy_over_time(versions: Sequence[ModelVersion]) -> Chart:
             )
         ],
         title=_("Model accuracy over time"),
+        description=_(
+            "Each version on its own held-out images; the shade shows how far chance may reach. These images change: "
+            "which version is better is decided on the same images."
+        ),
         y_format="percent",
         y_high=1.0,
         y_label=_("Right answers"),

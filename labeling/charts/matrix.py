@@ -110,7 +110,7 @@ def _picture(
         if names[i] != across[j] and cells[i][j] > 0
     ]
     rows = [
-        [names[i], across[j], say(cells[i][j]), f"{share:.0%}"]
+        [names[i], across[j], say(cells[i][j]), f"{share * 100:.0f}\u202f%"]
         for share, i, j in sorted(wrong, key=lambda w: (-w[0], w[1], w[2]))[:WORST]
     ]
     return Chart(

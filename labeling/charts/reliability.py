@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from labeling.charts import svg
 from labeling.charts.chart import Chart, empty
-from labeling.charts.scale import scale
+from labeling.charts.scale import sayer, scale
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,11 @@ def reliability(
     if not filled:
         return empty(title, "reliability")
     share = scale([0, 1], unit="percent", low=0.0, high=1.0, count=4)
+    whole, fine = sayer("percent", 0.01), sayer("percent", 0.001)
     total = sum(b.count for b in filled)
     parts = [svg.axes(share, share, x_label=x_label, y_label=y_label)]
     for b in filled:
-        hint = f"{b.low:.0%}–{b.high:.0%}: {b.accuracy:.1%} ({b.count})"
+        hint = f"{whole(b.low)}–{whole(b.high)}: {fine(b.accuracy)} ({b.count})"
         place = {"x": svg.percent(b.low + 0.006), "width": svg.percent(max(b.high - b.low - 0.012, 0.004))}
         low, high = sorted((b.accuracy, b.confidence))
         parts.append(
@@ -63,7 +64,7 @@ def reliability(
         title=title,
         body=svg.picture("".join(parts), kind="square", name=title, description=description),
         columns=[x_label, x_label, y_label, count_label],
-        rows=[[f"{b.low:.0%}–{b.high:.0%}", f"{b.confidence:.1%}", f"{b.accuracy:.1%}", str(b.count)] for b in filled],
+        rows=[[f"{whole(b.low)}–{whole(b.high)}", fine(b.confidence), fine(b.accuracy), str(b.count)] for b in filled],
         description=description,
         kind="square",
     )

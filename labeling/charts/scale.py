@@ -13,6 +13,7 @@ from typing import Literal
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 Format = Literal["number", "percent", "seconds", "time", "money"]
+DAY = 86400
 _TIME_STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400]
 _TIME_STEPS += [14 * 86400, 30 * 86400, 91 * 86400, 365 * 86400]
 
@@ -48,11 +49,13 @@ def scale(
     least, most = (min(seen) if low is None else low), (max(seen) if high is None else high)
     if log and least > 0:
         return _log_scale(least, most, unit)
+    days = unit == "time" and all(value % DAY == 0 for value in seen)  # sums of a day each, which have no clock time
     if most - least <= 1e-9 * max(abs(least), abs(most)):
-        margin = 900.0 if unit == "time" else abs(least) * 0.1 or 1.0
+        margin = (DAY / 2 if days else 900.0) if unit == "time" else abs(least) * 0.1 or 1.0
         least, most = (least if low is not None else least - margin), least + margin
     if unit == "time":
-        return Scale(least, most, _time_ticks(least, most, count), time_sayer(most - least, months))
+        ticks = _time_ticks(least, most, count, shortest=DAY if days else 0)
+        return Scale(least, most, ticks, time_sayer(max(most - least, 2 * DAY if days else 0), months))
     step = nice_step(most - least, count)
     start = least if low is not None else math.floor(least / step + 1e-9) * step
     end = most if high is not None else math.ceil(most / step - 1e-9) * step
@@ -80,8 +83,9 @@ def _log_scale(least: float, most: float, unit: Format) -> Scale:
     return Scale(low, high, ticks, sayer(unit, low), log=True)
 
 
-def _time_ticks(least: float, most: float, count: int) -> tuple[float, ...]:
-    step = next((step for step in _TIME_STEPS if (most - least) / step <= count), _TIME_STEPS[-1])
+def _time_ticks(least: float, most: float, count: int, shortest: float) -> tuple[float, ...]:
+    fits = (step for step in _TIME_STEPS if step >= shortest and (most - least) / step <= count)
+    step = next(fits, _TIME_STEPS[-1])
     first = math.ceil(least / step)
     return tuple(float(step * k) for k in range(first, math.floor(most / step) + 1))
 
@@ -104,7 +108,7 @@ def sayer(unit: Format, step: float = 0.0) -> Callable[[float], str]:
     """A writer of values; ``step`` is the smallest difference that must stay visible."""
     if unit == "percent":
         digits = max(0, min(3, -math.floor(math.log10(step * 100) + 1e-9))) if step > 0 else 1
-        return lambda value: f"{value * 100:.{digits}f}%"
+        return lambda value: f"{value * 100:.{digits}f}\u202f%"
     if unit == "seconds":
         return say_seconds
     if unit == "money":

@@ -130,6 +130,7 @@ class RuleForm(forms.ModelForm):
             "value": _("With"),
             "message": _("What the worker reads"),
         }
+        help_texts = {"message": ""}
 
 
 class CategoriesForm(forms.Form):

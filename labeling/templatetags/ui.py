@@ -27,6 +27,8 @@ def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, 
     """``{% field form.name %}``: label, control, help and errors, tied together for screen readers."""
     widget = bound.field.widget
     attributes: dict[str, str | bool] = {}
+    if label:  # the form's own placeholder would say the label once more, in other words
+        attributes["placeholder"] = False
     described = [f"{bound.id_for_label}_help"] if (help_text or bound.help_text) else []
     if bound.errors:
         attributes["aria-invalid"] = "true"
@@ -61,7 +63,7 @@ def duration(seconds: Any) -> str:
     if seconds is None or seconds == "":
         return "–"
     total = float(seconds)
-    if total < 10:
+    if 0 < total < 10:
         return _("%(seconds).1f s") % {"seconds": total}
     if total < 60:
         return _("%(seconds)d s") % {"seconds": round(total)}

@@ -25,7 +25,7 @@ from labeling.guide import guide_of
 from labeling.leases import Lease
 from labeling.models import Appeal, Membership, Project
 from labeling.permissions import may, visible_projects
-from labeling.phases import test_share
+from labeling.phases import golds_before_work, place_in_phase, test_share
 from labeling.services.judging import feedback
 from labeling.survey import Asked
 from labeling.views import answers, asking
@@ -55,10 +55,11 @@ def projects(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(Q(pk__in=list(members)) | Q(pk__in=wanted))
     visible = list(languages.ranked(rows, spoken)[:500])
     joined = [(project, members[project.pk]) for project in visible if project.pk in members]
+    joined.sort(key=lambda pair: not _can_go_on(*pair))  # what waits for this person stands above what does not
     others = [project for project in visible if project.pk not in members]
     context = {
         "joined": joined,
-        "open": [project for project in others if project.access == Project.Access.OPEN],
+        "open": [project for project in others if project.access == Project.Access.OPEN and project.task_count],
         "own": [project for project in others if project.access != Project.Access.OPEN],
         "streak": max((member.streak_days for _project, member in joined), default=0),
         "earned": sum(member.earned for _project, member in joined),
@@ -69,6 +70,12 @@ def projects(request: HttpRequest) -> HttpResponse:
     return render(request, "labeling/projects.html", context)
 
 
+def _can_go_on(project: Project, member: Membership) -> bool:
+    """Whether the person may answer there now, and there is something left to answer."""
+    barred = member.is_paused or project.is_paused or project.is_spent or member.phase == Membership.Phase.FAILED
+    return not barred and project.retired_count < project.task_count
+
+
 @login_required
 @require_http_methods(["GET", "POST"])
 def stream(request: HttpRequest, slug: str) -> HttpResponse:
@@ -76,7 +83,8 @@ def stream(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_to_label(request, slug)
     member = Membership.objects.filter(project=project, user_id=own_id(request)).first()
     if member is None:
-        return render(request, "labeling/intro.html", {"project": project, "guide": guide_of(project)})
+        context = {"project": project, "guide": guide_of(project), "first": golds_before_work(project)}
+        return render(request, "labeling/intro.html", context)
     if request.method == "POST":
         return _act(request, project, member)
     return _next(request, project, member)
@@ -163,6 +171,7 @@ def show_task(
         "project": project,
         "member": member,
         "phase": member.phase,
+        "place": place_in_phase(project, member),
         "progress": {"total": project.task_count, "done": project.retired_count, "mine": member.judgment_count},
         "warning": member.warning,
         "guide": guide_of(project),

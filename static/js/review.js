@@ -1,4 +1,4 @@
-/* Review by keyboard: a number decides, S puts the task off. Questions of a survey are chosen one by one. */
+/* Review by keyboard: a number decides, S puts the task off, B goes back to the one before. Questions of a survey are chosen one by one. */
 const form = document.querySelector("form[data-review]");
 
 function choose(button) {

@@ -56,7 +56,9 @@ def test_without_a_champion_or_with_a_broken_photo_the_playground_says_why(brows
     broken = SimpleUploadedFile("x.png", b"nothing", content_type="image/png")
     assert "Expected one of JPEG" in browser.post(PLAYGROUND, {"image": broken}).content.decode()
     ModelVersion.objects.update(alias="")
-    champion.run.snapshot.refresh_from_db()
+    page = browser.get(PLAYGROUND).content.decode()
+    assert "No version answers yet" in page
+    assert "Ask the champion" not in page
 
 
 def test_this_is_wrong_makes_the_photo_the_next_task_once(browser, project, champion) -> None:

@@ -71,7 +71,7 @@ def summary(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "review")
     versions = list(ModelVersion.objects.filter(project=project).order_by("-number")[:50])[::-1]
     context = {"project": project, "plot": plots.accuracy_over_time(versions), "versions": versions, **_now(project)}
-    context["champion"] = champion_of(project)
+    context |= {"champion": champion_of(project), "latest": versions[-1] if versions else None}
     return render(request, "training/_summary.html", context)
 
 

@@ -15,6 +15,7 @@ from labeling import storage
 from labeling.models import Job, Project
 from labeling.views.owner.context import context_of, load_project
 
+JOBS_SHOWN = 50
 LIVE = (Job.State.QUEUED, Job.State.RUNNING)
 # The tab that a kind of job belongs to.
 TAB_OF = {
@@ -68,9 +69,11 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
     """
     project = load_project(request, slug, "review")
     kinds = request.GET.getlist("kind")
-    found = running_jobs(project, *kinds)
-    context = {"project": project, "kinds": kinds, "jobs": found}
-    if not request.headers.get("HX-Request"):
+    is_page = not request.headers.get("HX-Request")
+    is_long = is_page or "long" in request.GET  # the page of jobs itself, also when it asks again
+    found = running_jobs(project, *kinds, and_recent=JOBS_SHOWN if is_long else 3)
+    context = {"project": project, "kinds": kinds, "jobs": found, "is_long": is_long}
+    if is_page:
         tab = TAB_OF.get(kinds[0], "overview") if kinds else "overview"
         return render(request, "projects/jobs.html", context_of(request, project, tab=tab) | context)
     response = render(request, "projects/_jobs.html", context)

@@ -24,6 +24,8 @@ from labeling.views.owner.context import load_project, project_context
 
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
 
+CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
+
 
 @dataclass(frozen=True)
 class Step:
@@ -75,7 +77,12 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
         and not project.judgment_count
         and not Membership.objects.filter(project=project, role=Role.WORKER).exists()
     ):
-        step(_("Invite people to label, or open the project to everyone"), "workers", "users")
+        is_open = project.access == Project.Access.OPEN
+        text = _("Invite people to label") if is_open else _("Invite people to label, or open the project to everyone")
+        step(text, "workers", "users")
+    if not project.judgment_count:
+        text = _("Label the first few yourself, to see what people will be asked")
+        steps.append(Step(text, f"/label/{project.slug}/", "tag"))
     disputed = disputed_count(project)
     if disputed:
         text = ngettext(
@@ -117,17 +124,26 @@ def _activity(project: Project) -> dict[str, Any]:
     question = main_question(project)
     found = question.fit.get("figures", {}) if question else {}
     names = names_of(question)
-    certainty = figures.agreement(project).get(question.key, {}).get("mean_confidence") if question else None
+    sure = figures.agreement(project).get(question.key, {}) if question else {}
     return {
         "cost": figures.cost(project),
         "figures": found,
-        "certainty": certainty,
+        "certainty": sure.get("mean_confidence"),
+        "labels": sure.get("labels"),
+        "doubtful": _doubtful(question, sure),
         "per_time": _labels_over_time(project),
         "per_category": _answers(project, question, names),
         "confusion": _confusion(found, question, names),
         "agreement": _agreement(found, names),
         "stages": _stages(project),
     }
+
+
+def _doubtful(question: Question | None, sure: dict[str, Any]) -> int | None:
+    """How many labels to expect wrong, where certainty is the probability of one answer; None where it is not."""
+    if question is None or question.kind not in CHOSEN or not sure.get("labels"):
+        return None
+    return round((1 - sure["mean_confidence"]) * sure["labels"])
 
 
 def _confusion(found: dict[str, Any], question: Question | None, names: dict[str, str]) -> charts.Chart:
@@ -210,7 +226,7 @@ def _times(counts: dict[datetime, int], step: timedelta) -> list[datetime]:
 def _answers(project: Project, question: Question | None, names: dict[str, str]) -> charts.Chart:
     """How many tasks have each answer to the question so far."""
     title = _("Labels so far")
-    if question is None or question.kind not in {"single_choice", "yes_no", "rating"}:
+    if question is None or question.kind not in CHOSEN:
         return charts.bars([], title=title)
     counts = (
         Consensus.objects.filter(project=project, question=question)

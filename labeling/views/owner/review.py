@@ -33,7 +33,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
     else:
         task = queue.filter(pk__gt=after).first() or queue.first()
-    context["waiting"] = disputed_count(project)
+    context |= {"waiting": disputed_count(project), "before": Task.objects.filter(project=project, pk=after).first()}
     if task is not None:
         told = next(item for item in story(project, task.image) if item.task.pk == task.pk)
         context.update(

@@ -82,6 +82,15 @@ def test_months_have_the_names_that_are_given() -> None:
     assert time_sayer(400 * 86400, months)(0) == "m1 1970"
 
 
+def test_sums_of_days_are_labelled_with_dates_also_where_there_is_one_day() -> None:
+    day = datetime(2026, 11, 28, tzinfo=UTC)
+    for days in (1, 2):
+        points = [(day + timedelta(days=n), 0.5) for n in range(days)]
+        plot = charts.line([charts.Series("a", points)], title="t")
+        assert "28 Nov" in plot.body
+        assert ":" not in "".join(re.findall(r">([^<]*)</text>", plot.body))
+
+
 def test_a_line_over_time_is_labelled_with_clock_times_and_tabled_by_them() -> None:
     start = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
     points = [(start + timedelta(minutes=10 * i), float(i)) for i in range(7)]

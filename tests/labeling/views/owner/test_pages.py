@@ -86,6 +86,44 @@ def test_the_overview_says_what_to_do_next(make_project: Callable[..., Project],
     assert "1 disputed task waits for your decision" in text(owning.get(f"/projects/{disputed.slug}/"))
 
 
+def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_figures(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    empty = make_project(images=0)
+    assert 'class="tile"' not in text(owning.get(f"/projects/{empty.slug}/activity/"))
+    fresh = make_project(name="Fresh", access="open", price_per_judgment="0.10")
+    page = text(owning.get(f"/projects/{fresh.slug}/"))
+    assert "Invite people to label<" in page  # it is open to everyone already
+    assert f'href="/label/{fresh.slug}/"><svg' in page
+    figures = text(owning.get(f"/projects/{fresh.slug}/activity/"))
+    assert "To finish" in figures
+    assert "Certainty" not in figures
+    assert "Nothing to draw yet" not in figures
+
+
+def test_the_overview_says_how_many_labels_may_be_wrong(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=3, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    mean = sum(Consensus.objects.values_list("confidence", flat=True)) / 3
+    page = text(owning.get(f"/projects/{project.slug}/activity/"))
+    assert f"about {round((1 - mean) * 3)} of 3 labels may be wrong" in page
+    assert "Cost so far" not in text(owning.get(f"/projects/{project.slug}/"))  # nothing costs anything here
+
+
+def test_the_list_of_jobs_says_what_each_brought_and_keeps_more_than_the_last_few(
+    project: Project, owning: Client, run_actors: Callable[[], int]
+) -> None:
+    for number in range(5):
+        file = SimpleUploadedFile(f"{number}.png", picture(50 + number))
+        services.import_images(project=project, files=[file], user=project.owner)
+    run_actors()
+    page = text(owning.get(f"/projects/{project.slug}/jobs/"))
+    assert page.count("Brought in 1") == 5
+    asked_again = text(owning.get(f"/projects/{project.slug}/jobs/?long=1", headers={"HX-Request": "true"}))
+    assert asked_again.count("Brought in 1") == 5
+    assert "All jobs" in text(owning.get(f"/projects/{project.slug}/images/"))
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [

@@ -29,6 +29,25 @@ def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project]
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
 
 
+def test_a_reviewer_goes_back_to_the_one_before_and_decides_it_anew(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=2, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    address = f"/projects/{project.slug}/review/"
+    first = owning.get(address).context["task"]
+    response = owning.post(f"{address}{first.pk}/", {"answer-category": '"dog"'}, follow=True)
+    assert response.context["task"] != first
+    assert f'data-key="b" aria-keyshortcuts="B" href="?task={first.pk}"' in text(response)
+    assert "olivia decided: dog" in text(owning.get(f"{address}?task={first.pk}"))
+    owning.post(f"{address}{first.pk}/", {"answer-category": '"cat"'})
+    assert Consensus.objects.get(task=first).answer == "cat"
+    second = response.context["task"]
+    last = text(owning.post(f"{address}{second.pk}/", {"answer-category": '"dog"'}, follow=True))
+    assert "Nothing is disputed" in last
+    assert f'href="?task={second.pk}"' in last
+
+
 def test_a_reviewer_may_accept_what_the_crowd_leans_to_where_nobody_said_just_that(
     make_project: Callable[..., Project], owning: Client
 ) -> None:

@@ -1,0 +1,75 @@
+"""What a worker reads before the first task: which projects there are, and what one begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from labeling import services
+from labeling.models import Membership, Project, Task
+from tests.labeling.conftest import person
+
+
+@pytest.fixture
+def working(db: None) -> Client:
+    client = Client()
+    client.force_login(person("wendy"))
+    return client
+
+
+def page(client: Client, address: str) -> str:
+    return client.get(address).content.decode()
+
+
+def test_the_first_page_of_a_project_says_that_practice_and_a_test_come_first(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(images=6, access="open", qualification_share=0.75)
+    for number, task in enumerate(Task.objects.order_by("id")[:3]):
+        use = "practice" if number < 2 else "qualification"
+        services.set_gold(task=task, answers={"category": "cat"}, use=use, user=project.owner)
+    told = page(working, f"/label/{project.slug}/")
+    assert "begins with 2 images to practice on" in told
+    assert "a test of 1 image; 75\u202f% have to be right" in told
+    plain = make_project(name="Plain", access="open")
+    told = page(working, f"/label/{plain.slug}/")
+    assert "practice" not in told
+    assert "a test of" not in told
+
+
+def test_practice_says_which_of_how_many_images_it_is(make_project: Callable[..., Project], working: Client) -> None:
+    project = make_project(images=4, access="open")
+    for task in Task.objects.order_by("id")[:2]:
+        services.set_gold(task=task, answers={"category": "cat"}, use="practice", user=project.owner)
+    address = f"/label/{project.slug}/"
+    working.post(f"{address}start/")
+    for place in ("1 of 2", "2 of 2"):
+        response = working.get(address)
+        assert place in response.content.decode()
+        working.post(address, {"assignment": response.context["task"]["id"], "a.category": "cat"})
+    assert " of 2" not in page(working, address)
+    assert 'id="count"' in page(working, address)
+
+
+def test_a_project_without_images_is_not_offered_and_does_not_ask_to_start(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    empty = make_project(images=0, access="open")
+    assert empty.name not in page(working, "/label/")
+    told = page(working, f"/label/{empty.slug}/")
+    assert "no images here yet" in told
+    assert "start/" not in told
+
+
+def test_what_waits_for_a_worker_stands_above_what_does_not(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    names = ("Waiting", "Halted", "Failed")
+    for project in [make_project(name=name, access="open") for name in names]:
+        working.post(f"/label/{project.slug}/start/")
+    Membership.objects.filter(project__name="Halted", user__username="wendy").update(is_paused=True)
+    Membership.objects.filter(project__name="Failed", user__username="wendy").update(phase="failed")
+    told = page(working, "/label/")
+    assert told.index(">Waiting<") < min(told.index(">Halted<"), told.index(">Failed<"))
