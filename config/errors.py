@@ -17,6 +17,7 @@ from rest_framework import exceptions, views
 from rest_framework.response import Response
 
 from config.requests import request_id
+from labeling import outages
 from labeling.errors import CrowdtuneError
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ CODES = {
     415: "unsupported_media_type",
     429: "throttled",
     500: "internal_error",
+    503: "unavailable",
+    507: "disk_full",
 }
 
 
@@ -96,6 +99,17 @@ def plain(request: HttpRequest, status: int, message: str) -> HttpResponse:
     """For refusals that never reach a view of the API: in the contract's shape, or in the Open Inference Protocol's."""
     is_protocol = request.path.startswith("/v2")
     return JsonResponse({"error": message} if is_protocol else shape(CODES[status], message), status=status)
+
+
+def outage(error: BaseException | None) -> tuple[int, str] | None:
+    """Status and words for what is no fault of ours; None where it is."""
+    if outages.is_full(error):
+        return 507, _("The disk is full, so this was not kept. Tell whoever runs this platform, then try again.")
+    if outages.database_is_away(error):
+        return 503, _("The database does not answer. Try again in a moment.")
+    if outages.store_is_away(error):
+        return 503, _("The store of files does not answer. Try again in a moment.")
+    return None
 
 
 def internal_message() -> str:

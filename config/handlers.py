@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views import defaults
 
@@ -30,9 +32,17 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What broke is in the log already. What is no bug but an outage is said as one: whoever asked may ask again."""
+    status, message = errors.outage(sys.exc_info()[1]) or (500, errors.internal_message())
     if errors.is_api(request):
-        return errors.plain(request, 500, errors.internal_message())
-    return defaults.server_error(request)
+        response = errors.plain(request, status, message)
+    elif status == 500:
+        response = defaults.server_error(request)
+    else:
+        response = HttpResponse(render_to_string("outage.html", {"status": status, "message": message}), status=status)
+    if status == 503:
+        response["Retry-After"] = "5"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **_context: Any) -> HttpResponse:

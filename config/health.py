@@ -6,6 +6,7 @@ tries each part that a request may need, and answers 503 with what is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from config.models import QueuedMessage
+from labeling import outages
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -50,13 +52,20 @@ def queue() -> None:
 def storage() -> None:
     """What is written can be read, and removed again."""
     word = secrets.token_hex(8).encode()
-    name = default_storage.save(f"health/{secrets.token_hex(8)}", ContentFile(word))
+    name = f"health/{secrets.token_hex(8)}"
     try:
+        name = default_storage.save(name, ContentFile(word))
         with default_storage.open(name) as file:
             if file.read() != word:
                 raise NotReady("What was written is not what can be read.")
+    except OSError as error:
+        if outages.is_full(error):
+            raise NotReady("The disk is full.") from error
+        raise
     finally:
-        default_storage.delete(name)
+        # On a full disk an empty file is left of what could not be written.
+        with contextlib.suppress(OSError):
+            default_storage.delete(name)
 
 
 def model() -> None:
@@ -78,7 +87,11 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @transaction.non_atomic_requests
 def readyz(request: HttpRequest) -> JsonResponse:
-    answers = {name: _outcome(name, check) for name, check in CHECKS.items()}
+    answers = {"database": _outcome("database", database)}
+    for name, check in CHECKS.items():
+        # Each question to a database that is away waits for it, and whoever asks here waits for seconds at most.
+        unasked = answers["database"] != "ok" and check in (queue, model)
+        answers[name] = answers.get(name) or ("waits for the database" if unasked else _outcome(name, check))
     ready = all(answer == "ok" for answer in answers.values())
     return JsonResponse({"ready": ready, "checks": answers}, status=200 if ready else 503)
 

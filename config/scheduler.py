@@ -16,6 +16,7 @@ from typing import Any
 import dramatiq
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
+from dramatiq.errors import BrokerConnectionError
 
 from config.models import QueuedMessage
 
@@ -38,6 +39,7 @@ SCHEDULE: list[tuple[float, str]] = [
 ]
 LEADER_LOCK = 0x7363686564  # "sched"
 _TICK_SECONDS = 0.5
+_AWAY_SECONDS = 3.0
 
 
 class Scheduler:
@@ -47,7 +49,7 @@ class Scheduler:
         self.leads = False
 
     def run(self, stop: threading.Event) -> None:
-        """Send what is due until ``stop``; a database that went away is waited for."""
+        """Send what is due until ``stop``; a database or a broker that went away is waited for."""
         while not stop.wait(_TICK_SECONDS):
             try:
                 self.tick(time.monotonic())
@@ -57,6 +59,9 @@ class Scheduler:
                 # The session goes too, and its lock with it, instead of back to the pool.
                 connection.close()
                 connection.close_pool()  # type: ignore[attr-defined]
+            except BrokerConnectionError as error:
+                logger.warning("the broker of BROKER_URL does not answer: %s", str(error).strip().partition("\n")[0])
+                stop.wait(_AWAY_SECONDS)
 
     def tick(self, now: float) -> list[str]:
         """One look at the clock, as leader or not; returns the names of the actors that were sent."""
@@ -66,10 +71,10 @@ class Scheduler:
         for position, (seconds, actor) in enumerate(self.entries):
             if now < self.due[position]:
                 continue
-            self.due[position] = now + seconds
             if not waiting(actor):
                 actor.send()
                 sent.append(actor.actor_name)
+            self.due[position] = now + seconds
         return sent
 
     def _lead(self) -> bool:

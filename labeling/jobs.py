@@ -21,7 +21,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from labeling import webhooks
+from labeling import outages, webhooks
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import beating
 from labeling.models import Job, Project
@@ -121,11 +121,25 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> No
         _finish(job, Job.State.FAILED, report, error.message)
     except Exception as error:  # the door of all work: whatever broke is recorded for the person who waits
         logger.exception("job %s (%s) failed", job.id, job.kind)
-        why = _("Something broke on our side (%(name)s); see the log.") % {"name": type(error).__name__}
-        _finish(job, Job.State.FAILED, report, why)
+        if outages.database_is_away(error) and not outages.is_full(error) and _give_back(job):
+            raise
+        _finish(job, Job.State.FAILED, report, _why(error))
     else:
         report.result.update(result or {})
         _finish(job, Job.State.SUCCEEDED, report, "")
+
+
+def _give_back(job: Job) -> bool:
+    """Let another attempt go on from the last checkpoint: the message is sent again, or the sweeper sends one."""
+    return job.attempts < MOST_ATTEMPTS and bool(_mine(job).update(state=Job.State.QUEUED, heartbeat_at=timezone.now()))
+
+
+def _why(error: Exception) -> str:
+    if outages.is_full(error):
+        return _("The disk is full. Tell whoever runs this platform; when there is room again, start this anew.")
+    if outages.store_is_away(error):
+        return _("The store of files does not answer. Try again in a moment.")
+    return _("Something broke on our side (%(name)s); see the log.") % {"name": type(error).__name__}
 
 
 def cancel(*, job: Job) -> bool:

@@ -1,4 +1,5 @@
-"""Forgets what nobody asks for any more: sessions that are over, and old letters to webhooks. Worker-side.
+"""Forgets what nobody asks for any more: sessions that are over, old letters to webhooks, uploads whose import ended
+without having cleaned up (it failed, was cancelled, or never came to be). Worker-side.
 
 Django deletes an expired session only when its browser comes back, and a webhook has a row for each answer.
 Source: https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the-session-store
@@ -6,17 +7,51 @@ Source: https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the
 
 from __future__ import annotations
 
-from datetime import timedelta
+import contextlib
+import uuid
+from datetime import datetime, timedelta
 
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeling.models import WebhookDelivery
+from labeling.importing import sources
+from labeling.models import Job, WebhookDelivery
 
 DELIVERIES_KEPT = timedelta(days=30)
+UPLOADS_KEPT = timedelta(days=1)
 
 
 def forget() -> None:
     SessionStore.clear_expired()
     old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - DELIVERIES_KEPT)
     old.exclude(state=WebhookDelivery.State.WAITING).delete()
+    _forget_uploads(timezone.now() - UPLOADS_KEPT)
+
+
+def _forget_uploads(before: datetime) -> None:
+    """Those of a job that ended long ago, and those that came in long ago for a job that never was."""
+    waiting = [name for name in _folders(sources.spool_folder("")) if _is_id(name)]
+    jobs = Job.objects.in_bulk([uuid.UUID(name) for name in waiting])
+    for name in waiting:
+        job = jobs.get(uuid.UUID(name))
+        since = job.finished_at if job is not None else _received(sources.spool_folder(name))
+        if since is not None and since < before:
+            sources.clean(name)
+
+
+def _folders(top: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return [name.strip("/") for name in default_storage.listdir(top)[0]]
+    return []
+
+
+def _is_id(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(name)) == name
+    return False
+
+
+def _received(folder: str) -> datetime | None:
+    files = default_storage.listdir(folder)[1]
+    return min((default_storage.get_modified_time(f"{folder}/{name}") for name in files), default=None)

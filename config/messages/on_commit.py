@@ -6,7 +6,6 @@ A crash between the commit and the send loses the message; the sweepers that re-
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,7 +16,12 @@ class OnCommit(Broker):
     """Put before a broker's class."""
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        send = functools.partial(super().enqueue, message, delay=delay)
+        enqueue = super().enqueue
+
+        # A function with a name: Django logs that name when it fails, and a partial has none.
+        def send() -> Message[Any]:
+            return enqueue(message, delay=delay)
+
         if not connection.in_atomic_block:
             return send()
         # The transaction has been committed when this fails: the request must not.

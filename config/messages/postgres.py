@@ -15,7 +15,6 @@ Tables: see ``config/migrations/0001_queue.py``. Source: https://dramatiq.io/ an
 
 from __future__ import annotations
 
-import functools
 import logging
 import random
 import time
@@ -118,7 +117,8 @@ class PostgresBroker(library.PostgresBroker):
             _execute(_ENQUEUE, row)
         else:
             _execute_again(_ENQUEUE, row)
-        django_transaction.on_commit(functools.partial(_wake, message.queue_name), robust=True)
+        # A function with a name: Django logs that name when it fails, and a partial has none.
+        django_transaction.on_commit(lambda: _wake(message.queue_name), robust=True)
         self.emit_after("enqueue", message, delay)
         return message
 

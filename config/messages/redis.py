@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dramatiq import Broker
+from dramatiq import Broker, Message
 from dramatiq.brokers import redis as library
+from dramatiq.errors import ConnectionFailed
 from dramatiq.middleware import Middleware, SkipMessage
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.messages.on_commit import OnCommit
 
@@ -50,3 +52,10 @@ class RedisBroker(OnCommit, library.RedisBroker):
             heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
             middleware=[*middleware, Deliveries()],
         )
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """As the other brokers', a server that is away raises an error of Dramatiq's, and not of a driver."""
+        try:
+            return super().enqueue(message, delay=delay)
+        except RedisConnectionError as error:
+            raise ConnectionFailed(str(error)) from error  # type: ignore[no-untyped-call]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -24,6 +26,8 @@ RAISED: dict[str, Exception] = {
     "missing": Http404("inner name"),
     "odd": SuspiciousOperation("odd"),
     "refused": CrowdtuneError("too_little", "Expected 8 labels, got 3: label 5 more.", 409, {"labels": 3}),
+    "full": OSError(errno.ENOSPC, "No space left on device"),
+    "away": OperationalError("connection refused"),
     "invalid": ValidationError({"name": ["This field is required."]}),
 }
 
@@ -56,6 +60,8 @@ def client() -> Client:
         ("odd", 400, "bad_request"),
         ("refused", 409, "too_little"),
         ("invalid", 400, "invalid"),
+        ("full", 507, "disk_full"),
+        ("away", 503, "unavailable"),
     ],
 )
 def test_a_program_is_answered_in_one_shape(client, name, status, code):
@@ -67,6 +73,17 @@ def test_a_program_is_answered_in_one_shape(client, name, status, code):
     assert answer.json()["error"]["message"]
     assert "secret detail" not in answer.content.decode()
     assert "inner name" not in answer.content.decode()
+
+
+def test_an_outage_is_told_as_such_and_when_to_come_back(client):
+    api, page = client.get("/api/v1/raise/away"), client.get("/raise/away")
+    assert api["Retry-After"] == page["Retry-After"] == "5"
+    assert page.status_code == 503
+    assert "The database does not answer." in page.content.decode()
+    assert "connection refused" not in page.content.decode() + api.content.decode()
+    full = client.get("/raise/full")
+    assert full.status_code == 507
+    assert "The disk is full" in full.content.decode()
 
 
 def test_a_refusal_of_a_room_keeps_its_words_and_fields(client):

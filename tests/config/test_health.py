@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
@@ -11,9 +12,22 @@ from pathlib import Path
 import dramatiq
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
+from django.db import OperationalError
 
+from config import health
 from config.models import QueuedMessage
 from tests.config.messages.test_postgres import message
+
+
+class FullDisk(FileSystemStorage):
+    """Makes the file and has no room for what is in it, as a full disk does."""
+
+    def _save(self, name, content):
+        super()._save(name, ContentFile(b""))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
@@ -40,6 +54,29 @@ def test_not_ready_says_which_part_and_why(client, settings, tmp_path):
     assert answer.json()["ready"] is False
     assert answer.json()["checks"]["storage"].startswith("failed")
     assert answer.json()["checks"]["database"] == "ok"
+
+
+def test_a_full_disk_is_named_and_nothing_is_left_of_the_try(client, settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.FullDisk"}}
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["storage"] == "The disk is full."
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_database_that_is_away_is_waited_for_once(client, monkeypatch):
+    asked: list[str] = []
+
+    def away():
+        asked.append("database")
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(health, "database", away)
+    checks = client.get("/readyz").json()["checks"]
+    assert checks["database"].startswith("failed (OperationalError)")
+    assert checks["queue"] == checks["model"] == "waits for the database"
+    assert asked == ["database"]
 
 
 def test_answers_about_health_are_never_cached(client):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from labeling import jobs
@@ -70,6 +72,43 @@ def test_a_bug_is_a_failure_that_does_not_show_its_insides(job: Job) -> None:
     assert job.state == "failed"
     assert "ZeroDivisionError" in job.message
     assert "secret" not in job.message
+
+
+def test_a_full_disk_is_told_as_such(job: Job) -> None:
+    def work(job: Job, report: Report) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert job.message.startswith("The disk is full.")
+
+
+def test_a_database_that_went_away_meanwhile_fails_no_job(job: Job) -> None:
+    def work(job: Job, report: Report) -> dict[str, Any]:
+        if job.attempts == 1:
+            report.checkpoint(0.5, "half")
+            raise OperationalError("terminating connection due to administrator command")
+        return {"done": True}
+
+    with pytest.raises(OperationalError):  # so that its message is sent again
+        jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert (job.state, job.progress) == ("queued", 0.5)
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("succeeded", 2)
+
+
+def test_a_database_that_fails_at_every_attempt_fails_the_job(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(attempts=jobs.MOST_ATTEMPTS - 1)
+
+    def work(job: Job, report: Report) -> None:
+        raise OperationalError("always")
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert job.state == "failed"
 
 
 def test_cancelled_work_stops_at_its_next_word(job: Job) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
+import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from labeling import services, tidying
-from labeling.models import Project, WebhookDelivery
+from labeling.models import Job, Project, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 
@@ -35,3 +41,27 @@ def test_letters_to_webhooks_are_kept_for_a_month_and_those_that_wait_until_they
         )
     tidying.forget()
     assert sorted(WebhookDelivery.objects.values_list("state", flat=True)) == ["delivered", "waiting"]
+
+
+def test_uploads_of_an_import_that_ended_or_never_was_go_after_a_day(project: Project) -> None:
+    def upload(name: uuid.UUID, hours: int) -> None:
+        file = Path(default_storage.path(default_storage.save(f"imports/{name}/000000", ContentFile(b"x"))))
+        os.utime(file, (time.time() - hours * 3600,) * 2)
+
+    now = timezone.now()
+    jobs = {
+        name: Job.objects.create(project=project, kind="import_images", state=state, finished_at=ended)
+        for name, state, ended in (
+            ("failed", "failed", now - timedelta(hours=25)),
+            ("failed lately", "failed", now - timedelta(hours=1)),
+            ("waits", "queued", None),
+        )
+    }
+    never, coming = uuid.uuid4(), uuid.uuid4()
+    for job in jobs.values():
+        upload(job.pk, 48)
+    upload(never, 25)
+    upload(coming, 0)
+    tidying.forget()
+    left = set(default_storage.listdir("imports")[0])
+    assert left == {str(jobs["failed lately"].pk), str(jobs["waits"].pk), str(coming)}

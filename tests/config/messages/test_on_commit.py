@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from django.db import transaction
 
 from config import broker as wiring
-from config import health
+from config import health, scheduler
 from config.env import EnvError
 from config.messages import rabbitmq, redis
 
@@ -106,6 +107,49 @@ def test_readiness_tells_of_a_broker_that_is_away(settings):
         assert health._outcome("queue", health.queue) == "failed (ConnectionError); the log says more"
     finally:
         dramatiq.set_broker(before)
+
+
+AWAY = ["redis://127.0.0.1:1/0", "amqp://guest:guest@127.0.0.1:1/"]
+
+
+@pytest.fixture
+def away(request, settings):
+    """A broker that does not answer, as the platform's own."""
+    before, settings.BROKER_URL = dramatiq.get_broker(), request.param
+    dramatiq.set_broker(wiring.build(request.param))
+    yield dramatiq.get_broker()
+    dramatiq.set_broker(before)
+
+
+@pytest.mark.parametrize("away", AWAY, indirect=True)
+def test_what_was_committed_stands_though_the_broker_is_away(away):
+    @dramatiq.actor(broker=away, queue_name="cpu", actor_name="unsent")
+    def unsent():
+        pass
+
+    told: list[str] = []
+    with transaction.atomic():
+        unsent.send()
+        transaction.on_commit(lambda: told.append("the rest of the commit"))
+    assert told == ["the rest of the commit"]
+
+
+@pytest.mark.parametrize("away", AWAY, indirect=True)
+def test_the_clock_goes_on_when_the_broker_is_back(away):
+    @dramatiq.actor(broker=away, queue_name="cpu", actor_name="clockwork")
+    def clockwork():
+        pass
+
+    clock = scheduler.Scheduler([])
+    clock.entries, clock.due = [(3600, clockwork)], [0.0]
+    stop = threading.Event()
+    running = threading.Thread(target=clock.run, args=(stop,))
+    running.start()
+    time.sleep(2)
+    assert running.is_alive()
+    stop.set()
+    running.join()
+    assert clock.due == [0.0]  # it is sent as soon as that can be
 
 
 def test_rabbitmq_confirms_each_message_and_waits_a_day_for_a_training(rabbitmq_url):

@@ -1,0 +1,42 @@
+"""What goes wrong around us and not in us: a disk that is full, a database or an object store that does not answer.
+
+Told by the error that arrived, or by what it was raised from: drivers and frameworks wrap each other's.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+
+import psycopg
+from django.db import InterfaceError, OperationalError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a disk had no room, ours or the database's."""
+    return any(
+        isinstance(one, psycopg.errors.DiskFull) or (isinstance(one, OSError) and one.errno in _FULL)
+        for one in _chain(error)
+    )
+
+
+def database_is_away(error: BaseException | None) -> bool:
+    """Whether the database did not answer, or gave up what it was asked: the same may go well a moment later."""
+    return any(isinstance(one, OperationalError | InterfaceError) for one in _chain(error))
+
+
+def store_is_away(error: BaseException | None) -> bool:
+    """Whether the object store did not answer. Its library is loaded only where there is one."""
+    library = sys.modules.get("botocore.exceptions")
+    return library is not None and any(
+        isinstance(one, library.HTTPClientError | library.EndpointConnectionError) for one in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
