@@ -17,6 +17,9 @@ from labeling.words import gettext as _
 from training.learning.metrics import bootstrap, compare
 
 FLOOR = 0.01
+# On fewer images nothing is beyond chance: five that all speak for one of two models do so in one of 16 cases when the
+# models are equally good (sign test, two-sided), and resampling five that all say the same cannot know that.
+FEWEST = 6
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,10 @@ def verdict(
         "new": float(right.mean()), "old": float(champion_right.mean()), "champion": champion, "count": len(right),
         "difference": float(difference), "low": float(low), "high": float(high),
     }  # fmt: skip
-    if found["better"]:
+    enough = len(right) >= FEWEST
+    if found["better"] and enough:
         return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": said}, difference, low, high)
-    if losses is not None and champion_losses is not None and len(losses) and not found["worse"]:
+    if enough and losses is not None and champion_losses is not None and not found["worse"]:
         gained_low, gained_high = bootstrap(champion_losses - losses, seed=seed)
         if gained_low > 0:
             surer = _(

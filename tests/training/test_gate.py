@@ -90,3 +90,12 @@ def test_the_log_loss_is_cross_entropy_with_a_floor() -> None:
     targets = np.array([[0.5, 0.5], [1.0, 0.0]])
 
     assert log_losses(probabilities, targets) == pytest.approx([np.log(2), -np.log(0.01)])
+
+
+@pytest.mark.parametrize(("count", "alias"), [(5, "challenger"), (6, "champion")])
+def test_on_a_handful_of_images_nothing_is_beyond_chance(count: int, alias: str) -> None:
+    all_right, all_wrong = np.ones(count, bool), np.zeros(count, bool)
+    losses = {"losses": np.full(count, 0.2), "champion_losses": np.linspace(0.5, 0.9, count)}
+
+    assert verdict(right=all_right, champion_right=all_wrong, champion="version 1").alias == alias
+    assert verdict(right=all_right, champion_right=all_right, champion="version 1", **losses).alias == alias

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,10 @@ FORMAT = 1
 TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
 EXPORT_SECONDS = 900
 PRECISIONS = ("f32", "bf16", "f16")
+# What a process writes where a disk, a quota or a file's bound is full; the last one is all that OpenVINO says.
+FULL = ("No space left on device", "Disk quota exceeded", "File too large", "iostream error")
+
+logger = logging.getLogger(__name__)
 
 
 def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:
@@ -79,11 +85,20 @@ def ensure_trunk(
         command = [sys.executable, "-m", "training.learning.trunk", arguments]
         code, told = _heard(command, environment, waiting or (lambda: None))
         if code:
-            raise LearningError(
-                _("The export of %(title)s failed: %(error)s") % {"title": backbone.title, "error": told[-2000:]},
-                "export_failed",
-            )
+            raise _failed(backbone, folder, code, told)
     return folder
+
+
+def _failed(backbone: Backbone, folder: Path, code: int, told: str) -> LearningError:
+    """Why the process of an export has ended, in a line; all that it wrote goes to the log."""
+    logger.error("the export of %s ended with %s:\n%s", backbone.key, code, told)
+    lines = told.strip().splitlines()
+    error = signal.Signals(-code).name if code < 0 else lines[-1][:500] if lines else f"exit status {code}"
+    if any(sign in told for sign in FULL):
+        reason = _("%(title)s could not be exported into %(folder)s: %(error)s. Free some disk, then try again.")
+        return LearningError(reason % {"title": backbone.title, "folder": folder.parent, "error": error}, "disk_full")
+    reason = _("The export of %(title)s failed: %(error)s")
+    return LearningError(reason % {"title": backbone.title, "error": error}, "export_failed")
 
 
 def _heard(command: list[str], environment: dict[str, str], waiting: Callable[[], None]) -> tuple[int, str]:

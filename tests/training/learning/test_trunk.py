@@ -45,6 +45,15 @@ def test_the_cut_has_a_shape_and_the_same_key_for_the_same_facts(cut_trunk: Trun
     assert cut_trunk.key == trunk_key(SMALL, small_weights.sha256, SMALL.cut)
 
 
+@pytest.mark.usefixtures("small_disk")
+def test_an_export_that_finds_no_room_says_so_in_a_line(small_weights: Weights, tmp_path: Path) -> None:
+    with pytest.raises(LearningError, match="Free some disk") as refused:
+        ensure_trunk(SMALL, small_weights, tmp_path)
+    assert refused.value.code == "disk_full"
+    assert "\n" not in refused.value.message
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+
+
 def test_the_key_changes_with_whatever_the_features_depend_on() -> None:
     keys = {
         trunk_key(SMALL, "a"), trunk_key(SMALL, "b"), trunk_key(SMALL, "a", "stage1_a_out"),
