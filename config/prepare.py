@@ -49,8 +49,11 @@ def collect_static() -> bool:
     if stamp.exists() and stamp.read_text(encoding="ascii") == now:
         return False
     # Redoc is the other of two ways to show the API; /api/docs/ is Swagger.
-    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["redoc"])
-    stamp.write_text(now, encoding="ascii")
+    try:
+        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["redoc"])
+        stamp.write_text(now, encoding="ascii")
+    except OSError as error:
+        raise CommandError(f"The static files could not be written to {root}: {error.strerror}.") from error
     return True
 
 

@@ -140,8 +140,8 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "config.accounts.Adapter"
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
-ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES  # else all visitors share the proxy's limit of tries to sign in
 globals().update(databases.mail(env.string("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = env.string("EMAIL_FROM", "crowdtune@localhost")
 

@@ -6,7 +6,9 @@ whose machine is this one.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from whitenoise.compress import Compressor
@@ -14,6 +16,18 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
+    def _save(self, name: str, content: Any) -> str:
+        """There is a whole file or none: what a full disk or a kill cut off would be taken for collected, for ever."""
+        draft = f"{name}.draft"
+        Path(self.path(draft)).unlink(missing_ok=True)
+        try:
+            written = super()._save(draft, content)
+            Path(self.path(written)).replace(self.path(name))
+        finally:
+            with contextlib.suppress(OSError):
+                Path(self.path(draft)).unlink(missing_ok=True)
+        return name
+
     def create_compressor(self, **options: Any) -> Compressor:
         return Compressor(**options, use_brotli=False)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import tempfile
 from typing import Any
 
@@ -17,8 +18,13 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from config import allocator, env, guard, settings
+from config import allocator, env, guard
 from labeling.turns import cores
+
+try:
+    from config import settings
+except env.EnvError as error:
+    sys.exit(f"crowdtune: {error}")
 
 # granian's back-pressure counts open connections, not requests: one that keeps alive and asks nothing is one of them,
 # and those beyond the number are not accepted before others close. Threads say nothing about how many people there are.

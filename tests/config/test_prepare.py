@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import stat
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finder
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 from django.core.management.base import CommandError
 from django.db import connection
 
@@ -83,6 +85,26 @@ def test_static_files_are_collected_once_until_one_changes(settings, tmp_path):
     get_finder.cache_clear()
 
 
+def test_a_disk_that_is_full_while_static_files_are_collected_is_told_and_nothing_stays_cut_off(settings, tmp_path):
+    settings.STATIC_ROOT, settings.STATICFILES_DIRS = tmp_path / "static", [tmp_path / "ours"]
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "page.js").write_text("/* " + "x" * 5000 + " */")
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "config.static.StaticFiles"}}
+    get_finder.cache_clear()
+    at_most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, at_most[1]))  # what is larger breaks off in the middle
+    try:
+        with pytest.raises(CommandError, match="could not be written"):
+            prepare.collect_static()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, at_most)
+        signal.signal(signal.SIGXFSZ, before)
+    prepare.collect_static()
+    assert (tmp_path / "static" / "page.js").stat().st_size == 5006
+    get_finder.cache_clear()
+
+
 def test_a_missing_bucket_is_made_and_a_present_one_is_left(settings, monkeypatch):
     with s3_service(monkeypatch):
         settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
@@ -97,6 +119,14 @@ def test_a_bucket_that_cannot_be_used_is_told_of_in_words(settings, monkeypatch)
     settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
     with pytest.raises(CommandError, match="STORAGE_URL"):
         prepare.ensure_bucket()
+
+
+def test_addresses_of_a_bucket_are_signed_in_the_present_way_and_a_store_that_hangs_is_given_up(monkeypatch):
+    with s3_service(monkeypatch):
+        store = storages.create_storage(databases.storage("s3://crowdtune"))
+        assert "X-Amz-Signature=" in store.url("a.jpg")
+        config = store.connection.meta.client.meta.config
+        assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (5, 20, 2)
 
 
 def test_a_folder_needs_no_bucket():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from allauth.core.internal.httpkit import get_client_ip
+from allauth.account.adapter import get_adapter
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
@@ -48,12 +48,31 @@ def test_a_person_who_is_no_staff_is_refused_by_the_admin_and_not_sent_round(cli
     assert (answer.status_code, len(answer.redirect_chain)) == (403, 1)
 
 
-def test_visitors_behind_a_proxy_do_not_share_its_limit_of_tries(rf, settings):
-    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
-    assert get_client_ip(rf.get("/", headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.9"})) == "203.0.113.9"
-    code = "from config import settings as s; print(s.ALLAUTH_TRUSTED_PROXY_COUNT, s.REST_FRAMEWORK['NUM_PROXIES'])"
+@pytest.mark.parametrize(
+    ("proxies", "came", "counted"),
+    [
+        (0, "6.6.6.6", "127.0.0.1"),
+        (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        (2, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (3, "203.0.113.9", "203.0.113.9"),  # fewer than there should be: a request of the inside, or a setting too high
+        (2, None, "127.0.0.1"),
+    ],
+)
+def test_visitors_behind_a_proxy_do_not_share_its_limit_of_tries(rf, settings, proxies, came, counted):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    request = rf.get("/", headers={"X-Forwarded-For": came} if came else {})
+    assert get_adapter().get_client_ip(request) == counted
+
+
+def test_the_number_of_proxies_is_read_from_the_environment():
+    code = "from config import settings as s; print(s.REST_FRAMEWORK['NUM_PROXIES'])"
     ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"NUM_PROXIES": "2"}, capture_output=True)
-    assert ran.stdout == b"2 2\n"
+    assert ran.stdout == b"2\n"
+
+
+def test_more_proxies_than_addresses_break_no_page(client, settings):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 2}
+    assert client.get("/accounts/login/", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
 
 
 def test_no_other_site_may_call_the_api_unless_it_is_named(client, settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import subprocess
 import sys
 import textwrap
@@ -39,6 +40,12 @@ def test_a_web_process_imports_no_ml_library():
         print(sorted(heavy & set(sys.modules)))
     """)
     assert printed == "[]"
+
+
+def test_a_web_process_tells_of_a_wrong_setting_in_a_sentence():
+    wrong = {**os.environ, "WEB_THREADS": "many"}
+    ran = subprocess.run([sys.executable, "-m", "config.web"], capture_output=True, text=True, cwd=ROOT, env=wrong)
+    assert (ran.returncode, ran.stderr) == (1, "crowdtune: WEB_THREADS must be a whole number, got 'many'.\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
