@@ -128,27 +128,9 @@ def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes:
 def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
     """Each (task, choice) is a yes-or-no task of the same workers; a worker's matrix is shared by all choices."""
     rows = [index for index, answer in enumerate(answers.answer) if isinstance(answer, list)]
-    width = len(classes)
-    chosen = np.array([[int(name in answers.answer[index]) for name in classes] for index in rows], dtype=np.int64)
-    chosen = chosen.reshape(len(rows), width)
-    task = (answers.task[rows][:, None] * width + np.arange(width)).reshape(-1)
-    gold = np.full((len(answers.tasks), width), UNKNOWN)
-    for index, number in enumerate(answers.tasks):
-        if isinstance(known.get(number), list):
-            gold[index] = [int(name in known[number]) for name in classes]
-    votes = Votes(
-        task,
-        np.repeat(answers.worker[rows], width),
-        chosen.reshape(-1),
-        len(answers.tasks) * width,
-        len(answers.workers),
-        2,
-        gold.reshape(-1),
-        ((gold != UNKNOWN) & _hidden(answers)[:, None]).reshape(-1),
-    )
+    votes = _choice_votes(classes, answers, rows, known)
     fit = AGGREGATORS[method](votes)
-    counts = votes.counts()
-    share = fit.posterior[:, 1].reshape(-1, width).mean(axis=0)
+    share = fit.posterior[:, 1].reshape(-1, len(classes)).mean(axis=0)
     stored = {
         "method": method,
         "classes": classes,
@@ -159,13 +141,7 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         "figures": {
             "tasks": len(answers.tasks),
             "judgments": len(rows),
-            "percent": number_or_none(agreement.percent(counts)),
-            "fleiss_kappa": number_or_none(agreement.fleiss_kappa(counts)),
-            "krippendorff_alpha": number_or_none(agreement.krippendorff_alpha(counts)),
-            "by_category": {
-                name: number_or_none(agreement.krippendorff_alpha(counts.reshape(-1, width, 2)[:, place]))
-                for place, name in enumerate(classes)
-            },
+            **_set_figures(votes.counts(), classes),
         },
     }
     skills = {
@@ -176,3 +152,38 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         for index, worker in enumerate(answers.workers)
     }
     return recombined(question, "set", classes, answers, stored, skills, method)
+
+
+def _choice_votes(classes: list[str], answers: Answers, rows: list[int], known: Mapping[int, Any]) -> Votes:
+    """The sets at these rows as votes, yes (1) or no (0), on tasks numbered ``task * len(classes) + choice``."""
+    width = len(classes)
+    chosen = np.array([[int(name in answers.answer[index]) for name in classes] for index in rows], dtype=np.int64)
+    task = (answers.task[rows][:, None] * width + np.arange(width)).reshape(-1)
+    gold = np.full((len(answers.tasks), width), UNKNOWN)
+    for index, number in enumerate(answers.tasks):
+        if isinstance(known.get(number), list):
+            gold[index] = [int(name in known[number]) for name in classes]
+    return Votes(
+        task,
+        np.repeat(answers.worker[rows], width),
+        chosen.reshape(-1),
+        len(answers.tasks) * width,
+        len(answers.workers),
+        2,
+        gold.reshape(-1),
+        ((gold != UNKNOWN) & _hidden(answers)[:, None]).reshape(-1),
+    )
+
+
+def _set_figures(counts: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    """How far people agree on the choices, all together and each; ``counts`` [tasks * choices, 2]."""
+    by_choice = counts.reshape(-1, len(classes), 2)
+    return {
+        "percent": number_or_none(agreement.percent(counts)),
+        "fleiss_kappa": number_or_none(agreement.fleiss_kappa(counts)),
+        "krippendorff_alpha": number_or_none(agreement.krippendorff_alpha(counts)),
+        "by_category": {
+            name: number_or_none(agreement.krippendorff_alpha(by_choice[:, place]))
+            for place, name in enumerate(classes)
+        },
+    }

@@ -2,14 +2,14 @@
    where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. */
 import "./boxes/environment.js";
 import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
+import { furnish, place } from "./boxes/furniture.js";
 import { contains, fromCorners, moved, resized, rounded, typed } from "./boxes/geometry.js";
 import { listen } from "./boxes/gestures.js";
 import { List } from "./boxes/list.js";
 import { View } from "./boxes/view.js";
-import { icon, toast } from "./toast.js";
+import { toast } from "./toast.js";
 
 const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
-const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 const COLOURS = 8;
 const NUDGE = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -36,7 +36,7 @@ class Editor {
     this.announce = page.announce;
     this.json = root.querySelector("[data-json]");
     this.none = root.querySelector("[data-none]");
-    this.#furnish();
+    Object.assign(this, furnish(this.stage, words, this.#tools()));
     this.view = new View(this.stage, page.figure, () => this.#placeHandles());
     this.list = new List(root.querySelector("table"), this.choices, words, {
       onEdit: (id, box) => this.#typed(id, box),
@@ -281,27 +281,8 @@ class Editor {
 
   /* -- drawing --------------------------------------------------------------------------------------------------- */
 
-  #furnish() {
-    this.stage.tabIndex = 0;
-    this.stage.setAttribute("role", "application");
-    this.stage.setAttribute("aria-label", this.words.stage);
-    this.stage.classList.add("boxes-stage");
-    this.ghost = document.createElement("div");
-    this.ghost.className = "box-ghost";
-    this.ghost.hidden = true;
-    this.frame = document.createElement("div");
-    this.frame.className = "box-frame";
-    this.frame.hidden = true;
-    for (const name of HANDLES) {
-      const handle = document.createElement("span");
-      handle.dataset.handle = name;
-      this.frame.append(handle);
-    }
-    const tools = document.createElement("div");
-    tools.className = "boxes-tools";
-    tools.setAttribute("role", "toolbar");
-    tools.setAttribute("aria-label", this.words.tools);
-    const buttons = [
+  #tools() {
+    return [
       ["plus", this.words.new_box, () => this.#insert()],
       ["undo-2", this.words.undo, () => this.#step(this.#past, this.#future)],
       ["redo-2", this.words.redo, () => this.#step(this.#future, this.#past)],
@@ -309,15 +290,6 @@ class Editor {
       ["zoom-out", this.words.zoom_out, () => this.view.zoomBy(1 / 1.5)],
       ["maximize", this.words.whole, () => this.view.whole()],
     ];
-    for (const [name, label, act] of buttons) {
-      const button = document.createElement("button");
-      Object.assign(button, { type: "button", className: "button square", title: label });
-      button.setAttribute("aria-label", label);
-      button.append(icon(name));
-      button.addEventListener("click", act);
-      tools.append(button);
-    }
-    this.stage.append(this.ghost, this.frame, tools);
   }
 
   #render() {
@@ -394,10 +366,4 @@ class Editor {
 function annotation({ id, box: [x, y, w, h] }) {
   const bounds = { minX: x, minY: y, maxX: x + w, maxY: y + h };
   return { id, bodies: [], target: { annotation: id, selector: { type: "RECTANGLE", geometry: { bounds, x, y, w, h, rot: 0 } } } };
-}
-
-function place(element, { left, top, width, height }) {
-  element.style.transform = `translate(${left}px, ${top}px)`;
-  element.style.width = `${width}px`;
-  element.style.height = `${height}px`;
 }
