@@ -19,6 +19,7 @@ from inference.examples import examples
 from inference.forms import DeploymentForm, KeyForm
 from inference.models import KeyLimit
 from inference.serializers import answer_json
+from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Image, Project
 from labeling.storage import image_url
@@ -29,7 +30,6 @@ from training.models import ModelVersion
 from training.services import promote, rollback
 
 NEIGHBOURS = 6
-DOWNLOADS = (("keras", "Keras"), ("saved_model", "TensorFlow SavedModel"), ("onnx", "ONNX"), ("litert", "LiteRT"))
 
 
 @login_required
@@ -127,7 +127,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
         champion=next((one for one in versions if one.version.alias == "champion"), None),
         challenger=next((one for one in versions if one.version.alias == "challenger"), None),
-        deployment=deployment, examples=examples(base, project.slug), downloads=DOWNLOADS,
+        deployment=deployment, examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         kept=figures.kept(project), plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip

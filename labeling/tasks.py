@@ -1,4 +1,4 @@
-"""What happens to a task between judgments: it opens, wants more, retires or reopens. Worker-side.
+"""What happens to a task between judgments: it opens, wants more, retires, is disputed, reopens. Worker-side.
 
 Called by the consensus at each submit and by the verbs in ``labeling.services``; each function is one or two statements
 and keeps the project's counters true in the caller's transaction.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from labeling.leases import fetch
@@ -26,6 +26,23 @@ def first_stage(project: Project) -> str:
 def wanted_at(project: Project, stage: str) -> int:
     """How many judgments a new task of the stage wants: a box is drawn by one and verified by several."""
     return 1 if stage.startswith("draw:") else project.judgments_min
+
+
+def disputed(project: Project) -> QuerySet[Task]:
+    """Tasks that ended at their maximum without a sure answer, which wait for a reviewer."""
+    unsure = Consensus.objects.filter(project=project, decided_by=None, confidence__lt=project.confidence)
+    return Task.objects.filter(
+        project=project,
+        state=Task.State.RETIRED,
+        retired_because=Task.Because.MAXIMUM,
+        judgment_count__gte=2,  # one answer alone disagrees with nobody
+        pk__in=unsure.values("task_id"),
+    )
+
+
+def disputed_count(project: Project, most: int = 1000) -> int:
+    """How many there are; counted up to ``most``."""
+    return disputed(project).order_by()[:most].count()
 
 
 def open_for(*, image: Image, project: Project, stage: str = "label", payload: dict | None = None) -> Task:

@@ -18,6 +18,7 @@ from inference.api.answering import ANSWERING, REFUSALS
 from inference.batch import WRITERS
 from inference.models import Deployment, KeyLimit
 from inference.services.deploying import FIELDS
+from inference.services.jobs import DOWNLOADS
 from labeling import permissions
 from labeling.api.base import JobStartedSerializer, listing
 from labeling.models import ApiKey, Job, Project
@@ -81,7 +82,7 @@ class BatchSerializer(serializers.Serializer):
 
 
 class DownloadSerializer(serializers.Serializer):
-    format = serializers.ChoiceField(choices=["keras", "saved_model", "onnx", "litert"])
+    format = serializers.ChoiceField(choices=list(DOWNLOADS))
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
 
 

@@ -21,7 +21,7 @@ from labeling.models import Job, Project
 from labeling.words import gettext as _
 
 jobs.KINDS.update(predict=gettext_lazy("Predicting"), download=gettext_lazy("Making a download"))
-DOWNLOADS = ("keras", "saved_model", "onnx", "litert")
+DOWNLOADS = {"keras": "Keras", "saved_model": "TensorFlow SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
 
 
 def start_batch(

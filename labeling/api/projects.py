@@ -26,6 +26,7 @@ from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
 from labeling.models import Project
 from labeling.questions import KINDS
+from labeling.services.projects import SETTINGS
 from labeling.stopping import POLICIES
 
 ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
@@ -96,11 +97,7 @@ class ProjectSerializer(serializers.ModelSerializer):
     class Meta:
         model = Project
         counted = ["image_count", "task_count", "retired_count", "judgment_count", "gold_count", "spent"]
-        settings = [
-            "name", "instructions", "languages", "access", "workflow", "confidence", "stopping", "aggregator",
-            "lease_seconds", "price_per_judgment", "budget", "gold_rate", "qualification_share", "show_suggestions",
-            "blind_share", "is_paused",
-        ]  # fmt: skip
+        settings = [name for name in SETTINGS if not name.startswith("judgments_")]  # these are judgments_per_task
         fields = [
             "id", "slug", *settings, "categories", "questions", "judgments_per_task", "survey_version", *counted,
             "role", "url", "created_at",

@@ -20,6 +20,7 @@ from labeling.services.members import (
     ensure_member,
     join_by_invite,
     pause_worker,
+    read_warning,
     remove_member,
     resume_worker,
 )
@@ -34,6 +35,7 @@ from labeling.services.oversight import (
     remove_webhook,
     revoke_key,
 )
+from labeling.services.profiles import change_profile
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
 from labeling.services.review import decide_task, reopen_task, retire_task
 from labeling.services.surveys import replace_survey
@@ -50,6 +52,7 @@ __all__ = [
     "change_category",
     "change_example",
     "change_member",
+    "change_profile",
     "change_project",
     "change_rule",
     "change_webhook",
@@ -76,6 +79,7 @@ __all__ = [
     "pause_worker",
     "preview_right",
     "raise_priority",
+    "read_warning",
     "release_assignment",
     "remove_example",
     "remove_gold",

@@ -157,6 +157,11 @@ def remove_member(*, member: Membership, by: Any) -> None:
         member.delete()
 
 
+def read_warning(*, project: Project, user: Any) -> None:
+    """The worker has read a rule's message; it is not shown again."""
+    Membership.objects.filter(project=project, user_id=user.pk).update(warning="")
+
+
 def pause_worker(*, member: Membership, because: str, by: Any = None) -> Membership:
     because = because[:300] or _("Paused by the owner.")
     with transaction.atomic():

@@ -143,9 +143,7 @@ def create_project_key(
             % {"scopes": ", ".join(SCOPES), "value": ", ".join(unknown) or "nothing"},
         )
     with transaction.atomic():
-        row, text = create_key(user=user, name=name[:100], scopes=tuple(scopes))
-        row.project = project
-        row.save(update_fields=["project"])
+        row, text = create_key(user=user, name=name, scopes=tuple(scopes), project=project)
         changes = {"name": name, "prefix": row.prefix, "scopes": list(scopes)}
         audit.write(project=project, user=user, action="key_created", changes=changes)
     return row, text

@@ -42,15 +42,17 @@ class ProfileForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     """Languages, record and earnings by project, and the person's API keys."""
-    row, _created = Profile.objects.get_or_create(user_id=own_id(request))
-    initial = {"languages": row.languages, "about": row.about}
-    form = ProfileForm(request.POST or None, initial=initial)
+    form = ProfileForm(request.POST or None, initial=_stored(request))
     if request.method == "POST" and form.is_valid():
-        row.languages, row.about = form.cleaned_data["languages"], form.cleaned_data["about"]
-        row.save()
+        services.change_profile(user=request.user, **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("profile")
     return _profile_page(request, form)
+
+
+def _stored(request: HttpRequest) -> dict[str, Any]:
+    row = Profile.objects.filter(user_id=own_id(request)).first() or Profile()
+    return {"languages": row.languages, "about": row.about}
 
 
 def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") -> HttpResponse:
@@ -80,14 +82,14 @@ def make_key(request: HttpRequest) -> HttpResponse:
         _row, text = keys.replace_key(row=old)
     else:
         _row, text = keys.create_key(user=user, name=request.POST.get("name", "")[:100], scopes=scopes)
-    row, _created = Profile.objects.get_or_create(user_id=own_id(request))
-    return _profile_page(request, ProfileForm(initial={"languages": row.languages, "about": row.about}), text)
+    return _profile_page(request, ProfileForm(initial=_stored(request)), text)
 
 
 @login_required
 @require_POST
 def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
-    get_object_or_404(ApiKey, pk=key_id, user_id=own_id(request)).delete()
+    key = get_object_or_404(ApiKey, pk=key_id, user_id=own_id(request))
+    services.revoke_key(key=key, user=request.user)
     messages.success(request, _("The key works no longer."))
     return redirect("profile")
 

@@ -104,7 +104,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 def read_warning(request: HttpRequest, slug: str) -> HttpResponse:
     """The worker has read a rule's message."""
     project = project_to_label(request, slug)
-    Membership.objects.filter(project=project, user_id=own_id(request)).update(warning="")
+    services.read_warning(project=project, user=request.user)
     return redirect("label-project", slug=slug)
 
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from labeling import charts, figures, languages, workflow
+from labeling import charts, figures, languages, tasks, workflow
 from labeling.charts.scale import time_sayer
-from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
+from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role
 from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
 
@@ -83,7 +83,7 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     if not project.judgment_count:
         text = _("Label the first few yourself, to see what people will be asked")
         steps.append(Step(text, f"/label/{project.slug}/", "tag"))
-    disputed = disputed_count(project)
+    disputed = tasks.disputed_count(project)
     if disputed:
         text = ngettext(
             "%d disputed task waits for your decision", "%d disputed tasks wait for your decision", disputed
@@ -101,23 +101,6 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     if not steps:
         steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))
     return steps
-
-
-def disputed_count(project: Project, most: int = 1000) -> int:
-    """How many tasks ended at their maximum without a sure answer; counted up to ``most``."""
-    return disputed_tasks(project).order_by()[:most].count()
-
-
-def disputed_tasks(project: Project) -> Any:
-    return Task.objects.filter(
-        project=project,
-        state=Task.State.RETIRED,
-        retired_because=Task.Because.MAXIMUM,
-        judgment_count__gte=2,  # one answer alone disagrees with nobody
-        pk__in=Consensus.objects.filter(project=project, decided_by=None, confidence__lt=project.confidence).values(
-            "task_id"
-        ),
-    )
 
 
 def _activity(project: Project) -> dict[str, Any]:

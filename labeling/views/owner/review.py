@@ -12,12 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling import people, services, storage
+from labeling import people, services, storage, tasks
 from labeling.models import Task
 from labeling.questions import CANT_TELL
 from labeling.views.owner.answers import read
 from labeling.views.owner.context import load_project, project_context, refusals
-from labeling.views.owner.overview import disputed_count, disputed_tasks
 from labeling.views.owner.provenance import Verdict, story
 
 
@@ -26,14 +25,15 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     """The next disputed task; ``?after=`` skips those before, ``?task=`` shows one that a page links to."""
     context = project_context(request, slug, tab="review", right="review")
     project = context["project"]
-    queue = disputed_tasks(project).select_related("image").order_by("id")
+    queue = tasks.disputed(project).select_related("image").order_by("id")
     after = _number(request.GET.get("after"))
     wanted = _number(request.GET.get("task"))
     if wanted:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
     else:
         task = queue.filter(pk__gt=after).first() or queue.first()
-    context |= {"waiting": disputed_count(project), "before": Task.objects.filter(project=project, pk=after).first()}
+    before = Task.objects.filter(project=project, pk=after).first()
+    context |= {"waiting": tasks.disputed_count(project), "before": before}
     if task is not None:
         told = next(item for item in story(project, task.image) if item.task.pk == task.pk)
         context.update(

@@ -1,0 +1,61 @@
+"""A person's own pages: what they say of themself, and the keys of their programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from labeling.keys import create_key
+from labeling.models import ApiKey, Membership, Profile, Project
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def worker() -> User:
+    return person("wanda")
+
+
+@pytest.fixture
+def pages(worker: User) -> Client:
+    browser = Client()
+    browser.force_login(worker)
+    return browser
+
+
+def test_languages_and_a_word_about_oneself_are_kept_and_shown_again(pages: Client, worker: User) -> None:
+    pages.post("/profile/", {"languages": ["hi", "en"], "about": "I know birds."})
+    said = Profile.objects.get(user=worker)
+    assert (said.languages, said.about) == (["hi", "en"], "I know birds.")
+    assert "I know birds." in pages.get("/profile/").content.decode()
+
+
+def test_a_key_that_its_person_deletes_is_gone_and_its_projects_log_says_so(
+    pages: Client, worker: User, make_project: Callable[..., Project]
+) -> None:
+    project = make_project()
+    key, _text = create_key(user=worker, project=project)
+    other, _text = create_key(user=project.owner, project=project)
+
+    assert pages.post(f"/profile/keys/{other.pk}/delete/").status_code == 404
+    pages.post(f"/profile/keys/{key.pk}/delete/")
+
+    assert list(ApiKey.objects.all()) == [other]
+    assert project.audit.get(action="key_revoked").changes["prefix"] == key.prefix
+
+
+def test_a_warning_that_was_read_is_shown_no_more(
+    pages: Client, worker: User, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(access="open", images=1)
+    member = Membership.objects.create(project=project, user=worker, warning="Take your time.")
+    assert "Take your time." in pages.get(f"/label/{project.slug}/").content.decode()
+
+    pages.post(f"/label/{project.slug}/warning/")
+
+    member.refresh_from_db()
+    assert member.warning == ""
