@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -15,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import people, services
-from labeling.api.base import ProjectView, listing, parsed
+from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
 from labeling.models import Membership, Project, Role
 
 ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
@@ -140,15 +141,17 @@ class InviteView(ProjectView):
 
     @extend_schema(operation_id="read_invite", tags=["workers"], responses=InviteSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(_invite(self.project(request, slug)))
+        return Response(_invite(request, self.project(request, slug)))
 
     @extend_schema(operation_id="renew_invite", tags=["workers"], request=None, responses=InviteSerializer)
     def post(self, request: Request, slug: str) -> Response:
-        return Response(_invite(services.renew_invite(project=self.project(request, slug), user=request.user)))
+        project = services.renew_invite(project=self.project(request, slug), user=request.user)
+        return Response(_invite(request, project))
 
 
-def _invite(project: Project) -> dict[str, Any]:
-    return {"invite": project.invite, "url": f"/label/join/{project.invite}/"}
+def _invite(request: Request, project: Project) -> dict[str, Any]:
+    """The link whole, as it is sent to people."""
+    return {"invite": project.invite, "url": whole(origin_of(request), reverse("invitation", args=[project.invite]))}
 
 
 class JoinedSerializer(serializers.Serializer):

@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -122,18 +123,19 @@ def earnings(request: HttpRequest) -> StreamingHttpResponse:
     return response
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """The page behind an invitation link: what the project is, and a button to join it."""
+    """The page behind an invitation link: what the project is, and a button to join it, or the way to an account."""
     project = Project.objects.filter(invite=token).first()
     if project is None:
         raise Http404(_("This invitation is not valid any more. Ask for a new link."))
+    if request.method == "POST" and not request.user.is_authenticated:  # signed out meanwhile
+        return redirect_to_login(request.path)
     if request.method == "POST":
         user: Any = request.user
         services.join_by_invite(invite=token, user=user)
         return redirect("label-project", slug=project.slug)
-    return render(request, "labeling/invitation.html", {"project": project})
+    return render(request, "labeling/invitation.html", {"project": project, "onward": request.path})
 
 
 @login_required

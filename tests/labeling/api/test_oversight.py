@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from labeling import services
 from labeling.models import AuditEntry, Judgment, Membership, Project, SurveyVersion
@@ -148,6 +150,23 @@ def test_an_invitation_link_makes_a_worker_and_a_renewed_one_ends_the_old(projec
     new = api.get(f"{API}/{project.slug}/invite/").json()["invite"]
     assert guest.post(f"/api/v1/invitations/{new}/").json() == {"project": project.slug, "role": "worker"}
     assert guest.post(f"{API}/{project.slug}/assignments/").status_code == 201
+
+
+def test_the_link_of_an_invitation_leads_to_the_page_where_it_is_taken(project: Project, owner: User) -> None:
+    link = client(owner).get(f"{API}/{project.slug}/invite/").json()["url"]
+    guest, browser = person("guest"), Client()
+    assert link.startswith("http://testserver/")
+    stranger = browser.get(link).content.decode()  # who has no account yet reads what it is, and keeps the way back
+    onward = f"?next={quote(link.removeprefix('http://testserver'))}"
+    assert project.name in stranger
+    assert f"/accounts/signup/{onward}" in stranger
+    assert browser.post(link).headers["Location"] == f"/accounts/login/{onward}"
+    signing_in = browser.get(f"/accounts/login/{onward}").content.decode()
+    for page in (stranger, signing_in):
+        assert '"/accounts/signup/"' not in page
+    browser.force_login(guest)
+    browser.post(link)
+    assert Membership.objects.filter(project=project, user=guest).exists()
 
 
 def test_large_taxonomies_are_searched(owner: User) -> None:
