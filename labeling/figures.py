@@ -39,12 +39,13 @@ def progress(project: Project) -> dict[str, Any]:
 
 def cost(project: Project) -> dict[str, Any]:
     """What was spent, what was saved against asking the maximum of every task, and what the rest will cost."""
+    most = project.judgments_min if project.stopping == "fixed" else project.judgments_max
     has = {state: _by_judgments(project, state) for state in Task.State}
     ahead = stopping.forecast(
         retired=has[Task.State.RETIRED],
         still_open=has[Task.State.OPEN],
         least=project.judgments_min,
-        most=project.judgments_min if project.stopping == "fixed" else project.judgments_max,
+        most=most,
     )
     more = ahead.judgments_to_go
     finished = sum(has[Task.State.RETIRED])
@@ -55,7 +56,7 @@ def cost(project: Project) -> dict[str, Any]:
         "budget": None if project.budget is None else str(project.budget),
         "is_spent": project.is_spent,
         "judgments_per_task": ahead.per_task,
-        "judgments_saved": max(finished * project.judgments_max - spent, 0),
+        "judgments_saved": max(finished * most - spent, 0),
         "judgments_to_finish": more,
         "cost_to_finish": str((decimal.Decimal(more) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))),
     }

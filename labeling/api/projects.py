@@ -88,7 +88,7 @@ class ProjectSerializer(serializers.ModelSerializer):
     stopping = serializers.ChoiceField(
         list(POLICIES),
         required=False,
-        help_text="When a task is done: at the greatest number of judgments (`fixed`), when its posterior is "
+        help_text="When a task is done: at the least number of judgments (`fixed`), when its posterior is "
         "`confidence`, or by ImageNet's table of each class (`imagenet`).",
     )
     role = serializers.SerializerMethodField()

@@ -23,7 +23,7 @@ AGGREGATOR_NAMES = {
 }
 
 POLICY_NAMES = {
-    "fixed": _("Always the greatest number of people"),
+    "fixed": _("Always the least number of people, and no more"),
     "confidence": _("As soon as the label is sure enough"),
     "imagenet": _("ImageNet's confidence table, by category"),
 }

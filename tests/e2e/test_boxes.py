@@ -118,6 +118,18 @@ def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=1.5 / dpr)
 
 
+@pytest.mark.parametrize("width", [360, 390, 411])
+def test_a_picture_keeps_its_shape_on_every_phone(visit, red_project, worker, width):
+    page = opened(visit, red_project, worker, dpr=3, touch=True, width=width, height=844)
+    across, down, tall = page.evaluate(
+        "(i => { const r = i.getBoundingClientRect();"
+        " return [r.width / i.naturalWidth, r.height / i.naturalHeight, i.naturalHeight] })"
+        "(document.getElementById('image'))"
+    )
+    assert abs(down / across - 1) * tall < 0.1  # of a pixel of the picture, at its far edge
+    assert across * WIDTH > 0.95 * page.locator("main").evaluate("e => e.clientWidth")
+
+
 def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker):
     page = opened(visit, red_project, worker, dpr=2, touch=True, width=800, height=900)
     before = width_of(page)

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from labeling import consensus
+from labeling import consensus, figures
 from labeling.models import Consensus, Membership, Project, Question, Task, WorkerSkill
 from tests.labeling.crowds import make_project, make_tasks, person, say
 
@@ -80,6 +80,8 @@ def test_a_fixed_number_is_asked_where_the_owner_wants_that():
     [task] = make_tasks(make_project(stopping="fixed"), 1)
     told(task, "cat", "dog", "cat")
     assert (task.state, task.retired_because) == ("retired", "maximum")
+    cost = figures.cost(task.project)
+    assert (cost["judgments_per_task"], cost["judgments_saved"]) == (3, 0)  # nobody would have asked more
 
 
 def test_when_the_budget_is_spent_the_task_takes_what_it_has():

@@ -30,17 +30,33 @@ export class View {
   }
 
   /* Browsers paint an image from whole pixels of its own space, and the zoom then multiplies what they rounded off. So
-     place and size are whole pixels here, of the page and of the device; the image is stretched to them, by very little. */
+     place and size are whole pixels here, of the page and of the device: of the largest sizes that fit, the first that
+     stretches the image by less than a twentieth of a pixel of its own, else the one that does so least. */
   fit() {
     if (!this.image) return;
     const room = this.stage.getBoundingClientRect();
     const scale = Math.min(room.width / this.image.width, room.height / this.image.height);
     const unit = [1, 2, 3, 4, 5].find((n) => Math.abs(n * devicePixelRatio - Math.round(n * devicePixelRatio)) < 0.01) ?? 1;
     const snap = (value) => Math.round(value / unit) * unit;
-    const size = { width: snap(this.image.width * scale), height: snap(this.image.height * scale) };
+    const size = this.#size(scale, unit, snap);
     const place = { left: snap((room.width - size.width) / 2), top: snap((room.height - size.height) / 2) };
     for (const [name, value] of Object.entries({ ...size, ...place })) this.canvas.style[name] = `${value}px`;
     this.#changed();
+  }
+
+  #size(scale, unit, snap) {
+    const { width, height } = this.image;
+    const [long, short] = width >= height ? [width, height] : [height, width];
+    let best = null;
+    for (let less = 0; less <= 12; less += 1) {
+      const side = (Math.floor((long * scale) / unit + 0.01) - less) * unit;
+      const other = snap((side * short) / long);
+      const off = Math.abs((other * long) / side - short);
+      if (side > 0 && other > 0 && (!best || off < best.off)) best = { side, other, off };
+      if (best && best.off < 0.05) break;
+    }
+    const { side, other } = best ?? { side: unit, other: unit };
+    return width >= height ? { width: side, height: other } : { width: other, height: side };
   }
 
   whole() {
