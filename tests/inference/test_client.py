@@ -123,6 +123,18 @@ def test_the_command_prints_a_line_or_json_for_each_picture_of_a_folder(
     assert sum(row["scores"].values()) == pytest.approx(1, abs=1e-4)
 
 
+def test_where_to_ask_may_stand_before_or_behind_the_command(live_server, champion, token, photo, capsys) -> None:
+    before = ["--url", live_server.url, "--token", "wrong", "--project", "colours"]
+    assert cli.main([*before, "predict", str(photo), "--token", token]) == 0
+    behind = ["--url", live_server.url, "--token", token, "--project", "colours"]
+    assert cli.main(["predict", str(photo), *behind]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    out = photo.parent / "heat.png"
+    assert cli.main(["explain", str(photo), *behind, "-o", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
     live_server, champion, token, photo, capsys
 ) -> None:

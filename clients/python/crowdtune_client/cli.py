@@ -38,20 +38,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="crowdtune", description="Ask a Crowdtune project's classifier.")
-    parser.add_argument("--url", default=os.environ.get("CROWDTUNE_URL", "http://127.0.0.1:8000"))
-    parser.add_argument("--token", default=os.environ.get("CROWDTUNE_TOKEN", ""))
-    parser.add_argument("--project", default=os.environ.get("CROWDTUNE_PROJECT", ""))
-    parser.add_argument("--retries", type=int, default=8)
+    _add_place(parser)
+    parser.set_defaults(
+        url=os.environ.get("CROWDTUNE_URL", "http://127.0.0.1:8000"), token=os.environ.get("CROWDTUNE_TOKEN", ""),
+        project=os.environ.get("CROWDTUNE_PROJECT", ""), retries=8,
+    )  # fmt: skip
+    # They may stand behind the command too; there, what is not said leaves what was said before it.
+    place = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_place(place)
     commands = parser.add_subparsers(dest="command", required=True)
-    predict = commands.add_parser("predict", help="what pictures show")
+    predict = commands.add_parser("predict", help="what pictures show", parents=[place])
     predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL")
     predict.add_argument("--top-k", type=int, default=3)
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
-    explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file")
+    explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file", parents=[place])
     explain.add_argument("picture", metavar="FILE|URL")
     explain.add_argument("-o", "--output", default="heat.png")
     explain.add_argument("--category")
     return parser
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where to ask, and as whom."""
+    parser.add_argument("--url", help="of the platform")
+    parser.add_argument("--token", help="of a key with the scope predict")
+    parser.add_argument("--project", help="as in its address")
+    parser.add_argument("--retries", type=int)
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
