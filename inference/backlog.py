@@ -22,6 +22,7 @@ from inference.models import Deployment
 from inference.reference import Reference
 from inference.routing import VersionRef
 from inference.scoring import MOST_CHOSEN, Choice, Scores, choose, joined
+from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
 from labeling.services import raise_priority, suggest_answers
 from training.models import ModelVersion
@@ -102,7 +103,7 @@ def score_pool(project_id: int) -> int:
 def _claim(project_id: int) -> bool:
     Deployment.objects.get_or_create(project_id=project_id)
     now = timezone.now()
-    free = Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM)
+    free = Q(claimed_at=None) | silent("claimed_at", CLAIM, now)
     return bool(Deployment.objects.filter(free, pk=project_id).update(claimed_at=now))
 
 

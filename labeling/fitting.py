@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from labeling import suggestions, survey, tasks, webhooks, workflow
 from labeling.crowdfit import Judgments, QuestionFit, classes_of, fit_question
-from labeling.heartbeat import beating
+from labeling.heartbeat import beating, silent
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.survey import Survey
 
@@ -38,7 +38,8 @@ def due(*, now: Any = None) -> list[int]:
     return [
         project.pk
         for project in waiting.only("pk", "fitted_at", "judgment_count")
-        if project.fitted_at is None or now - project.fitted_at >= rest(project.judgment_count)
+        # A fit of the future was before the clock was set back.
+        if project.fitted_at is None or not timedelta(0) <= now - project.fitted_at < rest(project.judgment_count)
     ]
 
 
@@ -49,11 +50,11 @@ def rest(judgments: int) -> timedelta:
 
 def _unfitted(now: Any) -> Q:
     """Something was said since, or a fit died on its way: it may have written its skills and not yet all labels."""
-    return Q(answers_version__gt=F("fitted_version")) | Q(fit_started_at__lt=now - ABANDONED)
+    return Q(answers_version__gt=F("fitted_version")) | silent("fit_started_at", ABANDONED, now)
 
 
 def _unclaimed(now: Any) -> Q:
-    return Q(fit_started_at=None) | Q(fit_started_at__lt=now - ABANDONED)
+    return Q(fit_started_at=None) | silent("fit_started_at", ABANDONED, now)
 
 
 def fit_project(project_id: int) -> bool:

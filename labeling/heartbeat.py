@@ -6,10 +6,21 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from django.db import Error, close_old_connections, connection
+from django.db.models import Q
+from django.utils import timezone
 
 logger = logging.getLogger(__name__)
+# How far the clocks of several machines may be apart.
+SKEW = timedelta(minutes=5)
+
+
+def silent(column: str, after: timedelta, now: datetime | None = None) -> Q:
+    """Rows whose moment is so long ago; or far ahead, as it is when the clock was set back since it was written."""
+    now = now or timezone.now()
+    return Q(**{f"{column}__lt": now - after}) | Q(**{f"{column}__gt": now + max(after, SKEW)})
 
 
 @contextlib.contextmanager

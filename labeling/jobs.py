@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling import outages, webhooks
 from labeling.errors import CrowdtuneError
-from labeling.heartbeat import beating
+from labeling.heartbeat import beating, silent
 from labeling.models import Job, Project
 from labeling.words import gettext as _
 from labeling.words import shortened
@@ -151,20 +151,20 @@ def cancel(*, job: Job) -> bool:
 def requeue_stuck() -> int:
     """Send again what a dead process left running, or what never started; returns how many."""
     now = timezone.now()
-    silent = Q(state=Job.State.RUNNING) & (Q(heartbeat_at__lt=now - STUCK_AFTER) | Q(heartbeat_at=None))
-    unsent = Q(state=Job.State.QUEUED, created_at__lt=now - UNSENT_AFTER) & (
-        Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - UNSENT_AFTER)
+    dead = Q(state=Job.State.RUNNING) & (Q(heartbeat_at=None) | silent("heartbeat_at", STUCK_AFTER, now))
+    unsent = Q(state=Job.State.QUEUED) & (
+        (Q(heartbeat_at=None) & silent("created_at", UNSENT_AFTER, now)) | silent("heartbeat_at", UNSENT_AFTER, now)
     )
     sent = 0
-    for job in Job.objects.filter(silent | unsent).exclude(actor="").only("id", "actor", "attempts", "state"):
+    for job in Job.objects.filter(dead | unsent).exclude(actor="").only("id", "actor", "attempts", "state"):
         with transaction.atomic():
             if job.attempts >= MOST_ATTEMPTS:
                 message = _("Given up after %(count)s attempts; see the log.") % {"count": job.attempts}
-                Job.objects.filter(silent | unsent, pk=job.pk).update(
+                Job.objects.filter(dead | unsent, pk=job.pk).update(
                     state=Job.State.FAILED, finished_at=now, message=message
                 )
             # The heartbeat of a queued row says when it was last sent.
-            elif Job.objects.filter(silent | unsent, pk=job.pk).update(state=Job.State.QUEUED, heartbeat_at=now):
+            elif Job.objects.filter(dead | unsent, pk=job.pk).update(state=Job.State.QUEUED, heartbeat_at=now):
                 dramatiq.get_broker().get_actor(job.actor).send(str(job.id))
                 sent += 1
     return sent

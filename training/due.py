@@ -133,7 +133,8 @@ def decide(policy: TrainingPolicy, facts: Facts, names: dict[str, str]) -> Decis
     cause, reason = _cause(policy, facts)
     if not cause:
         return _wait(reason, facts, policy, due_at=_next_clock(policy, facts) if facts.new else None)
-    if facts.newest_label_at is not None:
+    # A label of the future was given before the clock was set back: how long it has been quiet since, nobody knows.
+    if facts.newest_label_at is not None and facts.newest_label_at <= facts.now:
         quiet_at = facts.newest_label_at + timedelta(seconds=policy.quiet_seconds)
         longest = facts.new >= 3 * needed(policy, facts.total, facts.last_run_at is None)
         if facts.now < quiet_at and not longest:

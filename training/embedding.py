@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -205,7 +205,9 @@ def _embed_project(project: Project, trunk: Trunk) -> int:
     """One lease at a time per project and trunk; a lost lease ends by its time."""
     EmbeddingCursor.objects.get_or_create(project=project, trunk_key=trunk.key)
     mine = EmbeddingCursor.objects.filter(project=project, trunk_key=trunk.key)
-    if not mine.filter(busy_until__lte=timezone.now()).update(busy_until=timezone.now() + LEASE):
+    # A lease that ends so much later than one that begins now is of a clock that was set back since.
+    free = Q(busy_until__lte=timezone.now()) | Q(busy_until__gt=timezone.now() + 2 * LEASE)
+    if not mine.filter(free).update(busy_until=timezone.now() + LEASE):
         return 0
     try:
         after = mine.values_list("last_image_id", flat=True).get()

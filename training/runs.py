@@ -24,6 +24,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling.errors import CrowdtuneError
+from labeling.heartbeat import silent
 from labeling.models import Project
 from labeling.words import gettext as _
 from training import due
@@ -50,11 +51,11 @@ class Failure:
 
 def claim(run_id: str) -> TrainingRun | None:
     """Take the run, if it waits or its last owner has gone silent; None when there is nothing to take."""
-    silent = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALE_AFTER))
+    dead = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | silent("heartbeat_at", STALE_AFTER))
     # Not of a project that is being deleted. A subquery, since a join would move the state into one, too, where the
     # update does not look at it again, and two workers could take one run.
     live = TrainingRun.objects.filter(project__in=Project.objects.all())
-    taken = live.filter(Q(state=State.QUEUED) | silent, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
+    taken = live.filter(Q(state=State.QUEUED) | dead, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
         state=State.RUNNING,
         attempts=F("attempts") + 1,
         heartbeat_at=timezone.now(),
@@ -204,19 +205,17 @@ def release(run_id: str) -> bool:
 
 def stuck_runs() -> list[str]:
     """Runs that wait without a message or whose owner is silent; those out of attempts are failed here."""
-    old = timezone.now() - STALE_AFTER
-    silent = TrainingRun.objects.filter(state=State.RUNNING, heartbeat_at__lt=old)
+    dead = TrainingRun.objects.filter(silent("heartbeat_at", STALE_AFTER), state=State.RUNNING)
     # The last attempt may also have been given back, by a worker that was stopped: nobody can take the run any more.
-    for run in (silent | TrainingRun.objects.filter(state=State.QUEUED)).filter(attempts__gte=MAX_ATTEMPTS):
+    for run in (dead | TrainingRun.objects.filter(state=State.QUEUED)).filter(attempts__gte=MAX_ATTEMPTS):
         message = _("The run was interrupted %(count)s times; the last time in the stage %(stage)s.") % {
             "count": run.attempts, "stage": run.stage or "start",
         }  # fmt: skip
         _end(run, State.FAILED, failure=message, advice=ADVICE["killed"], log=message)
-    again = [str(pk) for pk in silent.filter(attempts__lt=MAX_ATTEMPTS).values_list("pk", flat=True)]
+    again = [str(pk) for pk in dead.filter(attempts__lt=MAX_ATTEMPTS).values_list("pk", flat=True)]
     # A run may wait long behind another one: its message is sent again now and then, not at each sweep.
     waiting = TrainingRun.objects.filter(state=State.QUEUED).filter(
-        Q(heartbeat_at=None, created_at__lt=timezone.now() - RESEND_AFTER)
-        | Q(heartbeat_at__lt=timezone.now() - RESEND_AFTER)
+        (Q(heartbeat_at=None) & silent("created_at", RESEND_AFTER)) | silent("heartbeat_at", RESEND_AFTER)
     )
     lost = list(waiting.values_list("pk", flat=True))
     TrainingRun.objects.filter(pk__in=lost, state=State.QUEUED).update(heartbeat_at=timezone.now())

@@ -82,7 +82,14 @@ UPDATE dramatiq_queue AS q SET state = 'queued', worker_id = NULL, consumed_at =
 WHERE q.state = 'consumed' AND NOT EXISTS (
     SELECT 1 FROM dramatiq_worker AS w
     WHERE w.worker_id = q.worker_id AND w.heartbeat_at > NOW() - make_interval(secs => %s)
+        AND w.heartbeat_at < NOW() + interval '1 minute'  -- else the clock was set back after its death
 )
+"""
+# Nothing is sent for later but with an eta: what waits so long without was sent before the clock was set back. The
+# scheduler, too, would wait for it.
+_REWIND = """
+UPDATE dramatiq_queue SET available_at = NOW()
+WHERE state = 'queued' AND available_at > NOW() + interval '5 minutes' AND NOT message->'options' ? 'eta'
 """
 _CLEAN = "DELETE FROM dramatiq_worker WHERE heartbeat_at < NOW() - make_interval(secs => %s)"
 _PURGE = "DELETE FROM dramatiq_queue WHERE state = 'rejected' AND mtime < NOW() - interval '30 days'"
@@ -140,6 +147,7 @@ class PostgresBroker(library.PostgresBroker):
             cursor.execute(_REAP, (self.heartbeat_ttl,))
             if cursor.rowcount:
                 logger.warning("Gave back %d messages of dead workers.", cursor.rowcount)
+            cursor.execute(_REWIND)
             cursor.execute(_CLEAN, (self.heartbeat_ttl * 5,))
             cursor.execute(_PURGE)
 

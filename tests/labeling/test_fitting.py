@@ -63,6 +63,17 @@ def test_a_second_message_finds_nothing_to_do():
     assert fitting.due() == []
 
 
+def test_a_clock_that_was_set_back_puts_no_fit_off():
+    project = make_project()
+    crowd_of(project)
+    ahead = timezone.now() + timedelta(hours=2)
+    Project.objects.update(fitted_at=ahead)
+    assert fitting.due() == [project.pk]
+    Project.objects.update(fit_started_at=ahead)  # by a process that died before
+    assert fitting.due() == [project.pk]
+    assert fitting.fit_project(project.pk)
+
+
 def test_a_fit_that_another_process_has_claimed_is_left_to_it():
     project = make_project()
     crowd_of(project)

@@ -160,6 +160,12 @@ def test_a_job_whose_message_was_lost_is_sent_again(job: Job, run_actors: Callab
     assert (jobs.requeue_stuck(), jobs.requeue_stuck()) == (1, 0)
 
 
+@pytest.mark.parametrize("state", ["running", "queued"])
+def test_a_job_that_died_before_the_clock_was_set_back_is_sent_again(job: Job, state: str) -> None:
+    Job.objects.filter(pk=job.pk).update(state=state, heartbeat_at=timezone.now() + timedelta(hours=2), attempts=1)
+    assert (jobs.requeue_stuck(), jobs.requeue_stuck()) == (1, 0)
+
+
 def test_a_job_at_work_is_left_alone(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(state="running", heartbeat_at=timezone.now(), attempts=1)
     assert jobs.requeue_stuck() == 0

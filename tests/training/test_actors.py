@@ -133,3 +133,10 @@ def test_images_that_somebody_embeds_now_are_left_to_them(project: Project) -> N
     )
 
     assert embedding.embed_new_images() == 0
+
+
+def test_a_lease_from_before_the_clock_was_set_back_keeps_no_images_waiting(project: Project) -> None:
+    trunk = embedding.trunk_of("crowdtune_small")
+    EmbeddingCursor.objects.create(project=project, trunk_key=trunk.key, busy_until=timezone.now() + timedelta(hours=2))
+
+    assert embedding.embed_new_images() == 60

@@ -43,6 +43,8 @@ LATER = replace(FIRST, counts={"cat": 100, "dog": 100}, total=200, new=25, last_
             "still coming in",
         ),
         (replace(FIRST, newest_label_at=NOW - timedelta(seconds=3), new=200), {}, True, "new_labels"),
+        # Labels were given before the clock was set back: they do not keep the quiet away until it comes there again.
+        (replace(FIRST, new=40, newest_label_at=NOW + timedelta(hours=3)), {"quiet_seconds": 15}, True, "new_labels"),
         (LATER, {}, True, "new_labels"),
         (replace(LATER, new=0), {}, False, "Nothing is new"),
         (replace(LATER, new=19), {}, False, "missing: 1."),

@@ -106,6 +106,15 @@ def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project,
     assert (run.state, run.attempts) == ("succeeded", 2)
 
 
+def test_a_run_whose_owner_died_before_the_clock_was_set_back_is_found(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    runs.claim(str(run.pk))
+    TrainingRun.objects.update(heartbeat_at=timezone.now() + timedelta(hours=2))
+
+    assert runs.stuck_runs() == [str(run.pk)]
+    assert runs.claim(str(run.pk)) is not None
+
+
 def test_a_run_whose_message_was_lost_is_sent_again(project: Project) -> None:
     run = services.request_run(project=project, cause="person")
     assert runs.stuck_runs() == []

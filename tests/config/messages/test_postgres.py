@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from config import broker as wiring
 from config.messages.postgres import PostgresBroker, PostgresConsumer
@@ -153,6 +155,21 @@ class TestDelivery:
         consumer.close()
         other.notifier.stop()
         other.pool.close()
+
+    def test_a_clock_that_was_set_back_delays_no_message_but_those_that_were_to_wait(self, broker):
+        ahead = timezone.now() + timedelta(hours=2)
+        broker.enqueue(message("held"))
+        dead = broker.consume("cpu", prefetch=1)
+        claim(dead)
+        QueueWorker.objects.update(heartbeat_at=ahead)
+        broker.enqueue(message("waits"))
+        broker.enqueue(message("is to wait"), delay=2 * 3600 * 1000)
+        QueuedMessage.objects.filter(state=State.QUEUED).update(available_at=ahead)
+        time.sleep(0.1)
+        with broker.pool.connection() as maintained:
+            broker.maybe_maintenance(maintained)
+        due = QueuedMessage.objects.filter(state=State.QUEUED, available_at__lte=timezone.now())
+        assert set(due.values_list("message__actor_name", flat=True)) == {"held", "waits"}
 
     def test_a_message_that_kills_its_workers_is_parked_after_the_limit(self, broker):
         broker.enqueue(message("poison"))
