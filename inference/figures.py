@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,8 @@ from training.models import ModelVersion
 
 DAYS = 7
 MOST_ROWS = 50_000
+MOST_LINES = 6  # of a plot
+DRIFT_DAYS = 90
 
 
 @dataclass
@@ -117,17 +120,25 @@ def accuracy_plot(project: Project) -> charts.Chart:
     lines: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     for number, day, n, right in rows:
         lines[number].append((day, right / n))
-    series = [charts.Series(_("Version %d") % number, points) for number, points in list(lines.items())[-6:]]
     return charts.line(
-        series, title=_("Live accuracy by version"), x_format="time", y_format="percent", y_low=0.0, y_high=1.0,
-        months=languages.months(), description=_("On images that the crowd labeled after the version had answered."),
+        _series(project, lines), title=_("Live accuracy by version"), x_format="time", y_format="percent",
+        y_low=0.0, y_high=1.0, months=languages.months(),
+        description=_("On images that the crowd labeled after the version had answered."),
     )  # fmt: skip
+
+
+def _series(project: Project, lines: Mapping[int, list[tuple[Any, float]]]) -> list[charts.Series]:
+    """A line a version: of those that serve, and of the newest of the others."""
+    serving = set(ModelVersion.objects.filter(project=project).exclude(alias="").values_list("number", flat=True))
+    shown = sorted(lines, key=lambda number: (number in serving, number))[-MOST_LINES:]
+    return [charts.Series(_("Version %d") % number, lines[number]) for number in sorted(shown)]
 
 
 def latency_plot(figures: list[VersionFigures]) -> charts.Chart:
     """Requests by how long they took, of the versions that answered."""
     edges = [f"≤ {edge * 1000:.0f}" for edge in BUCKETS] + [f"> {BUCKETS[-1] * 1000:.0f}"]
-    used = [one for one in figures if sum(one.latencies)][:3]
+    serving_first = sorted(figures, key=lambda one: not one.version.alias)
+    used = [one for one in serving_first if sum(one.latencies)][:3]
     total = np.sum([one.latencies for one in used], axis=0) if used else np.zeros(len(edges))
     last = int(np.flatnonzero(total)[-1]) + 1 if total.any() else 0
     return charts.columns(
@@ -137,20 +148,27 @@ def latency_plot(figures: list[VersionFigures]) -> charts.Chart:
 
 
 def drift_plots(project: Project) -> list[charts.Chart]:
-    """Distance of each day's requests from the training images, in units of what chance alone reaches; and the PSI."""
-    rows = list(Drift.objects.filter(project=project).select_related("version").order_by("day")[:90])
-    times = [datetime.combine(row.day, datetime.min.time(), timezone.get_current_timezone()) for row in rows]
-    ratio = [(at, row.feature_distance / max(row.feature_limit, 1e-9)) for at, row in zip(times, rows, strict=True)]
-    # Of a few images the shares say nothing: no alarm looks at them, either.
-    index = [(at, row.class_psi) for at, row in zip(times, rows, strict=True) if row.images >= LEAST]
+    """Distance of each day's requests from the training images, in units of what chance alone reaches; and the PSI.
+
+    Each version was trained on images of its own: their days make a line each.
+    """
+    since = timezone.localdate() - timedelta(days=DRIFT_DAYS)
+    rows = Drift.objects.filter(project=project, day__gte=since).select_related("version").order_by("day")
+    ratio: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    index: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    for row in rows:
+        at = datetime.combine(row.day, datetime.min.time(), timezone.get_current_timezone())
+        ratio[row.version.number].append((at, row.feature_distance / max(row.feature_limit, 1e-9)))
+        if row.images >= LEAST:  # of a few images the shares say nothing: no alarm looks at them, either
+            index[row.version.number].append((at, row.class_psi))
     return [
         charts.line(
-            [charts.Series(_("Distance"), ratio)] if ratio else [], title=_("Input drift"), x_format="time", y_low=0.0,
+            _series(project, ratio), title=_("Input drift"), x_format="time", y_low=0.0,
             months=languages.months(), reference=(1.0, _("what chance reaches")),
             description=_("How far the day's images are from the training images."),
         ),
         charts.line(
-            [charts.Series(_("PSI"), index)] if index else [], title=_("Class drift"), x_format="time",
+            _series(project, index), title=_("Class drift"), x_format="time",
             months=languages.months(), y_low=0.0,
             reference=(PSI_ALARM, _("changed")),
             description=_("How much the shares of the predicted classes have moved, on days with at least %d images.")

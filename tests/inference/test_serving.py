@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from rest_framework.test import APIClient
 
 from inference import autolabel, backlog, drift, inputs, limits, loop, references
-from inference.figures import drift_plots
+from inference.figures import by_version, drift_plots, latency_plot
 from inference.grants import grants
 from inference.models import AutoLabel, Deployment, Drift, Prediction, Reason, Sample, Traffic
 from inference.routing import routes
@@ -349,6 +349,24 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     stormy = Drift.objects.get()
     assert stormy.is_alarm
     assert stormy.feature_distance > calm.feature_distance
+
+
+def test_plots_show_the_version_that_answers_and_its_newest_days(project, add_version) -> None:
+    champion = add_version(alias="champion")
+    newer = [add_version() for _ in range(8)]
+    for version in (champion, *newer):
+        Traffic.objects.create(project=project, version=version, requests=1, images=1, latencies=[1] * 14)
+        for days in (1, 2, 100, 101):
+            Drift.objects.create(
+                project=project, version=version, day=timezone.now().date() - timedelta(days=days), images=60,
+                feature_distance=1, feature_limit=1, class_psi=9,
+            )  # fmt: skip
+    plots = [latency_plot(by_version(project)), *drift_plots(project)]
+    assert [str(plot.legend).count("Version ") for plot in plots] == [3, 6, 6]
+    for plot in plots:
+        assert "Version 1'" in str(plot.legend)
+        assert "Version 9'" in str(plot.legend)
+    assert [len(plot.rows) for plot in plots[1:]] == [2, 2]  # days
 
 
 def test_the_shares_of_classes_are_drawn_from_as_many_images_as_an_alarm_waits_for(project, champion) -> None:
