@@ -78,27 +78,38 @@ def ensure_trunk(
     with locked(root / f".{folder.name}.lock", waiting):
         if is_whole(folder):
             return folder
-        arguments = json.dumps([asdict(backbone), asdict(weights), str(folder), cut], default=str)
-        environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        here = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
-        command = [sys.executable, "-m", "training.learning.trunk", arguments]
-        code, told = _heard(command, environment, waiting or (lambda: None))
-        if code:
-            raise _failed(backbone, folder, code, told)
+        arguments = [asdict(backbone), asdict(weights), str(folder), cut]
+        _with_tensorflow("export", arguments, backbone.title, folder, waiting)
     return folder
 
 
-def _failed(backbone: Backbone, folder: Path, code: int, told: str) -> LearningError:
+def _with_tensorflow(
+    verb: str, arguments: list[Any], title: str, folder: Path, waiting: Callable[[], None] | None = None
+) -> None:
+    """Let a process of its own, with Keras on TensorFlow whatever it computes with here, do one of VERBS.
+
+    Raises:
+        LearningError: It failed: ``disk_full`` or ``export_failed``.
+    """
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    here = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "training.learning.trunk", verb, json.dumps(arguments, default=str)]
+    code, told = _heard(command, environment, waiting or (lambda: None))
+    if code:
+        raise _failed(title, folder, code, told)
+
+
+def _failed(title: str, folder: Path, code: int, told: str) -> LearningError:
     """Why the process of an export has ended, in a line; all that it wrote goes to the log."""
-    logger.error("the export of %s ended with %s:\n%s", backbone.key, code, told)
+    logger.error("the export of %s ended with %s:\n%s", title, code, told)
     lines = told.strip().splitlines()
     error = signal.Signals(-code).name if code < 0 else lines[-1][:500] if lines else f"exit status {code}"
     if any(sign in told for sign in FULL):
         reason = _("%(title)s could not be exported into %(folder)s: %(error)s. Free some disk, then try again.")
-        return LearningError(reason % {"title": backbone.title, "folder": folder.parent, "error": error}, "disk_full")
+        return LearningError(reason % {"title": title, "folder": folder.parent, "error": error}, "disk_full")
     reason = _("The export of %(title)s failed: %(error)s")
-    return LearningError(reason % {"title": backbone.title, "error": error}, "export_failed")
+    return LearningError(reason % {"title": title, "error": error}, "export_failed")
 
 
 def _heard(command: list[str], environment: dict[str, str], waiting: Callable[[], None]) -> tuple[int, str]:
@@ -156,7 +167,18 @@ def export_trunk(backbone: Backbone, weights: Weights, folder: Path, cut: str | 
 
 
 def convert(model: Any, target: Path) -> None:
-    """A Keras model -> OpenVINO IR at ``target`` in f32, by way of a SavedModel (measured quicker than Keras' own)."""
+    """A Keras model -> OpenVINO IR at ``target`` in f32, by way of a SavedModel (measured quicker than Keras' own).
+
+    What other backends than TensorFlow write into a SavedModel OpenVINO cannot read, so there the model goes through a
+    file of Keras' own to a process that has TensorFlow.
+    """
+    import keras  # as in export_trunk
+
+    if keras.backend.backend() != "tensorflow":
+        with tempfile.TemporaryDirectory() as scratch:
+            model.save(Path(scratch) / "model.keras")
+            _with_tensorflow("convert", [f"{scratch}/model.keras", str(target)], model.name, target)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         model.export(scratch, format="tf_saved_model", verbose=False)
         network = openvino.convert_model(scratch)
@@ -307,8 +329,7 @@ class Trunk:
         return self._network.rows(images).reshape(len(images), self.dim)
 
 
-def _main(arguments: str) -> None:
-    backbone, weights, folder, cut = json.loads(arguments)
+def _export(backbone: dict[str, Any], weights: dict[str, Any], folder: str, cut: str | None) -> None:
     export_trunk(from_json(backbone), _weights(weights), Path(folder), cut)
 
 
@@ -320,5 +341,15 @@ def _weights(facts: dict[str, Any]) -> Weights:
     )  # fmt: skip
 
 
+def _convert(file: str, target: str) -> None:
+    import keras  # as in export_trunk
+
+    from training.learning import historic  # noqa: F401 - Keras must know its layer to read it
+
+    convert(keras.saving.load_model(file, compile=False), Path(target))
+
+
+VERBS: dict[str, Callable[..., None]] = {"export": _export, "convert": _convert}
+
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    VERBS[sys.argv[1]](*json.loads(sys.argv[2]))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -68,3 +69,38 @@ def test_tensorflow_and_jax_train_the_same_network() -> None:
     assert {row["backend"] for row in answers.values()} == {"tensorflow", "jax"}
     np.testing.assert_allclose(answers["jax"]["loss"], answers["tensorflow"]["loss"], rtol=1e-3)
     np.testing.assert_allclose(answers["jax"]["logits"], answers["tensorflow"]["logits"], atol=5e-3)
+
+
+_WRITE = """
+import json, sys
+from pathlib import Path
+import keras, numpy as np
+from training.learning.artifact import load_version, write_version
+from training.learning.backbones import BACKBONES
+from training.learning.dense import Head
+from training.learning.finetune import build_tail
+from training.learning.weights import locate
+small, rng = BACKBONES["crowdtune_small"], np.random.default_rng(0)
+layers = [(rng.normal(size=(256, 3)).astype(np.float32), np.zeros(3, np.float32))]
+head = Head(layers, np.zeros(256, np.float32), np.ones(256, np.float32), 1.0, ("a", "b", "c"))
+tail = build_tail(small, locate(small, Path()), head)
+folder, shape = Path(sys.argv[1]) / "version", tail.input_shape[1:]
+write_version(
+    folder, tail=tail, tail_shape=shape, categories=head.categories, trunk_key="k", backbone=small.key, size=128,
+    temperature=1.0, recipe="fine_tuning", metrics={},
+)
+rows = np.abs(rng.normal(size=(4, *shape))).astype(np.float32)
+served, trained = load_version(folder).logits(rows), np.asarray(tail.predict_on_batch(rows))
+print(json.dumps({"backend": keras.backend.backend(), "difference": float(np.abs(served - trained).max())}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_was_fine_tuned_with_jax_is_written_for_the_runtime_that_serves(tmp_path: Path) -> None:
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", _WRITE, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert found["backend"] == "jax"
+    assert found["difference"] < 1e-4
