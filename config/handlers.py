@@ -6,11 +6,13 @@ import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views import defaults
 
 from config import errors
+from config.requests import request_id
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -36,10 +38,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     status, message = errors.outage(sys.exc_info()[1]) or (500, errors.internal_message())
     if errors.is_api(request):
         response = errors.plain(request, status, message)
-    elif status == 500:
-        response = defaults.server_error(request)
-    else:
-        response = HttpResponse(render_to_string("outage.html", {"status": status, "message": message}), status=status)
+    else:  # without the request: what broke may be what a context processor asks
+        told = {"status": status, "message": message, "number": request_id.get()}
+        response = HttpResponse(render_to_string("500.html" if status == 500 else "outage.html", told), status=status)
     if status == 503:
         response["Retry-After"] = "5"
     return response
@@ -50,4 +51,4 @@ def csrf_failure(request: HttpRequest, reason: str = "", **_context: Any) -> Htt
         return errors.plain(
             request, 403, _("The CSRF token is missing or wrong. Programs send `Authorization: Token …`.")
         )
-    return defaults.permission_denied(request, Exception(reason))
+    return render(request, "403_csrf.html", status=403)

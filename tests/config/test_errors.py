@@ -131,11 +131,21 @@ def test_a_failure_of_ours_names_the_request_that_the_log_knows(client):
     assert "abc-1" in answer.json()["error"]["message"]
 
 
-def test_a_missing_csrf_token_is_a_refusal_in_the_shape_too():
+def test_a_person_is_told_the_number_of_the_request_that_failed_in_the_language_of_the_page(client):
+    answer = client.get("/raise/bug", headers={"X-Request-ID": "abc-1", "Accept-Language": "hi"})
+    assert "<code>abc-1</code>" in answer.content.decode()
+    assert '<html lang="hi"' in answer.content.decode()
+    assert "could not be read" in client.get("/raise/odd").content.decode()
+
+
+def test_a_missing_csrf_token_is_told_to_a_person_as_what_to_do():
     strict = Client(enforce_csrf_checks=True)
     answer = strict.post("/accounts/login/", {"login": "a", "password": "b"})
     assert answer.status_code == 403
     assert answer["Content-Type"].startswith("text/html")
+    assert "load the page again" in answer.content.decode()
+    assert "CSRF cookie" not in answer.content.decode()
+    assert "role" not in answer.content.decode().split("<h1>")[1].split("</h1>")[0]
 
 
 def test_an_unsigned_call_is_told_how_to_sign_it(client):

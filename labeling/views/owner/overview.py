@@ -169,12 +169,13 @@ def _agreement(found: dict[str, Any], names: dict[str, str]) -> charts.Chart:
 
 
 def _labels_over_time(project: Project) -> charts.Chart:
-    """Judgments per minute, hour or day, whichever suits the time since the first."""
-    rows = Judgment.objects.filter(project=project, withdrawn_at=None)
-    first = rows.order_by("id").values_list("created_at", flat=True).first()
+    """Judgments per minute, hour or day, whichever suits the time from the first to the last of the last month."""
     now = timezone.now()
-    start = max(first or now, now - timedelta(days=30))
-    truncate, step = _step(now - start)
+    rows = Judgment.objects.filter(project=project, withdrawn_at=None)
+    moments = rows.order_by("id").values_list("created_at", flat=True)
+    start = max(moments.first() or now, now - timedelta(days=30))
+    end = max(moments.last() or now, start)
+    truncate, step = _step(end - start)
     counts = dict(
         rows.filter(created_at__gte=start)
         .annotate(at=truncate("created_at"))
@@ -183,12 +184,14 @@ def _labels_over_time(project: Project) -> charts.Chart:
         .order_by("at")
     )
     times = _times(counts, step)
-    say = time_sayer((now - start).total_seconds(), languages.months())
+    span = max((end - start).total_seconds(), 300)  # no step is shorter than a minute, so nothing to say of seconds
+    say, day = time_sayer(span, languages.months()), time_sayer(2 * 86400, languages.months())
+    is_today = step >= timedelta(days=1) or end.date() == now.date()  # else clock times alone do not say of which day
     return charts.columns(
         [say(at.timestamp()) for at in times],
         [(_("Judgments"), [counts.get(at, 0) for at in times])],
         title=_("Judgments over time"),
-        x_label=_("Time (UTC)"),
+        x_label=_("Time (UTC)") if is_today else _("Time (UTC), until %(day)s") % {"day": day(end.timestamp())},
     )
 
 

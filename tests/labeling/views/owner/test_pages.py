@@ -6,11 +6,13 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from labeling import services
 from labeling.models import (
@@ -20,6 +22,7 @@ from labeling.models import (
     Consensus,
     Image,
     Job,
+    Judgment,
     Membership,
     Project,
     Rule,
@@ -93,6 +96,7 @@ def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_fig
     assert 'class="tile"' not in text(owning.get(f"/projects/{empty.slug}/activity/"))
     fresh = make_project(name="Fresh", access="open", price_per_judgment="0.10")
     page = text(owning.get(f"/projects/{fresh.slug}/"))
+    assert "Invite people</a>" in text(owning.get(f"/projects/{fresh.slug}/images/"))
     assert "Invite people to label<" in page  # it is open to everyone already
     assert f'href="/label/{fresh.slug}/"><svg' in page
     figures = text(owning.get(f"/projects/{fresh.slug}/activity/"))
@@ -108,6 +112,20 @@ def test_the_overview_says_how_many_labels_may_be_wrong(make_project: Callable[.
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert f"about {round((1 - mean) * 3)} of 3 labels may be wrong" in page
     assert "Cost so far" not in text(owning.get(f"/projects/{project.slug}/"))  # nothing costs anything here
+
+
+def test_judgments_of_a_few_minutes_are_shown_by_the_minute_also_a_week_later(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=3, judgments_max=2)
+    judged(project, 1)
+    start = (timezone.now() - timedelta(days=7)).replace(hour=8, minute=30)
+    for number, judgment in enumerate(Judgment.objects.order_by("id")):
+        Judgment.objects.filter(pk=judgment.pk).update(created_at=start + timedelta(minutes=2 * number))
+    page = text(owning.get(f"/projects/{project.slug}/activity/"))
+    assert ">8:30<" in page
+    assert ">8:34<" in page
+    assert f"until {start.day} {start:%b}" in page
 
 
 def test_the_list_of_jobs_says_what_each_brought_and_keeps_more_than_the_last_few(
