@@ -37,6 +37,11 @@ class Deployment(models.Model):
         SHADOW = "shadow", _("Runs beside the champion; its answers are compared, not returned")
         SHARE = "share", _("Answers a share of the traffic")
 
+    @classmethod
+    def of(cls, project_id: int) -> Deployment:
+        """The project's settings of serving; the defaults where nobody has changed any."""
+        return cls.objects.filter(pk=project_id).first() or cls(project_id=project_id)
+
     project = models.OneToOneField("labeling.Project", models.CASCADE, related_name="+", primary_key=True)
     challenger_mode = models.CharField(max_length=10, choices=Challenger, default=Challenger.SHADOW)
     challenger_share = models.FloatField(default=0.1, validators=[MinValueValidator(0.0), MaxValueValidator(0.5)])

@@ -122,7 +122,7 @@ def _read(project_id: int) -> Route:
             "id", "project_id", "number", "alias", "artifact", "categories"
         )
     }
-    deployment = Deployment.objects.filter(pk=project_id).first() or Deployment()
+    deployment = Deployment.of(project_id)
     return Route(
         by_alias.get("champion"),
         by_alias.get("challenger"),

@@ -56,7 +56,7 @@ def _reason(answer: Answer, index: int) -> Reason | None:
 
 
 def _has_quota(project: Project) -> bool:
-    deployment = Deployment.objects.filter(pk=project.pk).first() or Deployment()
+    deployment = Deployment.of(project.pk)
     since = timezone.now() - timedelta(days=1)
     return Sample.objects.filter(project=project, created_at__gt=since).count() < deployment.sample_quota
 
@@ -105,7 +105,7 @@ def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool
 
 def forget_old(*, project: Project) -> int:
     """Delete kept pictures that nobody has labeled within the retention; returns how many."""
-    deployment = Deployment.objects.filter(pk=project.pk).first() or Deployment()
+    deployment = Deployment.of(project.pk)
     before = timezone.now() - timedelta(days=deployment.retention_days)
     old = Sample.objects.filter(project=project, created_at__lt=before)
     unlabeled = old.exclude(image__tasks__judgment_count__gt=0).exclude(image__tasks__state=Task.State.RETIRED)

@@ -1,8 +1,8 @@
 """What was answered, counted in memory and written down every few seconds.
 
 A request adds to counters under a lock; a timer writes one row per version and period, and of an hour that is over one
-row is left. Nothing of a picture is kept:
-counts of predicted categories, latencies in buckets, and sums of projected features for drift.
+row is left. Nothing of a picture is kept, only counts of predicted categories, latencies in buckets, and sums of
+projected features for drift.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from inference import explaining, figures, inputs, references, services
 from inference.engine import Answer
 from inference.examples import examples
 from inference.forms import DeploymentForm, KeyForm
-from inference.models import KeyLimit
+from inference.models import Deployment, KeyLimit
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
@@ -121,7 +121,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     keys = list(ApiKey.objects.filter(project=project).select_related("user").order_by("-id")[:50])
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
-    deployment = services.deployment_of(project)
+    deployment = Deployment.of(project.pk)
     plots = [figures.latency_plot(versions), figures.accuracy_plot(project), *figures.drift_plots(project)]
     return context_of(
         request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
@@ -137,7 +137,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
 @require_POST
 def configure(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "manage")
-    form = DeploymentForm(request.POST, instance=services.deployment_of(project))
+    form = DeploymentForm(request.POST, instance=Deployment.of(project.pk))
     if not form.is_valid():
         return render(request, "inference/serving.html", _serving_context(request, project, form=form), status=400)
     with refusals(request):
@@ -209,5 +209,5 @@ def downloads(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment: downloads and batch jobs, polled while any of them is under way."""
     project = load_project(request, slug, "manage")
     rows = list(project.jobs.filter(kind__in=["download", "predict"]).order_by("-created_at")[:10])
-    live = any(job.state in {"queued", "running"} for job in rows)
+    live = any(job.is_live for job in rows)
     return render(request, "inference/_downloads.html", {"project": project, "jobs": rows, "live": live})

@@ -144,7 +144,7 @@ def _why(error: Exception) -> str:
 
 def cancel(*, job: Job) -> bool:
     """Stop the job; work that is under way notices at its next report. False when it had ended before."""
-    live = Job.objects.filter(pk=job.pk, state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    live = Job.objects.live().filter(pk=job.pk)
     return bool(live.update(state=Job.State.CANCELLED, finished_at=timezone.now(), message=_("Cancelled.")))
 
 

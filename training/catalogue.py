@@ -160,7 +160,7 @@ def add(*, file: Path, declared: Declared) -> Backbone:
 
 def users_of(key: str) -> list[Any]:
     """Slugs of the projects that have versions on this backbone or want it for a run, and the backbones made of it."""
-    runs = TrainingRun.objects.filter(Q(model_version__isnull=False) | Q(state__in=["queued", "running"]), backbone=key)
+    runs = TrainingRun.objects.filter(Q(model_version__isnull=False) | Q(state__in=TrainingRun.LIVE), backbone=key)
     policies = TrainingPolicy.objects.filter(backbone=key)
     slugs = {*runs.values_list("project__slug", flat=True), *policies.values_list("project__slug", flat=True)}
     roots = {name: imported.facts_of(folder() / name)["backbone"]["root"] for name in imported.keys(folder())}

@@ -285,7 +285,7 @@ def _candidates() -> Iterator[Project]:
 
     The check runs every second or so: it must cost one small query while nobody labels.
     """
-    live = TrainingRun.objects.filter(state__in=["queued", "running"]).values("project_id")
+    live = TrainingRun.objects.live().values("project_id")
     seen = {policy.project_id: policy for policy in TrainingPolicy.objects.all()}
     rows = Project.objects.filter(Q(retired_count__gt=0) | Q(gold_count__gt=0)).exclude(pk__in=live)
     for project in rows.order_by("id").iterator():

@@ -53,8 +53,8 @@ def _checkpoints() -> int:
     folder = settings.DATA_DIR / "runs"
     if not folder.is_dir():
         return 0
-    runs = TrainingRun.objects.filter(state__in=["queued", "running"]).values_list("pk", flat=True)
-    jobs = Job.objects.filter(kind="bake_off", state__in=["queued", "running"]).values_list("pk", flat=True)
+    runs = TrainingRun.objects.live().values_list("pk", flat=True)
+    jobs = Job.objects.live().filter(kind="bake_off").values_list("pk", flat=True)
     live = {*map(str, runs), *(f"bake-off-{pk}" for pk in jobs)}
     return sum(_delete(path) for path in folder.iterdir() if path.name not in live and _is_old(path))
 

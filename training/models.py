@@ -143,6 +143,12 @@ class SnapshotItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshot_item_once")]
 
 
+class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
+    def live(self) -> TrainingRunQuerySet:
+        """Those that have not ended."""
+        return self.filter(state__in=TrainingRun.LIVE)
+
+
 class TrainingRun(models.Model):
     class State(models.TextChoices):
         QUEUED = "queued", _("Queued")
@@ -150,6 +156,8 @@ class TrainingRun(models.Model):
         SUCCEEDED = "succeeded", _("Succeeded")
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
+
+    LIVE = (State.QUEUED, State.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
@@ -181,6 +189,8 @@ class TrainingRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    objects = TrainingRunQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -195,7 +205,7 @@ class TrainingRun(models.Model):
 
     @property
     def is_live(self) -> bool:
-        return self.state in (self.State.QUEUED, self.State.RUNNING)
+        return self.state in self.LIVE
 
 
 class ModelVersion(models.Model):

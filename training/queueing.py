@@ -80,7 +80,7 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
 
 
 def _refuse_second(project: Project) -> None:
-    live = TrainingRun.objects.filter(project=project, state__in=["queued", "running"]).first()
+    live = TrainingRun.objects.live().filter(project=project).first()
     if live is not None:
         raise RunIsLive(_("A run of this project is %(state)s. Wait for it, or cancel it.") % {"state": live.state})
 

@@ -71,9 +71,7 @@ def work_on(run_id: str) -> bool:
     if not settings.TRAINER_PROCESS:
         execute(run_id)
         return False
-    if not TrainingRun.objects.filter(
-        pk=run_id, state__in=[State.QUEUED, State.RUNNING], project__deleted_at=None
-    ).exists():
+    if not TrainingRun.objects.live().filter(pk=run_id, project__deleted_at=None).exists():
         return False
     try:
         TRAINER.call("run", run_id)

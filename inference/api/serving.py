@@ -113,7 +113,7 @@ class ServingView(APIView):
 
 def _serving(project: Project) -> dict[str, Any]:
     return {
-        "settings": DeploymentSerializer(services.deployment_of(project)).data,
+        "settings": DeploymentSerializer(Deployment.of(project.pk)).data,
         "versions": [one.as_json() for one in figures.by_version(project)],
     }
 

@@ -29,11 +29,6 @@ audit.ACTIONS.update(
 )
 
 
-def deployment_of(project: Project) -> Deployment:
-    """The project's settings of serving; the defaults where nobody has changed any."""
-    return Deployment.objects.filter(pk=project.pk).first() or Deployment(project=project)
-
-
 def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deployment:
     """Change what is given, keep the rest; the audit log says who.
 

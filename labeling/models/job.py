@@ -12,6 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from labeling.models.told import ToldField, ToldJSONField
 
 
+class JobQuerySet(models.QuerySet["Job"]):
+    def live(self) -> JobQuerySet:
+        """Those that have not ended."""
+        return self.filter(state__in=Job.LIVE)
+
+
 class Job(models.Model):
     """A long piece of work that a person waits for: an import, an export."""
 
@@ -21,6 +27,8 @@ class Job(models.Model):
         SUCCEEDED = "succeeded", _("Succeeded")
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
+
+    LIVE = (State.QUEUED, State.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="jobs")
@@ -38,8 +46,14 @@ class Job(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    objects = JobQuerySet.as_manager()
+
     class Meta:
         indexes = [models.Index(fields=["project", "-created_at"]), models.Index(fields=["state", "heartbeat_at"])]
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in self.LIVE
 
 
 class DiscardedFile(models.Model):

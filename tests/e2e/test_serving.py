@@ -13,9 +13,8 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from inference import references
-from inference.models import Sample
+from inference.models import Deployment, Sample
 from inference.routing import routes
-from inference.services import deployment_of
 from inference.traffic import recorder
 from labeling.models import ApiKey, Project, Task
 from tests.e2e.trained import labeled, train  # noqa: F401 - fixtures
@@ -161,7 +160,8 @@ def test_a_challenger_gets_a_share_and_then_the_traffic(
     settings.locator("[name=challenger_share]").fill("0.2")
     settings.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Serving follows the new settings within a second.")).to_be_visible()
-    assert (deployment_of(project).challenger_mode, deployment_of(project).challenger_share) == ("share", 0.2)
+    stored = Deployment.of(project.pk)
+    assert (stored.challenger_mode, stored.challenger_share) == ("share", 0.2)
 
     versions.nth(0).get_by_role("button", name="Promote").click()
     expect(page.get_by_text("Version 2 answers now.")).to_be_visible()

@@ -46,7 +46,7 @@ def start_bake_off(*, project: Project, candidates: list[dict[str, Any]], reques
     for candidate in candidates:
         recipe = None if candidate["recipe"] == FROM_SCRATCH else candidate["recipe"]
         check_choice(project=project, backbone=candidate["backbone"], recipe=recipe, reserved=False)
-    if Job.objects.filter(project=project, kind=KIND, state__in=["queued", "running"]).exists():
+    if Job.objects.live().filter(project=project, kind=KIND).exists():
         raise NothingToDo(_("A comparison is under way already. Wait for it, or cancel it."))
     snapshot = freeze_snapshot(project=project)
     plain = [

@@ -112,7 +112,7 @@ def _last(project: Project) -> dict[str, Any]:
         "job": job,
         "shown": shown,
         "rows": rows,
-        "is_live": job is not None and job.state in (Job.State.QUEUED, Job.State.RUNNING),
+        "is_live": job is not None and job.is_live,
         "by_latency": plots.pareto(
             rows,
             cost="latency",

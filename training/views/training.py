@@ -59,7 +59,7 @@ def _runs(project: Project) -> dict[str, Any]:
 
 
 def _now(project: Project) -> dict[str, Any]:
-    run = TrainingRun.objects.filter(project=project, state__in=["queued", "running"]).first()
+    run = TrainingRun.objects.live().filter(project=project).first()
     if run is not None:
         return {"run": run, "loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
     return {"decision": services.recent_decision(project), "champion": champion_of(project)}

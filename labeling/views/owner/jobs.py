@@ -16,7 +16,6 @@ from labeling.models import Job, Project
 from labeling.views.owner.context import context_of, load_project
 
 JOBS_SHOWN = 50
-LIVE = (Job.State.QUEUED, Job.State.RUNNING)
 # The tab that a kind of job belongs to.
 TAB_OF = {
     "import_images": "images",
@@ -44,8 +43,8 @@ def running_jobs(project: Project, *kinds: str, and_recent: int = 3) -> list[Job
     rows = project.jobs.order_by("-created_at").select_related("requested_by")
     if kinds:
         rows = rows.filter(kind__in=kinds)
-    live = list(rows.filter(state__in=LIVE)[:10])
-    found = live + list(rows.exclude(state__in=LIVE)[:and_recent])
+    live = list(rows.live()[:10])
+    found = live + list(rows.exclude(state__in=Job.LIVE)[:and_recent])
     for job in found:
         decorate(job)
     return found
@@ -54,7 +53,6 @@ def running_jobs(project: Project, *kinds: str, and_recent: int = 3) -> list[Job
 def decorate(job: Any) -> None:
     """What the templates need beside the row."""
     job.label = background.KINDS.get(job.kind, job.kind.replace("_", " ").capitalize())
-    job.is_live = job.state in LIVE
     job.tone = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}.get(job.state, "info")
     job.address = storage.file_url(job.result["file"]) if "file" in job.result else job.result.get("url", "")
     job.facts = [(label, job.result[name]) for name, label in FACTS.items() if job.result.get(name) is not None]
@@ -77,7 +75,7 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
         tab = TAB_OF.get(kinds[0], "overview") if kinds else "overview"
         return render(request, "projects/jobs.html", context_of(request, project, tab=tab) | context)
     response = render(request, "projects/_jobs.html", context)
-    if found and found[0].kind.startswith("import_") and found[0].state not in LIVE:
+    if found and found[0].kind.startswith("import_") and not found[0].is_live:
         response["HX-Trigger"] = "import-ended"
     return response
 
