@@ -16,12 +16,13 @@ from rest_framework.views import APIView
 from inference import figures, services
 from inference.api.answering import ANSWERING, REFUSALS
 from inference.batch import WRITERS
-from inference.models import Deployment, KeyLimit
+from inference.models import Deployment, KeyLimit, Reason, Sample
 from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
 from labeling import permissions
-from labeling.api.base import JobStartedSerializer, listing
+from labeling.api.base import JobStartedSerializer, listing, origin_of, whole
 from labeling.models import ApiKey, Job, Project
+from labeling.storage import image_url
 
 
 class DeploymentSerializer(serializers.ModelSerializer):
@@ -65,6 +66,19 @@ class KeySerializer(serializers.Serializer):
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
     expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
     token = serializers.CharField(read_only=True, help_text="Only in the answer that made it.")
+
+
+class SampleSerializer(serializers.Serializer):
+    id = serializers.IntegerField(source="image_id", help_text="Of the image: ask about it, or delete it, by this.")
+    name = serializers.CharField(source="image.name")
+    sha256 = serializers.CharField(source="image.sha256", help_text="Of the file as it was sent.")
+    url = serializers.SerializerMethodField()
+    model_version = serializers.IntegerField(source="version.number")
+    reason = serializers.ChoiceField(choices=Reason.choices)
+    created_at = serializers.DateTimeField()
+
+    def get_url(self, row: Sample) -> str:
+        return whole(origin_of(self.context["request"]), image_url(row.image))
 
 
 class BatchSerializer(serializers.Serializer):
@@ -165,6 +179,17 @@ class KeyRotateView(APIView):
         old = get_object_or_404(ApiKey, project=project, pk=key_id)
         row, token = services.rotate_key(key=old, user=request.user)
         return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
+
+
+class SamplesView(APIView):
+    """Images that were kept from requests, the newest first."""
+
+    @extend_schema(operation_id="samples", tags=["serving"], **listing(SampleSerializer))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Sample.objects.filter(project=managed(request, slug)).select_related("image", "version")
+        pages = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
+        found = pages.paginate_queryset(rows, request, view=self) or []
+        return pages.get_paginated_response(SampleSerializer(found, many=True, context={"request": request}).data)
 
 
 class SampleView(APIView):

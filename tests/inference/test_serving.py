@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from datetime import timedelta
 
@@ -157,6 +158,12 @@ def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, 
     assert len(kept) == 3
     assert Task.objects.filter(image__in=[row.image_id for row in kept], priority__gt=1).count() == 3
     assert Prediction.objects.count() == 3
+    listed = api.get(URL + "samples/").json()["results"]
+    assert [row["id"] for row in listed] == [row.image_id for row in reversed(kept)]
+    assert {row["sha256"] for row in listed} <= {hashlib.sha256(picture(seed)).hexdigest() for seed in range(40)}
+    assert {row["model_version"] for row in listed} == {1}
+    assert {row["reason"] for row in listed} <= set(Reason)
+    assert all(row["url"].startswith("http://testserver/media/") for row in listed)
     assert api.delete(f"{URL}samples/{kept[0].image_id}/").status_code == 204
     assert api.delete(f"{URL}samples/{kept[0].image_id}/").status_code == 404
     Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
