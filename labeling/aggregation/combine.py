@@ -103,7 +103,10 @@ def _of_choice(belief: Belief, key: str) -> Belief:
 
 def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
     """A rating's posterior over its steps, or a number's reliability-weighted robust mean."""
+    is_scale = "least" in options and "most" in options and bool(options.get("scale"))
     spread = _spread(said, belief)
+    if is_scale and belief.spread <= 0:  # the first who rate have not shown yet how far people are apart
+        spread = max(spread, numeric.SHARE * (options["most"] - options["least"]))
     answers = []
     for row in said:
         known = skills.get(row.worker, {})
@@ -114,7 +117,7 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
                 float(known.get("spread", spread)) / max(row.weight, 0.05),
             )
         )
-    if "least" in options and "most" in options and options.get("scale"):
+    if is_scale:
         scale = list(range(int(options["least"]), int(options["most"]) + 1))
         chances = numeric.steps(answers, scale)
         best = max(range(len(scale)), key=chances.__getitem__)

@@ -21,7 +21,8 @@ import numpy as np
 from labeling.aggregation.votes import Floats, Ints
 
 TAILS = 4.0  # degrees of freedom
-OWN = 5.0  # the crowd's spread counts as so many of a worker's answers
+OWN = 5.0  # the crowd's spread counts as so many of a worker's answers, and what is expected as so many of the crowd's
+SHARE = 0.2  # of a scale's length: the spread of ratings that is expected before people have disagreed or agreed
 ITERATIONS = 50
 
 
@@ -36,16 +37,20 @@ class NumericFit:
     crowd_spread: float
 
 
-def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: int) -> NumericFit:
+def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: int, expected: float = 0.0) -> NumericFit:
     """Estimate the numbers behind the answers.
 
     Args:
         task, worker, answer: One row a judgment.
         n_tasks, n_workers: How many there are; a task without an answer gets nan.
+        expected: The crowd's spread before anything is known of it; 0 expects nothing. A lone answer is not off from
+            its own task's value, and says nothing of spreads: of n answers to a task, n - 1 do.
     """
     value = medians(task, answer, n_tasks)
     said = np.bincount(worker, minlength=n_workers)
-    bias, crowd = np.zeros(n_workers), _scale(answer - value[task])
+    tells = 1 - 1 / np.bincount(task, minlength=n_tasks)[task] if expected else np.ones(len(answer))
+    told = np.bincount(worker, tells, n_workers)
+    bias, crowd = np.zeros(n_workers), max(_scale(answer - value[task]), expected)
     spread = np.full(n_workers, crowd)
     for _ in range(ITERATIONS):
         noise = answer - value[task] - bias[worker]
@@ -58,8 +63,10 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
         bias = np.bincount(worker, weight * rest, n_workers) / (np.bincount(worker, weight, n_workers) + OWN)
         bias -= np.average(bias, weights=said) if said.sum() else 0  # else it could hide in the values
         squares = np.bincount(worker, weight * (rest - bias[worker]) ** 2, n_workers)
-        crowd = max(float(np.sqrt(squares.sum() / max(len(answer), 1))), 1e-9)
-        spread = np.sqrt((squares + OWN * crowd**2) / (said + OWN))
+        known = OWN if expected else 0.0
+        variance = (squares.sum() + known * expected**2) / max(float(tells.sum()) + known, 1.0)
+        crowd = max(float(np.sqrt(variance)), 1e-9)
+        spread = np.sqrt((squares + OWN * crowd**2) / (told + OWN))
         if not len(answer) or np.nanmax(np.abs(value - before)) < 1e-6 * crowd:
             break
     total = np.bincount(task, 1 / spread[worker] ** 2, n_tasks)

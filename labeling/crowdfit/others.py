@@ -9,7 +9,7 @@ import numpy as np
 
 from labeling import agreement
 from labeling.aggregation import boxes, numeric
-from labeling.crowdfit.base import DIGITS, Answers, QuestionFit, number_or_none, recombined
+from labeling.crowdfit.base import DIGITS, Answers, QuestionFit, number_or_none, recombined, scaled
 from labeling.questions import CANT_TELL
 from labeling.survey import Asked
 
@@ -20,7 +20,10 @@ def by_median(
     told = np.array([isinstance(answer, int | float) for answer in answers.answer], dtype=bool)
     value = np.array([float(answer) if ok else 0.0 for answer, ok in zip(answers.answer, told, strict=True)])[told]
     task, worker = answers.task[told], answers.worker[told]
-    fit = numeric.fit(task, worker, value, n_tasks=len(answers.tasks), n_workers=len(answers.workers))
+    options = scaled(question)
+    expected = numeric.SHARE * (options["most"] - options["least"]) if question.kind == "rating" else 0.0
+    numbers = {"n_tasks": len(answers.tasks), "n_workers": len(answers.workers)}
+    fit = numeric.fit(task, worker, value, **numbers, expected=expected)
     points, code = np.unique(value, return_inverse=True)
     figures: dict[str, Any] = {"tasks": len(answers.tasks), "judgments": int(told.sum())}
     if 1 < len(points) <= 1000:

@@ -65,7 +65,7 @@ def read(stored: Any) -> Iterator[Line]:
     text.seek(0)
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     is_csv = start != "{"
-    rows: Iterator[Any] = csv.DictReader(lines) if is_csv else _jsonl(lines)
+    rows: Iterator[Any] = _csv(lines) if is_csv else _jsonl(lines)
     for number, row in _numbered(rows):
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         if isinstance(values.get("judgments"), list):
@@ -82,6 +82,19 @@ def read(stored: Any) -> Iterator[Line]:
             values.get("seconds"),
         )
     text.detach()
+
+
+def _csv(lines: Iterable[str]) -> csv.DictReader[str]:
+    rows = csv.DictReader(lines)
+    try:
+        columns = {str(name).strip().lower() for name in rows.fieldnames or ()}
+    except csv.Error as error:
+        raise CrowdtuneError("bad_csv", _("The first line is no CSV: %(error)s.") % {"error": error}) from error
+    missing = [name for name in ("image", "worker", "answer") if name not in columns]
+    if missing:
+        told = _("The first line of the CSV names the columns image, worker and answer; %(missing)s is missing.")
+        raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing)})
+    return rows
 
 
 def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:

@@ -67,3 +67,24 @@ def test_steps_know_which_step_is_near():
 def test_a_tolerance_of_one_standard_error_is_two_thirds():
     assert numeric.within(1.0, 1.0) == pytest.approx(0.6827, abs=1e-3)
     assert numeric.within(0.0, 1.0) == 1
+
+
+def test_lone_ratings_say_nothing_of_how_far_people_are_apart():
+    n = np.arange(40)
+    fit = numeric.fit(n, n % 4, 1.0 + n % 5, n_tasks=40, n_workers=4, expected=0.8)
+    assert fit.spread == pytest.approx(np.full(4, 0.8))
+    assert max(numeric.steps([(4, 0, fit.spread[0])], [1, 2, 3, 4, 5])) < 0.7
+
+
+@pytest.mark.parametrize("judgments", [1, 2, 3, 5])
+def test_ratings_are_as_sure_as_they_are_right(judgments):
+    rng = np.random.default_rng(4)
+    truth = rng.integers(1, 6, 400)
+    task = np.repeat(np.arange(400), judgments)
+    worker = np.concatenate([rng.choice(20, judgments, replace=False) for _ in truth])
+    answer = np.clip(np.round(truth[task] + rng.normal(size=len(task))), 1, 5)
+    fit = numeric.fit(task, worker, answer, n_tasks=400, n_workers=20, expected=0.8)
+    said = [[(answer[i], fit.bias[worker[i]], fit.spread[worker[i]]) for i in np.flatnonzero(task == t)] for t in task]
+    chances = [numeric.steps(said[t * judgments], [1, 2, 3, 4, 5]) for t in range(400)]
+    right = np.mean([int(np.argmax(row)) + 1 == known for row, known in zip(chances, truth, strict=True)])
+    assert np.mean([max(row) for row in chances]) - right < 0.2  # one rating was called .97 sure, and right in .55
