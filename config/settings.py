@@ -23,6 +23,18 @@ ALLOWED_HOSTS = [*env.strings("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v2)/"
+# What programs in a browser may send, the library's own first, and what they may read.
+CORS_ALLOW_HEADERS = (
+    "accept", "authorization", "content-type", "user-agent", "x-csrftoken", "x-requested-with",
+    "accept-language", "content-encoding", "inference-header-content-length", "x-request-id", "x-sticky-key",
+)  # fmt: skip
+CORS_EXPOSE_HEADERS = (
+    "inference-header-content-length",
+    "retry-after",
+    "x-category",
+    "x-model-version",
+    "x-request-id",
+)
 
 INSTALLED_APPS = [
     "config",
