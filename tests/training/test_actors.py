@@ -1,3 +1,5 @@
+"""What the scheduler starts in the training room."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

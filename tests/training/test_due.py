@@ -1,3 +1,5 @@
+"""When a run is due, and what is said when it is not."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Champion or challenger: what is better beyond chance."""
+
 from __future__ import annotations
 
 import numpy as np

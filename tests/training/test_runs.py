@@ -1,3 +1,5 @@
+"""A run from its claim to its one outcome."""
+
 from __future__ import annotations
 
 import hashlib

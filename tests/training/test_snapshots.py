@@ -1,3 +1,5 @@
+"""A frozen training set: the same for the same labels, and never another."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Likely label errors, and their way back to the crowd."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""The pages of the training room."""
+
 from __future__ import annotations
 
 import os

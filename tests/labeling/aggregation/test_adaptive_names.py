@@ -1,3 +1,5 @@
+"""The adaptive aggregator does not exchange the names of two classes."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Comparisons by API: started, measured, made the recipe."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Versions and backbones by API: read, promoted, rolled back."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Training runs by API: asked for, followed, refused, cancelled."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""What layers see: maps, filters and heat."""
+
 from __future__ import annotations
 
 from pathlib import Path
