@@ -1,0 +1,17 @@
+"""An address without its last slash."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.django_db
+def test_what_was_sent_to_an_address_without_its_slash_arrives(client: Client) -> None:
+    told = client.post("/api/v1/auth/token?next=1", {"username": "ada"}, content_type="application/json")
+    assert (told.status_code, told["Location"]) == (308, "/api/v1/auth/token/?next=1")
+    arrived = client.post("/api/v1/auth/token", {"username": "ada"}, content_type="application/json", follow=True)
+    assert arrived.status_code == 400
+    assert "password" in arrived.json()["error"]["fields"]
+    assert client.get("/label").status_code == 308
+    assert client.post("/api/v1/nowhere", {}).status_code == 404
