@@ -131,10 +131,10 @@ class Reporter:
         now = time.monotonic()
         if self._since is None or done <= self._since[1]:
             self._since = (now, done)
-            rate = done / max(now - self._stage_at, 1e-6)
-        else:
-            rate = (done - self._since[1]) / max(now - self._since[0], 1e-6)
-        self._values["seconds_left"] = round((total - done) / rate, 1) if rate else None
+            self._values["seconds_left"] = None
+            return done / max(now - self._stage_at, 1e-6)
+        rate = (done - self._since[1]) / max(now - self._since[0], 1e-6)
+        self._values["seconds_left"] = round((total - done) / rate, 1)
         return rate
 
 

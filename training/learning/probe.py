@@ -18,10 +18,15 @@ SPLITS = 5
 SHARE = 0.7
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The pictures of a set with one folder per class, class by class."""
+    return sorted(path for path in folder.glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+
+
 def read_set(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Pictures of a folder with one folder per class: uint8 ``[n, size, size, 3]``, labels int ``[n]``, names."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    files = [(path, index) for index, name in enumerate(names) for path in sorted((folder / name).glob("*.jpg"))]
+    names = sorted({path.parent.name for path in files_of(folder)})
+    files = [(path, names.index(path.parent.name)) for path in files_of(folder)]
     return np.stack([pixels(path.read_bytes(), size) for path, _ in files]), np.array([i for _, i in files]), names
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from PIL import Image
 
 from training.learning.pretrain import crop, draw_batch, read_pictures, save_half
-from training.learning.probe import card, probe_features
+from training.learning.probe import card, probe_features, read_set
 from training.learning.small import build_small, fold, load_into
 from training.learning.weights import ASSETS
 
@@ -89,3 +90,15 @@ def test_the_card_says_what_was_seen_and_measured() -> None:
     text = card(facts, 3_000_000)
     assert "pets (6)" in text
     assert "| crowdtune_small | 0.800 |" in text
+
+
+def test_what_cannot_be_measured_or_taught_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / "pets" / name / "1.png")
+    paths = ("--images", str(tmp_path), "--weights", str(tmp_path), "--out", str(tmp_path / "small.npz"))
+    with pytest.raises(CommandError, match="trashnet: expected a set to measure on"):
+        call_command("pretrain", *paths)
+    with pytest.raises(CommandError, match="the weights of the teacher are not there"):
+        call_command("pretrain", *paths, "--hold-out", "pets")
+    assert read_set(tmp_path / "pets", 32)[1].tolist() == [0, 1]

@@ -14,10 +14,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from training.learning.backbones import BACKBONES
-from training.learning.probe import card, linear_probe
+from training.learning.probe import card, files_of, linear_probe
 from training.learning.weights import ASSETS, Weights, locate
 
 TEACHER = "models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
@@ -40,10 +40,11 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         out: Path = options["out"]
+        sets = options["probe"] or options["hold_out"]
+        self._check(sets, options)  # now, and not after a quarter of an hour of training
         if not options["measure_only"]:
             self._train(out, options)
         facts = json.loads(out.with_suffix(".json").read_text())
-        sets = options["probe"] or options["hold_out"]
         facts["probe"] = {}
         small = BACKBONES["crowdtune_small"]
         mine = Weights(out, "bundled", "", out)
@@ -56,6 +57,18 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name:28} {facts['probe'][name]}")
         out.with_suffix(".json").write_text(json.dumps(facts, indent=1))
         out.with_suffix(".md").write_text(card(facts, out.stat().st_size))
+
+    def _check(self, sets: list[str], options: dict[str, Any]) -> None:
+        for one in sets:
+            folder = options["images"] / one
+            if len({path.parent for path in files_of(folder)}) < 2:
+                raise CommandError(
+                    f"{folder}: expected a set to measure on, with a folder of pictures for each class. Name another"
+                    " one by --hold-out or --probe."
+                )
+        teacher = options["weights"] / TEACHER
+        if not options["measure_only"] and not teacher.is_file():
+            raise CommandError(f"{teacher}: the weights of the teacher are not there. Name their folder by --weights.")
 
     def _train(self, out: Path, options: dict[str, Any]) -> None:
         from training.learning.pretrain import (  # Keras: only this command and the trainer reach it
