@@ -17,7 +17,7 @@ from labeling.models import Project
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import card, champions, labels, plots, services
 from training.models import AliasChange, ModelVersion
-from training.views.training import figures_of
+from training.views.training import figures_of, titles_of
 
 VERSIONS_SHOWN = 100
 
@@ -37,6 +37,7 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
     )
     context.update(
         versions=versions,
+        titles=titles_of(version.run for version in versions),
         champion=champions.champion_of(project),
         previous=champions.previous_champion(project),
         plot=plots.accuracy_over_time(versions[::-1]),

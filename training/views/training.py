@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -54,8 +55,15 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _runs(project: Project) -> dict[str, Any]:
-    runs = TrainingRun.objects.filter(project=project).select_related("model_version").order_by("-created_at")
-    return {"runs": runs[:RUNS_SHOWN]}
+    found = TrainingRun.objects.filter(project=project).select_related("model_version").order_by("-created_at")
+    runs = list(found[:RUNS_SHOWN])
+    return {"runs": runs, "titles": titles_of(runs)}
+
+
+def titles_of(runs: Iterable[TrainingRun]) -> dict[str, str]:
+    """The names of the runs' backbones as the other pages say them; one that is gone has its key alone."""
+    known = {key: catalogue.known(key) for key in {run.backbone for run in runs}}
+    return {key: backbone.title for key, backbone in known.items() if backbone is not None}
 
 
 def _now(project: Project) -> dict[str, Any]:
