@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
@@ -16,6 +17,7 @@ from training.learning.light import operations as ops
 
 SIZE, DIM = 32, 12
 CATEGORIES = ("blue", "green", "red")
+URL = "/api/v1/projects/colours/"
 
 
 def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = SIZE, *, layers: int = 1) -> Path:
@@ -57,3 +59,10 @@ def picture(seed: int = 0, size: tuple[int, int] = (60, 40), kind: str = "PNG") 
     buffer = io.BytesIO()
     Picture.fromarray(coarse).resize(size).save(buffer, kind)
     return buffer.getvalue()
+
+
+def ask(api: Any, seed: int = 1) -> Any:
+    """One predict request."""
+    file = io.BytesIO(picture(seed))
+    file.name = "photo.png"
+    return api.post(URL + "predict/", {"image": file}, format="multipart")

@@ -1,0 +1,105 @@
+"""Keys of programs: shown once, bounded, replaced, revoked."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from inference import inputs, limits
+from inference.grants import grants
+from labeling.models import ApiKey
+from tests.inference.serving import URL, ask, picture
+
+
+def test_a_key_is_shown_once_rotated_with_grace_and_revoked(api, project, champion) -> None:
+    made = api.post(URL + "keys/", {"name": "site", "scopes": ["predict"], "per_day": 5}, format="json").json()
+    assert "token" not in api.get(URL + "keys/").json()["results"][0]
+    old, new = APIClient(), APIClient()
+    old.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    rotated = api.post(f"{URL}keys/{made['id']}/rotate/").json()
+    new.credentials(HTTP_AUTHORIZATION=f"Token {rotated['token']}")
+    assert rotated["per_day"] == 5
+    assert (ask(old).status_code, ask(new).status_code) == (200, 200)
+    ApiKey.objects.filter(pk=made["id"]).update(expires_at=timezone.now() - timedelta(seconds=1))
+    grants.forget()  # as a second later
+    assert ask(old).status_code == 401
+    assert api.delete(f"{URL}keys/{rotated['id']}/").status_code == 204
+    assert ask(new).status_code == 401
+
+
+def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, project, django_user_model) -> None:
+    owners = api.post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
+    manager = django_user_model.objects.create_user("manager")
+    project.memberships.create(user=manager, role="manager")
+    refused = client_of(manager).post(f"{URL}keys/{owners['id']}/rotate/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
+    own = client_of(manager).post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
+    assert client_of(manager).post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
+    assert api.post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
+
+
+def test_a_key_does_what_its_scopes_say_and_only_in_its_project(api, client_of, owner, project, champion) -> None:
+    assert ask(client_of(owner, scopes=("label",))).status_code == 403
+    predict = client_of(owner, scopes=("predict",))
+    assert ask(predict).status_code == 200
+    assert predict.get(URL + "serving/").status_code == 403
+    other = type(project).objects.create(slug="other", name="Other", owner=owner)
+    assert ask(client_of(owner, project=other)).status_code == 404
+
+
+def test_a_key_with_a_limit_is_refused_beyond_it_and_says_for_how_long(api, client_of, owner, champion) -> None:
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_minute": 2, "per_day": 3}, format="json").json()
+    client = client_of(owner)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    answers = [ask(client) for _ in range(4)]
+    codes = [answer.status_code for answer in answers]
+    assert codes[:2] == [200, 200]
+    assert codes[-1] == 429
+    assert int(answers[-1]["Retry-After"]) > 0
+    assert answers[-1].json()["error"]["code"] == "quota_spent"
+
+
+def test_a_request_with_more_images_than_the_key_ever_may_is_told_so(api, client_of, owner, champion) -> None:
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_minute": 2}, format="json").json()
+    client = client_of(owner)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    files = [io.BytesIO(picture(seed)) for seed in range(3)]
+    refused = client.post(URL + "predict/", {"image": files}, format="multipart")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "too_many_images")
+    assert "3 images" in refused.json()["error"]["message"]
+    assert ask(client).status_code == 200
+
+
+def test_a_key_that_has_used_up_its_minute_makes_us_fetch_nothing(api, client_of, owner, champion, monkeypatch) -> None:
+    fetched = []
+
+    def fetch(url: str, **_options: float) -> bytes:
+        fetched.append(url)
+        return picture(1)
+
+    monkeypatch.setattr(inputs, "fetch", fetch)
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_day": 1}, format="json").json()
+    client = client_of(owner)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
+    body = {"images": [{"url": "https://example.org/a.png"}]}
+    answers = [client.post(URL + "predict/", body, format="json").status_code for _ in range(3)]
+    assert answers == [200, 429, 429]
+    assert len(fetched) == 1
+    bad = {"images": [{"url": "https://example.org/a.png"}, "data:nonsense"]}
+    assert client.post(URL + "predict/", bad, format="json").status_code == 400
+    assert len(fetched) == 1
+
+
+def test_a_key_that_is_replaced_twice_passes_its_own_lifetime_on(api, project) -> None:
+    for days in (90, None):
+        made = api.post(URL + "keys/", {"scopes": ["predict"], "days": days}, format="json").json()
+        for _ in range(2):  # the second time it is in its last day
+            row = ApiKey.objects.get(pk=api.post(f"{URL}keys/{made['id']}/rotate/").json()["id"])
+            life = row.expires_at and round((row.expires_at - row.created_at) / timedelta(days=1))
+            assert life == days
