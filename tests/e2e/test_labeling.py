@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment
@@ -52,6 +53,18 @@ def sent(page: Page) -> None:
 def loaded_ahead(page: Page, count: int) -> None:
     """So many tasks after this one are leased, and their images are decoded."""
     expect(page.locator("#task")).to_have_attribute("data-ahead", str(count))
+
+
+@pytest.mark.parametrize("window", [(360, 740), (1440, 900), (800, 360)])
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_tall_picture_is_seen_whole(visit, make_project, join, worker, window, javascript):
+    tall = drawn(width=300, height=900)
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images={"tall.png": tall})
+    join(project, worker)
+    width, height = window
+    page = visit(f"/label/{project.slug}/", user=worker, width=width, height=height, script=javascript)
+    image, stage = (page.locator(at).bounding_box() for at in ("#image", ".stage"))
+    assert image == pytest.approx(stage, abs=1)  # which it fills as far as its shape allows
 
 
 def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, join, worker):
