@@ -7,6 +7,7 @@ tries each part that a request may need, and answers 503 with what is wrong.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -69,11 +70,15 @@ def storage() -> None:
 
 
 def model() -> None:
-    """Every champion's files are where this process can read them."""
+    """Every champion's files, and the network that it stands on, are where this process can read them."""
     champions = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION)
     for number, artifact in champions.values_list("number", "artifact"):
-        if not (settings.DATA_DIR / artifact / "manifest.json").is_file():
+        manifest = settings.DATA_DIR / artifact / "manifest.json"
+        if not manifest.is_file():
             raise NotReady(f"The files of model version {number} ({artifact}) are not in DATA_DIR.")
+        trunk = json.loads(manifest.read_text(encoding="utf-8"))["trunk_key"]
+        if not (settings.DATA_DIR / "trunks" / trunk / "trunk.json").is_file():
+            raise NotReady(f"What model version {number} stands on (trunks/{trunk}) is not in DATA_DIR.")
 
 
 CHECKS: dict[str, Callable[[], None]] = {"database": database, "queue": queue, "storage": storage, "model": model}

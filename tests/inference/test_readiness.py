@@ -1,0 +1,11 @@
+"""Readiness, as far as it is about the versions that answer."""
+
+from __future__ import annotations
+
+
+def test_a_champion_whose_network_is_gone_is_named(client, champion, data_dir) -> None:
+    assert client.get("/readyz").json()["checks"]["model"] == "ok"
+    (data_dir / "trunks").rename(data_dir / "elsewhere")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["model"].startswith("What model version 1 stands on (trunks/")
