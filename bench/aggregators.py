@@ -1,8 +1,10 @@
 """Accuracy of every aggregator beside crowd-kit's, on real crowds and on drawn ones; and a million judgments, timed.
 
 Run: ``python -m bench.aggregators [--seeds 3] [--quick] [--rivals]``, and ``--small 20`` for crowds too small to be
-known. Real crowds are read from ../shared/data/crowd where that is there. crowd-kit stands in for the field; what of it
-does not run on the installed versions is shown as a dash.
+known. Real crowds are read from ../shared/data/crowd where that is there, or with ``--crowds FOLDER`` from one of your
+own: a folder a crowd, of judgments.csv (task, worker, label) and truth.csv (task, label), labels numbered from 0; tasks
+without a truth are not counted. crowd-kit stands in for the field; what of it does not run on the installed versions is
+shown as a dash.
 """
 
 from __future__ import annotations
@@ -46,6 +48,11 @@ def read(folder: Path) -> tuple[Votes, np.ndarray]:
     return votes, np.array([truth.get(task, -1) for task in tasks])
 
 
+def folders(home: Path) -> list[Path]:
+    """The real crowds that lie in a folder."""
+    return [folder for folder in sorted(home.glob("*")) if (folder / "judgments.csv").exists()]
+
+
 def rivals(votes: Votes, truth: np.ndarray) -> dict[str, float | None]:
     """crowd-kit's methods on the same votes; None where one fails."""
     import pandas
@@ -67,12 +74,12 @@ def rivals(votes: Votes, truth: np.ndarray) -> dict[str, float | None]:
     return found
 
 
-def table(seeds: int, plans: dict[str, Plan], with_rivals: bool) -> None:
+def table(seeds: int, plans: dict[str, Plan], with_rivals: bool, home: Path) -> None:
     names = list(AGGREGATORS)
     columns = names + ([f"ck {name}" for name in RIVALS] if with_rivals else [])
     print(f"{'':28}" + "".join(f"{column[:11]:>12}" for column in columns) + f"{'vs best':>9}{'vs maj.':>9}")
     least_best, least_majority = 1.0, 1.0
-    real = {f"REAL {f.name}": f for f in sorted(SHARED.glob("*")) if (f / "judgments.csv").exists()}
+    real = {f"REAL {folder.name}": folder for folder in folders(home)}
     for title, source in {**real, **plans}.items():
         sums: dict[str, list[float]] = defaultdict(list)
         for seed in range(1 if isinstance(source, Path) else seeds):
@@ -200,6 +207,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="drawn crowds of each kind")
     parser.add_argument("--quick", action="store_true", help="real crowds and boxes only")
     parser.add_argument("--rivals", action="store_true", help="run crowd-kit too")
+    parser.add_argument("--crowds", type=Path, metavar="FOLDER", help="only the real crowds that lie there")
     parser.add_argument("--judgments", type=int, default=1_000_000, help="for the timing")
     parser.add_argument("--small", type=int, default=0, help="only small crowds: so many draws of each")
     parser.add_argument("--sizes", nargs="+", help="with --small, only these: tasks/workers/each, as 60/30/2")
@@ -208,7 +216,12 @@ def main() -> None:
         asked = [tuple(map(int, size.split("/"))) for size in options.sizes or ()]
         small_table(options.small, [(t, w, e) for t, w, e in asked] or SMALL_SIZES)
         return
-    table(options.seeds, {} if options.quick else SETS, options.rivals)
+    if options.crowds:
+        if not folders(options.crowds):
+            parser.error(f"expected folders with judgments.csv in {options.crowds}, found none.")
+        table(options.seeds, {}, options.rivals, options.crowds)
+        return
+    table(options.seeds, {} if options.quick else SETS, options.rivals, SHARED)
     box_table()
     if not options.quick:
         speed(options.judgments)

@@ -7,6 +7,7 @@ calls at least .95 sure are right.
 
 Run: ``python -m bench.calibration [--seeds 3]``, and ``--gold 0 20 50 100`` for what so many hidden gold tasks change:
 the adaptive default only, measured on the other tasks, on the real crowds and on drawn ones in which errors are shared.
+``--crowds FOLDER`` reads real crowds of your own, as in ``bench.aggregators``.
 
 Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017 (ECE); bins of equal mass after K. Nguyen
 and B. O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP 2015.
@@ -18,11 +19,12 @@ import argparse
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.aggregators import SHARED, read
+from bench.aggregators import SHARED, folders, read
 from bench.crowds import SETS, draw
 from labeling.aggregation import AGGREGATORS, UNKNOWN, Votes
 
@@ -73,14 +75,13 @@ def thinned(votes: Votes, each: int, seed: int) -> Votes:
     return Votes.of(votes.task[kept], votes.worker[kept], votes.label[kept], **sizes)
 
 
-def crowds(seeds: int) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
+def crowds(seeds: int, home: Path) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
     """Name -> the real crowd, then the same thinned."""
-    for folder in sorted(SHARED.glob("*")):
-        if (folder / "judgments.csv").exists():
-            votes, truth = read(folder)
-            for each in EACH:
-                yield f"{folder.name}, {each} each", [(thinned(votes, each, s), truth) for s in range(seeds)]
-            yield f"{folder.name}, all", [(votes, truth)]
+    for folder in folders(home):
+        votes, truth = read(folder)
+        for each in EACH:
+            yield f"{folder.name}, {each} each", [(thinned(votes, each, s), truth) for s in range(seeds)]
+        yield f"{folder.name}, all", [(votes, truth)]
 
 
 def with_gold(votes: Votes, truth: np.ndarray, tasks: np.ndarray, hidden: bool = True) -> Votes:
@@ -96,8 +97,8 @@ def sharing(seeds: int) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
         yield name, [(drawn.votes, drawn.truth) for drawn in (draw(SETS[name], seed) for seed in range(seeds))]
 
 
-def gold_table(seeds: int, counts: list[int]) -> None:
-    for title, few in itertools.chain(crowds(seeds), sharing(seeds)):
+def gold_table(seeds: int, counts: list[int], home: Path) -> None:
+    for title, few in itertools.chain(crowds(seeds, home), sharing(seeds)):
         pairs = few * seeds if len(few) == 1 else few  # a whole real crowd: other gold each time
         for count in counts:
             rows = []
@@ -119,12 +120,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="thinnings of each crowd")
     parser.add_argument("--gold", type=int, nargs="+", help="only what so many hidden gold tasks change")
+    parser.add_argument("--crowds", type=Path, default=SHARED, metavar="FOLDER", help="where the real crowds lie")
     options = parser.parse_args()
     print(f"{'':42}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}{'r':>8}")
     if options.gold:
-        gold_table(options.seeds, options.gold)
+        gold_table(options.seeds, options.gold, options.crowds)
         return
-    for title, drawn in crowds(options.seeds):
+    for title, drawn in crowds(options.seeds, options.crowds):
         for name, fit in AGGREGATORS.items():
             show(title, name, np.mean([calibration(fit(votes).posterior, truth) for votes, truth in drawn], axis=0))
 

@@ -13,6 +13,11 @@ A worker who is worse than the crowd is not taken to make the crowd's typical mi
 careless worker into evidence for the neighbouring class): the extra misses are spread evenly. What a hyper-parameter
 has no exact conditional for is drawn from a grid by its marginal likelihood, or from a normal at the mode (Laplace).
 
+Where several people differ, a class that none of them named does not teach what people say of it. The model takes votes
+on a task as independent, so it has no other word for a task on which all differ than a class that is answered at
+random, and a rare class would become that: the home of whatever is disputed, though nobody speaks of it there. So
+matrices are learned from truths that somebody named, or nobody disputed; what a task is in the end, any class may be.
+
 Source: as in ``adaptive.py``; the Dirichlet-multinomial: T. Minka, "Estimating a Dirichlet distribution" (2000).
 """
 
@@ -35,6 +40,7 @@ HABIT_SHARES = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45])
 HABIT_STRENGTHS = np.array([0.5, 1, 2, 5, 20])
 FLOOR = 1e-6
 MOST_LOGIT = 8.0
+SEVERAL = 3  # who differ: of two, both are wrong too often
 LEAST_LOG = -25.0  # of one vote's likelihood: no single vote is beyond doubt
 
 
@@ -55,6 +61,8 @@ class Crowd:
         self.said = np.bincount(self.worker, minlength=votes.n_workers).astype(np.float64)
         self.heard = self.said > 0
         self.gold = np.flatnonzero(votes.known != UNKNOWN)
+        named = votes.counts() > 0
+        self.unnamed = ~named & ((named.sum(axis=1) > 1) & (counts >= SEVERAL))[:, None]
         classes, workers = votes.n_classes, votes.n_workers
         self.same = np.eye(classes, dtype=bool)
         self.posterior = vote_shares(votes)
@@ -95,8 +103,9 @@ class Crowd:
         return own / own.sum(axis=2, keepdims=True)
 
     def _draw_truth(self) -> np.ndarray:
-        below = self.posterior.cumsum(axis=1) > self.rng.random((len(self.posterior), 1))
-        truth = below.argmax(axis=1)
+        named = np.where(self.unnamed, 0.0, self.posterior + 1e-300)
+        reach = self.rng.random((len(named), 1)) * named.sum(axis=1, keepdims=True)
+        truth = (named.cumsum(axis=1) > reach).argmax(axis=1)
         truth[self.gold] = self.votes.known[self.gold]
         self.counts = self._count(truth[self.task], slice(None))
         return truth
