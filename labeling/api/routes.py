@@ -31,7 +31,6 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
     extensions = tuple(extensions)
     of = "projects/<slug:slug>/"
     lease = "assignments/<uuid:assignment_id>/"
-    task = "tasks/<int:task_id>/"
     return [
         path("auth/token/", auth.TokenView.as_view()),
         path("projects/", projects.ProjectListView.as_view(extensions=extensions), name="api-projects"),
@@ -44,12 +43,7 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path("jobs/<uuid:job_id>/", images.JobView.as_view(), name="api-job"),
         path("jobs/<uuid:job_id>/cancel/", images.JobCancelView.as_view(), name="api-job-cancel"),
         path(f"{of}tasks/", tasks.TaskListView.as_view(), name="api-tasks"),
-        path(task, tasks.TaskView.as_view()),
-        path(f"{task}gold/", tasks.TaskGoldView.as_view()),
-        path(f"{task}decide/", tasks.TaskDecideView.as_view()),
-        path(f"{task}reopen/", tasks.TaskReopenView.as_view()),
-        path(f"{task}retire/", tasks.TaskRetireView.as_view()),
-        path(f"{task}provenance/", tasks.TaskProvenanceView.as_view()),
+        *_task("tasks/<int:task_id>/"),
         path(f"{of}judgments/", tasks.JudgmentListView.as_view()),
         path(f"{of}judgments/import/", tasks.JudgmentImportView.as_view()),
         path(f"{of}judgments/undo/", assignments.UndoView.as_view(), name="api-undo"),
@@ -93,4 +87,15 @@ def _categories(all_of_them: str) -> list[URLPattern]:
         path(one, categories.CategoryView.as_view()),
         path(f"{one}examples/", categories.ExampleListView.as_view()),
         path(f"{one}examples/<int:example_id>/", categories.ExampleView.as_view()),
+    ]
+
+
+def _task(one: str) -> list[URLPattern]:
+    return [
+        path(one, tasks.TaskView.as_view()),
+        path(f"{one}gold/", tasks.TaskGoldView.as_view()),
+        path(f"{one}decide/", tasks.TaskDecideView.as_view()),
+        path(f"{one}reopen/", tasks.TaskReopenView.as_view()),
+        path(f"{one}retire/", tasks.TaskRetireView.as_view()),
+        path(f"{one}provenance/", tasks.TaskProvenanceView.as_view()),
     ]
