@@ -35,7 +35,7 @@ def percent(counts: Floats) -> float:
     return float((pairs / (n * (n - 1))).mean())
 
 
-def cohen_kappa(first: Ints, second: Ints, n_classes: int) -> float:
+def cohen_kappa(first: Ints, second: Ints) -> float:
     """Agreement of two raters on the same tasks beyond what their own label frequencies give by chance.
 
     Args:
@@ -43,14 +43,15 @@ def cohen_kappa(first: Ints, second: Ints, n_classes: int) -> float:
     """
     if not len(first):
         return NAN
-    table = np.zeros((n_classes, n_classes))
-    np.add.at(table, (first, second), 1)
+    used, place = np.unique(np.concatenate([first, second]), return_inverse=True)  # of 20,000 a pair uses a few
+    table = np.zeros((len(used), len(used)))
+    np.add.at(table, (place[: len(first)], place[len(first) :]), 1)
     table /= table.sum()
     chance = float(table.sum(axis=1) @ table.sum(axis=0))
     return (float(np.trace(table)) - chance) / (1 - chance) if chance < 1 else NAN
 
 
-def mean_cohen_kappa(task: Ints, worker: Ints, label: Ints, n_classes: int, least: int = 5, most: int = 40) -> float:
+def mean_cohen_kappa(task: Ints, worker: Ints, label: Ints, least: int = 5, most: int = 40) -> float:
     """The mean kappa of pairs of workers with at least ``least`` tasks in common, by how many; the busiest ``most``."""
     busiest: list[int] = np.argsort(-np.bincount(worker))[:most].tolist() if len(worker) else []
     said = {int(w): dict(zip(task[worker == w].tolist(), label[worker == w].tolist(), strict=True)) for w in busiest}
@@ -62,7 +63,7 @@ def mean_cohen_kappa(task: Ints, worker: Ints, label: Ints, n_classes: int, leas
             if len(shared) < least:
                 continue
             pair = [np.array([said[who][t] for t in shared], dtype=np.int64) for who in (one, other)]
-            kappa = cohen_kappa(pair[0], pair[1], n_classes)
+            kappa = cohen_kappa(pair[0], pair[1])
             if not np.isnan(kappa):
                 total, weight = total + kappa * len(shared), weight + len(shared)
     return total / weight if weight else NAN
@@ -110,6 +111,31 @@ def _distance(margin: Floats, metric: Metric, values: Floats | None) -> Floats:
         return (points[:, None] - points[None, :]) ** 2
     below = np.cumsum(margin) - margin / 2  # the middle rank of each class
     return (below[:, None] - below[None, :]) ** 2
+
+
+def sparse(task: Ints, label: Ints, counts: Floats, n_classes: int) -> tuple[float, float, Floats]:
+    """Fleiss' kappa, Krippendorff's nominal alpha and ``per_category`` of too many classes for an array of them.
+
+    Args:
+        task, label: [judgments].
+        counts: [tasks, any], how often each label was given to each task, whatever labels the columns stand for.
+
+    Returns:
+        The same as ``fleiss_kappa``, ``krippendorff_alpha`` and ``per_category`` on [tasks, classes].
+    """
+    total = counts.sum(axis=1)
+    asked = total[task] >= 2
+    if not asked.any():
+        return NAN, NAN, np.full(n_classes, NAN)
+    said = np.bincount(label[asked], minlength=n_classes).astype(np.float64)
+    chance = float(((said / said.sum()) ** 2).sum())
+    kappa = (percent(counts) - chance) / (1 - chance) if chance < 1 else NAN
+    _cells, place, often = np.unique(task * n_classes + label, return_inverse=True, return_counts=True)
+    others = (often[place][asked] - 1) / (total[task[asked]] - 1)  # a judgment's share of others that say the same
+    same = np.bincount(label[asked], weights=others, minlength=n_classes)
+    expected = float((said * (said.sum() - said)).sum()) / (said.sum() - 1)
+    alpha = float(1 - (said.sum() - same.sum()) / expected) if expected > 0 else NAN
+    return kappa, alpha, np.where(said > 0, same / np.where(said > 0, said, 1), NAN)
 
 
 def confusion(counts: Floats, answer: Ints) -> Floats:

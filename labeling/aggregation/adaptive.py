@@ -32,14 +32,13 @@ import numpy as np
 from labeling.aggregation import coarse, correlation, majority
 from labeling.aggregation.deference import Deference
 from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST, Crowd
+from labeling.aggregation.slots import MANY, MOST_CELLS, THIN
 from labeling.aggregation.votes import Fit, Floats, Votes
 
 BURN, KEEP = 60, 400  # sweeps, for a crowd of WORK votes x classes or less
 LEAST_BURN, LEAST_KEEP = 15, 25
 WORK = 50_000
 FEW_CLASSES = 20  # above it names are looked at in every tenth sweep
-MOST_CELLS = 20_000_000  # workers x classes x classes; above it no matrices
-THIN, MANY = 10, 100  # so many cells of even the crowd's own matrix to a vote, of more classes than that: nor then
 
 
 def fit(votes: Votes) -> Fit:

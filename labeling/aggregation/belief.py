@@ -5,10 +5,12 @@ Pure Python on short lists: a task has a handful of judgments, and numpy's overh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import exp, log
 from typing import Any
+
+from labeling.aggregation.slots import LEAST_WIDTH, MANY, filled
 
 # Before anything was fitted: workers are right this often more than by guessing. Cautious, so that early tasks are not
 # closed on the word of strangers.
@@ -32,6 +34,7 @@ class Belief:
         weighs: Whether such a vote weighs what its worker's accuracy is.
         table: ``labeling.stopping``'s confidence table.
         correlation: How far people err together (``correlation.py``); 0 for methods that take them as independent.
+        width: Of a question with very many classes, among how many each task is decided (``slots.py``); 0 = all.
     """
 
     classes: tuple[str, ...]
@@ -43,20 +46,24 @@ class Belief:
     weighs: bool = False
     table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     correlation: float = 0.0
+    width: int = 0
 
     @staticmethod
     def ignorant(classes: Sequence[str], method: str = "") -> Belief:
         """Before the first fit: all classes alike, all workers alike; posteriors order labels as majority does."""
-        count = max(len(classes), 1)
+        width = LEAST_WIDTH if len(classes) > MANY else 0
+        count = width or max(len(classes), 1)
         skill = 1 / count + (1 - 1 / count) * (2 * FIRST_SKILL - 1) if count > 1 else 1.0
         return Belief(
-            tuple(classes), tuple([1 / count] * count), None, skill, is_vote=method in VOTES, weighs=method == VOTES[1]
-        )
+            tuple(classes), (1 / count,) * (0 if width else count), None, skill,
+            is_vote=method in VOTES, weighs=method == VOTES[1], width=width,
+        )  # fmt: skip
 
     @staticmethod
     def read(stored: Mapping[str, Any], classes: Sequence[str], method: str = "") -> Belief:
         """From ``Question.fit``; ignorance when that is empty or was fitted on other classes."""
-        if not stored or tuple(stored["classes"]) != tuple(classes):
+        width = stored.get("width", 0)
+        if not stored or (not width and tuple(stored["classes"]) != tuple(classes)):
             return Belief.ignorant(classes, method)
         pooled = stored.get("pooled")
         return Belief(
@@ -69,7 +76,14 @@ class Belief:
             weighs=method == VOTES[1],
             table=stored.get("table", {}),
             correlation=stored.get("correlation", 0.0),
+            width=width,
         )
+
+    def among(self, labels: Iterable[str]) -> Belief:
+        """Of a wide question: the belief about one task on which these labels were named, in the classes' order."""
+        named = sorted({label for label in labels if label in self.classes}, key=self.classes.index)
+        classes = filled(named or self.classes[:1], self.width)
+        return replace(self, classes=classes, prior=(1 / len(classes),) * len(classes), width=0)
 
 
 @dataclass(frozen=True)

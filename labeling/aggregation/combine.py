@@ -13,6 +13,7 @@ from typing import Any
 from labeling.aggregation import belief as beliefs
 from labeling.aggregation import boxes, numeric
 from labeling.aggregation.belief import Belief, Skill
+from labeling.aggregation.slots import MANY
 from labeling.questions.kind import CANT_TELL, Options
 
 LIKELY = 0.5
@@ -64,6 +65,9 @@ def answer_of(label: str, kind: str) -> Any:
 
 
 def by_class(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
+    """Of a wide question only what was named is an answer; the chance of all else is what is missing to 1."""
+    if belief.width:
+        belief = belief.among(label_of(row.answer) for row in said)
     number = {label: index for index, label in enumerate(belief.classes)}
     votes = [
         (number[label_of(row.answer)], skill_of(skills, row.worker), row.weight)
@@ -71,22 +75,30 @@ def by_class(said: Sequence[Said], options: Options, belief: Belief, skills: Ski
         if label_of(row.answer) in number
     ]
     chances = beliefs.shares(votes, belief) if belief.is_vote else beliefs.posterior(votes, belief)
-    best = max(range(len(chances)), key=chances.__getitem__)
+    named = [index for index, label in enumerate(belief.classes) if label]
+    best = max(named, key=chances.__getitem__)
     label = belief.classes[best]
     answer = label == "yes" if isinstance(said[0].answer, bool) else label
     counts: dict[str, int] = {}
     for index, _, _ in votes:
         counts[belief.classes[index]] = counts.get(belief.classes[index], 0) + 1
-    posterior = {name: round(chance, 6) for name, chance in zip(belief.classes, chances, strict=True) if chance > 1e-6}
+    posterior = {belief.classes[index]: round(chances[index], 6) for index in named if chances[index] > 1e-6}
     return Combined(answer, chances[best], posterior, len(said), counts)
 
 
 def by_set(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
-    """Each choice is a yes-or-no question of its own; how sure the set is, is how sure its least sure choice is."""
+    """Each choice is a yes-or-no question of its own; how sure the set is, is how sure its least sure choice is.
+
+    Of very many choices only those that somebody chose are questions.
+    """
+    keys = [choice["key"] for choice in options.get("choices", [])]
+    if len(keys) > MANY:
+        chosen = {key for row in said for key in row.answer}
+        keys = [key for key in keys if key in chosen]
     chances: dict[str, float] = {}
-    for choice in options.get("choices", []):
-        votes = [(int(choice["key"] in row.answer), skill_of(skills, row.worker), row.weight) for row in said]
-        chances[choice["key"]] = beliefs.posterior(votes, _of_choice(belief, choice["key"]))[1]
+    for key in keys:
+        votes = [(int(key in row.answer), skill_of(skills, row.worker), row.weight) for row in said]
+        chances[key] = beliefs.posterior(votes, _of_choice(belief, key))[1]
     answer = [key for key, chance in chances.items() if chance > LIKELY]
     confidence = min((max(chance, 1 - chance) for chance in chances.values()), default=1.0)
     return Combined(answer, confidence, {key: round(chance, 6) for key, chance in chances.items()}, len(said))

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.belief import Belief
-from labeling.aggregation.combine import Combined, Said, combine
+from labeling.aggregation.combine import Combined, Said, answer_of, combine
 from labeling.questions import KINDS
 from labeling.survey import Asked
 
 DIGITS = 4
 LONG_TEXT = 100
+MOST_FOR_OTHERS = 300_000
+WARN_ABOVE = 0.1  # share of labels that are not the majority's
 
 
 class Column:
@@ -145,6 +148,19 @@ def recombined(
         return found
 
     return QuestionFit(stored, skills, said_by(answers), answers.tasks, combined)
+
+
+def others_beside(method: str, answers: Answers) -> list[str]:
+    """What is kept beside the project's own method: majority always, all where that is quickly done."""
+    names = list(AGGREGATORS) if len(answers.answer) <= MOST_FOR_OTHERS else ["majority"]
+    return [name for name in names if name != method and answers.beside]
+
+
+def view_of(posterior: np.ndarray, classes: Sequence[str], kind: str) -> dict[str, Any]:
+    """One method's word on one task: the answer, how sure, and the chances of these classes."""
+    best = int(np.argmax(posterior))
+    shown = {label: round(float(p), 6) for label, p in zip(classes, posterior, strict=True) if p > 1e-6}
+    return {"answer": answer_of(classes[best], kind), "confidence": float(posterior[best]), "posterior": shown}
 
 
 def classes_of(question: Asked) -> list[str]:

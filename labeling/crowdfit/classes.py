@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from labeling import agreement, stopping
-from labeling.aggregation import AGGREGATORS, Votes, majority
+from labeling.aggregation import AGGREGATORS, Votes, majority, slots
 from labeling.aggregation.belief import MOST_CLASSES, Belief
-from labeling.aggregation.combine import Combined, answer_of, combine, label_of
+from labeling.aggregation.combine import Combined, combine, label_of
 from labeling.aggregation.votes import UNKNOWN
+from labeling.crowdfit import wide
 from labeling.crowdfit.base import (
     DIGITS,
+    WARN_ABOVE,
     Answers,
     QuestionFit,
     number_or_none,
+    others_beside,
     recombined,
     rounded,
     said_by,
     said_counts,
+    view_of,
 )
 from labeling.questions import CANT_TELL
 from labeling.survey import Asked
-
-MOST_FOR_OTHERS = 300_000
-WARN_ABOVE = 0.1
 
 
 def by_class(
     question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
 ) -> QuestionFit:
     votes = _votes(classes, answers, known)
+    if slots.is_wide(votes):
+        return wide.by_slot(question, classes, answers, slots.slotted(votes), votes.label, method)
     fit = AGGREGATORS[method](votes)
     counts = votes.counts()
     stored = {
@@ -54,7 +58,7 @@ def by_class(
             "accuracy": round(float(fit.accuracy[index]), DIGITS),
             "confusion": None if matrix is None else rounded(matrix),
         }
-    others = {name: AGGREGATORS[name](votes) for name in _others(method, len(votes)) if answers.beside}
+    others = {name: AGGREGATORS[name](votes) for name in others_beside(method, answers)}
     position = {task: index for index, task in enumerate(answers.tasks)}
     belief = Belief.read(stored, classes, method)
 
@@ -91,18 +95,6 @@ def _hidden(answers: Answers) -> np.ndarray:
     return np.array([task in answers.hidden for task in answers.tasks], dtype=bool)
 
 
-def _others(method: str, votes: int) -> list[str]:
-    """What is kept beside the project's own method: majority always, all where that is quickly done."""
-    names = list(AGGREGATORS) if votes <= MOST_FOR_OTHERS else ["majority"]
-    return [name for name in names if name != method]
-
-
-def view_of(posterior: np.ndarray, classes: list[str], kind: str) -> dict[str, Any]:
-    best = int(np.argmax(posterior))
-    shown = {label: round(float(p), 6) for label, p in zip(classes, posterior, strict=True) if p > 1e-6}
-    return {"answer": answer_of(classes[best], kind), "confidence": float(posterior[best]), "posterior": shown}
-
-
 def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes: list[str]) -> dict[str, Any]:
     """The agreement figures of a question with classes, JSON-able; None where the data cannot give one."""
     plain = majority.fit(votes).posterior
@@ -115,7 +107,7 @@ def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes:
         "tasks": votes.n_tasks,
         "judgments": len(votes),
         "percent": number_or_none(agreement.percent(counts)),
-        "cohen_kappa": number_or_none(agreement.mean_cohen_kappa(votes.task, votes.worker, votes.label, len(classes))),
+        "cohen_kappa": number_or_none(agreement.mean_cohen_kappa(votes.task, votes.worker, votes.label)),
         "fleiss_kappa": number_or_none(agreement.fleiss_kappa(counts)),
         "krippendorff_alpha": number_or_none(agreement.krippendorff_alpha(counts)),
         "by_category": {name: number_or_none(share) for name, share in zip(classes, by_category, strict=True)},
@@ -128,9 +120,13 @@ def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes:
 def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
     """Each (task, choice) is a yes-or-no task of the same workers; a worker's matrix is shared by all choices."""
     rows = [index for index, answer in enumerate(answers.answer) if isinstance(answer, list)]
-    votes = _choice_votes(classes, answers, rows, known)
+    pairs = _pairs(classes, answers, rows, known)
+    choice = pairs % len(classes)
+    votes = _choice_votes(classes, answers, rows, pairs, known)
     fit = AGGREGATORS[method](votes)
-    share = fit.posterior[:, 1].reshape(-1, len(classes)).mean(axis=0)
+    share = np.bincount(choice, weights=fit.posterior[:, 1], minlength=len(classes)) / len(answers.tasks)
+    if len(classes) > slots.MANY:  # how often a choice that somebody named is right: of one alone nobody knows
+        share = np.full(len(classes), fit.posterior[:, 1].mean() if len(pairs) else 0.5)
     stored = {
         "method": method,
         "classes": classes,
@@ -141,7 +137,7 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         "figures": {
             "tasks": len(answers.tasks),
             "judgments": len(rows),
-            **_set_figures(votes.counts(), classes),
+            **_set_figures(votes.counts(), choice, classes),
         },
     }
     skills = {
@@ -154,36 +150,56 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
     return recombined(question, "set", classes, answers, stored, skills, method)
 
 
-def _choice_votes(classes: list[str], answers: Answers, rows: list[int], known: Mapping[int, Any]) -> Votes:
-    """The sets at these rows as votes, yes (1) or no (0), on tasks numbered ``task * len(classes) + choice``."""
+def _pairs(classes: list[str], answers: Answers, rows: list[int], known: Mapping[int, Any]) -> np.ndarray:
+    """int [pairs], rising: ``task * len(classes) + choice``, of every choice; of very many only those that somebody
+    chose there, since what nobody named is no question."""
     width = len(classes)
-    chosen = np.array([[int(name in answers.answer[index]) for name in classes] for index in rows], dtype=np.int64)
-    task = (answers.task[rows][:, None] * width + np.arange(width)).reshape(-1)
-    gold = np.full((len(answers.tasks), width), UNKNOWN)
+    if width <= slots.MANY:
+        return np.arange(len(answers.tasks) * width)
+    number = {name: index for index, name in enumerate(classes)}
+    chosen = [(answers.task[index], answers.answer[index]) for index in rows]
+    chosen += [(index, known[task]) for index, task in enumerate(answers.tasks) if isinstance(known.get(task), list)]
+    named = [task * width + number[name] for task, names in chosen for name in names if name in number]
+    return np.unique(np.array(named, dtype=np.int64))
+
+
+def _choice_votes(
+    classes: list[str], answers: Answers, rows: list[int], pairs: np.ndarray, known: Mapping[int, Any]
+) -> Votes:
+    """The sets at these rows as votes, yes (1) or no (0), on tasks numbered as the pairs lie."""
+    width = len(classes)
+    starts = np.searchsorted(pairs, np.arange(len(answers.tasks) + 1) * width)
+    names = [[classes[pair % width] for pair in pairs[low:high].tolist()] for low, high in pairwise(starts.tolist())]
+    count = np.diff(starts)[answers.task[rows]]
+    chosen = [int(name in answers.answer[index]) for index in rows for name in names[answers.task[index]]]
+    first = np.repeat(starts[answers.task[rows]] - (np.cumsum(count) - count), count)
+    gold = np.full(len(pairs), UNKNOWN)
     for index, number in enumerate(answers.tasks):
         if isinstance(known.get(number), list):
-            gold[index] = [int(name in known[number]) for name in classes]
+            gold[starts[index] : starts[index + 1]] = [int(name in known[number]) for name in names[index]]
     return Votes(
-        task,
-        np.repeat(answers.worker[rows], width),
-        chosen.reshape(-1),
-        len(answers.tasks) * width,
+        first + np.arange(len(chosen)),
+        np.repeat(answers.worker[rows], count),
+        np.array(chosen, dtype=np.int64),
+        len(pairs),
         len(answers.workers),
         2,
-        gold.reshape(-1),
-        ((gold != UNKNOWN) & _hidden(answers)[:, None]).reshape(-1),
+        gold,
+        (gold != UNKNOWN) & _hidden(answers)[pairs // width],
     )
 
 
-def _set_figures(counts: np.ndarray, classes: list[str]) -> dict[str, Any]:
-    """How far people agree on the choices, all together and each; ``counts`` [tasks * choices, 2]."""
-    by_choice = counts.reshape(-1, len(classes), 2)
+def _set_figures(counts: np.ndarray, choice: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    """How far people agree on the choices, all together and each; ``counts`` [pairs, 2], ``choice`` [pairs]."""
+    order = np.argsort(choice, kind="stable")
+    used, starts = np.unique(choice[order], return_index=True)
+    each = np.split(counts[order], starts[1:])
     return {
         "percent": number_or_none(agreement.percent(counts)),
         "fleiss_kappa": number_or_none(agreement.fleiss_kappa(counts)),
         "krippendorff_alpha": number_or_none(agreement.krippendorff_alpha(counts)),
         "by_category": {
-            name: number_or_none(agreement.krippendorff_alpha(by_choice[:, place]))
-            for place, name in enumerate(classes)
+            classes[place]: number_or_none(agreement.krippendorff_alpha(mine))
+            for place, mine in zip(used.tolist(), each, strict=True)
         },
     }

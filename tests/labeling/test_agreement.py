@@ -55,7 +55,7 @@ def test_cohen_kappa_equals_scikit_learn():
     for classes in (2, 3, 7):
         first = rng.integers(classes, size=200)
         second = np.where(rng.random(200) < 0.6, first, rng.integers(classes, size=200))
-        assert agreement.cohen_kappa(first, second, classes) == pytest.approx(cohen_kappa_score(first, second))
+        assert agreement.cohen_kappa(first, second) == pytest.approx(cohen_kappa_score(first, second))
 
 
 def test_the_mean_kappa_weighs_pairs_by_their_common_tasks():
@@ -63,7 +63,7 @@ def test_the_mean_kappa_weighs_pairs_by_their_common_tasks():
     answers = rng.integers(2, size=(3, 40))
     task, worker = np.tile(np.arange(40), 3), np.repeat(np.arange(3), 40)
     kept = ~((worker == 2) & (task >= 10))
-    mean = agreement.mean_cohen_kappa(task[kept], worker[kept], answers.reshape(-1)[kept], 2)
+    mean = agreement.mean_cohen_kappa(task[kept], worker[kept], answers.reshape(-1)[kept])
     k = cohen_kappa_score
     by_hand = (
         40 * k(answers[0], answers[1])
@@ -83,7 +83,7 @@ def test_figures_that_the_data_cannot_give_are_not_a_number():
     assert np.isnan(agreement.fleiss_kappa(alone))
     assert np.isnan(agreement.krippendorff_alpha(alone))
     assert np.isnan(agreement.fleiss_kappa(np.array([[3.0, 0], [3, 0]])))
-    assert np.isnan(agreement.cohen_kappa(np.zeros(4, int), np.zeros(4, int), 2))
+    assert np.isnan(agreement.cohen_kappa(np.zeros(4, int), np.zeros(4, int)))
 
 
 def test_agreement_does_not_depend_on_the_names_of_labels():
