@@ -65,7 +65,10 @@ class KeySerializer(serializers.Serializer):
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
     expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
-    token = serializers.CharField(read_only=True, help_text="Only in the answer that made it.")
+
+
+class KeyMadeSerializer(KeySerializer):
+    token = serializers.CharField(read_only=True, help_text="The key itself: only in the answer that made it.")
 
 
 class SampleSerializer(serializers.Serializer):
@@ -144,7 +147,7 @@ class KeysView(APIView):
         return pages.get_paginated_response([key_json(row, limits.get(row.pk)) for row in rows])
 
     @extend_schema(
-        operation_id="key_make", tags=["serving"], request=KeySerializer, responses={201: KeySerializer} | REFUSALS
+        operation_id="key_make", tags=["serving"], request=KeySerializer, responses={201: KeyMadeSerializer} | REFUSALS
     )
     def post(self, request: Request, slug: str) -> Response:
         project = managed(request, slug)
@@ -173,7 +176,9 @@ class KeyView(APIView):
 class KeyRotateView(APIView):
     """A new key with the same rights; the old one works for another day."""
 
-    @extend_schema(operation_id="key_rotate", tags=["serving"], request=None, responses={201: KeySerializer} | REFUSALS)
+    @extend_schema(
+        operation_id="key_rotate", tags=["serving"], request=None, responses={201: KeyMadeSerializer} | REFUSALS
+    )
     def post(self, request: Request, slug: str, key_id: int) -> Response:
         project = managed(request, slug)
         old = get_object_or_404(ApiKey, project=project, pk=key_id)
