@@ -6,6 +6,7 @@ import io
 from datetime import timedelta
 
 from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from inference import inputs, limits
@@ -39,6 +40,14 @@ def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, pro
     own = client_of(manager).post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
     assert client_of(manager).post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
     assert api.post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
+
+
+def test_keys_are_told_as_the_schema_says(api, project) -> None:
+    schemas = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
+    made = api.post(URL + "keys/", {"scopes": ["predict"]}, format="json").json()
+    (listed,) = api.get(URL + "keys/").json()["results"]
+    assert set(schemas["KeyMade"]["required"]) <= set(made) <= set(schemas["KeyMade"]["properties"])
+    assert set(schemas["Key"]["required"]) <= set(listed) <= set(schemas["Key"]["properties"])
 
 
 def test_a_key_does_what_its_scopes_say_and_only_in_its_project(api, client_of, owner, project, champion) -> None:
