@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.files.storage import FileSystemStorage
+from botocore.awsrequest import AWSResponse
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
+from storages.backends.s3 import S3Storage
 
 from labeling import discarding, services, storage
 from labeling.importing import ingest, sources
 from labeling.jobs import JobLost
 from labeling.models import DiscardedFile, Image, Project
 from tests.labeling.conftest import client, picture
+from tests.s3 import s3_service
 
 pytestmark = pytest.mark.django_db
 
@@ -128,3 +134,45 @@ def test_an_import_that_runs_while_its_project_is_deleted_leaves_no_file(
     with pytest.raises(JobLost), ingest.discarded_with_the_project([ready]):
         ingest.add_rows(project, [ready.image])
     assert stored(own_media) == set()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[S3Storage]:
+    """The platform's storage is a bucket, in a folder of it."""
+    with s3_service(monkeypatch):
+        options = {"bucket_name": "pictures", "location": "crowdtune"}
+        settings.STORAGES = settings.STORAGES | {
+            "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+        }
+        store = S3Storage(**options)
+        store.connection.create_bucket(Bucket="pictures")
+        yield store
+
+
+@pytest.mark.parametrize("knows_how", [True, False])
+def test_files_of_a_bucket_go_in_one_request_where_the_store_knows_how(bucket: S3Storage, knows_how: bool) -> None:
+    asked: list[str] = []
+    events = default_storage.connection.meta.client.meta.events
+    events.register("before-call.s3", lambda model, **_more: asked.append(model.name))
+    if not knows_how:  # as Google's answers
+        events.register("before-send.s3.DeleteObjects", lambda **_more: refusal("NotImplemented"))
+    for number in range(5):
+        default_storage.save(f"projects/1/{number}.jpg", ContentFile(b"picture"))
+    default_storage.save("projects/2/stays.jpg", ContentFile(b"picture"))
+    DiscardedFile.objects.bulk_create([DiscardedFile(name=f"projects/1/{number}.jpg") for number in range(6)])
+    assert discarding.run() == 6  # the last of them is gone already
+    assert [found.key for found in bucket.bucket.objects.all()] == ["crowdtune/projects/2/stays.jpg"]
+    assert asked.count("DeleteObjects") == 1
+    assert asked.count("DeleteObject") == (0 if knows_how else 6)
+
+
+def refusal(code: str) -> AWSResponse:
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return AWSResponse("http://store", 501, {"content-type": "application/xml"}, RawBody(body))
+
+
+class RawBody(io.BytesIO):
+    """What botocore reads an answer from."""
+
+    def stream(self, **_more: Any) -> Iterator[bytes]:
+        yield self.read()
