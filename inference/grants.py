@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from labeling.keys import digest
+from labeling.keys import STOPPED, digest
 from labeling.models import ApiKey, Project
 
 SECONDS = 1.0
@@ -75,3 +75,4 @@ class Grants:
 
 
 grants = Grants()
+STOPPED.append(grants.forget)

@@ -22,6 +22,7 @@ from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Image, Project
+from labeling.services import revoke_key
 from labeling.storage import image_url
 from labeling.views.owner.context import context_of, load_project, refusals
 from training import labels
@@ -155,7 +156,7 @@ def make_key(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return render(request, "inference/serving.html", _serving_context(request, project, key_form=form), status=400)
     values = form.cleaned_data | {"scopes": tuple(form.cleaned_data["scopes"])}
-    _row, text = services.make_key(project=project, user=request.user, **values)
+    _row, text = services.make_limited_key(project=project, user=request.user, **values)
     return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
 
 
@@ -169,7 +170,7 @@ def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
         if request.POST.get("do") == "rotate":
             _row, text = services.rotate_key(key=key, user=request.user)
             return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
-        services.revoke_key(key=key, user=request.user)
+        revoke_key(key=key, user=request.user)
         messages.success(request, _("The key does not work any more."))
     return redirect("project-serving", slug=slug)
 

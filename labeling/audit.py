@@ -25,6 +25,7 @@ ACTIONS: dict[str, Any] = {
     "webhook_changed": _("Changed a webhook"),
     "webhook_removed": _("Removed a webhook"),
     "key_created": _("Made a key"),
+    "key_made": _("Made a key"),  # as the serving page once wrote it
     "key_revoked": _("Revoked a key"),
     "member_added": _("Added a person"),
     "member_changed": _("Changed a person's role"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SCOPES = ("predict", "label", "manage")
 TOUCH_EVERY = timedelta(minutes=5)
+# What this process does, with the key's id, once a text has stopped working: other rooms remember whom they let in.
+STOPPED: list[Callable[[int], None]] = []
 
 
 def digest(key: str) -> str:
@@ -58,7 +61,13 @@ def replace_key(*, row: ApiKey) -> tuple[ApiKey, str]:
     key = secrets.token_hex(32)
     row.prefix, row.digest, row.last_used_at = key[:8], digest(key), None
     row.save(update_fields=["prefix", "digest", "last_used_at"])
+    tell_stopped(row.pk)
     return row, key
+
+
+def tell_stopped(key_id: int) -> None:
+    for tell in STOPPED:
+        tell(key_id)
 
 
 class ApiKeyAuthentication(BaseAuthentication):

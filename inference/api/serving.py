@@ -22,6 +22,7 @@ from inference.services.jobs import DOWNLOADS
 from labeling import permissions
 from labeling.api.base import JobStartedSerializer, listing, origin_of, whole
 from labeling.models import ApiKey, Job, Project
+from labeling.services import revoke_key
 from labeling.storage import image_url
 
 
@@ -155,7 +156,7 @@ class KeysView(APIView):
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         scopes = tuple(dict.fromkeys(values.pop("scopes")))
-        row, token = services.make_key(project=project, user=request.user, scopes=scopes, **values)
+        row, token = services.make_limited_key(project=project, user=request.user, scopes=scopes, **values)
         return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
 
 
@@ -169,7 +170,7 @@ class KeyView(APIView):
     @extend_schema(operation_id="key_revoke", tags=["serving"], request=None, responses={204: None} | REFUSALS)
     def delete(self, request: Request, slug: str, key_id: int) -> Response:
         project = managed(request, slug)
-        services.revoke_key(key=get_object_or_404(ApiKey, project=project, pk=key_id), user=request.user)
+        revoke_key(key=get_object_or_404(ApiKey, project=project, pk=key_id), user=request.user)
         return Response(status=204)
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from inference.services.answering import explain, predict
 from inference.services.deploying import configure, delete_sample, report_wrong
 from inference.services.jobs import start_batch, start_download
-from inference.services.keys import limit_key, make_key, revoke_key, rotate_key
+from inference.services.keys import limit_key, make_limited_key, rotate_key
 
 __all__ = [
     "configure",
     "delete_sample",
     "explain",
     "limit_key",
-    "make_key",
+    "make_limited_key",
     "predict",
     "report_wrong",
-    "revoke_key",
     "rotate_key",
     "start_batch",
     "start_download",

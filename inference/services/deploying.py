@@ -24,7 +24,6 @@ FIELDS = (
 audit.ACTIONS.update(
     serving_changed=gettext_lazy("Changed how the project serves"),
     auto_label_stopped=gettext_lazy("Stopped labeling by the model"),
-    key_made=gettext_lazy("Made a key"),
     key_rotated=gettext_lazy("Replaced a key"),
 )
 

@@ -1,4 +1,4 @@
-"""Keys of programs: made for one project, limited, rotated, revoked."""
+"""Keys of programs: bounded in what they may ask about, and replaced with a day of grace."""
 
 from __future__ import annotations
 
@@ -8,43 +8,21 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from inference.grants import grants
 from inference.models import KeyLimit
 from labeling import audit, keys, permissions
 from labeling.errors import CrowdtuneError
-from labeling.models import ApiKey, Project
+from labeling.models import ApiKey
+from labeling.services import make_key
 from labeling.words import gettext as _
 
 GRACE = timedelta(hours=24)
 
 
-def make_key(
-    *,
-    project: Project,
-    user: Any,
-    name: str,
-    scopes: tuple[str, ...] = ("predict",),
-    days: int | None = None,
-    per_minute: int | None = None,
-    per_day: int | None = None,
-) -> tuple[ApiKey, str]:
-    """A key for this project alone; the second value is the only copy of its text.
-
-    Raises:
-        CrowdtuneError: invalid, an unknown scope or none.
-    """
-    unknown = sorted(set(scopes) - set(keys.SCOPES))
-    if unknown or not scopes:
-        raise CrowdtuneError(
-            "invalid",
-            _("Scopes are %(scopes)s; got %(value)s.")
-            % {"scopes": ", ".join(keys.SCOPES), "value": ", ".join(scopes) or "none"},
-        )
+def make_limited_key(*, per_minute: int | None = None, per_day: int | None = None, **values: Any) -> tuple[ApiKey, str]:
+    """A key as ``labeling.services.make_key`` makes it from ``values``, bounded in the images that it may ask about."""
     with transaction.atomic():
-        lifetime = timedelta(days=days) if days else None
-        row, text = keys.create_key(user=user, name=name, scopes=tuple(scopes), lifetime=lifetime, project=project)
+        row, text = make_key(**values)
         limit_key(key=row, per_minute=per_minute, per_day=per_day)
-        audit.write(project=project, user=user, action="key_made", changes={"key": row.prefix, "scopes": list(scopes)})
     return row, text
 
 
@@ -75,16 +53,6 @@ def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[Api
         end = timezone.now() + grace
         ApiKey.objects.filter(pk=key.pk).update(expires_at=min(key.expires_at, end) if key.expires_at else end)
         if key.project is not None:
-            changes = {"key": [key.prefix, new.prefix]}
+            changes = {"name": key.name, "prefix": [key.prefix, new.prefix]}
             audit.write(project=key.project, user=user, action="key_rotated", changes=changes)
     return new, text
-
-
-def revoke_key(*, key: ApiKey, user: Any) -> None:
-    """The key stops working: at once in this process, within a second in the others (``inference.grants``)."""
-    with transaction.atomic():
-        if key.project is not None:
-            audit.write(project=key.project, user=user, action="key_revoked", changes={"key": key.prefix})
-        key_id = key.pk
-        key.delete()
-    grants.forget(key_id)

@@ -14,6 +14,7 @@ from labeling.services.golds import make_box_golds, remove_gold, set_gold
 from labeling.services.grids import claim_grid, grid_question, submit_grid
 from labeling.services.images import add_images, delete_images, import_images, import_judgments, import_labels
 from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
+from labeling.services.keys import make_key, revoke_key
 from labeling.services.members import (
     add_member,
     change_member,
@@ -30,10 +31,8 @@ from labeling.services.oversight import (
     add_webhook,
     change_rule,
     change_webhook,
-    create_project_key,
     remove_rule,
     remove_webhook,
-    revoke_key,
 )
 from labeling.services.profiles import change_profile
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
@@ -60,7 +59,6 @@ __all__ = [
     "claim_grid",
     "claim_leases",
     "create_project",
-    "create_project_key",
     "decide_appeal",
     "decide_task",
     "delete_images",
@@ -74,6 +72,7 @@ __all__ = [
     "join_by_invite",
     "label_by_model",
     "make_box_golds",
+    "make_key",
     "open_more",
     "open_task_for",
     "pause_worker",

@@ -1,4 +1,4 @@
-"""What an owner sets to be told and to be safe: rules for workers, webhooks, keys for programs. All of it is logged."""
+"""What an owner sets to be told and to be safe: rules for workers, webhooks. All of it is logged."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from labeling import audit
 from labeling.errors import CrowdtuneError
-from labeling.keys import SCOPES, create_key
-from labeling.models import ApiKey, Project, Rule, Webhook
+from labeling.models import Project, Rule, Webhook
 from labeling.words import gettext as _
 
 RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
@@ -110,7 +108,9 @@ def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] 
     with transaction.atomic():
         hook = Webhook.objects.create(project=project, url=url, events=list(events))
         _count(project)
-        audit.write(project=project, user=user, action="webhook_added", changes={"url": url, "events": list(events)})
+        audit.write(
+            project=project, user=user, action="webhook_added", changes={"url": url, "events": ", ".join(events)}
+        )
     return hook
 
 
@@ -129,33 +129,6 @@ def remove_webhook(*, webhook: Webhook, user: Any) -> None:
         project = webhook.project
         webhook.delete()
         _count(project)
-
-
-def create_project_key(
-    *, project: Project, user: User, name: str, scopes: Sequence[str] = ("predict",)
-) -> tuple[ApiKey, str]:
-    """A key of this person that opens this project alone; the second value is the only copy of its text."""
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
-        raise _bad(
-            "scopes",
-            _("Choose from %(scopes)s; got %(value)s.")
-            % {"scopes": ", ".join(SCOPES), "value": ", ".join(unknown) or "nothing"},
-        )
-    with transaction.atomic():
-        row, text = create_key(user=user, name=name, scopes=tuple(scopes), project=project)
-        changes = {"name": name, "prefix": row.prefix, "scopes": list(scopes)}
-        audit.write(project=project, user=user, action="key_created", changes=changes)
-    return row, text
-
-
-def revoke_key(*, key: ApiKey, user: Any) -> None:
-    """Take a key back; a program that uses it is refused from its next request on."""
-    with transaction.atomic():
-        if key.project is not None:
-            changes = {"name": key.name, "prefix": key.prefix}
-            audit.write(project=key.project, user=user, action="key_revoked", changes=changes)
-        key.delete()
 
 
 def _count(project: Project) -> None:

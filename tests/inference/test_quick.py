@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import resolve
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from rest_framework.test import APIClient
 
 from config.throttles import UserRate
 from inference import limits
 from inference.grants import SECONDS, Grants, grants
 from inference.multipart import split
 from inference.routing import routes
-from inference.services.keys import limit_key, revoke_key
-from labeling.keys import create_key
+from inference.services import limit_key
+from labeling.keys import create_key, replace_key
 from labeling.models import ApiKey, Membership, Role
-from labeling.services import create_project
+from labeling.services import create_project, make_key, revoke_key
 from tests.inference.serving import picture
 from tests.inference.test_api import URL, data_url, post_files, store
 
@@ -144,6 +145,37 @@ def test_damaged_json_is_refused_as_the_view_refuses_it(open_way) -> None:
 def test_a_revoked_key_is_refused_at_once_by_the_process_that_revoked_it(open_way, owner) -> None:
     revoke_key(key=ApiKey.objects.get(), user=owner)
     assert post_files(open_way, picture(1)).status_code == 401
+
+
+@pytest.mark.parametrize("page", ["/projects/colours/settings/keys/{}/", "/projects/colours/serving/keys/{}/"])
+def test_whichever_page_takes_a_key_back_the_process_refuses_it_at_once(page: str, owner, champion) -> None:
+    key, text = make_key(project=champion.project, user=owner, name="shop")
+    program = APIClient(headers={"Authorization": f"Token {text}"})
+    assert post_files(program, picture(1)).status_code == 200
+    browser = Client()
+    browser.force_login(owner)
+    browser.post(page.format(key.pk), {"do": "revoke"})
+    assert post_files(program, picture(1)).status_code == 401
+
+
+def test_a_text_that_its_person_replaced_is_refused_at_once(owner, champion) -> None:
+    key, text = create_key(user=owner)
+    program = APIClient(headers={"Authorization": f"Token {text}"})
+    assert post_files(program, picture(1)).status_code == 200
+    replace_key(row=key)
+    assert post_files(program, picture(1)).status_code == 401
+
+
+def test_both_pages_make_a_key_by_one_verb_and_log_it_as_one_action(owner, project, champion) -> None:
+    browser = Client()
+    browser.force_login(owner)
+    wanted = {"name": "shop", "scopes": ["predict", "label"]}
+    browser.post("/projects/colours/settings/keys/", wanted)
+    browser.post("/projects/colours/serving/keys/", wanted)
+    entries = list(project.audit.filter(action__startswith="key"))
+    assert [entry.action for entry in entries] == ["key_created", "key_created"]
+    assert [set(entry.changes) for entry in entries] == [{"name", "prefix", "scopes"}] * 2
+    assert "predict, label" in browser.get("/projects/colours/settings/log/").content.decode()
 
 
 def test_a_key_that_another_process_revoked_is_refused_when_the_second_is_over(open_way, owner) -> None:

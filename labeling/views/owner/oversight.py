@@ -94,7 +94,7 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and request.user.is_authenticated:
         name, scopes = request.POST.get("name", "").strip(), request.POST.getlist("scopes")
         try:
-            made, text = services.create_project_key(project=project, user=request.user, name=name, scopes=scopes)
+            made, text = services.make_key(project=project, user=request.user, name=name, scopes=scopes)
         except CrowdtuneError as error:
             messages.error(request, error.message)
             return redirect("project-keys", project.slug)
