@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 ABANDONED = timedelta(seconds=60)  # without a beat: its process is dead
 BEAT_SECONDS = 5.0
+PAUSE = 0.2  # seconds between two looks whether another process has fitted
 CHUNK = 1000
 Dropped = dict[tuple[str, int], int]  # (question, task) -> answers that no longer count
 MOVED = 0.005  # a posterior or skill that moved by less is not written again
@@ -66,6 +68,21 @@ def fit_project(project_id: int) -> bool:
     with _beating(project_id, now):
         _fit(Project.objects.get(pk=project_id))
     return True
+
+
+def settle(project_id: int, waiting: Callable[[], None]) -> None:
+    """Return when all that was said until now is fitted, here or by another process that is at it.
+
+    Whoever brings in many judgments at once finds their labels when the job is done, and can train on them.
+
+    Args:
+        waiting: Called now and then while another process fits; may raise to stop.
+    """
+    said = Project.objects.filter(pk=project_id).values_list("answers_version", flat=True).first()
+    while Project.objects.filter(pk=project_id, fitted_version__lt=said or 0).exists():
+        if not fit_project(project_id):
+            waiting()
+            time.sleep(PAUSE)
 
 
 @contextlib.contextmanager

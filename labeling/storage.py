@@ -11,8 +11,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from django.conf import settings
@@ -31,12 +33,20 @@ def image_name(project_id: int, sha256: str, variant: Variant, extension: str) -
 
 
 def put(name: str, data: bytes) -> str:
-    """Store bytes under exactly this name. What lies there whole is the same; what a crash cut off is replaced."""
-    if default_storage.exists(name):
-        if default_storage.size(name) == len(data):
-            return name
-        default_storage.delete(name)
-    return default_storage.save(name, ContentFile(data))
+    """Store bytes under exactly this name. What lies there whole is the same; what a crash cut off is replaced.
+
+    The file appears whole or not at all: two who store the same picture at once do not meet half of each other's.
+    """
+    is_there = default_storage.exists(name)
+    if is_there and default_storage.size(name) == len(data):
+        return name
+    if not isinstance(default_storage, FileSystemStorage):
+        if is_there:
+            default_storage.delete(name)
+        return default_storage.save(name, ContentFile(data))
+    part = default_storage.save(f"{name}.{secrets.token_hex(4)}.part", ContentFile(data))
+    Path(default_storage.path(part)).replace(default_storage.path(name))
+    return name
 
 
 def read(name: str) -> bytes:

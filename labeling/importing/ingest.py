@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 
-from labeling import goldmarks, imaging, storage, tasks
+from labeling import fitting, goldmarks, imaging, storage, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import labels, sources
 from labeling.jobs import JobLost, Report
@@ -62,6 +62,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         report.error(_called(arguments), error.code, error.message)
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
             raise
+    if counts["labels"]:
+        fitting.settle(job.project_id, lambda: report.progress(0.99, _("The answers are combined into labels.")))
     sources.clean(job.pk)
     _report_gold(arguments, report)
     if "manifest" not in arguments:

@@ -15,7 +15,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from labeling import goldmarks, survey, tasks
+from labeling import fitting, goldmarks, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folder
 from labeling.importing import said, sources
@@ -50,6 +50,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     )
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
+    fitting.settle(job.project_id, lambda: report.progress(0.99, _("The answers are combined into labels.")))
     sources.clean(job.pk)
     return {"imported": imported, "images": position}
 

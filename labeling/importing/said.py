@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 
 from labeling import answers as statements
-from labeling import cells, consensus, people, survey, tasks
+from labeling import cells, consensus, fitting, people, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report
@@ -54,6 +54,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 imported += _write(project, chunk, report)
                 report.result.update(position=position, imported=imported)
                 report.checkpoint(min(position / (position + CHUNK), 0.99), _("%(done)s lines") % {"done": position})
+    fitting.settle(job.project_id, lambda: report.progress(0.99, _("The answers are combined into labels.")))
     sources.clean(job.pk)
     return {"imported": imported, "lines": position}
 

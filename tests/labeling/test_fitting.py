@@ -55,6 +55,24 @@ def test_a_fit_writes_skills_answers_and_figures():
     assert set(rows[0].others) == set(AGGREGATORS) - {"adaptive"}
 
 
+def test_who_wants_all_fitted_waits_for_another_process_that_is_at_it():
+    project = make_project()
+    crowd_of(project)
+    Project.objects.filter(pk=project.pk).update(fit_started_at=timezone.now())
+    waited = []
+
+    def waiting() -> None:
+        waited.append(1)
+        if len(waited) == 2:  # the other one is done
+            Project.objects.filter(pk=project.pk).update(fitted_version=10**6, fit_started_at=None)
+
+    fitting.settle(project.pk, waiting)
+    assert len(waited) == 2
+    fitting.settle(project.pk, waiting)
+    fitting.settle(0, waiting)  # a project that is gone
+    assert len(waited) == 2
+
+
 def test_a_second_message_finds_nothing_to_do():
     project = make_project()
     crowd_of(project)
