@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from inference.api import answering, serving, v2
+from inference.api import predicting, serving, v2
 from inference.page_urls import pages
 
 PROJECT = "projects/<slug:slug>/"
 api_urlpatterns: list[URLPattern | URLResolver] = [
-    path(PROJECT + "predict/", answering.PredictView.as_view(), name="api-predict"),
+    path(PROJECT + "predict/", predicting.PredictView.as_view(), name="api-predict"),
     path(PROJECT + "predict/batch/", serving.BatchView.as_view(), name="api-predict-batch"),
-    path(PROJECT + "explain/", answering.ExplainView.as_view(), name="api-explain"),
+    path(PROJECT + "explain/", predicting.ExplainView.as_view(), name="api-explain"),
     path(PROJECT + "serving/", serving.ServingView.as_view(), name="api-serving"),
     path(PROJECT + "keys/", serving.KeysView.as_view(), name="api-keys"),
     path(PROJECT + "keys/<int:key_id>/", serving.KeyView.as_view(), name="api-key"),

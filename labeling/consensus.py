@@ -1,7 +1,7 @@
 """A task's judgments -> its Consensus rows, inside the transaction of each submit. Worker-side.
 
 The posterior is brought up to date at once from the skills that the last full fit (``labeling.fitting``) wrote down;
-nothing is fitted here. The statements are those of ``labeling.answers``: everyone who labels waits for them.
+nothing is fitted here. The statements are those of ``labeling.statements``: everyone who labels waits for them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling import answers, crowdfit, stopping, survey, tasks
+from labeling import crowdfit, statements, stopping, survey, tasks
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Combined, Said, combine
-from labeling.answers import Heard, Recorded
 from labeling.models import Project, Question, Task
 from labeling.questions import KINDS
+from labeling.statements import Heard, Recorded
 from labeling.stopping import TaskState
 from labeling.survey import Asked, Survey
 
@@ -39,15 +39,15 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
     Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.
     """
     if task.retired_because == Task.Because.PERSON:
-        return price is not None and answers.count(project_id=project.pk, judgments=1, price=price)
+        return price is not None and statements.count(project_id=project.pk, judgments=1, price=price)
     if task.heard is None:
         questions = [each.id for each in survey.current(project).at(stage)]
-        told = answers.heard(task_id=task.task_id, project_id=project.pk, questions=questions)
+        told = statements.heard(task_id=task.task_id, project_id=project.pk, questions=questions)
         task = task._replace(heard=told)
     rows, decision = weigh(project=project, stage=stage, task=task)
     if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
         decision = stopping.Decision("retire", "maximum")
-    return answers.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
+    return statements.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
 
 
 def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision]:

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from django.db.models import Model
 
 from labeling import words
-from labeling.answers import OF_PROJECT, SEEN, Seen
 from labeling.leases import fetch
 from labeling.models import ApiKey, Image, Membership, Project
+from labeling.statements import OF_PROJECT, SEEN, Seen
 
 
 def _known(model: type[Model], names: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
 
 from inference import inputs, limits, multipart, services
-from inference.api.answering import PredictView
+from inference.api.predicting import PredictView
 from inference.api.v2 import InferView, infer
 from inference.grants import Grant, grants
 from inference.serializers import answer_json

@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from inference import figures, services
-from inference.api.answering import ANSWERING, REFUSALS
+from inference.api.predicting import ANSWERING, REFUSALS
 from inference.batch import WRITERS
 from inference.models import Deployment, KeyLimit, Reason, Sample
 from inference.services.deploying import FIELDS

@@ -22,11 +22,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inference import limits, runtime, services, tensors
-from inference.api.answering import predictable
+from inference.api.predicting import predictable
 from inference.errors import NoChampion
 from inference.inputs import Inputs
 from inference.routing import VersionRef, routes, version_numbers, version_ref
-from inference.services.answering import content_key
+from inference.services.predicting import content_key
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES, to_input
 from labeling.models import Project

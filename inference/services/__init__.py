@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from inference.services.answering import explain, predict
 from inference.services.deploying import configure, delete_sample, report_wrong
 from inference.services.jobs import start_batch, start_download
 from inference.services.keys import limit_key, make_limited_key, rotate_key
+from inference.services.predicting import explain, predict
 
 __all__ = [
     "configure",

@@ -18,8 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from labeling import answers as statements
-from labeling import cells, consensus, fitting, people, survey, tasks
+from labeling import cells, consensus, fitting, people, statements, survey, tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report

@@ -11,13 +11,26 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling import answers as statements
-from labeling import consensus, glance, golds, leases, phases, races, rules, spending, survey, tasks, webhooks, workflow
+from labeling import (
+    consensus,
+    glance,
+    golds,
+    leases,
+    phases,
+    races,
+    rules,
+    spending,
+    statements,
+    survey,
+    tasks,
+    webhooks,
+    workflow,
+)
 from labeling.actors import retire_spent
-from labeling.answers import Recorded
 from labeling.errors import CrowdtuneError
 from labeling.glance import Leased
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
+from labeling.statements import Recorded
 from labeling.words import gettext as _
 
 State = Assignment.State

@@ -28,7 +28,7 @@ from labeling.permissions import may, visible_projects
 from labeling.phases import golds_before_work, place_in_phase, test_share
 from labeling.services.judging import feedback
 from labeling.survey import Asked
-from labeling.views import answers, asking
+from labeling.views import asking, noscript
 from labeling.views.showing import client_data, hint, marks, suggestion, task_data
 
 SKIP_REASONS = {
@@ -228,7 +228,7 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
     if lease is None:
         raise CrowdtuneError("lease_lost", _("Your time on that task was over, so it went to somebody else."), 409)
     questions = survey.load(project.pk, lease.survey_version).at(lease.stage)
-    given = answers.from_form(questions, request.POST)
+    given = noscript.from_form(questions, request.POST)
     if "more" in request.POST:
         rows = asking.BLANK_ROWS + int(request.POST["more"] or 0)
         return show_task(request, project, member, lease, given=given, blank_rows=rows)

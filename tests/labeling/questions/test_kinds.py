@@ -13,7 +13,7 @@ from django.conf import settings
 
 from labeling.forms.survey import KIND_NAMES, OPTIONS_OF
 from labeling.questions import KINDS, BadAnswer
-from labeling.views.answers import READERS
+from labeling.views.noscript import READERS
 
 CHOICES = {"choices": ["cat", "dog", "owl"]}
 HUGE = 10**400

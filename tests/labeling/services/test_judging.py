@@ -10,8 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
-from labeling import answers as statements
-from labeling import glance, services
+from labeling import glance, services, statements
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
 from tests.labeling.conftest import person

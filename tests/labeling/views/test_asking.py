@@ -8,7 +8,7 @@ import pytest
 from django.http import QueryDict
 
 from labeling.survey import Asked
-from labeling.views import answers, asking
+from labeling.views import asking, noscript
 
 ANIMALS = [{"key": "cat", "name": "Cat"}, {"key": "dog", "name": "Dog"}]
 
@@ -49,12 +49,12 @@ def shown(question: Asked, **how: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_form_becomes_the_answer_that_the_api_takes(question, form, answer):
-    assert answers.from_form([question], QueryDict(form)) == {"q": answer}
+    assert noscript.from_form([question], QueryDict(form)) == {"q": answer}
 
 
 @pytest.mark.parametrize("kind", ["yes_no", "single_choice", "multiple_choice", "rating", "text", "number", "boxes"])
 def test_an_empty_form_holds_no_answer(kind):
-    assert answers.from_form([asked(kind)], QueryDict("")) == {}
+    assert noscript.from_form([asked(kind)], QueryDict("")) == {}
 
 
 def test_one_press_answers_a_single_required_question_with_few_options():
