@@ -71,7 +71,7 @@ def storage() -> None:
 
 def model() -> None:
     """Every champion's files, and the network that it stands on, are where this process can read them."""
-    champions = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION)
+    champions = ModelVersion.objects.champions()
     for number, artifact in champions.values_list("number", "artifact"):
         manifest = settings.DATA_DIR / artifact / "manifest.json"
         if not manifest.is_file():

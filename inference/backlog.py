@@ -49,11 +49,11 @@ class Pool:
 
 def due_projects() -> list[int]:
     """Projects whose champion has not scored the pool, or whose pool has grown since, or with a new challenger."""
-    live = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION, project__deleted_at=None)
+    live = ModelVersion.objects.champions().filter(project__deleted_at=None)
     champions = live.select_related("project")
     ids = [version.project_id for version in champions]
     deployments = Deployment.objects.in_bulk(ids)
-    rows = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHALLENGER, project__in=ids)
+    rows = ModelVersion.objects.challengers().filter(project__in=ids)
     challengers = dict(rows.values_list("project_id", "pk"))
 
     def is_due(version: ModelVersion) -> bool:
@@ -77,7 +77,7 @@ def score_pool(project_id: int) -> int:
 
     Claimed by a conditional UPDATE: two messages do the work once; the claim of a dead process ends after ten minutes.
     """
-    version = ModelVersion.objects.filter(project=project_id, alias="champion").select_related("run", "project").first()
+    version = ModelVersion.objects.champions().filter(project=project_id).select_related("run", "project").first()
     if version is None or not _claim(project_id):
         return 0
     images = version.project.image_count

@@ -26,7 +26,7 @@ KEEP_TRAFFIC = timedelta(days=14)
 
 def served_projects() -> list[int]:
     """Projects that have a champion."""
-    live = ModelVersion.objects.filter(alias=ModelVersion.Alias.CHAMPION, project__deleted_at=None)
+    live = ModelVersion.objects.champions().filter(project__deleted_at=None)
     return list(live.order_by("project_id").values_list("project_id", flat=True))
 
 

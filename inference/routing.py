@@ -118,14 +118,14 @@ class Routes:
 def _read(project_id: int) -> Route:
     by_alias = {
         version.alias: VersionRef.of(version)
-        for version in ModelVersion.objects.filter(project_id=project_id, alias__in=["champion", "challenger"]).only(
+        for version in ModelVersion.objects.filter(project_id=project_id, alias__in=ModelVersion.Alias.values).only(
             "id", "project_id", "number", "alias", "artifact", "categories"
         )
     }
     deployment = Deployment.of(project_id)
     return Route(
-        by_alias.get("champion"),
-        by_alias.get("challenger"),
+        by_alias.get(ModelVersion.Alias.CHAMPION),
+        by_alias.get(ModelVersion.Alias.CHALLENGER),
         deployment.challenger_mode,
         deployment.challenger_share,
         deployment.sample_rate,

@@ -126,8 +126,8 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     plots = [figures.latency_plot(versions), figures.accuracy_plot(project), *figures.drift_plots(project)]
     return context_of(
         request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
-        champion=next((one for one in versions if one.version.alias == "champion"), None),
-        challenger=next((one for one in versions if one.version.alias == "challenger"), None),
+        champion=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None),
+        challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
         deployment=deployment, examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         kept=figures.kept(project), plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},

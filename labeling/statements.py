@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 
 from labeling.leases import fetch
-from labeling.models import Project
+from labeling.models import Project, Task
 
 LONGEST_SECONDS = 3600.0
 
@@ -281,7 +281,7 @@ def record_as_seen(
         "asked": [row["question"] for row in rows],
         "because": str(because),
         "closes": bool(because),
-        "final": task.state != "open" or bool(because),
+        "final": task.state != Task.State.OPEN or bool(because),
     }
     found = fetch(_RECORD_AS_SEEN, values)
     if not found:
@@ -312,7 +312,7 @@ def settle(
         "rows": json.dumps(rows),
         "asked": [row["question"] for row in rows],
         "because": str(because),
-        "final": task.state != "open" or bool(because),
+        "final": task.state != Task.State.OPEN or bool(because),
         "count": 0 if price is None else 1,
         "price": 0 if price is None else price,
     }

@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from labeling.leases import fetch
-from labeling.models import Consensus, Image, Project, Task
+from labeling.models import Assignment, Consensus, Image, Project, Task
 
 # The stage at which an image's first task starts, by workflow.
 FIRST_STAGE = {Project.Workflow.LABEL: "label", Project.Workflow.THREE_STAGE_BOXES: "draw:1"}
@@ -129,7 +129,7 @@ def reopen(*, task_id: int, count: int = 0) -> bool:
         task = Task.objects.select_for_update().get(pk=task_id)
         if task.state != Task.State.RETIRED or task.is_gold:
             return False
-        leased = task.assignments.filter(state="leased").count()
+        leased = task.assignments.filter(state=Assignment.State.LEASED).count()
         wanted = task.judgment_count + leased + count
         task.state, task.retired_because, task.retired_at = Task.State.OPEN, "", None
         task.wanted, task.open_slots = max(wanted, 1), max(wanted, 1) - task.judgment_count - leased

@@ -70,7 +70,7 @@ def lock(project_id: int) -> None:
 
 
 def champion_of(project: Project) -> ModelVersion | None:
-    return ModelVersion.objects.filter(project=project, alias=Alias.CHAMPION).select_related("run").first()
+    return ModelVersion.objects.champions().filter(project=project).select_related("run").first()
 
 
 def previous_champion(project: Project) -> ModelVersion | None:
@@ -93,6 +93,5 @@ def previous_champion(project: Project) -> ModelVersion | None:
 
 def _drop_old_challenger(version: ModelVersion) -> None:
     """A challenger older than the new champion has nothing left to challenge."""
-    ModelVersion.objects.filter(project=version.project_id, alias=Alias.CHALLENGER, number__lt=version.number).update(
-        alias=""
-    )
+    older = ModelVersion.objects.challengers().filter(project=version.project_id, number__lt=version.number)
+    older.update(alias="")

@@ -68,15 +68,15 @@ def check_due(project: Project) -> Decision:
     question = project.primary_question()
     if question is None:
         return Decision(False, _("The survey has no question with one answer out of several to learn."))
-    last = TrainingRun.objects.filter(project=project).order_by("-created_at").select_related("snapshot").first()
-    learned = TrainingRun.objects.filter(project=project, state="succeeded").order_by("-created_at").first()
+    runs = TrainingRun.objects.filter(project=project).order_by("-created_at")
+    last = runs.select_related("snapshot").first()
+    learned = runs.filter(state=TrainingRun.State.SUCCEEDED).first()
     # What a person has cancelled is not started again by itself before enough is new since then.
     known = last if last is not None and last.state == TrainingRun.State.CANCELLED else learned
     names = labels.category_names(question)
     found = labels.counts_by_category(project=project, question=question)
-    failures = TrainingRun.objects.filter(
-        project=project, state="failed", created_at__gt=learned.created_at if learned else project.created_at
-    )
+    since = learned.created_at if learned else project.created_at
+    failures = runs.filter(state=TrainingRun.State.FAILED, created_at__gt=since)
     facts = Facts(
         now=timezone.now(),
         counts={key: found.get(key, 0) for key in names},

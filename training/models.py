@@ -208,6 +208,16 @@ class TrainingRun(models.Model):
         return self.state in self.LIVE
 
 
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def champions(self) -> ModelVersionQuerySet:
+        """Those that answer: at most one a project."""
+        return self.filter(alias=ModelVersion.Alias.CHAMPION)
+
+    def challengers(self) -> ModelVersionQuerySet:
+        """Those that may run beside the champion: at most one a project."""
+        return self.filter(alias=ModelVersion.Alias.CHALLENGER)
+
+
 class ModelVersion(models.Model):
     """One trained classifier: a folder under DATA_DIR/models with a manifest, and how good it is."""
 
@@ -226,6 +236,8 @@ class ModelVersion(models.Model):
     decision = ToldField(blank=True, help_text=_("Why it was or was not promoted."))
     promoted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ModelVersionQuerySet.as_manager()
 
     class Meta:
         constraints = [

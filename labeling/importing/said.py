@@ -22,7 +22,7 @@ from labeling import cells, consensus, fitting, people, statements, survey, task
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report
-from labeling.models import Image, Job, Judgment, Membership, Project, Task
+from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_storable
 from labeling.survey import Asked
@@ -275,7 +275,7 @@ def _count(project: Project, new: list[Judgment]) -> None:
     for row in new:
         per_task[row.task_id] = per_task.get(row.task_id, 0) + 1
         per_worker[row.worker_id] = per_worker.get(row.worker_id, 0) + 1
-    leased = Count("assignments", filter=Q(assignments__state="leased"))
+    leased = Count("assignments", filter=Q(assignments__state=Assignment.State.LEASED))
     for task in Task.objects.filter(pk__in=per_task).annotate(leased=leased):
         task.judgment_count += per_task[task.pk]
         task.wanted = max(task.wanted, task.judgment_count + task.leased)

@@ -149,9 +149,11 @@ def remove_member(*, member: Membership, by: Any) -> None:
             project=member.project, user=by, action="member_removed", changes={"username": member.user.username}
         )
         held = Assignment.objects.filter(
-            project_id=member.project_id, worker_id=member.user_id, state__in=["leased", "expired"]
+            project_id=member.project_id,
+            worker_id=member.user_id,
+            state__in=[Assignment.State.LEASED, Assignment.State.EXPIRED],
         )
-        for pk in held.filter(state="leased").order_by("task_id").values_list("pk", flat=True):
+        for pk in held.filter(state=Assignment.State.LEASED).order_by("task_id").values_list("pk", flat=True):
             leases.end(assignment_id=pk, worker_id=member.user_id, state=Assignment.State.RELEASED, reason="")
         held.update(state=Assignment.State.RELEASED)  # one that ran out could be taken again
         member.delete()

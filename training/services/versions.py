@@ -12,6 +12,8 @@ from training import champions
 from training.errors import NothingToDo
 from training.models import ModelVersion
 
+Alias = ModelVersion.Alias
+
 
 @transaction.atomic
 def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> ModelVersion:
@@ -22,11 +24,11 @@ def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> Mode
     """
     champions.lock(version.project_id)
     version.refresh_from_db()
-    if version.alias == ModelVersion.Alias.CHAMPION:
+    if version.alias == Alias.CHAMPION:
         raise NothingToDo(_("Version %(number)s is the champion already.") % {"number": version.number})
     told = _("Promoted by %(user)s: %(reason)s") if reason else _("Promoted by %(user)s, overruling the gate.")
     why = told % {"user": actor_user, "reason": reason[:300]}
-    return champions.give_alias(version=version, alias="champion", kind="promote", reason=why, user=actor_user)
+    return champions.give_alias(version=version, alias=Alias.CHAMPION, kind="promote", reason=why, user=actor_user)
 
 
 @transaction.atomic
@@ -47,4 +49,4 @@ def rollback(*, project: Project, user: Any, reason: str = "") -> ModelVersion:
         else _("Rolled back from version %(number)s by %(user)s.")
     )
     why = told % {"number": champion.number, "user": user, "reason": reason[:300]}
-    return champions.give_alias(version=previous, alias="champion", kind="rollback", reason=why, user=user)
+    return champions.give_alias(version=previous, alias=Alias.CHAMPION, kind="rollback", reason=why, user=user)

@@ -41,7 +41,7 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
         champion=champions.champion_of(project),
         previous=champions.previous_champion(project),
         plot=plots.accuracy_over_time(versions[::-1]),
-        changes=AliasChange.objects.filter(project=project, alias="champion")
+        changes=AliasChange.objects.filter(project=project, alias=ModelVersion.Alias.CHAMPION)
         .select_related("version", "replaced", "user")
         .order_by("-created_at")[:20],
     )

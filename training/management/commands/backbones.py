@@ -89,7 +89,7 @@ class Command(BaseCommand):
     def _adopt(self, options: dict[str, Any]) -> None:
         rows = ModelVersion.objects.filter(project__slug=options["project"]).select_related("project", "run")
         number = options["number"]
-        version = rows.filter(number=number).first() if number else rows.filter(alias="champion").first()
+        version = rows.filter(number=number).first() if number else rows.champions().first()
         if version is None:
             raise CommandError(f"{options['project']} has no {f'version {number}' if number else 'champion'}.")
         title = options["title"] or f"{version.project.name}, version {version.number}"
