@@ -27,7 +27,7 @@ from labeling import audit
 from labeling.models import Project, Task
 from labeling.services import label_by_model, raise_priority, withdraw_model_labels
 from labeling.words import gettext as _
-from training.champions import champion_of
+from training.champions import champion_of_question
 from training.labels import category_names
 from training.models import ModelVersion, SnapshotItem
 
@@ -46,7 +46,7 @@ def step(project: Project) -> int:
     if _stopped(project, deployment):
         return 0
     most = _allowed(project)
-    version = champion_of(project)
+    version = champion_of_question(project)
     if version is None or not most:
         return 0
     limit = threshold_of(version, deployment.error_bound)

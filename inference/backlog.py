@@ -25,6 +25,7 @@ from inference.scoring import MOST_CHOSEN, Choice, Scores, choose, joined
 from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
 from labeling.services import raise_priority, suggest_answers
+from training.champions import champion_of_question
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -49,11 +50,12 @@ class Pool:
 
 def due_projects() -> list[int]:
     """Projects whose champion has not scored the pool, or whose pool has grown since, or with a new challenger."""
-    live = ModelVersion.objects.champions().filter(project__deleted_at=None)
+    versions = ModelVersion.objects.of_primary_question()
+    live = versions.champions().filter(project__deleted_at=None)
     champions = live.select_related("project")
     ids = [version.project_id for version in champions]
     deployments = Deployment.objects.in_bulk(ids)
-    rows = ModelVersion.objects.challengers().filter(project__in=ids)
+    rows = versions.challengers().filter(project__in=ids)
     challengers = dict(rows.values_list("project_id", "pk"))
 
     def is_due(version: ModelVersion) -> bool:
@@ -77,7 +79,7 @@ def score_pool(project_id: int) -> int:
 
     Claimed by a conditional UPDATE: two messages do the work once; the claim of a dead process ends after ten minutes.
     """
-    version = ModelVersion.objects.champions().filter(project=project_id).select_related("run", "project").first()
+    version = champion_of_question(Project(pk=project_id))
     if version is None or not _claim(project_id):
         return 0
     images = version.project.image_count

@@ -32,7 +32,7 @@ def running(deployment: Deployment) -> ModelVersion | None:
     """The one that runs beside the champion, if any does."""
     if deployment.challenger_mode == Deployment.Challenger.OFF:
         return None
-    challengers = ModelVersion.objects.challengers().filter(project=deployment.pk)
+    challengers = ModelVersion.objects.of_primary_question().challengers().filter(project=deployment.pk)
     return challengers.select_related("run", "project").first()
 
 

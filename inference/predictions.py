@@ -85,6 +85,8 @@ def judge(project_id: int) -> int:
     question = project.primary_question()
     if question is None:
         return 0
+    # What a version said of another question, the crowd has not been asked here.
+    versions = list(ModelVersion.objects.of_primary_question().filter(project=project).values_list("pk", flat=True))
     started = timezone.now()
     since = Deployment.objects.filter(pk=project_id).values_list("judged_at", flat=True).first()
     with connection.cursor() as cursor:
@@ -99,10 +101,11 @@ def judge(project_id: int) -> int:
                 WHERE c.project_id = %s AND c.question_id = %s AND c.is_final AND NOT t.is_gold
                   AND c.method <> 'model' AND (%s::timestamptz IS NULL OR c.updated_at > %s::timestamptz)
             ) said
-            WHERE p.image_id = said.image_id AND p.is_correct IS NULL AND said.category IS NOT NULL
+            WHERE p.image_id = said.image_id AND p.version_id = ANY(%s)
+              AND p.is_correct IS NULL AND said.category IS NOT NULL
               AND p.created_at <= COALESCE(said.retired_at, now()) AND said.category <> 'cant_tell'
             """,
-            [project_id, question.pk, since, since - timedelta(seconds=30) if since else None],
+            [project_id, question.pk, since, since - timedelta(seconds=30) if since else None, versions],
         )
         count = cursor.rowcount
     Deployment.objects.filter(pk=project_id).update(judged_at=started)

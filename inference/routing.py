@@ -116,16 +116,20 @@ class Routes:
 
 
 def _read(project_id: int) -> Route:
-    by_alias = {
-        version.alias: VersionRef.of(version)
-        for version in ModelVersion.objects.filter(project_id=project_id, alias__in=ModelVersion.Alias.values).only(
-            "id", "project_id", "number", "alias", "artifact", "categories"
-        )
+    versions = {
+        version.alias: version
+        for version in ModelVersion.objects.filter(project_id=project_id, alias__in=ModelVersion.Alias.values)
+        .select_related("run__snapshot")
+        .only("id", "project_id", "number", "alias", "artifact", "categories", "run__snapshot__question")
     }
+    champion, challenger = versions.get("champion"), versions.get("challenger")
+    # One that learned another question than the champion neither takes a share of its callers nor agrees with it.
+    if champion and challenger and challenger.question_id != champion.question_id:
+        challenger = None
     deployment = Deployment.of(project_id)
     return Route(
-        by_alias.get(ModelVersion.Alias.CHAMPION),
-        by_alias.get(ModelVersion.Alias.CHALLENGER),
+        VersionRef.of(champion) if champion else None,
+        VersionRef.of(challenger) if challenger else None,
         deployment.challenger_mode,
         deployment.challenger_share,
         deployment.sample_rate,

@@ -26,7 +26,7 @@ from labeling.services import revoke_key
 from labeling.storage import image_url
 from labeling.views.owner.context import context_of, load_project, refusals
 from training import labels
-from training.champions import champion_of
+from training.champions import champion_of, champion_of_other_question
 from training.models import ModelVersion
 from training.services import promote, rollback
 
@@ -76,8 +76,8 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
     except APIException as error:
         return {"problem": str(error.detail)}
     body = answer_json(answer, 10)
-    question = project.primary_question()
-    names = labels.category_names(question) if question else {}
+    versions = ModelVersion.objects.select_related("run__snapshot__question")
+    names = labels.category_names(versions.get(pk=answer.version.id).run.snapshot.question)
     said = body["predictions"][0]
     for score in said["categories"]:
         score["name"] = names.get(score["category"], score["category"])
@@ -128,7 +128,8 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
         champion=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None),
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
-        deployment=deployment, examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
+        other_question=champion_of_other_question(project), deployment=deployment,
+        examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         kept=figures.kept(project), plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip

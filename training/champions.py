@@ -73,6 +73,20 @@ def champion_of(project: Project) -> ModelVersion | None:
     return ModelVersion.objects.champions().filter(project=project).select_related("run").first()
 
 
+def champion_of_question(project: Project) -> ModelVersion | None:
+    """The champion, if what it learned is what the project asks: what may order, suggest, label and be judged."""
+    champions = ModelVersion.objects.of_primary_question().champions().filter(project=project)
+    return champions.select_related("run", "project").first()
+
+
+def champion_of_other_question(project: Project) -> ModelVersion | None:
+    """The champion, if the project asks another question by now than it learned: what its owner is to know."""
+    if champion_of_question(project) is not None:
+        return None
+    champions = ModelVersion.objects.champions().filter(project=project)
+    return champions.select_related("run__snapshot__question").first()
+
+
 def previous_champion(project: Project) -> ModelVersion | None:
     """The version that the present champion replaced, by the audit trail; what a rollback goes back to.
 

@@ -68,7 +68,8 @@ def check_due(project: Project) -> Decision:
     question = project.primary_question()
     if question is None:
         return Decision(False, _("The survey has no question with one answer out of several to learn."))
-    runs = TrainingRun.objects.filter(project=project).order_by("-created_at")
+    # What runs of another question have learned, or failed at, says nothing of this one.
+    runs = TrainingRun.objects.filter(project=project, snapshot__question=question).order_by("-created_at")
     last = runs.select_related("snapshot").first()
     learned = runs.filter(state=TrainingRun.State.SUCCEEDED).first()
     # What a person has cancelled is not started again by itself before enough is new since then.
@@ -86,7 +87,7 @@ def check_due(project: Project) -> Decision:
         last_run_failed=last is not None and last.state == TrainingRun.State.FAILED,
         failures=failures.count(),
         newest_label_at=labels.newest_label_at(project=project),
-        is_live=last is not None and last.is_live,
+        is_live=TrainingRun.objects.live().filter(project=project).exists(),
     )
     decision = decide(policy, facts, names)
     if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:

@@ -33,13 +33,14 @@ class Verdict:
     high: float | None = None
 
 
-def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int) -> Verdict:
-    """A first model has nothing to beat but chance and the largest class.
+def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int, other: str = "") -> Verdict:
+    """The first model of a question has nothing to beat but chance and the largest class.
 
     Args:
         right: bool [n], whether the new model was right on each held-out image.
         truth: int [n], the labels.
         n_classes: How many categories it can answer.
+        other: The champion's name, where that learned another question.
     """
     accuracy = float(right.mean())
     baseline = max(1 / n_classes, float(np.bincount(truth, minlength=n_classes).max()) / len(truth))
@@ -47,6 +48,9 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int) -> Ve
         "accuracy %(accuracy).3f on %(count)s held-out images; always saying the largest class gives %(baseline).3f"
     ) % {"accuracy": accuracy, "count": len(truth), "baseline": baseline}
     if accuracy > baseline:
+        if other:
+            first = _("First model of this question, %(champion)s learned another: %(said)s.")
+            return Verdict("champion", first % {"champion": other, "said": said})
         return Verdict("champion", _("First model: %(said)s.") % {"said": said})
     told = _("Not better than knowing nothing: %(said)s. More labels or another backbone may help.")
     return Verdict("challenger", told % {"said": said})
@@ -110,6 +114,20 @@ def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:
         " %(count)s held-out images; promote it by hand if that is good enough."
     )
     said = {"champion": champion, "why": why, "accuracy": float(right.mean()), "count": len(right)}
+    return Verdict("challenger", told % said)
+
+
+def not_asked(*, champion: str, right: np.ndarray) -> Verdict:
+    """The project asks another question by now, which the champion answers: a person decides.
+
+    Args:
+        right: bool [n], whether the new model was right on each held-out image.
+    """
+    told = _(
+        "The project has another question for its classifier by now, which %(champion)s has learned. Its accuracy at"
+        " the one before is %(accuracy).3f on %(count)s held-out images."
+    )
+    said = {"champion": champion, "accuracy": float(right.mean()), "count": len(right)}
     return Verdict("challenger", told % said)
 
 

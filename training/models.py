@@ -7,10 +7,11 @@ import uuid
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models import Question
 from labeling.models.told import ToldField, ToldJSONField
 
 CAUSES = {
@@ -126,7 +127,9 @@ class Snapshot(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "digest"], name="snapshot_content_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "question", "digest"], name="snapshot_once_per_question")
+        ]
 
 
 class SnapshotItem(models.Model):
@@ -217,6 +220,14 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Those that may run beside the champion: at most one a project."""
         return self.filter(alias=ModelVersion.Alias.CHALLENGER)
 
+    def of_primary_question(self) -> ModelVersionQuerySet:
+        """Those that learned what their project's classifier is to answer now.
+
+        A version answers only the question that it learned: one with the same categories is another question still.
+        """
+        asked = Question.objects.filter(project=OuterRef("project")).learnable().values("pk")[:1]
+        return self.filter(run__snapshot__question=Subquery(asked))
+
 
 class ModelVersion(models.Model):
     """One trained classifier: a folder under DATA_DIR/models with a manifest, and how good it is."""
@@ -245,6 +256,11 @@ class ModelVersion(models.Model):
             models.UniqueConstraint(fields=["project"], name="one_champion", condition=Q(alias="champion")),
             models.UniqueConstraint(fields=["project"], name="one_challenger", condition=Q(alias="challenger")),
         ]
+
+    @property
+    def question_id(self) -> int:
+        """The question that it learned."""
+        return self.run.snapshot.question_id
 
 
 class AliasChange(models.Model):

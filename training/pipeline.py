@@ -20,7 +20,7 @@ from labeling.models import Project
 from labeling.words import gettext as _
 from training import catalogue, champions, comparing, registry
 from training.errors import NotEnoughLabels
-from training.gate import Verdict, first_verdict, log_losses, not_comparable, verdict
+from training.gate import Verdict, first_verdict, log_losses, not_asked, not_comparable, verdict
 from training.learning.errors import ArtifactDamaged, WeightsMissing
 from training.models import ModelVersion, Recipe, TrainingRun
 from training.progress import Reporter
@@ -84,15 +84,20 @@ def span_of(name: str) -> tuple[float, float]:
 
 
 def decide(work: Work) -> Verdict:
-    """The gate, against the champion of now on images that neither was trained on."""
+    """The gate, against the champion of now on images that neither was trained on, if both learned one question."""
     assert work.test_probabilities is not None
     test = work.items.side("test")
     truth = work.items.labels[test]
     right = work.test_probabilities.argmax(axis=1) == truth
-    champion = champions.champion_of(Project(pk=work.run.project_id))
+    project = Project(pk=work.run.project_id)
+    champion = champions.champion_of(project)
     if champion is None:
         return first_verdict(right=right, truth=truth, n_classes=len(work.categories))
     name = _("version %(number)s") % {"number": champion.number}
+    if champion.question_id != work.run.snapshot.question_id:
+        if champions.champion_of_question(project) is not None:
+            return not_asked(champion=name, right=right)
+        return first_verdict(right=right, truth=truth, n_classes=len(work.categories), other=name)
     try:
         places, said, champion_said = comparing.side_by_side(work, champion)
     except (ArtifactDamaged, WeightsMissing) as error:  # no reason to lose the new one: a person can promote it

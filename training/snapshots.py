@@ -159,9 +159,9 @@ def _used(tally: Tally) -> int:
 def _store(project: Project, question: Question, tally: Tally, found: Iterable[tuple[Label, str]]) -> Snapshot:
     snapshot, created = Snapshot.objects.get_or_create(
         project=project,
+        question=question,
         digest=tally.digest,
         defaults={
-            "question": question,
             "categories": tally.categories,
             "counts": tally.counts,
             "item_count": _used(tally),

@@ -110,8 +110,7 @@ class Project(models.Model):
 
     def primary_question(self) -> Question | None:
         """The question a classifier learns: the first that has one answer out of several."""
-        rows = self.questions.filter(kind__in=["single_choice", "yes_no"], stage="label")
-        return rows.order_by("position", "id").first()
+        return self.questions.learnable().first()
 
     @property
     def cost(self) -> decimal.Decimal:
@@ -154,6 +153,12 @@ class CategoryExample(models.Model):
         constraints = [models.UniqueConstraint(fields=["category", "file"], name="category_example_once")]
 
 
+class QuestionQuerySet(models.QuerySet["Question"]):
+    def learnable(self) -> QuestionQuerySet:
+        """Those that a classifier can learn, the project's primary question first."""
+        return self.filter(kind__in=["single_choice", "yes_no"], stage="label").order_by("position", "id")
+
+
 class Question(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
     key = models.SlugField(max_length=60)
@@ -166,6 +171,8 @@ class Question(models.Model):
     stage = models.CharField(max_length=20, default="label", help_text=_("The stage of the workflow that asks it."))
     position = models.PositiveIntegerField(default=0)
     fit = models.JSONField(default=dict, blank=True, help_text=_("What the last full fit believes of the crowd."))
+
+    objects = QuestionQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "id"]
