@@ -1,8 +1,8 @@
 """Every recipe on real photographs beside scikit-learn's logistic regression; means over random splits.
 
-Each seed draws its own 70 % to learn from and 30 % held out. Of the 70, fine-tuning keeps a seventh to say when to
-stop; the heads and scikit-learn learn from all of them. scikit-learn sees the same standardised features of the plain
-pictures, with its defaults. Differences are paired by split, with their standard error.
+Each seed draws its own 70 % to learn from and 30 % held out. Of the 70, fine-tuning first keeps a seventh to say how
+long, then learns from all of them, as a run does (``training/stages/tune.py``). scikit-learn sees the same standardised
+features of the plain pictures, with its defaults. Differences are paired by split, with their standard error.
 
     python -m bench.quality [--seeds 5] [--first-seed 0] [--sets cats_dogs trashnet]
         [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small] [--recipes extraction …]
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from bench.pictures import SHARED, Photos, features, opened, photos
 from training.learning.augment import VIEWS
 from training.learning.backbones import BACKBONES
-from training.learning.finetune import Part, fine_tune, predict_logits
+from training.learning.finetune import LoopOptions, Part, fine_tune, predict_logits
 from training.learning.head import fit_head
 
 THEIRS = "scikit-learn"
@@ -64,7 +65,6 @@ def tuning(
 ) -> float:  # fmt: skip
     """From a head on the plain pictures; with views, epoch e sees view e modulo (views + 1) of each picture."""
     fitted, watched = np.split(learned, [6 * len(learned) // 7])
-    head, _ = fit_head(pooled.plain(fitted), data.one_hot[fitted], categories=data.names, seed=seed)
     backbone, weights, _ = opened(key)
 
     def part(of: np.ndarray, views: int = 0) -> Part:
@@ -73,7 +73,13 @@ def tuning(
 
         return Part(lambda at: seen(0, at), data.one_hot[of], epoch_rows=seen if views else None)
 
-    tail, _ = fine_tune(backbone, weights, head, part(fitted, views), part(watched), cut=BACKBONES[key].cut, seed=seed)
+    usual: dict[str, Any] = {"cut": BACKBONES[key].cut, "seed": seed}
+    heads = [
+        fit_head(pooled.plain(of), data.one_hot[of], categories=data.names, seed=seed)[0] for of in (fitted, learned)
+    ]
+    _tail, history = fine_tune(backbone, weights, heads[0], part(fitted, views), part(watched), **usual)
+    options = LoopOptions(stop=history["best_epoch"])
+    tail, _ = fine_tune(backbone, weights, heads[1], part(learned, views), part(held[:0]), options=options, **usual)
     return float((predict_logits(tail, part(held)).argmax(axis=1) == data.labels[held]).mean())
 
 

@@ -92,7 +92,8 @@ def fine_tune(
     Args:
         backbone, weights: The pretrained network, as it was exported for the trunk at the cut.
         head: What extraction found on the pooled features.
-        train, validation: Rows are activations at the cut, float32 ``[m, h, w, c]``.
+        train, validation: Rows are activations at the cut, float32 ``[m, h, w, c]``. The second may be empty where
+            ``options.stop`` says how long to train.
         cut: Another boundary than the backbone's own, for instance an earlier layer.
         checkpoint: See ``keras_loop.fit_epochs``.
         devices: What to train on; None = what is here.
@@ -103,7 +104,8 @@ def fine_tune(
     Raises:
         TooLittleData: fewer than two pictures to train on, or none to validate on.
     """
-    if len(train) < 2 or not len(validation):
+    options = options or LoopOptions()
+    if len(train) < 2 or not (len(validation) or options.stop is not None):
         raise TooLittleData(
             _("Fine-tuning needs training and validation images; got %(train)s and %(validation)s.")
             % {"train": len(train), "validation": len(validation)}
@@ -113,7 +115,7 @@ def fine_tune(
     with training_on(devices):
         model = build_tail(backbone, weights, head, cut)
         history = fit_epochs(
-            model, train, validation, options or LoopOptions(), seed=seed, progress=progress, checkpoint=checkpoint,
+            model, train, validation, options, seed=seed, progress=progress, checkpoint=checkpoint,
             jit=devices.jit,
         )  # fmt: skip
     if devices.is_plain:

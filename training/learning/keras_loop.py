@@ -35,6 +35,7 @@ class LoopOptions:
     """epochs, patience in epochs without a better validation loss, rate of Adam, batch, label smoothing.
 
     ``schedule``: the rate falls along a half cosine over the epochs, or stays ``constant`` (for comparison).
+    ``stop``: exactly so many of the epochs, of which the last one is kept whatever a validation part says.
     """
 
     epochs: int = 15
@@ -44,6 +45,7 @@ class LoopOptions:
     label_smoothing: float = 0.0
     decay: float = 1e-4
     schedule: str = "cosine"
+    stop: int | None = None
 
     def rate(self, epoch: int) -> float:
         """The rate of an epoch, counted from 0."""
@@ -146,7 +148,8 @@ def fit_epochs(
     epoch = state.resume()
     if not state.best:
         state.keep(0, _loss_of(model, validation, options)[0])
-    while epoch < options.epochs and epoch - state.best_epoch < options.patience:
+    last = options.epochs if options.stop is None else options.stop
+    while epoch < last and (options.stop is not None or epoch - state.best_epoch < options.patience):
         model.optimizer.learning_rate = options.rate(epoch)
         order = np.random.default_rng((seed, epoch)).permutation(len(train))
         batches = _Batches(train, options.batch_size, order, epoch)
@@ -157,7 +160,7 @@ def fit_epochs(
         values = (curve["loss"][0], curve["accuracy"][0], val_loss, val_accuracy)
         for name, value in zip(CURVES, values, strict=True):
             state.history[name].append(round(float(value), 6))
-        if val_loss < state.best_loss:
+        if val_loss < state.best_loss or options.stop is not None:
             state.keep(epoch, val_loss)
         state.save(epoch)
         report = {"stage": "epoch", "epoch": epoch, "epochs": options.epochs}

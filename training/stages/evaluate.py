@@ -16,7 +16,7 @@ def run(work: Work) -> None:
     """Sets ``temperature``, ``test_probabilities`` and ``metrics``: the same run gives the same bytes of metrics."""
     classes = len(work.categories)
     validation, test = work.items.side("validation"), work.items.side("test")
-    held = work.logits(validation)
+    held = work.logits(validation) if work.held is None else work.held
     work.temperature = temperature(held, one_hot(work.items.labels[validation], classes))
     if work.tail is None and len(validation):
         work.head = fit.refit(work)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +22,17 @@ from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged
 from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
+from training.stages import fit
 from training.stages.views import embed_views
 from training.stages.work import RULE, Work, one_hot
 
 if TYPE_CHECKING:
     from training.learning.keras_loop import Part
 
-CHECKPOINT = "tune.checkpoint"
+CHECKPOINT, ALL_CHECKPOINT = "tune.checkpoint", "tune.all.checkpoint"
+# Up to so many training images the validation part is learned too, when it has said how long: a seventh more images
+# are worth a percent there (docs/benchmarks.md), and from there on nothing but the time.
+FEW = 1000
 SPAN = (0.55, 0.6)
 VIEWS_SPAN = (0.6, 0.65)
 OPTIONS = ("epochs", "learning_rate", "label_smoothing")
@@ -46,25 +51,32 @@ def run(work: Work) -> None:
         _fall_back(work, refusal)
         return
     assert work.head is not None
+    whole_head = fit.refit(work) if len(train) <= FEW else None
     trunk = _trunk_with_activations(work, backbone)
     cut = _Cut(work, trunk)
     found = weights.require(backbone, settings.KERAS_HOME)
+    options = finetune.LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options})
+    usual: dict[str, Any] = {"cut": trunk.cut, "seed": work.run.seed}
     tail, history = finetune.fine_tune(
-        backbone,
-        found,
-        work.head,
-        *cut.parts(),
-        options=finetune.LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options}),
-        seed=work.run.seed,
-        progress=work.progress,
-        checkpoint=work.folder / CHECKPOINT,
-        cut=trunk.cut,
-    )
-    work.trunk, work.tail = trunk, tail
-    work.rows = cut.rows
-    work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
+        backbone, found, work.head, *cut.parts(), options=options, progress=work.progress,
+        checkpoint=work.folder / CHECKPOINT, **usual,
+    )  # fmt: skip
+    work.trunk, work.rows = trunk, cut.rows
+    _answer_with(work, tail)
+    if whole_head is not None:
+        work.held = work.logits(work.items.side("validation"))
+        tail, _curves = finetune.fine_tune(
+            backbone, found, whole_head, *cut.whole(), options=replace(options, stop=history["best_epoch"]),
+            progress=work.still, checkpoint=work.folder / ALL_CHECKPOINT, **usual,
+        )  # fmt: skip
+        _answer_with(work, tail)
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature, trunk.cut)
     tell(work, history)
+
+
+def _answer_with(work: Work, tail: Any) -> None:
+    work.tail = tail
+    work.predict = lambda rows: np.asarray(tail.predict(rows, verbose=0))
 
 
 class _Cut:
@@ -95,15 +107,27 @@ class _Cut:
 
     def parts(self) -> tuple[Part, Part]:
         """What is trained on, and what says when to stop."""
+        items = self.work.items
+        return self._learned(items.side("train")), self._held(items.side("validation"))
+
+    def whole(self) -> tuple[Part, Part]:
+        """Both of them to train on, and nothing held out."""
+        items = self.work.items
+        both = np.concatenate([items.side("train"), items.side("validation")])
+        return self._learned(both), self._held(np.empty(0, int))
+
+    def _learned(self, places: np.ndarray) -> Part:
         from training.learning.keras_loop import Part  # as above: Keras
 
         items = self.work.items
-        train, validation = items.side("train"), items.side("validation")
-        views = (lambda epoch, at: self.views(epoch, train[at])) if self.work.views else None
-        aims = one_hot(items.labels[validation], len(self.work.categories))
-        return (
-            Part(lambda at: self.rows(train[at]), items.targets[train], items.weights[train], epoch_rows=views),
-            Part(lambda at: self.rows(validation[at]), aims),
+        views = (lambda epoch, at: self.views(epoch, places[at])) if self.work.views else None
+        return Part(lambda at: self.rows(places[at]), items.targets[places], items.weights[places], epoch_rows=views)
+
+    def _held(self, places: np.ndarray) -> Part:
+        from training.learning.keras_loop import Part  # as above: Keras
+
+        return Part(
+            lambda at: self.rows(places[at]), one_hot(self.work.items.labels[places], len(self.work.categories))
         )
 
 

@@ -81,7 +81,8 @@ class Work:
     ``view_owners`` int [m] the places of these. ``rows`` gives the classifier's inputs at places of the items,
     ``predict`` its logits for such inputs; both are set by the features stage and, for a fine-tuned version, changed by
     the tune stage, as ``trunk``, ``tail`` and ``whole_model`` (temperature -> Keras: pixels -> probabilities) are; it
-    lets go of the features. ``refusal`` says why nothing was fine-tuned though the recipe asked for it.
+    lets go of the features. ``held`` are the logits of the validation part by what had not learned it, where the
+    tune stage lets it be learned. ``refusal`` says why nothing was fine-tuned though the recipe asked for it.
     """
 
     run: TrainingRun
@@ -100,6 +101,7 @@ class Work:
     head: Head | None = None
     predict: Callable[[np.ndarray], np.ndarray] | None = None
     tail: Any = None
+    held: np.ndarray | None = None
     whole_model: Callable[[float], Any] | None = None
     temperature: float = 1.0
     test_probabilities: np.ndarray | None = None

@@ -53,6 +53,20 @@ def test_the_tail_begins_as_the_extraction_model(activations: Set, small_trunk: 
     np.testing.assert_allclose(predict_logits(tail, Part(lambda at: x[at], y)), expected, atol=2e-3)
 
 
+def test_once_it_is_known_how_long_all_images_are_learned_from(activations: Set, small_weights: Weights) -> None:
+    x, y, head = activations
+    whole, nothing = Part(lambda at: x[at], y), Part(lambda at: x[at], y[:0])
+    tail, history = fine_tune(SMALL, small_weights, head, whole, nothing, options=LoopOptions(epochs=6, stop=2))
+    assert (len(history["loss"]), history["best_epoch"]) == (2, 2)
+    untouched, none = fine_tune(SMALL, small_weights, head, whole, nothing, options=LoopOptions(stop=0))
+    assert (none["loss"], none["best_epoch"]) == ([], 0)
+    start = predict_logits(build_tail(SMALL, small_weights, head), whole)
+    np.testing.assert_allclose(predict_logits(untouched, whole), start, atol=1e-5)
+    assert np.abs(predict_logits(tail, whole) - start).max() > 1e-3
+    with pytest.raises(TooLittleData):
+        fine_tune(SMALL, small_weights, head, whole, nothing)
+
+
 @pytest.mark.parametrize(
     ("deeper", "first", "before"), [(False, "block_16", "block_15"), (True, "block_13", "block_12")]
 )
