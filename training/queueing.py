@@ -81,8 +81,11 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
 
 def _refuse_second(project: Project) -> None:
     live = TrainingRun.objects.live().filter(project=project).first()
-    if live is not None:
-        raise RunIsLive(_("A run of this project is %(state)s. Wait for it, or cancel it.") % {"state": live.state})
+    if live is None:
+        return
+    if live.state == TrainingRun.State.QUEUED:
+        raise RunIsLive(_("A run of this project is queued. Wait for it, or cancel it."))
+    raise RunIsLive(_("A run of this project is running. Wait for it, or cancel it."))
 
 
 def resolve_backbone(wanted: str, project: Project) -> tuple[str, dict[str, str]]:

@@ -27,6 +27,7 @@ __all__ = ["Head", "HeadOptions", "fit_head"]
 
 Progress = Callable[[dict[str, Any]], bool | None]
 Layers = list[tuple[np.ndarray, np.ndarray]]
+SOLVERS = ("auto", "lbfgs", "adam")
 SKEW = 3.0  # class weights where the largest class has this many times the smallest one's images
 
 
@@ -54,6 +55,10 @@ class HeadOptions:
     label_smoothing: float = 0.0
     class_weights: bool | None = None
     solver: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.solver not in SOLVERS:
+            raise LearningError(f"Expected a solver of {', '.join(SOLVERS)}; got {self.solver!r}.", "bad_options")
 
 
 @dataclass

@@ -23,6 +23,14 @@ def request_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tr
     return run
 
 
+def _how_it_ended(run: TrainingRun) -> str:
+    if run.state == TrainingRun.State.CANCELLED:
+        return _("The run was cancelled already.")
+    if run.state == TrainingRun.State.FAILED:
+        return _("The run has ended already: it failed.")
+    return _("The run has ended already: it succeeded.")
+
+
 @transaction.atomic
 def cancel_run(*, run: TrainingRun) -> TrainingRun:
     """Stop the run: a queued one at once, a running one within a batch.
@@ -32,7 +40,7 @@ def cancel_run(*, run: TrainingRun) -> TrainingRun:
     """
     run = TrainingRun.objects.select_for_update().get(pk=run.pk)
     if not run.is_live:
-        raise NothingToDo(_("The run has ended already: it %(state)s.") % {"state": run.state})
+        raise NothingToDo(_how_it_ended(run))
     run.cancel_requested = True
     if run.state == TrainingRun.State.QUEUED:
         run.state = TrainingRun.State.CANCELLED

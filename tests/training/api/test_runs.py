@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from labeling.keys import create_key
 from labeling.models import Membership, Project
 from tests.training.drawing import labeled_project
+from training import services
 from training.models import TrainingRun
 
 RUNS = "/api/v1/projects/shapes/training-runs/"
@@ -164,3 +165,29 @@ def test_only_managers_train_and_only_members_look(project: Project) -> None:
         assert client.get("/api/v1/projects/shapes/models/").status_code == look
         assert client.post("/api/v1/projects/shapes/models/rollback/").status_code == act
     assert APIClient().get(RUNS).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("state", "language", "told"),
+    [
+        ("succeeded", "en", "The run has ended already: it succeeded."),
+        ("failed", "en", "The run has ended already: it failed."),
+        ("cancelled", "en", "The run was cancelled already."),
+        ("cancelled", "hi", "यह दौर पहले ही रद्द किया जा चुका है।"),
+    ],
+)
+def test_cancelling_a_run_that_has_ended_says_how_it_ended(
+    owner: APIClient, project: Project, state: str, language: str, told: str
+) -> None:
+    run = services.request_run(project=project, cause="person")
+    TrainingRun.objects.filter(pk=run.pk).update(state=state)
+    refused = owner.post(f"/api/v1/training-runs/{run.pk}/cancel/", headers={"Accept-Language": language})
+    assert refused.status_code == 409
+    assert refused.json()["error"]["message"] == told
+
+
+def test_a_run_beside_another_is_refused_in_the_language_of_who_asks(owner: APIClient, project: Project) -> None:
+    services.request_run(project=project, cause="person")
+    refused = owner.post(RUNS, {}, headers={"Accept-Language": "hi"})
+    assert refused.json()["error"]["code"] == "run_is_live"
+    assert "queued" not in refused.json()["error"]["message"]

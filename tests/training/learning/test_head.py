@@ -163,6 +163,11 @@ def test_five_hundred_classes_fit() -> None:
     assert (head.logits(x).argmax(axis=1) == labels).mean() > 0.5
 
 
+def test_a_solver_that_is_not_known_is_refused_with_the_names_of_those_that_are() -> None:
+    with pytest.raises(LearningError, match="auto, lbfgs, adam; got 'sgd'"):
+        HeadOptions(solver="sgd")
+
+
 def test_numbers_that_are_none_are_refused() -> None:
     x, labels = blobs(20, 4, 2)
     x[3, 1] = np.nan
