@@ -45,8 +45,9 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int, other
     accuracy = float(right.mean())
     baseline = max(1 / n_classes, float(np.bincount(truth, minlength=n_classes).max()) / len(truth))
     said = _(
-        "accuracy %(accuracy).3f on %(count)s held-out images; always saying the largest class gives %(baseline).3f"
-    ) % {"accuracy": accuracy, "count": len(truth), "baseline": baseline}
+        "accuracy %(accuracy).1f %% on %(count)s held-out images; always saying the largest class gives"
+        " %(baseline).1f %%"
+    ) % {"accuracy": 100 * accuracy, "count": len(truth), "baseline": 100 * baseline}
     if accuracy > baseline:
         if other:
             first = _("First model of this question, %(champion)s learned another: %(said)s.")
@@ -77,11 +78,11 @@ def verdict(
     found = compare(_answers(right), _answers(champion_right), np.ones(len(right), int), seed=seed)
     difference, (low, high) = found["difference"], found["interval"]
     said = _(
-        "accuracy %(new).3f against %(old).3f of %(champion)s on the same %(count)s images, which neither was trained"
-        " on; the difference is %(difference)+.3f (95 %% interval %(low)+.3f to %(high)+.3f)"
+        "accuracy %(new).1f %% against %(old).1f %% of %(champion)s on the same %(count)s images, which neither was"
+        " trained on; the difference is %(difference)+.1f points (95 %% interval %(low)+.1f to %(high)+.1f)"
     ) % {
-        "new": float(right.mean()), "old": float(champion_right.mean()), "champion": champion, "count": len(right),
-        "difference": float(difference), "low": float(low), "high": float(high),
+        "new": 100 * float(right.mean()), "old": 100 * float(champion_right.mean()), "champion": champion,
+        "count": len(right), "difference": 100 * float(difference), "low": 100 * float(low), "high": 100 * float(high),
     }  # fmt: skip
     enough = len(right) >= FEWEST
     if found["better"] and enough:
@@ -110,10 +111,10 @@ def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:
         right: bool [n], whether the new model was right on each held-out image.
     """
     told = _(
-        "It could not be compared, since %(champion)s cannot answer: %(why)s Its accuracy is %(accuracy).3f on"
+        "It could not be compared, since %(champion)s cannot answer: %(why)s Its accuracy is %(accuracy).1f %% on"
         " %(count)s held-out images; promote it by hand if that is good enough."
     )
-    said = {"champion": champion, "why": why, "accuracy": float(right.mean()), "count": len(right)}
+    said = {"champion": champion, "why": why, "accuracy": 100 * float(right.mean()), "count": len(right)}
     return Verdict("challenger", told % said)
 
 
@@ -125,9 +126,9 @@ def not_asked(*, champion: str, right: np.ndarray) -> Verdict:
     """
     told = _(
         "The project has another question for its classifier by now, which %(champion)s has learned. Its accuracy at"
-        " the one before is %(accuracy).3f on %(count)s held-out images."
+        " the one before is %(accuracy).1f %% on %(count)s held-out images."
     )
-    said = {"champion": champion, "accuracy": float(right.mean()), "count": len(right)}
+    said = {"champion": champion, "accuracy": 100 * float(right.mean()), "count": len(right)}
     return Verdict("challenger", told % said)
 
 

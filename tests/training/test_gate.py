@@ -24,7 +24,7 @@ def test_better_beyond_chance_becomes_champion() -> None:
     assert decided.alias == "champion"
     assert decided.low is not None
     assert decided.low > 0
-    assert "0.700 against 0.500 of version 1" in decided.reason
+    assert "70.0 % against 50.0 % of version 1" in decided.reason
 
 
 def test_better_by_one_image_of_a_hundred_stays_challenger() -> None:

@@ -31,13 +31,12 @@ def run(work: Work) -> None:
         "fit": work.fit_facts,
     }
     low, high = figures["interval"]
-    work.reporter.log(
-        _(
-            "Held-out accuracy %(accuracy).3f (95 %% interval %(low).3f to %(high).3f) on %(count)s images,"
-            " calibration error %(ece).3f."
-        )
-        % {"accuracy": figures["top1"], "low": low, "high": high, "count": len(test), "ece": figures["ece"]}
+    told = _(
+        "Held-out accuracy %(accuracy).1f %% (95 %% interval %(low).1f to %(high).1f) on %(count)s images,"
+        " calibration error %(ece).1f %%."
     )
+    shares = {"accuracy": figures["top1"], "low": low, "high": high, "ece": figures["ece"]}
+    work.reporter.log(told % {"count": len(test), **{name: 100 * share for name, share in shares.items()}})
 
 
 def _right(logits: np.ndarray, labels: np.ndarray) -> float | None:
