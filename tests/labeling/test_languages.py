@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def reader(make_project: Callable[..., Project]) -> User:
     """Reads Hindi and Tamil; of four open projects two are for people who do."""
     for name, languages in (("Hindi", ["hi", "en"]), ("None", []), ("German", ["de"]), ("Tamil", ["ta"])):
-        make_project(images=0, name=name, access="open", languages=languages)
+        make_project(images=1, name=name, access="open", languages=languages)
     user = person("riya")
     Profile.objects.create(user=user, languages=["hi", "ta"])
     return user
