@@ -23,8 +23,8 @@ from labeling.models.told import in_words
 from labeling.words import gettext as _
 
 MOST_WINDOW = 500
-# Faster than a page can be read and a button pressed, whatever the task.
-ENDED = ("submitted", "skipped", "withdrawn")
+# How a lease ends by its worker's own doing.
+ENDED = (Assignment.State.SUBMITTED, Assignment.State.SKIPPED, Assignment.State.WITHDRAWN)
 
 
 class Said(NamedTuple):
@@ -119,7 +119,8 @@ def _skips_in_a_row(project: Project, worker_id: int, said: Sequence[Said], wind
     """How many of the newest leases that ended were skipped."""
     rows = Assignment.objects.filter(project_id=project.pk, worker_id=worker_id, state__in=ENDED)
     states = rows.order_by("-created_at").values_list("state", flat=True)[: window + 1]
-    return float(next((number for number, state in enumerate(states) if state != "skipped"), len(states)))
+    skipped = [state == Assignment.State.SKIPPED for state in states]
+    return float(skipped.index(False) if False in skipped else len(skipped))
 
 
 MEASURES: dict[str, Callable[[Project, int, Sequence[Said], int], float | None]] = {
