@@ -61,8 +61,11 @@ def known(key: str) -> Backbone | None:
 
 
 def keys(project: Project | None = None) -> list[str]:
-    """The table, then what is imported for all projects, then what is this project's own."""
-    mine = [key for key in imported.keys(folder()) if may_use(key, project)]
+    """The table, then what is imported for all projects, then what is this project's own.
+
+    One whose facts are damaged is not among them: `manage.py backbones list` tells of it.
+    """
+    mine = [key for key in imported.keys(folder()) if known(key) and may_use(key, project)]
     return [*BACKBONES, *mine]
 
 
@@ -88,7 +91,7 @@ def going_on_from(project: Project) -> tuple[str, str]:
         told = _("Version %(number)s left its network as it was, so this run stands on the same one.")
         return before, told % {"number": champion.number}
     key = f"champion-{project.pk}-{champion.number}"
-    if not (folder() / key / imported.FACTS).is_file():
+    if known(key) is None:  # or not whole any more
         title = f"{backbone_of(before).title.split(' of version ')[0]} of version {champion.number}"
         _keep(champion, key=key, title=title, project=project.pk)
     return key, _("Going on from what version %(number)s has learned.") % {"number": champion.number}
@@ -163,8 +166,8 @@ def users_of(key: str) -> list[Any]:
     runs = TrainingRun.objects.filter(Q(model_version__isnull=False) | Q(state__in=TrainingRun.LIVE), backbone=key)
     policies = TrainingPolicy.objects.filter(backbone=key)
     slugs = {*runs.values_list("project__slug", flat=True), *policies.values_list("project__slug", flat=True)}
-    roots = {name: imported.facts_of(folder() / name)["backbone"]["root"] for name in imported.keys(folder())}
-    return sorted({*slugs, *(name for name, root in roots.items() if root is not None and root["key"] == key)})
+    others = {name: known(name) for name in imported.keys(folder())}
+    return sorted({*slugs, *(name for name, other in others.items() if other and other.root and other.root.key == key)})
 
 
 def remove(*, key: str) -> None:
@@ -174,7 +177,8 @@ def remove(*, key: str) -> None:
         BadRequest: There is none of this name.
         NothingToDo: A version, a run or another backbone stands on it; it could not be used any more.
     """
-    if key in BACKBONES or not may_use(key, None):
+    is_damaged = key in imported.keys(folder()) and known(key) is None
+    if key in BACKBONES or not (is_damaged or may_use(key, None)):
         raise BadRequest(_("There is no imported backbone %(key)s.") % {"key": repr(key)}, "key")
     users = users_of(key)
     if users:

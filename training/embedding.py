@@ -88,9 +88,12 @@ def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
     found = weights.locate(backbone, settings.KERAS_HOME)
     # The key's own module opens the light runtime, so the folder is found by its name and its facts instead.
     for path in sorted(trunks_folder().glob(f"{backbone_key}-*/trunk.json")):
-        facts: dict[str, Any] = json.loads(path.read_text())
-        if facts["weights_sha256"] == found.sha256 and facts["cut"] is None:
-            return facts
+        try:
+            facts: dict[str, Any] = json.loads(path.read_text())
+            if facts["weights_sha256"] == found.sha256 and facts["cut"] is None:
+                return facts
+        except (OSError, ValueError, LookupError, TypeError):
+            logger.warning("%s is damaged; the next run makes the trunk again", path)
     return None
 
 

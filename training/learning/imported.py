@@ -40,10 +40,7 @@ def find(key: str, root: Path) -> Backbone:
     folder = root / key
     if Path(key).name != key or not (folder / FACTS).is_file():
         raise LearningError(f"Expected a backbone of the zoo or an imported one; got {key!r}.", "unknown_backbone")
-    try:
-        return placed(from_json(facts_of(folder)["backbone"]), root)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactDamaged(f"{folder / FACTS} does not describe a backbone: {error}.") from error
+    return placed(from_json(facts_of(folder)["backbone"]), root)
 
 
 def keys(root: Path) -> list[str]:
@@ -52,9 +49,17 @@ def keys(root: Path) -> list[str]:
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """``{"backbone", "source", "project"}``; ``project`` is 0 for one that every project may use."""
-    found: dict[str, Any] = json.loads((folder / FACTS).read_text())
-    return found
+    """``{"backbone", "source", "project"}``; ``project`` is 0 for one that every project may use.
+
+    Raises:
+        ArtifactDamaged: They cannot be read.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / FACTS).read_text())
+        from_json(found["backbone"])
+        return {name: found[name] for name in ("backbone", "source", "project")}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtifactDamaged(f"{folder / FACTS} does not describe a backbone: {error}.") from error
 
 
 def from_json(facts: dict[str, Any]) -> Backbone:

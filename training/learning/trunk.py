@@ -136,7 +136,7 @@ def is_whole(folder: Path) -> bool:
     try:
         files = json.loads((folder / "trunk.json").read_text())["sha256"]
         return all(sha256_of(folder / name) == sha256 for name, sha256 in files.items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
 
 
@@ -299,7 +299,7 @@ class Trunk:
                         _("%(path)s is not the file that was exported. The next run makes it again.")
                         % {"path": folder / name}
                     )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ArtifactDamaged(
                 _("%(folder)s holds no whole trunk (%(error)s). The next run makes it again.")
                 % {"folder": folder, "error": error}

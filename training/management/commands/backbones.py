@@ -25,6 +25,7 @@ from django.core.management.base import BaseCommand, CommandError
 from labeling.errors import CrowdtuneError
 from training import catalogue, zoo
 from training.learning import imported
+from training.learning.errors import ArtifactDamaged
 from training.models import ModelVersion
 
 PREPROCESSING = ("inside", "tf", "torch", "caffe", "efficientnet", "bgr")
@@ -68,7 +69,11 @@ class Command(BaseCommand):
         keys = imported.keys(catalogue.folder())
         self.stdout.write(f"{len(keys)} imported under {catalogue.folder()}")
         for key in keys:
-            row, facts = zoo.entry(key, settings.KERAS_HOME), imported.facts_of(catalogue.folder() / key)
+            try:
+                row, facts = zoo.entry(key, settings.KERAS_HOME), imported.facts_of(catalogue.folder() / key)
+            except ArtifactDamaged as error:
+                self.stdout.write(f"  {key:24} damaged   {error.message}")
+                continue
             users = ", ".join(catalogue.users_of(key)) or "nobody"
             self.stdout.write(f"  {key:24} {row.weights:9} {row.title}, from {facts['source']}; used by {users}")
 
