@@ -91,8 +91,9 @@ def score_pool(project_id: int) -> int:
             return 0
         pool = _score(version)
         choice = _apply(version, pool)
+        # What others than the challenger had said of the pool is forgotten by now: who challenges again is asked again.
         Deployment.objects.filter(pk=project_id).update(
-            scored_version=version, scored_at=timezone.now(), scored_images=images - pool.waiting
+            scored_version=version, scored_at=timezone.now(), scored_images=images - pool.waiting, compared_version=None
         )
         if beside is not None:
             challenger.ask(version, beside)

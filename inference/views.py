@@ -31,6 +31,7 @@ from training.models import ModelVersion
 from training.services import promote, rollback
 
 NEIGHBOURS = 6
+NEWEST = 12  # versions that serving lists, beside those that serve
 
 
 @login_required
@@ -124,8 +125,10 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     base = f"{request.scheme}://{request.get_host()}"
     deployment = Deployment.of(project.pk)
     plots = [figures.latency_plot(versions), figures.accuracy_plot(project), *figures.drift_plots(project)]
+    shown = [one for place, one in enumerate(versions) if place < NEWEST or one.version.alias]
     return context_of(
-        request, project, tab="serving", versions=versions, keys=[(key, limits.get(key.pk)) for key in keys],
+        request, project, tab="serving", versions=versions, shown=shown,
+        keys=[(key, limits.get(key.pk)) for key in keys],
         champion=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None),
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
         other_question=champion_of_other_question(project), deployment=deployment,

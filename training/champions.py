@@ -17,6 +17,8 @@ Alias = ModelVersion.Alias
 audit.ACTIONS.update(
     model_promote=_("Promoted a model version"),
     model_rollback=_("Went back to an earlier model version"),
+    model_challenge=_("Made a model version challenger"),
+    model_withdraw=_("Withdrew the challenger"),
 )
 # What this process does, with the project's id, once a move has been committed.
 MOVED: list[Callable[[int], None]] = []
@@ -27,7 +29,7 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
     """Move the alias to the version; who held it loses it.
 
     Args:
-        kind: ``gate`` (a run decided), ``promote`` (a person overruled) or ``rollback``.
+        kind: ``gate`` (a run decided), or what a person did: ``promote``, ``rollback`` or ``challenge``.
     """
     lock(version.project_id)
     holder = ModelVersion.objects.filter(project=version.project_id, alias=alias).exclude(pk=version.pk).first()
@@ -53,8 +55,23 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
         told = {"version": version.number, "replaced": holder.number if holder else None, "reason": reason}
         webhooks.emit(project=version.project, event="model.champion", payload=told)
     if kind != "gate":
-        change = {"champion": [holder.number if holder else None, version.number], "reason": ["", reason]}
+        change = {alias: [holder.number if holder else None, version.number], "reason": ["", reason]}
         audit.write(project=version.project, user=user, action=f"model_{kind}", changes=change)
+    transaction.on_commit(lambda: _tell_moved(version.project_id))
+    return version
+
+
+@transaction.atomic
+def take_alias(*, version: ModelVersion, kind: str, reason: str, user: Any) -> ModelVersion:
+    """Take the alias from the version, which nobody holds then."""
+    lock(version.project_id)
+    alias, version.alias, version.decision = version.alias, "", reason
+    version.save(update_fields=["alias", "decision"])
+    AliasChange.objects.create(
+        project_id=version.project_id, version=version, alias=alias, user=user, kind=kind, reason=reason
+    )
+    change = {alias: [version.number, None], "reason": ["", reason]}
+    audit.write(project=version.project, user=user, action=f"model_{kind}", changes=change)
     transaction.on_commit(lambda: _tell_moved(version.project_id))
     return version
 

@@ -271,7 +271,7 @@ class AliasChange(models.Model):
     replaced = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
     alias = models.CharField(max_length=12, choices=ModelVersion.Alias)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    kind = models.CharField(max_length=10)  # gate | promote | rollback
+    kind = models.CharField(max_length=10)  # gate | promote | rollback | challenge | withdraw
     reason = ToldField()
     created_at = models.DateTimeField(default=timezone.now)
 

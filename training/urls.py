@@ -20,6 +20,7 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/models/rollback/", models.Rollback.as_view()),
     path("projects/<slug:slug>/models/<int:version>/", models.OneModel.as_view()),
     path("projects/<slug:slug>/models/<int:version>/promote/", models.Promote.as_view()),
+    path("projects/<slug:slug>/models/<int:version>/challenge/", models.Challenge.as_view()),
     path("backbones/", models.Backbones.as_view()),
 ]
 urlpatterns = pages

@@ -171,8 +171,10 @@ def test_a_version_whose_files_are_gone_says_so_instead_of_an_empty_download(
     assert "not on this server any more" in page.content.decode()
 
 
-def test_promote_and_roll_back_by_one_click(owner: Client, project: Project, version: ModelVersion) -> None:
-    second = ModelVersion.objects.create(
+def copy_of(version: ModelVersion) -> ModelVersion:
+    """Version 2: the same again."""
+    project = version.project
+    return ModelVersion.objects.create(
         project=project,
         run=TrainingRun.objects.create(
             project=project,
@@ -187,6 +189,30 @@ def test_promote_and_roll_back_by_one_click(owner: Client, project: Project, ver
         manifest=version.manifest,
         artifact=version.artifact,
     )
+
+
+@pytest.mark.parametrize("page", ["/projects/shapes/models/", "/projects/shapes/models/2/"])
+def test_a_click_makes_a_version_challenger_and_another_withdraws_it(
+    page: str, owner: Client, version: ModelVersion
+) -> None:
+    second, address = copy_of(version), "/projects/shapes/models/2/challenge/"
+
+    assert owner.get(page).content.decode().count("Make challenger") == 1
+    assert "Version 2 is the challenger now." in owner.post(address, follow=True).content.decode()
+    second.refresh_from_db()
+    assert second.alias == "challenger"
+
+    shown = owner.get(page).content.decode()
+    assert 'name="do" value="withdraw"' in shown
+    assert "Make challenger" not in shown
+    assert "is the challenger no longer" in owner.post(address, {"do": "withdraw"}, follow=True).content.decode()
+    second.refresh_from_db()
+    assert second.alias == ""
+    assert "is not the challenger" in owner.post(address, {"do": "withdraw"}, follow=True).content.decode()
+
+
+def test_promote_and_roll_back_by_one_click(owner: Client, version: ModelVersion) -> None:
+    second = copy_of(version)
 
     owner.post("/projects/shapes/models/2/promote/")
     second.refresh_from_db()

@@ -1,4 +1,4 @@
-"""/projects/{slug}/models/, promote and rollback, and /backbones/."""
+"""/projects/{slug}/models/, promote, challenge and rollback, and /backbones/."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics
+from rest_framework import generics, status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,6 +51,24 @@ class Promote(APIView):
         row = version_of(project_of(request, slug, "manage"), version)
         promoted = services.promote(version=row, actor_user=request.user, reason=_reason(request))
         return Response(VersionSerializer(promoted).data)
+
+
+class Challenge(APIView):
+    """Let a version run beside the champion, or no longer."""
+
+    @extend_schema(operation_id="models_challenge", request=ReasonRequest, responses=VersionSerializer)
+    def post(self, request: Request, slug: str, version: int) -> Response:
+        """The challenger before loses its place. Whether it answers in shadow or a share is a setting of serving."""
+        row = version_of(project_of(request, slug, "manage"), version)
+        made = services.challenge(version=row, user=request.user, reason=_reason(request))
+        return Response(VersionSerializer(made).data)
+
+    @extend_schema(operation_id="models_withdraw", responses={204: None})
+    def delete(self, request: Request, slug: str, version: int) -> Response:
+        """It runs beside the champion no longer, and nobody else does instead."""
+        row = version_of(project_of(request, slug, "manage"), version)
+        services.withdraw_challenger(version=row, user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class Rollback(APIView):

@@ -7,12 +7,13 @@ from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import report_drift, set_policy
 from training.services.requests import cancel_run, request_run
 from training.services.suspects import send_back
-from training.services.versions import promote, rollback
+from training.services.versions import challenge, promote, rollback, withdraw_challenger
 from training.snapshots import freeze_snapshot
 
 __all__ = [
     "Decision",
     "cancel_run",
+    "challenge",
     "check_due",
     "freeze_snapshot",
     "policy_of",
@@ -25,4 +26,5 @@ __all__ = [
     "set_policy",
     "start_bake_off",
     "use_candidate",
+    "withdraw_challenger",
 ]

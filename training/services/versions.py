@@ -1,4 +1,4 @@
-"""Which version answers: a person may overrule the gate, and go back by one click."""
+"""Which version answers, and which beside it: a person may overrule the gate, and go back by one click."""
 
 from __future__ import annotations
 
@@ -50,3 +50,42 @@ def rollback(*, project: Project, user: Any, reason: str = "") -> ModelVersion:
     )
     why = told % {"number": champion.number, "user": user, "reason": reason[:300]}
     return champions.give_alias(version=previous, alias=Alias.CHAMPION, kind="rollback", reason=why, user=user)
+
+
+@transaction.atomic
+def challenge(*, version: ModelVersion, user: Any, reason: str = "") -> ModelVersion:
+    """Let the version, a newer or an older one, run beside the champion; the challenger before loses its place.
+
+    Raises:
+        NothingToDo: It is champion or challenger already, or there is no champion that it could be compared with.
+    """
+    champions.lock(version.project_id)
+    version.refresh_from_db()
+    number = {"number": version.number}
+    if version.alias == Alias.CHAMPION:
+        raise NothingToDo(_("Version %(number)s is the champion: it cannot challenge itself.") % number)
+    if version.alias == Alias.CHALLENGER:
+        raise NothingToDo(_("Version %(number)s is the challenger already.") % number)
+    champion = champions.champion_of(version.project)
+    if champion is None:
+        raise NothingToDo(_("There is no champion to challenge."))
+    if champion.question_id != version.question_id:  # its answers would neither be compared nor given
+        raise NothingToDo(_("Version %(number)s has learned another question than the champion.") % number)
+    told = _("Made challenger by %(user)s: %(reason)s") if reason else _("Made challenger by %(user)s.")
+    why = told % {"user": user, "reason": reason[:300]}
+    return champions.give_alias(version=version, alias=Alias.CHALLENGER, kind="challenge", reason=why, user=user)
+
+
+@transaction.atomic
+def withdraw_challenger(*, version: ModelVersion, user: Any) -> ModelVersion:
+    """The version runs beside the champion no longer, and nobody else does instead.
+
+    Raises:
+        NothingToDo: It is not the challenger.
+    """
+    champions.lock(version.project_id)
+    version.refresh_from_db()
+    if version.alias != Alias.CHALLENGER:
+        raise NothingToDo(_("Version %(number)s is not the challenger.") % {"number": version.number})
+    why = _("Withdrawn as challenger by %(user)s.") % {"user": user}
+    return champions.take_alias(version=version, kind="withdraw", reason=why, user=user)

@@ -57,6 +57,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     names = labels.category_names(row.run.snapshot.question)
     context.update(
         version=row,
+        champion=champions.champion_of(context["project"]),
         balance=plots.class_balance(row.run.snapshot, names),
         markdown=card.card_of(row.manifest),
         **figures_of(row.metrics, row.categories, names),
@@ -73,6 +74,23 @@ def promote(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             version=version_of(project, number), actor_user=request.user, reason=request.POST.get("reason", "")[:300]
         )
         messages.success(request, _("Version %(number)s answers now.") % {"number": row.number})
+    return redirect("project-models", slug)
+
+
+@login_required
+@require_POST
+def challenge(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Make the version challenger, or no longer, by the button that was pressed."""
+    project = load_project(request, slug, "manage")
+    with refusals(request):
+        row = version_of(project, number)
+        if request.POST.get("do") == "withdraw":
+            services.withdraw_challenger(version=row, user=request.user)
+            told = _("Version %(number)s is the challenger no longer.")
+        else:
+            services.challenge(version=row, user=request.user, reason=request.POST.get("reason", "")[:300])
+            told = _("Version %(number)s is the challenger now.")
+        messages.success(request, told % {"number": row.number})
     return redirect("project-models", slug)
 
 

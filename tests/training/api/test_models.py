@@ -1,13 +1,14 @@
-"""Versions and backbones by API: read, promoted, rolled back."""
+"""Versions and backbones by API: read, promoted, rolled back, put up as challenger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
-from labeling.models import Project
+from labeling.models import Membership, Project
 from tests.training.api.test_runs import RUNS, client_of
 from training import services
 from training.learning.backbones import BACKBONES
@@ -76,7 +77,55 @@ def test_rolling_back_walks_back_and_stops_at_the_first(owner: APIClient) -> Non
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "nothing_to_do")
 
 
+def test_a_person_makes_a_version_challenger_and_withdraws_it_and_it_is_written_down(
+    owner: APIClient, project: Project
+) -> None:
+    made = owner.post(f"{MODELS}2/challenge/", {"reason": "look at it in shadow"})
+
+    assert (made.status_code, made.json()["alias"]) == (200, "challenger")
+    assert "look at it in shadow" in AliasChange.objects.get(kind="challenge").reason
+    entry = project.audit.get(action="model_challenge", user=project.owner)
+    assert entry.changes["challenger"] == [None, 2]
+    assert owner.post(f"{MODELS}2/challenge/").status_code == 409
+
+    assert owner.delete(f"{MODELS}2/challenge/").status_code == 204
+    assert owner.get(f"{MODELS}2/").json()["alias"] == ""
+    assert AliasChange.objects.get(kind="withdraw").version.number == 2
+    entry = project.audit.get(action="model_withdraw", user=project.owner)
+    assert entry.changes["challenger"] == [2, None]
+    assert owner.delete(f"{MODELS}2/challenge/").status_code == 409
+
+
+def test_an_older_version_challenges_and_the_champion_cannot(owner: APIClient) -> None:
+    owner.post(f"{MODELS}2/promote/")
+
+    assert owner.post(f"{MODELS}1/challenge/").json()["alias"] == "challenger"
+    refused = owner.post(f"{MODELS}2/challenge/")
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "nothing_to_do")
+    assert "cannot challenge itself" in refused.json()["error"]["message"]
+    assert owner.post(f"{MODELS}1/promote/").json()["alias"] == "champion"
+    assert owner.get(f"{MODELS}2/").json()["alias"] == ""
+    assert owner.post(f"{MODELS}2/challenge/").json()["alias"] == "challenger"
+    assert owner.post(f"{MODELS}rollback/").json()["version"] == 2
+    assert owner.get(f"{MODELS}1/").json()["alias"] == ""
+
+
+def test_only_managers_choose_the_challenger(owner: APIClient, project: Project) -> None:
+    people = {name: get_user_model().objects.create_user(name) for name in ("reviewer", "worker", "stranger")}
+    for role in ("reviewer", "worker"):
+        Membership.objects.create(project=project, user=people[role], role=role)
+
+    for name, refused in (("reviewer", 403), ("worker", 403), ("stranger", 404)):
+        client = client_of(people[name])
+        assert client.post(f"{MODELS}2/challenge/").status_code == refused
+        assert client.delete(f"{MODELS}2/challenge/").status_code == refused
+    assert APIClient().post(f"{MODELS}2/challenge/").status_code == 401
+    assert owner.post(f"{MODELS}2/challenge/").status_code == 200
+
+
 def test_an_unknown_version_is_not_found(owner: APIClient) -> None:
+    assert owner.post(f"{MODELS}9/challenge/").status_code == 404
     assert owner.get(f"{MODELS}9/").status_code == 404
     assert owner.post(f"{MODELS}9/promote/").status_code == 404
 
