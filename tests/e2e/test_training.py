@@ -157,3 +157,14 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     expect(versions.nth(1)).to_contain_text("Champion")
     assert champions.champion_of(labeled).number == 1
     expect(page.get_by_role("region", name="Who answered when").get_by_role("listitem")).to_have_count(3)
+
+    versions.nth(0).get_by_role("button", name="Make challenger").click()
+    expect(page.get_by_text("Version 2 is the challenger now.")).to_be_visible()
+    expect(versions.nth(0)).to_contain_text("Challenger")
+    axe(page)
+    fits(page)
+    versions.nth(0).get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("Version 2 is the challenger no longer.")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    wrap = page.get_by_role("group", name="Versions")
+    assert wrap.evaluate("box => box.scrollWidth <= box.clientWidth"), "all buttons are in sight on a common screen"
