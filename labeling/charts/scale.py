@@ -52,7 +52,9 @@ def scale(
     days = unit == "time" and all(value % DAY == 0 for value in seen)  # sums of a day each, which have no clock time
     if most - least <= 1e-9 * max(abs(least), abs(most)):
         margin = (DAY / 2 if days else 900.0) if unit == "time" else abs(least) * 0.1 or 1.0
-        least, most = (least if low is not None else least - margin), least + margin
+        least, most = (least if low is not None else least - margin), (most if high is not None else most + margin)
+        if least == most:  # both ends are given, and are one
+            most += margin
     if unit == "time":
         ticks = _time_ticks(least, most, count, shortest=DAY if days else 0)
         return Scale(least, most, ticks, time_sayer(max(most - least, 2 * DAY if days else 0), months))

@@ -196,3 +196,11 @@ def test_a_single_moment_stands_in_the_middle_of_half_an_hour() -> None:
     plot = charts.line([charts.Series("a", [(datetime(2026, 3, 1, 9, 0, tzinfo=UTC), 1.0)])], title="t")
     assert ">9:00</text>" in plot.body
     assert 'cx="50%"' in plot.body
+
+
+def test_a_given_end_holds_also_where_all_values_are_one() -> None:
+    assert scale([1.0, 1.0], unit="percent", high=1.0).high == 1.0
+    assert scale([1.0], high=1.0).low < 1.0
+    assert scale([0.0], low=0.0).low == 0.0
+    both = scale([0.5], low=0.5, high=0.5)
+    assert both.low < both.high
