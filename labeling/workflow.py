@@ -61,6 +61,18 @@ def advance(*, task_id: int, project: Project) -> Task | None:
     return _draw_again(task, number, {"boxes": accepted})
 
 
+def settle_drawing(*, task: Task, answers: dict[str, Any]) -> None:
+    """A reviewer draws: with these boxes and those that were accepted before, the image is covered. Under ``hold``.
+
+    Nothing happens for other stages, or where the reviewer could not tell.
+    """
+    boxes = answers.get("box")
+    is_drawing = task.project.workflow == Project.Workflow.THREE_STAGE_BOXES and task.stage.startswith("draw:")
+    if is_drawing and isinstance(boxes, list) and not task.is_gold:
+        _void(task, "")
+        _finish(task, [*task.payload.get("boxes", []), *boxes])
+
+
 def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
     drawn = Judgment.objects.filter(task=task, withdrawn_at=None).order_by("-id").first()
     boxes = drawn.answers.get("box") if drawn else None

@@ -44,6 +44,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
             # A task that had been retired already is from now on a person's: no late answer decides it anew.
             Task.objects.filter(pk=task.pk, is_gold=False).update(retired_because=Task.Because.PERSON)
         _follow(task)
+        workflow.settle_drawing(task=task, answers=checked)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
         audit.write(project=project, user=user, action="decided", changes={"task": task.pk, "answers": checked})
     task.refresh_from_db()
@@ -63,7 +64,7 @@ def retire_task(*, task: Task, user: Any) -> Task:
 
 
 def _follow(task: Task) -> None:
-    """What the retirement of a task causes, whoever retires it; a drawing that a person settles is the label itself."""
+    """What the retirement of a task causes, whoever retires it; what follows a drawing is ``settle_drawing``'s."""
     project = task.project
     if project.workflow == Project.Workflow.THREE_STAGE_BOXES and not task.stage.startswith("draw:"):
         workflow.advance(task_id=task.pk, project=project)

@@ -190,3 +190,26 @@ def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> No
         assert x + width <= 100.02
         assert y + height <= 100.02
         assert not golds.matches([{"category": "cat", "box": [x, y, width, height]}], [box])
+
+
+def test_what_a_reviewer_draws_is_the_label_with_what_was_accepted_before(boxes: Project, crowd: list[User]) -> None:
+    services.decide_task(task=Task.objects.get(stage="draw:1"), answers={"box": [BOX]}, user=boxes.owner)
+    assert labels(boxes) == [[BOX]]
+    assert open_stages() == []
+
+
+def test_a_reviewer_s_drawing_keeps_the_boxes_before_it_and_ends_what_was_open(
+    boxes: Project, crowd: list[User]
+) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": False})
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert open_stages() == ["quality:2"]
+    services.decide_task(task=Task.objects.get(stage="draw:2"), answers={"box": [OTHER]}, user=boxes.owner)
+    assert labels(boxes) == [[BOX, OTHER]]
+    assert open_stages() == []
+
+
+def labels(project: Project) -> list[list[dict[str, object]]]:
+    return list(workflow.labels_of(project).filter(question__kind="boxes").values_list("answer", flat=True))
