@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import figures, storage, viewpoints
+from labeling import figures, storage, viewpoints, workflow
 from labeling.api.base import ProjectView, listing, origin_of, whole
 from labeling.api.filters import TrueOrFalse
 from labeling.models import Consensus, Task
@@ -82,7 +82,7 @@ class LabelListView(ProjectView):
     )
     def get(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
-        rows = Consensus.objects.filter(project=project).select_related("question", "task__image")
+        rows = workflow.labels_of(project).select_related("question", "task__image")
         rows = self.filtered(request, LabelFilter, rows)
         method = request.query_params.get("method")
         if not method:

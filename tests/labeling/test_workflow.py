@@ -14,7 +14,7 @@ from labeling import exporting, figures, fitting, golds, services, workflow
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
 from labeling.models import Assignment, Consensus, Job, Project, Task
-from tests.labeling.conftest import person
+from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
 BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
@@ -190,6 +190,18 @@ def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> No
         assert x + width <= 100.02
         assert y + height <= 100.02
         assert not golds.matches([{"category": "cat", "box": [x, y, width, height]}], [box])
+
+
+def test_a_box_is_no_label_before_its_image_is_covered(boxes: Project, crowd: list[User]) -> None:
+    def listed() -> list[tuple[str, bool]]:
+        found = client(boxes.owner).get(f"/api/v1/projects/{boxes.slug}/labels/").json()["results"]
+        return [(row["question"], row["is_final"]) for row in found if row["question"] == "box"]
+
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert listed() == []
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    assert listed() == [("box", True)]
 
 
 def test_what_a_reviewer_draws_is_the_label_with_what_was_accepted_before(boxes: Project, crowd: list[User]) -> None:

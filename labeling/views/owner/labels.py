@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 
-from labeling import storage, viewpoints
+from labeling import storage, viewpoints, workflow
 from labeling.aggregation import AGGREGATORS
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question
@@ -90,7 +90,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def filtered(project: Project, question: Question | None, data: dict[str, Any]) -> QuerySet[Consensus]:
-    rows = Consensus.objects.filter(project=project, question=question)
+    rows = workflow.labels_of(project).filter(question=question)
     if data.get("answer"):
         rows = rows.filter(answer={"yes": True, "no": False}.get(data["answer"], data["answer"]))
     if data.get("final"):
