@@ -58,11 +58,15 @@ def hint(payload: Mapping[str, Any]) -> str:
 
 
 def suggestion(lease: Lease, questions: Sequence[Asked]) -> str:
-    """The model's answer in a sentence, by the name that the worker knows; empty for a blind task."""
+    """The model's answer in a sentence, by the name that the worker knows; empty for a blind task.
+
+    Where several questions are asked, it says which of them it answers: "yes" may be meant for any.
+    """
     found = lease.payload.get("suggestions") or {}
-    said = [
-        asking.spoken(question, found[question.key]) for question in questions if _is_spoken(found.get(question.key))
-    ]
+    told = [question for question in questions if _is_spoken(found.get(question.key))]
+    said = [asking.spoken(question, found[question.key]) for question in told]
+    if len(questions) > 1:
+        said = [f"{question.prompt} {answer}" for question, answer in zip(told, said, strict=True)]
     return _words()["suggestion"].replace("%s", ", ".join(said)) if said else ""
 
 

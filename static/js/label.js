@@ -169,8 +169,12 @@ function remark(task) {
   const payload = task.payload ?? {};
   const hint = ["candidate", "rejected", "boxes"].find((name) => [payload[name]].flat().filter(Boolean).length);
   put("hint", hint && client.hints[hint]);
-  const said = client.questions.filter(({ key }) => spoken(payload.suggestions?.[key])).map((question) => named(question, payload.suggestions[question.key]));
-  put("suggestion", said.length && words.suggestion.replace("%s", said.join(", ")));
+  const several = client.questions.length > 1;  // then "yes" may be meant for any of them
+  const said = client.questions.filter(({ key }) => spoken(payload.suggestions?.[key])).map((question) => {
+    const answer = named(question, payload.suggestions[question.key]);
+    return several ? `${question.prompt} ${answer}` : answer;
+  });
+  put("suggestion", said.length && words.suggestion.replace("%s", () => said.join(", ")));
 }
 
 function put(id, text) {

@@ -76,3 +76,21 @@ def test_each_task_shows_its_own_suggestion_or_none(visit, make_project, join, w
         page.keyboard.press("1")
         expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
     assert ["cat" in seen[0], seen[1], "dog" in seen[2]] == [True, "", True]
+
+
+def test_where_several_questions_are_asked_a_suggestion_names_the_one_that_it_answers(
+    visit, make_project, join, worker
+):
+    tail = {**DOG, "key": "tail", "prompt": "Is its tail seen?", "required": False}
+    project = make_project("Suggested", questions=[DOG, tail], images=2, show_suggestions=True)
+    project.tasks.update(payload={"suggestions": {"tail": True}, "blind_share": 0})
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    told = "The model suggests: Is its tail seen? Yes. Trust your own eyes."
+    ready(page)
+    expect(page.locator("#suggestion")).to_have_text(told)
+    before = page.locator("#image").get_attribute("src") or ""
+    page.locator("input[name='a.dog'][value='no']").check()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
+    expect(page.locator("#suggestion")).to_have_text(told)
