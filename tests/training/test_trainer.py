@@ -85,7 +85,10 @@ def test_a_run_killed_while_the_last_block_is_retrained_goes_on_after_the_saved_
     tuning.refresh_from_db()
     assert tuning.state == "succeeded", tuning.failure
     assert (tuning.attempts, tuning.recipe) == (3, "fine_tuning")
-    assert (tmp_path / "epochs").read_text().split() == ["1", "2", "3"]  # the first by one process, the rest by another
+    # The first by one process, the rest by another; then as many as were best, on the validation part too.
+    best = ModelVersion.objects.get().metrics["fit"]["best_epoch"]
+    expected = ["1", "2", "3", *["1", "2", "3"][:best]]
+    assert (tmp_path / "epochs").read_text().split() == expected
     assert len(tuning.history["val_loss"]) == 3
     assert "tail.xml" in ModelVersion.objects.get().manifest["files"]
 
