@@ -22,6 +22,7 @@ from labeling.crowdfit import Judgments, QuestionFit, classes_of, fit_question
 from labeling.heartbeat import beating, silent
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.survey import Survey
+from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +71,18 @@ def fit_project(project_id: int) -> bool:
     return True
 
 
-def settle(project_id: int, waiting: Callable[[], None]) -> None:
+def settle(project_id: int, progress: Callable[[float, str], None]) -> None:
     """Return when all that was said until now is fitted, here or by another process that is at it.
 
     Whoever brings in many judgments at once finds their labels when the job is done, and can train on them.
 
     Args:
-        waiting: Called now and then while another process fits; may raise to stop.
+        progress: Told how far this is while another process fits, and in what; may raise to stop.
     """
     said = Project.objects.filter(pk=project_id).values_list("answers_version", flat=True).first()
     while Project.objects.filter(pk=project_id, fitted_version__lt=said or 0).exists():
         if not fit_project(project_id):
-            waiting()
+            progress(0.99, _("The answers are combined into labels."))
             time.sleep(PAUSE)
 
 

@@ -44,8 +44,12 @@ def put(name: str, data: bytes) -> str:
         if is_there:
             default_storage.delete(name)
         return default_storage.save(name, ContentFile(data))
-    part = default_storage.save(f"{name}.{secrets.token_hex(4)}.part", ContentFile(data))
-    Path(default_storage.path(part)).replace(default_storage.path(name))
+    part = f"{name}.{secrets.token_hex(4)}.part"
+    try:
+        default_storage.save(part, ContentFile(data))
+        Path(default_storage.path(part)).replace(default_storage.path(name))
+    finally:
+        default_storage.delete(part)  # nothing of it stays on a disk that was full
     return name
 
 

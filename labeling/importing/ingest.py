@@ -63,7 +63,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
             raise
     if counts["labels"]:
-        fitting.settle(job.project_id, lambda: report.progress(0.99, _("The answers are combined into labels.")))
+        fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     _report_gold(arguments, report)
     if "manifest" not in arguments:

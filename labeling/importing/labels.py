@@ -50,7 +50,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     )
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
-    fitting.settle(job.project_id, lambda: report.progress(0.99, _("The answers are combined into labels.")))
+    fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     return {"imported": imported, "images": position}
 
@@ -115,16 +115,16 @@ def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
         return asked[key]
     classes = {"single_choice", "yes_no", *({"multiple_choice"} if form == "coco" else ())}
     by_kinds = [{"boxes"}, classes] if form in {"coco", "yolo", "voc"} else [classes]
-    fitting = next(
+    suited = next(
         (found for kinds in by_kinds if (found := [one for one in asked.values() if one.kind in kinds])),
         list(asked.values()),
     )
-    if key or len(fitting) != 1:
+    if key or len(suited) != 1:
         raise CrowdtuneError(
             "unknown_question",
             _("Say which question: one of %(asked)s; got %(key)s.") % {"asked": ", ".join(asked), "key": repr(key)},
         )
-    return fitting[0]
+    return suited[0]
 
 
 def _class_of(question: Asked, boxes: Any) -> Any:

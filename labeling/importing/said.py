@@ -53,7 +53,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 imported += _write(project, chunk, report)
                 report.result.update(position=position, imported=imported)
                 report.checkpoint(min(position / (position + CHUNK), 0.99), _("%(done)s lines") % {"done": position})
-    fitting.settle(job.project_id, lambda: report.progress(0.99, _("The answers are combined into labels.")))
+    fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     return {"imported": imported, "lines": position}
 

@@ -61,7 +61,7 @@ def test_who_wants_all_fitted_waits_for_another_process_that_is_at_it():
     Project.objects.filter(pk=project.pk).update(fit_started_at=timezone.now())
     waited = []
 
-    def waiting() -> None:
+    def waiting(_share: float, _message: str) -> None:
         waited.append(1)
         if len(waited) == 2:  # the other one is done
             Project.objects.filter(pk=project.pk).update(fitted_version=10**6, fit_started_at=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,3 +31,15 @@ def test_what_a_crash_cut_off_is_stored_again(own_media: Path, there: bytes) -> 
     assert storage.put("a.jpg", DATA) == "a.jpg"
     assert path.read_bytes() == DATA
     assert [file.name for file in own_media.iterdir()] == ["a.jpg"]
+
+
+def test_a_disk_that_is_full_keeps_nothing_of_the_try(own_media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            storage.put("a.jpg", DATA)
+    assert [file.name for file in own_media.iterdir()] == []
+    assert storage.put("a.jpg", DATA) == "a.jpg"
