@@ -1,0 +1,117 @@
+"""What an owner changes on the pages: settings, categories, rules, webhooks, keys, and the end of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from labeling import services
+from labeling.models import (
+    ApiKey,
+    AuditEntry,
+    Project,
+    Rule,
+    Webhook,
+)
+from tests.labeling.conftest import person
+from tests.labeling.views.owner.test_pages import text
+
+
+def settings_of(project: Project, client: Client) -> dict[str, object]:
+    form = client.get(f"/projects/{project.slug}/settings/").context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in values.items() if value is not None and value is not False}
+
+
+def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: Client) -> None:
+    values = {**settings_of(project, owning), "judgments_max": 5, "is_paused": "on"}
+    response = owning.post(f"/projects/{project.slug}/settings/", values)
+    assert response.status_code == 302, response.context["form"].errors
+    project.refresh_from_db()
+    assert (project.judgments_max, project.is_paused) == (5, True)
+    entry = AuditEntry.objects.filter(action="settings").get()
+    assert entry.changes["judgments_max"] == [3, 5]
+    assert "judgments_max" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
+
+
+def test_saving_settings_as_they_are_changes_nothing(project: Project, owning: Client) -> None:
+    owning.post(f"/projects/{project.slug}/settings/", settings_of(project, owning))
+    assert not AuditEntry.objects.filter(action="settings").exists()
+
+
+def test_a_setting_that_cannot_be_is_said_at_its_field(project: Project, owning: Client) -> None:
+    response = owning.post(f"/projects/{project.slug}/settings/", {**settings_of(project, owning), "confidence": 2})
+    assert response.status_code == 400
+    assert response.context["form"].errors["confidence"]
+
+
+def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
+    lines = "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog | | animal"
+    owning.post(f"/projects/{project.slug}/settings/categories/", {"text": lines})
+    cat = project.categories.get(key="cat")
+    assert (cat.name, cat.wordnet_id, cat.description) == ("Cat", "n02121808", "A small one | with a tail")
+    assert cat.parent is not None
+    assert cat.parent.key == "animal"
+    page = owning.get(f"/projects/{project.slug}/settings/categories/")
+    again = page.context["form"]["text"].value()
+    assert again == "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog |  | animal"
+
+
+def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/rules/"
+    rule = {"measure": "gold_accuracy", "window": 10, "comparison": "below", "threshold": 0.6, "action": "pause"}
+    owning.post(address, rule)
+    row = Rule.objects.get()
+    assert (row.project, row.threshold, row.is_active) == (project, 0.6, True)
+    owning.post(f"{address}{row.pk}/", {"action": "toggle"})
+    row.refresh_from_db()
+    assert not row.is_active
+    owning.post(f"{address}{row.pk}/", {"action": "remove"})
+    assert not Rule.objects.exists()
+    assert [e.action for e in AuditEntry.objects.filter(action__startswith="rule").order_by("id")] == [
+        "rule_added",
+        "rule_changed",
+        "rule_removed",
+    ]
+
+
+def test_a_rule_that_cannot_be_is_refused_at_its_field(project: Project, owning: Client) -> None:
+    rule = {"measure": "agreement", "window": 10, "comparison": "below", "threshold": 60, "action": "pause"}
+    response = owning.post(f"/projects/{project.slug}/settings/rules/", rule)
+    assert response.status_code == 400
+    assert "threshold" in response.context["form"].errors
+
+
+def test_a_webhook_is_added_and_an_address_that_is_none_is_not(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/webhooks/"
+    owning.post(address, {"url": "javascript:alert(1)"})
+    assert not Webhook.objects.exists()
+    owning.post(address, {"url": "https://example.org/hook", "events": ["task.retired"]})
+    assert Webhook.objects.get().events == ["task.retired"]
+
+
+def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/keys/"
+    response = owning.post(address, {"name": "shop", "scopes": ["predict"]})
+    key = ApiKey.objects.get(name="shop")
+    assert response.context["text"].startswith(key.prefix)
+    assert response["Cache-Control"] == "no-store"
+    assert key.project == project
+    assert response.context["text"] not in text(owning.get(address))
+    owning.post(f"{address}{key.pk}/")
+    assert not ApiKey.objects.exists()
+
+
+def test_a_project_is_deleted_only_by_its_typed_address_and_only_by_its_owner(
+    project: Project, owning: Client, signed_in: Callable[[User | None], Client]
+) -> None:
+    address = f"/projects/{project.slug}/settings/danger/"
+    manager = person("manager1")
+    services.add_member(project=project, username="manager1", role="manager")
+    signed_in(manager).post(address, {"name": project.slug})
+    owning.post(address, {"name": "something else"})
+    assert Project.objects.filter(pk=project.pk).exists()
+    owning.post(address, {"name": project.slug})
+    assert not Project.objects.filter(pk=project.pk).exists()
