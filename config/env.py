@@ -7,7 +7,9 @@ A file ``.env`` beside manage.py (``NAME=value`` lines, see .env.example) gives 
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,6 +94,21 @@ def path(name: str, default: Path) -> Path:
 def strings(name: str, default: str = "") -> list[str]:
     """A comma-separated list; empty items are dropped."""
     return [item.strip() for item in string(name, default).split(",") if item.strip()]
+
+
+def hosts(name: str) -> list[str | ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """A list of host names and of networks (``10.1.0.0/16``; one address is a network of one)."""
+    found: list[str | ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+    for value in strings(name):
+        try:
+            found.append(ipaddress.ip_network(value))
+        except ValueError as error:
+            if not re.fullmatch(r"([\w-]+\.)*[\w-]*[a-z][\w-]*", value.lower(), re.ASCII):
+                raise EnvError(
+                    f"{name} must list host names (images.example) and networks (10.1.0.0/16), got {value!r}."
+                ) from error
+            found.append(value.lower())
+    return found
 
 
 def origins(name: str) -> list[str]:

@@ -116,6 +116,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "config.static.StaticFiles"},
 }
 IMPORT_BUCKETS = env.strings("IMPORT_BUCKETS")
+FETCH_HOSTS = env.hosts("FETCH_HOSTS")
 MEDIA_ROOT = str(DATA_DIR / "media")
 # Private images: no other account of this machine may read them.
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700

@@ -1,9 +1,10 @@
 """Fetches an image from an address that a stranger typed, without becoming the stranger's hand inside our network.
 
 The check is where the connection is made, not where the text is read: every name is resolved once, every address that
-it resolves to must be public, and the socket goes to the address that was checked, so a name that changes its mind
-between check and use (DNS rebinding), a redirect, an IPv4 address in an unusual spelling or inside an IPv6 one all meet
-the same rule. Time, bytes and redirects are bounded; no proxy of the environment is used.
+it resolves to must be public (or allowed by the setting FETCH_HOSTS), and the socket goes to the address that was
+checked, so a name that changes its mind between check and use (DNS rebinding), a redirect, an IPv4 address in an
+unusual spelling or inside an IPv6 one all meet the same rule. Time, bytes and redirects are bounded; no proxy of the
+environment is used.
 
 Source: OWASP, Server-Side Request Forgery Prevention Cheat Sheet; RFC 6890 (special-purpose addresses).
 """
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
+from django.conf import settings
 
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
@@ -39,14 +41,25 @@ class FetchRefused(CrowdtuneError):
 
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, whatever it is wrapped in."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip)
-        if inner is not None:
-            ip = inner
+    ip = _unwrapped(address)
     if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:  # fec0::/10: given up, and still somebody's own
         return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def is_allowed(host: str, address: str) -> bool:
+    """Whether who runs the platform allows this name, or this address, wherever it is."""
+    ip = _unwrapped(address)
+    return any(
+        host.lower().rstrip(".") == entry if isinstance(entry, str) else ip in entry for entry in settings.FETCH_HOSTS
+    )
+
+
+def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip) or ip
 
 
 def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -55,7 +68,7 @@ def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class PublicBackend(httpcore.NetworkBackend):
-    """Connects to public addresses only."""
+    """Connects to public addresses, and to those that are allowed, only."""
 
     def __init__(self) -> None:
         self._sync = httpcore.SyncBackend()
@@ -148,17 +161,19 @@ def public_address(host: str, port: int) -> str:
     """The first address of the name.
 
     Raises:
-        FetchRefused: It has none, or any of them is private: a name that answers with both is not to be trusted.
+        FetchRefused: It has none, or any of them is private and not allowed: a name that answers with both is not to be
+            trusted.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise FetchRefused("address_unknown", _("The host %(host)s cannot be found.") % {"host": host}) from error
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(is_public(address) for address in addresses):
+    if not addresses or not all(is_public(one) or is_allowed(host, one) for one in addresses):
         raise FetchRefused(
             "address_refused",
-            _("%(host)s is not on the public internet; only public addresses are fetched.") % {"host": host},
+            _("%(host)s is not on the public internet. Who runs this platform can allow it by the setting %(setting)s.")
+            % {"host": host, "setting": "FETCH_HOSTS"},
         )
     return addresses[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import subprocess
@@ -45,6 +46,19 @@ def test_a_number_outside_its_range_or_none_at_all_is_refused(monkeypatch, raw):
 def test_a_list_drops_what_is_empty(monkeypatch):
     monkeypatch.setenv("HOSTS", " a, ,b ,")
     assert env.strings("HOSTS") == ["a", "b"]
+
+
+def test_hosts_are_names_and_networks(monkeypatch):
+    monkeypatch.setenv("HOSTS", "Images.Intern, 10.1.0.0/16,10.2.3.4,fd00::/8, 3d-scans")
+    networks = [ipaddress.ip_network(text) for text in ("10.1.0.0/16", "10.2.3.4/32", "fd00::/8")]
+    assert env.hosts("HOSTS") == ["images.intern", *networks, "3d-scans"]
+
+
+@pytest.mark.parametrize("raw", ["http://images.intern", "10.1.2.3/16", "10.1.2", "images.intern:80", "*.intern"])
+def test_a_host_that_would_never_match_is_refused(monkeypatch, raw):
+    monkeypatch.setenv("HOSTS", raw)
+    with pytest.raises(env.EnvError, match="HOSTS must list host names"):
+        env.hosts("HOSTS")
 
 
 def test_a_relative_path_is_relative_to_the_checkout_wherever_one_stands(monkeypatch, tmp_path):

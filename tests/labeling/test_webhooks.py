@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -134,6 +135,15 @@ def test_an_address_in_our_own_network_is_never_called(
     row = WebhookDelivery.objects.get()
     assert row.state == "failed"
     assert "public" in row.error
+
+
+def test_an_address_in_our_own_network_that_is_allowed_is_called(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver, settings: Any
+) -> None:
+    settings.FETCH_HOSTS = [ipaddress.ip_network("127.0.0.1")]
+    answer(project, worker)
+    assert webhooks.deliver_due() == 1
+    assert len(receiver.got) == 1
 
 
 def test_events_that_nobody_asked_for_are_not_told(project: Project, hook: Webhook) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpcore
 import pytest
@@ -129,3 +132,36 @@ def test_a_file_larger_than_the_limit_is_not_read_to_its_end(server: ThreadingHT
 def test_an_answer_other_than_200_is_an_error(server: ThreadingHTTPServer) -> None:
     with pytest.raises(FetchRefused, match="404"):
         fetch("http://images.example/missing", backend=Local(server.server_port))
+
+
+@pytest.fixture
+def own_port(server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The port of the test's server, which is taken for one that may be asked; images.intern is this machine."""
+    asked = socket.getaddrinfo
+    here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **o: here if "intern" in host else asked(host, *a, **o))
+    monkeypatch.setattr(remote, "PORTS", {server.server_port, 8080})
+    return server.server_port
+
+
+@pytest.mark.parametrize("entry", ["images.intern", ipaddress.ip_network("127.0.0.0/8")])
+def test_an_address_inside_is_fetched_where_its_name_or_network_is_allowed(
+    own_port: int, settings: Any, entry: object
+) -> None:
+    settings.FETCH_HOSTS = [entry]
+    assert fetch(f"http://Images.Intern.:{own_port}/picture") == b"bytes"
+
+
+def test_what_is_allowed_opens_nothing_else(own_port: int, settings: Any) -> None:
+    settings.FETCH_HOSTS = ["images.intern", ipaddress.ip_network("127.0.0.2/32")]
+    for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "more.images.intern", "127.0.0.3"):
+        with pytest.raises(FetchRefused, match="FETCH_HOSTS"):
+            fetch(f"http://{host}:{own_port}/picture")
+    with pytest.raises(FetchRefused, match="Port 22"):
+        fetch("http://images.intern:22/picture")
+
+
+def test_a_redirect_from_what_is_allowed_to_what_is_not_is_refused(own_port: int, settings: Any) -> None:
+    settings.FETCH_HOSTS = ["images.intern"]
+    with pytest.raises(FetchRefused, match="public"):
+        fetch(f"http://images.intern:{own_port}/moved")
