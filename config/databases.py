@@ -80,7 +80,7 @@ def storage(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:
         raise EnvError(f"STORAGE_URL must be s3://bucket, or unset for files under DATA_DIR; got {url!r}.")
-    from botocore.config import Config  # here: most installs keep their files in a folder
+    from labeling.importing.s3 import client_config  # here: most installs keep their files in a folder
 
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
@@ -90,14 +90,6 @@ def storage(url: str) -> dict[str, Any]:
             "file_overwrite": True,
             "querystring_auth": True,
             "default_acl": None,
-            # By itself the library signs addresses in the way of 2006 where the region is us-east-1 (so at most stores
-            # that are not Amazon's), which new buckets refuse; and waits five minutes for a store that hangs.
-            # Sources: https://github.com/boto/boto3/issues/2680, botocore.config.Config
-            "client_config": Config(
-                signature_version="s3v4",
-                connect_timeout=5,
-                read_timeout=20,
-                retries={"total_max_attempts": 2, "mode": "standard"},
-            ),
+            "client_config": client_config(),
         },
     }

@@ -20,6 +20,7 @@ from django.core.files.storage import storages
 
 from labeling.errors import CrowdtuneError
 from labeling.imaging import MAX_BYTES
+from labeling.importing.s3 import client_config
 from labeling.words import gettext as _
 
 SETTING = "IMPORT_BUCKETS"
@@ -136,7 +137,8 @@ def client(bucket: str) -> Any:
 
 @lru_cache(maxsize=8)
 def _stored(bucket: str) -> Any:
-    return storages.create_storage({"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": bucket}})
+    options = {"bucket_name": bucket, "client_config": client_config()}
+    return storages.create_storage({"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options})
 
 
 def reason(error: Exception) -> str:

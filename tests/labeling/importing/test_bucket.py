@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from config import databases
 from labeling import jobs, services
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, ingest
@@ -133,6 +134,13 @@ def test_a_bucket_that_is_not_there_fails_the_job_with_the_services_reason(
     assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["bucket_unreadable"])
     assert "NoSuchBucket" in job.message
     assert "test" not in job.message.replace("testing", "")
+
+
+def test_a_bucket_that_hangs_is_waited_for_no_longer_than_the_platforms_own(photos: Any) -> None:
+    own = databases.storage("s3://own")["OPTIONS"]["client_config"]
+    config = bucket.client("photos").meta.config
+    assert (config.connect_timeout, config.read_timeout) == (own.connect_timeout, own.read_timeout) == (5, 20)
+    assert config.retries["total_max_attempts"] == own.retries["total_max_attempts"]
 
 
 def test_the_page_starts_an_import_from_a_bucket(photos: Any, empty: Project) -> None:
