@@ -1,4 +1,5 @@
-"""Telling other programs what happened: signed, tried again with growing pauses, and never into our own network.
+"""Telling other programs what happened: signed, tried again with growing pauses or when the receiver asks to, and never
+into our own network.
 
 A delivery is a row written in the transaction of what it tells of; an actor sends it. The body is signed as
 ``X-Crowdtune-Signature: t=<unix seconds>,v1=<hex>``, where v1 is the HMAC-SHA256 of ``<t>.<body>`` under the webhook's
@@ -18,6 +19,7 @@ from typing import Any
 import httpcore
 from django.db import transaction
 from django.utils import timezone
+from django.utils.http import parse_http_date_safe
 
 from labeling.importing.remote import FetchRefused, PublicBackend
 from labeling.models import Project, Webhook, WebhookDelivery
@@ -79,11 +81,11 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
 def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> bool:
     body = json.dumps({"id": row.pk, "created_at": row.created_at.isoformat(), **row.payload}).encode()
     try:
-        row.status_code = _post(row.webhook.url, body, row.webhook.secret, row.event, backend)
+        row.status_code, wait = _post(row.webhook.url, body, row.webhook.secret, row.event, backend)
         unexpected = _("It answered %(status)s; 2xx was expected.") % {"status": row.status_code}
         row.error = "" if 200 <= row.status_code < 300 else unexpected
     except FetchRefused as error:
-        row.status_code, row.error = None, error.message
+        row.status_code, row.error, wait = None, error.message, 0.0
         if error.code == "address_refused":
             row.attempts = len(PAUSES)  # it will not become allowed by waiting
     if not row.error:
@@ -91,11 +93,19 @@ def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> b
     elif row.attempts >= len(PAUSES):
         row.state = State.FAILED
     row.save(update_fields=["state", "status_code", "error", "attempts"])
+    if wait > 0:
+        until = timezone.now() + timedelta(seconds=min(wait, PAUSES[-1]))
+        early = WebhookDelivery.objects.filter(webhook_id=row.webhook_id, state=State.WAITING, next_at__lt=until)
+        early.update(next_at=until)  # all that is to go there: asking for one letter's patience is meant for each
     return row.state == State.DELIVERED
 
 
-def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.NetworkBackend | None) -> int:
-    """POST without following redirects; the connection goes to a checked public address."""
+def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.NetworkBackend | None) -> tuple[int, float]:
+    """POST without following redirects; the connection goes to a checked address.
+
+    Returns:
+        The status, and how many seconds the receiver wants to be left alone (0 where it does not say).
+    """
     headers: dict[bytes | str, bytes | str] = {
         "Content-Type": "application/json",
         "User-Agent": "Crowdtune",
@@ -109,7 +119,7 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
             httpcore.ConnectionPool(network_backend=backend or PublicBackend()) as pool,
             pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeouts}) as answer,
         ):
-            return answer.status
+            return answer.status, _wait(answer)
     except (
         httpcore.NetworkError,
         httpcore.TimeoutException,
@@ -120,3 +130,14 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
         raise FetchRefused(
             "fetch_failed", _("It could not be reached: %(name)s.") % {"name": type(error).__name__}
         ) from error
+
+
+def _wait(answer: httpcore.Response) -> float:
+    """Seconds or a date in Retry-After. Source: RFC 9110, section 10.2.3."""
+    if answer.status not in {429, 503}:
+        return 0.0
+    said = next((value for name, value in answer.headers if name.lower() == b"retry-after"), b"").decode("latin-1")
+    if said.isascii() and said.isdigit():
+        return float(said)
+    moment = parse_http_date_safe(said)
+    return moment - time.time() if moment is not None else 0.0

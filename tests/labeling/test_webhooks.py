@@ -8,6 +8,7 @@ import hmac
 import ipaddress
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ import httpcore
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.http import http_date
 
 from labeling import services, webhooks
 from labeling.models import Project, Task, Webhook, WebhookDelivery
@@ -31,6 +33,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.status = 200
+        self.retry_after = ""
         self.chatter = self.said = 0  # writes of 10 kB below the head of its answer
 
 
@@ -42,6 +45,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(server.status)
         if not server.chatter:
             self.send_header("Content-Length", "0")
+        if server.retry_after:
+            self.send_header("Retry-After", server.retry_after)
         self.end_headers()
         with contextlib.suppress(OSError):  # nobody listens any more
             for number in range(server.chatter):
@@ -114,6 +119,42 @@ def test_the_receiver_comes_back(project: Project, worker: User, hook: Webhook, 
     receiver.status = 204
     WebhookDelivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
     assert deliver() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "seconds"),
+    [
+        (429, "3600", 3600),
+        (503, http_date(time.time() + 3600), 3600),
+        (429, "9" * 400, 21_600),
+        (429, "1", 10),
+        (429, "soon", 10),
+        (503, http_date(0), 10),
+        (500, "3600", 10),
+    ],
+)
+def test_a_receiver_that_asks_for_patience_is_left_alone_so_long_but_not_for_ever(
+    project: Project, hook: Webhook, receiver: Receiver, status: int, asked: str, seconds: int
+) -> None:
+    project.refresh_from_db()
+    receiver.status, receiver.retry_after = status, asked
+    webhooks.emit(project=project, event="judgment.created", payload={})
+    assert deliver() == 0
+    row = WebhookDelivery.objects.get()
+    assert row.state == "waiting"
+    assert seconds - 1200 < (row.next_at - timezone.now()).total_seconds() <= seconds
+
+
+def test_patience_is_asked_for_by_one_letter_and_shown_by_all_that_go_to_the_same_place(
+    project: Project, hook: Webhook, receiver: Receiver
+) -> None:
+    services.add_webhook(project=project, user=project.owner, url=hook.url, events=["job.finished"])
+    project.refresh_from_db()
+    for event in ("judgment.created", "judgment.created", "job.finished"):
+        webhooks.emit(project=project, event=event, payload={})
+    receiver.status, receiver.retry_after = 429, "60"
+    deliver()
+    assert len(receiver.got) == 2  # one letter of each webhook
 
 
 def test_a_receiver_that_is_away_holds_up_no_other(project: Project, hook: Webhook, receiver: Receiver) -> None:
