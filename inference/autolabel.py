@@ -1,8 +1,8 @@
 """Worker-side: the champion labels what it is sure of, within an error bound, under an audit that can stop it.
 
-The threshold comes from held-out images of the champion's own snapshot. One in twenty of the images above it goes to
-the crowd instead. Each of these that the crowd has not answered yet stands for twenty labels that nobody has vouched
-for: at most one batch of labels runs ahead of the audit, and more are given as its answers come.
+The threshold comes from images of the champion's own snapshot that it never saw. One in twenty of the images above it
+goes to the crowd instead. Each of these that the crowd has not answered yet stands for twenty labels that nobody has
+vouched for: at most one batch of labels runs ahead of the audit, and more are given as its answers come.
 
 When the crowd disagrees more often than the bound allows, labeling by the model stops and says why, and the labels of
 the version that failed are withdrawn: their tasks are open to the crowd again. An owner who turned this on for at most
@@ -61,9 +61,12 @@ def _allowed(project: Project) -> int:
 
 
 def threshold_of(version: ModelVersion, bound: float) -> float | None:
-    """From which probability the version may label, by the held-out images of its snapshot; None where it may not."""
-    held = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id).exclude(split="train").order_by("sha256")
-    rows = list(held.values_list("sha256", "label")[:20_000])
+    """From which probability the version may label, by images of its snapshot that it never saw; None where not.
+
+    The validation part is not among them: a version learns it too, once it has said how long (training.stages).
+    """
+    held = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id).exclude(split__in=("train", "validation"))
+    rows = list(held.order_by("sha256").values_list("sha256", "label")[:20_000])
     engine, ref = runtime.engine(), VersionRef.of(version)
     trunk = engine.trunk(engine.classifier(ref).trunk_key)
     features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for sha256, _label in rows])

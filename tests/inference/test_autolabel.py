@@ -46,6 +46,15 @@ def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     assert "audit" in deployment.auto_label_stopped
 
 
+def test_images_that_the_version_has_learned_say_nothing_of_its_errors(api, project, champion, add_images) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    assert autolabel.threshold_of(champion, 0.1) is not None
+    champion.run.snapshot.items.update(split="validation")
+    assert autolabel.threshold_of(champion, 0.1) is None
+
+
 def start_labeling(api, project, version, images, monkeypatch) -> None:
     """The model labels half of the images and leaves the other half to the audit."""
     backlog.score_pool(project.pk)
