@@ -155,7 +155,7 @@ def fill(tasks: int, people: int, wanted: int) -> tuple[Crowdtune, list[str]]:
     from django.utils import timezone
 
     from labeling import services
-    from labeling.keys import create_key
+    from labeling.accounts.keys import create_key
     from labeling.models import ApiKey
 
     owner, _ = User.objects.get_or_create(username="bench-owner")

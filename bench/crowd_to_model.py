@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from labeling.aggregation import AGGREGATORS, Votes
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from training.learning.backbones import BACKBONES
 from training.learning.calibrate import reliability, temperature
 from training.learning.dense import softmax

@@ -33,7 +33,7 @@ def _fit(slug: str, found: multiprocessing.Queue) -> None:
     import django
 
     django.setup()
-    from labeling import fitting
+    from labeling.consensus import fitting
     from labeling.models import Project
 
     project = Project.objects.get(slug=slug)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from training.learning.backbones import BACKBONES, Backbone
 from training.learning.embedding import embed_missing, gather
 from training.learning.features import FeatureStore

@@ -2,9 +2,9 @@
 
 Tasks are begun in four waves, as claims work through a project; each task's real judgments arrive in a random order,
 one a round for every task that is begun and open. After each round the crowd is fitted and the project's policy
-decides, with the same pure code that runs in the product (``labeling.stopping``). The yardstick is a fixed number of
-judgments for each task, labeled by the same aggregator: how many would have been needed for the accuracy that stopping
-reached (linear between whole numbers). The forecast is asked when a quarter, half and
+decides, with the same pure code that runs in the product (``labeling.consensus.stopping``). The yardstick is a fixed
+number of judgments for each task, labeled by the same aggregator: how many would have been needed for the accuracy that
+stopping reached (linear between whole numbers). The forecast is asked when a quarter, half and
 three quarters of the judgments were made.
 
 Run: ``python -m bench.stopping [--confidence .9 .95 .99] [--least 2]``.
@@ -18,8 +18,8 @@ import numpy as np
 
 from bench.aggregators import SHARED, accuracy, read
 from bench.calibration import thinned
-from labeling import stopping
 from labeling.aggregation import AGGREGATORS, Votes
+from labeling.consensus import stopping
 
 WAVES = 4
 

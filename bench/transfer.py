@@ -21,7 +21,7 @@ import numpy as np
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
 from bench.plots import page
 from labeling.charts import Series, line
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from training.learning.augment import VIEWS
 from training.learning.backbones import BACKBONES
 from training.learning.head import HeadOptions, fit_head

@@ -182,7 +182,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # -- API ---------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "labeling.keys.ApiKeyAuthentication",
+        "labeling.accounts.keys.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from config import allocator, env, guard
-from labeling.turns import cores
+from labeling.api.turns import cores
 
 try:
     from config import settings

@@ -26,8 +26,8 @@ from inference.errors import BadPicture
 from inference.features import stored_features
 from inference.routing import VersionRef, version_ref
 from inference.uncertainty import margin, uncertainty
-from labeling import storage
 from labeling.errors import CrowdtuneError
+from labeling.files import storage
 from labeling.importing import sources
 from labeling.jobs import Report
 from labeling.models import Image, Job

@@ -15,9 +15,9 @@ from django.core.files.storage import default_storage
 
 from inference.exporting import export_apart
 from inference.routing import version_ref
-from labeling import storage
 from labeling.errors import CrowdtuneError
-from labeling.imaging import pixels
+from labeling.files import storage
+from labeling.files.imaging import pixels
 from labeling.jobs import Report
 from labeling.models import Image, Job
 from labeling.words import gettext as _

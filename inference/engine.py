@@ -23,7 +23,7 @@ from inference.errors import BadPicture, BrokenVersion
 from inference.gate import Gate
 from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
-from labeling.imaging import ImageRefused, pixels
+from labeling.files.imaging import ImageRefused, pixels
 from labeling.words import gettext as _
 
 CHUNK = 8  # images that one lane embeds before it lets others in

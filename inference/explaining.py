@@ -13,7 +13,7 @@ from inference.errors import BadPicture
 from inference.explain.heat import FeatureMaps, grad_cam, head_gradient
 from inference.explain.picture import overlay
 from inference.routing import VersionRef
-from labeling.imaging import ImageRefused, decode_rgb, to_input
+from labeling.files.imaging import ImageRefused, decode_rgb, to_input
 from labeling.words import gettext as _
 from training.learning.artifact import Classifier
 from training.learning.occlusion import occlusion

@@ -11,8 +11,8 @@ from inference import runtime
 from inference.errors import BadPicture
 from inference.inputs import Inputs
 from inference.routing import VersionRef
+from labeling.files.storage import read_original
 from labeling.models import Image
-from labeling.storage import read_original
 from labeling.words import gettext as _
 
 

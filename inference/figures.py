@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from inference.drift import LEAST, PSI_ALARM
 from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
 from inference.traffic import BUCKETS, quantile
-from labeling import charts, languages
+from labeling import charts
+from labeling.accounts import languages
 from labeling.models import Project
 from training.models import ModelVersion
 

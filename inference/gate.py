@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from inference import metrics
 from inference.errors import Busy
-from labeling.turns import Turns
+from labeling.api.turns import Turns
 
 
 class Gate:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from labeling.keys import STOPPED, digest
+from labeling.accounts.keys import STOPPED, digest
 from labeling.models import ApiKey, Project
 
 SECONDS = 1.0

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture
-from labeling import glance
+from labeling.collecting import glance
 from labeling.errors import CrowdtuneError
-from labeling.imaging import MAX_BYTES
-from labeling.importing.remote import DEADLINE, FetchRefused, fetch
+from labeling.files.imaging import MAX_BYTES
+from labeling.files.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
 from labeling.words import gettext as _
 

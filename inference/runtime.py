@@ -11,7 +11,7 @@ from django.conf import settings
 from inference.batching import Batched
 from inference.engine import Engine
 from inference.gate import Gate
-from labeling.turns import cores
+from labeling.api.turns import cores
 from training.learning.artifact import Classifier, load_version
 from training.learning.features import FeatureStore
 from training.learning.precision import has_bf16

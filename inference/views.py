@@ -21,9 +21,9 @@ from inference.models import Deployment, KeyLimit
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
+from labeling.files.storage import image_url
 from labeling.models import ApiKey, Image, Project
 from labeling.services import revoke_key
-from labeling.storage import image_url
 from labeling.views.owner.context import context_of, load_project, refusals
 from training import labels
 from training.champions import champion_of, champion_of_other_question

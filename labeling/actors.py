@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dramatiq
 
-from labeling import discarding, exporting, fitting, jobs, leases, spending, tidying, webhooks
+from labeling import exporting, jobs, webhooks
+from labeling.collecting import leases, spending
+from labeling.consensus import fitting
 from labeling.importing import ingest, labels, said
+from labeling.upkeep import discarding, tidying
 
 MINUTE = 60_000
 

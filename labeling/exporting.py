@@ -18,11 +18,14 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, F, Func, Value
 from django.utils import timezone
 
-from labeling import people, storage, survey, workflow
+from labeling.accounts import people
+from labeling.collecting import workflow
 from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
+from labeling.files import storage
 from labeling.jobs import Report
 from labeling.models import Consensus, Image, Job, Judgment, Project
+from labeling.surveys import survey
 from labeling.words import gettext as _
 
 CHUNK = 300

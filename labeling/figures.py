@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db.models import Avg, Count, F, Q
 
-from labeling import people, stopping, workflow
+from labeling.accounts import people
+from labeling.collecting import workflow
+from labeling.consensus import stopping
 from labeling.models import Assignment, Consensus, Membership, Project, Task
 
 

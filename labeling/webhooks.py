@@ -21,7 +21,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
-from labeling.importing.remote import FetchRefused, PublicBackend
+from labeling.files.remote import FetchRefused, PublicBackend
 from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.words import gettext as _
 

@@ -25,7 +25,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.errors import CrowdtuneError
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from labeling.models import Image, Project
 from training import catalogue, due, queueing, traits
 from training.learning import weights

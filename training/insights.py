@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as Pillow
 
-from labeling import storage
-from labeling.imaging import pixels
+from labeling.files import storage
+from labeling.files.imaging import pixels
 from labeling.models import Image
 from labeling.words import gettext as _
 from training import answers, embedding

@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from PIL import Image as Pillow
 
-from labeling.imaging import decode_rgb
+from labeling.files.imaging import decode_rgb
 from labeling.models import Image, Project
 from training.models import ImageTrait
 

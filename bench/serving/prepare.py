@@ -84,7 +84,7 @@ def make_rows() -> dict[str, str]:
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
-    from labeling.keys import create_key
+    from labeling.accounts.keys import create_key
     from labeling.services import create_project
     from training.models import ModelVersion, Snapshot, TrainingRun
 
@@ -106,8 +106,8 @@ def make_rows() -> dict[str, str]:
 
 def ceiling(photo: bytes) -> float:
     """CPU milliseconds an image: decode, trunk, head, on as many threads as cores, nothing else."""
-    from labeling.imaging import pixels
-    from labeling.turns import cores
+    from labeling.api.turns import cores
+    from labeling.files.imaging import pixels
     from training.learning.artifact import load_version
     from training.learning.trunk import Trunk
 

@@ -28,9 +28,9 @@ from inference.serializers import (
     PredictJsonSerializer,
     answer_json,
 )
-from labeling import permissions
+from labeling.accounts import permissions
 from labeling.errors import CrowdtuneError
-from labeling.imaging import MAX_BYTES
+from labeling.files.imaging import MAX_BYTES
 from labeling.models import Image, Project
 
 REFUSALS = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}

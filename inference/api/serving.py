@@ -19,11 +19,11 @@ from inference.batch import WRITERS
 from inference.models import Deployment, KeyLimit, Reason, Sample
 from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
-from labeling import permissions
+from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, listing, origin_of, whole
+from labeling.files.storage import image_url
 from labeling.models import ApiKey, Job, Project
 from labeling.services import revoke_key
-from labeling.storage import image_url
 
 
 class DeploymentSerializer(serializers.ModelSerializer):

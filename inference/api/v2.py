@@ -28,7 +28,7 @@ from inference.inputs import Inputs
 from inference.routing import VersionRef, routes, version_numbers, version_ref
 from inference.services.predicting import content_key
 from labeling.errors import CrowdtuneError
-from labeling.imaging import MAX_BYTES, to_input
+from labeling.files.imaging import MAX_BYTES, to_input
 from labeling.models import Project
 
 EXTENSIONS = ["binary_tensor_data"]

@@ -9,7 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from inference.models import KeyLimit
-from labeling import audit, keys, permissions
+from labeling import audit
+from labeling.accounts import keys, permissions
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey
 from labeling.services import make_key

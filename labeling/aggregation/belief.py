@@ -32,7 +32,7 @@ class Belief:
         spread: The crowd's, of numbers; 0 before anything was fitted.
         is_vote: Whether posteriors are shares of votes (a majority) and not chances.
         weighs: Whether such a vote weighs what its worker's accuracy is.
-        table: ``labeling.stopping``'s confidence table.
+        table: ``labeling.consensus.stopping``'s confidence table.
         correlation: How far people err together (``correlation.py``); 0 for methods that take them as independent.
         width: Of a question with very many classes, among how many each task is decided (``slots.py``); 0 = all.
     """

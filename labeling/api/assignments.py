@@ -13,10 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import leases, permissions, services, storage, survey
+from labeling import services
+from labeling.accounts import permissions
 from labeling.api.base import ProjectView, origin_of, parsed, whole
-from labeling.leases import Lease
+from labeling.collecting import leases
+from labeling.collecting.leases import Lease
+from labeling.files import storage
 from labeling.models import Assignment, Project
+from labeling.surveys import survey
 
 
 class ClaimSerializer(serializers.Serializer):

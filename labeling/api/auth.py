@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from labeling.accounts.keys import create_key
 from labeling.api.base import parsed
 from labeling.errors import CrowdtuneError
-from labeling.keys import create_key
 
 LIFETIME = timedelta(days=30)
 

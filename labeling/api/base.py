@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from labeling import permissions
+from labeling.accounts import permissions
+from labeling.accounts.permissions import Right
 from labeling.models import Project, Task
-from labeling.permissions import Right
 
 
 class ProjectView(APIView):

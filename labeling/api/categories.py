@@ -13,8 +13,9 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import services, storage
+from labeling import services
 from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
+from labeling.files import storage
 from labeling.models import Category, CategoryExample
 
 

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from labeling import services
 from labeling.api.base import JobStartedSerializer, ProjectView, parsed
 from labeling.export import FORMATS
+from labeling.files.uploads import OnDisk
 from labeling.importing.known import READERS
 from labeling.importing.labels import LABELS_AS
-from labeling.uploads import OnDisk
 
 
 class ExportSerializer(serializers.Serializer):

@@ -17,14 +17,17 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from labeling import glance, keys, permissions, services, survey
+from labeling import services
+from labeling.accounts import keys, permissions
 from labeling.api.assignments import head
 from labeling.api.plain import HEADERS, finished, is_plain
+from labeling.api.turns import Turns, cores
+from labeling.collecting import glance
+from labeling.collecting.glance import Caller
+from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
-from labeling.glance import Caller
-from labeling.leases import Lease
 from labeling.models import Project
-from labeling.turns import Turns, cores
+from labeling.surveys import survey
 
 _CLAIM = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/assignments/")
 _SUBMIT = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment/")

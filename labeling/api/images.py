@@ -15,13 +15,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import jobs, permissions, services, storage
+from labeling import jobs, services
+from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, whole
 from labeling.api.filters import TrueOrFalse
 from labeling.errors import CrowdtuneError
+from labeling.files import storage
+from labeling.files.uploads import OnDisk
 from labeling.importing.labels import LABELS_AS
 from labeling.models import Image, Job, Task
-from labeling.uploads import OnDisk
 
 
 class ImageSerializer(serializers.ModelSerializer):

@@ -10,9 +10,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import figures, storage, viewpoints, workflow
+from labeling import figures
 from labeling.api.base import ProjectView, listing, origin_of, whole
 from labeling.api.filters import TrueOrFalse
+from labeling.collecting import workflow
+from labeling.consensus import viewpoints
+from labeling.files import storage
 from labeling.models import Consensus, Task
 
 

@@ -17,7 +17,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import people, services
+from labeling import services
+from labeling.accounts import people
 from labeling.api.base import ProjectView, listing, parsed
 from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Judgment, Membership, Rule, Webhook, WebhookDelivery

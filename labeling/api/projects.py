@@ -20,14 +20,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import languages, permissions, services, survey, written
+from labeling import services
+from labeling.accounts import languages, permissions
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
+from labeling.consensus.stopping import POLICIES
 from labeling.models import Project
 from labeling.questions import KINDS
 from labeling.services.projects import SETTINGS
-from labeling.stopping import POLICIES
+from labeling.surveys import survey, written
 
 ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
 

@@ -13,11 +13,14 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import people, provenance, services, storage
+from labeling import services
+from labeling.accounts import people
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.filters import TrueOrFalse
+from labeling.collecting.goldmarks import MOST_POSITION
+from labeling.consensus import provenance
 from labeling.errors import CrowdtuneError
-from labeling.goldmarks import MOST_POSITION
+from labeling.files import storage
 from labeling.models import Gold, Image, Judgment, Task
 
 

@@ -15,7 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import people, services
+from labeling import services
+from labeling.accounts import people
 from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
 from labeling.models import Membership, Project, Role
 

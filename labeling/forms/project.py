@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling.models import MOST_JUDGMENTS, Project
-from labeling.starters import STARTERS
+from labeling.surveys.starters import STARTERS
 
 
 class MultipleFileInput(forms.ClearableFileInput):

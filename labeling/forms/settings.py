@@ -7,11 +7,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling.accounts.languages import LANGUAGES
 from labeling.aggregation import AGGREGATORS
+from labeling.consensus.stopping import POLICIES
 from labeling.forms.project import names_of
-from labeling.languages import LANGUAGES
 from labeling.models import MOST_JUDGMENTS, Project, Rule
-from labeling.stopping import POLICIES
 
 AGGREGATOR_NAMES = {
     "adaptive": _("Adaptive (trust it on any crowd)"),

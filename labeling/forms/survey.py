@@ -11,8 +11,8 @@ from django.http import QueryDict
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from labeling.conditions import TESTS
 from labeling.questions import KINDS
+from labeling.surveys.conditions import TESTS
 
 KIND_NAMES = {
     "single_choice": _("One of several"),

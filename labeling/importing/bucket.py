@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import storages
 
 from labeling.errors import CrowdtuneError
-from labeling.imaging import MAX_BYTES
+from labeling.files.imaging import MAX_BYTES
 from labeling.importing.s3 import client_config
 from labeling.words import gettext as _
 

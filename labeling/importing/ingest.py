@@ -18,8 +18,10 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 
-from labeling import fitting, goldmarks, imaging, storage, tasks
+from labeling.collecting import goldmarks, tasks
+from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
+from labeling.files import imaging, storage
 from labeling.importing import labels, sources
 from labeling.jobs import JobLost, Report
 from labeling.models import Image, Job, Project

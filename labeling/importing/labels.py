@@ -15,7 +15,8 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from labeling import fitting, goldmarks, survey, tasks
+from labeling.collecting import goldmarks, tasks
+from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folder
 from labeling.importing import said, sources
@@ -24,7 +25,8 @@ from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
 from labeling.questions.kind import is_storable
-from labeling.survey import Asked
+from labeling.surveys import survey
+from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
 CHUNK = 500

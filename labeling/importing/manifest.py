@@ -1,6 +1,6 @@
 """A list of images with what is known of them: CSV with a header, or JSON Lines.
 
-Columns: ``url`` (fetched under the rules of ``labeling.importing.remote``), or ``path`` (a member of the zip, or the
+Columns: ``url`` (fetched under the rules of ``labeling.files.remote``), or ``path`` (a member of the zip, or the
 name of a file, sent with the list; also called file, file_name, filename or image). Optional are ``name`` (what the
 project calls it), ``label`` (also answer or category) and ``metadata``; every other column is metadata too. These are
 the names of Hugging Face's ``metadata.csv`` and ``metadata.jsonl``. A row that cannot be used is told by its line.

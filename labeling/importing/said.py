@@ -18,14 +18,19 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from labeling import cells, consensus, fitting, people, statements, survey, tasks
+from labeling import cells
+from labeling.accounts import people
+from labeling.collecting import statements, tasks
+from labeling.consensus import fitting
+from labeling.consensus.update import update_task
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.jobs import Report
 from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_storable
-from labeling.survey import Asked
+from labeling.surveys import survey
+from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
 CHUNK = 2000
@@ -265,7 +270,7 @@ def store(
     Judgment.objects.bulk_create(new, batch_size=1000)
     _count(project, new)
     for task_id in sorted(touched - gold):
-        consensus.update_task(task_id=task_id)
+        update_task(task_id=task_id)
     return len(new)
 
 

@@ -14,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.files.storage import default_storage
 
-from labeling import storage
 from labeling.errors import CrowdtuneError
-from labeling.imaging import EXTENSIONS, MAX_BYTES
-from labeling.importing import archives, bucket, manifest, remote
+from labeling.files import remote, storage
+from labeling.files.imaging import EXTENSIONS, MAX_BYTES
+from labeling.importing import archives, bucket, manifest
 from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}

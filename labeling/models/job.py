@@ -57,7 +57,7 @@ class Job(models.Model):
 
 
 class DiscardedFile(models.Model):
-    """A stored file that is to go unless something refers to it again; see ``labeling.discarding``."""
+    """A stored file that is to go unless something refers to it again; see ``labeling.upkeep.discarding``."""
 
     name = models.CharField(max_length=300, help_text="Of a file, or a folder of waiting uploads and a /.")
     sha256 = models.CharField(max_length=64, blank=True, help_text="Of the image that it belonged to.")

@@ -21,7 +21,7 @@ def invite_token() -> str:
 
 
 class LiveProjects(models.Manager["Project"]):
-    """Without those that are deleted and whose rows are still on their way out; see ``labeling.purging``."""
+    """Without those that are deleted and whose rows are still on their way out; see ``labeling.upkeep.purging``."""
 
     def get_queryset(self) -> models.QuerySet[Project]:
         return super().get_queryset().filter(deleted_at=None)
@@ -52,7 +52,7 @@ class Project(models.Model):
     confidence = models.FloatField(default=0.95, help_text=_("A task retires when its posterior reaches this."))
     aggregator = models.CharField(max_length=30, default="adaptive")
     stopping = models.CharField(
-        max_length=20, default="confidence", help_text=_("A key of labeling.stopping.POLICIES.")
+        max_length=20, default="confidence", help_text=_("Which policy says that a task has heard enough.")
     )
     lease_seconds = models.PositiveIntegerField(
         default=600, validators=[MinValueValidator(1), MaxValueValidator(7 * 86_400)]

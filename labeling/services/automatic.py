@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
-from labeling import tasks
+from labeling.collecting import tasks
 from labeling.models import Consensus, Project, Question, Task
 
 MODEL = "model"  # the method of such a consensus row

@@ -12,10 +12,12 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import audit, discarding, imaging, storage
+from labeling import audit
 from labeling.errors import CrowdtuneError
+from labeling.files import imaging, storage
 from labeling.models import Category, CategoryExample, Project
 from labeling.services.surveys import build_document, replace_survey
+from labeling.upkeep import discarding
 from labeling.words import gettext as _
 
 MOST_EXAMPLES = 8

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import leases, phases, rules, spending, suggestions
+from labeling.collecting import leases, phases, rules, spending, suggestions
+from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
-from labeling.leases import Lease
 from labeling.models import Assignment, Gold, Membership, Project
 from labeling.services.members import ensure_member
 from labeling.words import gettext as _

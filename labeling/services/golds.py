@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import audit, goldmarks, tasks, workflow
+from labeling import audit
+from labeling.collecting import goldmarks, tasks, workflow
 from labeling.models import Consensus, Gold, Project, Task
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import races, survey, tasks
+from labeling import races
+from labeling.collecting import tasks
+from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
-from labeling.leases import Lease
 from labeling.models import Assignment, Judgment, Membership, Project, Task
 from labeling.services.claims import claim_leases
 from labeling.services.judging import submit_judgment
-from labeling.survey import Asked
+from labeling.surveys import survey
+from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
 

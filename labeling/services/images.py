@@ -13,14 +13,16 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
 
-from labeling import audit, discarding, goldmarks, jobs
+from labeling import audit, jobs
 from labeling.actors import import_images as import_actor
 from labeling.actors import import_judgments as judgments_actor
 from labeling.actors import import_labels as labels_actor
+from labeling.collecting import goldmarks
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, ingest, labels, sources
 from labeling.importing.known import READERS
 from labeling.models import Image, Job, Judgment, Project, Task
+from labeling.upkeep import discarding
 from labeling.words import gettext as _
 
 MOST_URLS = 100_000
@@ -48,7 +50,7 @@ def import_images(
         s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
         manifest: CSV or JSON Lines, see ``labeling.importing.manifest``; files or a zip may come with it.
         labels_as: What the manifest's labels are taken as, and ``source`` whose they are: see ``import_labels``.
-        gold: Known answers by file name, as ``labeling.goldmarks.normal`` reads them.
+        gold: Known answers by file name, as ``labeling.collecting.goldmarks.normal`` reads them.
 
     Raises:
         CrowdtuneError: invalid, when not exactly one source is given; bad_gold; bucket_not_allowed.

@@ -11,26 +11,15 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling import (
-    consensus,
-    glance,
-    golds,
-    leases,
-    phases,
-    races,
-    rules,
-    spending,
-    statements,
-    survey,
-    tasks,
-    webhooks,
-    workflow,
-)
+from labeling import races, webhooks
 from labeling.actors import retire_spent
+from labeling.collecting import glance, golds, leases, phases, rules, spending, statements, tasks, workflow
+from labeling.collecting.glance import Leased
+from labeling.collecting.statements import Recorded
+from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
-from labeling.glance import Leased
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
-from labeling.statements import Recorded
+from labeling.surveys import survey
 from labeling.words import gettext as _
 
 State = Assignment.State
@@ -112,7 +101,7 @@ def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | Non
     task = seen.with_answer(
         task_id=lease.task_id, worker_id=lease.worker_id, answers=answers, version=lease.survey_version
     )
-    rows, decision = consensus.weigh(project=project, stage=lease.stage, task=task)
+    rows, decision = weigh(project=project, stage=lease.stage, task=task)
     if decision.action == "more":
         return None
     done = statements.record_as_seen(
@@ -191,7 +180,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
         if lease.use != Gold.Use.HIDDEN:
             phases.advance_phase(project=project, worker_id=worker_id)
     else:
-        is_spent = consensus.update_answered(
+        is_spent = update_answered(
             project=project, stage=lease.stage, task=recorded, price=price if ends_here else None
         )
         counted = ends_here
@@ -298,7 +287,7 @@ def _reopen_after_withdrawal(task: Task) -> None:
     if task.state == Task.State.RETIRED and task.retired_because in {Task.Because.CONFIDENT, Task.Because.MAXIMUM}:
         tasks.reopen(task_id=task.pk)
     if Judgment.objects.filter(task=task, withdrawn_at=None).exists():
-        consensus.update_task(task_id=task.pk)
+        update_task(task_id=task.pk)
     else:
         Consensus.objects.filter(task=task, decided_by=None).delete()
 

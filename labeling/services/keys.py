@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import audit, keys
+from labeling import audit
+from labeling.accounts import keys
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Project
 from labeling.words import gettext as _

@@ -14,9 +14,10 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import audit, leases
+from labeling import audit
+from labeling.accounts.keys import SCOPES, create_key
+from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
-from labeling.keys import SCOPES, create_key
 from labeling.models import Assignment, Gold, Judgment, Membership, Project, Role
 from labeling.words import gettext as _
 

@@ -13,14 +13,16 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, discarding, spending
+from labeling import audit
 from labeling.actors import discard_files, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
+from labeling.collecting import spending
+from labeling.consensus.stopping import POLICIES
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Job, Membership, Project, Role
 from labeling.models.project import invite_token
 from labeling.services import surveys
-from labeling.stopping import POLICIES
+from labeling.upkeep import discarding
 from labeling.words import gettext as _
 
 # Settings of a project that people may change; everything else on the row is counted by the platform.

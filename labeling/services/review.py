@@ -7,9 +7,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from labeling import audit, survey, tasks, webhooks, workflow
+from labeling import audit, webhooks
+from labeling.collecting import tasks, workflow
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task
+from labeling.surveys import survey
 from labeling.words import gettext as _
 
 

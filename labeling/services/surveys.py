@@ -8,11 +8,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import RestrictedError
 
-from labeling import audit, conditions, discarding, survey, written
+from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_storable
+from labeling.surveys import conditions, survey, written
+from labeling.upkeep import discarding
 from labeling.words import gettext as _
 
 MOST_CATEGORIES = 50_000
@@ -24,7 +26,7 @@ DEFAULT_QUESTIONS: list[dict[str, Any]] = [
     {"key": "category", "kind": "single_choice", "prompt": "What is in this image?"}
 ]
 
-# The three stages of ImageNet's box workflow; see labeling.workflow.
+# The three stages of ImageNet's box workflow; see labeling.collecting.workflow.
 BOX_QUESTIONS: list[dict[str, Any]] = [
     {
         "key": "box",

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from labeling import spending, tasks
 from labeling.aggregation.combine import answer_of
+from labeling.collecting import spending, tasks
 from labeling.models import Image, Project, Task
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 
-from labeling import people
+from labeling.accounts import people
 
 register = template.Library()
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from labeling import conditions
 from labeling.questions import CANT_TELL
-from labeling.survey import MANY_CHOICES, Asked
+from labeling.surveys import conditions
+from labeling.surveys.survey import MANY_CHOICES, Asked
 
 # Up to here every option is a button; above, a person types the first letters.
 BUTTONS = 24

@@ -7,7 +7,7 @@ import mimetypes
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 
-from labeling import storage
+from labeling.files import storage
 
 YEAR = 31_536_000
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import QueryDict
 
 from labeling.questions import CANT_TELL
-from labeling.survey import Asked
+from labeling.surveys.survey import Asked
 
 SIDES = ("x", "y", "width", "height")
 MOST_ROWS = 1000

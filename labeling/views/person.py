@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling import keys, services
+from labeling import services
+from labeling.accounts import keys
+from labeling.accounts.languages import LANGUAGES
 from labeling.errors import CrowdtuneError
-from labeling.languages import LANGUAGES
 from labeling.models import ApiKey, Judgment, Membership, Profile, Project
 from labeling.views.worker import own_id, project_to_label
 

@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from labeling import storage, survey
-from labeling.leases import Lease
+from labeling.collecting.leases import Lease
+from labeling.files import storage
 from labeling.models import Membership, Project
-from labeling.survey import Asked
+from labeling.surveys import survey
+from labeling.surveys.survey import Asked
 from labeling.views import asking
 
 # A pause longer than this, in seconds, is not work.

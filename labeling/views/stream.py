@@ -10,10 +10,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import leases, services, survey
+from labeling import services
+from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.services.claims import MOST_HELD
+from labeling.surveys import survey
 from labeling.views import asking
 from labeling.views.showing import task_data
 from labeling.views.worker import project_to_label

@@ -19,15 +19,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling import languages, leases, services, survey
+from labeling import services
+from labeling.accounts import languages
+from labeling.accounts.permissions import may, visible_projects
+from labeling.collecting import leases
+from labeling.collecting.leases import Lease
+from labeling.collecting.phases import golds_before_work, place_in_phase, test_share
 from labeling.errors import CrowdtuneError
-from labeling.guide import guide_of
-from labeling.leases import Lease
 from labeling.models import Appeal, Membership, Project
-from labeling.permissions import may, visible_projects
-from labeling.phases import golds_before_work, place_in_phase, test_share
 from labeling.services.judging import feedback
-from labeling.survey import Asked
+from labeling.surveys import survey
+from labeling.surveys.guide import guide_of
+from labeling.surveys.survey import Asked
 from labeling.views import asking, noscript
 from labeling.views.showing import client_data, hint, marks, suggestion, task_data
 

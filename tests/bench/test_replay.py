@@ -6,7 +6,8 @@ import pytest
 
 from bench import replay
 from bench.api import Api
-from labeling import fitting, keys
+from labeling.accounts import keys
+from labeling.consensus import fitting
 from labeling.models import Project
 from tests.labeling.crowds import person
 

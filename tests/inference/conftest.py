@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from inference.routing import routes
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.models import Project
 from labeling.services import create_project
 from training.models import ModelVersion, Snapshot, TrainingRun

@@ -13,9 +13,9 @@ import tritonclient.http as triton
 
 from inference import services
 from inference.api import v2
-from labeling import storage
-from labeling.imaging import pixels
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
+from labeling.files import storage
+from labeling.files.imaging import pixels
 from labeling.models import Job
 from tests.inference.serving import CATEGORIES, SIZE, picture
 

@@ -14,8 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Picture
 
 from inference import runtime
-from labeling import storage
-from labeling.imaging import pixels, to_input
+from labeling.files import storage
+from labeling.files.imaging import pixels, to_input
 from labeling.models import Image, Job, Project
 from labeling.services import add_images
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture

@@ -13,7 +13,7 @@ import pytest
 from crowdtune_client import AsyncClient, Client, Refused, RemoteImage, StoredImage, Unreachable, cli
 
 from inference import runtime
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.services import add_images
 from tests.inference.serving import picture
 

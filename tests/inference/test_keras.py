@@ -11,8 +11,8 @@ import pytest
 from django.conf import settings
 
 from inference import services
-from labeling import storage
-from labeling.imaging import pixels
+from labeling.files import storage
+from labeling.files.imaging import pixels
 from labeling.services import add_images
 from tests.inference.serving import CATEGORIES, make_head, picture
 from training.learning import verify

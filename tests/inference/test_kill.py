@@ -7,7 +7,7 @@ import threading
 import pytest
 from crowdtune_client import Client, CrowdtuneError
 
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from tests.inference.servers import free_port, kill, start
 from tests.inference.serving import picture
 

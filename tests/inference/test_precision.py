@@ -9,7 +9,7 @@ import pytest
 
 from inference import runtime
 from inference.routing import VersionRef
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from tests.inference.serving import SIZE, picture
 from training.learning.artifact import record
 from training.learning.precision import has_bf16

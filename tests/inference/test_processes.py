@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 from crowdtune_client import Client
 
-from labeling import turns
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
+from labeling.api import turns
 from tests.inference.servers import ROOT, free_port, kill, start
 from tests.inference.serving import picture
 

@@ -19,7 +19,7 @@ from inference.grants import SECONDS, Grants, grants
 from inference.multipart import split
 from inference.routing import routes
 from inference.services import limit_key
-from labeling.keys import create_key, replace_key
+from labeling.accounts.keys import create_key, replace_key
 from labeling.models import ApiKey, Membership, Role
 from labeling.services import create_project, make_key, revoke_key
 from tests.inference.serving import picture

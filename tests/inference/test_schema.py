@@ -13,7 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
 from config.wsgi import application
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 
 EXAMPLES = 5
 

@@ -16,8 +16,8 @@ from django.db import transaction
 from inference import runtime
 from inference.cache import Cache
 from inference.routing import VersionRef, routes
-from labeling.imaging import pixels
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
+from labeling.files.imaging import pixels
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
 from training.models import ModelVersion
 

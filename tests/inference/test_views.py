@@ -13,7 +13,7 @@ from django.utils import timezone
 from inference import loop, references
 from inference.examples import examples
 from inference.models import Deployment, Sample
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.models import ApiKey, Task
 from tests.inference.serving import picture
 from training.models import ModelVersion

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from rest_framework.test import APIClient
 
 from labeling import services
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.models import Project
 
 

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from labeling import permissions
+from labeling.accounts import permissions
+from labeling.accounts.permissions import Right
 from labeling.models import Project
-from labeling.permissions import Right
 
 
 def project_of(request: Request, slug: str, right: Right) -> Project:

@@ -29,8 +29,8 @@ def embed_missing(
 
     Args:
         shas: SHA-256 of the image files.
-        read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.imaging.pixels of the file), or None where it
-            cannot be read: it is passed over. Called only for what is missing, from several threads.
+        read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.files.imaging.pixels of the file), or None
+            where it cannot be read: it is passed over. Called only for what is missing, from several threads.
         views: Augmented views of each picture, besides itself.
         progress: Called after each batch with stage "features", done and of (in pictures); False cancels.
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from labeling.imaging import decode_rgb
+from labeling.files.imaging import decode_rgb
 from training.learning.errors import LearningError, TrainingDiverged
 from training.learning.files import write_atomic
 from training.learning.light import openvino

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from training.learning.backbones import Backbone
 from training.learning.head import fit_head
 from training.learning.trunk import Trunk, export_trunk

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from labeling import storage
+from labeling.files import storage
 from labeling.models import Image, Project
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import insights as looking

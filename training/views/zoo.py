@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from labeling.permissions import visible_projects
+from labeling.accounts.permissions import visible_projects
 from training import plots, zoo
 from training.models import ModelVersion
 

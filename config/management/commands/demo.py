@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.demo.crowd import Crowd, SimulatedWorker
 from config.demo.seed import CAST, DemoError, Owner, drawn_pictures, own_pictures, read_truths, write_truths
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.models import ApiKey, Project
 
 LIFETIME = timedelta(days=1)

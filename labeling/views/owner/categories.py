@@ -11,12 +11,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling import guide, services
+from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import CategoriesForm, CategoryForm, ExampleForm, category_lines
 from labeling.models import Category, CategoryExample, Project
 from labeling.services.categories import MOST_EXAMPLES
 from labeling.services.surveys import build_document
+from labeling.surveys import guide
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.settings import refuse
 

@@ -14,9 +14,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 
+from labeling.accounts.permissions import RANK, Right, require, role_of
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Role
-from labeling.permissions import RANK, Right, require, role_of
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from labeling import jobs as background
-from labeling import storage
+from labeling.files import storage
 from labeling.models import Job, Project
 from labeling.views.owner.context import context_of, load_project
 

@@ -12,8 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 
-from labeling import storage, viewpoints, workflow
 from labeling.aggregation import AGGREGATORS
+from labeling.collecting import workflow
+from labeling.consensus import viewpoints
+from labeling.files import storage
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question
 from labeling.views.owner import keyset

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling import services
+from labeling.accounts.keys import SCOPES
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
-from labeling.keys import SCOPES
 from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
 from labeling.services.oversight import EVENTS
 from labeling.views.owner.context import context_of, load_project, refusals

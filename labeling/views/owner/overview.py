@@ -16,8 +16,10 @@ from django.utils import timezone
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from labeling import charts, figures, languages, tasks, workflow
+from labeling import charts, figures
+from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
+from labeling.collecting import tasks, workflow
 from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role
 from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context

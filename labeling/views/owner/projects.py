@@ -15,7 +15,7 @@ from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.forms.project import NewProjectForm
 from labeling.models import Membership, Project, Role
-from labeling.starters import STARTERS
+from labeling.surveys.starters import STARTERS
 from labeling.views.owner import keyset
 from labeling.views.owner.images import bring_in
 

@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from labeling import charts, people
+from labeling import charts
+from labeling.accounts import people
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
 from labeling.views.owner.answers import Side, names_of, say, say_method, sides
 

@@ -12,7 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling import people, services, storage, tasks
+from labeling import services
+from labeling.accounts import people
+from labeling.collecting import tasks
+from labeling.files import storage
 from labeling.models import Task
 from labeling.questions import CANT_TELL
 from labeling.views.owner.answers import read

@@ -13,11 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
-from labeling import services, storage, survey
+from labeling import services
 from labeling.errors import CrowdtuneError
+from labeling.files import storage
 from labeling.forms.survey import KIND_NAMES, SurveyForms
 from labeling.models import Image, Project
 from labeling.services.surveys import build_document, checked_questions
+from labeling.surveys import survey
 from labeling.views import asking
 from labeling.views.owner.context import context_of, load_project
 

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import services, storage
+from labeling import services
+from labeling.files import storage
 from labeling.models import Consensus, Project, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import main_question, names_of, say

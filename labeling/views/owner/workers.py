@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import charts, people, services
+from labeling import charts, services
+from labeling.accounts import people
+from labeling.collecting.phases import test_share
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
-from labeling.phases import test_share
 from labeling.views.owner.answers import names_of, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from config.demo.drawing import CATEGORIES, SIZE, draw_set, picture
-from labeling.imaging import decode_rgb
+from labeling.files.imaging import decode_rgb
 
 
 def test_the_same_seed_draws_the_same_bytes():

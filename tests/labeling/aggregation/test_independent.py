@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pycocotools import mask
 from scipy import optimize, stats
 
-from labeling import agreement, stopping
 from labeling.aggregation import boxes, numeric
+from labeling.consensus import agreement, stopping
 
 TABLES = st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=2, max_size=8)
 ANSWERS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-3, 3), st.floats(0.3, 5)), min_size=1, max_size=6)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeling import agreement
 from labeling.aggregation import AGGREGATORS, Votes, majority
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Said, combine
 from labeling.aggregation.slots import LEAST_WIDTH, is_wide, slotted
 from labeling.aggregation.votes import UNKNOWN
-from labeling.crowdfit import Judgments, fit_question
-from labeling.survey import Asked
+from labeling.consensus import agreement
+from labeling.consensus.base import Judgments
+from labeling.consensus.fits import fit_question
+from labeling.surveys.survey import Asked
 
 IMAGENET = 20_000
 

@@ -15,9 +15,10 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
-from labeling import services, survey
-from labeling.keys import create_key
+from labeling import services
+from labeling.accounts.keys import create_key
 from labeling.models import ApiKey, Assignment, Judgment, Membership, Project
+from labeling.surveys import survey
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,9 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from labeling import permissions, services
-from labeling.keys import create_key
+from labeling import services
+from labeling.accounts import permissions
+from labeling.accounts.keys import create_key
 from labeling.models import Job, Project, Task
 from tests.labeling.conftest import client, person, picture
 

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
-from labeling import written
 from labeling.questions import KINDS
+from labeling.surveys import written
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db

@@ -17,8 +17,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image as Pillow
 
-from labeling import jobs, services, storage
+from labeling import jobs, services
 from labeling.errors import CrowdtuneError
+from labeling.files import storage
 from labeling.importing import ingest, sources
 from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Image, Job, Project, Task

@@ -15,7 +15,8 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling import jobs, services
-from labeling.importing import ingest, manifest, remote
+from labeling.files import remote
+from labeling.importing import ingest, manifest
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, picture

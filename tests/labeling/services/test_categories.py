@@ -10,11 +10,12 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from labeling import discarding, services
+from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.guide import guide_of
 from labeling.models import AuditEntry, CategoryExample, DiscardedFile, Image, Project, Task
 from labeling.services.categories import MOST_EXAMPLES
+from labeling.surveys.guide import guide_of
+from labeling.upkeep import discarding
 from tests.labeling.conftest import client, picture
 
 pytestmark = pytest.mark.django_db

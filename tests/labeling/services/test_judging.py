@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
-from labeling import glance, services, statements
+from labeling import services
+from labeling.collecting import glance, statements
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
 from tests.labeling.conftest import person

@@ -10,10 +10,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from labeling import fitting, services, survey, viewpoints
+from labeling import services
+from labeling.accounts.keys import create_key
+from labeling.consensus import fitting, viewpoints
 from labeling.errors import CrowdtuneError
-from labeling.keys import create_key
 from labeling.models import ApiKey, Assignment, Consensus, Judgment, Membership, Project, Task
+from labeling.surveys import survey
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from labeling.survey import Asked
+from labeling.surveys.survey import Asked
 from labeling.views import asking, noscript
 
 ANIMALS = [{"key": "cat", "name": "Cat"}, {"key": "dog", "name": "Dog"}]

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.models import ApiKey, Membership, Profile, Project
 from tests.labeling.conftest import person
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from labeling.keys import create_key
+from labeling.accounts.keys import create_key
 from labeling.models import Membership, Project
 from tests.training.drawing import labeled_project
 from training import services

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from config.demo.drawing import CATEGORIES, draw_set
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from training.learning.head import fit_head
 from training.learning.trunk import Trunk
 

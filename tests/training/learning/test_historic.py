@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from labeling.imaging import pixels
+from labeling.files.imaging import pixels
 from training.learning.backbones import BACKBONES
 from training.learning.historic import (
     LocalResponseNormalization,

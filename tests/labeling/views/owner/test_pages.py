@@ -25,7 +25,7 @@ from labeling.models import (
     Project,
     Task,
 )
-from labeling.starters import STARTERS
+from labeling.surveys.starters import STARTERS
 from tests.labeling.conftest import person, picture
 from tests.labeling.views.owner.conftest import judged
 

@@ -1,0 +1,185 @@
+"""Making a task's answer known: gold that hides among real tasks, practice, or the qualification test. Worker-side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.collecting import tasks
+from labeling.errors import CrowdtuneError
+from labeling.models import Consensus, Gold, Image, Project, Task
+from labeling.questions.kind import is_storable
+from labeling.surveys import survey
+from labeling.words import gettext as _
+from labeling.words import tell
+
+# Far above what any task is asked in earnest: a gold task is asked of everyone.
+GOLD_METHOD = "gold"
+MOST_POSITION = 2**31 - 1  # what its column holds
+
+
+def normal(project: Project, value: Any) -> dict[str, Any]:
+    """What an owner wrote -> ``{"answers", "use", "explanation"}``.
+
+    ``"cat"`` answers the only (or primary) question; ``{"category": "cat"}`` answers by key;
+    ``{"answers": {…}, "use": "practice", "explanation": "…"}`` says everything.
+    """
+    entry: dict[str, Any] = {"use": Gold.Use.HIDDEN, "explanation": ""}
+    if isinstance(value, Mapping) and "answers" in value:
+        entry.update({name: value[name] for name in ("use", "explanation", "position") if name in value})
+        value = value["answers"]
+    if not isinstance(value, Mapping):
+        asked = survey.current(project).at(tasks.first_stage(project))
+        primary = next((q.key for q in asked if q.kind in {"single_choice", "yes_no"}), asked[0].key)
+        value = {primary: value}
+    if entry["use"] not in Gold.Use.values:
+        raise CrowdtuneError(
+            "bad_gold",
+            _("use must be one of %(values)s; got %(use)s.")
+            % {"values": ", ".join(Gold.Use.values), "use": repr(entry["use"])},
+        )
+    position, explanation = entry.get("position", 0), entry["explanation"]
+    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position <= MOST_POSITION:
+        raise CrowdtuneError(
+            "bad_gold", _("position must be a whole number from 0 on; got %(value)s.") % {"value": f"{position!r:.40}"}
+        )
+    if not isinstance(explanation, str) or not is_storable(explanation):
+        raise CrowdtuneError(
+            "bad_gold", _("explanation must be text; got %(value)s.") % {"value": f"{explanation!r:.40}"}
+        )
+    return {**entry, "answers": dict(value)}
+
+
+def check(project: Project, gold: Any) -> dict[str, Any]:
+    """Gold answers by file name, each checked against the survey.
+
+    Raises:
+        CrowdtuneError: bad_gold, with the reason under each file's name.
+    """
+    if not isinstance(gold, Mapping):
+        raise CrowdtuneError(
+            "bad_gold",
+            _("Expected {file name: answer}, got %(gold)s.") % {"gold": f"{gold!r:.80}"},
+            fields={"gold": []},
+        )
+    checked, problems = {}, {}
+    for name, value in gold.items():
+        try:
+            entry = normal(project, value)
+            if not is_storable(name):
+                raise CrowdtuneError("bad_gold", _("No file has this name."))
+            _known(project, entry["answers"], None)
+            checked[name] = entry
+        except CrowdtuneError as error:
+            problems[name] = error.message
+    if problems:
+        name, why = next(iter(problems.items()))
+        raise CrowdtuneError("bad_gold", tell("%(name)s: %(why)s", {"name": name, "why": why}), fields=problems)
+    return checked
+
+
+def _known(project: Project, answers: dict[str, Any], image: Image | None, stage: str | None = None) -> dict[str, Any]:
+    """Gold may leave questions out, so each answer is checked by itself."""
+    questions = {q.key: q for q in survey.current(project).at(stage or tasks.first_stage(project))}
+    if not answers:
+        raise CrowdtuneError("bad_gold", _("Say the answer of at least one question."))
+    checked = {}
+    for key, answer in answers.items():
+        if key not in questions:
+            raise CrowdtuneError("bad_gold", _("There is no question %(key)s.") % {"key": repr(key)})
+        try:
+            width, height = (image.width, image.height) if image else (None, None)
+            checked[key] = questions[key].check(answer, width, height)
+        except ValueError as error:
+            raise CrowdtuneError("bad_gold", tell("%(name)s: %(why)s", {"name": key, "why": error.args[0]})) from error
+    return checked
+
+
+def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "owner") -> Gold:
+    """Make the task's answer known: it leaves the queue, and its consensus is the known answer.
+
+    Raises:
+        CrowdtuneError: bad_gold.
+    """
+    answers = _known(project, entry["answers"], task.image, task.stage)
+    with transaction.atomic():
+        gold, _created = Gold.objects.update_or_create(
+            task=task,
+            defaults={
+                "answers": answers,
+                "use": entry["use"],
+                "explanation": entry.get("explanation", ""),
+                "position": entry.get("position", 0),
+                "source": source,
+            },
+        )
+        row = Task.objects.select_for_update().get(pk=task.pk)
+        was_open = row.state == Task.State.OPEN
+        Task.objects.filter(pk=task.pk).update(
+            state=Task.State.RETIRED,
+            retired_because=Task.Because.GOLD,
+            retired_at=timezone.now(),
+            open_slots=0,
+            is_gold=True,
+        )
+        _write_consensus(task, project, answers)
+        changes: dict[str, Any] = {"answers_version": F("answers_version") + 1}
+        if was_open:
+            changes["retired_count"] = F("retired_count") + 1
+        Project.objects.filter(pk=project.pk).update(**changes)
+        count(project)
+    return gold
+
+
+def count(project: Project) -> None:
+    """Bring the project's number of hidden gold tasks up to date."""
+    hidden = Gold.objects.filter(task__project=project, use=Gold.Use.HIDDEN).count()
+    Project.objects.filter(pk=project.pk).update(gold_count=hidden)
+
+
+def _write_consensus(task: Task, project: Project, answers: dict[str, Any]) -> None:
+    asked = {q.key: q for q in survey.current(project).questions}
+    for key, answer in answers.items():
+        name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
+        Consensus.objects.update_or_create(
+            task=task,
+            question_id=asked[key].id,
+            defaults={
+                "project": project,
+                "answer": answer,
+                "confidence": 1.0,
+                "posterior": {name: 1.0} if isinstance(name, str) else {},
+                "method": GOLD_METHOD,
+                "judgment_count": 0,
+                "is_final": True,
+            },
+        )
+
+
+def key_of(gold: Mapping[str, Any], name: str) -> str | None:
+    """Under which name ``gold`` knows this file: the whole one, or its last part."""
+    return next((key for key in (name, name.rpartition("/")[2]) if gold.get(key)), None)
+
+
+def mark_by_name(
+    *,
+    project: Project,
+    files: Iterable[tuple[str, str]],
+    gold: Mapping[str, Any],
+    report: Callable[[str, str, str], None],
+) -> None:
+    """Mark the tasks of those files, each ``(name, sha256)``, whose name is in ``gold``."""
+    wanted = {sha256: gold[key] for name, sha256 in files if (key := key_of(gold, name))}
+    rows = Task.objects.select_related("image").filter(
+        project=project, image__sha256__in=list(wanted), stage=tasks.first_stage(project)
+    )
+    for task in rows:
+        try:
+            with transaction.atomic():
+                mark(task=task, project=project, entry=wanted[task.image.sha256], source="import")
+        except CrowdtuneError as error:
+            report(task.image.name, error.code, error.message)

@@ -1,0 +1,62 @@
+"""A worker's way in a project: practice, the qualification test, then real tasks. Worker-side."""
+
+from __future__ import annotations
+
+from django.db.models import Count
+
+from labeling.collecting import golds
+from labeling.models import Gold, Judgment, Membership, Project
+from labeling.surveys import survey
+
+Phase = Membership.Phase
+
+
+def advance_phase(*, project: Project, worker_id: int) -> str:
+    """Move the worker on when practice or the test is through; returns the phase that holds now."""
+    member = Membership.objects.get(project=project, user_id=worker_id)
+    if member.phase in {Phase.PRACTICE, Phase.QUALIFICATION}:
+        left = Gold.objects.filter(task__project=project, use=member.phase).exclude(
+            task__judgments__in=Judgment.objects.filter(worker_id=worker_id, withdrawn_at=None)
+        )
+        if not left.exists():
+            member.phase = _next(project, member)
+            member.save(update_fields=["phase"])
+    return member.phase
+
+
+def golds_before_work(project: Project) -> dict[str, int]:
+    """How many images of practice and of the test stand before the real ones."""
+    uses = Gold.objects.filter(task__project=project).exclude(use=Gold.Use.HIDDEN).order_by()
+    return dict(uses.values_list("use").annotate(n=Count("id")))
+
+
+def place_in_phase(project: Project, member: Membership) -> dict[str, int] | None:
+    """Which image of practice or of the test comes next, out of how many; None among real tasks."""
+    if member.phase not in {Phase.PRACTICE, Phase.QUALIFICATION}:
+        return None
+    total = Gold.objects.filter(task__project=project, use=member.phase)
+    said = Judgment.objects.filter(worker_id=member.user_id, withdrawn_at=None)
+    done = total.filter(task__judgments__in=said).distinct().count()
+    return {"number": done + 1, "total": total.count()}
+
+
+def _next(project: Project, member: Membership) -> str:
+    tests = Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION)
+    if member.phase == Phase.PRACTICE and tests.exists():
+        return Phase.QUALIFICATION
+    if member.phase == Phase.PRACTICE:
+        return Phase.WORKING
+    return Phase.WORKING if test_share(project, member.user_id) >= project.qualification_share else Phase.FAILED
+
+
+def test_share(project: Project, worker_id: int) -> float:
+    """The share of the qualification test that the worker got right."""
+    from_golds = Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION).values_list(
+        "task_id", "answers"
+    )
+    known = dict(from_golds)
+    judgments = Judgment.objects.filter(worker_id=worker_id, task_id__in=known, withdrawn_at=None)
+    right = 0
+    for task_id, answers, version in judgments.values_list("task_id", "answers", "survey_version"):
+        right += golds.is_right(answers, survey.answerable(project.pk, version, known[task_id]))
+    return right / len(known) if known else 1.0

@@ -1,0 +1,344 @@
+"""The statements of answering: a lease becomes a judgment, which the consensus and every counter follow. Worker-side.
+
+Everyone locks a task before its assignments: a claim that holds the task may have to wait for an assignment that was
+made a moment ago, and must not be waited for by its answer. One statement writes assignment, judgment, task and
+membership and tells what all have said; a second one writes what the consensus makes of it. The project's own row,
+which all workers of a project share, is written last and held for as short as possible.
+
+Where nobody writes the task after an answer's first look at it, all that follows is known beforehand and becomes one
+statement (``record_as_seen``): two exchanges with the database an answer, where there would be five.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from labeling.collecting.leases import fetch
+from labeling.models import Project, Task
+
+LONGEST_SECONDS = 3600.0
+
+
+class Recorded(NamedTuple):
+    """The judgment as it was stored, and its task as it is now, under the lock that the statement took.
+
+    ``heard`` is what ``heard`` below would say; None when somebody wrote the task in between, so that it must be asked.
+    """
+
+    judgment_id: int
+    task_id: int
+    judgment_count: int
+    wanted: int
+    state: str
+    retired_because: str
+    created_at: datetime
+    heard: list[Heard] | None = None
+
+
+class Heard(NamedTuple):
+    """One judgment of a task, and what is known of its worker: ``skills`` are (question, accuracy, confusion) rows."""
+
+    worker_id: int
+    answers: Any
+    survey_version: int
+    weight: float
+    skills: Sequence[tuple[int, float, Any]] | None
+
+
+class Seen(NamedTuple):
+    """A task at an answer's first look at it, in the order of ``SEEN``."""
+
+    row: str  # the version of its row
+    judgment_count: int
+    wanted: int
+    state: str
+    retired_because: str
+    weight: float  # of the worker who is about to answer
+    skills: Sequence[tuple[int, float, Any]] | None
+    others: Sequence[Sequence[Any]] | None  # what each ``Heard`` is made of
+
+    def with_answer(self, *, task_id: int, worker_id: int, answers: dict[str, Any], version: int) -> Recorded:
+        """The task as it will be with this answer."""
+        said = [Heard(*one) for one in self.others or ()]
+        said.append(Heard(worker_id, answers, version, self.weight, self.skills))
+        count = self.judgment_count + 1
+        return Recorded(0, task_id, count, self.wanted, self.state, self.retired_because, timezone.now(), said)
+
+
+def _of_worker(worker: str, project: str = "%(project)s", questions: str = "%(questions)s") -> str:
+    """Two columns: the weight of a worker, and their skills."""
+    return f"""
+coalesce((SELECT m.weight FROM labeling_membership m WHERE m.project_id = {project} AND m.user_id = {worker}), 1.0), (
+    SELECT json_agg(json_build_array(s.question_id, s.accuracy, s.confusion)) FROM labeling_workerskill s
+    WHERE s.worker_id = {worker} AND s.question_id = ANY({questions}))"""
+
+
+# Of an assignment a with its task t and project p, beside OF_PROJECT.
+OF_PROJECT = (
+    "CROSS JOIN LATERAL (SELECT ARRAY(SELECT id FROM labeling_question WHERE project_id = p.id) AS questions) q"
+)
+SEEN = f"""t.xmin::text, t.judgment_count, t.wanted, t.state, t.retired_because,
+{_of_worker("a.worker_id", "p.id", "q.questions")}, (
+    SELECT json_agg(json_build_array(h.worker_id, h.answers, h.survey_version,
+                                     {_of_worker("h.worker_id", "p.id", "q.questions")}) ORDER BY h.id)
+    FROM labeling_judgment h WHERE h.task_id = t.id AND h.withdrawn_at IS NULL)"""
+
+_HEARD = f"""
+SELECT h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
+FROM labeling_judgment h WHERE h.task_id = %(task)s AND h.withdrawn_at IS NULL ORDER BY h.id"""
+_DONE = """
+done AS (
+    UPDATE labeling_assignment a SET state = 'submitted' FROM held
+    WHERE a.id = %(assignment)s AND a.task_id = held.task_id AND (a.state = 'leased') IS TRUE  -- by its id alone
+    RETURNING a.id, a.task_id, a.project_id, a.worker_id
+)"""
+_SAID = """
+person AS (
+    UPDATE labeling_membership m SET judgment_count = m.judgment_count + 1,
+        seconds = m.seconds + coalesce(%(seconds)s::float8, 0), earned = m.earned + %(price)s,
+        streak_days = CASE WHEN m.last_day = current_date THEN m.streak_days
+                           WHEN m.last_day = current_date - 1 THEN m.streak_days + 1 ELSE 1 END,
+        last_day = current_date
+    FROM done WHERE m.project_id = done.project_id AND m.user_id = done.worker_id RETURNING m.id
+),
+said AS (
+    INSERT INTO labeling_judgment (task_id, project_id, worker_id, assignment_id, answers, seconds, survey_version,
+                                   source, is_gold, price, created_at)
+    SELECT done.task_id, done.project_id, done.worker_id, done.id, %(answers)s::jsonb, %(seconds)s::float8,
+           %(version)s, %(source)s, counted.is_gold, %(price)s, %(now)s
+    FROM done JOIN counted ON counted.id = done.task_id RETURNING id
+)"""
+_RECORD = f"""
+WITH held AS MATERIALIZED (
+    SELECT t.id AS task_id,
+           t.xmin = (SELECT s.xmin FROM labeling_task s WHERE s.id = a.task_id) AS is_as_seen  -- no write in between
+    FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
+    WHERE a.id = %(assignment)s FOR UPDATE OF t
+),
+{_DONE},
+counted AS (
+    UPDATE labeling_task t SET judgment_count = t.judgment_count + 1 FROM done
+    WHERE t.id = done.task_id RETURNING t.id, t.judgment_count, t.wanted, t.is_gold, t.state, t.retired_because
+),
+{_SAID}
+SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.state, counted.retired_because,
+       %(now)s::timestamptz, held.is_as_seen, h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
+FROM said, counted, done, held, LATERAL (
+    SELECT j.id, j.worker_id, j.answers, j.survey_version FROM labeling_judgment j
+    WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL
+    UNION ALL SELECT said.id, done.worker_id, %(answers)s::jsonb, %(version)s::int  -- itself unseen
+) h ORDER BY h.id"""
+
+_WRITTEN = """
+written AS (
+    INSERT INTO labeling_consensus (task_id, project_id, question_id, answer, confidence, posterior, method,
+                                    judgment_count, is_final, updated_at, others)
+    SELECT %(task)s, %(project)s, r.question, r.answer, r.confidence, r.posterior, %(method)s, r.judgments, %(final)s,
+           %(now)s, '{{}}'
+    FROM {only} json_to_recordset(%(rows)s::json)
+        AS r(question bigint, answer jsonb, confidence float8, posterior jsonb, judgments int)
+    ON CONFLICT (task_id, question_id) DO UPDATE SET answer = excluded.answer, confidence = excluded.confidence,
+        posterior = excluded.posterior, method = excluded.method, judgment_count = excluded.judgment_count,
+        is_final = labeling_consensus.is_final OR excluded.is_final, updated_at = excluded.updated_at
+    RETURNING task_id
+)"""
+_OTHERS = """
+others AS (  -- rows of questions that the task is not asked any more; a row can be written only once
+    UPDATE labeling_consensus c SET is_final = true FROM closed
+    WHERE c.task_id = closed.id AND c.question_id <> ALL(%(asked)s) RETURNING c.task_id
+)"""
+_IS_SPENT = "budget IS NOT NULL AND spent + price_per_judgment > budget"
+_SETTLE = f"""
+WITH {_WRITTEN.format(only="")},
+closed AS (
+    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
+    WHERE id = %(task)s AND state = 'open' AND %(because)s::text <> '' RETURNING id
+),
+{_OTHERS},
+project AS (
+    UPDATE labeling_project p SET judgment_count = p.judgment_count + %(count)s, spent = p.spent + %(price)s,
+        answers_version = p.answers_version + %(count)s, retired_count = p.retired_count + (SELECT count(*) FROM closed)
+    WHERE p.id = %(project)s AND (%(count)s > 0 OR EXISTS (SELECT FROM closed))
+    RETURNING p.spent, p.budget, p.price_per_judgment
+)
+SELECT {_IS_SPENT} FROM project"""
+
+# The project's own row comes last, as everywhere: hence the count of what else was written, never below nought.
+_RECORD_AS_SEEN = f"""
+WITH held AS MATERIALIZED (
+    SELECT t.id AS task_id FROM labeling_task t WHERE t.id = %(task)s AND t.xmin = %(row)s::xid FOR UPDATE OF t
+),
+{_DONE},
+counted AS (
+    UPDATE labeling_task t SET judgment_count = t.judgment_count + 1,
+        state = CASE WHEN %(closes)s THEN 'retired' ELSE t.state END,
+        retired_because = CASE WHEN %(closes)s THEN %(because)s ELSE t.retired_because END,
+        retired_at = CASE WHEN %(closes)s THEN %(now)s ELSE t.retired_at END,
+        open_slots = CASE WHEN %(closes)s THEN 0 ELSE t.open_slots END
+    FROM done WHERE t.id = done.task_id RETURNING t.id, t.is_gold
+),
+{_SAID},
+{_WRITTEN.format(only="done CROSS JOIN")},
+closed AS (SELECT id FROM counted WHERE %(closes)s),
+{_OTHERS},
+project AS (
+    UPDATE labeling_project p SET judgment_count = p.judgment_count + 1, spent = p.spent + %(price)s,
+        answers_version = p.answers_version + 1, retired_count = p.retired_count + %(closes)s::int
+    FROM done WHERE p.id = done.project_id AND (SELECT count(*) FROM person) + (
+        SELECT count(*) FROM written) + (SELECT count(*) FROM others) >= 0
+    RETURNING p.spent, p.budget, p.price_per_judgment
+)
+SELECT said.id, %(now)s::timestamptz, {_IS_SPENT} FROM said, project"""
+
+_COUNT = """
+UPDATE labeling_project SET judgment_count = judgment_count + %(count)s, spent = spent + %(price)s,
+    answers_version = answers_version + 1
+WHERE id = %(project)s RETURNING spent, budget, price_per_judgment"""
+
+
+def record(
+    *,
+    assignment_id: uuid.UUID,
+    project_id: int,
+    answers: dict[str, Any],
+    seconds: float | None,
+    version: int,
+    price: Any,
+    questions: Sequence[int] = (),
+    source: str = "worker",
+) -> Recorded | None:
+    """Turn a live lease into a judgment, or None when the lease is not live any more.
+
+    ``questions`` are those whose skills are told with what was heard.
+    """
+    values = {
+        "assignment": assignment_id,
+        "project": project_id,
+        "answers": json.dumps(answers),
+        "seconds": seconds,
+        "version": version,
+        "price": price,
+        "questions": list(questions),
+        "source": source,
+    }
+    rows = fetch(_RECORD, values)
+    if not rows:
+        return None
+    recorded = Recorded(*rows[0][:7])
+    # The statement sees what was there when it began. An answer that it then waited for is missing, and one that was
+    # taken back meanwhile is not; a number of them would not tell, but whoever did either wrote the task.
+    is_as_seen = rows[0][7]
+    return recorded._replace(heard=[Heard(*row[8:]) for row in rows]) if is_as_seen else recorded
+
+
+def record_as_seen(
+    *,
+    assignment_id: uuid.UUID,
+    project: Project,
+    seen: Seen,
+    task: Recorded,
+    seconds: float | None,
+    price: Any,
+    rows: Sequence[Mapping[str, Any]],
+    because: str,
+) -> tuple[Recorded, bool] | None:
+    """``record`` and ``settle`` in one, for a project in which nothing else follows an answer.
+
+    Args:
+        assignment_id: Of a live lease.
+        project: Its project.
+        seen: Its task at the first look.
+        task: ``seen.with_answer``; the last that it heard is the answer to store.
+        seconds: As for ``record``.
+        price: Of this judgment.
+        rows: The consensus that this answer makes, as for ``settle``.
+        because: Why the task retires now; empty where it stays open, or was retired already.
+
+    Returns:
+        The judgment, and whether the next would not fit into the budget. None, and nothing is written, where somebody
+        wrote the task after the look or the lease is over.
+    """
+    assert task.heard
+    answer = task.heard[-1]
+    values = {
+        "assignment": assignment_id,
+        "project": project.pk,
+        "task": task.task_id,
+        "row": seen.row,
+        "answers": json.dumps(answer.answers),
+        "seconds": seconds,
+        "version": answer.survey_version,
+        "source": "worker",
+        "price": price,
+        "method": project.aggregator,
+        "rows": json.dumps(rows),
+        "asked": [row["question"] for row in rows],
+        "because": str(because),
+        "closes": bool(because),
+        "final": task.state != Task.State.OPEN or bool(because),
+    }
+    found = fetch(_RECORD_AS_SEEN, values)
+    if not found:
+        return None
+    return task._replace(judgment_id=found[0][0], created_at=found[0][1]), found[0][2]
+
+
+def heard(*, task_id: int, project_id: int, questions: Sequence[int]) -> list[Heard]:
+    """What all have said of a task, in the order in which they did, with their skills at these questions."""
+    values = {"task": task_id, "project": project_id, "questions": list(questions)}
+    return [Heard(*row) for row in fetch(_HEARD, values)]
+
+
+def settle(
+    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, price: Any | None
+) -> bool:
+    """Write a task's consensus, retire the task when there is a reason, and count a judgment of this price.
+
+    A price of None counts nothing.
+    ``rows`` have ``question``, ``answer``, ``confidence``, ``posterior`` and ``judgments``. A row that is final stays
+    so. Returns whether the project was counted and the next judgment would not fit into its budget.
+    """
+    rows = list(rows)
+    values = {
+        "task": task.task_id,
+        "project": project.pk,
+        "method": project.aggregator,
+        "rows": json.dumps(rows),
+        "asked": [row["question"] for row in rows],
+        "because": str(because),
+        "final": task.state != Task.State.OPEN or bool(because),
+        "count": 0 if price is None else 1,
+        "price": 0 if price is None else price,
+    }
+    found = fetch(_SETTLE, values)
+    return bool(found and found[0][0])
+
+
+def count(*, project_id: int, judgments: int, price: Any) -> bool:
+    """Move the project's counters by some judgments; True when the next one would not fit into the budget."""
+    rows = fetch(_COUNT, {"project": project_id, "count": judgments, "price": price})
+    spent, budget, each = rows[0]
+    return budget is not None and spent + each > budget
+
+
+_MARK = """
+UPDATE labeling_membership SET gold_seen = gold_seen + %(seen)s, gold_right = gold_right + %(right)s
+WHERE project_id = %(project)s AND user_id = %(worker)s RETURNING id"""
+
+
+def mark_gold(*, project_id: int, worker_id: int, seen: int, right: int) -> None:
+    """Write down how an answer to a known task went."""
+    fetch(_MARK, {"project": project_id, "worker": worker_id, "seen": seen, "right": right})
+
+
+def usable_seconds(value: Any) -> float | None:
+    """Active seconds as a client reports them: a finite number, capped at an hour; anything else is not known."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        return None
+    return float(min(value, LONGEST_SECONDS))

@@ -1,0 +1,168 @@
+"""What happens to a task between judgments: it opens, wants more, retires, is disputed, reopens. Worker-side.
+
+Called by the consensus at each submit and by the verbs in ``labeling.services``; each function is one or two statements
+and keeps the project's counters true in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Greatest
+
+from labeling.collecting.leases import fetch
+from labeling.models import Assignment, Consensus, Image, Project, Task
+
+# The stage at which an image's first task starts, by workflow.
+FIRST_STAGE = {Project.Workflow.LABEL: "label", Project.Workflow.THREE_STAGE_BOXES: "draw:1"}
+
+
+def first_stage(project: Project) -> str:
+    return FIRST_STAGE[Project.Workflow(project.workflow)]
+
+
+def wanted_at(project: Project, stage: str) -> int:
+    """How many judgments a new task of the stage wants: a box is drawn by one and verified by several."""
+    return 1 if stage.startswith("draw:") else project.judgments_min
+
+
+def disputed(project: Project) -> QuerySet[Task]:
+    """Tasks that ended at their maximum without a sure answer, which wait for a reviewer."""
+    unsure = Consensus.objects.filter(project=project, decided_by=None, confidence__lt=project.confidence)
+    return Task.objects.filter(
+        project=project,
+        state=Task.State.RETIRED,
+        retired_because=Task.Because.MAXIMUM,
+        judgment_count__gte=2,  # one answer alone disagrees with nobody
+        pk__in=unsure.values("task_id"),
+    )
+
+
+def disputed_count(project: Project, most: int = 1000) -> int:
+    """How many there are; counted up to ``most``."""
+    return disputed(project).order_by()[:most].count()
+
+
+def open_for(*, image: Image, project: Project, stage: str = "label", payload: dict | None = None) -> Task:
+    """Open the image's task at a stage, once; returns the one that is there."""
+    wanted = wanted_at(project, stage)
+    with transaction.atomic():
+        task, created = Task.objects.get_or_create(
+            image=image,
+            stage=stage,
+            defaults={"project": project, "wanted": wanted, "open_slots": wanted, "payload": payload or {}},
+        )
+        if created:
+            Project.objects.filter(pk=project.pk).update(task_count=F("task_count") + 1)
+    return task
+
+
+def open_for_all(*, images: Iterable[Image], project: Project, stage: str = "label") -> int:
+    """Open a task for each image that has none at this stage; returns how many. The counter is the caller's."""
+    wanted = wanted_at(project, stage)
+    rows = [Task(project=project, image=image, stage=stage, wanted=wanted, open_slots=wanted) for image in images]
+    return len(Task.objects.bulk_create(rows))
+
+
+def hold(*, images: Iterable[int], project_id: int) -> None:
+    """Lock the images' tasks, all of them and in one order, before anything that writes several of them or the project.
+
+    Everyone comes to a task before the project's row: who held that and came for one more task would wait for a person
+    whose answer holds the task and waits for the project.
+    """
+    rows = Task.objects.filter(project_id=project_id, image_id__in=list(images)).order_by("pk")
+    list(rows.select_for_update(of=("self",)).values_list("pk"))
+
+
+_RETIRE = """
+WITH closed AS (
+    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
+    WHERE id = %(task)s AND state = 'open' RETURNING id, project_id
+),
+final AS (UPDATE labeling_consensus c SET is_final = true FROM closed WHERE c.task_id = closed.id),
+counted AS (
+    UPDATE labeling_project p SET retired_count = p.retired_count + 1 FROM closed WHERE p.id = closed.project_id
+)
+SELECT id FROM closed"""
+
+
+def retire(*, task_id: int, because: str) -> bool:
+    """Close an open task with its reason; leases under way may still be answered. False when it was not open."""
+    return bool(fetch(_RETIRE, {"task": task_id, "because": str(because)}))
+
+
+_RETIRE_ALL = """
+WITH closed AS (
+    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
+    WHERE id = ANY(%(tasks)s) AND state = 'open' RETURNING id, project_id
+),
+final AS (UPDATE labeling_consensus c SET is_final = true FROM closed WHERE c.task_id = closed.id),
+counted AS (
+    UPDATE labeling_project p SET retired_count = p.retired_count + c.tasks
+    FROM (SELECT project_id, count(*) AS tasks FROM closed GROUP BY project_id) c WHERE p.id = c.project_id
+)
+SELECT id FROM closed"""
+
+
+def retire_all(*, task_ids: Sequence[int], because: str) -> set[int]:
+    """Like ``retire`` for many tasks, whose rows the caller has locked; returns those that were open."""
+    return {pk for (pk,) in fetch(_RETIRE_ALL, {"tasks": list(task_ids), "because": str(because)})}
+
+
+_MORE = """
+UPDATE labeling_task t SET wanted = t.wanted + least(%(count)s, p.judgments_max - t.wanted),
+    open_slots = t.open_slots + least(%(count)s, p.judgments_max - t.wanted)
+FROM labeling_project p
+WHERE t.id = %(task)s AND p.id = t.project_id AND t.state = 'open' AND t.wanted < p.judgments_max RETURNING t.id"""
+
+
+def open_more(*, task_id: int, count: int = 1) -> bool:
+    """Want ``count`` more judgments of an open task, never beyond the project's maximum. False when that is reached."""
+    return bool(fetch(_MORE, {"task": task_id, "count": count}))
+
+
+def reopen(*, task_id: int, count: int = 0) -> bool:
+    """Take a retirement back: the task is open again and wants ``count`` judgments more than it has."""
+    with transaction.atomic():
+        task = Task.objects.select_for_update().get(pk=task_id)
+        if task.state != Task.State.RETIRED or task.is_gold:
+            return False
+        leased = task.assignments.filter(state=Assignment.State.LEASED).count()
+        wanted = task.judgment_count + leased + count
+        task.state, task.retired_because, task.retired_at = Task.State.OPEN, "", None
+        task.wanted, task.open_slots = max(wanted, 1), max(wanted, 1) - task.judgment_count - leased
+        task.save(update_fields=["state", "retired_because", "retired_at", "wanted", "open_slots"])
+        Consensus.objects.filter(task_id=task_id, decided_by=None).update(is_final=False)
+        Project.objects.filter(pk=task.project_id).update(retired_count=Greatest(F("retired_count") - 1, 0))
+    return True
+
+
+_REOPEN_ALL = """
+WITH under_way AS (
+    SELECT task_id, count(*) AS leases FROM labeling_assignment
+    WHERE task_id = ANY(%(tasks)s) AND state = 'leased' GROUP BY task_id
+),
+taken AS (
+    SELECT t.id, t.judgment_count + coalesce(u.leases, 0) AS slots
+    FROM labeling_task t LEFT JOIN under_way u ON u.task_id = t.id WHERE t.id = ANY(%(tasks)s)
+),
+opened AS (
+    UPDATE labeling_task t SET state = 'open', retired_because = '', retired_at = NULL,
+        wanted = greatest(t.wanted, n.slots), open_slots = greatest(t.wanted, n.slots) - n.slots
+    FROM taken n WHERE n.id = t.id AND t.state = 'retired' AND NOT t.is_gold RETURNING t.id, t.project_id
+),
+counted AS (
+    UPDATE labeling_project p SET retired_count = greatest(p.retired_count - o.tasks, 0)
+    FROM (SELECT project_id, count(*) AS tasks FROM opened GROUP BY project_id) o WHERE p.id = o.project_id
+)
+SELECT id FROM opened"""
+
+
+def reopen_all(*, task_ids: Sequence[int]) -> set[int]:
+    """Take the retirement of many tasks back, whose rows the caller has locked; returns those that were retired.
+
+    They want what they wanted before.
+    """
+    return {pk for (pk,) in fetch(_REOPEN_ALL, {"tasks": list(task_ids)})}

@@ -1,0 +1,232 @@
+"""ImageNet's three-stage boxes: one draws a box, others verify its quality, others verify coverage, until covered.
+
+Stages are named ``draw:n``, ``quality:n`` and ``coverage:n``; each is a task of its own, whose ``payload`` carries the
+boxes accepted so far (and the candidate), so any stage can be shown from its own row. Whoever drew a box is not asked
+whether it is good. When an image is covered, its first task's label is all accepted boxes.
+
+Source: H. Su, J. Deng, L. Fei-Fei: Crowdsourcing Annotations for Visual Object Detection. HCOMP 2012. Gold is made by
+itself, as there: good boxes are perturbed, and boxes are left out.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.utils import timezone
+
+from labeling.collecting import goldmarks, tasks
+from labeling.models import Assignment, Consensus, Image, Judgment, Project, Task
+from labeling.words import gettext as _
+
+MOST_ROUNDS = 60
+METHOD = "three_stage_boxes"
+Box = dict[str, Any]
+
+
+def hold(*, task_id: int) -> None:
+    """Lock all tasks of the image before one of them is decided: what follows from that may void others of them."""
+    image_id, project_id = Task.objects.values_list("image_id", "project_id").get(pk=task_id)
+    tasks.hold(images=[image_id], project_id=project_id)
+
+
+def advance(*, task_id: int, project: Project) -> Task | None:
+    """Open what follows a task of the workflow that has just retired; None while it is open or when all is done.
+
+    Under ``hold``, which the caller asks for before it writes anything.
+    """
+    task = Task.objects.select_related("image", "project").get(pk=task_id)
+    if task.is_gold:
+        return None
+    kind, _, number = task.stage.partition(":")
+    if kind == "draw" and task.state == Task.State.OPEN:
+        tasks.retire(task_id=task_id, because=Task.Because.MAXIMUM)  # one person draws; others judge
+    elif task.state == Task.State.OPEN:
+        return None
+    accepted: list[Box] = list(task.payload.get("boxes", []))
+    if kind == "draw":
+        return _after_draw(task, accepted, number)
+    answer = Consensus.objects.filter(task=task).values_list("answer", flat=True).first()
+    if kind == "quality":
+        candidate = task.payload["candidate"]
+        if answer is True:
+            return _open(task, f"coverage:{number}", {"boxes": [*accepted, candidate]})
+        return _draw_again(task, number, {"boxes": accepted, "rejected": candidate})
+    if kind == "coverage" and answer is True:
+        _void(task, "")
+        _finish(task, accepted)
+        return None
+    return _draw_again(task, number, {"boxes": accepted})
+
+
+def settle_drawing(*, task: Task, answers: dict[str, Any]) -> None:
+    """A reviewer draws: with these boxes and those that were accepted before, the image is covered. Under ``hold``.
+
+    Nothing happens for other stages, or where the reviewer could not tell.
+    """
+    boxes = answers.get("box")
+    is_drawing = task.project.workflow == Project.Workflow.THREE_STAGE_BOXES and task.stage.startswith("draw:")
+    if is_drawing and isinstance(boxes, list) and not task.is_gold:
+        _void(task, "")
+        _finish(task, [*task.payload.get("boxes", []), *boxes])
+
+
+def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
+    drawn = Judgment.objects.filter(task=task, withdrawn_at=None).order_by("-id").first()
+    boxes = drawn.answers.get("box") if drawn else None
+    if not isinstance(boxes, list) or not boxes or drawn is None:
+        return _open(task, f"coverage:{number}", {"boxes": accepted})
+    follower = _open(task, f"quality:{number}", {"boxes": accepted, "candidate": boxes[0]})
+    if follower is None:
+        return None
+    # Nobody judges a box of their own: as if they had skipped the task.
+    Assignment.objects.get_or_create(
+        task=follower,
+        worker_id=drawn.worker_id,
+        state=Assignment.State.SKIPPED,
+        defaults={"project": task.project, "slot": 0, "reason": _("drew the box"), "expires_at": timezone.now()},
+    )
+    return follower
+
+
+def _open(task: Task, stage: str, payload: dict[str, Any]) -> Task | None:
+    """Open the stage that follows; whatever followed an earlier decision on the same task is void."""
+    _void(task, stage)
+    follower = tasks.open_for(image=task.image, project=task.project, stage=stage, payload=payload)
+    if follower.state == Task.State.OPEN:
+        return follower
+    told = follower.payload
+    Task.objects.filter(pk=follower.pk).update(payload=payload)
+    if follower.judgment_count >= follower.wanted and (told == payload or not stage.startswith("coverage:")):
+        return advance(task_id=follower.pk, project=task.project)  # it was answered then: go on from there
+    tasks.reopen(task_id=follower.pk, count=tasks.wanted_at(task.project, stage))
+    follower.refresh_from_db()
+    return follower
+
+
+def _void(task: Task, follower: str) -> None:
+    """Retire what is open beyond this task, with its leases, but for the stage that follows now."""
+    open_now = Task.objects.filter(image=task.image, state=Task.State.OPEN, is_gold=False).exclude(stage=follower)
+    later = [row.pk for row in open_now if _place(row.stage) > _place(task.stage)]
+    for pk in later:
+        tasks.retire(task_id=pk, because=Task.Because.PERSON)
+    Assignment.objects.filter(task_id__in=later, state=Assignment.State.LEASED).update(
+        state=Assignment.State.RELEASED, reason=_("decided anew before")
+    )
+    Consensus.objects.filter(task__image=task.image, task__stage="draw:1", method=METHOD).update(is_final=False)
+
+
+def _place(stage: str) -> tuple[int, int]:
+    """Where in the workflow of an image a stage stands: its round, then draw, quality, coverage."""
+    kind, _, number = stage.partition(":")
+    return int(number), ("draw", "quality", "coverage").index(kind)
+
+
+def _draw_again(task: Task, number: str, payload: dict[str, Any]) -> Task | None:
+    round_number = int(number) + 1
+    if round_number > MOST_ROUNDS:
+        _finish(task, payload["boxes"])
+        return None
+    return _open(task, f"draw:{round_number}", payload)
+
+
+def _finish(task: Task, boxes: list[Box]) -> None:
+    """All accepted boxes are the label of the image's first task."""
+    first = Task.objects.filter(image=task.image, stage="draw:1").first()
+    question = task.project.questions.filter(kind="boxes").first()
+    if first is None or question is None:
+        return
+    Consensus.objects.update_or_create(
+        task=first,
+        question=question,
+        defaults={
+            "project": task.project,
+            "answer": boxes,
+            "confidence": 1.0,
+            "method": METHOD,
+            "judgment_count": Judgment.objects.filter(task__image=task.image, withdrawn_at=None).count(),
+            "is_final": True,
+        },
+    )
+    Project.objects.filter(pk=task.project_id).update(answers_version=F("answers_version") + 1)
+
+
+def labels_of(project: Project) -> QuerySet[Consensus]:
+    """The rows that say something of an image; of several on one question the last stage's is the image's.
+
+    In the three stages a box is a candidate until all boxes of its image are known, and the tasks of gold, which show
+    boxes that were spoiled on purpose, say nothing of the image.
+    """
+    rows = Consensus.objects.filter(project=project)
+    if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
+        return rows
+    candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, goldmarks.GOLD_METHOD])
+    return rows.exclude(candidates).exclude(task__is_gold=True, task__stage__contains=":gold-")
+
+
+def perturbed(box: Box, width: int, height: int, dice: random.Random) -> Box:
+    """A box that is clearly wrong for the same object: moved and scaled until it overlaps by less than a half."""
+    x, y, w, h = box["box"]
+    sideways, upright = dice.choice([-1, 1]) * dice.uniform(0.35, 0.6), dice.choice([-1, 1]) * dice.uniform(0.35, 0.6)
+    scale = dice.choice([dice.uniform(0.5, 0.7), dice.uniform(1.4, 1.8)])
+    w2, h2 = min(w * scale, width), min(h * scale, height)
+    left = min(max(x + sideways * w, 0.0), width - w2)
+    top = min(max(y + upright * h, 0.0), height - h2)
+    return {**box, "box": [round(left, 2), round(top, 2), round(w2, 2), round(h2, 2)]}
+
+
+def make_golds(*, project: Project, most: int = 20, seed: int = 0) -> int:
+    """Gold from covered images: a good and a perturbed box for quality, all boxes and one left out for coverage."""
+    dice = random.Random(seed)
+    covered = Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1").select_related(
+        "task__image"
+    )
+    made = 0
+    for row in covered.order_by("id").iterator():
+        if made >= most:
+            break
+        if row.answer:
+            made += _golds_of(project, row.task.image, row.answer, dice)
+    return made
+
+
+def _golds_of(project: Project, image: Image, boxes: list[Box], dice: random.Random) -> int:
+    box = dice.choice(boxes)
+    rest = [other for other in boxes if other is not box]
+    wrong = perturbed(box, image.width, image.height, dice)
+    plans: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
+        ("quality:gold-good", {"boxes": rest, "candidate": box}, {"good": True}),
+        ("quality:gold-bad", {"boxes": rest, "candidate": wrong}, {"good": False}),
+        ("coverage:gold-all", {"boxes": boxes}, {"covered": True}),
+        ("coverage:gold-one-missing", {"boxes": rest}, {"covered": False}),
+    ]
+    made = 0
+    with transaction.atomic():
+        for stage, payload, answers in plans:
+            if not Task.objects.filter(image=image, stage=stage).exists():
+                task = tasks.open_for(image=image, project=project, stage=stage, payload=payload)
+                entry = {"answers": answers, "use": "hidden"}
+                goldmarks.mark(task=task, project=project, entry=entry, source=METHOD)
+                made += 1
+    return made
+
+
+def figures(project: Project) -> dict[str, Any]:
+    """Seconds per accepted box by stage, as the paper's table: drawing, quality, coverage."""
+    said = Judgment.objects.filter(project=project, withdrawn_at=None, is_gold=False)
+    seconds = {
+        kind: said.filter(task__stage__startswith=f"{kind}:").aggregate(total=Sum("seconds"))["total"] or 0.0
+        for kind in ("draw", "quality", "coverage")
+    }
+    verdicts = Consensus.objects.filter(
+        project=project, is_final=True, task__stage__startswith="quality:", task__is_gold=False
+    ).aggregate(accepted=Count("id", filter=Q(answer=True)), all=Count("id"))
+    accepted = verdicts["accepted"]
+    return {
+        "accepted_boxes": accepted,
+        "accepted_share": accepted / verdicts["all"] if verdicts["all"] else None,
+        "covered_images": Consensus.objects.filter(project=project, method=METHOD).count(),
+        "seconds_per_accepted_box": {kind: total / accepted if accepted else None for kind, total in seconds.items()},
+    }

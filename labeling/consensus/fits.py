@@ -1,0 +1,51 @@
+"""One question's judgments -> its crowd: who is how good, what each task's answer is, how far people agree.
+
+Plain data in and out (no database), dispatched by the question kind's statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from typing import Any
+
+from labeling.consensus.base import Answers, Judgments, QuestionFit, answers_of
+from labeling.consensus.classes import by_class, by_set
+from labeling.consensus.others import by_boxes, by_median, by_text
+from labeling.questions import KINDS
+from labeling.surveys.survey import Asked
+
+FITS: dict[str, Callable[[Asked, list[str], Answers, Mapping[int, Any], str], QuestionFit]] = {
+    "class": by_class,
+    "set": by_set,
+    "median": by_median,
+    "text": by_text,
+    "boxes": by_boxes,
+}
+
+
+def fit_question(
+    question: Asked,
+    classes: list[str],
+    judgments: Judgments,
+    known: Mapping[int, Any],
+    weights: Mapping[int, float],
+    method: str,
+    *,
+    beside: bool = True,
+    hidden: Set[int] = frozenset(),
+) -> QuestionFit | None:
+    """Fit one question; None when nobody answered it.
+
+    Args:
+        question, classes: What is asked, and its labels.
+        judgments: All of the project.
+        known: Task -> its known answer.
+        weights: Worker -> how much its votes count, where that is not 1.
+        method: A name of AGGREGATORS.
+        beside: Also what other methods say of each task.
+        hidden: Those of ``known`` that were answered like any other task, and so show how far the crowd is right.
+    """
+    answers = answers_of(question.key, judgments, weights, beside, hidden)
+    if not answers.tasks:
+        return None
+    return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)

@@ -1,0 +1,104 @@
+"""Numbers, ratings, texts and boxes: each by the model that fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from labeling.aggregation import boxes, numeric
+from labeling.consensus import agreement
+from labeling.consensus.base import DIGITS, Answers, QuestionFit, number_or_none, recombined, scaled
+from labeling.questions import CANT_TELL
+from labeling.surveys.survey import Asked
+
+
+def by_median(
+    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
+) -> QuestionFit:
+    told = np.array([isinstance(answer, int | float) for answer in answers.answer], dtype=bool)
+    value = np.array([float(answer) if ok else 0.0 for answer, ok in zip(answers.answer, told, strict=True)])[told]
+    task, worker = answers.task[told], answers.worker[told]
+    options = scaled(question)
+    expected = numeric.SHARE * (options["most"] - options["least"]) if question.kind == "rating" else 0.0
+    numbers = {"n_tasks": len(answers.tasks), "n_workers": len(answers.workers)}
+    fit = numeric.fit(task, worker, value, **numbers, expected=expected)
+    points, code = np.unique(value, return_inverse=True)
+    figures: dict[str, Any] = {"tasks": len(answers.tasks), "judgments": int(told.sum())}
+    if 1 < len(points) <= 1000:
+        counts = agreement.counts_of(task, code.reshape(-1), len(answers.tasks), len(points))
+        figures["percent"] = number_or_none(agreement.percent(counts))
+        metric: agreement.Metric = "ordinal" if question.kind == "rating" else "interval"
+        figures["krippendorff_alpha"] = number_or_none(agreement.krippendorff_alpha(counts, metric, points))
+    stored = {
+        "method": "numeric",
+        "classes": classes,
+        "prior": [],
+        "pooled": None,
+        "accuracy": 1.0,
+        "spread": float(f"{fit.crowd_spread:.6g}"),
+        "figures": figures,
+    }
+    skills = {
+        person: {
+            "accuracy": round(float(1 / (1 + (fit.spread[index] / fit.crowd_spread) ** 2)), DIGITS),
+            "confusion": {"bias": float(f"{fit.bias[index]:.6g}"), "spread": float(f"{fit.spread[index]:.6g}")},
+        }
+        for index, person in enumerate(answers.workers)
+    }
+    return recombined(question, "median", classes, answers, stored, skills, method)
+
+
+def by_text(
+    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
+) -> QuestionFit:
+    """Texts have no skills of their own: a worker's accuracy is how often it wrote what most did."""
+    stored = {"method": "plurality", "classes": classes, "prior": [], "pooled": None, "accuracy": 1.0}
+    fit = recombined(question, "text", classes, answers, stored, {}, method)
+    agreed: dict[int, list[int]] = {}
+    for task in answers.tasks:
+        best = fit.combined(task).answer
+        for row in answers.by_task[task]:
+            agreed.setdefault(row.worker, []).append(int(_plain(row.answer) == _plain(best)))
+    skills = {
+        worker: {"accuracy": round(sum(right) / len(right), DIGITS), "confusion": None}
+        for worker, right in agreed.items()
+    }
+    return QuestionFit(stored, skills, fit.said, fit.tasks, fit.combined)
+
+
+def _plain(text: Any) -> str:
+    return " ".join(str(text).casefold().split())
+
+
+def by_boxes(
+    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
+) -> QuestionFit:
+    drawn = [
+        [boxes.Drawn(row.worker, row.answer, row.weight) for row in answers.by_task[task] if row.answer != CANT_TELL]
+        for task in answers.tasks
+    ]
+    hands = boxes.fit(drawn)
+    ious = [boxes.fuse(image, hands).agreement for image in drawn if image]
+    shared = [value for value in ious if not np.isnan(value)]
+    stored = {
+        "method": "boxes",
+        "classes": classes,
+        "prior": [],
+        "pooled": None,
+        "accuracy": 1.0,
+        "figures": {
+            "tasks": len(answers.tasks),
+            "judgments": len(answers.answer),
+            "mean_iou": number_or_none(float(np.mean(shared))) if shared else None,
+        },
+    }
+    skills = {
+        worker: {
+            "accuracy": round((hand.finds + 1 - hand.invents) / 2, DIGITS),
+            "confusion": {"hand": {**hand.__dict__, "offset": list(hand.offset)}},
+        }
+        for worker, hand in hands.items()
+    }
+    return recombined(question, "boxes", classes, answers, stored, skills, method)

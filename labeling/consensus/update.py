@@ -1,0 +1,145 @@
+"""A task's judgments -> its Consensus rows, inside the transaction of each submit. Worker-side.
+
+The posterior is brought up to date at once from the skills that the last full fit (``labeling.consensus.fitting``)
+wrote down; nothing is fitted here. The statements are those of ``labeling.collecting.statements``: everyone who labels
+waits for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.utils import timezone
+
+from labeling.aggregation.belief import Belief
+from labeling.aggregation.combine import Combined, Said, combine
+from labeling.collecting import statements, tasks
+from labeling.collecting.statements import Heard, Recorded
+from labeling.consensus import stopping
+from labeling.consensus.base import classes_of, scaled
+from labeling.consensus.stopping import TaskState
+from labeling.models import Project, Question, Task
+from labeling.questions import KINDS
+from labeling.surveys import survey
+from labeling.surveys.survey import Asked, Survey
+
+Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight
+
+
+def update_task(*, task_id: int) -> None:
+    """Bring the task's consensus up to date, and retire the task or ask for more."""
+    task = Task.objects.select_related("project").get(pk=task_id)
+    now = Recorded(0, task.pk, task.judgment_count, task.wanted, task.state, task.retired_because, timezone.now())
+    if not task.is_gold:
+        update_answered(project=task.project, stage=task.stage, task=now)
+
+
+def update_answered(*, project: Project, stage: str, task: Recorded, price: Any | None = None) -> bool:
+    """The same for a task that has just been answered, under the lock of that, in one statement.
+
+    Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.
+    """
+    if task.retired_because == Task.Because.PERSON:
+        return price is not None and statements.count(project_id=project.pk, judgments=1, price=price)
+    if task.heard is None:
+        questions = [each.id for each in survey.current(project).at(stage)]
+        told = statements.heard(task_id=task.task_id, project_id=project.pk, questions=questions)
+        task = task._replace(heard=told)
+    rows, decision = weigh(project=project, stage=stage, task=task)
+    if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
+        decision = stopping.Decision("retire", "maximum")
+    return statements.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
+
+
+def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision]:
+    """What follows from all that was heard of a task: the rows of its consensus, and whether it has enough."""
+    asked = survey.current(project)
+    questions = asked.at(stage)
+    said, skills = _read(task.heard or (), asked)
+    rows = [row for row in said if row[1]]
+    fits = _beliefs(project.pk, project.fitted_version)
+    found: dict[int, Combined] = {}
+    for question in questions:
+        combined = _combined(question, rows, fits, skills, project.aggregator)
+        if combined is not None:
+            found[question.id] = combined
+    decision = stopping.WAIT
+    if task.state == Task.State.OPEN:
+        # A judgment whose form asked nothing that is asked now is none of those that the task wants.
+        wanted = task.wanted - (len(said) - len(rows))
+        decision = _decide(task._replace(wanted=wanted), project, rows, questions, found)
+    return _rows(found), decision
+
+
+def _read(told: Sequence[Heard], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:
+    """The task's judgments, and question -> worker -> what the fit stored of the workers who made them.
+
+    Of a judgment on another version of the survey only what still counts.
+    """
+    rows: list[Row] = []
+    skills: dict[int, dict[int, dict[str, Any]]] = {}
+    for one in told:
+        said = json.loads(one.answers) if isinstance(one.answers, str) else one.answers
+        rows.append((one.worker_id, said if one.survey_version == asked.version else asked.counted(said), one.weight))
+        for question, accuracy, confusion in one.skills or ():
+            skills.setdefault(question, {})[one.worker_id] = unpacked(accuracy, confusion)
+    return rows, skills
+
+
+def unpacked(accuracy: float, confusion: Any) -> dict[str, Any]:
+    """A WorkerSkill row as ``labeling.aggregation.combine`` reads it: a matrix, or named numbers for other kinds."""
+    if isinstance(confusion, Mapping):
+        return {"accuracy": accuracy, **confusion}
+    return {"accuracy": accuracy, "confusion": confusion}
+
+
+@lru_cache(maxsize=256)
+def _beliefs(project_id: int, fitted_version: int) -> dict[int, dict[str, Any]]:
+    """Question -> the last fit; a fit writes it and ``fitted_version`` together, so a process may keep what it read."""
+    return dict(Question.objects.filter(project_id=project_id).values_list("id", "fit"))
+
+
+def _combined(
+    question: Asked, rows: Iterable[Row], fits: Mapping[int, Any], skills: Mapping[int, Any], method: str
+) -> Combined | None:
+    said = [Said(worker, answers[question.key], weight) for worker, answers, weight in rows if question.key in answers]
+    belief = Belief.read(fits.get(question.id) or {}, classes_of(question), method)
+    statistic = KINDS[question.kind].statistic
+    return combine(statistic, said, scaled(question), belief, skills.get(question.id, {}))
+
+
+def _rows(found: Mapping[int, Combined]) -> list[dict[str, Any]]:
+    return [
+        {
+            "question": question,
+            "answer": combined.answer,
+            "confidence": combined.confidence,
+            "posterior": combined.posterior,
+            "judgments": combined.judgments,
+        }
+        for question, combined in found.items()
+    ]
+
+
+def _decide(
+    task: Recorded, project: Project, rows: Sequence[Row], questions: Sequence[Asked], found: Mapping[int, Combined]
+) -> stopping.Decision:
+    asked = [question for question in questions if question.id in found]
+    required = [question for question in asked if question.required] or asked
+    primary = next((question.id for question in asked if found[question.id].votes), None)
+    fits = _beliefs(project.pk, project.fitted_version)
+    state = TaskState(
+        judgments=len(rows),
+        wanted=task.wanted,
+        least=project.judgments_min,
+        most=project.judgments_max,
+        confidence=min((found[question.id].confidence for question in required), default=0.0),
+        threshold=project.confidence,
+        spent=project.is_spent,
+        votes=found[primary].votes if primary else {},
+        table=fits.get(primary, {}).get("table", {}) if primary else {},
+    )
+    return stopping.POLICIES[project.stopping](state)

@@ -1,0 +1,266 @@
+"""Fetches an image from an address that a stranger typed, without becoming the stranger's hand inside our network.
+
+The check is where the connection is made, not where the text is read: every name is resolved once, every address that
+it resolves to must be public (or allowed by the setting FETCH_HOSTS), and the socket goes to the address that was
+checked, so a name that changes its mind between check and use (DNS rebinding), a redirect, an IPv4 address in an
+unusual spelling or inside an IPv6 one all meet the same rule. Time, bytes and redirects are bounded; no proxy of the
+environment is used.
+
+Source: OWASP, Server-Side Request Forgery Prevention Cheat Sheet; RFC 6890 (special-purpose addresses).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+from django.conf import settings
+
+from labeling.errors import CrowdtuneError
+from labeling.files.imaging import MAX_BYTES
+from labeling.words import gettext as _
+
+TIMEOUT = 10.0  # seconds for each step
+DEADLINE = 30.0  # seconds for all of it
+REDIRECTS = 3
+PORTS = {80, 443, 8080, 8443}
+_FAILURES = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol
+)  # fmt: skip
+
+
+class FetchRefused(CrowdtuneError):
+    """The address may not be fetched, or did not give an image's bytes."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
+    ip = _unwrapped(address)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:  # fec0::/10: given up, and still somebody's own
+        return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def is_allowed(host: str, address: str) -> bool:
+    """Whether who runs the platform allows this name, or this address, wherever it is."""
+    ip = _unwrapped(address)
+    return any(
+        host.lower().rstrip(".") == entry if isinstance(entry, str) else ip in entry for entry in settings.FETCH_HOSTS
+    )
+
+
+def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip) or ip
+
+
+def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    wrapped = ip in ipaddress.ip_network("64:ff9b::/96") or ip in ipaddress.ip_network("::/96")
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wrapped else None
+
+
+class PublicBackend(httpcore.NetworkBackend):
+    """Connects to public addresses, and to those that are allowed, only."""
+
+    def __init__(self) -> None:
+        self._sync = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        return self._sync.connect_tcp(public_address(host, port), port, timeout, local_address, socket_options)
+
+    def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
+        raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class Bounded(httpcore.NetworkBackend):
+    """Connections that end at one moment, however slowly the other side speaks: headers, body and TLS."""
+
+    def __init__(self, inner: httpcore.NetworkBackend, seconds: float) -> None:
+        self._inner = inner
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds for the next step.
+
+        Raises:
+            FetchRefused: There are none.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise FetchRefused(
+                "fetch_failed",
+                _("The address took longer than %(deadline)s seconds.") % {"deadline": f"{self._seconds:.0f}"},
+            )
+        return left if timeout is None else min(left, timeout)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._inner.connect_tcp(host, port, self.left(timeout), local_address, socket_options)
+        return BoundedStream(stream, self)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(self.left(seconds))
+
+
+class BoundedStream(httpcore.NetworkStream):
+    """What a ``Bounded`` backend hands out."""
+
+    def __init__(self, inner: httpcore.NetworkStream, bounds: Bounded) -> None:
+        self._inner = inner
+        self._bounds = bounds
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            return self._inner.read(max_bytes, self._bounds.left(timeout))
+        except httpcore.ReadTimeout:
+            self._bounds.left(None)  # says so where it was the end of all, not of this step
+            raise
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._bounds.left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        stream = self._inner.start_tls(ssl_context, server_hostname, self._bounds.left(timeout))
+        return BoundedStream(stream, self._bounds)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def public_address(host: str, port: int) -> str:
+    """The first address of the name.
+
+    Raises:
+        FetchRefused: It has none, or any of them is private and not allowed: a name that answers with both is not to be
+            trusted.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise FetchRefused("address_unknown", _("The host %(host)s cannot be found.") % {"host": host}) from error
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or not all(is_public(one) or is_allowed(host, one) for one in addresses):
+        raise FetchRefused(
+            "address_refused",
+            _("%(host)s is not on the public internet. Who runs this platform can allow it by the setting %(setting)s.")
+            % {"host": host, "setting": "FETCH_HOSTS"},
+        )
+    return addresses[0]
+
+
+def fetch(
+    url: str, *, limit: int = MAX_BYTES, seconds: float = DEADLINE, backend: httpcore.NetworkBackend | None = None
+) -> bytes:
+    """The bytes at a public http(s) address.
+
+    Args:
+        url: What the caller typed.
+        limit: The most bytes that are read.
+        seconds: For all of it, redirects included.
+        backend: Makes the connections; the tests give one that reaches this machine.
+
+    Raises:
+        FetchRefused: address_refused, address_unknown, fetch_failed or too_large.
+    """
+    bounded = Bounded(backend or PublicBackend(), seconds)
+    with httpcore.ConnectionPool(network_backend=bounded, ssl_context=_tls()) as pool:
+        for _hop in range(REDIRECTS + 1):
+            _check_url(url)
+            body, location = _get(pool, url, limit)
+            if location is None:
+                return body
+            url = urljoin(url, location)
+    raise FetchRefused("fetch_failed", _("More than %(redirects)s redirects.") % {"redirects": REDIRECTS})
+
+
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise FetchRefused("address_refused", _("This is not an address: %(error)s.") % {"error": error}) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
+    if parts.username or parts.password:
+        raise FetchRefused("address_refused", _("An address with a name and password in it is not fetched."))
+    if port is not None and port not in PORTS:
+        raise FetchRefused(
+            "address_refused", _("Port %(port)s is not one of %(ports)s.") % {"port": port, "ports": sorted(PORTS)}
+        )
+
+
+def _get(pool: httpcore.ConnectionPool, url: str, limit: int) -> tuple[bytes, str | None]:
+    """The body, or where it has moved to."""
+    timeouts = {"timeout": {"connect": TIMEOUT, "read": TIMEOUT, "write": TIMEOUT, "pool": TIMEOUT}}
+    headers: list[tuple[bytes | str, bytes | str]] = [("User-Agent", "Crowdtune"), ("Accept", "image/*")]
+    try:
+        with pool.stream("GET", url, headers=headers, extensions=timeouts) as response:
+            if response.status in {301, 302, 303, 307, 308}:
+                return b"", _header(response, b"location") or "/"
+            if response.status != 200:
+                raise FetchRefused("fetch_failed", _("The address answered %(status)s.") % {"status": response.status})
+            return _body(response, limit), None
+    except (
+        httpcore.NetworkError,
+        httpcore.TimeoutException,
+        httpcore.ProtocolError,
+        httpcore.UnsupportedProtocol,
+    ) as error:
+        raise FetchRefused(
+            "fetch_failed", _("The address could not be read: %(name)s.") % {"name": type(error).__name__}
+        ) from error
+    except (ValueError, TypeError, UnicodeError) as error:  # httpcore's own parser of addresses
+        raise FetchRefused("address_refused", _("This is not an address: %(error)s.") % {"error": error}) from error
+
+
+def _header(response: httpcore.Response, name: bytes) -> str | None:
+    for key, value in response.headers:
+        if key.lower() == name:
+            return value.decode("latin-1")
+    return None
+
+
+def _body(response: httpcore.Response, limit: int) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_stream():
+        size += len(part)
+        if size > limit:
+            raise FetchRefused(
+                "too_large", _("The file at the address is larger than %(limit)s MB.") % {"limit": limit // 2**20}
+            )
+        parts.append(part)
+    return b"".join(parts)

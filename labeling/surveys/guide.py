@@ -1,0 +1,39 @@
+"""What a project's categories mean, in words and example pictures: shown to workers before and while they label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from labeling.files import storage
+from labeling.models import Category, CategoryExample, Project
+
+MOST = 200
+
+
+def guide_of(project: Project, most: int = MOST) -> list[dict[str, Any]]:
+    """The categories that have a description or an example, in their order, with addresses of the pictures."""
+    has_example = Exists(CategoryExample.objects.filter(category=OuterRef("pk")))
+    rows = project.categories.filter(~Q(description="") | has_example).select_related("parent")
+    return [entry(row) for row in rows.prefetch_related("examples").order_by("position", "id")[:most]]
+
+
+def entry(category: Category) -> dict[str, Any]:
+    return {
+        "key": category.key,
+        "name": category.name,
+        "parent": category.parent.name if category.parent else "",
+        "description": category.description,
+        "examples": [shown(example) for example in category.examples.all()],
+    }
+
+
+def shown(example: CategoryExample) -> dict[str, Any]:
+    return {
+        "id": example.pk,
+        "url": storage.file_url(example.file),
+        "width": example.width,
+        "height": example.height,
+        "alt": example.alt,
+    }

@@ -1,0 +1,242 @@
+"""The survey of a project as it stood at one version: its questions with their choices, ready to ask and to check.
+
+A version never changes once it is written, so each process keeps what it has read. Answers are checked here and
+nowhere else, whether they come from a page, the API, an import or a gold list.
+
+A lease is answered under the version that it was handed out with, so an owner may edit while people work. What such an
+answer says to a question of another version counts there when that question, under the same key, would take it
+(``Survey.counted``); the rest stays in the judgment as it was said and counts for nothing.
+See docs/decisions/0005-survey-versions.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from labeling.errors import CrowdtuneError
+from labeling.models import Project, SurveyVersion
+from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.surveys import conditions
+from labeling.words import gettext as _
+from labeling.words import tell
+
+# Above this many choices a question is answered by type-ahead search, and the list does not travel with each task.
+MANY_CHOICES = 200
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question of a survey; ``options`` holds the resolved ``choices``."""
+
+    id: int
+    key: str
+    kind: str
+    prompt: str
+    help_text: str
+    required: bool
+    options: dict[str, Any]
+    show_if: dict[str, Any] | None
+    stage: str
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether each task shows the choices in an order of its own; long lists are searched and have none."""
+        return bool(self.options.get("shuffle")) and 1 < len(self.options.get("choices", ())) <= MANY_CHOICES
+
+    def ordered(self, seed: str) -> list[dict[str, str]]:
+        """The choices in the order that the seed gives (see ``order_seed``), where the question asks for one."""
+        choices = list(self.options.get("choices", ()))
+        if not seed or not self.is_shuffled:
+            return choices
+        drawn = {choice["key"]: f"{seed}:{self.key}:{choice['key']}".encode() for choice in choices}
+        return sorted(choices, key=lambda choice: hashlib.sha256(drawn[choice["key"]]).digest())
+
+    def public(self) -> dict[str, Any]:
+        """What a worker's program needs to ask it."""
+        choices = self.options.get("choices", [])
+        many = len(choices) > MANY_CHOICES
+        options = {name: value for name, value in self.options.items() if name != "choices"}
+        return {
+            "key": self.key,
+            "kind": self.kind,
+            "prompt": self.prompt,
+            "help_text": self.help_text,
+            "required": self.required,
+            "options": options,
+            "choices": None if many else choices,
+            "choice_count": len(choices),
+            "show_if": self.show_if,
+        }
+
+    def check(self, answer: Any, width: int | None, height: int | None) -> Any:
+        """The canonical answer, or BadAnswer."""
+        if answer == CANT_TELL and isinstance(answer, str):
+            if self.options.get("cant_tell"):
+                return CANT_TELL
+            if self.kind != "text":
+                raise BadAnswer(_('this question does not offer "I can\'t tell".'))
+        options = self.options
+        if width is not None and self.kind == "boxes":
+            options = {**options, "width": width, "height": height}
+        return KINDS[self.kind].answer(answer, options)
+
+
+@dataclass(frozen=True, eq=False)  # hashed by identity: a version is loaded once a process
+class Survey:
+    version: int
+    questions: tuple[Asked, ...]
+
+    def at(self, stage: str) -> tuple[Asked, ...]:
+        """The questions of a task's stage; ``draw:2`` is the second round of the stage ``draw``."""
+        name = stage.partition(":")[0]
+        return tuple(question for question in self.questions if question.stage == name)
+
+    def public(self, stage: str, seed: str = "") -> list[dict[str, Any]]:
+        """The questions of a stage as a program asks them; choices in the seed's order where that is asked for."""
+        questions = _public(self, stage.partition(":")[0])
+        if not seed or not _is_shuffled(self, stage.partition(":")[0]):
+            return questions
+        return [
+            {**shown, "choices": question.ordered(seed)} if question.is_shuffled else shown
+            for question, shown in zip(self.at(stage), questions, strict=True)
+        ]
+
+    def public_json(self, stage: str, seed: str = "") -> str:
+        """``public`` as JSON text, made once where every task shows the same."""
+        name = stage.partition(":")[0]
+        return json.dumps(self.public(name, seed)) if seed and _is_shuffled(self, name) else _public_json(self, name)
+
+    def orders(self, stage: str, seed: str) -> dict[str, list[str]]:
+        """Question -> keys of its choices as this seed shows them; only shuffled questions are in it."""
+        return {q.key: [choice["key"] for choice in q.ordered(seed)] for q in self.at(stage) if q.is_shuffled}
+
+    def check(self, stage: str, answers: Any, *, width: int | None = None, height: int | None = None) -> dict[str, Any]:
+        """Answers from outside -> canonical answers of the questions that are shown.
+
+        Raises:
+            CrowdtuneError: bad_answer, with the reason under each question's key in ``fields``.
+        """
+        asked = self.at(stage)
+        if not isinstance(answers, Mapping):
+            raise CrowdtuneError(
+                "bad_answer",
+                _("Expected answers as {question: answer}, got %(answers)s.") % {"answers": f"{answers!r:.80}"},
+            )
+        problems: dict[str, str] = {
+            key: _("There is no question %(key)s here.") % {"key": repr(key)}
+            for key in set(answers) - {q.key for q in asked}
+        }
+        checked: dict[str, Any] = {}
+        for question in asked:
+            if not conditions.holds(question.show_if, checked):
+                continue
+            answer = answers.get(question.key)
+            if answer is None:
+                if question.required:
+                    problems[question.key] = _("An answer to %(prompt)s is required.") % {
+                        "prompt": repr(question.prompt)
+                    }
+                continue
+            try:
+                checked[question.key] = question.check(answer, width, height)
+            except BadAnswer as error:
+                problems[question.key] = error.args[0]
+        if problems:
+            name, why = next(iter(problems.items()))
+            raise CrowdtuneError("bad_answer", tell("%(name)s: %(why)s", {"name": name, "why": why}), fields=problems)
+        if not checked:
+            raise CrowdtuneError("bad_answer", _("At least one question must be answered."))
+        return checked
+
+    def counted(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the answers that this version would take: what an answer to another version still says here."""
+        found = {}
+        for question in self.questions:
+            if question.key in answers:
+                try:
+                    found[question.key] = question.check(answers[question.key], None, None)
+                except BadAnswer:
+                    continue
+        return found
+
+
+@lru_cache(maxsize=512)
+def _public(survey: Survey, stage: str) -> list[dict[str, Any]]:
+    return [question.public() for question in survey.at(stage)]
+
+
+@lru_cache(maxsize=512)
+def _is_shuffled(survey: Survey, stage: str) -> bool:
+    return any(question.is_shuffled for question in survey.at(stage))
+
+
+@lru_cache(maxsize=512)
+def _public_json(survey: Survey, stage: str) -> str:
+    return json.dumps(_public(survey, stage))
+
+
+def order_seed(*, worker_id: int, task_id: int) -> str:
+    """Choices come in one order for one worker at one task, by page and by API, now and later on."""
+    return f"{worker_id}:{task_id}"
+
+
+def current(project: Project) -> Survey:
+    return load(project.pk, project.survey_version)
+
+
+def answerable(project_id: int, version: int, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a known answer the form of this version could have said: nobody is measured by what was not asked."""
+    return load(project_id, version).counted(known)
+
+
+@lru_cache(maxsize=512)
+def load(project_id: int, version: int) -> Survey:
+    """The survey of one version, from its frozen document."""
+    document = SurveyVersion.objects.values_list("document", flat=True).get(project_id=project_id, version=version)
+    return parse(version, document)
+
+
+def parse(version: int, document: Mapping[str, Any]) -> Survey:
+    categories = [{"key": row["key"], "name": row["name"]} for row in document["categories"]]
+    return Survey(version, tuple(_asked(row, categories) for row in document["questions"]))
+
+
+def _asked(row: Mapping[str, Any], categories: list[dict[str, str]]) -> Asked:
+    options = dict(row["options"])
+    if KINDS[row["kind"]].statistic in {"class", "set", "boxes"} and row["kind"] != "yes_no":
+        options["choices"] = options.get("choices") or categories
+    return Asked(
+        id=row["id"],
+        key=row["key"],
+        kind=row["kind"],
+        prompt=row["prompt"],
+        help_text=row["help_text"],
+        required=row["required"],
+        options=options,
+        show_if=row["show_if"],
+        stage=row["stage"],
+    )
+
+
+def json_schema(survey: Survey, stage: str = "label") -> dict[str, Any]:
+    """JSON Schema (2020-12) of the ``answers`` of one stage, for programs that build or check them."""
+    properties = {}
+    for question in survey.at(stage):
+        schema = KINDS[question.kind].schema(question.options)
+        if question.options.get("cant_tell"):
+            schema = {"anyOf": [schema, {"const": CANT_TELL}]}
+        properties[question.key] = {**schema, "title": question.prompt}
+    required = [q.key for q in survey.at(stage) if q.required and q.show_if is None]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Answers to version {survey.version} of the survey",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }

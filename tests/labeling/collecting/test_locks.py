@@ -1,0 +1,186 @@
+"""Everyone takes locks in one order (tasks, then their project), so nobody waits in a circle, with real transactions.
+
+A main thread holds what an answer under way holds, a task, until the verb in question waits for a lock; then it comes
+to the project's row, as an answer does. Whoever holds that row while it waits for the task would close the circle.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import F
+
+from labeling import services
+from labeling.importing import ingest, labels
+from labeling.jobs import Report
+from labeling.models import Gold, Image, Job, Judgment, Project, Task
+from labeling.services.members import ensure_member
+from labeling.surveys import survey
+from tests.labeling.collecting.test_concurrency import await_waiting, bare_tasks, closing, together
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SEEN = [{"key": "seen", "kind": "yes_no", "prompt": "Is it?"}]
+BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
+
+
+def beside_an_answer(task: Task, work: Callable[[], Any]) -> None:
+    """Run ``work`` while somebody answers the task, who comes to the project's row when it waits for a lock."""
+
+    def waits() -> None:
+        closing(lambda: await_waiting("%labeling_%"))
+
+    with ThreadPoolExecutor(2) as others:
+        with transaction.atomic():
+            Task.objects.select_for_update(of=("self",)).get(pk=task.pk)
+            working = others.submit(closing, work)
+            others.submit(waits).result()
+            Project.objects.filter(pk=task.project_id).update(judgment_count=F("judgment_count"))
+        working.result()
+
+
+def test_people_who_take_and_send_grids_of_few_tasks_do_not_lock_each_other_out(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=0, questions=SEEN, judgments_min=8, judgments_max=8, access="open")
+    bare_tasks(project, 16)
+
+    def work(worker: User) -> None:
+        member = ensure_member(project=project, user=worker)
+        while True:
+            tiles = [lease.id for lease in services.claim_grid(project=project, member=member, size=9)[1]]
+            if not tiles:
+                return
+            connection.close()  # back to the pool, as at the end of a request
+            services.submit_grid(project=project, worker=worker, shown=tiles, tapped=tiles[::2])
+            connection.close()
+
+    assert together([person(f"w{number}") for number in range(8)], work) == []
+    assert Judgment.objects.count() == 8 * 16
+
+
+def test_a_claim_of_many_holds_none_while_it_waits_for_one(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, judgments_min=2, judgments_max=2, access="open")
+    bare_tasks(project, 2)
+    first, second = Task.objects.order_by("pk")
+    Task.objects.filter(pk=first.pk).update(random=0.9)
+    Task.objects.filter(pk=second.pk).update(random=0.1)  # next in the order of claims
+    member = ensure_member(project=project, user=person("wanda"))
+    with ThreadPoolExecutor(1) as others, transaction.atomic():
+        Task.objects.select_for_update().get(pk=first.pk)
+        claimed = others.submit(lambda: services.claim_leases(project=project, member=member, hold=2))
+        assert [lease.task_id for lease in claimed.result(timeout=20)] == [second.pk]
+        others.submit(connection.close)
+
+
+def drawn_and_rejected(make_project: Callable[..., Project]) -> Project:
+    """One image, whose first box was judged and found bad: it waits to be drawn again."""
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
+    )
+    for name, answers in (("ann", {"box": [BOX]}), ("bob", {"good": False})):
+        lease = services.claim_assignment(project=project, worker=person(name))
+        assert lease is not None
+        services.submit_judgment(assignment_id=lease.pk, worker=lease.worker, answers=answers)
+    return project
+
+
+def test_a_verdict_given_anew_waits_for_who_draws_what_it_voids(make_project: Callable[..., Project]) -> None:
+    project = drawn_and_rejected(make_project)
+    drawing = services.claim_assignment(project=project, worker=person("cyd"))
+    assert drawing is not None
+    assert drawing.task.stage == "draw:2"
+    services.reopen_task(task=Task.objects.get(stage="quality:1"), user=project.owner)
+    verdict = services.claim_assignment(project=project, worker=person("dan"))
+    assert verdict is not None
+    assert verdict.task.stage == "quality:1"
+
+    def judge() -> None:
+        services.submit_judgment(assignment_id=verdict.pk, worker=verdict.worker, answers={"good": True})
+
+    beside_an_answer(drawing.task, judge)
+    assert set(Task.objects.filter(state="open").values_list("stage", flat=True)) == {"coverage:1"}
+
+
+@pytest.mark.parametrize("decide", [True, False])
+def test_a_reviewer_waits_for_who_draws_what_the_decision_voids(
+    make_project: Callable[..., Project], decide: bool
+) -> None:
+    project = drawn_and_rejected(make_project)
+    quality, drawing = Task.objects.get(stage="quality:1"), Task.objects.get(stage="draw:2")
+    services.reopen_task(task=quality, user=project.owner)
+
+    def review() -> None:
+        if decide:
+            services.decide_task(task=quality, answers={"good": True}, user=project.owner)
+        else:
+            services.retire_task(task=quality, user=project.owner)
+
+    beside_an_answer(drawing, review)
+    quality.refresh_from_db()
+    assert quality.state == "retired"
+
+
+def ready(project: Project) -> list[ingest.Ready]:
+    """All pictures of the project, as an import that brings them again."""
+    images = Image.objects.filter(project=project).order_by("pk")
+    return [ingest.Ready(ingest.sources.Item(image.name, lambda: b""), image) for image in images]
+
+
+def test_an_import_of_gold_waits_for_an_answer_to_a_picture_that_is_there(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1)
+    job = Job.objects.create(project=project, kind="import_images", arguments={})
+
+    def bring() -> None:
+        with transaction.atomic():
+            counts = {"imported": 0, "duplicates": 0}
+            gold = {"0000.png": {"answers": {"category": "cat"}, "use": "hidden"}}
+            ingest._write(project, ready(project), {"gold": gold}, counts, Report(job))
+
+    beside_an_answer(Task.objects.get(), bring)
+    assert Gold.objects.get().answers == {"category": "cat"}
+
+
+def test_an_import_of_labels_as_gold_waits_for_an_answer_to_one_of_them(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2)
+    question = survey.current(project).questions[0]
+
+    def bring() -> None:
+        with transaction.atomic():
+            found = [(image, question, "cat") for image in Image.objects.order_by("pk")]
+            labels.TAKES["gold"](project, found, {"source": "csv"})
+
+    last = Task.objects.order_by("-pk")[0]
+    beside_an_answer(last, bring)
+    assert Gold.objects.count() == 2
+
+
+def test_an_answer_to_a_question_that_the_owner_takes_out_meanwhile_is_stored(
+    make_project: Callable[..., Project],
+) -> None:
+    both = [{"key": key, "kind": "yes_no", "prompt": key} for key in ("a", "b")]
+    project = make_project(images=0, questions=both, judgments_min=30, judgments_max=30, access="open")
+    bare_tasks(project, 30)
+    over = threading.Event()
+
+    def work(who: User) -> None:
+        if who == project.owner:
+            for number in range(8):
+                services.replace_survey(project=project, user=who, questions=both[: number % 2 + 1])
+            over.set()
+        while not over.is_set():
+            now = Project.objects.get(pk=project.pk)
+            lease = services.claim_assignment(project=now, worker=who)
+            assert lease is not None
+            asked = survey.load(now.pk, lease.survey_version).questions
+            answers = {question.key: True for question in asked}
+            services.submit_judgment(assignment_id=lease.pk, worker=who, answers=answers)
+            connection.close()
+
+    assert together([project.owner, *(person(f"w{number}") for number in range(4))], work) == []

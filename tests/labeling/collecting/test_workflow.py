@@ -1,0 +1,229 @@
+"""ImageNet's three-stage boxes, from the first box to the covered image, and the gold that comes of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from labeling import exporting, figures, services
+from labeling.collecting import golds, workflow
+from labeling.consensus import fitting
+from labeling.errors import CrowdtuneError
+from labeling.jobs import Report
+from labeling.models import Assignment, Consensus, Job, Project, Task
+from tests.labeling.conftest import client, person
+
+pytestmark = pytest.mark.django_db
+BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
+OTHER = {"category": "cat", "box": [20.0, 5.0, 8.0, 8.0]}
+
+
+@pytest.fixture
+def boxes(make_project: Callable[..., Project]) -> Project:
+    return make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
+    )
+
+
+@pytest.fixture
+def crowd(db: None) -> list[User]:
+    return [person(f"w{number}") for number in range(3)]
+
+
+def answer(project: Project, worker: User, answers: dict[str, Any], seconds: float = 2.0) -> str:
+    """Answer the next task; returns its stage."""
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers, seconds=seconds)
+    return assignment.task.stage
+
+
+def cover(project: Project, crowd: list[User]) -> None:
+    """One box, found good, and nothing left."""
+    answer(project, crowd[0], {"box": [BOX]}, 8.0)
+    answer(project, crowd[1], {"good": True}, 2.0)
+    answer(project, crowd[2], {"covered": True}, 3.0)
+
+
+def test_a_box_goes_from_draw_to_quality_to_coverage(boxes: Project, crowd: list[User]) -> None:
+    assert answer(boxes, crowd[0], {"box": [BOX]}) == "draw:1"
+    assert Task.objects.get(stage="quality:1").payload == {"boxes": [], "candidate": BOX}
+    assert answer(boxes, crowd[1], {"good": True}) == "quality:1"
+    assert Task.objects.get(stage="coverage:1").payload == {"boxes": [BOX]}
+    assert answer(boxes, crowd[2], {"covered": True}) == "coverage:1"
+    label = Consensus.objects.get(task__stage="draw:1")
+    assert (label.answer, label.is_final, label.method) == ([BOX], True, "three_stage_boxes")
+    assert not Task.objects.filter(state="open").exists()
+
+
+def test_a_bad_box_is_drawn_again_and_a_gap_asks_for_the_next(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": False})
+    assert Task.objects.get(stage="draw:2").payload == {"boxes": [], "rejected": BOX}
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": False})
+    assert Task.objects.get(stage="draw:3").payload == {"boxes": [BOX]}
+    answer(boxes, crowd[0], {"box": [OTHER]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    assert Consensus.objects.get(task__stage="draw:1").answer == [BOX, OTHER]
+
+
+def open_stages() -> list[str]:
+    return sorted(Task.objects.filter(state="open").values_list("stage", flat=True))
+
+
+def test_a_verdict_that_is_decided_anew_voids_what_followed_the_first(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    leased = services.claim_assignment(project=boxes, worker=crowd[2])
+    assert leased is not None
+    assert leased.task.stage == "coverage:1"
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
+    assert open_stages() == ["draw:2"]
+    with pytest.raises(CrowdtuneError) as lost:
+        services.submit_judgment(assignment_id=leased.pk, worker=crowd[2], answers={"covered": True})
+    assert lost.value.code == "lease_lost"
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=boxes.owner)
+    assert open_stages() == ["coverage:1"]
+    answer(boxes, person("other"), {"covered": True})
+    label = Consensus.objects.get(task__stage="draw:1")
+    assert (label.answer, label.is_final, open_stages()) == ([BOX], True, [])
+
+
+def test_an_image_is_no_longer_covered_when_its_box_is_found_bad_after_all(boxes: Project, crowd: list[User]) -> None:
+    cover(boxes, crowd)
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
+    assert not Consensus.objects.get(task__stage="draw:1").is_final
+    assert open_stages() == ["draw:2"]
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=boxes.owner)
+    assert Consensus.objects.get(task__stage="draw:1").is_final
+    assert open_stages() == []
+
+
+def test_a_verdict_that_the_background_fit_makes_sure_of_goes_on_too(
+    make_project: Callable[..., Project], crowd: list[User]
+) -> None:
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_max=3, confidence=0.99, access="open"
+    )
+    answer(project, crowd[0], {"box": [BOX]})
+    answer(project, crowd[1], {"good": True})
+    assert Task.objects.get(stage="quality:1").state == "open"  # one vote is not sure enough
+    Project.objects.update(confidence=0.5)
+    fitting.fit_project(project.pk)
+    assert Task.objects.get(stage="quality:1").retired_because == "confident"
+    assert Task.objects.get(stage="coverage:1").payload == {"boxes": [BOX]}
+
+
+def test_an_image_without_objects_goes_to_coverage_at_once(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": []})
+    assert answer(boxes, crowd[1], {"covered": True}) == "coverage:1"
+    assert Consensus.objects.get(task__stage="draw:1").answer == []
+
+
+def test_nobody_judges_a_box_of_their_own(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert services.claim_assignment(project=boxes, worker=crowd[0]) is None
+    assert Assignment.objects.get(task__stage="quality:1").reason == "drew the box"
+
+
+def test_seconds_per_accepted_box_are_told_by_stage(boxes: Project, crowd: list[User]) -> None:
+    cover(boxes, crowd)
+    found = figures.of_project(boxes)["boxes"]
+    assert found["accepted_boxes"] == 1
+    assert found["seconds_per_accepted_box"] == {"draw": 8.0, "quality": 2.0, "coverage": 3.0}
+
+
+def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project, crowd: list[User]) -> None:
+    cover(boxes, crowd)
+    assert workflow.make_golds(project=boxes) == 4
+    assert workflow.make_golds(project=boxes) == 0
+    bad = Task.objects.get(stage="quality:gold-bad")
+    assert bad.gold.answers == {"good": False}
+    assert not golds.matches([bad.payload["candidate"]], [BOX])
+    boxes.refresh_from_db()
+    assert boxes.gold_count == 4
+    services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
+    asked = services.claim_assignment(project=Project.objects.get(pk=boxes.pk), worker=person("new"))
+    assert asked is not None
+    assert asked.task.is_gold
+
+
+def exported(project: Project) -> dict[str, Any]:
+    """What an export says of the only image: question -> answer."""
+    header = exporting.header_of(project, {})
+    (row,) = exporting.Rows(project, header, Report(Job(project=project)))._rows(list(project.images.all()))
+    return {key: label.answer for key, label in row.labels.items()}
+
+
+def test_an_export_says_what_the_last_stages_say_and_no_box_that_is_not_verified(
+    boxes: Project, crowd: list[User]
+) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert exported(boxes) == {}
+    answer(boxes, crowd[1], {"good": False})
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": False})
+    answer(boxes, crowd[0], {"box": [OTHER]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    services.make_box_golds(project=boxes, user=boxes.owner)
+    # As after a rewrite of the table, where rows lie in any order.
+    early = Consensus.objects.filter(task__stage__in=["quality:1", "coverage:2", "draw:3", "quality:gold-bad"])
+    early.update(updated_at=timezone.now())
+    assert exported(boxes) == {"box": [BOX, OTHER], "good": True, "covered": True}
+
+
+def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> None:
+    dice = random.Random(1)
+    for _ in range(300):
+        box = {"category": "cat", "box": [dice.uniform(0, 60), dice.uniform(0, 60), dice.uniform(5, 40), 20.0]}
+        x, y, width, height = workflow.perturbed(box, 100, 100, dice)["box"]
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= 100.02
+        assert y + height <= 100.02
+        assert not golds.matches([{"category": "cat", "box": [x, y, width, height]}], [box])
+
+
+def test_a_box_is_no_label_before_its_image_is_covered(boxes: Project, crowd: list[User]) -> None:
+    def listed() -> list[tuple[str, bool]]:
+        found = client(boxes.owner).get(f"/api/v1/projects/{boxes.slug}/labels/").json()["results"]
+        return [(row["question"], row["is_final"]) for row in found if row["question"] == "box"]
+
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert listed() == []
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    assert listed() == [("box", True)]
+
+
+def test_what_a_reviewer_draws_is_the_label_with_what_was_accepted_before(boxes: Project, crowd: list[User]) -> None:
+    services.decide_task(task=Task.objects.get(stage="draw:1"), answers={"box": [BOX]}, user=boxes.owner)
+    assert labels(boxes) == [[BOX]]
+    assert open_stages() == []
+
+
+def test_a_reviewer_s_drawing_keeps_the_boxes_before_it_and_ends_what_was_open(
+    boxes: Project, crowd: list[User]
+) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": False})
+    answer(boxes, crowd[0], {"box": [BOX]})
+    assert open_stages() == ["quality:2"]
+    services.decide_task(task=Task.objects.get(stage="draw:2"), answers={"box": [OTHER]}, user=boxes.owner)
+    assert labels(boxes) == [[BOX, OTHER]]
+    assert open_stages() == []
+
+
+def labels(project: Project) -> list[list[dict[str, object]]]:
+    return list(workflow.labels_of(project).filter(question__kind="boxes").values_list("answer", flat=True))

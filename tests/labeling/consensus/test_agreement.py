@@ -1,0 +1,109 @@
+"""Agreement figures against published worked examples and an independent implementation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from labeling.consensus import agreement
+
+# Fleiss (1971) as worked through in the literature: 10 subjects, 14 raters, 5 categories; kappa .210.
+FLEISS = np.array(
+    [
+        [0, 0, 0, 0, 14],
+        [0, 2, 6, 4, 2],
+        [0, 0, 3, 5, 6],
+        [0, 3, 9, 2, 0],
+        [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0],
+        [3, 2, 6, 3, 0],
+        [2, 5, 3, 2, 2],
+        [6, 5, 2, 1, 0],
+        [0, 2, 2, 3, 7],
+    ],
+    dtype=float,
+)
+
+# Krippendorff (2011), "Computing Krippendorff's alpha-reliability", example C: 4 observers, 12 units, gaps.
+GAP = None
+OBSERVERS = [
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, GAP, GAP, GAP],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, GAP, 3],
+    [GAP, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, GAP],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, GAP],
+]
+
+
+def krippendorff_counts() -> np.ndarray:
+    rows = [(unit, value - 1) for row in OBSERVERS for unit, value in enumerate(row) if value is not None]
+    task, label = np.array(rows).T
+    return agreement.counts_of(task, label, 12, 5)
+
+
+def test_fleiss_kappa_of_the_published_example():
+    assert agreement.fleiss_kappa(FLEISS) == pytest.approx(0.2099, abs=5e-5)
+
+
+@pytest.mark.parametrize(("metric", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_krippendorff_alpha_of_the_published_example(metric, alpha):
+    assert agreement.krippendorff_alpha(krippendorff_counts(), metric) == pytest.approx(alpha, abs=6e-4)
+
+
+def test_cohen_kappa_equals_scikit_learn():
+    rng = np.random.default_rng(3)
+    for classes in (2, 3, 7):
+        first = rng.integers(classes, size=200)
+        second = np.where(rng.random(200) < 0.6, first, rng.integers(classes, size=200))
+        assert agreement.cohen_kappa(first, second) == pytest.approx(cohen_kappa_score(first, second))
+
+
+def test_the_mean_kappa_weighs_pairs_by_their_common_tasks():
+    rng = np.random.default_rng(4)
+    answers = rng.integers(2, size=(3, 40))
+    task, worker = np.tile(np.arange(40), 3), np.repeat(np.arange(3), 40)
+    kept = ~((worker == 2) & (task >= 10))
+    mean = agreement.mean_cohen_kappa(task[kept], worker[kept], answers.reshape(-1)[kept])
+    k = cohen_kappa_score
+    by_hand = (
+        40 * k(answers[0], answers[1])
+        + 10 * k(answers[0][:10], answers[2][:10])
+        + 10 * k(answers[1][:10], answers[2][:10])
+    ) / 60
+    assert mean == pytest.approx(by_hand)
+
+
+def test_percent_is_the_chance_that_two_people_agree():
+    assert agreement.percent(np.array([[3, 0], [2, 1], [1, 0]])) == pytest.approx((1 + 1 / 3) / 2)
+
+
+def test_figures_that_the_data_cannot_give_are_not_a_number():
+    alone = np.array([[1.0, 0], [0, 1]])
+    assert np.isnan(agreement.percent(alone))
+    assert np.isnan(agreement.fleiss_kappa(alone))
+    assert np.isnan(agreement.krippendorff_alpha(alone))
+    assert np.isnan(agreement.fleiss_kappa(np.array([[3.0, 0], [3, 0]])))
+    assert np.isnan(agreement.cohen_kappa(np.zeros(4, int), np.zeros(4, int)))
+
+
+def test_agreement_does_not_depend_on_the_names_of_labels():
+    order = [3, 0, 4, 1, 2]
+    assert agreement.fleiss_kappa(FLEISS[:, order]) == pytest.approx(agreement.fleiss_kappa(FLEISS))
+    assert agreement.krippendorff_alpha(FLEISS[:, order]) == pytest.approx(agreement.krippendorff_alpha(FLEISS))
+
+
+def test_confusion_counts_what_was_said_of_each_answer():
+    table = agreement.confusion(np.array([[2.0, 1], [0, 3], [3, 0]]), np.array([0, 1, 0]))
+    assert table.tolist() == [[5, 1], [0, 3]]
+
+
+def test_a_category_that_two_people_always_share_has_agreement_one():
+    shares = agreement.per_category(np.array([[3.0, 0, 0], [0, 2, 1], [0, 1, 0]]))
+    assert shares[0] == 1
+    assert shares[1] == pytest.approx(1 / 2)
+    assert shares[2] == 0
+
+
+def test_ties_are_not_counted_as_disagreement_with_majority():
+    answer, majority, tied = np.array([0, 1, 1]), np.array([0, 0, 0]), np.array([False, True, False])
+    assert agreement.disagreement(answer, majority, tied) == 0.5

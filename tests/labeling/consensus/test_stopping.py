@@ -1,0 +1,81 @@
+"""When a task has heard enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labeling.consensus.stopping import POLICIES, TaskState, as_table, confidence_table, forecast
+
+
+def state(**values) -> TaskState:
+    return TaskState(
+        **{"judgments": 3, "wanted": 3, "least": 3, "most": 7, "confidence": 0.5, "threshold": 0.9, **values}
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "values", "expected"),
+    [
+        ("fixed", {"judgments": 2}, ("wait", "")),
+        ("fixed", {}, ("retire", "maximum")),
+        ("confidence", {"judgments": 2, "confidence": 0.99}, ("wait", "")),
+        ("confidence", {"confidence": 0.9}, ("retire", "confident")),
+        ("confidence", {}, ("more", "")),
+        ("confidence", {"judgments": 3, "wanted": 4}, ("wait", "")),
+        ("confidence", {"judgments": 7, "wanted": 7}, ("retire", "maximum")),
+        ("confidence", {"spent": True}, ("retire", "budget")),
+        ("confidence", {"spent": True, "confidence": 0.95}, ("retire", "confident")),
+        ("imagenet", {"confidence": 0.95}, ("retire", "confident")),
+    ],
+)
+def test_each_policy_says_what_to_do(policy, values, expected):
+    decision = POLICIES[policy](state(**values))
+    assert (decision.action, decision.because) == expected
+
+
+def test_imagenet_asks_an_easy_category_less_than_a_hard_one():
+    table = {"cat": {"3,0": 0.99}, "burmese": {"3,0": 0.7}}
+    easy = POLICIES["imagenet"](state(votes={"cat": 3}, table=table))
+    hard = POLICIES["imagenet"](state(votes={"burmese": 3}, table=table, confidence=0.95))
+    assert easy.action == "retire"
+    assert hard.action == "more"
+
+
+def test_the_table_is_learned_from_tasks_that_were_asked_often():
+    """Class 0: ten tasks of ten votes, all for it. Class 1: half of the tasks with six of ten votes are another's."""
+    counts = np.array([[10.0, 0]] * 10 + [[4, 6]] * 10 + [[1, 0]] * 50)
+    label = np.array([0] * 10 + [1] * 5 + [0] * 5 + [0] * 50)
+    table = as_table(confidence_table(counts, label), ["easy", "hard"])
+    assert table["easy"]["3,0"] > 0.8
+    assert table["hard"]["3,0"] < 0.6
+    assert "11,0" not in table["easy"]
+
+
+def test_orders_are_counted_exactly():
+    """Two votes for and one against: of the first two, both are for with chance 1/3."""
+    chances = confidence_table(np.array([[2.0, 1]]), np.array([0]), sample=3, prior=0.0)
+    assert chances[0, 2, 0] == 1
+    assert np.isnan(chances[0, 3, 0])
+
+
+def test_the_forecast_knows_that_easy_tasks_are_done_first():
+    """Half retire at 3; those that went on are asked to the maximum of 5."""
+    seen = forecast(retired=[0, 0, 0, 500, 0, 500], still_open=[100], least=3, most=5)
+    assert seen.per_task == 4
+    assert seen.judgments_to_go == pytest.approx(400, abs=2)
+    halfway = forecast(retired=[0, 0, 0, 500], still_open=[0, 0, 0, 0, 500], least=3, most=5)
+    assert halfway.judgments_to_go == 500  # one more each, and not 3 - 4 = less than nothing
+
+
+def test_tasks_of_a_stage_that_asks_fewer_are_forecast_by_their_own():
+    seen = forecast(retired=[0, 1000], still_open=[10], least=3, most=5)
+    assert seen.judgments_to_go == 10
+
+
+def test_with_a_fixed_number_the_forecast_is_exact():
+    assert forecast(retired=[], still_open=[4, 3, 2], least=3, most=3).judgments_to_go == 4 * 3 + 3 * 2 + 2
+
+
+def test_before_anything_is_finished_the_forecast_is_the_middle():
+    assert forecast(retired=[], still_open=[2], least=3, most=7).per_task == 5

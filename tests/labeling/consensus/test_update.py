@@ -1,0 +1,171 @@
+"""What becomes of a task when a judgment arrives."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from labeling import figures
+from labeling.consensus.update import update_task
+from labeling.models import Consensus, Membership, Project, Question, Task, WorkerSkill
+from tests.labeling.crowds import make_project, make_tasks, person, say
+
+pytestmark = pytest.mark.django_db
+A, B, C, D = "worker1", "worker2", "worker3", "worker4"
+
+
+def told(task: Task, *answers, key: str = "label") -> Consensus:
+    for name, answer in zip((A, B, C, D, "worker5", "worker6", "worker7"), answers, strict=False):
+        say(task, person(name), {key: answer})
+    update_task(task_id=task.pk)
+    task.refresh_from_db()
+    return Consensus.objects.get(task=task, question__key=key)
+
+
+def test_before_any_fit_most_votes_win():
+    [task] = make_tasks(make_project(), 1)
+    row = told(task, "cat", "dog", "cat")
+    assert row.answer == "cat"
+    assert row.posterior["cat"] == pytest.approx(0.7)
+    assert sum(row.posterior.values()) == pytest.approx(1)
+    assert row.judgment_count == 3
+    assert not row.is_final
+
+
+def test_skills_of_the_last_fit_outweigh_numbers():
+    project = make_project()
+    [task] = make_tasks(project, 1)
+    question = Question.objects.get(project=project)
+    pooled = [[0.6, 0.4], [0.4, 0.6]]
+    question.fit = {"classes": ["cat", "dog"], "prior": [0.5, 0.5], "pooled": pooled, "accuracy": 0.6}
+    question.save()
+    Project.objects.update(fitted_version=1)
+    WorkerSkill.objects.create(
+        question=question, worker=person(A), accuracy=0.98, confusion=[[0.98, 0.02], [0.02, 0.98]]
+    )
+    assert told(task, "cat", "dog", "dog").answer == "cat"
+
+
+def test_a_lowered_weight_counts_less():
+    project = make_project()
+    [task] = make_tasks(project, 1)
+    for name in (B, C):
+        Membership.objects.create(project=project, user=person(name), weight=0.1)
+    assert told(task, "cat", "dog", "dog").answer == "cat"
+
+
+def test_a_confident_task_retires_and_its_rows_are_final():
+    project = make_project(confidence=0.9)
+    [task] = make_tasks(project, 1)
+    row = told(task, "cat", "cat", "cat")
+    assert (task.state, task.retired_because) == ("retired", "confident")
+    assert row.is_final
+    assert Project.objects.get().retired_count == 1
+
+
+def test_an_unsure_task_asks_for_one_more():
+    [task] = make_tasks(make_project(), 1)
+    told(task, "cat", "dog", "cat")
+    assert (task.state, task.wanted, task.open_slots) == ("open", 4, 1)
+
+
+def test_a_task_retires_at_the_maximum_with_the_reason():
+    [task] = make_tasks(make_project(judgments_min=2, judgments_max=2), 1)
+    row = told(task, "cat", "dog")
+    assert (task.state, task.retired_because) == ("retired", "maximum")
+    assert row.is_final
+
+
+def test_a_fixed_number_is_asked_where_the_owner_wants_that():
+    [task] = make_tasks(make_project(stopping="fixed"), 1)
+    told(task, "cat", "dog", "cat")
+    assert (task.state, task.retired_because) == ("retired", "maximum")
+    cost = figures.cost(task.project)
+    assert (cost["judgments_per_task"], cost["judgments_saved"]) == (3, 0)  # nobody would have asked more
+
+
+def test_when_the_budget_is_spent_the_task_takes_what_it_has():
+    project = make_project(budget=1, price_per_judgment="0.5", spent="0.9")
+    [task] = make_tasks(project, 1)
+    told(task, "cat")
+    assert (task.state, task.retired_because) == ("retired", "budget")
+
+
+def test_who_cannot_tell_casts_no_vote():
+    [task] = make_tasks(make_project(), 1)
+    row = told(task, "cat", "cant_tell", "cat")
+    assert row.answer == "cat"
+    assert row.posterior["cat"] == pytest.approx(0.49 / 0.58, abs=1e-4)
+
+
+def test_when_most_cannot_tell_that_is_the_answer():
+    [task] = make_tasks(make_project(), 1)
+    row = told(task, "cat", "cant_tell", "cant_tell")
+    assert row.answer == "cant_tell"
+    assert not Consensus.objects.for_training(Project.objects.get()).exists()
+
+
+def test_yes_and_no_come_back_as_booleans():
+    [task] = make_tasks(make_project([{"key": "there", "kind": "yes_no"}]), 1)
+    row = told(task, True, True, False, key="there")
+    assert row.answer is True
+    assert row.posterior["yes"] > row.posterior["no"]
+
+
+def test_of_several_choices_each_is_decided_alone():
+    [task] = make_tasks(make_project([{"key": "all", "kind": "multiple_choice"}], ("cat", "dog", "fox")), 1)
+    row = told(task, ["cat", "dog"], ["cat"], ["cat", "dog"], key="all")
+    assert row.answer == ["cat", "dog"]
+    assert set(row.posterior) == {"cat", "dog", "fox"}
+
+
+def test_a_rating_is_the_likeliest_step():
+    [task] = make_tasks(make_project([{"key": "stars", "kind": "rating"}]), 1)
+    row = told(task, 4, 4, 5, key="stars")
+    assert row.answer == 4
+    assert sum(row.posterior.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_slip_of_the_finger_does_not_move_a_number():
+    [task] = make_tasks(make_project([{"key": "count", "kind": "number", "options": {"whole": True}}]), 1)
+    assert told(task, 12, 13, 12, 1200, key="count").answer == 12
+
+
+def test_texts_agree_without_regard_to_case_and_spaces():
+    [task] = make_tasks(make_project([{"key": "plate", "kind": "text"}]), 1)
+    row = told(task, "AB 12", "ab  12", "AB 13", key="plate")
+    assert row.answer == "AB 12"
+    assert row.confidence == pytest.approx(2 / 3)
+
+
+def test_boxes_of_several_people_become_one():
+    [task] = make_tasks(make_project([{"key": "where", "kind": "boxes"}]), 1)
+    drawn = [[{"category": "cat", "box": [x, 20, 50, 60]}] for x in (10, 12, 11)]
+    stray = [{"category": "cat", "box": [400, 300, 30, 30]}]
+    row = told(task, drawn[0], drawn[1], drawn[2] + stray, key="where")
+    assert len(row.answer) == 1
+    assert row.answer[0]["box"] == pytest.approx([11, 20, 50, 60], abs=0.5)
+
+
+def test_what_a_person_decided_stays():
+    project = make_project()
+    [task] = make_tasks(project, 1)
+    row = told(task, "cat", "cat", "dog")
+    Consensus.objects.filter(pk=row.pk).update(answer="dog", decided_by=person("owner"))
+    Task.objects.update(state="retired", retired_because="person", open_slots=0)
+    say(task, person("worker9"), "cat")
+    update_task(task_id=task.pk)
+    row.refresh_from_db()
+    assert row.answer == "dog"
+
+
+def test_an_update_takes_few_statements_however_many_judged():
+    project = make_project(judgments_min=5, judgments_max=7)
+    [task] = make_tasks(project, 1)
+    told(task, "cat", "dog", "cat", "cat")
+    with CaptureQueriesContext(
+        connection,
+    ) as spoken:
+        update_task(task_id=task.pk)
+    assert len(spoken) <= 4

@@ -1,0 +1,39 @@
+"""What pictures in unusual modes become, against what they were made of."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from labeling.files.imaging import decode_rgb
+
+GREYS = np.arange(240, dtype=np.uint8).reshape(12, 20)
+
+
+def saved(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Picture.fromarray(values).save(file, "TIFF")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "top"), [("f4", 1), ("f4", 255), ("f4", 65535), ("u2", 65535), ("i4", 65535)])
+def test_greys_of_more_than_eight_bits_keep_their_scale(kind: str, top: int) -> None:
+    values = np.rint(GREYS * (top / 255)) if top > 1 else GREYS / 255
+    decoded = np.asarray(decode_rgb(saved(values.astype(kind))))
+    assert (decoded == GREYS[:, :, None]).all()
+
+
+def test_of_greys_that_are_no_numbers_the_others_keep_their_scale() -> None:
+    values = (GREYS / 255).astype("f4")
+    values[0, :3] = np.nan, np.inf, -np.inf
+    decoded = np.asarray(decode_rgb(saved(values)))[:, :, 0]
+    assert decoded[0, :3].tolist() == [0, 0, 0]
+    assert (decoded[1:] == GREYS[1:]).all()
+
+
+def test_greys_below_zero_are_stretched_over_their_own_range() -> None:
+    decoded = np.asarray(decode_rgb(saved(GREYS.astype("f4") * 10 - 1000)))[:, :, 0]
+    assert (decoded.min(), decoded.max()) == (0, 255)

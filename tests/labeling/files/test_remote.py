@@ -1,0 +1,167 @@
+"""What the fetcher refuses, against a real server on this machine that the guard must not reach."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpcore
+import pytest
+
+from labeling.files import remote
+from labeling.files.remote import FetchRefused, fetch, is_public
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:8080/picture")
+        elif self.path == "/round":
+            self.send_response(302)
+            self.send_header("Location", "/round")
+        elif self.path == "/missing":
+            self.send_response(404)
+        else:
+            self.send_response(200)
+        if self.path == "/dripping":  # headers without an end
+            self.flush_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(200):
+                    self.wfile.write(b"X-More: to come\r\n")
+                    time.sleep(0.05)
+            return
+        self.end_headers()
+        if self.path in {"/picture", "/large"}:
+            self.wfile.write(b"bytes" * (1 if self.path == "/picture" else 1000))
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Local(httpcore.SyncBackend):
+    """Sends every public name to the test's server; what the guard refuses stays refused."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+        if host != "images.example":
+            remote.public_address(host, port)
+        return super().connect_tcp("127.0.0.1", self.port, timeout, local_address, socket_options)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.0.1",
+        "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a00:1", "::127.0.0.1", "fe80::1%eth0", "2001:db8::1", "240.0.0.1",
+        "fec0::1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_of_the_public_internet_is_known_as_such(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_a_public_address_is_let_through(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080/", "http://localhost:8080/", "http://[::1]:8080/", "http://2130706433/", "http://0x7f.1/",
+        "http://127.1/", "http://0/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:22/", "http://127.0.0.1:5432/", "file:///etc/passwd", "gopher://127.0.0.1/", "ftp://127.0.0.1/",
+        "http://user:secret@127.0.0.1/", "http://", "//127.0.0.1/", "http://[::1", "http://127.0.0.1:99999/",
+        "http://\u2460\u2461\u2466.0.0.1/", "https://127.0.0.1/",
+        "http://127.0.0.1\\@example.com/", "javascript:alert(1)",
+        "http://exa mple/", "http://a\x00b/", "http://\ud800/",
+    ],
+)  # fmt: skip
+def test_an_address_inside_is_refused_in_every_spelling(url: str) -> None:
+    with pytest.raises(FetchRefused):
+        fetch(url)
+
+
+def test_bytes_of_a_public_address_come_back(server: ThreadingHTTPServer) -> None:
+    assert fetch("http://images.example/picture", backend=Local(server.server_port)) == b"bytes"
+
+
+def test_a_redirect_to_an_address_inside_is_refused(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused, match="public"):
+        fetch("http://images.example/moved", backend=Local(server.server_port))
+
+
+def test_a_server_that_drips_headers_is_left_when_the_time_is_over(server: ThreadingHTTPServer) -> None:
+    """Each of its lines comes in time; only all of them together do not."""
+    with pytest.raises(FetchRefused, match="longer than"):
+        fetch("http://images.example/dripping", seconds=0.6, backend=Local(server.server_port))
+
+
+def test_a_circle_of_redirects_ends(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused, match="redirects"):
+        fetch("http://images.example/round", backend=Local(server.server_port))
+
+
+def test_a_file_larger_than_the_limit_is_not_read_to_its_end(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused) as caught:
+        fetch("http://images.example/large", limit=100, backend=Local(server.server_port))
+    assert caught.value.code == "too_large"
+
+
+def test_an_answer_other_than_200_is_an_error(server: ThreadingHTTPServer) -> None:
+    with pytest.raises(FetchRefused, match="404"):
+        fetch("http://images.example/missing", backend=Local(server.server_port))
+
+
+@pytest.fixture
+def own_port(server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The port of the test's server, which is taken for one that may be asked; images.intern is this machine."""
+    asked = socket.getaddrinfo
+    here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **o: here if "intern" in host else asked(host, *a, **o))
+    monkeypatch.setattr(remote, "PORTS", {server.server_port, 8080})
+    return server.server_port
+
+
+@pytest.mark.parametrize("entry", ["images.intern", ipaddress.ip_network("127.0.0.0/8")])
+def test_an_address_inside_is_fetched_where_its_name_or_network_is_allowed(
+    own_port: int, settings: Any, entry: object
+) -> None:
+    settings.FETCH_HOSTS = [entry]
+    assert fetch(f"http://Images.Intern.:{own_port}/picture") == b"bytes"
+
+
+def test_what_is_allowed_opens_nothing_else(own_port: int, settings: Any) -> None:
+    settings.FETCH_HOSTS = ["images.intern", ipaddress.ip_network("127.0.0.2/32")]
+    for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "more.images.intern", "127.0.0.3"):
+        with pytest.raises(FetchRefused, match="FETCH_HOSTS"):
+            fetch(f"http://{host}:{own_port}/picture")
+    with pytest.raises(FetchRefused, match="Port 22"):
+        fetch("http://images.intern:22/picture")
+
+
+def test_a_redirect_from_what_is_allowed_to_what_is_not_is_refused(own_port: int, settings: Any) -> None:
+    settings.FETCH_HOSTS = ["images.intern"]
+    with pytest.raises(FetchRefused, match="public"):
+        fetch(f"http://images.intern:{own_port}/moved")
