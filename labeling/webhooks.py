@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -47,6 +47,13 @@ def emit(
     rows = (WebhookDelivery(webhook=hook, event=event, payload=body) for body in bodies for hook in hooks)
     WebhookDelivery.objects.bulk_create(rows, batch_size=1000)
     return len(hooks)
+
+
+def tell_retired(*, project: Project, reasons: Mapping[int, str]) -> None:
+    """Of every task that leaves the queue, by its id, whatever the reason: who collects labels has no other sign."""
+    if reasons:
+        told = ({"task": task_id, "because": str(reasons[task_id])} for task_id in sorted(reasons))
+        emit(project=project, event="task.retired", payloads=told)
 
 
 def signature(secret: str, body: bytes, moment: int) -> str:

@@ -79,7 +79,24 @@ class WebhookSerializer(serializers.ModelSerializer):
 
 
 class WebhookListView(ProjectView):
-    """Programs that are told of events; add one. Bodies are signed, see ``labeling.webhooks``."""
+    """Programs that are told of events; add one.
+
+    An event is a POST of `{"id", "event", "project", "created_at", …}`, `project` being the slug, and
+
+    | event | comes when | with |
+    |---|---|---|
+    | `judgment.created` | somebody has answered | `judgment`, `task` |
+    | `task.retired` | a task leaves the queue, and once more when a reviewer decides it anew | `task`, `because` |
+    | `job.finished` | an import, an export or another job has ended | `job`, `kind`, `state`, `result` |
+    | `model.champion` | another version answers | `version`, `replaced`, `reason` |
+
+    `because` is that of the task: `confident`, `maximum`, `budget`, `person`, `gold` (its answer is known) or `model`
+    (which was sure enough). A task that is opened again is told of again when it retires.
+
+    The header `X-Crowdtune-Signature: t=<unix seconds>,v1=<hex>` holds the HMAC-SHA256 of `<t>.<body>` under the
+    webhook's `secret`. Answer 2xx within ten seconds; else the same `id` comes again after 10 s, 1 min, 5 min, 30 min
+    and 2 h, or when `Retry-After` of a 429 or 503 says (6 h at most). Events may come twice or in another order.
+    """
 
     rights = {"GET": "manage", "POST": "manage"}
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import webhooks
 from labeling.collecting import tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
@@ -130,6 +131,7 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
         changes: dict[str, Any] = {"answers_version": F("answers_version") + 1}
         if was_open:
             changes["retired_count"] = F("retired_count") + 1
+            webhooks.tell_retired(project=project, reasons={task.pk: Task.Because.GOLD})
         Project.objects.filter(pk=project.pk).update(**changes)
         count(project)
     return gold

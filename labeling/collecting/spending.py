@@ -53,7 +53,7 @@ def retire_when_spent(*, project_id: int) -> int:
             state=Task.State.RETIRED, retired_because=Task.Because.BUDGET, retired_at=timezone.now(), open_slots=0
         )
         Consensus.objects.filter(task_id__in=ids).update(is_final=True)
-        webhooks.emit(project=row, event="task.retired", payloads=[{"task": task_id} for task_id in ids])
+        webhooks.tell_retired(project=row, reasons=dict.fromkeys(ids, Task.Because.BUDGET))
         Project.objects.filter(pk=row.pk).update(retired_count=F("retired_count") + count)
     return count
 

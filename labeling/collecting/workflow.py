@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
+from labeling import webhooks
 from labeling.collecting import goldmarks, tasks
 from labeling.models import Assignment, Consensus, Image, Judgment, Project, Task
 from labeling.words import gettext as _
@@ -112,6 +113,7 @@ def _void(task: Task, follower: str) -> None:
     later = [row.pk for row in open_now if _place(row.stage) > _place(task.stage)]
     for pk in later:
         tasks.retire(task_id=pk, because=Task.Because.PERSON)
+    webhooks.tell_retired(project=task.project, reasons=dict.fromkeys(later, Task.Because.PERSON))
     Assignment.objects.filter(task_id__in=later, state=Assignment.State.LEASED).update(
         state=Assignment.State.RELEASED, reason=_("decided anew before")
     )

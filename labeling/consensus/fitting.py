@@ -325,4 +325,4 @@ def _close(project: Project, task_id: int) -> None:
             return
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
             workflow.advance(task_id=task_id, project=project)
-        webhooks.emit(project=project, event="task.retired", payload={"task": task_id})
+        webhooks.tell_retired(project=project, reasons={task_id: Task.Because.CONFIDENT})

@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from labeling import cells
+from labeling import cells, webhooks
 from labeling.accounts import people
 from labeling.collecting import statements, tasks
 from labeling.consensus import fitting
@@ -271,6 +271,9 @@ def store(
     _count(project, new)
     for task_id in sorted(touched - gold):
         update_task(task_id=task_id)
+    were_open = [task.pk for task in locked if task.state == Task.State.OPEN]
+    ended = Task.objects.filter(pk__in=were_open, state=Task.State.RETIRED)
+    webhooks.tell_retired(project=project, reasons=dict(ended.values_list("pk", "retired_because")))
     return len(new)
 
 

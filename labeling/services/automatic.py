@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
+from labeling import webhooks
 from labeling.collecting import tasks
 from labeling.models import Consensus, Project, Question, Task
 
@@ -38,6 +39,7 @@ def label_by_model(*, project: Project, labels: Mapping[int, tuple[str, float]])
             update_fields=fields,
         )
         retired = tasks.retire_all(task_ids=list(found), because=Task.Because.MODEL)
+        webhooks.tell_retired(project=project, reasons=dict.fromkeys(retired, Task.Because.MODEL))
         return [image_id for pk, image_id in found.items() if pk in retired]
 
 

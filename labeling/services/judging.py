@@ -190,9 +190,9 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
     told = {"judgment": recorded.judgment_id, "task": lease.task_id}
     if project.webhook_count:
         webhooks.emit(project=project, event="judgment.created", payload=told)
-        was_open = lease.known is None and recorded.state == Task.State.OPEN
-        if was_open and Task.objects.filter(pk=lease.task_id, state=Task.State.RETIRED).exists():
-            webhooks.emit(project=project, event="task.retired", payload={"task": lease.task_id})
+        if lease.known is None and recorded.state == Task.State.OPEN:
+            closed = Task.objects.filter(pk=lease.task_id, state=Task.State.RETIRED)
+            webhooks.tell_retired(project=project, reasons=dict(closed.values_list("pk", "retired_because")))
     if not counted:
         is_spent = statements.count(project_id=project.pk, judgments=1, price=price)
     if is_spent and project.price_per_judgment:

@@ -70,7 +70,7 @@ def _follow(task: Task) -> None:
     project = task.project
     if project.workflow == Project.Workflow.THREE_STAGE_BOXES and not task.stage.startswith("draw:"):
         workflow.advance(task_id=task.pk, project=project)
-    webhooks.emit(project=project, event="task.retired", payload={"task": task.pk})
+    webhooks.tell_retired(project=project, reasons={task.pk: Task.Because.PERSON})
 
 
 def reopen_task(*, task: Task, user: Any, count: int = 1) -> Task:

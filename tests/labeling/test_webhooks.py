@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.http import http_date
 
 from labeling import services, webhooks
+from labeling.importing import said
 from labeling.models import Project, Task, Webhook, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
@@ -207,6 +208,23 @@ def test_an_answer_without_end_is_not_listened_to(
     answer(project, worker)
     assert deliver() == 1
     assert receiver.said < 10_000  # what fits into the buffers between the two
+
+
+def test_a_task_that_a_known_answer_or_a_file_of_answers_retires_is_told_too(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(name="Told", images=3, judgments_min=1, judgments_max=1)
+    services.add_webhook(project=project, url="https://example.com/", events=["task.retired"], user=project.owner)
+    project.refresh_from_db()
+    known, answered, _open = Task.objects.filter(project=project).select_related("image").order_by("pk")
+    for _again in range(2):
+        services.set_gold(task=known, answers="cat", user=project.owner)
+    worker = said.workers(project, {"museum"})["museum"]
+    for _again in range(2):
+        answers = {(task.image_id, worker): {"category": "cat"} for task in (known, answered)}
+        said.store(project, answers, dict.fromkeys(answers), {task.image_id: task.image for task in (known, answered)})
+    told = [(row.payload["task"], row.payload["because"]) for row in WebhookDelivery.objects.order_by("id")]
+    assert told == [(known.pk, "gold"), (answered.pk, "maximum")]
 
 
 def test_a_task_is_told_to_be_retired_once_and_also_by_the_end_of_the_budget(

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from labeling import services
-from labeling.models import Consensus, Image, Project, Task
+from labeling.models import Consensus, Image, Project, Task, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +44,18 @@ def test_untouched_tasks_are_retired_with_their_reason_and_the_counter_says_so(
     assert label(project, "dog") == []
     project.refresh_from_db()
     assert project.retired_count == before + 5
+
+
+def test_subscribers_are_told_of_each_and_why(make_project: Callable[..., Project]) -> None:
+    project = make_project(name="Told", images=3)
+    services.add_webhook(project=project, url="https://example.com/", events=["task.retired"], user=project.owner)
+    project.refresh_from_db()
+    label(project)
+    label(project)
+    told = [(row.payload["task"], row.payload["because"]) for row in WebhookDelivery.objects.order_by("id")]
+    assert told == [
+        (pk, "model") for pk in Task.objects.filter(project=project).order_by("pk").values_list("pk", flat=True)
+    ]
 
 
 def writes(table: str) -> int:
