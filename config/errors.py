@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
@@ -99,6 +100,17 @@ def plain(request: HttpRequest, status: int, message: str) -> HttpResponse:
     """For refusals that never reach a view of the API: in the contract's shape, or in the Open Inference Protocol's."""
     is_protocol = request.path.startswith("/v2")
     return JsonResponse({"error": message} if is_protocol else shape(CODES[status], message), status=status)
+
+
+def too_much(error: Exception) -> tuple[int, str] | None:
+    """Status and words for a form that is larger than one request may be; None for another fault."""
+    if isinstance(error, TooManyFilesSent):
+        told = _("At most %(most)s files a request are taken. Send the rest in another, or all of them as an archive.")
+        return 413, told % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
+    if isinstance(error, RequestDataTooBig):
+        told = _("At most %(most)s MB a request are taken beside its files.")
+        return 413, told % {"most": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20}
+    return None
 
 
 def outage(error: BaseException | None) -> tuple[int, str] | None:

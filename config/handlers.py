@@ -17,7 +17,8 @@ from config.requests import request_id
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if errors.is_api(request):
-        return errors.plain(request, 400, _("The request cannot be read: check its address, headers and body."))
+        told = _("The request cannot be read: check its address, headers and body.")
+        return errors.plain(request, *(errors.too_much(exception) or (400, told)))
     return defaults.bad_request(request, exception)
 
 

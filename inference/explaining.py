@@ -13,6 +13,7 @@ from inference.errors import BadPicture
 from inference.explain.heat import FeatureMaps, grad_cam, head_gradient
 from inference.explain.picture import overlay
 from inference.routing import VersionRef
+from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, decode_rgb, to_input
 from labeling.words import gettext as _
 from training.learning.artifact import Classifier
@@ -33,7 +34,8 @@ def explain(engine: Engine, version: VersionRef, data: bytes, category: str | No
     """The picture under the map of a category (the most probable where None), as PNG, and which category that is.
 
     Raises:
-        BadPicture: It cannot be decoded, or the version does not know the category.
+        BadPicture: It cannot be decoded.
+        CrowdtuneError: no_such_category, when the version does not know it.
     """
     classifier: Classifier = engine.classifier(version)  # type: ignore[assignment]
     trunk = engine.trunk(classifier.trunk_key)
@@ -51,10 +53,10 @@ def _index(classifier: Classifier, features: NDArray[np.float32], category: str 
         return int(classifier.probabilities_from_features(features)[0].argmax())
     if category not in classifier.categories:
         known = ", ".join(classifier.categories[:20])
-        raise BadPicture(
+        raise CrowdtuneError(
             "no_such_category",
             _("This version knows %(known)s; not %(category)s.") % {"known": known, "category": repr(category)},
-            0,
+            fields={"category": []},
         )
     return classifier.categories.index(category)
 

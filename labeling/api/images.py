@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -77,7 +79,7 @@ class UploadSerializer(serializers.Serializer):
     )
     labels_as = serializers.ChoiceField(LABELS_AS, required=False, default="gold")
     source: Any = serializers.CharField(required=False, help_text="Whose labels the manifest's are.")
-    gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}')
+    gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}, as a field or as a file.')
 
 
 class UrlsSerializer(serializers.Serializer):
@@ -142,14 +144,16 @@ class ImageListView(ProjectView):
 
 
 def _gold(value: Any) -> Any:
-    if not isinstance(value, str):
+    """What JSON brings, a form's field, or a file in a form; the latter two are JSON text."""
+    if isinstance(value, UploadedFile):
+        value = value.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)  # as much as a field may have
+    if not isinstance(value, str | bytes):
         return value
     try:
         return json.loads(value) if value.strip() else None
-    except json.JSONDecodeError as error:
-        raise CrowdtuneError(
-            "bad_gold", _("gold must be JSON {file name: answer}: %(error)s.") % {"error": error}
-        ) from error
+    except (ValueError, RecursionError) as error:
+        why = _("gold must be JSON {file name: answer}: %(error)s.") % {"error": error}
+        raise CrowdtuneError("bad_gold", why, fields={"gold": []}) from error
 
 
 class ImageDetailView(ProjectView):

@@ -170,8 +170,7 @@ class ExtendedView:
             others.append((extension, mine))
         asked: dict[str, Any] = {name: values.pop(name) for name in ("categories", "questions") if name in values}
         span: Mapping[str, int] | None = values.pop("judgments_per_task", None)
-        if span is not None:
-            values.update(judgments_min=span["min"], judgments_max=span["max"])
+        values.update({f"judgments_{end}": count for end, count in (span or {}).items()})  # a PATCH may name one end
         return values, asked, others
 
 

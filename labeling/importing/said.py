@@ -11,7 +11,8 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.core.files.storage import default_storage
@@ -70,8 +71,7 @@ def read(stored: Any) -> Iterator[Line]:
     text.seek(0)
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     is_csv = start != "{"
-    rows: Iterator[Any] = _csv(lines) if is_csv else _jsonl(lines)
-    for number, row in _numbered(rows):
+    for number, row in _csv(lines) if is_csv else _jsonl(lines):
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         if isinstance(values.get("judgments"), list):
             yield from _exported(number, values)
@@ -89,7 +89,8 @@ def read(stored: Any) -> Iterator[Line]:
     text.detach()
 
 
-def _csv(lines: Iterable[str]) -> csv.DictReader[str]:
+def _csv(lines: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any]]]:
+    """Each row with the line of the file that it ends on, as an editor counts them."""
     rows = csv.DictReader(lines)
     try:
         columns = {str(name).strip().lower() for name in rows.fieldnames or ()}
@@ -99,7 +100,12 @@ def _csv(lines: Iterable[str]) -> csv.DictReader[str]:
     if missing:
         told = _("The first line of the CSV names the columns image, worker and answer; %(missing)s is missing.")
         raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing)})
-    return rows
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        told = _("Line %(line_num)s is no CSV: %(error)s.")
+        raise CrowdtuneError("bad_csv", told % {"line_num": rows.line_num, "error": error}) from error
 
 
 def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
@@ -112,22 +118,14 @@ def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
             yield Line(number, str(row.get("image") or "").strip(), worker, question, answer, said.get("seconds"))
 
 
-def _numbered(rows: Iterator[Any]) -> Iterator[tuple[int, Any]]:
-    try:
-        yield from enumerate(rows, start=1)
-    except csv.Error as error:
-        told = _("Line %(line_num)s is no CSV: %(error)s.")
-        raise CrowdtuneError("bad_csv", told % {"line_num": getattr(rows, "line_num", "?"), "error": error}) from error
-
-
-def _jsonl(text: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for line in text:
+def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text, start=1):
         if line.strip():
             try:
                 row = json.loads(line)
             except (json.JSONDecodeError, RecursionError):
                 row = None
-            yield row if isinstance(row, dict) else {}
+            yield number, row if isinstance(row, dict) else {}
 
 
 def parse(question: Asked, value: Any) -> Any:
@@ -146,22 +144,35 @@ def parse(question: Asked, value: Any) -> Any:
 def _write(project: Project, chunk: list[Line], report: Report) -> int:
     """One chunk; returns how many judgments are new."""
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
-    images = _images(project, chunk)
+    images, shared = _images(project, chunk)
     people = workers(project, {line.worker for line in chunk if line.worker and is_storable(line.worker)})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     seconds: dict[tuple[int, int], float | None] = {}
+    numbers: dict[tuple[int, int], int] = {}
+
+    def differs(number: int) -> None:
+        told = _("The worker's answer about this image is there already, and another one; it stays as it was.")
+        report.error(f"line {number}", "already_answered", told)
+
     for line in chunk:
         if not is_storable([line.image, line.worker]):
             report.error(f"line {line.number}", "bad_row", _("The row holds characters that no database stores."))
             continue
         try:
+            if line.image in shared:
+                told = _("Several images of the project are called %(image)s: say which by its id.")
+                raise CrowdtuneError("ambiguous_image", told % {"image": repr(line.image)})
             image, worker, key, answer = _checked(line, questions, images, people)
         except CrowdtuneError as error:
             report.error(f"line {line.number}", error.code, error.message)
             continue
-        found.setdefault((image.pk, worker), {})[key] = answer
-        seconds[image.pk, worker] = _seconds(line.seconds)
-    return store(project, found, seconds, {image.pk: image for image in images.values()})
+        pair = (image.pk, worker)
+        if found.setdefault(pair, {}).setdefault(key, answer) != answer:
+            differs(line.number)
+            continue
+        seconds[pair], numbers[pair] = _seconds(line.seconds), line.number
+    rows = {image.pk: image for image in images.values()}
+    return store(project, found, seconds, rows, lambda pair: differs(numbers[pair]))
 
 
 def _checked(
@@ -195,19 +206,23 @@ def _seconds(value: Any) -> float | None:
         return None
 
 
-def _images(project: Project, chunk: list[Line]) -> dict[str, Image]:
-    """Images by what the lines call them: the file's name, its last part, or the id."""
+def _images(project: Project, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:
+    """Images by what the lines call them (the file's name, its last part, or the id), and names that several have."""
     names = {line.image for line in chunk if is_storable(line.image)}
     rows = Image.objects.filter(project=project)
     found = {str(image.pk): image for image in rows.filter(pk__in=[int(n) for n in names if n.isdecimal()])}
-    found.update({image.name: image for image in rows.filter(name__in=names)})
+    called: Counter[str] = Counter()
+    for image in rows.filter(name__in=names):
+        found[image.name] = image
+        called[image.name] += 1
     missing = names - set(found)
     if missing:
         for image in rows.filter(name__contains="/").only("id", "name", "width", "height").iterator():
             last = image.name.rpartition("/")[2]
             if last in missing:
                 found[last] = image
-    return found
+                called[last] += 1
+    return found, {name for name, count in called.items() if count > 1}
 
 
 def workers(project: Project, names: set[str]) -> dict[str, int]:
@@ -231,7 +246,9 @@ def store(
     found: dict[tuple[int, int], dict[str, Any]],
     seconds: dict[tuple[int, int], float | None],
     images: dict[int, Image],
+    differs: Callable[[tuple[int, int]], None] = lambda _pair: None,
 ) -> int:
+    """Write what is new; ``differs`` is told of who has said something else about an image before. How many are new."""
     stage = tasks.first_stage(project)
     wanted = {image for image, _ in found}
     there = dict(Task.objects.filter(image_id__in=wanted, stage=stage).values_list("image_id", "id"))
@@ -249,6 +266,8 @@ def store(
         task_id = there[image_id]
         stored = old.get((task_id, worker))
         if stored is not None:
+            if any(stored.answers.get(key, answer) != answer for key, answer in answers.items()):
+                differs((image_id, worker))
             missing = {key: answer for key, answer in answers.items() if key not in stored.answers}
             if missing and stored.source == "import":
                 Judgment.objects.filter(pk=stored.pk).update(answers={**stored.answers, **missing})

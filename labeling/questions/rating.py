@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_options, no_classes, number_option
+from labeling.questions.kind import (
+    BadAnswer,
+    Kind,
+    Options,
+    Schema,
+    is_number,
+    known_options,
+    no_classes,
+    number_option,
+)
 from labeling.words import gettext as _
 
 
@@ -27,12 +36,12 @@ def _options(options: Options) -> Options:
 
 def _answer(value: Any, options: Options) -> int:
     least, most = _ends(options)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if not is_number(value) or value != int(value) or not least <= value <= most:
         raise BadAnswer(
             _("expected a whole number from %(least)s to %(most)s, got %(value)s.")
             % {"least": least, "most": most, "value": f"{value!r:.80}"}
         )
-    return value
+    return int(value)  # 4.0 is a whole number to JSON
 
 
 def _schema(options: Options) -> Schema:

@@ -164,6 +164,9 @@ def _check(project: Project) -> None:
                 "value": repr(getattr(project, name)),
             }
             raise CrowdtuneError("invalid", message, fields={name: [message]})
+    if not 0 < project.confidence < 1:
+        message = _("confidence is a probability between 0 and 1; got %(value)s.") % {"value": project.confidence}
+        raise CrowdtuneError("invalid", message, fields={"confidence": [message]})
     if not isinstance(project.languages, list) or not all(isinstance(code, str) for code in project.languages):
         message = _("languages is a list of codes such as en and hi.")
         raise CrowdtuneError("invalid", message, fields={"languages": [message]})

@@ -276,6 +276,7 @@ def test_a_heat_map_of_a_category_that_the_version_does_not_know_is_refused(api,
     response = api.post(EXPLAIN, {"image": upload(picture()), "category": "purple"}, format="multipart")
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "no_such_category"
+    assert list(response.json()["error"]["fields"]) == ["category"]
 
 
 def test_a_request_larger_than_is_taken_is_refused_before_it_is_read(api, champion) -> None:

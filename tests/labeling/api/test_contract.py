@@ -58,6 +58,31 @@ def test_a_project_is_created_with_its_survey_and_read_back(api: APIClient) -> N
     assert body["role"] == "owner"
 
 
+def test_a_change_may_name_one_end_of_the_judgments_per_task(api: APIClient) -> None:
+    url = f"{API}projects/{make(api, judgments_per_task={'min': 2, 'max': 4})}/"
+    assert api.patch(url, {"judgments_per_task": {"max": 3}}).json()["judgments_per_task"] == {"min": 2, "max": 3}
+    assert api.patch(url, {"judgments_per_task": {"min": 1}}).json()["judgments_per_task"] == {"min": 1, "max": 3}
+    assert api.patch(url, {"judgments_per_task": {}}).json()["judgments_per_task"] == {"min": 1, "max": 3}
+    refused = api.patch(url, {"judgments_per_task": {"min": 4}})
+    assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["judgments_per_task"])
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_gold_comes_as_a_field_or_as_a_file_of_the_form(
+    api: APIClient, run_actors: Callable[[], int], as_file: bool
+) -> None:
+    url = f"{API}projects/{make(api)}/images/"
+    text = b'{"a.png": "cat"}'
+    gold: Any = upload("gold.json", text) if as_file else text.decode()
+    sent = api.post(url, {"files": [upload("a.png", picture(1))], "gold": gold}, format="multipart")
+    assert sent.status_code == 202, sent.content
+    run_actors()
+    assert [row["name"] for row in api.get(f"{url}?is_gold=true").json()["results"]] == ["a.png"]
+    gold = upload("gold.json", b"\xff") if as_file else "{"
+    refused = api.post(url, {"files": [upload("b.png", picture(2))], "gold": gold}, format="multipart")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_gold")
+
+
 def test_the_whole_way_of_an_image_from_upload_to_label(api: APIClient, run_actors: Callable[[], int]) -> None:
     slug = make(api, judgments_per_task={"min": 1, "max": 1})
     sent = api.post(
@@ -142,8 +167,8 @@ def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Cal
     job = api.get(f"{API}jobs/{sent.json()['job']}/").json()
     assert job["result"]["imported"] == 3
     assert [(row["item"], row["code"]) for row in job["errors"]] == [
-        ("line 4", "unknown_image"),
-        ("line 5", "bad_answer"),
+        ("line 5", "unknown_image"),
+        ("line 6", "bad_answer"),
     ]
     (label,) = api.get(f"{API}projects/{slug}/labels/").json()["results"]
     assert (label["answer"], label["judgments"]) == ("cat", 3)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from labeling.models import Project, Task
@@ -55,6 +56,40 @@ def test_a_project_that_could_not_be_stored_or_asked_is_refused(
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
     assert answer.json()["error"]["fields"]
     assert not Project.objects.exists()
+
+
+@pytest.mark.parametrize("value", [0, 1, 95])
+def test_a_confidence_that_no_label_can_have_is_refused_by_its_name(api: APIClient, value: float) -> None:
+    body = {"name": "Pets", "categories": ["cat", "dog"], "confidence": value}
+    answer = api.post(f"{API}/projects/", body, format="json")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["confidence"])
+    assert "between 0 and 1" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("answers", [None, "cat", [], ["cat"], 5])
+def test_answers_that_are_no_object_are_refused_by_their_name(
+    make_project: Callable[..., Project], answers: Any
+) -> None:
+    project = make_project(images=1)
+    owner = client(project.owner)
+    lease = owner.post(f"{API}/projects/{project.slug}/assignments/").json()
+    answer = owner.post(f"{API}/assignments/{lease['id']}/judgment/", {"answers": answers}, format="json")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["answers"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "most", "said"),
+    [("DATA_UPLOAD_MAX_NUMBER_FILES", 1, "At most 1 files"), ("DATA_UPLOAD_MAX_MEMORY_SIZE", 3, "beside its files")],
+)
+def test_a_form_of_more_than_a_request_may_have_is_told_how_much_that_is(
+    make_project: Callable[..., Project], settings: Any, setting: str, most: int, said: str
+) -> None:
+    project = make_project(images=0)
+    setattr(settings, setting, most)
+    body = {"files": [SimpleUploadedFile("a.png", b"a"), SimpleUploadedFile("b.png", b"b")], "gold": "{}  "}
+    answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="multipart")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert said in answer.json()["error"]["message"]
 
 
 def test_a_choice_without_a_name_is_called_by_its_key(api: APIClient) -> None:

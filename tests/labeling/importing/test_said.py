@@ -10,7 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from labeling import services
 from labeling.importing import said
 from labeling.jobs import run
-from labeling.models import Consensus, Project
+from labeling.models import Consensus, Image, Job, Judgment, Project
+from tests.labeling.conftest import picture
 
 pytestmark = pytest.mark.django_db
 LINES = b"image,worker,answer\n" + b"".join(
@@ -30,3 +31,45 @@ def test_who_asks_once_the_job_is_done_finds_labels(make_project: Callable[..., 
     assert list(labels) == ["cat", "dog", "cat", "dog"]
     project.refresh_from_db()
     assert project.fitted_version == project.answers_version > 0
+
+
+def bring(project: Project, data: bytes) -> Job:
+    job = services.import_judgments(project=project, file=SimpleUploadedFile("a", data), user=project.owner)
+    run(str(job.pk), said.run)
+    job.refresh_from_db()
+    return job
+
+
+@pytest.mark.parametrize("name", ["a.png", "cats/a.png"])
+def test_a_name_that_several_images_have_is_asked_back_instead_of_guessed(
+    make_project: Callable[..., Project], name: str
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={name: picture(1)})
+    services.add_images(project=project, images={name.replace("cats", "dogs"): picture(2)})
+    first, second = Image.objects.order_by("pk")
+    job = bring(project, b"image,worker,answer\na.png,ann,cat\n%d,bob,dog\n" % second.pk)
+    assert [(row["item"], row["code"]) for row in job.errors] == [("line 2", "ambiguous_image")]
+    assert [row.task.image_id for row in Judgment.objects.all()] == [second.pk]
+    assert first.pk != second.pk
+
+
+@pytest.mark.parametrize("chunk", [1, 2000])
+def test_of_two_answers_of_one_worker_the_first_stays_and_the_other_is_told(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(said, "CHUNK", chunk)
+    project = make_project(images=1)
+    lines = b"image,worker,answer\n0000.png,ann,cat\n0000.png,ann,dog\n0000.png,ann,cat\n"
+    job = bring(project, lines)
+    assert (job.state, job.result["imported"]) == ("succeeded", 1)
+    assert [(row["item"], row["code"]) for row in job.errors] == [("line 3", "already_answered")]
+    assert Judgment.objects.get().answers == {"category": "cat"}
+
+
+def test_a_refused_line_has_the_number_that_an_editor_shows(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1)
+    lines = b'{"image": "0000.png", "worker": "ann", "answer": "cat"}\n\n{"image": "x", "worker": "ann", "answer": 1}\n'
+    assert [row["item"] for row in bring(project, lines).errors] == ["line 3"]
+    table = b'image,worker,answer,note\n0000.png,bob,cat,"two\nlines"\nx,bob,cat,\n'
+    assert [row["item"] for row in bring(project, table).errors] == ["line 4"]

@@ -28,7 +28,7 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, Any]], list[Any]]] = {
         [(["dog"], ["dog"]), (["dog", "cat"], ["cat", "dog"])],
         [[], "cat", ["wolf"], ["cat", "dog", "owl"], [None], True],
     ),
-    "rating": ({"least": 1, "most": 4}, [(1, 1), (4, 4)], [0, 5, 2.5, "3", True, []]),
+    "rating": ({"least": 1, "most": 4}, [(1, 1), (4, 4), (3.0, 3)], [0, 0.5, 4.5, 5, 2.5, "3", True, []]),
     "number": ({"least": -1, "most": 99.5}, [(0, 0), (-1, -1), (99.5, 99.5)], [-2, 100, "3", True, []]),
     "text": ({"most": 9}, [("owl", "owl"), ("  an owl ", "an owl"), ("उल्लू", "उल्लू")], ["   ", "longer than 9", 3, []]),
     "boxes": (
