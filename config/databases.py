@@ -75,7 +75,7 @@ def storage(url: str) -> dict[str, Any]:
     if not url:
         return {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"file_permissions_mode": 0o640},
+            "OPTIONS": {"file_permissions_mode": 0o640, "allow_overwrite": True},
         }
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:

@@ -58,8 +58,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         writer(path, counted(), _columns(version))
         name = f"exports/{job.id}/predictions.{job.arguments['format']}"
         with path.open("rb") as file:
-            default_storage.delete(name)
-            default_storage.save(name, File(file))
+            storage.put_file(name, File(file))
     if "files" in job.arguments or "archive" in job.arguments:
         sources.clean(job.pk)
     return {"url": storage.file_url(name), "images": counts["images"], "model_version": version.number}

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import default_storage
 
 from inference.exporting import export_apart
 from inference.routing import version_ref
@@ -94,5 +93,4 @@ def _pack(folder: Path, path: Path, name: str) -> None:
             if file.is_file():
                 pack.write(file, f"{folder.name}/{file.relative_to(folder)}")
     with path.open("rb") as packed:
-        default_storage.delete(name)
-        default_storage.save(name, File(packed))
+        storage.put_file(name, File(packed))

@@ -49,7 +49,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         size = draft.tell()
         draft.seek(0)
         stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
-        name = default_storage.save(
+        name = storage.put_file(
             f"exports/{job.pk}/{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}", File(draft)
         )
     return {"file": name, "bytes": size, "images": rows.images, "url": storage.file_url(name)}

@@ -14,18 +14,18 @@ import hmac
 import secrets
 import time
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from labeling.models import Image
 
 Variant = Literal["original", "display", "thumbnail"]
 DAY = 86_400
+PARTS = "parts"  # where files wait that are not whole yet
 
 
 def image_name(project_id: int, sha256: str, variant: Variant, extension: str) -> str:
@@ -33,24 +33,38 @@ def image_name(project_id: int, sha256: str, variant: Variant, extension: str) -
 
 
 def put(name: str, data: bytes) -> str:
-    """Store bytes under exactly this name. What lies there whole is the same; what a crash cut off is replaced.
-
-    The file appears whole or not at all: two who store the same picture at once do not meet half of each other's.
-    """
-    is_there = default_storage.exists(name)
-    if is_there and default_storage.size(name) == len(data):
+    """Store bytes under exactly this name. What lies there whole is the same; what a crash cut off is replaced."""
+    if default_storage.exists(name) and default_storage.size(name) == len(data):
         return name
+    return put_file(name, ContentFile(data))
+
+
+def put_file(name: str, file: File) -> str:
+    """Store a file under exactly this name, in place of what lies there.
+
+    It appears whole or not at all: two who store the same picture at once do not meet half of each other's. What a kill
+    leaves lies in PARTS, where it is tidied up.
+    """
     if not isinstance(default_storage, FileSystemStorage):
-        if is_there:
-            default_storage.delete(name)
-        return default_storage.save(name, ContentFile(data))
-    part = f"{name}.{secrets.token_hex(4)}.part"
+        return default_storage.save(name, file)  # a store shows what is whole, and overwrites (config/databases.py)
+    part = f"{PARTS}/{secrets.token_hex(16)}"
     try:
-        default_storage.save(part, ContentFile(data))
-        Path(default_storage.path(part)).replace(default_storage.path(name))
+        default_storage.save(part, file)
+        default_storage.save(name, _Whole(default_storage.path(part)))
     finally:
         default_storage.delete(part)  # nothing of it stays on a disk that was full
     return name
+
+
+class _Whole(File):
+    """A file of the disk, which Django's storage moves to its name."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(None, path)
+        self.path = path
+
+    def temporary_file_path(self) -> str:
+        return self.path
 
 
 def read(name: str) -> bytes:

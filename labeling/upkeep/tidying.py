@@ -1,5 +1,5 @@
 """Forgets what nobody asks for any more: sessions that are over, old letters to webhooks, uploads whose import ended
-without having cleaned up (it failed, was cancelled, or never came to be). Worker-side.
+without having cleaned up (it failed, was cancelled, or never came to be), files that a kill cut off. Worker-side.
 
 Django deletes an expired session only when its browser comes back, and a webhook has a row for each answer.
 Source: https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the-session-store
@@ -15,6 +15,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from labeling.files import storage
 from labeling.importing import sources
 from labeling.models import Job, WebhookDelivery
 
@@ -27,6 +28,15 @@ def forget() -> None:
     old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - DELIVERIES_KEPT)
     old.exclude(state=WebhookDelivery.State.WAITING).delete()
     _forget_uploads(timezone.now() - UPLOADS_KEPT)
+    _forget_parts(timezone.now() - UPLOADS_KEPT)
+
+
+def _forget_parts(before: datetime) -> None:
+    """What a kill left of files that were being stored."""
+    with contextlib.suppress(FileNotFoundError):  # none has ever been, or one of them is whole now
+        for name in default_storage.listdir(storage.PARTS)[1]:
+            if default_storage.get_modified_time(f"{storage.PARTS}/{name}") < before:
+                default_storage.delete(f"{storage.PARTS}/{name}")
 
 
 def _forget_uploads(before: datetime) -> None:
