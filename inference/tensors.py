@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling import bodies
+
 MOST_PICTURES = 64
 MOST_SIDE = 4096
 MOST_AXES = 8
@@ -60,8 +62,8 @@ def read(body: bytes, header_length: int | None) -> InferRequest:
 
 def _json(data: bytes) -> Mapping[str, Any]:
     try:
-        header = json.loads(data)
-    except (ValueError, UnicodeDecodeError, RecursionError) as error:
+        header = bodies.loads(data)
+    except ValueError as error:
         raise BadTensor(f"The header is not JSON: {error}.") from error
     if not isinstance(header, Mapping):
         raise BadTensor("The header must be a JSON object.")

@@ -72,7 +72,7 @@ def keys(project: Project | None = None) -> list[str]:
 def may_use(key: str, project: Project | None) -> bool:
     if key in BACKBONES:
         return True
-    if Path(key).name != key or not (folder() / key / imported.FACTS).is_file():
+    if not KEY.fullmatch(key) or not (folder() / key / imported.FACTS).is_file():
         return False
     owner = imported.facts_of(folder() / key)["project"]
     return owner == 0 or (project is not None and owner == project.pk)

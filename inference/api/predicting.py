@@ -12,7 +12,6 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,6 +28,7 @@ from inference.serializers import (
     answer_json,
 )
 from labeling.accounts import permissions
+from labeling.api.parsers import JSONParser, MultiPartParser
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.models import Image, Project

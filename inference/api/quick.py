@@ -27,6 +27,7 @@ from inference.api.v2 import InferView, infer
 from inference.grants import Grant, grants
 from inference.serializers import answer_json
 from inference.tensors import BadTensor
+from labeling import bodies
 from labeling.api.plain import HEADERS, finished, is_plain
 from labeling.errors import CrowdtuneError
 
@@ -88,14 +89,10 @@ def _reader(request: HttpRequest, grant: Grant) -> Callable[[], inputs.Inputs] |
         form = multipart.split(request.body, kind)
         return None if form is None else lambda: inputs.from_bytes(*form, spend)
     try:
-        body = json.loads(request.body, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        body = bodies.loads(request.body)
+    except ValueError:
         return None
     return lambda: inputs.from_json(grant.project, body, spend)
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
 
 
 def _infer(request: HttpRequest, grant: Grant, version: str | None) -> HttpResponse | None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -21,6 +20,7 @@ from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
 from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, listing, origin_of, whole
+from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files.storage import image_url
 from labeling.models import ApiKey, Job, Project
 from labeling.services import revoke_key

@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
 from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
+from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files import storage
 from labeling.models import Category, CategoryExample
 

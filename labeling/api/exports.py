@@ -6,12 +6,12 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
 from labeling.api.base import JobStartedSerializer, ProjectView, parsed
+from labeling.api.parsers import MultiPartParser
 from labeling.export import FORMATS
 from labeling.files.uploads import OnDisk
 from labeling.importing.known import READERS

@@ -17,7 +17,7 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from labeling import services
+from labeling import bodies, services
 from labeling.accounts import keys, permissions
 from labeling.api.assignments import head
 from labeling.api.plain import HEADERS, finished, is_plain
@@ -91,8 +91,8 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
     if request.content_type != "application/json":
         return None
     try:
-        body = json.loads(request.body.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        body = bodies.loads(request.body)
+    except ValueError:
         return None  # the view says what is wrong with it
     if not isinstance(body, dict) or "answers" not in body:
         return None
@@ -106,10 +106,6 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
     stored = services.stored_json(judgment=judgment)
     stored["created_at"] = _moment(judgment.created_at)
     return _json(json.dumps(stored), 201 if created else 200)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN and Infinity are no JSON
 
 
 def _digest(request: HttpRequest) -> str:

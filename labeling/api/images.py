@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.conf import settings
@@ -12,15 +11,15 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import jobs, services
+from labeling import bodies, jobs, services
 from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, whole
 from labeling.api.filters import TrueOrFalse
+from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.files.uploads import OnDisk
@@ -150,8 +149,8 @@ def _gold(value: Any) -> Any:
     if not isinstance(value, str | bytes):
         return value
     try:
-        return json.loads(value) if value.strip() else None
-    except (ValueError, RecursionError) as error:
+        return bodies.loads(value) if value.strip() else None
+    except ValueError as error:
         why = _("gold must be JSON {file name: answer}: %(error)s.") % {"error": error}
         raise CrowdtuneError("bad_gold", why, fields={"gold": []}) from error
 

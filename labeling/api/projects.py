@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import pagination, serializers, status
+from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
@@ -25,6 +25,7 @@ from labeling.accounts import languages, permissions
 from labeling.api.base import ProjectView
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
+from labeling.api.paging import CursorPagination
 from labeling.consensus.stopping import POLICIES
 from labeling.models import Project
 from labeling.questions import KINDS
@@ -174,12 +175,10 @@ class ExtendedView:
         return values, asked, others
 
 
-class ByLanguage(pagination.CursorPagination):
+class ByLanguage(CursorPagination):
     """Projects that the person can read come first, the newer before the older."""
 
     ordering = "-language_rank"
-    page_size_query_param = "page_size"
-    max_page_size = 500
 
 
 class ProjectFilter(filters.FilterSet):

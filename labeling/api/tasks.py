@@ -9,7 +9,6 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,6 +16,7 @@ from labeling import services
 from labeling.accounts import people
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.filters import TrueOrFalse
+from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.collecting.goldmarks import MOST_POSITION
 from labeling.consensus import provenance
 from labeling.errors import CrowdtuneError

@@ -101,7 +101,7 @@ def is_valid(name: str, signature: str) -> bool:
         moment = int(until, 16)
     except ValueError:
         return False
-    return hmac.compare_digest(digest, _signature(name, moment)) and moment > time.time()
+    return hmac.compare_digest(digest.encode(), _signature(name, moment).encode()) and moment > time.time()
 
 
 @lru_cache(maxsize=20_000)

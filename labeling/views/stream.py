@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import services
+from labeling import bodies, services
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
@@ -77,8 +76,8 @@ def _find(project: Project, worker_id: int, assignment_id: uuid.UUID) -> dict[st
 
 def _body(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.body or b"{}")
-    except (ValueError, RecursionError):
+        body = bodies.loads(request.body or b"{}")
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise CrowdtuneError("bad_request", _("Expected a JSON object."))

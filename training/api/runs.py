@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.accounts.permissions import require
+from labeling.api.paging import CursorPagination
 from training import services
 from training.api.base import project_of
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
@@ -30,9 +30,6 @@ class NewestRuns(CursorPagination):
     """Runs have random ids: their order is that of their making."""
 
     ordering = ("-created_at", "-id")
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 500
 
 
 class ProjectRuns(generics.GenericAPIView[TrainingRun]):

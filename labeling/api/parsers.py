@@ -1,0 +1,47 @@
+"""Django REST framework's parsers of bodies, refusing what no row could keep; see ``labeling.bodies``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import parsers
+from rest_framework.exceptions import ParseError, ValidationError
+
+from labeling import bodies
+
+
+class JSONParser(parsers.JSONParser):
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
+        try:
+            return bodies.loads(stream.read().decode(encoding))
+        except bodies.Unstorable as error:
+            raise _refusal(error) from error
+        except ValueError as error:
+            raise ParseError(f"JSON parse error - {error}") from error
+
+
+class FormParser(parsers.FormParser):
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        data = super().parse(stream, media_type, parser_context)
+        _check(data)
+        return data
+
+
+class MultiPartParser(parsers.MultiPartParser):
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        found = super().parse(stream, media_type, parser_context)
+        _check(found.data)
+        return found
+
+
+def _check(data: Any) -> None:
+    try:
+        bodies.check(data.lists())
+    except bodies.Unstorable as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: bodies.Unstorable) -> ValidationError:
+    return ValidationError({error.field or "non_field_errors": [str(error)]})
