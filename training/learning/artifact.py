@@ -22,6 +22,7 @@ from training.learning.files import folder_atomic, sha256_of
 from training.learning.trunk import Compiled, convert
 
 SCHEMA = 1
+CARD = "MODEL_CARD.md"  # beside the files of a version, and of what is exported of it
 TOLERANCE = 1e-4  # largest difference of a probability from Keras'
 
 

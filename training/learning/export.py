@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.artifact import Classifier, compare_with_keras, load_version
+from training.learning.artifact import CARD, Classifier, compare_with_keras, load_version
 from training.learning.backbones import Backbone
 from training.learning.dense import Head
 from training.learning.errors import LearningError, NotFaithful
@@ -76,7 +76,8 @@ def export(
     Args:
         version: Folder of a version.
         kind: A key of FORMATS.
-        target: Folder to make: the model's file or folder, ``labels.txt``, ``example.py`` and ``export.json``.
+        target: Folder to make: the model's file or folder, ``labels.txt``, ``example.py``, ``export.json`` and,
+            where the version has one, its card.
         pictures: uint8 ``[n, size, size, 3]``, n >= 1, to compare the file with Keras on.
 
     Returns:
@@ -109,8 +110,8 @@ def export(
             )
         (new / "labels.txt").write_text("\n".join(classifier.categories) + "\n")
         (new / "example.py").write_text(example)
-        if (version / "card.md").exists():
-            shutil.copy(version / "card.md", new / "card.md")
+        if (version / CARD).exists():
+            shutil.copy(version / CARD, new / CARD)
         facts = {"format": kind, "file": name, "size": backbone.size, "categories": list(classifier.categories),
                  "verification": found, "sha256": sha256_of(new / name) if (new / name).is_file() else None}  # fmt: skip
         (new / "export.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False))

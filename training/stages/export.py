@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training import catalogue
 from training.card import card_of
-from training.learning.artifact import write_version
+from training.learning.artifact import CARD, write_version
 from training.stages.work import Work
 
 
@@ -42,4 +42,4 @@ def run(work: Work) -> None:
         metrics=work.metrics,
         extra=extra,
     )
-    (work.version_folder / "MODEL_CARD.md").write_text(card_of(work.manifest))
+    (work.version_folder / CARD).write_text(card_of(work.manifest))

@@ -33,6 +33,7 @@ def version(tmp_path_factory: pytest.TempPathFactory, small_trunk: Trunk, drawn:
         folder, head=head, categories=["across", "down"], trunk_key=small_trunk.key, backbone=SMALL.key, size=128,
         temperature=1.4, recipe="feature_extraction", metrics={},
     )  # fmt: skip
+    (folder / "MODEL_CARD.md").write_text("# Model card: stripes")  # as a run writes it
     return folder
 
 
@@ -51,6 +52,7 @@ def test_a_format_answers_as_the_version_does(
     served = load_version(version).probabilities_from_features(small_trunk.embed(pictures))
     np.testing.assert_allclose(answers, served, atol=1e-4)
     assert (tmp_path / "out" / "labels.txt").read_text().split() == ["across", "down"]
+    assert (tmp_path / "out" / "MODEL_CARD.md").read_text() == "# Model card: stripes"
 
 
 @pytest.mark.slow
