@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -66,6 +67,17 @@ def test_a_run_killed_in_every_stage_goes_on_and_ends_once(
     assert run.attempts == attempts
     assert ModelVersion.objects.count() == 1
     assert ModelVersion.objects.get().alias == "champion"
+    assert json.dumps(run.metrics) == json.dumps(undisturbed(run, run_actors).metrics)
+
+
+def undisturbed(run: TrainingRun, run_actors: Callable[[], int]) -> TrainingRun:
+    """The same snapshot, recipe and seed once more, and nobody sends a signal any more."""
+    wishes: Any = {"recipe": run.recipe, "options": run.options}
+    again = services.request_run(project=run.project, cause="person", **wishes)
+    run_actors()
+    again.refresh_from_db()
+    assert (again.snapshot, again.attempts) == (run.snapshot, 1)
+    return again
 
 
 @pytest.fixture
@@ -91,6 +103,7 @@ def test_a_run_killed_while_the_last_block_is_retrained_goes_on_after_the_saved_
     assert (tmp_path / "epochs").read_text().split() == expected
     assert len(tuning.history["val_loss"]) == 3
     assert "tail.xml" in ModelVersion.objects.get().manifest["files"]
+    assert json.dumps(tuning.metrics) == json.dumps(undisturbed(tuning, run_actors).metrics)
 
 
 def test_a_run_cancelled_while_the_last_block_is_retrained_ends_there(

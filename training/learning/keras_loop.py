@@ -12,7 +12,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from training.learning.files import write_atomic
 Rows = Callable[[np.ndarray], np.ndarray]
 Progress = Callable[[dict[str, Any]], bool | None]
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+FORMAT = 2  # of a checkpoint; nobody goes on from another one
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _loss_of(model: Any, part: Part, options: LoopOptions) -> tuple[float, float
 
 
 def _fingerprint(train: Part, options: LoopOptions, seed: int) -> str:
-    facts = json.dumps([asdict(options), seed, list(train.y.shape)]).encode()
+    facts = json.dumps([FORMAT, asdict(options), seed, list(train.y.shape)]).encode()
     return hashlib.sha256(facts + np.ascontiguousarray(train.y).tobytes()).hexdigest()
 
 
@@ -215,12 +216,17 @@ class _State:
         facts = {"fingerprint": self.fingerprint, "epoch": epoch, "history": self.history,
                  "best_epoch": self.best_epoch, "best_loss": self.best_loss}  # fmt: skip
         arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
-        optimizer = [keras.ops.convert_to_numpy(v) for v in self.model.optimizer.variables]
-        for name, values in (("now", self.model.get_weights()), ("best", self.best), ("optimizer", optimizer)):
-            arrays |= {f"{name}{index}": value for index, value in enumerate(values)}
+        arrays |= {f"best{index}": value for index, value in enumerate(self.best)}
+        arrays |= {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables()}
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         write_atomic(self.path, buffer.getvalue())
+
+    def _variables(self) -> Iterator[tuple[str, Any]]:
+        """All that training changes: weights, what random layers draw next (dropout), and the optimizer's memory."""
+        for name, holder in (("now", self.model), ("optimizer", self.model.optimizer)):
+            for index, variable in enumerate(holder.variables):
+                yield f"{name}{index}", variable
 
     def resume(self) -> int:
         """The epoch to go on with: 0, or after the last saved one where the file is whole and of this very fit."""
@@ -234,10 +240,9 @@ class _State:
             return 0
         if facts["fingerprint"] != self.fingerprint:
             return 0
-        now, best = ([arrays[f"{n}{i}"] for i in range(len(self.model.weights))] for n in ("now", "best"))
-        self.model.set_weights(now)
-        for index, variable in enumerate(self.model.optimizer.variables):
-            variable.assign(arrays[f"optimizer{index}"])
-        self.history, self.best = facts["history"], best
+        for name, variable in self._variables():
+            variable.assign(arrays[name])
+        self.history = facts["history"]
+        self.best = [arrays[f"best{index}"] for index in range(len(self.model.weights))]
         self.best_epoch, self.best_loss = facts["best_epoch"], facts["best_loss"]
         return int(facts["epoch"])
