@@ -12,9 +12,9 @@ from django.conf import settings
 from labeling.words import gettext as _
 from training import embedding
 from training.embedding import Picture
-from training.learning.artifact import Classifier, load_version
+from training.learning.artifact import Classifier, checked_manifest, load_version
 from training.learning.errors import ArtifactDamaged
-from training.learning.trunk import Trunk
+from training.learning.trunk import Trunk, is_whole
 from training.models import ModelVersion
 
 AT_ONCE = 512  # pictures
@@ -23,6 +23,33 @@ AT_ONCE = 512  # pictures
 def classifier_of(version: ModelVersion) -> Classifier:
     """The version's files, hashes checked; kept in memory while they are the newest few."""
     return _load(str(settings.DATA_DIR / version.artifact), version.pk)
+
+
+def check_files(version: ModelVersion) -> None:
+    """That the version could answer, before it is let: nothing is loaded, and hashes are remembered.
+
+    Raises:
+        ArtifactDamaged: Its files, or those of the trunk that it stands on, are missing or damaged.
+    """
+    number = {"number": version.number}
+    try:
+        key = str(checked_manifest(settings.DATA_DIR / version.artifact)["trunk_key"])
+    except (ArtifactDamaged, KeyError) as error:
+        raise ArtifactDamaged(
+            _(
+                "Version %(number)s cannot answer: its files are missing or damaged. Train anew, or have whoever runs"
+                " this platform bring them back from the backup."
+            )
+            % number
+        ) from error
+    if not is_whole(embedding.trunks_folder() / key):
+        raise ArtifactDamaged(
+            _(
+                "Version %(number)s cannot answer: the network that it stands on is missing or damaged. The next run on"
+                " this network makes it again."
+            )
+            % number
+        )
 
 
 @functools.lru_cache(maxsize=4)

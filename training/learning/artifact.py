@@ -128,14 +128,14 @@ def _save_tail(tail: Any, path: Path) -> None:
         np.savez(out, **arrays)  # type: ignore[arg-type]
 
 
-def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
-    """Read a version; every hash is checked first.
+def checked_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a version whose files are those that the run wrote.
 
     Raises:
-        ArtifactDamaged: a file is missing, is another one, or does not fit the manifest.
+        ArtifactDamaged: a file is missing or is another one.
     """
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         if manifest["schema"] != SCHEMA:
             raise ArtifactDamaged(
                 _("%(folder)s: expected manifest schema %(schema)s; got %(got)s.")
@@ -146,14 +146,31 @@ def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
                 raise ArtifactDamaged(
                     _("%(path)s is not the file that the training run wrote.") % {"path": folder / name}
                 )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _not_whole(folder, error) from error
+    return manifest
+
+
+def _not_whole(folder: Path, error: Exception) -> ArtifactDamaged:
+    return ArtifactDamaged(
+        _("%(folder)s holds no whole model version: %(error)s.") % {"folder": folder, "error": error}
+    )
+
+
+def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
+    """Read a version; every hash is checked first.
+
+    Raises:
+        ArtifactDamaged: a file is missing, is another one, or does not fit the manifest.
+    """
+    manifest = checked_manifest(folder)
+    try:
         head = Head.load(folder / "head.npz") if "head.npz" in manifest["files"] else None
         tail = None
         if "tail.xml" in manifest["files"] and "tail.bin" in manifest["files"]:
             tail = Tail(folder / "tail.xml", manifest["tail_shape"], threads=threads)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactDamaged(
-            _("%(folder)s holds no whole model version: %(error)s.") % {"folder": folder, "error": error}
-        ) from error
+        raise _not_whole(folder, error) from error
     if head is None and tail is None:
         raise ArtifactDamaged(_("%(folder)s has neither a head nor a tail.") % {"folder": folder})
     if head is not None and list(head.categories) != manifest["categories"]:

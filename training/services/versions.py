@@ -8,7 +8,7 @@ from django.db import transaction
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training import champions
+from training import answers, champions
 from training.errors import NothingToDo
 from training.models import ModelVersion
 
@@ -21,11 +21,13 @@ def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> Mode
 
     Raises:
         NothingToDo: It is the champion already.
+        ArtifactDamaged: It could not answer.
     """
     champions.lock(version.project_id)
     version.refresh_from_db()
     if version.alias == Alias.CHAMPION:
         raise NothingToDo(_("Version %(number)s is the champion already.") % {"number": version.number})
+    answers.check_files(version)
     told = _("Promoted by %(user)s: %(reason)s") if reason else _("Promoted by %(user)s, overruling the gate.")
     why = told % {"user": actor_user, "reason": reason[:300]}
     return champions.give_alias(version=version, alias=Alias.CHAMPION, kind="promote", reason=why, user=actor_user)
@@ -37,12 +39,14 @@ def rollback(*, project: Project, user: Any, reason: str = "") -> ModelVersion:
 
     Raises:
         NothingToDo: There was none before.
+        ArtifactDamaged: It could not answer any more.
     """
     champions.lock(project.pk)
     champion = champions.champion_of(project)
     previous = champions.previous_champion(project)
     if previous is None or champion is None:
         raise NothingToDo(_("There is no earlier champion to go back to."))
+    answers.check_files(previous)
     told = (
         _("Rolled back from version %(number)s by %(user)s: %(reason)s")
         if reason
@@ -58,6 +62,7 @@ def challenge(*, version: ModelVersion, user: Any, reason: str = "") -> ModelVer
 
     Raises:
         NothingToDo: It is champion or challenger already, or there is no champion that it could be compared with.
+        ArtifactDamaged: It could not answer.
     """
     champions.lock(version.project_id)
     version.refresh_from_db()
@@ -71,6 +76,7 @@ def challenge(*, version: ModelVersion, user: Any, reason: str = "") -> ModelVer
         raise NothingToDo(_("There is no champion to challenge."))
     if champion.question_id != version.question_id:  # its answers would neither be compared nor given
         raise NothingToDo(_("Version %(number)s has learned another question than the champion.") % number)
+    answers.check_files(version)
     told = _("Made challenger by %(user)s: %(reason)s") if reason else _("Made challenger by %(user)s.")
     why = told % {"user": user, "reason": reason[:300]}
     return champions.give_alias(version=version, alias=Alias.CHALLENGER, kind="challenge", reason=why, user=user)

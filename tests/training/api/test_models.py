@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from labeling.models import Membership, Project
 from tests.training.api.test_runs import RUNS, client_of
-from training import services
+from training import embedding, services
 from training.learning.backbones import BACKBONES
 from training.models import AliasChange, ModelVersion, TrainingRun
 
@@ -136,3 +136,35 @@ def test_the_zoo_lists_every_backbone_and_where_its_weights_should_be(owner: API
     assert set(rows) == set(BACKBONES)
     assert rows["mobilenet_v2_1.0"]["weights_file"] == BACKBONES["mobilenet_v2_1.0"].weights_file
     assert rows["mobilenet_v2_1.0"]["top5_error"] == BACKBONES["mobilenet_v2_1.0"].top5_error
+
+
+def test_a_version_whose_files_are_gone_is_neither_promoted_nor_made_challenger_nor_gone_back_to(
+    owner: APIClient,
+) -> None:
+    version = ModelVersion.objects.get(number=2)
+    version.artifact = f"{version.artifact}-gone"
+    version.save()
+    for action in ("promote", "challenge"):
+        refused = owner.post(f"{MODELS}2/{action}/")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "artifact_damaged")
+        assert "Version 2" in refused.json()["error"]["message"]
+    first = ModelVersion.objects.get(number=1)
+    version.artifact, first.artifact = first.artifact, version.artifact
+    version.save()
+    assert owner.post(f"{MODELS}2/promote/").status_code == 200
+    first.save(update_fields=["artifact"])
+    assert owner.post(f"{MODELS}rollback/").json()["error"]["code"] == "artifact_damaged"
+    assert ModelVersion.objects.champions().get().number == 2
+
+
+def test_a_version_that_stands_on_a_damaged_network_is_not_promoted(owner: APIClient) -> None:
+    key = ModelVersion.objects.get(number=2).manifest["trunk_key"]
+    facts = embedding.trunks_folder() / key / "trunk.json"
+    whole = facts.read_text()
+    facts.write_text(whole[:40])
+    try:
+        refused = owner.post(f"{MODELS}2/promote/")
+    finally:
+        facts.write_text(whole)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "artifact_damaged")
+    assert owner.post(f"{MODELS}2/promote/").status_code == 200
