@@ -61,7 +61,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             storage.put_file(name, File(file))
     if "files" in job.arguments or "archive" in job.arguments:
         sources.clean(job.pk)
-    return {"url": storage.file_url(name), "images": counts["images"], "model_version": version.number}
+    return {"file": name, "url": storage.file_url(name), "images": counts["images"], "model_version": version.number}
 
 
 def _total(job: Job) -> int | None:

@@ -48,7 +48,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         (target / "README.md").write_text(card(ModelVersion.objects.get(pk=ref.id), found), encoding="utf-8")
         name = f"exports/{job.id}/{target.name}.zip"
         _pack(target, Path(scratch) / "pack.zip", name)
-    return {"url": storage.file_url(name), "verification": found, "model_version": ref.number}
+    address = storage.file_url(name)
+    return {"file": name, "url": address, "verification": found, "model_version": ref.number}
 
 
 def _pictures(project_id: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -21,7 +21,7 @@ from inference.models import Deployment, KeyLimit
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
-from labeling.files.storage import image_url
+from labeling.files.storage import file_url, image_url
 from labeling.models import ApiKey, Image, Project
 from labeling.services import revoke_key
 from labeling.views.owner.context import context_of, load_project, refusals
@@ -213,6 +213,8 @@ def download(request: HttpRequest, slug: str) -> HttpResponse:
 def downloads(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment: downloads and batch jobs, polled while any of them is under way."""
     project = load_project(request, slug, "manage")
-    rows = list(project.jobs.filter(kind__in=["download", "predict"]).order_by("-created_at")[:10])
+    rows: list[Any] = list(project.jobs.filter(kind__in=["download", "predict"]).order_by("-created_at")[:10])
     live = any(job.is_live for job in rows)
+    for job in rows:
+        job.address = file_url(job.result["file"]) if "file" in job.result else ""
     return render(request, "inference/_downloads.html", {"project": project, "jobs": rows, "live": live})

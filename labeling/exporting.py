@@ -10,11 +10,9 @@ import functools
 import re
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db.models import Count, F, Func, Value
 from django.utils import timezone
 
@@ -29,7 +27,6 @@ from labeling.surveys import survey
 from labeling.words import gettext as _
 
 CHUNK = 300
-KEEP = timedelta(days=7)
 _SUFFIX = re.compile(r"\.[^./]*$")
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
 
@@ -37,7 +34,6 @@ _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
 def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an ``export`` job; see ``labeling.jobs.run``."""
     project = job.project
-    forget_old(project)
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
     rows = Rows(project, header, report, by_stem=chosen.by_stem)
@@ -146,12 +142,3 @@ def _said(row: Judgment) -> Said:
         created_at=row.created_at.isoformat(),
         stage=row.task.stage,
     )
-
-
-def forget_old(project: Project) -> None:
-    """Remove the files of old exports; their jobs stay and say so."""
-    for job in Job.objects.filter(project=project, kind="export", finished_at__lt=timezone.now() - KEEP):
-        if name := job.result.pop("file", None):
-            default_storage.delete(name)
-            job.result.pop("url", None)
-            Job.objects.filter(pk=job.pk).update(result=job.result, message=_("The file was removed after a week."))

@@ -1,5 +1,6 @@
 """Forgets what nobody asks for any more: sessions that are over, old letters to webhooks, uploads whose import ended
-without having cleaned up (it failed, was cancelled, or never came to be), files that a kill cut off. Worker-side.
+without having cleaned up (it failed, was cancelled, or never came to be), files that a kill cut off, files made to be
+fetched. Worker-side.
 
 Django deletes an expired session only when its browser comes back, and a webhook has a row for each answer.
 Source: https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the-session-store
@@ -18,9 +19,11 @@ from django.utils import timezone
 from labeling.files import storage
 from labeling.importing import sources
 from labeling.models import Job, WebhookDelivery
+from labeling.words import gettext as _
 
 DELIVERIES_KEPT = timedelta(days=30)
 UPLOADS_KEPT = timedelta(days=1)
+RESULTS_KEPT = timedelta(days=7)
 
 
 def forget() -> None:
@@ -29,6 +32,7 @@ def forget() -> None:
     old.exclude(state=WebhookDelivery.State.WAITING).delete()
     _forget_uploads(timezone.now() - UPLOADS_KEPT)
     _forget_parts(timezone.now() - UPLOADS_KEPT)
+    _forget_results(timezone.now() - RESULTS_KEPT)
 
 
 def _forget_parts(before: datetime) -> None:
@@ -37,6 +41,14 @@ def _forget_parts(before: datetime) -> None:
         for name in default_storage.listdir(storage.PARTS)[1]:
             if default_storage.get_modified_time(f"{storage.PARTS}/{name}") < before:
                 default_storage.delete(f"{storage.PARTS}/{name}")
+
+
+def _forget_results(before: datetime) -> None:
+    """The files of old exports, predictions and downloads; their jobs stay and say so."""
+    for job in Job.objects.filter(finished_at__lt=before, result__has_key="file").order_by("pk"):
+        default_storage.delete(job.result.pop("file"))
+        job.result.pop("url", None)
+        Job.objects.filter(pk=job.pk).update(result=job.result, message=_("The file was removed after a week."))
 
 
 def _forget_uploads(before: datetime) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tritonclient.http as triton
+from django.core.files.storage import default_storage
 
 from inference import services
 from inference.api import v2
@@ -82,6 +83,9 @@ def test_a_batch_job_writes_what_the_api_answers(
     job = Job.objects.get(pk=response.json()["job"])
     assert job.state == "succeeded", job.message
     assert job.result["images"] == 3
+    told = api.get(f"/api/v1/jobs/{job.pk}/").json()["result"]
+    assert told["url"].startswith("http://testserver/media/")
+    assert default_storage.exists(told["file"])  # which goes with the project, and after a week
     content = read(job.result["url"])
     if output == "csv":
         rows = list(csv.DictReader(io.StringIO(content.decode())))

@@ -14,6 +14,7 @@ from inference import loop, references
 from inference.examples import examples
 from inference.models import Deployment, Sample
 from labeling.accounts.keys import create_key
+from labeling.files.storage import file_url
 from labeling.models import ApiKey, Task
 from tests.inference.serving import picture
 from training.models import ModelVersion
@@ -150,3 +151,15 @@ def test_a_stranger_sees_neither_page(project, champion, django_user_model) -> N
     client.force_login(django_user_model.objects.create_user("stranger"))
     assert client.get(PLAYGROUND).status_code == 404
     assert client.get(SERVING).status_code == 404
+
+
+def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_gone(browser, project, champion) -> None:
+    arguments = {"format": "csv", "version": 1}
+    made = {"file": "exports/1/a.csv", "url": "/media/over.x/exports/1/a.csv"}
+    for kind, state, result in (
+        ("predict", "succeeded", made), ("download", "succeeded", {}), ("download", "cancelled", {}),
+    ):  # fmt: skip
+        project.jobs.create(kind=kind, state=state, result=result, arguments=arguments)
+    page = browser.get(f"{SERVING}downloads/").content.decode()
+    assert re.findall(r'href="([^"]+)" download', page) == [file_url("exports/1/a.csv")]
+    assert "spinner" not in page

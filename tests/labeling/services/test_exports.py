@@ -10,12 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.utils import timezone
 
-from labeling import exporting, services
+from labeling import services
 from labeling.export import FORMATS
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, person
@@ -282,18 +279,6 @@ def test_a_damaged_file_fails_its_job_in_words(make_project, run_actors):
     job.refresh_from_db()
     assert (job.state, "is not COCO" in job.message) == ("failed", True)
     assert not Gold.objects.exists()
-
-
-def test_files_of_old_exports_are_removed_with_the_next(make_project):
-    project = make_project(images=1)
-    name = default_storage.save("exports/old/x.csv", ContentFile(b"x"))
-    old = Job.objects.create(
-        project=project, kind="export", state="succeeded", result={"file": name, "url": "/x"},
-        finished_at=timezone.now() - 2 * exporting.KEEP,
-    )  # fmt: skip
-    exporting.forget_old(project)
-    old.refresh_from_db()
-    assert (old.result, default_storage.exists(name)) == ({}, False)
 
 
 def test_workers_may_not_take_the_labels_home(make_project):

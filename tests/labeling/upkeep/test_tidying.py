@@ -66,3 +66,21 @@ def test_uploads_of_an_import_that_ended_or_never_was_go_after_a_day(project: Pr
     tidying.forget()
     left = set(default_storage.listdir("imports")[0])
     assert left == {str(jobs["failed lately"].pk), str(jobs["waits"].pk), str(coming)}
+
+
+def test_what_jobs_made_to_be_fetched_goes_after_a_week(project: Project) -> None:
+    def made(kind: str, days: int) -> Job:
+        name = default_storage.save(f"exports/{kind}-{days}/x.csv", ContentFile(b"x"))
+        ended = timezone.now() - timedelta(days=days)
+        result = {"file": name, "url": "/x", "images": 1}
+        return Job.objects.create(project=project, kind=kind, state="succeeded", result=result, finished_at=ended)
+
+    old, new = [made(kind, 8) for kind in ("export", "predict", "download")], made("export", 6)
+    names = [job.result["file"] for job in old]
+    tidying.forget()
+    for job, name in zip(old, names, strict=True):
+        job.refresh_from_db()
+        assert (job.result, default_storage.exists(name)) == ({"images": 1}, False)
+        assert "after a week" in str(job.message)
+    new.refresh_from_db()
+    assert default_storage.exists(new.result["file"])
