@@ -44,6 +44,7 @@ class RequestIdMiddleware:
         quiet = request.path.startswith(("/healthz", "/readyz", "/metrics", "/static/"))
         noted = settings.LOG_REQUESTS or response.status_code >= 400 or seconds > SLOW_SECONDS
         level = logging.INFO if noted and not quiet else logging.DEBUG
+        level = logging.WARNING if response.status_code >= 500 else level
         logger.log(level, "%s %s %s %.0fms", request.method, request.path, response.status_code, seconds * 1000)
 
 
@@ -51,6 +52,13 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
         return True
+
+
+class BrokenFilter(logging.Filter):
+    """Of what Django logs of a request the traceback of what broke; that it was refused says our own line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None and getattr(record, "status_code", 500) >= 500
 
 
 class KeyValueFormatter(logging.Formatter):

@@ -262,12 +262,19 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", out_of=("DEBUG", "INFO", "WARNING", 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.requests.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "config.requests.RequestIdFilter"},
+        "broken": {"()": "config.requests.BrokenFilter"},
+    },
     "formatters": {"line": {"()": "config.requests.KeyValueFormatter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Addresses that we ask can carry what is nobody's business, and the demo asks often.
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "django.request": {"filters": ["broken"]},
+    },
 }

@@ -152,3 +152,22 @@ def test_an_unsigned_call_is_told_how_to_sign_it(client):
     answer = client.get("/api/v1/nowhere/", headers={"Authorization": "Token nonsense"})
     assert answer.status_code in {401, 404}
     assert "error" in answer.json()
+
+
+@pytest.mark.parametrize(
+    "address", ["/nowhere/", "/api/v1/nowhere/", "/raise/denied", "/raise/missing", "/api/v1/raise/refused"]
+)
+def test_a_refusal_is_one_line_of_the_log(client, caplog, address):
+    with caplog.at_level("INFO"):
+        client.get(address)
+    (line,) = caplog.records
+    assert (line.name, line.levelname, line.exc_info) == ("crowdtune.request", "INFO", None)
+    assert line.getMessage().startswith(f"GET {address} 40")
+
+
+def test_what_broke_is_logged_with_its_traceback_once(client, caplog):
+    client.get("/raise/bug")
+    (broken,) = [line for line in caplog.records if line.exc_info]
+    assert broken.name == "django.request"
+    (told,) = [line for line in caplog.records if line.name == "crowdtune.request"]
+    assert told.levelname == "WARNING"
