@@ -95,7 +95,8 @@ def extraction(data: Photos, test: Photos, key: str) -> list[Row]:
 
 def tuning(data: Photos, test: Photos, key: str, epochs: int) -> list[Row]:
     """Activations at the cut, once, then ``epochs`` of the last block only."""
-    from training.learning.finetune import LoopOptions, Part, fine_tune, predict_logits
+    from training.learning.finetune import fine_tune
+    from training.learning.keras_loop import LoopOptions, Part, predict_logits
 
     backbone, weights, trunk = opened(key, BACKBONES[key].cut)
     _, _, pooled = opened(key)

@@ -53,7 +53,8 @@ def extraction(data: Photos, train: np.ndarray, test: np.ndarray, key: str, view
 
 def tuning(data: Photos, train: np.ndarray, test: np.ndarray, key: str, views: int, epochs: int) -> Curves:
     """Fine-tuning behind the cut; with views, epoch e sees view e modulo (views + 1) of each picture."""
-    from training.learning.finetune import LoopOptions, Part, fine_tune
+    from training.learning.finetune import fine_tune
+    from training.learning.keras_loop import LoopOptions, Part
 
     backbone, weights, trunk = opened(key, BACKBONES[key].cut)
     _, _, pooled = opened(key)

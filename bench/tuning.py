@@ -16,8 +16,9 @@ import numpy as np
 
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
 from training.learning.backbones import BACKBONES
-from training.learning.finetune import LoopOptions, Part, fine_tune, predict_logits
+from training.learning.finetune import fine_tune
 from training.learning.head import fit_head
+from training.learning.keras_loop import LoopOptions, Part, predict_logits
 
 
 def variant(text: str, key: str) -> tuple[str, LoopOptions]:

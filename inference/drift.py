@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 16
 PSI_ALARM = 0.25  # the field's usual mark for a population that has changed
+DRAWS = 200  # that show what chance reaches
 MOST_DRAWN = 2000  # images of one draw, however many were asked about
 LEAST = 50  # images under which no alarm is given
 
@@ -87,20 +88,18 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
-def chance_limit(points: NDArray[np.floating], count: int, *, draws: int = 200, seed: int = 0) -> float:
+def chance_limit(points: NDArray[np.floating], count: int) -> float:
     """The distance that ``count`` training images drawn at random stay below 99 times in 100.
 
     Args:
         points: ``[m, d]`` projected training images.
         count: How many requests the window has.
-        draws: Repetitions.
-        seed: Of the draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     whole = Moments()
     whole.add(points)
     reached = []
-    for _ in range(draws):
+    for _ in range(DRAWS):
         part = Moments()
         part.add(points[rng.integers(0, len(points), min(count, MOST_DRAWN))])
         reached.append(distance(part, whole))

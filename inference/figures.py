@@ -77,9 +77,9 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 2)
 
 
-def by_version(project: Project, since: datetime | None = None) -> list[VersionFigures]:
+def by_version(project: Project) -> list[VersionFigures]:
     """Newest version first."""
-    since = since or timezone.now() - timedelta(days=DAYS)
+    since = timezone.now() - timedelta(days=DAYS)
     figures = {
         version.pk: VersionFigures(version)
         for version in ModelVersion.objects.filter(project=project).order_by("-number")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIRECTIONS = 64
-SAMPLE = 1000
+SAMPLE = 1000  # images kept at most
 NEIGHBOURS = 5
 BLOCK = 1024  # rows whose distances are made at once
 Floats = NDArray[np.float32]
@@ -69,9 +69,7 @@ class Reference:
             )  # fmt: skip
 
 
-def fit_reference(
-    features: Floats, image_ids: NDArray[np.int64], class_shares: Floats, *, seed: int = 0, sample: int = SAMPLE
-) -> Reference:
+def fit_reference(features: Floats, image_ids: NDArray[np.int64], class_shares: Floats, *, seed: int = 0) -> Reference:
     """Summarise the training images.
 
     Args:
@@ -79,13 +77,12 @@ def fit_reference(
         image_ids: ``[n]``.
         class_shares: ``[k]``, sums to 1.
         seed: Of the sample's draw.
-        sample: How many images are kept at most.
     """
     rng = np.random.default_rng(seed)
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = features[rng.permutation(len(features))[:5000]] - mean
     directions = _principal(centred, min(DIRECTIONS, len(centred) - 1, centred.shape[1]))
-    chosen = np.sort(rng.permutation(len(features))[:sample])
+    chosen = np.sort(rng.permutation(len(features))[:SAMPLE])
     points = (features[chosen] - mean) @ directions
     # Each point's own zero distance is the first neighbour, so ask for one more.
     distances = _kth_distance(points, points, min(NEIGHBOURS + 1, len(points)))

@@ -30,7 +30,7 @@ PART = 2_000  # labels that are looked at together
 
 
 @transaction.atomic
-def freeze_snapshot(*, project: Project, question: Question | None = None) -> Snapshot:
+def freeze_snapshot(*, project: Project) -> Snapshot:
     """Freeze the labels that are final now; the same labels again give the snapshot that is there already.
 
     Labels pass by in parts: memory does not grow with their number.
@@ -39,7 +39,7 @@ def freeze_snapshot(*, project: Project, question: Question | None = None) -> Sn
         NotEnoughLabels: No two categories can be told apart, or nothing would be held out to measure with.
         LearningError: There is no room to write the labels down while they are looked at.
     """
-    question = question or project.primary_question()
+    question = project.primary_question()
     if question is None:
         raise NotEnoughLabels(_("The survey has no question with one answer out of several to learn."))
     try:

@@ -35,8 +35,8 @@ def limit_key(*, key: ApiKey, per_minute: int | None, per_day: int | None) -> No
         KeyLimit.objects.update_or_create(key=key, defaults={"per_minute": per_minute, "per_day": per_day})
 
 
-def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
-    """A new key with the same rights and limits; the old one works for ``grace`` more, so that programs can follow.
+def rotate_key(*, key: ApiKey, user: Any) -> tuple[ApiKey, str]:
+    """A new key with the same rights and limits; the old one works for GRACE more, so that programs can follow.
 
     Raises:
         CrowdtuneError: permission_denied, the key acts for somebody who may do more here than the one who asks.
@@ -51,7 +51,7 @@ def rotate_key(*, key: ApiKey, user: Any, grace: timedelta = GRACE) -> tuple[Api
         limit = KeyLimit.objects.filter(key=key).first()
         if limit is not None:
             limit_key(key=new, per_minute=limit.per_minute, per_day=limit.per_day)
-        end = timezone.now() + grace
+        end = timezone.now() + GRACE
         ApiKey.objects.filter(pk=key.pk).update(expires_at=min(key.expires_at, end) if key.expires_at else end)
         if key.project is not None:
             changes = {"name": key.name, "prefix": [key.prefix, new.prefix]}

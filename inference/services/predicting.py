@@ -1,4 +1,4 @@
-"""The verbs of the inference room."""
+"""What a version says of pictures, and where it looked."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from labeling.api.base import JobStartedSerializer, parsed
 from labeling.models import Job
 from training import services
-from training.api.base import person, project_of
+from training.api.base import project_of
 from training.api.serializers import PolicySerializer
 from training.models import FROM_SCRATCH, Recipe
 from training.services.bakeoffs import KIND, with_fronts
@@ -91,7 +91,7 @@ class BakeOffs(APIView):
         project = project_of(request, slug, "manage")
         body = parsed(BakeOffRequest, request)
         job = services.start_bake_off(
-            project=project, candidates=[dict(one) for one in body["candidates"]], requested_by=person(request)
+            project=project, candidates=[dict(one) for one in body["candidates"]], requested_by=request.user
         )
         return Response({"job": job.pk}, status=202)
 
@@ -111,7 +111,7 @@ class UseCandidate(APIView):
     def post(self, request: Request, slug: str, job_id: UUID) -> Response:
         job = _job(request, slug, job_id, "manage")
         number = parsed(UseRequest, request)["candidate"]
-        policy = services.use_candidate(job=job, number=number, user=person(request))
+        policy = services.use_candidate(job=job, number=number, user=request.user)
         return Response(PolicySerializer(policy).data)
 
 

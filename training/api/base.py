@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -25,8 +23,3 @@ def project_of(request: Request, slug: str, right: Right) -> Project:
         raise NotFound(_("There is no such project, or you are not a member of it."))
     permissions.require(request.user, project, right)
     return project
-
-
-def person(request: Request) -> Any:
-    """Who asks, for the audit."""
-    return request.user

@@ -33,9 +33,9 @@ class HasLogits(Protocol):
 class Tail:
     """The retrained last block with its head: activations ``[n, dim]`` -> logits ``[n, classes]``, on OpenVINO."""
 
-    def __init__(self, path: Path, shape: Sequence[int], threads: int | None = None) -> None:
+    def __init__(self, path: Path, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
-        self._network = Compiled(path, self.shape, threads=threads)
+        self._network = Compiled(path, self.shape)
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         rows = np.asarray(x, np.float32).reshape(len(x), *self.shape)
@@ -157,7 +157,7 @@ def _not_whole(folder: Path, error: Exception) -> ArtifactDamaged:
     )
 
 
-def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
+def load_version(folder: Path) -> Classifier:
     """Read a version; every hash is checked first.
 
     Raises:
@@ -168,7 +168,7 @@ def load_version(folder: Path, *, threads: int | None = None) -> Classifier:
         head = Head.load(folder / "head.npz") if "head.npz" in manifest["files"] else None
         tail = None
         if "tail.xml" in manifest["files"] and "tail.bin" in manifest["files"]:
-            tail = Tail(folder / "tail.xml", manifest["tail_shape"], threads=threads)
+            tail = Tail(folder / "tail.xml", manifest["tail_shape"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _not_whole(folder, error) from error
     if head is None and tail is None:

@@ -11,16 +11,16 @@ import numpy as np
 from training.learning.dense import log_softmax
 
 LOWEST, HIGHEST = 0.1, 20.0
+BINS = 15  # of the reliability diagram
 PRIOR = 5.0  # pictures' worth of belief in T = 1: a small set that is all right would else ask for certainty
 
 
-def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
+def temperature(logits: np.ndarray, y: np.ndarray) -> float:
     """The T in LOWEST..HIGHEST with the least cross-entropy of ``softmax(logits / T)``.
 
     Args:
         logits: ``[n, classes]`` on pictures that were not trained on.
         y: ``[n, classes]`` soft labels.
-        weights: ``[n]``; None = alike.
 
     Returns:
         1.0 where n is 0 or the logits are all alike. A golden-section search over log T
@@ -28,12 +28,11 @@ def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = 
     """
     if not len(logits) or np.ptp(logits, axis=1).max() < 1e-9:
         return 1.0
-    w = np.ones(len(logits)) if weights is None else np.asarray(weights, np.float64)
     z, target = np.asarray(logits, np.float64), np.asarray(y, np.float64)
 
     def loss(log_t: float) -> float:
-        data = -float(w @ (target * log_softmax(z / np.exp(log_t))).sum(axis=1))
-        return (data + PRIOR * 0.5 * log_t**2) / float(w.sum())
+        data = -float((target * log_softmax(z / np.exp(log_t))).sum())
+        return (data + PRIOR * 0.5 * log_t**2) / len(z)
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
     ratio = (np.sqrt(5) - 1) / 2
@@ -51,7 +50,7 @@ def temperature(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None = 
     return float(np.exp((low + high) / 2))
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> tuple[float, list[dict[str, float]]]:
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, list[dict[str, float]]]:
     """Expected calibration error and the reliability diagram's bars (equal-width bins of the top probability).
 
     Args:
@@ -65,16 +64,16 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
         return 0.0, []
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    at = np.minimum((confidence * bins).astype(int), bins - 1)
+    at = np.minimum((confidence * BINS).astype(int), BINS - 1)
     error, bars = 0.0, []
-    for index in range(bins):
+    for index in range(BINS):
         mine = at == index
         if not mine.any():
             continue
         sure, accuracy = float(confidence[mine].mean()), float(right[mine].mean())
         error += abs(sure - accuracy) * float(mine.mean())
         bars.append(
-            {"low": index / bins, "high": (index + 1) / bins, "confidence": sure, "accuracy": accuracy,
+            {"low": index / BINS, "high": (index + 1) / BINS, "confidence": sure, "accuracy": accuracy,
              "count": int(mine.sum())}
         )  # fmt: skip
     return error, bars

@@ -20,11 +20,9 @@ from training.learning.boundary import cut_tensor
 from training.learning.dense import Head
 from training.learning.devices import Devices, here, training_on
 from training.learning.errors import TooLittleData
-from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs, predict_logits
+from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs
 from training.learning.network import build, pooled, preprocess, standardise
 from training.learning.weights import Weights
-
-__all__ = ["LoopOptions", "Part", "build_tail", "fine_tune", "predict_logits", "too_little", "whole_model"]
 
 MIN_PER_CATEGORY, MIN_IMAGES = 15, 60
 

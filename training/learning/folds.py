@@ -12,15 +12,17 @@ from training.learning.head import HeadOptions, Progress, fit_head
 from training.learning.rows import Rows
 from training.learning.split import stratified
 
+FOLDS = 5
+
 
 def out_of_fold(
     x: np.ndarray | Rows, y: np.ndarray, weights: np.ndarray | None, *, categories: Sequence[str],
-    options: HeadOptions, seed: int = 0, folds: int = 5, progress: Progress | None = None,
+    options: HeadOptions, seed: int = 0, progress: Progress | None = None,
 ) -> np.ndarray:  # fmt: skip
     """``[n, classes]``: for each picture, what a head says that was fitted without it.
 
     Args:
-        x, y, weights, categories, options, progress: As for ``fit_head``, which is run ``folds`` times.
+        x, y, weights, categories, options, progress: As for ``fit_head``, which is run FOLDS times.
         seed: Of the folds and of each fit.
 
     Raises:
@@ -28,7 +30,7 @@ def out_of_fold(
     """
     x = Rows.of(x)
     rng = np.random.default_rng(seed)
-    number = stratified(np.asarray(y).argmax(axis=1), min(folds, len(x)), rng)
+    number = stratified(np.asarray(y).argmax(axis=1), min(FOLDS, len(x)), rng)
     answers = np.zeros(np.asarray(y).shape, np.float32)
     for fold in np.unique(number):
         fit, held = np.flatnonzero(number != fold), np.flatnonzero(number == fold)

@@ -2,8 +2,7 @@
 
 A linear head is multinomial logistic regression (convex, so L-BFGS finds the one minimum and no learning rate has to
 be guessed); a dense head goes by Adam with a cosine schedule. Labels may be soft (a consensus' posterior) and weighted
-(how sure it is). The strength of the weight decay is chosen by cross-validation on the same features. Keras trains the
-same head in ``keras_head`` and is what this is tested against.
+(how sure it is). The strength of the weight decay is chosen by cross-validation on the same features.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from training.learning.errors import Cancelled, LearningError, TooLittleData, Tr
 from training.learning.lbfgs import lbfgs
 from training.learning.rows import Rows, Standardised
 from training.learning.strength import choose
-
-__all__ = ["Head", "HeadOptions", "fit_head"]
 
 Progress = Callable[[dict[str, Any]], bool | None]
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -227,7 +224,7 @@ def _smooth(y: np.ndarray, share: float) -> np.ndarray:
 
 
 def _class_weighted(y: np.ndarray, w: np.ndarray, wanted: bool | None) -> np.ndarray:
-    """Weights of mean 1; where wanted (or skewed), each class weighs the same in total."""
+    """Weights ``[n]`` of mean 1; where wanted (or skewed), rare classes weigh more."""
     mass = w @ y
     there = mass[mass > 1e-6]
     if wanted or (wanted is None and there.max() >= SKEW * there.min()):
@@ -250,11 +247,9 @@ def _start(dim: int, hidden: Sequence[int], classes: int, rng: np.random.Generat
 # ---------------------------------------------------------------------------------------------------- the two solvers
 
 
-def _by_lbfgs(
-    data: _Data, options: HeadOptions, rng: np.random.Generator, start: Layers | None = None
-) -> Iterator[tuple[float, float, Layers]]:
+def _by_lbfgs(data: _Data, options: HeadOptions, rng: np.random.Generator) -> Iterator[tuple[float, float, Layers]]:
     """Full-batch; yields (mean weighted loss without decay, accuracy, layers) per iteration."""
-    layers = start or _start(data.x.dim, options.hidden, data.y.shape[1], rng, zero=not options.hidden)
+    layers = _start(data.x.dim, options.hidden, data.y.shape[1], rng, zero=not options.hidden)
     shapes = [(W.shape, b.shape) for W, b in layers]
     decay = 1.0 / ((options.strength or 1.0) * len(data.x))
     last = {"loss": 0.0, "accuracy": 0.0}

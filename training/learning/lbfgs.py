@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+MEMORY = 10  # pairs of steps remembered
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -19,7 +20,6 @@ def lbfgs(
     start: np.ndarray,
     *,
     iterations: int,
-    memory: int = 10,
     tolerance: float = 1e-5,
     first_step: float | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
@@ -29,13 +29,12 @@ def lbfgs(
         objective: Point ``[p]`` -> (value, gradient ``[p]``), float64.
         start: First point.
         iterations: At most so many steps.
-        memory: Pairs of steps remembered.
         tolerance: Stop when the gradient's largest entry is below it.
         first_step: How far along the gradient the first step is tried; None = cautious, where the curvature is unknown.
     """
     point = start.astype(np.float64)
     value, gradient = objective(point)
-    pairs: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=memory)
+    pairs: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=MEMORY)
     for _ in range(iterations):
         if not np.isfinite(value) or np.abs(gradient).max() < tolerance:
             return

@@ -15,7 +15,7 @@ import numpy as np
 from training.learning.calibrate import reliability
 
 DRAWS = 1000
-LEVEL = 0.95
+TAILS = (0.025, 0.975)  # of a 95 % interval
 
 
 def evaluate(probabilities: np.ndarray, y: np.ndarray, categories: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
@@ -73,16 +73,15 @@ def _per_class(confusion: np.ndarray, categories: Sequence[str]) -> dict[str, di
     return rows
 
 
-def bootstrap(values: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0) -> list[float]:
+def bootstrap(values: np.ndarray, *, seed: int = 0) -> list[float]:
     """[low, high] of the mean of ``values [n]`` by resampling; n 0/1 outcomes go by the binomial, which is the same."""
     values = np.asarray(values)
     rng = np.random.default_rng(seed)
     if values.dtype == bool:
-        means = rng.binomial(len(values), values.mean(), draws) / len(values)
+        means = rng.binomial(len(values), values.mean(), DRAWS) / len(values)
     else:
-        means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(draws)])
-    tail = (1 - level) / 2
-    return [float(v) for v in np.quantile(means, (tail, 1 - tail))]
+        means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(DRAWS)])
+    return [float(v) for v in np.quantile(means, TAILS)]
 
 
 def compare(new: np.ndarray, old: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
@@ -104,15 +103,8 @@ def compare(new: np.ndarray, old: np.ndarray, labels: np.ndarray, *, seed: int =
                 "count": 0}  # fmt: skip
     # Resampling n pictures with replacement = a multinomial over (win, loss, tie).
     drawn = np.random.default_rng(seed).multinomial(n, [wins / n, losses / n, (n - wins - losses) / n], DRAWS)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, (tail, 1 - tail))
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, TAILS)
     return {
         "difference": float(gain.mean()), "interval": [float(low), float(high)], "better": bool(low > 0),
         "worse": bool(high < 0), "wins": wins, "losses": losses, "count": n,
     }  # fmt: skip
-
-
-def uncertainty(probabilities: np.ndarray) -> np.ndarray:
-    """``[n, classes]`` -> ``[n]`` in 0..1: entropy over its largest value, log(classes)."""
-    p = np.clip(probabilities, 1e-12, 1)
-    return np.asarray(-(p * np.log(p)).sum(axis=1) / np.log(p.shape[1]))

@@ -13,26 +13,24 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 GREY = 124
+CELLS = 7  # squares a side; each hidden patch is two of them wide
 
 
-def occlusion(
-    image: NDArray[np.uint8], probability: Callable[[NDArray[np.uint8]], Floats], *, cells: int = 7
-) -> NDArray[np.float64]:
-    """How much the probability falls when a grey square hides each part, ``[cells, cells]`` in [0, 1].
+def occlusion(image: NDArray[np.uint8], probability: Callable[[NDArray[np.uint8]], Floats]) -> NDArray[np.float64]:
+    """How much the probability falls when a grey square hides each part, ``[CELLS, CELLS]`` in [0, 1].
 
     Args:
         image: ``[size, size, 3]``.
         probability: ``[n, size, size, 3] -> [n]`` of the class to explain.
-        cells: Squares a side; each hidden patch is two cells wide.
     """
     size = len(image)
-    step = size / cells
-    hidden = np.repeat(image[None], cells * cells, axis=0)
-    for row in range(cells):
-        for column in range(cells):
+    step = size / CELLS
+    hidden = np.repeat(image[None], CELLS * CELLS, axis=0)
+    for row in range(CELLS):
+        for column in range(CELLS):
             top, left = int((row - 0.5) * step), int((column - 0.5) * step)
-            patch = hidden[row * cells + column]
+            patch = hidden[row * CELLS + column]
             patch[max(top, 0) : int(top + 2 * step), max(left, 0) : int(left + 2 * step)] = GREY
     fall = float(probability(image[None])[0]) - np.asarray(probability(hidden), np.float64)
-    heat = np.maximum(fall, 0.0).reshape(cells, cells)
+    heat = np.maximum(fall, 0.0).reshape(CELLS, CELLS)
     return heat / max(float(heat.max()), 1e-12)

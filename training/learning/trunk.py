@@ -218,33 +218,30 @@ class Compiled:
         shape: Of one input, without the batch axis.
         precision: f32 (exact), or bf16/f16 where the caller measured that it costs no accuracy.
         threads: Cores to use; all where None.
-        dynamic: Take a whole batch per request (for heads and tails on features) instead of one row.
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, ...], *, precision: str = "f32", threads: int | None = None,
-        dynamic: bool = False,
-    ) -> None:  # fmt: skip
+        self, path: Path, shape: tuple[int, ...], *, precision: str = "f32", threads: int | None = None
+    ) -> None:
         if precision not in PRECISIONS:
             raise LearningError(f"Expected a precision of {', '.join(PRECISIONS)}; got {precision!r}.")
         core = openvino.Core()
         network = core.read_model(str(path))
-        network.reshape([-1 if dynamic else 1, *shape])
-        self.threads = threads or os.cpu_count() or 1
-        self.precision = precision
+        network.reshape([1, *shape])
+        threads = threads or os.cpu_count() or 1
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
-            "NUM_STREAMS": str(self.threads),
-            "INFERENCE_NUM_THREADS": str(self.threads),
+            "NUM_STREAMS": str(threads),
+            "INFERENCE_NUM_THREADS": str(threads),
             "ENABLE_CPU_PINNING": "NO",
         }
         self._network = core.compile_model(network, "CPU", settings)
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
-        for _thread in range(self.threads):
+        for _thread in range(threads):
             self._idle.put(self._network.create_infer_request())
 
     def one(self, row: np.ndarray) -> np.ndarray:
-        """One request on ``[1, ...]`` (or a batch where dynamic), waiting for an idle request."""
+        """One row ``[1, ...]``, as soon as a request is idle."""
         request = self._idle.get()
         try:
             request.infer([row], share_inputs=True)
@@ -310,7 +307,6 @@ class Trunk:
         self.size: int = facts["size"]
         self.shape: tuple[int, ...] = tuple(facts["shape"])
         self.cut: str | None = facts["cut"]
-        self.precision = precision
         self._network = Compiled(folder / "trunk.xml", (self.size, self.size, 3), precision=precision, threads=threads)
 
     def embed(self, images: np.ndarray) -> np.ndarray:

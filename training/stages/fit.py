@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.head import Head, HeadOptions, fit_head
+from training.learning.dense import Head
+from training.learning.head import HeadOptions, fit_head
 from training.learning.rows import Rows
 from training.stages.work import Work, one_hot
 

@@ -44,6 +44,7 @@ def run(work: Work) -> None:
         return
     # The door to Keras in a run (ARCHITECTURE.md): seconds to import, and the child ends after it.
     from training.learning import finetune
+    from training.learning.keras_loop import LoopOptions
 
     backbone, train = catalogue.backbone_of(work.run.backbone), work.items.side("train")
     counts = Counter(work.categories[label] for label in work.items.labels[train])
@@ -55,7 +56,7 @@ def run(work: Work) -> None:
     trunk = _trunk_with_activations(work, backbone)
     cut = _Cut(work, trunk)
     found = weights.require(backbone, settings.KERAS_HOME)
-    options = finetune.LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options})
+    options = LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options})
     usual: dict[str, Any] = {"cut": trunk.cut, "seed": work.run.seed}
     tail, history = finetune.fine_tune(
         backbone, found, work.head, *cut.parts(), options=options, progress=work.progress,

@@ -12,8 +12,8 @@ import numpy as np
 from labeling.words import gettext as _
 from training.embedding import Picture
 from training.learning.augment import Augmentation
+from training.learning.dense import Head
 from training.learning.errors import TooLittleData
-from training.learning.head import Head
 from training.learning.rows import Rows
 from training.models import SnapshotItem, TrainingRun
 from training.progress import Reporter
@@ -91,7 +91,6 @@ class Work:
     items: Items
     categories: list[str]
     views: int = 0
-    span: tuple[float, float] = (0.02, 0.5)
     cost: dict[str, float] = field(default_factory=dict)
     trunk: Trunk | None = None
     features: Rows | None = None

@@ -16,10 +16,10 @@ import pytest
 from config.management.commands.up import _trainers
 from tests.training.learning.conftest import SMALL, sha
 from training.learning import devices
+from training.learning.dense import Head
 from training.learning.devices import Devices
-from training.learning.finetune import LoopOptions, Part, fine_tune
-from training.learning.head import Head
-from training.learning.keras_loop import filled
+from training.learning.finetune import fine_tune
+from training.learning.keras_loop import LoopOptions, Part, filled
 from training.learning.weights import Weights
 from training.trainer import child_environment
 

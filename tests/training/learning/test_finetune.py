@@ -13,19 +13,11 @@ import pytest
 from tests.training.learning.conftest import SMALL
 from training.learning.artifact import load_version, write_version
 from training.learning.backbones import BACKBONES
-from training.learning.dense import softmax
+from training.learning.dense import Head, softmax
 from training.learning.errors import Cancelled, TooLittleData, TrainingDiverged
-from training.learning.finetune import (
-    LoopOptions,
-    Part,
-    build_tail,
-    fine_tune,
-    predict_logits,
-    too_little,
-    whole_model,
-)
-from training.learning.head import Head, fit_head
-from training.learning.keras_loop import fit_epochs
+from training.learning.finetune import build_tail, fine_tune, too_little, whole_model
+from training.learning.head import fit_head
+from training.learning.keras_loop import LoopOptions, Part, fit_epochs, predict_logits
 from training.learning.trunk import Trunk
 from training.learning.verify import verify
 from training.learning.weights import Weights

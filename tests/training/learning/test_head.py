@@ -10,9 +10,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.training.learning.conftest import blobs
+from training.learning.dense import Head
 from training.learning.errors import ArtifactDamaged, Cancelled, LearningError, TooLittleData, TrainingDiverged
 from training.learning.folds import out_of_fold
-from training.learning.head import Head, HeadOptions, fit_head
+from training.learning.head import HeadOptions, fit_head
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, log_loss
 from tests.training.learning.conftest import sha
 from training.learning.calibrate import reliability, temperature
 from training.learning.dense import softmax
-from training.learning.metrics import bootstrap, compare, evaluate, uncertainty
+from training.learning.metrics import bootstrap, compare, evaluate
 from training.learning.split import split_of
 
 
@@ -85,7 +85,3 @@ def test_calibration_error_by_hand() -> None:
     error, bars = reliability(probabilities, labels)
     assert error == pytest.approx(0.5 * 0.0 + 0.5 * 0.3)
     assert [bar["count"] for bar in bars] == [10, 10]
-
-
-def test_uncertainty_runs_from_sure_to_uniform() -> None:
-    assert uncertainty(np.array([[1.0, 0, 0], [1 / 3] * 3])) == pytest.approx([0, 1], abs=1e-9)
