@@ -26,12 +26,16 @@ class ProjectView(APIView):
 
     rights: dict[str, Right] = {}
 
+    def right(self, request: Request) -> Right:
+        """What the call needs; HEAD is answered by what answers GET."""
+        return self.rights["GET" if request.method == "HEAD" else str(request.method)]
+
     def project(self, request: Request, slug: str) -> Project:
         """The project, when the caller has the right that this method needs."""
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise NotFound(_("There is no such project, or you are not a member of it."))
-        permissions.require(request.user, project, self.rights[str(request.method)])
+        permissions.require(request.user, project, self.right(request))
         return project
 
     def task(self, request: Request, task_id: int) -> Task:
@@ -39,7 +43,7 @@ class ProjectView(APIView):
         task = Task.objects.select_related("project", "image").filter(pk=task_id).first()
         if task is None:
             raise NotFound(_("There is no such task, or you may not see it."))
-        permissions.require(request.user, task.project, self.rights[str(request.method)])
+        permissions.require(request.user, task.project, self.right(request))
         return task
 
     def filtered(self, request: Request, filters: type[FilterSet], rows: Any) -> Any:

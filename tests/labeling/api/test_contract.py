@@ -49,6 +49,19 @@ def test_a_wrong_password_is_refused_in_the_contract_s_shape() -> None:
     assert set(answer.json()["error"]) == {"code", "message", "fields"}
 
 
+def test_only_wrong_passwords_count_towards_the_limit_of_tries() -> None:
+    person("tina")
+    ours = {"username": "tina", "password": "a long enough one"}
+    api = APIClient()
+    for _number in range(25):
+        assert api.post(f"{API}auth/token/", ours).status_code == 200
+    for _number in range(20):
+        assert api.post(f"{API}auth/token/", {**ours, "password": "wrong"}).status_code == 401
+    refused = api.post(f"{API}auth/token/", ours)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "throttled")
+    assert 0 < int(refused["Retry-After"]) <= 60
+
+
 def test_a_project_is_created_with_its_survey_and_read_back(api: APIClient) -> None:
     slug = make(api, judgments_per_task={"min": 2, "max": 4})
     body = api.get(f"{API}projects/{slug}/").json()

@@ -144,6 +144,15 @@ def test_the_permission_matrix(who: str, place: Callable[[str], tuple[APIClient,
     assert wrong == []
 
 
+@pytest.mark.parametrize("who", ["owner", "worker", "stranger"])
+def test_what_is_asked_for_by_head_is_answered_as_by_get(
+    who: str, place: Callable[[str], tuple[APIClient, dict[str, Any]]]
+) -> None:
+    api, names = place(who)
+    paths = [f"/api/v1/{path.format(**names)}" for method, path, _right in CALLS if method == "GET"]
+    assert [api.head(path).status_code for path in paths] == [api.get(path).status_code for path in paths]
+
+
 def test_only_the_owner_deletes_a_project(place: Callable[[str], tuple[APIClient, dict[str, Any]]]) -> None:
     api, names = place("manager")
     assert api.delete(f"/api/v1/projects/{names['slug']}/").status_code == 403
