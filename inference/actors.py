@@ -12,7 +12,8 @@ MINUTE = 60_000
 
 @dramatiq.actor(queue_name="cpu", time_limit=MINUTE, max_retries=0)
 def score_pools() -> None:
-    """Scheduled: send each project whose pool its champion has not scored."""
+    """Scheduled: send each project whose pool its champion has not scored; take back orders of another question."""
+    backlog.withdraw_orders()
     for project_id in backlog.due_projects():
         score_pool.send(project_id)
 

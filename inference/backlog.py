@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -70,6 +71,23 @@ def _is_due(version: ModelVersion, deployment: Deployment | None) -> bool:
         return True
     grown = version.project.image_count - deployment.scored_images
     return grown > 0 and (grown >= deployment.scored_images // 20 or timezone.now() - deployment.scored_at > CLAIM)
+
+
+def withdraw_orders() -> int:
+    """Take back the order of each pool whose project asks another question by now than the version that gave it.
+
+    Until a version has learned that question every task is as good as the next; returns how many were moved.
+    """
+    rows = Deployment.objects.filter(project__deleted_at=None).exclude(scored_version=None)
+    scored = dict(rows.values_list("scored_version_id", "project_id"))
+    standing = ModelVersion.objects.of_primary_question().filter(pk__in=scored).values_list("pk", flat=True)
+    moved = 0
+    for version_id in scored.keys() - set(standing):
+        project = Project(pk=scored[version_id])
+        with transaction.atomic():
+            moved += raise_priority(project=project, priorities=dict.fromkeys(_raised_before(project), 0.0))
+            Deployment.objects.filter(pk=project.pk, scored_version=version_id).update(scored_version=None)
+    return moved
 
 
 def score_pool(project_id: int) -> int:

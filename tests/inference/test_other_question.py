@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from inference import autolabel, backlog, challenger, predictions
+from inference import actors, autolabel, backlog, challenger, predictions
 from inference.models import AutoLabel, Deployment, Prediction
 from inference.routing import routes
 from labeling.models import Project, Task
-from labeling.services import decide_task, replace_survey
+from labeling.services import decide_task, raise_priority, replace_survey
 from tests.inference.serving import ask
 from tests.inference.test_autolabel import held_out
 
@@ -36,6 +36,26 @@ def test_the_pool_is_neither_ordered_nor_suggested_for_by_a_version_of_another_q
     add_version(seed=2, alias="champion")
     assert backlog.due_projects() == [project.pk]
     assert backlog.score_pool(project.pk) == 20
+
+
+def test_the_order_that_a_version_gave_the_pool_goes_with_the_question_that_it_learned(
+    project, add_version, champion, add_images, owner
+) -> None:
+    images = add_images(range(20))
+    first = images[0].tasks.get()
+    raise_priority(project=project, priorities={images[0].pk: 2.5})  # as of an audit: that is no order of a pool
+    backlog.score_pool(project.pk)
+    raised = Task.objects.filter(project=project, priority__gt=0)
+    before = raised.count()
+    actors.score_pools()
+    assert raised.count() == before > 1
+    ask_another(project, owner)
+    actors.score_pools()
+    assert list(raised.all()) == [first]
+    replace_survey(project=project, user=owner, questions=[OLD])  # the champion answers what is asked again
+    assert backlog.due_projects() == [project.pk]
+    assert backlog.score_pool(project.pk) == 20
+    assert raised.count() == before
 
 
 def test_nothing_is_labeled_by_a_version_of_another_question(project, champion, add_images, owner) -> None:
