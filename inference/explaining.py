@@ -10,13 +10,14 @@ from PIL import Image as Picture
 
 from inference.engine import Engine, Trunk
 from inference.errors import BadPicture
-from inference.explain.heat import FeatureMaps, grad_cam, head_gradient
+from inference.explain.maps import FeatureMaps
 from inference.explain.picture import overlay
 from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, decode_rgb, to_input
 from labeling.words import gettext as _
 from training.learning.artifact import Classifier
+from training.learning.layers import averages_to, heat_of
 from training.learning.occlusion import occlusion
 
 LONGEST = 640
@@ -63,22 +64,21 @@ def _index(classifier: Classifier, features: NDArray[np.float32], category: str 
 
 def _heat(
     engine: Engine, classifier: Classifier, pixels: NDArray[np.uint8], features: NDArray[np.float32], index: int
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     trunk = engine.trunk(classifier.trunk_key)
     head = classifier.head
     maps = None if head is None else _pooled_maps(engine, trunk, pixels)
-    if head is None or maps is None:  # a tail, or features of several layers: measure instead of derive
+    if head is None or maps is None or not averages_to(maps, features[0]):  # a tail, say: measure instead of derive
         return occlusion(pixels, lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, index])
-    return grad_cam(maps, head_gradient(head.layers, features[0], head.mean, head.scale, index))
+    return heat_of(maps, head, index)
 
 
 def _pooled_maps(engine: Engine, trunk: Trunk, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """``[h, w, dim]``: the maps whose average the features are; None where the features are not such an average."""
+    """``[h, w, channels]``: the maps that the trunk pools; None where it pools none."""
     try:
-        maps = _maps(engine, trunk.key, trunk.size)(pixels)
+        return _maps(engine, trunk.key, trunk.size)(pixels)
     except ValueError:
         return None
-    return maps if maps.shape[-1] == trunk.dim else None
 
 
 def _maps(engine: Engine, trunk_key: str, size: int) -> FeatureMaps:

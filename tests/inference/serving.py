@@ -20,10 +20,13 @@ CATEGORIES = ("blue", "green", "red")
 URL = "/api/v1/projects/colours/"
 
 
-def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = SIZE, *, layers: int = 1) -> Path:
+def make_trunk(
+    root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = SIZE, *, layers: int = 1, mixed: bool = False
+) -> Path:
     """A folder as ``export_trunk`` writes it: one convolution with fixed weights, ReLU, global average pooling.
 
-    With two ``layers`` the features are the averages of both, one behind the other: ``2 * dim`` of them.
+    With two ``layers`` the features are the averages of both, one behind the other: ``2 * dim`` of them. ``mixed`` ones
+    are as many as the averages, but each is of all channels.
     """
     folder = root / key
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +38,8 @@ def make_trunk(root: Path, key: str = "tiny-0000", dim: int = DIM, size: int = S
     if layers == 2:
         deeper = ops.reduce_mean(ops.relu(ops.negative(x)), [2, 3], keep_dims=False)
         pooled, dim = ops.concat([pooled, deeper], 1), 2 * dim
+    if mixed:
+        pooled = ops.matmul(pooled, np.random.default_rng(8).normal(0, 1, (dim, dim)).astype(np.float32), False, False)
     openvino.save_model(openvino.Model([pooled], [images]), str(folder / "trunk.xml"), compress_to_fp16=False)
     facts = {
         "format": 1, "key": key, "backbone": "tiny", "size": size, "preprocessing": "inside", "cut": None,

@@ -13,12 +13,15 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Picture
 
-from inference import runtime
+from inference import explaining, runtime
+from inference.explain.picture import overlay
+from inference.routing import VersionRef
 from labeling.files import storage
 from labeling.files.imaging import pixels, to_input
 from labeling.models import Image, Job, Project
 from labeling.services import add_images
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
+from training.learning.occlusion import occlusion
 
 URL = "/api/v1/projects/colours/predict/"
 
@@ -244,6 +247,17 @@ def test_features_of_several_layers_are_explained_by_hiding_parts(api, add_versi
     response = api.post(EXPLAIN, {"image": upload(picture(1, (80, 40)))}, format="multipart")
     assert (response.status_code, response["Content-Type"]) == (200, "image/png")
     assert response["X-Category"] in CATEGORIES
+
+
+def test_features_that_are_mixed_after_the_pooling_are_explained_by_hiding_parts(api, add_version, data_dir) -> None:
+    """An imported network may end in a dense layer: as many features as maps, and none is one map's average."""
+    make_trunk(data_dir / "trunks", "mixed-0000", mixed=True)
+    version, data = VersionRef.of(add_version(alias="champion", trunk="mixed-0000")), picture(1, (80, 40))
+    answer = api.post(EXPLAIN, {"image": upload(data), "category": "red"}, format="multipart")
+    engine = runtime.engine()
+    classifier, trunk = engine.classifier(version), engine.trunk("mixed-0000")
+    heat = occlusion(pixels(data, trunk.size), lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, 2])
+    assert answer.content == overlay(explaining.decoded(data, trunk.size), heat, longest=explaining.LONGEST)
 
 
 def test_a_heat_map_of_json_and_of_a_stored_image_is_that_of_the_upload(api, champion, project) -> None:
