@@ -10,7 +10,6 @@ Source: https://huggingface.co/docs/datasets/image_dataset (ImageFolder with met
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from labeling.errors import CrowdtuneError
+from labeling.importing.known.lines import Lines
 from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
@@ -54,23 +54,23 @@ def rows(stored: IO[bytes]) -> Iterator[Row]:
 
 
 def _csv(text: Iterable[str]) -> Iterator[Row]:
-    reader = csv.DictReader(text)
-    columns = {str(name).strip().lower() for name in reader.fieldnames or ()}
-    if not columns & {"url", *PATHS}:
+    try:
+        lines = Lines(text)
+    except ValueError as error:
+        raise CrowdtuneError("bad_manifest", error.args[0]) from error
+    if not lines.columns & {"url", *PATHS}:
         raise CrowdtuneError(
             "bad_manifest",
             _("A manifest needs a column url or path in its first line; it has %(value)s.")
-            % {"value": ", ".join(sorted(columns)) or "none"},
+            % {"value": ", ".join(sorted(lines.columns)) or "none"},
         )
-    try:
-        for values in reader:
-            extra = values.pop(None, None)
-            row = _row(reader.line_num, values)
-            yield row._replace(problem=_("The line has more fields than the header.")) if extra else row
-    except csv.Error as error:
-        raise CrowdtuneError(
-            "bad_manifest", _("Line %(line_num)s is no CSV: %(error)s.") % {"line_num": reader.line_num, "error": error}
-        ) from error
+    for number, values, problem in lines:
+        if problem:
+            yield Row(number, "", "", "", None, {}, problem)
+            continue
+        extra = values.pop(None, None)
+        row = _row(number, values)
+        yield row._replace(problem=_("The line has more fields than the header.")) if extra else row
 
 
 def _jsonl(text: Iterable[str]) -> Iterator[Row]:

@@ -7,7 +7,6 @@ killed import goes on where it was and writes nothing twice.
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 import json
@@ -26,6 +25,7 @@ from labeling.consensus import fitting
 from labeling.consensus.update import update_task
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
+from labeling.importing.known.lines import Lines
 from labeling.jobs import Report
 from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
@@ -44,6 +44,7 @@ class Line(NamedTuple):
     question: str
     answer: Any
     seconds: Any
+    problem: str = ""
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:
@@ -71,7 +72,10 @@ def read(stored: Any) -> Iterator[Line]:
     text.seek(0)
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     is_csv = start != "{"
-    for number, row in _csv(lines) if is_csv else _jsonl(lines):
+    for number, row, problem in _csv(lines) if is_csv else _jsonl(lines):
+        if problem:
+            yield Line(number, "", "", "", None, None, problem)
+            continue
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         if isinstance(values.get("judgments"), list):
             yield from _exported(number, values)
@@ -89,23 +93,16 @@ def read(stored: Any) -> Iterator[Line]:
     text.detach()
 
 
-def _csv(lines: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any]]]:
-    """Each row with the line of the file that it ends on, as an editor counts them."""
-    rows = csv.DictReader(lines)
+def _csv(text: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any], str]]:
     try:
-        columns = {str(name).strip().lower() for name in rows.fieldnames or ()}
-    except csv.Error as error:
-        raise CrowdtuneError("bad_csv", _("The first line is no CSV: %(error)s.") % {"error": error}) from error
-    missing = [name for name in ("image", "worker", "answer") if name not in columns]
+        lines = Lines(text)
+    except ValueError as error:
+        raise CrowdtuneError("bad_csv", error.args[0]) from error
+    missing = [name for name in ("image", "worker", "answer") if name not in lines.columns]
     if missing:
         told = _("The first line of the CSV names the columns image, worker and answer; %(missing)s is missing.")
         raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing)})
-    try:
-        for row in rows:
-            yield rows.line_num, row
-    except csv.Error as error:
-        told = _("Line %(line_num)s is no CSV: %(error)s.")
-        raise CrowdtuneError("bad_csv", told % {"line_num": rows.line_num, "error": error}) from error
+    yield from lines
 
 
 def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
@@ -118,14 +115,14 @@ def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
             yield Line(number, str(row.get("image") or "").strip(), worker, question, answer, said.get("seconds"))
 
 
-def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
     for number, line in enumerate(text, start=1):
         if line.strip():
             try:
                 row = json.loads(line)
             except (json.JSONDecodeError, RecursionError):
                 row = None
-            yield number, row if isinstance(row, dict) else {}
+            yield number, row if isinstance(row, dict) else {}, ""
 
 
 def parse(question: Asked, value: Any) -> Any:
@@ -155,6 +152,9 @@ def _write(project: Project, chunk: list[Line], report: Report) -> int:
         report.error(f"line {number}", "already_answered", told)
 
     for line in chunk:
+        if line.problem:
+            report.error(f"line {line.number}", "bad_row", line.problem)
+            continue
         if not is_storable([line.image, line.worker]):
             report.error(f"line {line.number}", "bad_row", _("The row holds characters that no database stores."))
             continue

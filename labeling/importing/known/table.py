@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator
@@ -10,26 +9,28 @@ from typing import Any
 
 from labeling import cells
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry
+from labeling.importing.known.lines import Lines
 from labeling.words import gettext as _
 
 
 def _read_csv(files: Files, name: str) -> Found:
-    reader = csv.DictReader(io.StringIO(files.text(name), newline=""))
-    columns = {str(column).strip().lower() for column in reader.fieldnames or ()}
-    if "image" not in columns or not columns & {"answer", "label"}:
-        told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
-        raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(columns))})
     try:
-        for line in reader:
-            row = {
-                str(key).strip().lower(): cells.read(value) if value else value
-                for key, value in line.items()
-                if key is not None
-            }
-            yield Known(row["image"] or "", row.get("answer", row.get("label")), row.get("question") or "")
-    except csv.Error as error:
-        told = _("Line %(line_num)s is no CSV: %(error)s.")
-        raise UnreadableError(told % {"line_num": reader.line_num, "error": error}) from error
+        lines = Lines(io.StringIO(files.text(name), newline=""))
+    except ValueError as error:
+        raise UnreadableError(error.args[0]) from error
+    if "image" not in lines.columns or not lines.columns & {"answer", "label"}:
+        told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
+        raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(lines.columns))})
+    for number, line, problem in lines:
+        if problem:
+            yield Refused(f"{name}, line {number}", problem)
+            continue
+        row = {
+            str(key).strip().lower(): cells.read(value) if value else value
+            for key, value in line.items()
+            if key is not None
+        }
+        yield Known(row["image"] or "", row.get("answer", row.get("label")), row.get("question") or "")
 
 
 def _read_jsonl(files: Files, name: str) -> Found:

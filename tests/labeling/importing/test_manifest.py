@@ -120,6 +120,15 @@ def test_characters_that_no_database_holds_are_refused_by_row(bring: Import, tex
     assert (job.state, [row["code"] for row in job.errors]) == ("succeeded", ["bad_row"])
 
 
+def test_a_row_without_end_is_told_by_its_line_and_the_next_is_taken(bring: Import) -> None:
+    endless = '"' + "a" * 1_100_000 + '"'
+    job = bring(manifest=listed(f"path,camera\n{endless},\na.png,\n"), archive=pictures(a_png=picture(1)))
+    assert refused(job) == {"line 2: ": "bad_row"}
+    assert job.result["imported"] == 1
+    job = bring(manifest=listed(f"{endless},camera\n"))
+    assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["bad_manifest"])
+
+
 def test_metadata_that_is_too_long_is_refused() -> None:
     (row,) = manifest.rows(io.BytesIO(json.dumps({"path": "a", "note": "x" * 30_000}).encode()))
     assert "20000" in row.problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -101,7 +102,38 @@ def test_a_judgment_that_cannot_be_stored_is_told_and_the_next_is_taken(
     assert Judgment.objects.count() == 1
 
 
-def test_a_field_without_end_fails_in_words(make_project: Callable[..., Project], bring: Bring) -> None:
-    job = bring(make_project(images=1), b'image,worker,answer\n"' + b"a" * 200_000 + b'",ann,cat\n')
+ENDLESS = '"' + "a" * 1_100_000 + '"'
+
+
+def test_a_field_without_end_is_told_by_its_line_and_the_next_is_taken(
+    make_project: Callable[..., Project], bring: Bring
+) -> None:
+    text = f"image,worker,answer\n{ENDLESS},ann,cat\n0000.png,ann,cat\n"
+    job = bring(make_project(images=1), text.encode())
+    assert (job.state, [row["item"] for row in job.errors]) == ("succeeded", ["line 2"])
+    assert "quotation mark" in job.errors[0]["message"]
+    assert Judgment.objects.count() == 1
+
+
+def test_a_label_without_end_is_told_by_its_line_and_the_next_is_taken(
+    make_project: Callable[..., Project], bring: Bring
+) -> None:
+    job = bring(make_project(images=1), f"image,answer\n{ENDLESS},cat\n0000.png,cat\n".encode(), "csv")
+    assert (job.state, [row["item"] for row in job.errors]) == ("succeeded", ["labels, line 2"])
+    assert Gold.objects.count() == 1
+
+
+@pytest.mark.parametrize("form", ["", "csv"])
+def test_a_header_without_end_fails_in_words(make_project: Callable[..., Project], bring: Bring, form: str) -> None:
+    job = bring(make_project(images=1), f"{ENDLESS},worker,answer\n".encode(), form)
     assert job.state == "failed"
-    assert "CSV" in job.message
+    assert "first line is no CSV" in job.message
+
+
+def test_a_cell_as_long_as_a_posterior_over_many_categories_is_read(
+    make_project: Callable[..., Project], bring: Bring
+) -> None:
+    long = json.dumps({f"category {number}": 0.0001 for number in range(10_000)}).replace('"', '""')
+    job = bring(make_project(images=1), f'image,answer,posterior\n0000.png,cat,"{long}"\n'.encode(), "csv")
+    assert (job.state, job.errors) == ("succeeded", [])
+    assert Gold.objects.count() == 1

@@ -101,7 +101,7 @@ def test_voc_with_entities_is_refused():
         ("coco", "a.json", b"[" * 100_000),
         ("voc", "a.xml", b"<?xml version='1.0' encoding='none'?><annotation/>"),
         ("voc", "a.xml", '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><annotation/>'.encode("utf-16")),
-        ("csv", "a.csv", b'image,answer\n"' + b"a" * 200_000 + b'",cat\n'),
+        ("csv", "a.csv", b'"' + b"a" * 1_100_000 + b'",answer\n'),
         ("yolo", "a.zip", zipped({"data.yaml": 'names: ["ca\\x", dog]', "a.txt": "0 0.5 0.5 0.1 0.1"})),
     ],
 )
