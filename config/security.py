@@ -22,6 +22,24 @@ _PAGES = _COMMON + "script-src 'self'"
 _ADMIN = _COMMON + "script-src 'self' 'unsafe-inline' 'unsafe-eval'"
 
 
+class FormTextMiddleware:
+    """Refuses a page's form with a NUL in it, as addresses and the API's bodies with one are. Behind the check of CSRF,
+    which has read the form; what it leaves alone, the API's, has parsers of its own (``labeling.api.parsers``).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., HttpResponse], *_arguments: object) -> None:
+        if request.method == "POST" and not getattr(view, "csrf_exempt", False):
+            for name, values in request.POST.lists():
+                if any("\x00" in str(text) for text in (name, *values)):
+                    raise BadRequest(_("A NUL in a form: no text of ours has one, and the database takes none."))
+
+
 class SecurityHeadersMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -24,6 +24,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
 from labeling.models import ApiKey, Image, Project
 from labeling.services import revoke_key
+from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals
 from training import labels
 from training.champions import champion_of, champion_of_other_question
@@ -188,14 +189,10 @@ def change_version(request: HttpRequest, slug: str) -> HttpResponse:
         if request.POST.get("do") == "rollback":
             version = rollback(project=project, user=request.user)
         else:
-            wanted = get_object_or_404(ModelVersion, project=project, number=_number(request.POST.get("version")))
+            wanted = get_object_or_404(ModelVersion, project=project, number=whole(request.POST.get("version")))
             version = promote(version=wanted, actor_user=request.user)
         messages.success(request, _("Version %d answers now.") % version.number)
     return redirect("project-serving", slug=slug)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 9 else 0
 
 
 @login_required

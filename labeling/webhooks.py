@@ -21,11 +21,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
-from labeling.files.remote import FetchRefused, PublicBackend
+from labeling.files.remote import Bounded, FetchRefused, PublicBackend
 from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.words import gettext as _
 
-SECONDS = 10.0
+SECONDS = 10.0  # for all of it, however slowly a receiver speaks
 # After each failure: 10 s, 1 min, 5 min, 30 min, 2 h, 6 h; then it is given up.
 PAUSES = (10, 60, 300, 1800, 7200, 21_600)
 State = WebhookDelivery.State
@@ -123,7 +123,7 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
     try:
         # Only the status is read: what a stranger's program says below it may have no end.
         with (
-            httpcore.ConnectionPool(network_backend=backend or PublicBackend()) as pool,
+            httpcore.ConnectionPool(network_backend=Bounded(backend or PublicBackend(), SECONDS)) as pool,
             pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeouts}) as answer,
         ):
             return answer.status, _wait(answer)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import NotFound, PermissionDenied
 
-from labeling.models import Membership, Project, Role
+from labeling.models import Job, Membership, Project, Role
 from labeling.words import gettext as _
 
 Right = Literal["manage", "review", "label", "predict", "view"]
@@ -98,6 +98,12 @@ def require(user: Any, project: Project, right: Right) -> None:
         raise PermissionDenied(
             _("This key does not have the scope %(scope)s; make one that has.") % {"scope": repr(SCOPE_OF[right])}
         )
+
+
+def may_follow(user: Any, job: Job) -> bool:
+    """Whether the person may see a job and what came of it: as long as they may start one like it, and no longer."""
+    own = job.kind == "export" and job.requested_by_id == user.pk  # reviewers start exports alone
+    return may(user, job.project, "review" if own else "manage")
 
 
 def visible_projects(user: Any) -> QuerySet[Project]:

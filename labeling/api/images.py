@@ -217,12 +217,9 @@ class JobView(APIView):
         return Response(JobSerializer(self.job(request, job_id), context={"request": request}).data)
 
     def job(self, request: Request, job_id: str) -> Job:
-        """The job: for whoever asked for it, and for managers of its project."""
+        """The job: for managers of its project, and an export for the reviewer who asked for it."""
         job = Job.objects.select_related("project").filter(pk=job_id).first()
-        if job is None or not (
-            (job.requested_by_id == request.user.pk and permissions.key_opens(request.user, job.project))
-            or permissions.may(request.user, job.project, "manage")
-        ):
+        if job is None or not permissions.may_follow(request.user, job):
             raise NotFound(_("There is no such job, or it is not yours to see."))
         return job
 

@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from labeling import bodies
 from labeling.questions import KINDS
 from labeling.surveys.conditions import TESTS
 
@@ -108,7 +109,7 @@ class QuestionForm(forms.Form):
     def _condition(self, kinds: Mapping[str, str]) -> dict[str, Any] | None:
         data = self.cleaned_data
         if data["if_json"]:
-            return json.loads(data["if_json"])
+            return bodies.loads(data["if_json"])
         if not data["if_question"]:
             return None
         test = data["if_test"] or "equals"
@@ -117,7 +118,7 @@ class QuestionForm(forms.Form):
     def clean_if_json(self) -> str:
         text: str = self.cleaned_data["if_json"]
         try:
-            json.loads(text or "null")
+            bodies.loads(text or "null")
         except ValueError as error:
             raise forms.ValidationError(_("This condition is not valid JSON.")) from error
         return text

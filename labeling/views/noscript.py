@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from django.http import QueryDict
 
+from labeling import bodies
 from labeling.questions import CANT_TELL
 from labeling.surveys.survey import Asked
 
@@ -69,7 +69,7 @@ def _boxes(question: Asked, data: QueryDict, name: str) -> Any:
     drawn = data.get(f"{name}.json")
     if drawn is not None:
         try:
-            boxes = json.loads(drawn or "[]")
+            boxes = bodies.loads(drawn or "[]")
         except ValueError:
             boxes = drawn
     else:

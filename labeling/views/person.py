@@ -22,6 +22,7 @@ from labeling.accounts import keys
 from labeling.accounts.languages import LANGUAGES
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, Profile, Project
+from labeling.views.numbers import whole
 from labeling.views.worker import own_id, project_to_label
 
 
@@ -78,7 +79,7 @@ def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") ->
 def make_key(request: HttpRequest) -> HttpResponse:
     """Make a key, or make one anew in the place of an old one; its text is on this page and never again."""
     scopes = tuple(scope for scope in keys.SCOPES if scope in request.POST.getlist("scopes")) or keys.SCOPES
-    old = ApiKey.objects.filter(user_id=own_id(request), pk=request.POST.get("replace") or 0).first()
+    old = ApiKey.objects.filter(user_id=own_id(request), pk=whole(request.POST.get("replace"))).first()
     user: Any = request.user
     if old is not None:
         _row, text = keys.replace_key(row=old)

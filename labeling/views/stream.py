@@ -16,6 +16,7 @@ from labeling.models import Project
 from labeling.services.claims import MOST_HELD
 from labeling.surveys import survey
 from labeling.views import asking
+from labeling.views.numbers import whole
 from labeling.views.showing import task_data
 from labeling.views.worker import project_to_label
 from labeling.words import gettext as _
@@ -63,9 +64,9 @@ def choices(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _asked(request: HttpRequest, project: Project) -> survey.Survey:
     """The survey that the page was made from, so that a held form is searched by its own choices."""
-    version = request.GET.get("version", "")
-    if version.isdecimal() and 0 < int(version) <= project.survey_version:
-        return survey.load(project.pk, int(version))
+    version = whole(request.GET.get("version"))
+    if 0 < version <= project.survey_version:
+        return survey.load(project.pk, version)
     return survey.current(project)
 
 

@@ -32,6 +32,7 @@ from labeling.surveys import survey
 from labeling.surveys.guide import guide_of
 from labeling.surveys.survey import Asked
 from labeling.views import asking, noscript
+from labeling.views.numbers import whole
 from labeling.views.showing import client_data, hint, marks, suggestion, task_data
 
 SKIP_REASONS = {
@@ -233,7 +234,7 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
     questions = survey.load(project.pk, lease.survey_version).at(lease.stage)
     given = noscript.from_form(questions, request.POST)
     if "more" in request.POST:
-        rows = asking.BLANK_ROWS + int(request.POST["more"] or 0)
+        rows = asking.BLANK_ROWS + min(whole(request.POST["more"]), noscript.MOST_ROWS)
         return show_task(request, project, member, lease, given=given, blank_rows=rows)
     try:
         judgment, _created = services.submit_judgment(

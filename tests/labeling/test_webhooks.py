@@ -36,23 +36,31 @@ class Receiver(ThreadingHTTPServer):
         self.status = 200
         self.retry_after = ""
         self.chatter = self.said = 0  # writes of 10 kB below the head of its answer
+        self.dribble = 0  # headers that come one by one, each in time
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more
+            self.reply()
+
+    def reply(self) -> None:
         server: Any = self.server
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server.got.append((dict(self.headers), body))
         self.send_response(server.status)
+        for number in range(server.dribble):
+            self.send_header(f"X-{number}", "and so on")
+            self.flush_headers()
+            time.sleep(0.05)
         if not server.chatter:
             self.send_header("Content-Length", "0")
         if server.retry_after:
             self.send_header("Retry-After", server.retry_after)
         self.end_headers()
-        with contextlib.suppress(OSError):  # nobody listens any more
-            for number in range(server.chatter):
-                self.wfile.write(b"and so on " * 1000)
-                server.said = number
+        for number in range(server.chatter):
+            self.wfile.write(b"and so on " * 1000)
+            server.said = number
 
     def log_message(self, *_arguments: object) -> None:
         return
@@ -208,6 +216,16 @@ def test_an_answer_without_end_is_not_listened_to(
     answer(project, worker)
     assert deliver() == 1
     assert receiver.said < 10_000  # what fits into the buffers between the two
+
+
+def test_a_receiver_that_speaks_slowly_holds_nobody_for_longer_than_one_that_is_silent(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "SECONDS", 0.3)
+    receiver.dribble = 40
+    answer(project, worker)
+    assert deliver() == 0
+    assert "longer than" in WebhookDelivery.objects.get().error
 
 
 def test_a_task_that_a_known_answer_or_a_file_of_answers_retires_is_told_too(

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import jobs
 from labeling.models import Job, Project
+from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import plots, services, zoo
 from training.learning import weights
@@ -80,9 +81,9 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 def use(request: HttpRequest, slug: str, job_id: UUID) -> HttpResponse:
     """Make one candidate the project's recipe."""
     job = _job(request, slug, job_id)
-    number = request.POST.get("candidate", "")
+    number = whole(request.POST.get("candidate"), -1)
     with refusals(request):
-        policy = services.use_candidate(job=job, number=int(number) if number.isdecimal() else -1, user=request.user)
+        policy = services.use_candidate(job=job, number=number, user=request.user)
         messages.success(request, _("Runs use %(backbone)s from now on.") % {"backbone": policy.backbone})
     return redirect("project-bake-off", slug)
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labeling.files import storage
 from labeling.models import Image, Project
+from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import insights as looking
 from training import labels, services
@@ -60,7 +61,7 @@ def send(request: HttpRequest, slug: str) -> HttpResponse:
     """Let the crowd label the chosen images again."""
     project = load_project(request, slug, "manage")
     version = _version(project, request.POST.get("version", ""))
-    ids = [int(text) for text in request.POST.getlist("suspects") if text.isdecimal()]
+    ids = [whole(text) for text in request.POST.getlist("suspects")]
     if version is not None:
         with refusals(request):
             count = services.send_back(version=version, suspect_ids=ids, user=request.user)
@@ -104,15 +105,15 @@ def _words(depth: float) -> str:
 
 def _version(project: Project, number: str) -> ModelVersion | None:
     rows = ModelVersion.objects.filter(project=project).select_related("run__snapshot__question")
-    if number.isdecimal():
-        return get_object_or_404(rows, number=int(number))
+    if whole(number):
+        return get_object_or_404(rows, number=whole(number))
     champion = champion_of(project)
     return rows.filter(pk=champion.pk).first() if champion else rows.order_by("-number").first()
 
 
 def _image(project: Project, version: ModelVersion, wanted: str) -> Image | None:
-    if wanted.isdecimal():
-        return get_object_or_404(Image, project=project, pk=int(wanted))
+    if whole(wanted):
+        return get_object_or_404(Image, project=project, pk=whole(wanted))
     suspect = version.suspects.select_related("image").first()
     return suspect.image if suspect else Image.objects.filter(project=project).order_by("id").first()
 

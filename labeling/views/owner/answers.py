@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from labeling import bodies
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Judgment, Project, Question
@@ -50,10 +51,18 @@ class Side:
         return json.dumps(self.answer)
 
 
+def read_all(text: str) -> dict[str, Any]:
+    """Answers by question, as a button of ours carries them."""
+    answers = read(text)
+    if not isinstance(answers, dict):
+        raise CrowdtuneError("bad_answer", _("Expected an answer of this page; choose one of its buttons."))
+    return answers
+
+
 def read(text: str) -> Any:
-    """An answer, or answers by question, as a button of ours carries them."""
+    """An answer, as a button of ours carries it."""
     try:
-        return json.loads(text)
+        return bodies.loads(text)
     except ValueError as error:
         raise CrowdtuneError("bad_answer", _("Expected an answer of this page; choose one of its buttons.")) from error
 

@@ -22,7 +22,7 @@ from labeling.files import storage
 from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import main_question, names_of, read, say
+from labeling.views.owner.answers import main_question, names_of, read_all, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
@@ -71,7 +71,7 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
         form=AddImagesForm(),
-        jobs=running_jobs(project),
+        jobs=running_jobs(request.user, project),
     )
     return render(request, "projects/images.html", context)
 
@@ -166,7 +166,7 @@ def add_images(request: HttpRequest, slug: str) -> HttpResponse:
         with refusals(request):
             bring_in(project, request.user, **form.cleaned_data)
     if request.headers.get("HX-Request"):
-        return render(request, "projects/_jobs.html", {"project": project, "jobs": running_jobs(project)})
+        return render(request, "projects/_jobs.html", {"project": project, "jobs": running_jobs(request.user, project)})
     return redirect("project-images", project.slug)
 
 
@@ -221,7 +221,7 @@ def set_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         if answer or (known and "save" in request.POST):
             services.set_gold(
                 task=task,
-                answers={**(known.answers if known else {}), **(dict(read(answer)) if answer else {})},
+                answers={**(known.answers if known else {}), **(read_all(answer) if answer else {})},
                 use=request.POST.get("use", "hidden"),
                 explanation=request.POST.get("explanation", known.explanation if known else "").strip(),
                 position=known.position if known else 0,

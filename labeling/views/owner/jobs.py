@@ -11,11 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from labeling import jobs as background
+from labeling.accounts.permissions import may
 from labeling.files import storage
 from labeling.models import Job, Project
+from labeling.models.job import JobQuerySet
 from labeling.views.owner.context import context_of, load_project
 
 JOBS_SHOWN = 50
+OF_LABELS = ("import_images", "import_judgments", "import_labels", "export")
 # The tab that a kind of job belongs to.
 TAB_OF = {
     "import_images": "images",
@@ -38,9 +41,15 @@ FACTS = {
 }
 
 
-def running_jobs(project: Project, *kinds: str, and_recent: int = 3) -> list[Job]:
-    """The jobs that run, and the last few that ended."""
+def shown_to(user: Any, project: Project) -> JobQuerySet:
+    """The project's jobs that the person may see: what a model made is for managers."""
     rows = project.jobs.order_by("-created_at").select_related("requested_by")
+    return rows if may(user, project, "manage") else rows.filter(kind__in=OF_LABELS)
+
+
+def running_jobs(user: Any, project: Project, *kinds: str, and_recent: int = 3) -> list[Job]:
+    """The jobs that run, and the last few that ended."""
+    rows = shown_to(user, project)
     if kinds:
         rows = rows.filter(kind__in=kinds)
     live = list(rows.live()[:10])
@@ -69,7 +78,7 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
     kinds = request.GET.getlist("kind")
     is_page = not request.headers.get("HX-Request")
     is_long = is_page or "long" in request.GET  # the page of jobs itself, also when it asks again
-    found = running_jobs(project, *kinds, and_recent=JOBS_SHOWN if is_long else 3)
+    found = running_jobs(request.user, project, *kinds, and_recent=JOBS_SHOWN if is_long else 3)
     context = {"project": project, "kinds": kinds, "jobs": found, "is_long": is_long}
     if is_page:
         tab = TAB_OF.get(kinds[0], "overview") if kinds else "overview"
@@ -84,7 +93,7 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
 def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
     """One job, with each item that was refused and why."""
     project = load_project(request, slug, "review")
-    row = get_object_or_404(Job.objects.select_related("requested_by"), project=project, pk=pk)
+    row = get_object_or_404(shown_to(request.user, project), pk=pk)
     decorate(row)
     context = context_of(request, project, tab=TAB_OF.get(row.kind, "overview"))
     return render(request, "projects/job.html", {**context, "job": row})

@@ -13,6 +13,8 @@ from typing import Any
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
+from labeling import bodies
+
 
 @dataclass(frozen=True)
 class Page:
@@ -57,7 +59,7 @@ def _beyond(names: list[str], cursor: list[Any], downwards: bool) -> Q:
 def _read(text: str, length: int) -> list[Any] | None:
     """A cursor out of an address; anything that is not one starts at the beginning."""
     try:
-        values = json.loads(text) if text else None
+        values = bodies.loads(text) if text else None
     except ValueError:
         return None
     if not isinstance(values, list) or len(values) != length:

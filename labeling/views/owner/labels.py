@@ -78,7 +78,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         answers=list(names.items())[:200],
         chosen=data,
         orders=ORDERS,
-        jobs=running_jobs(project, *JOBS),
+        jobs=running_jobs(request.user, project, *JOBS),
         kinds=JOBS,
         formats=format_choices(),
         import_form=ImportForm(auto_id="import_%s"),

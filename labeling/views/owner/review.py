@@ -18,6 +18,7 @@ from labeling.collecting import tasks
 from labeling.files import storage
 from labeling.models import Task
 from labeling.questions import CANT_TELL
+from labeling.views.numbers import whole
 from labeling.views.owner.answers import read
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.provenance import Verdict, story
@@ -29,8 +30,8 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="review", right="review")
     project = context["project"]
     queue = tasks.disputed(project).select_related("image").order_by("id")
-    after = _number(request.GET.get("after"))
-    wanted = _number(request.GET.get("task"))
+    after = whole(request.GET.get("after"))
+    wanted = whole(request.GET.get("task"))
     if wanted:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
     else:
@@ -46,10 +47,6 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             choices=[(verdict, choices_of(verdict)) for verdict in told.verdicts],
         )
     return render(request, "projects/review.html", context)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
 
 
 def choices_of(verdict: Verdict) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
-from labeling import services
+from labeling import bodies, services
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.forms.survey import KIND_NAMES, SurveyForms
@@ -79,7 +79,7 @@ def load_json(request: HttpRequest, slug: str) -> HttpResponse:
     """The whole survey as JSON, as the API takes it."""
     project = load_project(request, slug)
     try:
-        questions = json.loads(request.POST.get("document", ""))
+        questions = bodies.loads(request.POST.get("document", ""))
         if not isinstance(questions, list):
             raise CrowdtuneError("bad_survey", "Expected a list of questions.")
         services.replace_survey(project=project, user=request.user, questions=questions)

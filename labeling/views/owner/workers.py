@@ -202,6 +202,8 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _confusion(skill: WorkerSkill | None, names: list[str]) -> charts.Chart:
     cells = skill.confusion if skill and skill.confusion else []
+    if len(cells) > len(names):  # of a survey with more categories, until the next fit
+        cells = []
     return charts.matrix(
         names[: len(cells)],
         cells,
