@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from config.demo.crowd import Crowd, SimulatedWorker
 from config.demo.seed import CAST, DemoError, Owner, drawn_pictures, own_pictures, read_truths, write_truths
@@ -49,6 +51,9 @@ class Command(BaseCommand):
             self._label(folder, state, options["url"])
         except DemoError as error:
             raise CommandError(str(error)) from error
+        except (httpx.TransportError, OperationalError) as error:
+            message = f"Crowdtune does not answer at {options['url']}: start it first, with `make run`, and let it run."
+            raise CommandError(message) from error
 
     def _known(self, folder: Path) -> dict[str, Any] | None:
         """What an earlier start wrote down, if its project is still there."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
 
 from config.demo.crowd import chance_of_right
 from config.demo.seed import CAST, DemoError, Truth, drawn_pictures, own_pictures, read_truths, write_truths
@@ -40,3 +44,15 @@ def test_one_folder_is_no_question(tmp_path):
     (tmp_path / "cat" / "a.jpg").write_bytes(b"x")
     with pytest.raises(DemoError, match="two folders"):
         own_pictures(tmp_path)
+
+
+@pytest.mark.django_db
+def test_a_platform_that_does_not_run_is_told_to_be_started(tmp_path):
+    get_user_model().objects.create_superuser("admin")
+    for category in ("cat", "dog"):
+        (tmp_path / category).mkdir()
+        (tmp_path / category / "1.jpg").write_bytes(b"x")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(CommandError, match="start it first, with `make run`"):
+        call_command("demo", images=tmp_path, url=url)
