@@ -19,7 +19,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if errors.is_api(request):
         told = _("The request cannot be read: check its address, headers and body.")
         return errors.plain(request, *(errors.too_much(exception) or (400, told)))
-    return defaults.bad_request(request, exception)
+    return _plain_page(request, "400.html", {"status": 400})
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -39,12 +39,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     status, message = errors.outage(sys.exc_info()[1]) or (500, errors.internal_message())
     if errors.is_api(request):
         response = errors.plain(request, status, message)
-    else:  # without the request: what broke may be what a context processor asks
+    else:
         told = {"status": status, "message": message, "number": request_id.get()}
-        response = HttpResponse(render_to_string("500.html" if status == 500 else "outage.html", told), status=status)
+        response = _plain_page(request, "500.html" if status == 500 else "outage.html", told)
     if status == 503:
         response["Retry-After"] = "5"
     return response
+
+
+def _plain_page(request: HttpRequest, name: str, told: dict[str, Any]) -> HttpResponse:
+    """A page without the request's context: what broke may be what a context processor asks."""
+    return HttpResponse(render_to_string(name, {"theme": request.COOKIES.get("theme"), **told}), status=told["status"])
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **_context: Any) -> HttpResponse:

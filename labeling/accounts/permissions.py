@@ -87,12 +87,13 @@ def require(user: Any, project: Project, right: Right) -> None:
             raise NotFound(_("There is no such project, or you are not a member of it."))
         if right not in OPEN_RIGHTS:
             raise PermissionDenied(
-                _("This needs the role %(needed)s in the project; you are a visitor of it.") % {"needed": NEEDS[right]}
+                _("This needs the role %(needed)s in the project; you are a visitor of it.")
+                % {"needed": NEEDS[right].label}
             )
     elif RANK[Role(role)] < RANK[NEEDS[right]]:
         raise PermissionDenied(
-            _("This needs the role %(needed)s in the project; you are %(role)s.")
-            % {"needed": NEEDS[right], "role": role}
+            _("This needs the role %(needed)s in the project; yours is %(role)s.")
+            % {"needed": NEEDS[right].label, "role": Role(role).label}
         )
     if not key_has(user, SCOPE_OF.get(right)):
         raise PermissionDenied(

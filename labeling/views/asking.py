@@ -46,17 +46,14 @@ def shown(
     """
     answers, problems = answers or {}, problems or {}
     instant = is_instant(questions)
-    section = ""
     rows = []
     for question in questions:
         row = _one(question, answers.get(question.key), seed, instant, blank_rows)
         row["error"] = " ".join(problems.get(question.key, ()))
         row["hidden"] = not conditions.holds(question.show_if, answers)
-        row["opens_section"] = row["section"] != section
         row["search_url"] = f"{reverse('label-choices', args=[slug])}?question={question.key}"
         if version is not None:
             row["search_url"] += f"&version={version}"
-        section = row["section"]
         rows.append(row)
     return rows
 

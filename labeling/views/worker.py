@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling import services
 from labeling.accounts import languages
 from labeling.accounts.permissions import may, visible_projects
-from labeling.collecting import leases
+from labeling.collecting import golds, leases
 from labeling.collecting.leases import Lease
 from labeling.collecting.phases import golds_before_work, place_in_phase, test_share
 from labeling.errors import CrowdtuneError
@@ -245,6 +245,10 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
             raise
         return show_task(request, project, member, lease, given=given, problem=refusal)
     told = feedback(judgment=judgment)
+    if member.phase == Membership.Phase.QUALIFICATION:
+        member.refresh_from_db(fields=["phase"])
+        if member.phase == Membership.Phase.WORKING:
+            messages.success(request, _("You have passed the test. From now on your answers count."))
     if told is not None:
         return render(request, "labeling/feedback.html", _feedback(project, member, lease, questions, given, told))
     return redirect("label-project", slug=project.slug)
@@ -264,6 +268,7 @@ def _feedback(
             "prompt": question.prompt,
             "given": asking.spoken(question, given.get(question.key)),
             "expected": asking.spoken(question, told["expected"][question.key]),
+            "right": golds.is_right(given, {question.key: told["expected"][question.key]}),
         }
         for question in questions
         if question.key in told["expected"]

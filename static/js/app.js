@@ -77,4 +77,48 @@ for (const zone of document.querySelectorAll(".dropzone")) {
 
 for (const message of document.querySelectorAll(".toasts .toast.good")) setTimeout(() => message.remove(), 6000);
 
+/* A form that came back is below what is seen, on a phone: begin where it was refused. */
+document.querySelector("[aria-invalid=true]")?.focus();
+
+/* A part of the page that renews itself, as a run that is watched: the focus and what was scrolled stay where they were,
+   and of what has changed a screen reader is told no more than what stands in data-say. */
+const OPENS = "a[href], button, summary, input, select, textarea, [tabindex]";
+const TELLS = ["href", "name", "value", "aria-label", "aria-labelledby"];
+
+function called(element) {
+  const text = element.matches("a, button, summary") ? element.textContent.trim() : ""; // of a list, it grows
+  return [element.tagName, ...TELLS.map((name) => element.getAttribute(name)), element.closest("form")?.action, text].join("|");
+}
+
+function places(root) {
+  return [...root.querySelectorAll(OPENS)].filter((element) => !element.disabled);
+}
+
+function says(root) {
+  return [root, ...root.querySelectorAll("[data-say]")].map((element) => element.dataset.say).filter(Boolean);
+}
+
+const kept = new Map();
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const { target } = event.detail;
+  if (!target.id) return;
+  const focused = target.contains(document.activeElement) ? called(document.activeElement) : null;
+  const scrolled = places(target).filter((element) => element.scrollTop || element.scrollLeft);
+  kept.set(target.id, { focused, said: says(target), scrolled: scrolled.map((element) => [called(element), element.scrollTop, element.scrollLeft]) });
+});
+document.body.addEventListener("htmx:afterSettle", ({ target: root }) => {
+  if (!kept.has(root.id)) return;
+  const { focused, said, scrolled } = kept.get(root.id);
+  kept.delete(root.id);
+  const news = says(root).filter((text) => !said.includes(text));
+  if (news.length) document.getElementById("said").textContent = news.join(". ");
+  const found = places(root);
+  for (const [name, top, left] of scrolled) found.find((element) => called(element) === name)?.scrollTo({ top, left });
+  if (!focused || root.contains(document.activeElement)) return;
+  // What had the focus may be gone with what it was for: go on from the part that told of it.
+  const next = found.find((element) => called(element) === focused) ?? root;
+  if (next === root) root.tabIndex = -1;
+  next.focus({ preventScroll: true });
+});
+
 document.body.addEventListener("htmx:responseError", () => toast(root.dataset.requestFailed, "bad"));

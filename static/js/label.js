@@ -161,6 +161,7 @@ function show(task, answers = {}, said = words.next) {
   remark(task);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.order, answers);
+  if (form.isPassed(document.activeElement)) form.focus();
   ready(task, answers, said);
 }
 
@@ -231,15 +232,19 @@ function send(answers) {
 function submit() {
   if (busy) return;
   if (blocked) return void toast(words.broken, "warn", 8);
-  const missing = form.missing();
-  if (missing) {
-    missing.root.scrollIntoView({ block: "center" });
-    missing.root.querySelector("input, textarea, button")?.focus();
-    page.announce.textContent = missing.problem.textContent;
-    return;
-  }
+  if (lacks()) return;
   if (client.phase === "working") send(form.answers());
   else page.form.requestSubmit(document.getElementById("submit"));
+}
+
+/* Whether a question still needs an answer, or another one: the first such is brought into sight, with the focus. */
+function lacks() {
+  const missing = form.missing();
+  if (!missing) return false;
+  missing.root.scrollIntoView({ block: "center" });
+  missing.root.querySelector("input, textarea, button")?.focus({ preventScroll: true });
+  page.announce.textContent = missing.problem.textContent;
+  return true;
 }
 
 async function undo() {
@@ -273,6 +278,7 @@ async function takeBack() {
 
 function skip(reason) {
   if (busy) return;
+  if (page.skip.contains(document.activeElement)) form.focus();
   page.skip.open = false;
   gone.add(current.id);
   outbox.push({ id: current.id, skip: reason });
@@ -315,7 +321,7 @@ let sending = false;
 /* Practice and the test go through the server one by one: it tells at once whether the answer was right. */
 function guided(event) {
   const { submitter } = event;
-  if (sending || (!submitter?.name && form.missing())) return void event.preventDefault();
+  if (sending || (!submitter?.name && lacks())) return void event.preventDefault();
   sending = true; // once: a second one would leave the word on the first unread
 }
 

@@ -138,6 +138,14 @@ def test_a_person_is_told_the_number_of_the_request_that_failed_in_the_language_
     assert "could not be read" in client.get("/raise/odd").content.decode()
 
 
+@pytest.mark.parametrize("name", ["bug", "odd", "away"])
+def test_a_page_of_a_failure_keeps_the_theme_that_was_chosen(client, name):
+    client.cookies["theme"] = "dark"
+    assert 'data-theme="dark"' in client.get(f"/raise/{name}").content.decode()
+    client.cookies["theme"] = '"><script>'
+    assert "data-theme" not in client.get(f"/raise/{name}").content.decode()
+
+
 def test_a_missing_csrf_token_is_told_to_a_person_as_what_to_do():
     strict = Client(enforce_csrf_checks=True)
     answer = strict.post("/accounts/login/", {"login": "a", "password": "b"})

@@ -139,3 +139,13 @@ def test_files_can_be_chosen_again_after_an_upload_that_failed(visit, make_proje
     field.set_input_files(tmp_path / "one.png")
     expect(page.locator("#toasts")).to_contain_text("The upload stopped")
     assert field.evaluate("field => field.files.length") == 0  # a browser tells of a change only where there is one
+
+
+def test_a_form_that_came_back_begins_where_it_was_refused(visit, owner):
+    page = visit("/projects/new/", user=owner, width=360, touch=True)
+    page.get_by_label("Name", exact=True).fill("Animals")
+    page.get_by_role("button", name="Create project").click()
+    field = page.get_by_role("textbox", name="Categories")
+    expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    expect(page.get_by_text("Name at least two categories.")).to_be_visible()

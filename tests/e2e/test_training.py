@@ -118,6 +118,28 @@ def test_a_running_run_is_stopped_by_its_button(
     expect(page.get_by_role("row", name="Cancelled")).to_have_count(1)
 
 
+def test_who_watches_a_run_keeps_the_focus_and_is_told_its_stages(
+    visit: Any,
+    labeled: Project,  # noqa: F811
+    axe: Any,
+) -> None:
+    run = services.request_run(project=labeled, cause="person", requested_by=labeled.owner)
+    reporter = claimed(run)
+    reporter.stage("features", "Looking at the images.", span=(0.1, 0.5))
+    page: Page = visit(f"/projects/{labeled.slug}/training/runs/{run.pk}/", user=labeled.owner)
+    cancel, log = page.get_by_role("button", name="Cancel"), page.get_by_role("list", name="Log")
+    cancel.focus()
+    reporter.stage("fit", "Training the classifier.", span=(0.5, 0.55))
+    expect(log).to_contain_text("Training the classifier.")
+    expect(cancel).to_be_focused()
+    expect(page.locator("#said")).to_have_text("Training")
+    log.focus()
+    reporter.stage("evaluate", "Measuring it.", span=(0.6, 0.7))
+    expect(log).to_contain_text("Measuring it.")
+    expect(log).to_be_focused()
+    axe(page)
+
+
 def test_a_failed_run_says_what_to_do(visit: Any, labeled: Project, run_actors: Any, axe: Any) -> None:  # noqa: F811
     run = services.request_run(project=labeled, cause="person", requested_by=labeled.owner)
     labeled.images.all().delete()

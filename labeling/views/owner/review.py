@@ -23,6 +23,9 @@ from labeling.views.owner.answers import read
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.provenance import Verdict, story
 
+# A reviewer decides by one key, 1 to 9.
+KEYS = 9
+
 
 @login_required
 def review(request: HttpRequest, slug: str) -> HttpResponse:
@@ -50,9 +53,11 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
-    """What a reviewer can decide: every answer that was given, the crowd's own, then what else the question offers.
+    """What a reviewer can decide: every answer that was given, the crowd's own, and what else the question offers.
 
-    The crowd's is often nobody's: boxes are fused from several people's, a number is their median.
+    The crowd's is often nobody's: boxes are fused from several people's, a number is their median. Where the question
+    offers no more than there are number keys, each choice keeps its place and its key from task to task; else what was
+    answered comes first.
     """
     given = [
         {
@@ -68,14 +73,40 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
     crowds = verdict.consensus.answer if verdict.consensus else None
     if crowds is not None and crowds != CANT_TELL and not any(choice["is_consensus"] for choice in given):
         given.insert(0, {"value": json.dumps(crowds), "text": verdict.text, "by": _("Consensus"), "is_consensus": True})
-    known = {choice["value"] for choice in given}
-    offered: list[tuple[Any, str]] = []
-    if verdict.question.kind == "single_choice":
-        offered = [(choice["key"], choice["name"]) for choice in verdict.question.choices()[:50]]
-    elif verdict.question.kind == "yes_no":
-        offered = [(True, _("Yes")), (False, _("No"))]
-    rest = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in offered]
-    return given + [choice for choice in rest if choice["value"] not in known]
+    return _keyed(_in_order(verdict, given), is_scale=verdict.question.kind == "rating")
+
+
+def _in_order(verdict: Verdict, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    known = {choice["value"]: choice for choice in given}
+    offered = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in _offered(verdict)]
+    if len(offered) > KEYS:
+        return given + [choice for choice in offered if choice["value"] not in known]
+    stable = [known.pop(choice["value"], choice) for choice in offered]
+    return stable + list(known.values())
+
+
+def _keyed(choices: list[dict[str, Any]], *, is_scale: bool) -> list[dict[str, Any]]:
+    """The choices with their number key: their place, or on a short scale the digit that they are."""
+    digits = [
+        choice["value"] if is_scale and len(choices) <= KEYS else str(at + 1) for at, choice in enumerate(choices)
+    ]
+    return [
+        {**choice, "key": digit if digit in set("123456789") else ""}
+        for choice, digit in zip(choices, digits, strict=True)
+    ]
+
+
+def _offered(verdict: Verdict) -> list[tuple[Any, str]]:
+    """What the question itself offers, in its own order."""
+    question = verdict.question
+    if question.kind == "single_choice":
+        return [(choice["key"], choice["name"]) for choice in question.choices()[:50]]
+    if question.kind == "yes_no":
+        return [(True, _("Yes")), (False, _("No"))]
+    if question.kind == "rating":
+        least, most = int(question.options.get("least", 1)), int(question.options.get("most", 5))
+        return [(step, str(step)) for step in range(least, most + 1)]
+    return []
 
 
 @login_required

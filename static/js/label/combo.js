@@ -14,6 +14,7 @@ export class Combo {
   #asking = null; // the search whose answer is on its way
   #names = new Map(); // key -> name of what was chosen, so that an undo can show it
   #timer = null;
+  #start = []; // what is listed before anything is typed
 
   constructor(root, choices) {
     this.#root = root;
@@ -48,8 +49,10 @@ export class Combo {
     this.#chosen = key === null ? null : (this.#choices?.find((choice) => choice.key === key) ?? { key, name: this.#names.get(key) ?? key });
     this.#input.value = this.#chosen?.name ?? "";
     this.#forget();
-    this.#search("");
+    if (this.#choices) this.#search("");
+    else this.#show(this.#start);
     this.#empty.textContent = "";
+    this.#activate(this.#shown.indexOf(this.#chosen)); // Enter must not take another one than what stands there
   }
 
   focus() {
@@ -78,6 +81,7 @@ export class Combo {
   }
 
   #take(found, text) {
+    if (!text) this.#start = found;
     this.#chosen = this.#named(found, text);
     this.#show(found);
     if (!this.#chosen) return;

@@ -168,18 +168,6 @@ export class Form {
         field.say("");
       }
     }
-    this.#title();
-  }
-
-  /* A section's title is shown with its first question that shows. */
-  #title() {
-    let title = null;
-    for (const part of this.root.children) {
-      if (part.matches(".section-title")) {
-        title = part;
-        title.hidden = true;
-      } else if (title && part.matches(".question:not([hidden])")) title.hidden = false;
-    }
   }
 
   /* The first question that still needs an answer, or another one, told to the person; null when all is well. */
@@ -202,6 +190,16 @@ export class Form {
     }
     this.update();
     this.root.scrollTop = 0;
+  }
+
+  /* Whether the focus is behind the first question, where the next task does not begin: on Send, or in a later answer. */
+  isPassed(element) {
+    const first = this.fields.find((field) => field.shown);
+    return element?.id === "submit" || (this.root.contains(element) && element !== this.root && !first?.root.contains(element));
+  }
+
+  focus() {
+    this.root.focus({ preventScroll: true });
   }
 
   get boxes() {

@@ -99,3 +99,15 @@ def test_a_reviewer_sees_no_tab_that_would_refuse_them(
     page = signed_in(named(project, "reviewer")).get(f"/projects/{project.slug}/").content.decode()
     assert f"/projects/{project.slug}/review/" in page
     assert f"/projects/{project.slug}/settings/" not in page
+
+
+def test_a_role_that_is_wanting_is_named_in_the_readers_language(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1)
+    user = person("walt")
+    services.ensure_member(project=project, user=user)
+    client = Client()
+    client.force_login(user)
+    page = client.get(f"/projects/{project.slug}/", headers={"Accept-Language": "hi"}).content.decode()
+    assert "समीक्षक" in page
+    assert "कार्यकर्ता" in page
+    assert "reviewer" not in page

@@ -84,3 +84,39 @@ def test_a_decision_that_lacks_an_answer_comes_back_to_its_task(
     page = owning.post(f"/projects/{project.slug}/review/{first.pk}/", {}, follow=True)
     assert page.context["task"] == first
     assert "Decided" not in text(page)
+
+
+def test_the_choices_of_a_reviewer_keep_their_places_and_keys_from_task_to_task(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    questions = [
+        {"key": "category", "kind": "single_choice", "prompt": "What?"},
+        {"key": "asleep", "kind": "yes_no", "prompt": "Asleep?"},
+        {"key": "quality", "kind": "rating", "prompt": "How good?", "options": {"least": 0, "most": 4}},
+    ]
+    project = make_project(images=2, judgments_min=3, judgments_max=3, confidence=0.999, questions=questions)
+    for number in range(3):
+        user = person(f"reviewed{number}")
+        services.ensure_member(project=project, user=user)
+        for _ in range(2):
+            lease = services.claim_assignment(project=project, worker=user)
+            assert lease is not None
+            is_first = (number + lease.task_id) % 2 == 0
+            answers = {
+                "category": "dog" if is_first else "cat",
+                "asleep": not is_first,
+                "quality": 4 if is_first else 2,
+            }
+            services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers)
+    address = f"/projects/{project.slug}/review/"
+    first = owning.get(address)
+    second = owning.get(f"{address}?after={first.context['task'].pk}")
+    assert first.context["task"] != second.context["task"]
+    for page in (first, second):
+        shown = [
+            [(choice["text"], choice["key"]) for choice in options] for _verdict, options in page.context["choices"]
+        ]
+        assert shown[0] == [("cat", "1"), ("dog", "2")]
+        assert shown[1] == [("Yes", "1"), ("No", "2")]
+        assert shown[2] == [("0", ""), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
+        assert sorted(choice.get("votes", 0) for choice in page.context["choices"][0][1]) == [1, 2]

@@ -1,0 +1,145 @@
+"""The labeling page with names that are long, lists that are long, and a focus that must not be lost."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from labeling import services
+from labeling.models import Gold
+from tests.e2e.conftest import painted
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, shown, stored
+
+SEEN = {"key": "seen", "kind": "yes_no", "prompt": "Seen from the side?", "required": True}
+COUNT = {"key": "count", "kind": "number", "prompt": "How many?", "required": True}
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen_ohne_jeden_Zwischenraum"
+
+
+def focused(page: Page, selector: str) -> bool:
+    return bool(page.evaluate("where => document.activeElement.matches(where)", selector))
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_long_names_stay_inside_of_the_window(visit, make_project, join, worker, fits, width):
+    project = make_project(f"{LONG} and {LONG}", questions=[ANIMAL], categories=[LONG, "dog"], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=width, touch=width == 360)
+    ready(page)
+    fits(page)
+    choice = page.get_by_role("button", name=LONG)
+    assert choice.evaluate("button => button.scrollWidth <= button.clientWidth")
+    box = choice.bounding_box()
+    assert box
+    assert box["x"] + box["width"] <= width
+
+
+def test_a_question_of_no_section_does_not_stand_under_the_one_before(visit, make_project, join, worker, axe):
+    questions = [
+        {**ANIMAL, "options": {"section": "The animal"}},
+        {**SEEN, "options": {"section": "The animal"}},
+        COUNT,
+    ]
+    project = make_project(categories=["cat", "dog"], questions=questions, images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    section = page.get_by_role("region", name="The animal")
+    expect(section.get_by_role("group", name="Seen from the side?")).to_be_visible()
+    expect(section.get_by_role("group", name="How many?")).to_have_count(0)
+    assert section.evaluate("section => parseFloat(getComputedStyle(section).borderBlockEndWidth)") > 0
+    axe(page)
+
+
+def test_a_long_list_keeps_its_room_from_task_to_task(visit, make_project, join, worker):
+    project = make_project(categories=[f"kind {n:03d}" for n in range(150)], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
+    ready(page)
+    loaded_ahead(page, 2)
+    expect(page.get_by_role("option")).to_have_count(30)
+    stage, field = page.locator("#stage").bounding_box(), page.get_by_role("combobox")
+    field.fill("kind 149")
+    expect(page.get_by_role("option")).to_have_count(1)
+    assert page.locator("#stage").bounding_box() == stage
+    before = shown(page)
+    field.press("Enter")
+    moved_on(page, before)
+    expect(page.get_by_role("option")).to_have_count(30)
+    assert page.locator("#stage").bounding_box() == stage
+
+
+def test_enter_after_an_undo_sends_what_stands_in_the_field(visit, make_project, join, worker):
+    project = make_project(categories=[f"kind {n}" for n in range(50)], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("combobox").fill("kind 45")
+    page.get_by_role("combobox").press("Enter")
+    moved_on(page, before)
+    stored(project, 1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("combobox")).to_have_value("kind 45")
+    page.get_by_role("combobox").press("Enter")
+    expect(page.locator("#done")).to_have_text("1")
+    assert list(stored(project, 1)[0].answers.values()) == ["kind 45"]
+
+
+def test_the_next_survey_begins_at_its_first_question(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL, COUNT], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.keyboard.press("1")
+    page.get_by_role("spinbutton").fill("3")
+    before = shown(page)
+    page.keyboard.press("Enter")
+    moved_on(page, before)
+    page.keyboard.press("2")  # of the animal; the focus is no more in the field of the number
+    expect(page.get_by_role("radio", name="dog")).to_be_checked()
+    expect(page.get_by_role("spinbutton")).to_have_value("")
+
+
+def test_the_focus_is_not_lost_with_the_menu_of_a_skip(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.keyboard.press("s")
+    page.keyboard.press("Enter")
+    moved_on(page, before)
+    painted(page)
+    assert focused(page, "#questions")
+    page.keyboard.press("Tab")
+    assert focused(page, ".choice")
+
+
+def test_practice_brings_the_question_that_lacks_an_answer_into_sight(visit, make_project, join, worker, owner, axe):
+    questions = [ANIMAL, {**SEEN, "options": {"cant_tell": True}}, {**COUNT, "help_text": "All of them. " * 60}]
+    project = make_project(questions=questions, categories=["cat", "dog"], images=3)
+    answers = {"animal": "cat", "seen": True, "count": 1}
+    first, second = project.tasks.order_by("id")[:2]
+    services.set_gold(task=first, answers=answers, user=owner, use=Gold.Use.PRACTICE, explanation="Look at the ears.")
+    services.set_gold(task=second, answers=answers, user=owner, use=Gold.Use.QUALIFICATION)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
+    ready(page)
+    page.locator("#q-animal label").filter(has_text="dog").click()
+    page.locator("#q-seen label").filter(has_text="Yes").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("spinbutton")).to_be_focused()
+    expect(page.get_by_role("spinbutton")).to_be_in_viewport()
+    page.get_by_role("spinbutton").fill("1")
+    page.get_by_role("button", name="Send").click()
+    told = page.get_by_role("status").filter(has_text="Not quite")
+    expect(told).to_contain_text("Look at the ears.")
+    expect(page.get_by_text("Wrong", exact=True)).to_have_count(1)
+    axe(page)
+    page.get_by_role("link", name="Next").click()
+    ready(page)
+    page.locator("#q-animal label").filter(has_text="cat").click()
+    page.locator("#q-seen label").filter(has_text="Yes").click()
+    page.get_by_role("spinbutton").fill("1")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("You have passed the test.")).to_be_visible()
