@@ -15,17 +15,17 @@ MINUTE = 60_000
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def import_images(job_id: str) -> None:
-    jobs.run(job_id, ingest.run)
+    jobs.run(job_id, ingest.run, waits=True)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def import_judgments(job_id: str) -> None:
-    jobs.run(job_id, said.run)
+    jobs.run(job_id, said.run, waits=True)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def import_labels(job_id: str) -> None:
-    jobs.run(job_id, labels.run)
+    jobs.run(job_id, labels.run, waits=True)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)

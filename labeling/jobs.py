@@ -36,6 +36,7 @@ HEARTBEAT_SECONDS = 5.0
 STUCK_AFTER = timedelta(seconds=30)
 UNSENT_AFTER = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
+MOST_WAITING = timedelta(days=2)  # for a disk or a store
 MOST_ERRORS = 1000
 MOST_LETTERS = 500  # of what a message quotes: a file may hold a line of any length
 PROGRESS_SECONDS = 0.5
@@ -106,8 +107,13 @@ class Report:
             raise JobLost
 
 
-def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> None:
-    """Claim the job, do its work and record how it ended. Returns at once when it is not there to claim."""
+def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None], *, waits: bool = False) -> None:
+    """Claim the job, do its work and record how it ended. Returns at once when it is not there to claim.
+
+    Args:
+        waits: It goes on from its last checkpoint once a disk that is full, or a store that is away, is well again.
+            Work that would begin anew, and fill the disk anew, fails instead.
+    """
     job = _claim(job_id)
     if job is None:
         return
@@ -117,9 +123,13 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> No
             result = work(job, report)
     except JobLost:
         logger.info("job %s: cancelled or taken over; stopped", job.id)
-    except CrowdtuneError as error:
-        _finish(job, Job.State.FAILED, report, error.message)
     except Exception as error:  # the door of all work: whatever broke is recorded for the person who waits
+        if waits and _wait(job, error):
+            logger.warning("job %s (%s) waits: %s", job.id, job.kind, error)
+            return
+        if isinstance(error, CrowdtuneError):
+            _finish(job, Job.State.FAILED, report, error.message)
+            return
         logger.exception("job %s (%s) failed", job.id, job.kind)
         if outages.database_is_away(error) and not outages.is_full(error) and _give_back(job):
             raise
@@ -127,6 +137,19 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None]) -> No
     else:
         report.result.update(result or {})
         _finish(job, Job.State.SUCCEEDED, report, "")
+
+
+def _wait(job: Job, error: Exception) -> bool:
+    """Put the job back, as if it had not been tried, where all it needs is time; the sweeper sends it again."""
+    if outages.is_full(error):
+        told = _("The disk is full. This goes on by itself when there is room again.")
+    elif outages.store_is_away(error):
+        told = _("The store of files does not answer. This goes on by itself when it does.")
+    else:
+        return False
+    now = timezone.now()
+    mine = _mine(job).filter(created_at__gt=now - MOST_WAITING)
+    return bool(mine.update(state=Job.State.QUEUED, heartbeat_at=now, attempts=F("attempts") - 1, message=told))
 
 
 def _give_back(job: Job) -> bool:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import storages
 
+from labeling import outages
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.importing.s3 import client_config
@@ -108,6 +109,8 @@ def read(place: Place, found: Object) -> bytes:
         code = "missing" if error.response.get("Error", {}).get("Code") == "NoSuchKey" else "fetch_failed"
         raise CrowdtuneError(code, _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}) from error
     except (BotoCoreError, OSError) as error:
+        if outages.store_is_away(error):  # that is not this object's fault
+            raise
         raise CrowdtuneError(
             "fetch_failed", _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}
         ) from error

@@ -84,6 +84,34 @@ def test_a_full_disk_is_told_as_such(job: Job) -> None:
     assert job.message.startswith("The disk is full.")
 
 
+def test_a_disk_that_is_full_is_waited_for_by_work_that_can_go_on_but_not_for_ever(job: Job) -> None:
+    full = True
+
+    def work(job: Job, report: Report) -> dict[str, Any]:
+        report.checkpoint(0.5, "half")
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return {"done": True}
+
+    for _again in range(jobs.MOST_ATTEMPTS + 1):
+        jobs.run(str(job.pk), work, waits=True)
+        job.refresh_from_db()
+        assert (job.state, job.progress, job.attempts) == ("queued", 0.5, 0)
+        assert "goes on by itself" in job.message
+        Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - jobs.UNSENT_AFTER * 2)
+        assert jobs.requeue_stuck() == 1
+    full = False
+    jobs.run(str(job.pk), work, waits=True)
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+
+    full = True
+    Job.objects.filter(pk=job.pk).update(state="queued", created_at=timezone.now() - jobs.MOST_WAITING * 2)
+    jobs.run(str(job.pk), work, waits=True)
+    job.refresh_from_db()
+    assert job.state == "failed"
+
+
 def test_a_database_that_went_away_meanwhile_fails_no_job(job: Job) -> None:
     def work(job: Job, report: Report) -> dict[str, Any]:
         if job.attempts == 1:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from django.test import Client
 from django.utils import timezone
 
@@ -141,6 +143,20 @@ def test_a_bucket_that_hangs_is_waited_for_no_longer_than_the_platforms_own(phot
     config = bucket.client("photos").meta.config
     assert (config.connect_timeout, config.read_timeout) == (own.connect_timeout, own.read_timeout) == (5, 20)
     assert config.retries["total_max_attempts"] == own.retries["total_max_attempts"]
+
+
+def test_a_store_that_is_away_is_waited_for_and_no_fault_of_its_objects(
+    photos: Any, bring: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:  # a port that is taken, and where nobody answers
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        bucket._stored.cache_clear()
+        job = bring(s3="s3://photos/pets/")
+        with pytest.raises(EndpointConnectionError):
+            bucket.read(bucket.Place("photos", "pets/"), bucket.Object("pets/a.png", 10))
+    assert (job.state, job.errors, job.attempts) == ("queued", [], 0)
+    assert job.message.startswith("The store of files does not answer. This goes on by itself")
 
 
 def test_the_page_starts_an_import_from_a_bucket(photos: Any, empty: Project) -> None:

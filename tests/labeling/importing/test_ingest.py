@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import filesystem
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image as Pillow
@@ -268,6 +271,31 @@ def test_an_import_that_stopped_goes_on_where_it_was_and_does_nothing_twice(
     assert refused(job) == {"bad.png": "empty_file"}
     empty.refresh_from_db()
     assert (empty.image_count, empty.task_count) == (5, 5)
+
+
+def test_an_import_that_filled_the_disk_goes_on_where_it_was_when_there_is_room(
+    bring: Import, empty: Project, own_media: Path, monkeypatch: pytest.MonkeyPatch, run_actors: Callable[[], int]
+) -> None:
+    moves, moved = filesystem.file_move_safe, list[str]()
+    monkeypatch.setattr(ingest, "BATCH", 2)
+
+    def nearly_full(old: str, new: str, **options: Any) -> None:
+        if "/projects/" in new and len(moved) >= 6:  # of two pictures, three files each
+            raise OSError(errno.ENOSPC, "No space left on device")
+        moved.extend([new] * ("/projects/" in new))
+        moves(old, new, **options)
+
+    files = [SimpleUploadedFile(f"{number}.png", picture(number)) for number in range(5)]
+    with monkeypatch.context() as patched:
+        patched.setattr(filesystem, "file_move_safe", nearly_full)
+        job = bring(files=files)
+    assert (job.state, job.result["imported"]) == ("queued", 2)
+    assert job.message.startswith("The disk is full. This goes on by itself")
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert jobs.requeue_stuck() == 1
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, job.result["imported"], job.result["duplicates"]) == ("succeeded", 5, 0)
 
 
 def test_uploads_leave_the_waiting_room_when_the_import_is_over(bring: Import, own_media: Path) -> None:
