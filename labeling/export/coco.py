@@ -11,39 +11,11 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from labeling.export.rows import ExportRefusedError, Format, Header, Question, Row, Rows, class_of
-
-
-def question_of(header: Header) -> Question:
-    """What COCO can hold of the project: its boxes, else its first class question.
-
-    Raises:
-        ExportRefusedError: There is neither.
-    """
-    question = header.first("boxes") or header.first("single_choice", "yes_no", "multiple_choice")
-    if question is None:
-        raise ExportRefusedError("COCO holds boxes and classes, and this project has neither. Choose csv or jsonl.")
-    return question
-
-
-def boxes_of(question: Question, row: Row) -> Iterator[tuple[str, list[float], float, int]]:
-    """(category, bbox, confidence, judgments) of one image."""
-    label = row.labels.get(question.key)
-    if label is None:
-        return
-    if question.kind == "boxes":
-        if isinstance(label.answer, list):
-            for item in label.answer:
-                yield item["category"], [float(n) for n in item["box"]], label.confidence, label.judgments
-        return
-    found = label.answer if isinstance(label.answer, list) else [class_of(label.answer)]
-    for category in found:
-        if category is not None and category in question.choices:
-            yield category, [0.0, 0.0, float(row.width), float(row.height)], label.confidence, label.judgments
+from labeling.export.rows import Format, Header, Question, Row, Rows
 
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
-    question = question_of(header)
+    question = header.boxes("COCO")
     numbers = {category: number for number, category in enumerate(question.choices, start=1)}
     info = {"description": header.name, "version": "1.0", "date_created": header.exported_at, "question": question.key}
     out.write(b'{"info":' + _json(info) + b',"licenses":[],"categories":')
@@ -56,22 +28,22 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
 
 
 def _image(question: Question, row: Row) -> dict[str, Any]:
-    label = row.labels.get(question.key)
     return {
         "id": row.image_id, "file_name": row.name, "width": row.width, "height": row.height, "sha256": row.sha256,
-        "labeled": label is not None and (isinstance(label.answer, list) or class_of(label.answer) in question.choices),
+        "labeled": row.is_labeled(question),
     }  # fmt: skip
 
 
 def _annotations(question: Question, numbers: dict[str, int], rows: Rows) -> Iterator[dict[str, Any]]:
     number = 0
     for row in rows():
-        for category, box, confidence, judgments in boxes_of(question, row):
+        for category, box in row.boxes(question):
             number += 1
+            label = row.labels[question.key]
             yield {
                 "id": number, "image_id": row.image_id, "category_id": numbers[category], "bbox": box,
-                "area": box[2] * box[3], "iscrowd": 0, "segmentation": [], "confidence": confidence,
-                "judgments": judgments,
+                "area": box[2] * box[3], "iscrowd": 0, "segmentation": [], "confidence": label.confidence,
+                "judgments": label.judgments,
             }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def folder(category: str) -> str:
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.first("single_choice", "yes_no")
     if question is None:
-        raise ExportRefusedError("Image folders hold one class per image, and this project asks for none.")
+        raise ExportRefusedError(_("Image folders hold one class per image, and this project asks for none."))
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for row in rows():
             label = row.labels.get(question.key)

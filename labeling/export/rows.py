@@ -58,10 +58,22 @@ class Row:
     judgments: Sequence[Said]
     read: Callable[[], bytes]
 
-    def has_boxes(self, question: Question) -> bool:
-        """Whether it was looked at for boxes, of which there may be none; who cannot tell has not said that."""
+    def is_labeled(self, question: Question) -> bool:
+        """Whether it was looked at for boxes or classes, which may be none; who cannot tell has not said that."""
         label = self.labels.get(question.key)
-        return label is not None and isinstance(label.answer, list)
+        return label is not None and (isinstance(label.answer, list) or class_of(label.answer) in question.choices)
+
+    def boxes(self, question: Question) -> Iterator[tuple[str, list[float]]]:
+        """(category, ``[x, y, width, height]``) of each box; a class is a box around the whole image."""
+        label = self.labels.get(question.key)
+        if label is None:
+            return
+        found = label.answer if isinstance(label.answer, list) else [class_of(label.answer)]
+        for item in found:
+            if question.kind == "boxes" and isinstance(item, Mapping):
+                yield item["category"], [float(number) for number in item["box"]]
+            elif question.kind != "boxes" and item in question.choices:
+                yield str(item), [0.0, 0.0, float(self.width), float(self.height)]
 
 
 @dataclass(frozen=True)
@@ -87,17 +99,14 @@ class Header:
         return next((question for question in self.questions if question.kind in kinds), None)
 
     def boxes(self, title: str) -> Question:
-        """The question whose answers are boxes.
+        """What a format of boxes can hold of the project: its boxes, else its first question of classes.
 
         Raises:
-            ExportRefusedError: There is none.
+            ExportRefusedError: There is neither.
         """
-        question = self.first("boxes")
+        question = self.first("boxes") or self.first("single_choice", "yes_no", "multiple_choice")
         if question is None:
-            told = _(
-                "%(title)s holds boxes, and this project asks for none."
-                " Choose csv, jsonl, parquet, imagefolder or coco."
-            )
+            told = _("%(title)s holds boxes and classes, and this project has neither. Choose csv, jsonl or parquet.")
             raise ExportRefusedError(told % {"title": title})
         return question
 

@@ -1,6 +1,7 @@
 """Pascal VOC: a zip with one XML file per image under ``Annotations``. Corners in pixels, counted from 1 as VOC does.
 
-Fractions of a pixel are kept: a reader of whole numbers rounds them itself.
+Fractions of a pixel are kept: a reader of whole numbers rounds them itself. A project without boxes writes each class
+as a box around the whole image, as in COCO.
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
 """
 
@@ -23,10 +24,9 @@ def annotation(question: Question, row: Row) -> bytes:
     for name, pixels in (("width", row.width), ("height", row.height), ("depth", 3)):
         _child(size, name, str(pixels))
     _child(root, "segmented", "0")
-    for item in row.labels[question.key].answer:
-        x, y, width, height = item["box"]
+    for category, (x, y, width, height) in row.boxes(question):
         entry = ElementTree.SubElement(root, "object")
-        _child(entry, "name", item["category"])
+        _child(entry, "name", category)
         for name, value in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
             _child(entry, name, value)
         box = ElementTree.SubElement(entry, "bndbox")
@@ -45,7 +45,7 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("Pascal VOC")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for row in rows():
-            if row.has_boxes(question):
+            if row.is_labeled(question):
                 archive.writestr(
                     f"Annotations/{PurePosixPath(row.name).with_suffix('.xml')}", annotation(question, row)
                 )

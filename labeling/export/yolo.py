@@ -1,5 +1,6 @@
 """YOLO: a zip with ``data.yaml`` and one text file per image, a line per box: class, then centre and size as shares.
 
+A project without boxes writes each class as a box around the whole image, as in COCO.
 Shares are written with 9 digits, so that a box comes back to within a thousandth of a pixel. With the option
 ``images`` the pictures lie beside. Source: https://docs.ultralytics.com/datasets/detect/
 """
@@ -17,12 +18,10 @@ from labeling.export.rows import Format, Header, Question, Row, Rows
 def lines(question: Question, row: Row) -> str:
     """The text file of one image; empty when it was looked at and holds nothing."""
     numbers = {category: number for number, category in enumerate(question.choices)}
-    label = row.labels[question.key]
     written = []
-    for item in label.answer:
-        x, y, width, height = item["box"]
+    for category, (x, y, width, height) in row.boxes(question):
         shares = [(x + width / 2) / row.width, (y + height / 2) / row.height, width / row.width, height / row.height]
-        written.append(" ".join([str(numbers[item["category"]]), *(f"{share:.9f}" for share in shares)]))
+        written.append(" ".join([str(numbers[category]), *(f"{share:.9f}" for share in shares)]))
     return "".join(f"{line}\n" for line in written)
 
 
@@ -35,7 +34,7 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
         )
         archive.writestr("data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{names}")
         for row in rows():
-            if row.has_boxes(question):
+            if row.is_labeled(question):
                 stem = PurePosixPath(row.name)
                 archive.writestr(f"labels/{stem.with_suffix('.txt')}", lines(question, row))
                 if header.with_images:

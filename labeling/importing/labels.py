@@ -30,6 +30,7 @@ from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
 CHUNK = 500
+BOXED = {"coco", "yolo", "voc"}  # what holds boxes, and a class as one around the whole image
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def _checked(project: Project, found: list[Known | Refused], arguments: dict[str
         try:
             question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
             answer = said.parse(question, _pixels(known, image))
-            if arguments["format"] == "coco" and question.kind != "boxes":
+            if arguments["format"] in BOXED and question.kind != "boxes":
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
                 ready.append((image, question, question.check(answer, image.width, image.height)))
@@ -115,8 +116,8 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
 def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
     if key in asked:
         return asked[key]
-    classes = {"single_choice", "yes_no", *({"multiple_choice"} if form == "coco" else ())}
-    by_kinds = [{"boxes"}, classes] if form in {"coco", "yolo", "voc"} else [classes]
+    classes = {"single_choice", "yes_no", *({"multiple_choice"} if form in BOXED else ())}
+    by_kinds = [{"boxes"}, classes] if form in BOXED else [classes]
     suited = next(
         (found for kinds in by_kinds if (found := [one for one in asked.values() if one.kind in kinds])),
         list(asked.values()),

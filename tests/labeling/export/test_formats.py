@@ -86,6 +86,17 @@ def test_coco_writes_a_class_as_a_box_around_the_image():
     assert [row["bbox"] for row in document["annotations"]] == [[0, 0, 640, 480]] * 3
 
 
+def test_yolo_and_voc_write_a_class_as_a_box_around_the_image():
+    with zipfile.ZipFile(io.BytesIO(written("yolo", PETS, PET_ROWS))) as archive:
+        lines = {name: archive.read(name).decode().split() for name in archive.namelist() if name.startswith("labels/")}
+    assert sorted(lines) == [f"labels/slide-{number}.txt" for number in (1, 2, 4)]  # who cannot tell has said nothing
+    assert [float(field) for field in lines["labels/slide-2.txt"]] == [1, 0.5, 0.5, 1, 1]
+    with zipfile.ZipFile(io.BytesIO(written("voc", PETS, PET_ROWS))) as archive:
+        root = ElementTree.fromstring(archive.read("Annotations/slide-2.xml"))
+    assert [side.text for side in next(root.iter("bndbox"))] == ["1", "1", "640", "480"]
+    assert root.findtext("object/name") == "dog"
+
+
 def test_yolo_has_shares_and_names_that_a_yaml_reader_takes():
     with zipfile.ZipFile(io.BytesIO(written("yolo", BOXES, CELL_ROWS))) as archive:
         assert yaml.safe_load(archive.read("data.yaml"))["names"] == {0: "blood cell: red", 1: "white"}
@@ -222,10 +233,10 @@ def test_a_picture_that_came_in_the_folder_of_its_category_stays_there():
         assert archive.namelist() == ["cat/a.png", "cat/dog/a.png", "cat/b.png"]
 
 
-@pytest.mark.parametrize("name", ["yolo", "voc"])
-def test_formats_of_boxes_say_so_when_there_are_none(name):
-    with pytest.raises(ExportRefusedError, match="asks for none"):
-        written(name, PETS, PET_ROWS)
+@pytest.mark.parametrize("name", ["coco", "yolo", "voc"])
+def test_formats_of_boxes_say_so_when_there_are_neither_boxes_nor_classes(name):
+    with pytest.raises(ExportRefusedError, match="has neither"):
+        written(name, Header("notes", "Notes", [Question("note", "text", "Say something")], "now"), PET_ROWS)
 
 
 def test_image_folders_say_so_when_there_is_no_class():
