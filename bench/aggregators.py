@@ -3,8 +3,9 @@
 Run: ``python -m bench.aggregators [--seeds 3] [--quick] [--rivals]``, and ``--small 20`` for crowds too small to be
 known. Real crowds are read from ../shared/data/crowd where that is there, or with ``--crowds FOLDER`` from one of your
 own: a folder a crowd, of judgments.csv (task, worker, label) and truth.csv (task, label), labels numbered from 0; tasks
-without a truth are not counted. crowd-kit stands in for the field; what of it does not run on the installed versions is
-shown as a dash.
+without a truth are not counted. ``--renumbered 10`` takes the mean over so many other numberings of their labels, for a
+method that gives ties to the lowest number may gain by which label that is. crowd-kit stands in for the field; what of
+it does not run on the installed versions is shown as a dash.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,12 @@ def folders(home: Path) -> list[Path]:
     return [folder for folder in sorted(home.glob("*")) if (folder / "judgments.csv").exists()]
 
 
+def renumbered(votes: Votes, truth: np.ndarray, seed: int) -> tuple[Votes, np.ndarray]:
+    """The same crowd, its labels numbered in another order; without gold."""
+    order = np.random.default_rng(seed).permutation(votes.n_classes)
+    return replace(votes, label=order[votes.label]), np.where(truth >= 0, order[truth], -1)
+
+
 def rivals(votes: Votes, truth: np.ndarray) -> dict[str, float | None]:
     """crowd-kit's methods on the same votes; None where one fails."""
     import pandas
@@ -74,7 +82,7 @@ def rivals(votes: Votes, truth: np.ndarray) -> dict[str, float | None]:
     return found
 
 
-def table(seeds: int, plans: dict[str, Plan], with_rivals: bool, home: Path) -> None:
+def table(seeds: int, plans: dict[str, Plan], with_rivals: bool, home: Path, numberings: int = 0) -> None:
     names = list(AGGREGATORS)
     columns = names + ([f"ck {name}" for name in RIVALS] if with_rivals else [])
     print(f"{'':28}" + "".join(f"{column[:11]:>12}" for column in columns) + f"{'vs best':>9}{'vs maj.':>9}")
@@ -82,8 +90,10 @@ def table(seeds: int, plans: dict[str, Plan], with_rivals: bool, home: Path) -> 
     real = {f"REAL {folder.name}": folder for folder in folders(home)}
     for title, source in {**real, **plans}.items():
         sums: dict[str, list[float]] = defaultdict(list)
-        for seed in range(1 if isinstance(source, Path) else seeds):
+        for seed in range(max(numberings, 1) if isinstance(source, Path) else seeds):
             votes, truth = read(source) if isinstance(source, Path) else draw(source, seed)
+            if isinstance(source, Path) and numberings:
+                votes, truth = renumbered(votes, truth, seed)
             for name in names:
                 sums[name].append(accuracy(AGGREGATORS[name](votes).posterior, truth))
             if with_rivals:
@@ -208,6 +218,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="real crowds and boxes only")
     parser.add_argument("--rivals", action="store_true", help="run crowd-kit too")
     parser.add_argument("--crowds", type=Path, metavar="FOLDER", help="only the real crowds that lie there")
+    parser.add_argument("--renumbered", type=int, default=0, help="real crowds: so many numberings of their labels")
     parser.add_argument("--judgments", type=int, default=1_000_000, help="for the timing")
     parser.add_argument("--small", type=int, default=0, help="only small crowds: so many draws of each")
     parser.add_argument("--sizes", nargs="+", help="with --small, only these: tasks/workers/each, as 60/30/2")
@@ -219,9 +230,9 @@ def main() -> None:
     if options.crowds:
         if not folders(options.crowds):
             parser.error(f"expected folders with judgments.csv in {options.crowds}, found none.")
-        table(options.seeds, {}, options.rivals, options.crowds)
+        table(options.seeds, {}, options.rivals, options.crowds, options.renumbered)
         return
-    table(options.seeds, {} if options.quick else SETS, options.rivals, SHARED)
+    table(options.seeds, {} if options.quick else SETS, options.rivals, SHARED, options.renumbered)
     box_table()
     if not options.quick:
         speed(options.judgments)

@@ -7,7 +7,8 @@ calls at least .95 sure are right.
 
 Run: ``python -m bench.calibration [--seeds 3]``, and ``--gold 0 20 50 100`` for what so many hidden gold tasks change:
 the adaptive default only, measured on the other tasks, on the real crowds and on drawn ones in which errors are shared.
-``--crowds FOLDER`` reads real crowds of your own, as in ``bench.aggregators``.
+``--crowds FOLDER`` reads real crowds of your own, and ``--renumbered 10`` numbers their labels anew so many times, as
+in ``bench.aggregators``.
 
 Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017 (ECE); bins of equal mass after K. Nguyen
 and B. O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP 2015.
@@ -24,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.aggregators import SHARED, folders, read
+from bench.aggregators import SHARED, folders, read, renumbered
 from bench.crowds import SETS, draw
 from labeling.aggregation import AGGREGATORS, UNKNOWN, Votes
 
@@ -121,12 +122,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="thinnings of each crowd")
     parser.add_argument("--gold", type=int, nargs="+", help="only what so many hidden gold tasks change")
     parser.add_argument("--crowds", type=Path, default=SHARED, metavar="FOLDER", help="where the real crowds lie")
+    parser.add_argument("--renumbered", type=int, default=0, help="so many other numberings of the labels")
     options = parser.parse_args()
     print(f"{'':42}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}{'r':>8}")
     if options.gold:
         gold_table(options.seeds, options.gold, options.crowds)
         return
-    for title, drawn in crowds(options.seeds, options.crowds):
+    for title, few in crowds(options.seeds, options.crowds):
+        drawn = [renumbered(*pair, seed) for pair in few for seed in range(options.renumbered)] or few
         for name, fit in AGGREGATORS.items():
             show(title, name, np.mean([calibration(fit(votes).posterior, truth) for votes, truth in drawn], axis=0))
 

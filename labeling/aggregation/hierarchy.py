@@ -41,6 +41,7 @@ HABIT_STRENGTHS = np.array([0.5, 1, 2, 5, 20])
 FLOOR = 1e-6
 MOST_LOGIT = 8.0
 SEVERAL = 3  # who differ: of two, both are wrong too often
+PART = 2_000  # tasks at once: their votes fit into a processor's cache
 LEAST_LOG = -25.0  # of one vote's likelihood: no single vote is beyond doubt
 
 
@@ -57,7 +58,7 @@ class Crowd:
         self.pair = self.worker * votes.n_classes + self.label
         counts = np.bincount(self.task, minlength=votes.n_tasks)
         self.asked = np.flatnonzero(counts)
-        self.starts = (np.cumsum(counts) - counts)[self.asked]
+        self.starts = np.append((np.cumsum(counts) - counts)[self.asked], len(order))  # and the end
         self.said = np.bincount(self.worker, minlength=votes.n_workers).astype(np.float64)
         self.heard = self.said > 0
         self.gold = np.flatnonzero(votes.known != UNKNOWN)
@@ -232,10 +233,11 @@ class Crowd:
 
     def _weigh(self, log_matrices: Floats) -> None:
         """Each task's posterior, given everybody's matrices."""
-        workers, classes = self.habit.shape
-        by_pair = log_matrices.transpose(0, 2, 1).reshape(workers * classes, classes)
+        by_pair = log_matrices.transpose(0, 2, 1).reshape(-1, self.votes.n_classes)
         evidence = np.zeros_like(self.posterior)
-        evidence[self.asked] = np.add.reduceat(by_pair[self.pair], self.starts, axis=0)
+        for first in range(0, len(self.asked), PART):
+            tasks, starts = self.asked[first : first + PART], self.starts[first : first + PART + 1]
+            evidence[tasks] = np.add.reduceat(by_pair[self.pair[starts[0] : starts[-1]]], starts[:-1] - starts[0])
         self.posterior = held(self.votes, softmax(evidence + np.log(self.prior + 1e-12)))
 
     def _pick(self, log_weights: Floats) -> int:

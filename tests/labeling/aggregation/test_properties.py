@@ -78,3 +78,13 @@ def test_five_hundred_classes_of_which_each_is_seen_once(name):
     label = np.where((worker == 2) & (task % 10 == 0), (task + 1) % 500, task)
     fit = AGGREGATORS[name](Votes.of(task, worker, label, n_classes=500))
     assert (fit.label == np.arange(500)).mean() >= 0.99
+
+
+def test_tasks_are_summed_in_parts_that_do_not_show(monkeypatch):
+    rng = np.random.default_rng(0)
+    task = np.sort(rng.choice(30, 80))  # some of the 30 have no vote
+    votes = Votes.of(task, np.arange(80), rng.integers(3, size=80), n_tasks=30)
+    whole = AGGREGATORS["adaptive"](votes)
+    for size in (1, 7):
+        monkeypatch.setattr("labeling.aggregation.hierarchy.PART", size)
+        assert (AGGREGATORS["adaptive"](votes).posterior == whole.posterior).all()
