@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 
 if TYPE_CHECKING:
@@ -19,14 +20,23 @@ def account_of(name: str, slug: str) -> str:
     return f"{name}@{slug}"[:150]
 
 
+def spare_of(name: str, slug: str) -> str:
+    """As ``account_of``, where somebody has signed up by that name: with a letter that no sign-up takes."""
+    return f"{account_of(name, slug)[:149]}#"
+
+
+def stands_for(user: User, name: str) -> bool:
+    """Whether the account is nobody's, and stands for this name."""
+    return not user.is_active and user.first_name == name[:150] and not user.has_usable_password()
+
+
 def stand_in(name: str, project: Project) -> User:
     """The account that stands for a worker of a file; it is made where there is none."""
-    user, made = User.objects.get_or_create(
-        username=account_of(name, project.slug), defaults={"first_name": name[:150], "is_active": False}
-    )
-    if made:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
+    values = {"first_name": name[:150], "is_active": False, "password": make_password(None)}
+    for username in (account_of(name, project.slug), spare_of(name, project.slug)):
+        user = User.objects.get_or_create(username=username, defaults=values)[0]
+        if stands_for(user, name):
+            break
     return user
 
 
@@ -38,4 +48,4 @@ def name_of(user: Any) -> str:
 
 def usernames(name: str, slug: str) -> list[str]:
     """Every user name that can mean this name in a project."""
-    return [name, account_of(name, slug)]
+    return [name, account_of(name, slug), spare_of(name, slug)]

@@ -227,13 +227,14 @@ def _images(project: Project, chunk: list[Line]) -> tuple[dict[str, Image], set[
 
 def workers(project: Project, names: set[str]) -> dict[str, int]:
     """Worker names -> user ids: members of the project, else accounts that only stand for a name."""
-    accounts = {name: people.account_of(name, project.slug) for name in names}
-    ids = dict(
-        Membership.objects.filter(project=project, user__username__in=[*names, *accounts.values()]).values_list(
-            "user__username", "user_id"
-        )
-    )
-    found = {name: ids.get(name) or ids.get(accounts[name]) for name in names}
+    accounts = {name: people.usernames(name, project.slug) for name in names}
+    asked = [username for each in accounts.values() for username in each]
+    members = Membership.objects.filter(project=project, user__username__in=asked).select_related("user")
+    known = {member.user.username: member.user for member in members}
+    found: dict[str, int | None] = {}
+    for name, usernames in accounts.items():
+        those = [known[username] for username in usernames if username in known]
+        found[name] = next((one.pk for one in those if one.username == name or people.stands_for(one, name)), None)
     for name in sorted(name for name, user in found.items() if user is None):
         user = people.stand_in(name, project)
         Membership.objects.get_or_create(project=project, user=user)

@@ -8,10 +8,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from labeling import services
+from labeling.accounts import people
 from labeling.importing import said
 from labeling.jobs import run
-from labeling.models import Consensus, Image, Job, Judgment, Project
-from tests.labeling.conftest import picture
+from labeling.models import Consensus, Image, Job, Judgment, Membership, Project
+from tests.labeling.conftest import client, person, picture
 
 pytestmark = pytest.mark.django_db
 LINES = b"image,worker,answer\n" + b"".join(
@@ -73,3 +74,19 @@ def test_a_refused_line_has_the_number_that_an_editor_shows(make_project: Callab
     assert [row["item"] for row in bring(project, lines).errors] == ["line 3"]
     table = b'image,worker,answer,note\n0000.png,bob,cat,"two\nlines"\nx,bob,cat,\n'
     assert [row["item"] for row in bring(project, table).errors] == ["line 4"]
+
+
+def test_who_signed_up_by_the_name_of_an_account_that_stands_for_another_does_not_get_in_by_it(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=4, access="invited")
+    stranger = person("dora@pets")
+    for _again in range(2):
+        assert bring(project, LINES).state == "succeeded"
+    assert not Membership.objects.filter(project=project, user=stranger).exists()
+    assert not Judgment.objects.filter(worker=stranger).exists()
+    assert Judgment.objects.filter(project=project).count() == 12
+    assert {people.name_of(row.user) for row in Membership.objects.exclude(role="owner")} == {"dora", "emil", "fay"}
+    told = client(project.owner).get("/api/v1/projects/pets/judgments/?worker=dora").json()["results"]
+    assert {row["worker"] for row in told} == {"dora"}
+    assert len(told) == 4
