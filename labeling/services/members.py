@@ -6,6 +6,7 @@ import secrets
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
@@ -79,10 +80,7 @@ def _user(username: str) -> User:
         ) from error
     if len(username) > 150:
         raise CrowdtuneError("invalid", _("username: at most 150 characters."), fields={"username": []})
-    user = User(username=username)
-    user.set_unusable_password()
-    user.save()
-    return user
+    return User.objects.get_or_create(username=username, defaults={"password": make_password(None)})[0]
 
 
 def _keyless(user: User) -> bool:

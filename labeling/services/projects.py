@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit
+from labeling import audit, races
 from labeling.actors import discard_files, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
 from labeling.collecting import spending
@@ -127,7 +127,13 @@ def delete_project(*, project: Project) -> None:
     Its address is free again. Leases, jobs and memberships end here. A file that an image of another project refers to
     stays.
     """
+    races.again(lambda: _delete(project))
+
+
+def _delete(project: Project) -> None:
     with transaction.atomic():
+        members = Membership.objects.filter(project_id=project.pk).order_by("pk")
+        list(members.select_for_update().values_list("pk"))  # before the project, as an answer does
         mark = invite_token()
         gone = {"slug": f"{project.pk}-deleted-{mark}"[:80], "invite": mark, "access": Project.Access.INVITED}
         if not Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now(), is_paused=True, **gone):

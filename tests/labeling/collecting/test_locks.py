@@ -19,7 +19,7 @@ from django.db.models import F
 from labeling import services
 from labeling.importing import ingest, labels
 from labeling.jobs import Report
-from labeling.models import Gold, Image, Job, Judgment, Project, Task
+from labeling.models import Gold, Image, Job, Judgment, Membership, Project, Task
 from labeling.services.members import ensure_member
 from labeling.surveys import survey
 from tests.labeling.collecting.test_concurrency import await_waiting, bare_tasks, closing, together
@@ -184,3 +184,52 @@ def test_an_answer_to_a_question_that_the_owner_takes_out_meanwhile_is_stored(
             connection.close()
 
     assert together([project.owner, *(person(f"w{number}") for number in range(4))], work) == []
+
+
+def test_a_project_is_deleted_while_its_people_answer(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, access="open")
+    member = ensure_member(project=project, user=person("wanda"))
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            Membership.objects.select_for_update().get(pk=member.pk)  # as an answer does, which counts it last
+            deleting = others.submit(closing, lambda: services.delete_project(project=project))
+            await_waiting("%labeling_membership%")
+            Project.objects.filter(pk=project.pk).update(judgment_count=F("judgment_count") + 1)
+        deleting.result()
+    assert not Project.objects.filter(pk=project.pk).exists()
+    assert not Membership.objects.exists()
+
+
+def test_an_image_that_two_delete_at_once_is_counted_once(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=3)
+    image = Image.objects.order_by("pk")[0]
+    deleted: list[int] = []
+
+    def delete(owner: User) -> None:
+        deleted.append(services.delete_images(project=project, ids=[image.pk], user=owner))
+
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            Task.objects.select_for_update().get(image=image)
+            both = others.submit(together, [project.owner] * 3, delete)
+            await_waiting("%labeling_task%", 3)
+        assert both.result() == []
+    project.refresh_from_db()
+    assert (sorted(deleted), project.image_count, project.task_count) == ([0, 0, 1], 2, 2)
+
+
+def test_a_worker_whom_two_programs_add_at_once_is_added_once(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0)
+    keys: list[str | None] = []
+
+    def add(owner: User) -> None:
+        keys.append(services.add_member(project=project, username="wanda", by=owner)[1])
+
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():  # the first of them is not done yet
+            services.add_member(project=project, username="wanda")
+            both = others.submit(together, [project.owner] * 2, add)
+            await_waiting("%auth_user%", 2)
+        assert both.result() == []
+    assert len(set(keys)) == 2
+    assert Membership.objects.filter(user__username="wanda").count() == 1
