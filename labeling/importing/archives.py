@@ -64,6 +64,19 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
         yield from _tar(archive, most_bytes)
 
 
+def count(file: IO[bytes]) -> int | None:
+    """How many members ``members`` will give of a zip; None for a tar, which says so at its end only."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return sum(_is_meant(info) for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return None
+
+
+def _is_meant(info: zipfile.ZipInfo) -> bool:
+    return not (info.is_dir() or _is_junk(info.filename))
+
+
 def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
     """The members of a zip, to be read in any order while the file is open.
 
@@ -91,7 +104,7 @@ def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
     with archive:
         total = 0
         for number, info in enumerate(archive.infolist()):
-            if info.is_dir() or _is_junk(info.filename):
+            if not _is_meant(info):
                 continue
             total += info.file_size
             _check_sums(number, total)

@@ -162,6 +162,9 @@ def size(arguments: dict[str, Any]) -> int | None:
     for name in ("files", "urls"):
         if name in arguments:
             return len(arguments[name])
+    if "archive" in arguments:
+        with _seekable(arguments["archive"]["spool"]) as stored:
+            return archives.count(stored)
     return None
 
 

@@ -90,8 +90,17 @@ function called(element) {
   return [element.tagName, ...TELLS.map((name) => element.getAttribute(name)), element.closest("form")?.action, text].join("|");
 }
 
+/* What can have the focus, by a name that it has again in the part that comes; the second of a name is told from the first. */
 function places(root) {
-  return [...root.querySelectorAll(OPENS)].filter((element) => !element.disabled);
+  const found = new Map();
+  for (const element of root.querySelectorAll(OPENS)) {
+    if (element.disabled) continue;
+    const name = called(element);
+    let number = 1;
+    while (found.has(`${name}#${number}`)) number += 1;
+    found.set(`${name}#${number}`, element);
+  }
+  return found;
 }
 
 function says(root) {
@@ -99,24 +108,30 @@ function says(root) {
 }
 
 const kept = new Map();
-document.body.addEventListener("htmx:beforeSwap", (event) => {
-  const { target } = event.detail;
+document.body.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
   if (!target.id) return;
-  const focused = target.contains(document.activeElement) ? called(document.activeElement) : null;
-  const scrolled = places(target).filter((element) => element.scrollTop || element.scrollLeft);
-  kept.set(target.id, { focused, said: says(target), scrolled: scrolled.map((element) => [called(element), element.scrollTop, element.scrollLeft]) });
+  const names = [...places(target)];
+  const focused = names.find(([, element]) => element === document.activeElement)?.[0];
+  const scrolled = names.filter(([, element]) => element.scrollTop || element.scrollLeft);
+  kept.set(target.id, {
+    said: says(target),
+    focused: focused ?? (target.contains(document.activeElement) ? "" : null),
+    scrolled: scrolled.map(([name, element]) => [name, element.scrollTop, element.scrollLeft]),
+    opened: names.filter(([, element]) => element.matches("details[open] > summary")).map(([name]) => name),
+  });
 });
 document.body.addEventListener("htmx:afterSettle", ({ target: root }) => {
   if (!kept.has(root.id)) return;
-  const { focused, said, scrolled } = kept.get(root.id);
+  const { said, focused, scrolled, opened } = kept.get(root.id);
   kept.delete(root.id);
   const news = says(root).filter((text) => !said.includes(text));
   if (news.length) document.getElementById("said").textContent = news.join(". ");
   const found = places(root);
-  for (const [name, top, left] of scrolled) found.find((element) => called(element) === name)?.scrollTo({ top, left });
-  if (!focused || root.contains(document.activeElement)) return;
+  for (const name of opened) found.get(name)?.parentElement.setAttribute("open", "");
+  for (const [name, top, left] of scrolled) found.get(name)?.scrollTo({ top, left });
+  if (focused === null || root.contains(document.activeElement)) return;
   // What had the focus may be gone with what it was for: go on from the part that told of it.
-  const next = found.find((element) => called(element) === focused) ?? root;
+  const next = found.get(focused) ?? root;
   if (next === root) root.tabIndex = -1;
   next.focus({ preventScroll: true });
 });

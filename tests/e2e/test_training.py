@@ -7,6 +7,7 @@ page repeats it; then the real run takes over from there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -133,10 +134,14 @@ def test_who_watches_a_run_keeps_the_focus_and_is_told_its_stages(
     expect(log).to_contain_text("Training the classifier.")
     expect(cancel).to_be_focused()
     expect(page.locator("#said")).to_have_text("Training")
+    say_epoch(reporter, 1, 0.8)
+    numbers = page.get_by_text("Show the numbers").nth(1)
+    numbers.click()
     log.focus()
     reporter.stage("evaluate", "Measuring it.", span=(0.6, 0.7))
     expect(log).to_contain_text("Measuring it.")
     expect(log).to_be_focused()
+    expect(page.locator("details[open] > summary")).to_have_text(["Show the numbers"])
     axe(page)
 
 
@@ -179,6 +184,15 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     expect(versions.nth(1)).to_contain_text("Champion")
     assert champions.champion_of(labeled).number == 1
     expect(page.get_by_role("region", name="Who answered when").get_by_role("listitem")).to_have_count(3)
+
+    page.goto(f"/projects/{labeled.slug}/models/1/")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.emulate_media(media="print")
+    text = page.get_by_role("heading", name="Version 1").evaluate("text => getComputedStyle(text).color")
+    assert max(int(part) for part in re.findall(r"\d+", text)[:3]) < 80, "dark on paper, whatever the theme"
+    expect(page.get_by_role("navigation", name="Project")).to_be_hidden()
+    page.emulate_media(media="screen")
+    page.goto(f"/projects/{labeled.slug}/models/")
 
     versions.nth(0).get_by_role("button", name="Make challenger").click()
     expect(page.get_by_text("Version 2 is the challenger now.")).to_be_visible()

@@ -256,6 +256,12 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)
 
     owner.post("/projects/shapes/training/compare/start/", body)
+    # The page goes on by itself from there to the end; what it can do next must not stay closed.
+    assert "disabled" not in owner.get("/projects/shapes/training/compare/").content.decode()
+    assert (
+        "under way already"
+        in owner.post("/projects/shapes/training/compare/start/", body, follow=True).content.decode()
+    )
     again = Job.objects.filter(kind="bake_off").latest("created_at")
     owner.post(f"/projects/shapes/training/compare/{again.pk}/cancel/")
     run_actors()

@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 from labeling import jobs, services
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
-from labeling.importing import ingest, sources
+from labeling.importing import archives, ingest, sources
 from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Image, Job, Project, Task
 from tests.labeling.conftest import picture
@@ -109,6 +109,16 @@ def test_large_pictures_are_shown_smaller_but_measured_as_they_are(bring: Import
         assert shown.size == (1600, 400)
     with Pillow.open(io.BytesIO(storage.read(image.thumbnail))) as small:
         assert small.size == (320, 80)
+
+
+def test_the_progress_of_a_zip_is_measured_by_its_members() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("a.png", "b/c.png", "notes.txt", "__MACOSX/._a.png", "b/"):
+            archive.writestr(name, b"")
+    counted = len(list(archives.members(buffer, most_bytes=10)))
+    assert archives.count(buffer) == counted == 3
+    assert archives.count(io.BytesIO(b"no zip")) is None
 
 
 def test_a_zip_s_dangerous_members_are_refused_one_by_one(bring: Import, empty: Project) -> None:
