@@ -26,6 +26,7 @@ def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
     assert run.recipe == "feature_extraction"
     assert any("Falling back to feature extraction" in line["message"] for line in run.log)
     assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
+    assert run.epoch == run.epochs == len(run.history["loss"]) > 0
 
 
 @pytest.mark.slow

@@ -163,7 +163,8 @@ class ReasonRequest(serializers.Serializer[Any]):
 class BackboneSerializer(serializers.Serializer[Any]):
     """One architecture of the zoo."""
 
-    key = serializers.CharField()
+    name = serializers.CharField(source="key", help_text="What `backbone` of a project and of a run takes.")
+    key = serializers.CharField(help_text="The same as `name`.")
     title = serializers.CharField()
     year = serializers.IntegerField()
     family = serializers.CharField()

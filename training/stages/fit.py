@@ -31,8 +31,14 @@ def run(work: Work) -> None:
     else:
         head = _fit(work, path)
     work.head, work.predict = head, head.logits
-    work.reporter.set(history=work.history)
+    tell(work)
     work.reporter.flush()
+
+
+def tell(work: Work) -> None:
+    """The head's curves and how many epochs they have: of this attempt, an earlier one's, or fallen back to."""
+    count = max(map(len, work.history.values()), default=0)
+    work.reporter.set(history=work.history, epoch=count, epochs=count)
 
 
 def _fit(work: Work, path: Path) -> Head:

@@ -148,6 +148,7 @@ def tell(work: Work, history: Mapping[str, Any]) -> None:
 def _fall_back(work: Work, refusal: str) -> None:
     work.reporter.log(_("%(why)s Falling back to feature extraction.") % {"why": refusal})
     work.refusal, work.run.recipe = refusal, Recipe.FEATURE_EXTRACTION
+    fit.tell(work)
     TrainingRun.objects.filter(pk=work.run.pk).update(recipe=work.run.recipe)
 
 

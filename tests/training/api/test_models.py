@@ -131,9 +131,9 @@ def test_an_unknown_version_is_not_found(owner: APIClient) -> None:
 
 
 def test_the_zoo_lists_every_backbone_and_where_its_weights_should_be(owner: APIClient) -> None:
-    rows = {row["key"]: row for row in owner.get("/api/v1/backbones/").json()["results"]}
+    rows = {row["name"]: row for row in owner.get("/api/v1/backbones/").json()["results"]}
 
-    assert set(rows) == set(BACKBONES)
+    assert set(rows) == set(BACKBONES) == {row["key"] for row in rows.values()}
     assert rows["mobilenet_v2_1.0"]["weights_file"] == BACKBONES["mobilenet_v2_1.0"].weights_file
     assert rows["mobilenet_v2_1.0"]["top5_error"] == BACKBONES["mobilenet_v2_1.0"].top5_error
 
