@@ -7,6 +7,7 @@ is read only up to the limit whatever its header claims, and the sum of all is l
 
 from __future__ import annotations
 
+import io
 import stat
 import tarfile
 import zipfile
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from labeling.errors import CrowdtuneError
 from labeling.words import gettext as _
@@ -23,12 +24,31 @@ MOST_MEMBERS = 500_000
 MOST_TOTAL = 200 * 2**30
 # A photograph hardly shrinks in a zip; what grows more than this was made to.
 MOST_RATIO = 200
+PIECE = 2**20  # bytes read at once; no header is longer
 _NESTED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
 _JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 class MemberRefused(CrowdtuneError):
     """One member, or the whole archive, cannot be taken; ``code`` and ``message`` say why."""
+
+
+class _Pieces:
+    """A tar's bytes, a piece at a time: tarfile reads a header at once, however long its name says that it is."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.tell, self.seek, self.close = file.tell, file.seek, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= PIECE:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self.file.read(size)
+
+
+class _Tar(tarfile.TarFile):
+    def __init__(self, name: Any = None, mode: Any = "r", fileobj: Any = None, **options: Any) -> None:
+        super().__init__(name, mode, _Pieces(fileobj), **options)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,7 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
         return
     file.seek(0)
     try:
-        archive = tarfile.open(fileobj=file, mode="r:*")  # noqa: SIM115 - closed by the with below
+        archive = _Tar.open(fileobj=file, mode="r:*")  # closed by the with below
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise MemberRefused(
             "not_an_archive", _("Expected a zip or a tar (also .gz, .bz2, .xz); this is none.")
@@ -141,12 +161,14 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
             ) from error
         if info is None:
             return
+        if archive.offset <= info.offset:  # a size below zero leads back, for ever
+            raise MemberRefused("damaged_archive", _("The tar is damaged: a member ends before it begins."))
         archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
-        if info.isdir() or _is_junk(info.name):
-            continue
         number += 1
         total += info.size
         _check_sums(number, total)
+        if info.isdir() or _is_junk(info.name):
+            continue
         yield Member(info.name, lambda info=info: _read_tar(archive, info, most_bytes))  # type: ignore[misc]
 
 
@@ -165,10 +187,12 @@ def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, most_bytes: int) 
 
 def _bounded(member: IO[bytes], most_bytes: int) -> bytes:
     """Never more than the limit in memory, whatever the header said."""
-    data = member.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise _too_large(most_bytes, len(data))
-    return data
+    data = io.BytesIO()
+    while data.tell() <= most_bytes and (part := member.read(PIECE)):
+        data.write(part)
+    if data.tell() > most_bytes:
+        raise _too_large(most_bytes, data.tell())
+    return data.getvalue()
 
 
 def _too_large(most_bytes: int, size: int) -> MemberRefused:

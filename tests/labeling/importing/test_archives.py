@@ -1,0 +1,69 @@
+"""Archives that were made to harm whoever opens them: no header is read for ever, or into memory whole."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from labeling.importing import archives
+from labeling.importing.archives import PIECE, MemberRefused
+
+END = b"\0" * 1024
+
+
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A tar header that says any size, also one below zero."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    made = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    made[124:136] = (size % 2**96).to_bytes(12, "big") if size < 0 else b"\x80" + size.to_bytes(11, "big")
+    made[148:156] = b" " * 8
+    made[148:156] = b"%06o\0 " % sum(made)
+    return bytes(made)
+
+
+def names(data: bytes) -> list[str]:
+    return [member.name for member in archives.members(io.BytesIO(data), most_bytes=2**20)]
+
+
+def test_a_tar_is_read_in_pieces_whatever_packs_it() -> None:
+    content = bytes(range(256)) * 10_000  # of several pieces
+    for mode in ("w", "w:gz", "w:bz2", "w:xz"):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode=mode) as archive:
+            info = tarfile.TarInfo("a" * 200 + ".png")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        found = {member.name: member.read() for member in archives.members(packed, most_bytes=2**26)}
+        assert found == {info.name: content}
+        with pytest.raises(MemberRefused, match="MB a file"):
+            next(archives.members(packed, most_bytes=len(content) - 1)).read()
+
+
+@pytest.mark.parametrize("name", ["b.png", "._b.png", "__MACOSX/b.png"])
+def test_a_member_that_ends_before_it_begins_is_not_read_for_ever(name: str) -> None:
+    with pytest.raises(MemberRefused, match="before it begins"):
+        names(header("a.png", 0) + header(name, -512) + END)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_name_of_many_megabytes_is_not_read(kind: bytes, tmp_path: Path) -> None:
+    packed = tmp_path / "a.tar.gz"
+    with gzip.open(packed, "wb") as file:
+        file.write(header("a.png", 0) + header("long", 64 * PIECE, kind))
+        for _piece in range(64):
+            file.write(b"a" * PIECE)
+        file.write(header("b.png", 0) + END)
+    with pytest.raises(MemberRefused) as refused:
+        names(packed.read_bytes())
+    assert refused.value.code == "damaged_archive"
+
+
+def test_folders_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 20)
+    with pytest.raises(MemberRefused, match="At most 20 files"):
+        names(header("folder/", 0, tarfile.DIRTYPE) * 30 + END)
