@@ -82,7 +82,7 @@ def by_version(project: Project) -> list[VersionFigures]:
     since = timezone.now() - timedelta(days=DAYS)
     figures = {
         version.pk: VersionFigures(version)
-        for version in ModelVersion.objects.filter(project=project).order_by("-number")
+        for version in ModelVersion.objects.filter(project=project).slim().order_by("-number")
     }
     rows = Traffic.objects.filter(project=project, at__gte=since).order_by("-id")
     names = ("version_id", "requests", "images", "compared", "agreed", "latencies")
@@ -154,14 +154,15 @@ def drift_plots(project: Project) -> list[charts.Chart]:
     Each version was trained on images of its own: their days make a line each.
     """
     since = timezone.localdate() - timedelta(days=DRIFT_DAYS)
-    rows = Drift.objects.filter(project=project, day__gte=since).select_related("version").order_by("day")
+    names = ("version__number", "day", "images", "feature_distance", "feature_limit", "class_psi")
+    rows = Drift.objects.filter(project=project, day__gte=since).order_by("day").values_list(*names)
     ratio: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     index: dict[int, list[tuple[Any, float]]] = defaultdict(list)
-    for row in rows:
-        at = datetime.combine(row.day, datetime.min.time(), timezone.get_current_timezone())
-        ratio[row.version.number].append((at, row.feature_distance / max(row.feature_limit, 1e-9)))
-        if row.images >= LEAST:  # of a few images the shares say nothing: no alarm looks at them, either
-            index[row.version.number].append((at, row.class_psi))
+    for number, day, images, distance, limit, psi in rows:
+        at = datetime.combine(day, datetime.min.time(), timezone.get_current_timezone())
+        ratio[number].append((at, distance / max(limit, 1e-9)))
+        if images >= LEAST:  # of a few images the shares say nothing: no alarm looks at them, either
+            index[number].append((at, psi))
     return [
         charts.line(
             _series(project, ratio), title=_("Input drift"), x_format="time", y_low=0.0,

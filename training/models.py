@@ -7,7 +7,7 @@ import uuid
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -146,10 +146,25 @@ class SnapshotItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshot_item_once")]
 
 
+# Of metrics, what grows with the categories: the confusion of 500 has 750 kB, and pages list a hundred versions.
+PER_CATEGORY = ("confusion", "per_class")
+LARGE = ("metrics", "manifest")  # of a version
+
+
+def _summary() -> Func:
+    kept = "(%(expressions)s - ARRAY[{}])".format(", ".join(f"'{name}'" for name in PER_CATEGORY))
+    return Func(F("metrics"), template=kept, output_field=models.JSONField())
+
+
 class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
     def live(self) -> TrainingRunQuerySet:
         """Those that have not ended."""
         return self.filter(state__in=TrainingRun.LIVE)
+
+    def summarised(self) -> TrainingRunQuerySet:
+        """For lists, with their versions' numbers: what is large stays in the database, metrics are a ``summary``."""
+        large = ("metrics", "history", "log", *(f"model_version__{name}" for name in ("categories", *LARGE)))
+        return self.select_related("model_version").defer(*large).annotate(summary=_summary())
 
 
 class TrainingRun(models.Model):
@@ -227,6 +242,19 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """
         asked = Question.objects.filter(project=OuterRef("project")).learnable().values("pk")[:1]
         return self.filter(run__snapshot__question=Subquery(asked))
+
+    def slim(self) -> ModelVersionQuerySet:
+        """What is large stays in the database until somebody asks for it."""
+        return self.defer(*LARGE)
+
+    def summarised(self) -> ModelVersionQuerySet:
+        """For lists, with their runs and snapshots: of metrics a ``summary``, of the manifest the files' ``hashes``."""
+        rows = (
+            self.slim()
+            .select_related("run__snapshot")
+            .defer(*(f"run__{name}" for name in ("metrics", "history", "log")))
+        )
+        return rows.annotate(summary=_summary(), hashes=F("manifest__files"))
 
 
 class ModelVersion(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -82,14 +83,14 @@ def reliability(metrics: dict[str, Any]) -> Chart:
 
 
 def accuracy_over_time(versions: Sequence[ModelVersion]) -> Chart:
-    """Held-out accuracy of each version, with its interval."""
-    rows = [version for version in versions if version.metrics.get("top1") is not None]
+    """Held-out accuracy of each version, with its interval; they are ``summarised``."""
+    rows = [row for row in map(attrgetter("created_at", "summary"), versions) if row[1].get("top1") is not None]
     return charts.line(
         [
             Series(
                 _("Held-out accuracy"),
-                [(version.created_at, version.metrics["top1"]) for version in rows],
-                band=[(version.created_at, *version.metrics["interval"]) for version in rows],
+                [(at, metrics["top1"]) for at, metrics in rows],
+                band=[(at, *metrics["interval"]) for at, metrics in rows],
             )
         ],
         title=_("Model accuracy over time"),

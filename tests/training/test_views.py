@@ -132,9 +132,28 @@ def test_the_models_page_shows_versions_with_interval_and_decision(owner: Client
     page = owner.get("/projects/shapes/models/").content.decode()
 
     assert "First model" in page
+    assert f"{100 * version.metrics['top1']:.1f}" in page
     assert "Champion" in page
     assert "Download version 1" in page
     assert '<ol class="training-log" tabindex="0" aria-labelledby="changes">' in page  # a long one scrolls, by keys too
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/projects/shapes/models/", "/projects/shapes/training/", "/projects/shapes/training/summary/",
+        "/projects/shapes/serving/", "/api/v1/projects/shapes/models/", "/api/v1/projects/shapes/training-runs/",
+        "/api/v1/projects/shapes/serving/",
+    ],
+)  # fmt: skip
+def test_lists_leave_what_grows_with_the_categories_in_the_database(
+    address: str, owner: Client, version: ModelVersion
+) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert owner.get(address).status_code == 200
+    lists = [query["sql"] for query in asked if not query["sql"].endswith(" LIMIT 1")]
+    whole = [sql for sql in lists if re.search(r'"(metrics|manifest|history)"(,|$)', sql.partition(" FROM ")[0])]
+    assert not whole
 
 
 def test_the_model_card_travels_with_the_download(owner: Client, version: ModelVersion) -> None:

@@ -30,7 +30,7 @@ class ProjectModels(generics.GenericAPIView[ModelVersion]):
     @extend_schema(operation_id="models_list", responses=VersionRow(many=True))
     def get(self, request: Request, slug: str) -> Response:
         project = project_of(request, slug, "review")
-        rows = ModelVersion.objects.filter(project=project).select_related("run__snapshot")
+        rows = ModelVersion.objects.filter(project=project).summarised()
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(VersionRow(page or [], many=True).data)
 

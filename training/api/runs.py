@@ -42,7 +42,7 @@ class ProjectRuns(generics.GenericAPIView[TrainingRun]):
     @extend_schema(operation_id="training_runs_list", responses=RunRow(many=True))
     def get(self, request: Request, slug: str) -> Response:
         project = project_of(request, slug, "review")
-        rows = _RUNS.filter(project=project)
+        rows = _RUNS.filter(project=project).summarised()
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RunRow(page or [], many=True).data)
 

@@ -12,8 +12,6 @@ from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, Trai
 from training.queueing import OPTIONS
 from training.services.policies import FIELDS
 
-PER_CATEGORY = ("confusion", "per_class")  # the confusion of 500 categories has 750 kB
-
 
 class RunRequest(serializers.Serializer[Any]):
     """What to train; what is left out comes from the project's policy."""
@@ -43,14 +41,6 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
 class FailureSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
     advice = serializers.CharField()
-
-
-@extend_schema_field(serializers.DictField())
-class SummaryField(serializers.JSONField):
-    """Metrics in a list: without what grows with the categories, which a row's own address has."""
-
-    def to_representation(self, value: Any) -> Any:
-        return {name: figure for name, figure in value.items() if name not in PER_CATEGORY}
 
 
 class RunSerializer(serializers.ModelSerializer[TrainingRun]):
@@ -108,7 +98,7 @@ class RunRow(RunSerializer):
     """A run in a list: without its log, curves and class balance, and with a summary of its metrics."""
 
     snapshot = serializers.SlugRelatedField[Any](slug_field="digest", read_only=True)  # type: ignore[assignment]
-    metrics = SummaryField(read_only=True)
+    metrics = serializers.DictField(source="summary", read_only=True)
 
     class Meta(RunSerializer.Meta):
         fields = [name for name in RunSerializer.Meta.fields if name not in ("log", "history", "options")]
@@ -153,7 +143,8 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
 class VersionRow(VersionSerializer):
     """A version in a list: with a summary of its metrics."""
 
-    metrics = SummaryField(read_only=True)
+    metrics = serializers.DictField(source="summary", read_only=True)
+    hashes = serializers.DictField(read_only=True)  # type: ignore[assignment]
 
 
 class ReasonRequest(serializers.Serializer[Any]):

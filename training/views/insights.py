@@ -37,7 +37,6 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
         suspects = list(version.suspects.select_related("image")[:SUSPECTS_SHOWN])
         image = _image(project, version, request.GET.get("image", ""))
         context.update(
-            versions=ModelVersion.objects.filter(project=project).order_by("-number")[:20],
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
             image=image,
             retrained="tail.npz" in version.manifest.get("files", {}),

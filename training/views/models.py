@@ -30,11 +30,7 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
 def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpResponse:
     context = project_context(request, slug, tab="models")
     project = context["project"]
-    versions = list(
-        ModelVersion.objects.filter(project=project)
-        .select_related("run__snapshot")
-        .order_by("-number")[:VERSIONS_SHOWN]
-    )
+    versions = list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:VERSIONS_SHOWN])
     context.update(
         versions=versions,
         titles=titles_of(version.run for version in versions),
@@ -44,6 +40,7 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
         plot=plots.accuracy_over_time(versions[::-1]),
         changes=AliasChange.objects.filter(project=project, alias=ModelVersion.Alias.CHAMPION)
         .select_related("version", "replaced", "user")
+        .only("created_at", "reason", "version__number", "replaced__number", "user__username")
         .order_by("-created_at")[:20],
     )
     return render(request, "training/models.html", context, status=status)

@@ -55,7 +55,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _runs(project: Project) -> dict[str, Any]:
-    found = TrainingRun.objects.filter(project=project).select_related("model_version").order_by("-created_at")
+    found = TrainingRun.objects.filter(project=project).summarised().order_by("-created_at")
     runs = list(found[:RUNS_SHOWN])
     return {"runs": runs, "titles": titles_of(runs)}
 
@@ -77,7 +77,7 @@ def _now(project: Project) -> dict[str, Any]:
 def summary(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment for the overview: the champion, accuracy over time, and the next run."""
     project = load_project(request, slug, "review")
-    versions = list(ModelVersion.objects.filter(project=project).order_by("-number")[:50])[::-1]
+    versions = list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:50])[::-1]
     context = {"project": project, "plot": plots.accuracy_over_time(versions), "versions": versions, **_now(project)}
     context |= {"champion": champion_of(project), "latest": versions[-1] if versions else None}
     return render(request, "training/_summary.html", context)

@@ -18,8 +18,8 @@ def backbones(request: HttpRequest) -> HttpResponse:
     project = visible_projects(request.user).filter(slug=request.GET.get("project", "")).first()
     errors: dict[str, float] = {}
     if project is not None:
-        rows = ModelVersion.objects.filter(project=project).order_by("number").values_list("run__backbone", "metrics")
-        errors = {key: metrics["top1_error"] for key, metrics in rows if metrics.get("top1_error") is not None}
+        rows = ModelVersion.objects.filter(project=project, metrics__top1_error__isnull=False).order_by("number")
+        errors = dict(rows.values_list("run__backbone", "metrics__top1_error"))
     context = {
         "entries": [(entry, errors.get(entry.key)) for entry in zoo.entries(settings.KERAS_HOME, project)],
         "historic": [(step, errors.get(step.key)) for step in zoo.HISTORIC],
