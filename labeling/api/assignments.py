@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from labeling import services
 from labeling.accounts import permissions
-from labeling.api.base import ProjectView, origin_of, parsed, whole
+from labeling.api.base import ProjectView, origin_of, parsed, unfolded, whole
 from labeling.collecting import leases
 from labeling.collecting.leases import Lease
 from labeling.files import storage
@@ -193,7 +193,7 @@ class SubmitView(APIView):
         responses={201: StoredSerializer, 200: StoredSerializer},
     )
     def post(self, request: Request, assignment_id: uuid.UUID) -> Response:
-        data: Any = request.data
+        data: Any = unfolded(request.data)
         if not isinstance(data, dict) or "answers" not in data:
             parsed(SubmitSerializer, request)
         check_key(request, assignment_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import BooleanFilter, FilterSet, NumberFilter
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
@@ -16,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
+from labeling import bodies
 from labeling.accounts import permissions
 from labeling.accounts.permissions import Right
 from labeling.models import Project, Task
@@ -103,6 +106,30 @@ def parsed(serializer: type[serializers.Serializer], request: Request, **options
     reader = serializer(data=request.data, **options)
     reader.is_valid(raise_exception=True)
     return reader.validated_data
+
+
+def unfolded(data: Any, lists: Collection[str] = ()) -> Any:
+    """A form's fields as JSON would say them: ``lists`` may come as one field each, what has parts as JSON text or as
+    ``whole.part``. Anything but a form stays as it is."""
+    if not isinstance(data, QueryDict):
+        return data
+    found: dict[str, Any] = {}
+    for name, values in data.lists():
+        read = [_unfolded(value) for value in values]
+        one = read[0] if len(read) == 1 else read
+        whole, _dot, part = name.partition(".")
+        if part:
+            found.setdefault(whole, {})[part] = one
+        else:
+            found[name] = [one] if name in lists and not isinstance(one, list) else one
+    return found
+
+
+def _unfolded(value: Any) -> Any:
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        with contextlib.suppress(ValueError, RecursionError):
+            return bodies.loads(value)
+    return value
 
 
 class JobStartedSerializer(serializers.Serializer):

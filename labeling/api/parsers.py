@@ -7,8 +7,12 @@ from typing import Any
 from django.conf import settings
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.fields import BooleanField, empty
 
 from labeling import bodies
+
+# A form of a program leaves out what it does not set; that of a page leaves out what is not ticked, and we have none.
+BooleanField.default_empty_html = empty
 
 
 class JSONParser(parsers.JSONParser):

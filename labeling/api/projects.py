@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 
 from labeling import services
 from labeling.accounts import languages, permissions
-from labeling.api.base import ProjectView
+from labeling.api.base import ProjectView, unfolded
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
 from labeling.api.paging import CursorPagination
@@ -159,7 +159,8 @@ class ExtendedView:
         return self.get_serializer_class()(project, context=context).data
 
     def read(self, request: Request, *, partial: bool) -> dict[str, Any]:
-        reader = self.get_serializer_class()(data=request.data, partial=partial, context={"request": request})
+        data = unfolded(request.data, lists=("categories", "questions", "languages"))
+        reader = self.get_serializer_class()(data=data, partial=partial, context={"request": request})
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 

@@ -338,7 +338,11 @@ def mark_gold(*, project_id: int, worker_id: int, seen: int, right: int) -> None
 
 
 def usable_seconds(value: Any) -> float | None:
-    """Active seconds as a client reports them: a finite number, capped at an hour; anything else is not known."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    """Active seconds as a client reports them: a finite number, or its text, capped at an hour; else not known."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return float(min(value, LONGEST_SECONDS))
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return min(seconds, float(LONGEST_SECONDS)) if 0 <= seconds < float("inf") else None

@@ -170,7 +170,7 @@ def _write(project: Project, chunk: list[Line], report: Report) -> int:
         if found.setdefault(pair, {}).setdefault(key, answer) != answer:
             differs(line.number)
             continue
-        seconds[pair], numbers[pair] = _seconds(line.seconds), line.number
+        seconds[pair], numbers[pair] = statements.usable_seconds(line.seconds), line.number
     rows = {image.pk: image for image in images.values()}
     return store(project, found, seconds, rows, lambda pair: differs(numbers[pair]))
 
@@ -197,13 +197,6 @@ def _checked(
     except BadAnswer as error:
         raise CrowdtuneError("bad_answer", error.args[0]) from error
     return image, workers[line.worker], key, answer
-
-
-def _seconds(value: Any) -> float | None:
-    try:
-        return statements.usable_seconds(float(value))
-    except (TypeError, ValueError):
-        return None
 
 
 def _images(project: Project, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:

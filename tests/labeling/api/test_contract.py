@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from labeling.models import Project
 from tests.labeling.conftest import client, person, picture
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,33 @@ def test_gold_comes_as_a_field_or_as_a_file_of_the_form(
     gold = upload("gold.json", b"\xff") if as_file else "{"
     refused = api.post(url, {"files": [upload("b.png", picture(2))], "gold": gold}, format="multipart")
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_gold")
+
+
+def test_a_form_says_what_json_says(api: APIClient, make_project: Callable[..., Project]) -> None:
+    urlencoded: dict[str, Any] = {"content_type": "application/x-www-form-urlencoded"}
+    url = f"{API}projects/"
+    plain = api.post(url, "name=Pets&categories=cat&categories=dog", **urlencoded).json()
+    same = api.post(url, {"name": "Pets", "categories": ["cat", "dog"]}).json()
+    own = {"id", "slug", "url", "created_at", "questions"}
+    assert {name: plain[name] for name in plain.keys() - own} == {name: same[name] for name in same.keys() - own}
+    body = {"name": "Pets", "categories": "cat", "judgments_per_task": '{"min": 1, "max": 2}', "is_paused": "true"}
+    body["questions"] = '[{"key": "there", "kind": "yes_no", "prompt": "Is there a cat?"}]'
+    made = api.post(url, body, format="multipart").json()
+    assert (made["categories"], made["judgments_per_task"]) == (["cat"], {"min": 1, "max": 2})
+    assert ([question["key"] for question in made["questions"]], made["is_paused"]) == (["there"], True)
+    parts = api.post(url, "name=P&categories=a&judgments_per_task.min=2&judgments_per_task.max=2", **urlencoded).json()
+    assert parts["judgments_per_task"] == {"min": 2, "max": 2}
+    rule = "measure=agreement&threshold=0.5&action=warn"
+    assert api.post(f"{url}{made['slug']}/rules/", rule, **urlencoded).json()["is_active"] is True
+
+
+def test_a_judgment_comes_by_a_form_too(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1)
+    worker = client(project.owner)
+    lease = worker.post(f"{API}projects/{project.slug}/assignments/").json()
+    body = {"answers": '{"category": "cat"}', "seconds": "3.5"}
+    stored = worker.post(f"{API}assignments/{lease['id']}/judgment/", body, format="multipart")
+    assert (stored.status_code, stored.json()["answers"], stored.json()["seconds"]) == (201, {"category": "cat"}, 3.5)
 
 
 def test_the_whole_way_of_an_image_from_upload_to_label(api: APIClient, run_actors: Callable[[], int]) -> None:
