@@ -150,7 +150,7 @@ def fit_head(
     y = _smooth(y, options.label_smoothing)
     held_out = None if x_val is None or y_val is None or not len(x_val) else Standardised(Rows.of(x_val), mean, scale)
     y_val = np.empty((0, y.shape[1]), np.float32) if y_val is None else np.asarray(y_val, np.float32)
-    data = _Data(Standardised(x, mean, scale), y, _class_weighted(y, w, options.class_weights), held_out, y_val)
+    data = _Data(Standardised(x, mean, scale), y, class_weighted(y, w, options.class_weights), held_out, y_val)
     rng = np.random.default_rng(seed)
     watch = _Watch(options, progress)
     # OpenBLAS' threads wait for each other by spinning: on blocks of rows two of them take three times the CPU of one,
@@ -223,8 +223,12 @@ def _smooth(y: np.ndarray, share: float) -> np.ndarray:
     return y * np.float32(1 - share) + np.float32(share / y.shape[1]) if share else y
 
 
-def _class_weighted(y: np.ndarray, w: np.ndarray, wanted: bool | None) -> np.ndarray:
-    """Weights ``[n]`` of mean 1; where wanted (or skewed), rare classes weigh more."""
+def class_weighted(y: np.ndarray, w: np.ndarray, wanted: bool | None) -> np.ndarray:
+    """Weights ``[n]`` of mean 1, of ``w [n]`` and soft labels ``y [n, classes]``: of rare classes more, where wanted.
+
+    Args:
+        wanted: None = where the largest class has SKEW times the smallest one's images.
+    """
     mass = w @ y
     there = mass[mass > 1e-6]
     if wanted or (wanted is None and there.max() >= SKEW * there.min()):

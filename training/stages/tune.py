@@ -20,6 +20,7 @@ from training.learning import weights
 from training.learning.augment import view_key
 from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged
+from training.learning.head import class_weighted
 from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.stages import fit
@@ -122,7 +123,10 @@ class _Cut:
 
         items = self.work.items
         views = (lambda epoch, at: self.views(epoch, places[at])) if self.work.views else None
-        return Part(lambda at: self.rows(places[at]), items.targets[places], items.weights[places], epoch_rows=views)
+        y, weights = items.targets[places], items.weights[places]
+        if self.work.run.options.get("class_weights"):  # by itself only the head weighs classes that are skewed
+            weights = class_weighted(y, weights, True)
+        return Part(lambda at: self.rows(places[at]), y, weights, epoch_rows=views)
 
     def _held(self, places: np.ndarray) -> Part:
         from training.learning.keras_loop import Part  # as above: Keras
