@@ -14,7 +14,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.engine import Trunk
+from training.embedding import Embedder
 
 WAIT = 0.005
 
@@ -22,7 +22,7 @@ WAIT = 0.005
 class Batched:
     """A trunk in front of which requests meet. The trunk itself is called by one thread at a time."""
 
-    def __init__(self, trunk: Trunk, *, most: int, wait: float = WAIT) -> None:
+    def __init__(self, trunk: Embedder, *, most: int, wait: float = WAIT) -> None:
         self.key, self.dim, self.size = trunk.key, trunk.dim, trunk.size
         self.most = most
         self.wait = wait

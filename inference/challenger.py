@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import cast
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Image, Task
 from training import embedding
 from training.embedding import Picture
-from training.learning.trunk import Trunk
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -50,7 +48,7 @@ def ask(champion: ModelVersion, challenger: ModelVersion) -> None:
         return
     try:
         ref, engine = VersionRef.of(challenger), runtime.engine()
-        trunk = cast("Trunk", engine.trunk(engine.classifier(ref).trunk_key))  # on whatever device
+        trunk = engine.trunk(engine.classifier(ref).trunk_key)
         pictures = [Picture(image.sha256, image.original) for image in images]
         features, found, _made = embedding.features_of(trunk, pictures)
         scores = predictions.scores_of(ref, references.ensure_reference(challenger), features[found])

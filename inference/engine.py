@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,29 +25,13 @@ from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, pixels
 from labeling.words import gettext as _
+from training.embedding import Embedder
+
+if TYPE_CHECKING:
+    from training.learning.artifact import Classifier
 
 CHUNK = 8  # images that one lane embeds before it lets others in
 Picture = bytes | NDArray[np.uint8]
-
-
-class Trunk(Protocol):
-    """What the engine needs of a trunk (training.learning.trunk.Trunk)."""
-
-    key: str
-    dim: int
-    size: int
-
-    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
-
-
-class Classifier(Protocol):
-    """What the engine needs of a version (training.learning.artifact.Classifier)."""
-
-    @property
-    def categories(self) -> Sequence[str]: ...
-    @property
-    def trunk_key(self) -> str: ...
-    def probabilities_from_features(self, features: NDArray[np.float32]) -> NDArray[np.floating]: ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +54,7 @@ class Engine:
         data_dir: Path,
         memory: int,
         gate: Gate,
-        open_trunk: Callable[[Path, str], Trunk],
+        open_trunk: Callable[[Path, str], Embedder],
         open_version: Callable[[Path], Classifier],
         precision_of: Callable[[Classifier], str] = lambda _classifier: "f32",
     ) -> None:
@@ -97,7 +81,7 @@ class Engine:
 
         return self.cache.get(("version", version.id), load)
 
-    def trunk(self, key: str, precision: str = "f32") -> Trunk:
+    def trunk(self, key: str, precision: str = "f32") -> Embedder:
         """The shared trunk, loaded when it is not in memory."""
 
         def load() -> tuple[Any, int]:
@@ -105,12 +89,12 @@ class Engine:
 
         return self.cache.get(("trunk", key, precision), load)
 
-    def trunk_of(self, classifier: Classifier) -> Trunk:
+    def trunk_of(self, classifier: Classifier) -> Embedder:
         """The trunk that new pictures for this version go through, in the precision that it may be served in."""
         return self.trunk(classifier.trunk_key, self._precision_of(classifier))
 
     def embed(
-        self, trunk: Trunk, pictures: Sequence[Picture], positions: Sequence[int] | None = None
+        self, trunk: Embedder, pictures: Sequence[Picture], positions: Sequence[int] | None = None
     ) -> NDArray[np.float32]:
         """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[size, size, 3]``, in the order given.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from inference.engine import Engine, Trunk
+from inference.engine import Engine
 from inference.errors import BadPicture
 from inference.explain.maps import FeatureMaps
 from inference.explain.picture import overlay
@@ -16,6 +16,7 @@ from inference.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, decode_rgb, to_input
 from labeling.words import gettext as _
+from training.embedding import Embedder
 from training.learning.artifact import Classifier
 from training.learning.layers import averages_to, heat_of
 from training.learning.occlusion import occlusion
@@ -38,7 +39,7 @@ def explain(engine: Engine, version: VersionRef, data: bytes, category: str | No
         BadPicture: It cannot be decoded.
         CrowdtuneError: no_such_category, when the version does not know it.
     """
-    classifier: Classifier = engine.classifier(version)  # type: ignore[assignment]
+    classifier = engine.classifier(version)
     trunk = engine.trunk(classifier.trunk_key)
     picture = decoded(data, trunk.size)
     with engine.gate.admit(1), engine.gate.lane():
@@ -73,7 +74,7 @@ def _heat(
     return heat_of(maps, head, index)
 
 
-def _pooled_maps(engine: Engine, trunk: Trunk, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+def _pooled_maps(engine: Engine, trunk: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     """``[h, w, channels]``: the maps that the trunk pools; None where it pools none."""
     try:
         return _maps(engine, trunk.key, trunk.size)(pixels)

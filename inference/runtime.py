@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -12,6 +11,7 @@ from inference.batching import Batched
 from inference.engine import Engine
 from inference.gate import Gate
 from labeling.api.turns import cores
+from training import embedding
 from training.learning.artifact import Classifier, load_version
 from training.learning.features import FeatureStore
 from training.learning.precision import has_bf16
@@ -48,7 +48,7 @@ def open_trunk(folder: Path, precision: str) -> Trunk | Batched:
     return Batched(trunk, most=batch()) if batch() else trunk
 
 
-def precision_of(classifier: Any) -> str:
+def precision_of(classifier: Classifier) -> str:
     """f32, or bf16 where that is allowed, this processor has it, and the version's own measurement lost nothing."""
     if settings.INFERENCE_PRECISION != "auto" or settings.INFERENCE_DEVICE == "gpu":
         return "f32"
@@ -66,4 +66,4 @@ def open_version(folder: Path) -> Classifier:
 
 @functools.lru_cache(maxsize=64)
 def feature_store(trunk_key: str, dim: int) -> FeatureStore:
-    return FeatureStore(settings.DATA_DIR / "features", trunk_key, dim, max_bytes=settings.FEATURES_GB << 30)
+    return embedding.open_store(trunk_key, dim)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from django.conf import settings
@@ -41,6 +41,16 @@ BATCH = 32
 LEASE = timedelta(minutes=5)
 # The background stops after so many images and comes back: other messages of the queue wait no longer than that.
 BACKGROUND_IMAGES = 1_024
+
+
+class Embedder(Protocol):
+    """What pictures go through: ``learning.trunk.Trunk``, on whatever device."""
+
+    key: str
+    dim: int
+    size: int
+
+    def embed(self, images: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
     return None
 
 
-def store_of(trunk: Trunk) -> FeatureStore:
+def store_of(trunk: Embedder) -> FeatureStore:
     return open_store(trunk.key, trunk.dim)
 
 
@@ -106,7 +116,7 @@ def open_store(trunk_key: str, dim: int) -> FeatureStore:
 
 
 def features_of(
-    trunk: Trunk,
+    trunk: Embedder,
     pictures: Sequence[Picture],
     *,
     out: np.ndarray | None = None,
@@ -133,7 +143,7 @@ def features_of(
     return features, found, done
 
 
-def fill(trunk: Trunk, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None) -> int:
+def fill(trunk: Embedder, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None) -> int:
     """Have the features of all pictures in the store without reading those that are there: for large activations."""
     missing = np.flatnonzero(~store_of(trunk).has([picture.sha256 for picture in pictures]))
     done = 0
@@ -145,7 +155,7 @@ def fill(trunk: Trunk, pictures: Sequence[Picture], *, progress: Callable[[int, 
 
 
 def _embedded(
-    trunk: Trunk, store: FeatureStore, pictures: Sequence[Picture], missing: np.ndarray
+    trunk: Embedder, store: FeatureStore, pictures: Sequence[Picture], missing: np.ndarray
 ) -> Iterator[tuple[list[int], np.ndarray]]:
     """(places in ``pictures``, their features), batch by batch; the next one is decoded while this one is embedded."""
     batches = [missing[start : start + BATCH].tolist() for start in range(0, len(missing), BATCH)]
