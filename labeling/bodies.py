@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
 # JSON writes both as escapes only: a raw NUL is no JSON, and bytes that are half a pair are no UTF-8.
@@ -53,18 +54,10 @@ def check(fields: Iterable[tuple[str, Any]]) -> None:
         Unstorable: The first that cannot.
     """
     for name, value in fields:
-        if not _is_storable(name):
+        if not is_storable(name):
             raise Unstorable("")
-        if not _is_storable(value):
+        if not is_storable(value):
             raise Unstorable(name)
-
-
-def _is_storable(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, Mapping):
-        return all(_is_storable(key) and _is_storable(inner) for key, inner in value.items())
-    return not isinstance(value, list | tuple) or all(map(_is_storable, value))
 
 
 def _no_number(text: str) -> Any:

@@ -78,7 +78,7 @@ def _jsonl(text: Iterable[str]) -> Iterator[Row]:
         if line.strip():
             try:
                 values = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 values = error
             if isinstance(values, dict):
                 yield _row(number, values)
@@ -106,7 +106,7 @@ def _metadata(given: dict[str, Any]) -> tuple[dict[str, Any], str]:
     if isinstance(known, str) and known.strip():
         try:
             known = json.loads(known)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return {}, _("metadata must be a JSON object.")
     if known not in (None, "") and not isinstance(known, dict):
         return {}, _("metadata must be a JSON object.")

@@ -120,7 +120,7 @@ def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
         if line.strip():
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError):
+            except (ValueError, RecursionError):
                 row = None
             yield number, row if isinstance(row, dict) else {}, ""
 
@@ -133,7 +133,7 @@ def parse(question: Asked, value: Any) -> Any:
             return lowered in {"yes", "true", "1"}
         try:
             return json.loads(value)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return value
     return value
 

@@ -18,7 +18,7 @@ def _read(files: Files, name: str) -> Found:
         document = json.loads(files.text(name))
         categories = {row["id"]: row["name"] for row in document["categories"]}
         images, annotations = list(document["images"]), list(document["annotations"])
-    except (json.JSONDecodeError, RecursionError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise UnreadableError(
             _("%(name)s is not COCO: %(kind)s at %(error)s.")
             % {"name": name, "kind": type(error).__name__, "error": error}

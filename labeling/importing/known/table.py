@@ -50,7 +50,7 @@ def _known(name: str, number: int, line: str) -> Iterator[Known]:
                 yield Known(_text(row["image"]), label["answer"], question)
         else:
             yield Known(_text(row["image"]), row["answer"], _text(row.get("question") or ""))
-    except (json.JSONDecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         told = _("%(name)s, line %(number)s: expected an object with image and answer.")
         raise UnreadableError(told % {"name": name, "number": number}) from error
 

@@ -90,6 +90,7 @@ def test_a_label_of_a_name_that_no_database_stores_is_told_and_the_next_is_taken
         '{"image": "0000.png", "worker": "\\ud800", "answer": "cat"}',
         '{"image": "0000.png", "worker": "a\\u0000", "answer": "cat"}',
         '{"image": ' + "[" * 100_000,
+        '{"image": ' + "9" * 5000 + ', "worker": "ann", "answer": "cat"}',
     ],
 )
 def test_a_judgment_that_cannot_be_stored_is_told_and_the_next_is_taken(

@@ -99,6 +99,7 @@ def test_voc_with_entities_is_refused():
         ("csv", "a.csv", b"\xff\xfe\x00bad"),
         ("yolo", "a.zip", b"PK\x03\x04 cut off"),
         ("coco", "a.json", b"[" * 100_000),
+        ("coco", "a.json", b'{"images": [{"id": ' + b"9" * 5000 + b"}]}"),
         ("voc", "a.xml", b"<?xml version='1.0' encoding='none'?><annotation/>"),
         ("voc", "a.xml", '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><annotation/>'.encode("utf-16")),
         ("csv", "a.csv", b'"' + b"a" * 1_100_000 + b'",answer\n'),
@@ -115,6 +116,7 @@ def test_a_file_that_is_not_what_it_says_is_refused_in_words(form, name, data):
     [
         '{"image": "a.jpg"}', "[1, 2]", '{"image": ["a.jpg"], "answer": "cat"}',
         '{"image": "a.jpg", "answer": "cat", "question": ["q"]}', '{"image": ' + "[" * 100_000,
+        '{"image": "a.jpg", "answer": ' + "9" * 5000 + "}",
     ],
 )  # fmt: skip
 def test_a_line_that_is_none_keeps_no_other_line_from_being_read(line):
