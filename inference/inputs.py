@@ -132,12 +132,16 @@ def _top_k(value: Any) -> int:
 
 
 def _stored(project: Project, items: list[Any]) -> dict[int, Image]:
-    ids = [item["id"] for item in items if isinstance(item, Mapping) and _is_id(item.get("id"))]
+    asked = (_id(item.get("id")) for item in items if isinstance(item, Mapping))
+    ids = [pk for pk in asked if pk is not None]
     return glance.images(project_id=project.pk, ids=ids) if ids else {}
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+def _id(value: Any) -> int | None:
+    """The id, where the value can be one, also as text: attributes of a page, say, are texts."""
+    if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
 
 
 def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Image | str:
@@ -145,13 +149,14 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Imag
     if isinstance(item, str):
         return _decoded(item, index)
     if isinstance(item, Mapping) and "id" in item:
-        if not _is_id(item["id"]) or item["id"] not in stored:
+        pk = _id(item["id"])
+        if pk is None or pk not in stored:
             message = _("Image %(index)s: this project has no image with the id %(id)s.") % {
                 "index": index + 1,
                 "id": repr(item["id"]),
             }
             raise BadPicture("no_such_image", message, index, 404)
-        return stored[item["id"]]
+        return stored[pk]
     if isinstance(item, Mapping) and isinstance(item.get("url"), str):
         return str(item["url"])
     raise BadPicture(

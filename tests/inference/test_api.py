@@ -71,7 +71,7 @@ def test_upload_data_url_and_stored_id_of_one_image_give_one_answer(api, project
     data = picture(3)
     image = store(project, data)
     files = post_files(api, data).json()["predictions"][0]
-    body = {"images": [data_url(data), {"id": image.pk}, {"id": image.pk}]}
+    body = {"images": [data_url(data), {"id": image.pk}, {"id": str(image.pk)}]}
     answers = api.post(URL, body, format="json").json()["predictions"]
     assert answers == [files] * 3
 
@@ -191,7 +191,7 @@ def test_a_bad_image_is_a_clear_400_that_names_which(api, champion, case: str) -
         ({"images": ["cat.jpg"]}, 400, "bad_data_url"),
         ({"images": [7]}, 400, "bad_image"),
         ({"images": [{"id": 10**30}]}, 404, "no_such_image"),
-        ({"images": [{"id": "1"}]}, 404, "no_such_image"),
+        ({"images": [{"id": "one"}]}, 404, "no_such_image"),
         ({"images": [{"id": 123456}]}, 404, "no_such_image"),
         ({"images": [{"url": "http://127.0.0.1/"}]}, 400, "address_refused"),
         ({"images": ["data:image/png;base64,AAAA"] * 65}, 400, "too_many_images"),
