@@ -11,6 +11,7 @@ from inference import drift, loop, references
 from inference.models import Deployment, Drift, Traffic
 from inference.traffic import recorder
 from tests.inference.serving import URL, ask
+from training.models import TrainingPolicy
 
 
 def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(project, champion, caplog) -> None:
@@ -26,12 +27,14 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
     assert references.ensure_reference(champion) is not None
+    Deployment.objects.create(project=project, drift_trains=True)
     for seed in range(55):
         ask(api, seed)
     recorder.flush()
     loop.close(project.pk)
     calm = Drift.objects.get()
     assert not calm.is_alarm
+    assert not TrainingPolicy.objects.exists()
     monkeypatch.setattr(drift, "chance_limit", pytest.fail)  # 200 draws: not while nobody asks
     loop.close(project.pk)
     monkeypatch.undo()
@@ -46,3 +49,6 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     stormy = Drift.objects.get()
     assert stormy.is_alarm
     assert stormy.feature_distance > calm.feature_distance
+    policy = TrainingPolicy.objects.get()
+    assert policy.drift_at is not None
+    assert "unlike those learned (56)" in policy.drift_reason

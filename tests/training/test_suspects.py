@@ -42,6 +42,18 @@ def version(project: Project, run_actors: Callable[[], int]) -> ModelVersion:
     return ModelVersion.objects.get()
 
 
+def test_a_wrong_label_of_the_crowd_is_found_after_the_run(project: Project, run_actors: Callable[[], int]) -> None:
+    row = Consensus.objects.filter(project=project, answer="circle").order_by("pk")[3]
+    Consensus.objects.filter(pk=row.pk).update(answer="square", posterior={"square": 0.97})
+
+    services.request_run(project=project, cause="person")
+    run_actors()
+
+    worst = ModelVersion.objects.get().suspects.order_by("label_probability").first()
+    assert worst is not None
+    assert (worst.image_id, worst.label, worst.predicted) == (row.task.image_id, "square", "circle")
+
+
 def suspect(version: ModelVersion, task: Task) -> Suspect:
     row, _created = Suspect.objects.get_or_create(
         version=version,
