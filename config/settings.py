@@ -123,7 +123,10 @@ MEDIA_ROOT = str(DATA_DIR / "media")
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000
-FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "labeling.files.uploads.OnDisk",
+]
 
 # -- machine learning --------------------------------------------------------------------------------------------------
 KERAS_HOME = env.path("KERAS_HOME", Path.home() / ".keras")

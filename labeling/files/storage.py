@@ -14,6 +14,7 @@ import hmac
 import secrets
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from django.conf import settings
@@ -54,6 +55,16 @@ def put_file(name: str, file: File) -> str:
     finally:
         default_storage.delete(part)  # nothing of it stays on a disk that was full
     return name
+
+
+def parts_folder() -> str | None:
+    """Where on this machine's disk a file may wait until it is whole; None where an object store has the files."""
+    if not isinstance(default_storage, FileSystemStorage):
+        return None
+    folder = Path(default_storage.path(PARTS))
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return str(folder)
 
 
 class _Whole(File):

@@ -1,4 +1,8 @@
-"""Uploads go to disk as they come in, however small, and hold neither memory nor an open file while they wait."""
+"""Uploads go to disk as they come in, however small, and hold neither memory nor an open file while they wait.
+
+They lie on the disk where they will stay, which is as large as the operator made it (/tmp may be a part of the memory),
+and among what is tidied up if a kill leaves it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+
+from labeling.files import storage
 
 
 class DiskFile(UploadedFile):
@@ -53,7 +59,7 @@ class OnDisk(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        descriptor, self._path = tempfile.mkstemp(prefix="upload-")
+        descriptor, self._path = tempfile.mkstemp(prefix="upload-", dir=storage.parts_folder())
         self._writing = os.fdopen(descriptor, "wb")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:

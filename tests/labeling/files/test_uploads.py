@@ -1,0 +1,89 @@
+"""Uploads wait on the disk of the files, and a kill in their midst leaves nothing for ever."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from labeling.files import storage
+from labeling.models import Image, Project
+from labeling.upkeep import tidying
+from tests.labeling.conftest import client, picture
+from tests.labeling.importing.conftest import zipped
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's folder of temporary files, which may be small."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+BROKEN = (
+    b'--B\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n'
+    b"Content-Transfer-Encoding: base64\r\n\r\n!!!!a\r\n--B--\r\n"
+)
+
+
+def test_what_an_upload_leaves_that_broke_off_lies_beside_the_files_and_goes_after_a_day(
+    project: Project, own_media: Path, elsewhere: Path
+) -> None:
+    address = f"/api/v1/projects/{project.slug}/images/"
+    answer = client(project.owner).generic("POST", address, BROKEN, content_type="multipart/form-data; boundary=B")
+    assert answer.status_code == 400
+    assert list(elsewhere.iterdir()) == []
+    (left,) = (own_media / storage.PARTS).iterdir()
+    assert left.stat().st_mode & 0o777 == 0o600
+    os.utime(left, (time.time() - 90_000,) * 2)
+    tidying.forget()
+    assert list((own_media / storage.PARTS).iterdir()) == []
+
+
+@pytest.mark.parametrize("by_page", [True, False])
+def test_a_large_archive_never_takes_room_anywhere_else(
+    make_project: Callable[..., Project], own_media: Path, elsewhere: Path, settings: Any, by_page: bool,
+    monkeypatch: pytest.MonkeyPatch, run_actors: Callable[[], int],
+) -> None:  # fmt: skip
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
+    project = make_project(images=0)
+    made: list[Any] = []
+    make = tempfile.mkstemp
+
+    def noted(**options: Any) -> tuple[int, str]:
+        made.append(options["dir"])
+        return make(**options)
+
+    monkeypatch.setattr(tempfile, "mkstemp", noted)
+    archive = zipped({"a.png": picture(1), "b.png": picture(2)})
+    if by_page:
+        page = Client()
+        page.force_login(project.owner)
+        page.post(f"/projects/{project.slug}/images/add/", {"uploads": archive})
+    else:
+        client(project.owner).post(f"/api/v1/projects/{project.slug}/images/", {"archive": archive}, format="multipart")
+    run_actors()
+    assert Image.objects.filter(project=project).count() == 2
+    assert made == [str(own_media / storage.PARTS)]
+    assert list((own_media / storage.PARTS).iterdir()) == []
+
+
+def test_an_example_picture_that_waited_on_the_disk_is_taken(project: Project, own_media: Path, settings: Any) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
+    page = Client()
+    page.force_login(project.owner)
+    category = project.categories.order_by("id")[0]
+    file = SimpleUploadedFile("a.png", picture(1))
+    page.post(f"/projects/{project.slug}/settings/categories/{category.pk}/examples/", {"image": file})
+    assert category.examples.count() == 1
