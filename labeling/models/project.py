@@ -137,6 +137,9 @@ class Category(models.Model):
         verbose_name_plural = "categories"
         constraints = [models.UniqueConstraint(fields=["project", "key"], name="category_key_once")]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class CategoryExample(models.Model):
     """A picture that shows workers what a category means; not an image of the project: nobody is asked about it."""

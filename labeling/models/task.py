@@ -51,6 +51,9 @@ class Image(models.Model):
         # The second is for files that no row refers to any more: they are looked for in all projects.
         indexes = [models.Index(fields=["project", "name"]), models.Index(fields=["sha256"])]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Task(models.Model):
     """One image at one stage, waiting for judgments from different workers."""

@@ -16,6 +16,7 @@ from django.urls import reverse
 from config.models import QueuedMessage
 from labeling import services
 from labeling.models import AuditEntry, Judgment, Project
+from tests.labeling.conftest import picture
 
 pytestmark = pytest.mark.django_db
 ROOMS = ("labeling", "training", "inference", "config")
@@ -51,6 +52,13 @@ def test_records_cannot_be_added_changed_or_deleted(model: Any, staff: Client) -
 def test_a_record_can_be_opened(staff: Client) -> None:
     project = services.create_project(owner=User.objects.get(username="staff"), name="Cats", categories=["cat", "dog"])
     assert b"Cats" in staff.get(reverse("admin:labeling_project_change", args=[project.pk])).content
+
+
+def test_lists_name_the_picture_that_a_row_is_of(staff: Client) -> None:
+    owner = User.objects.get(username="staff")
+    project = services.create_project(owner=owner, name="Pets", categories=["cat", "dog"])
+    services.add_images(project=project, images={"rex.png": picture(1)})
+    assert "rex.png" in staff.get("/admin/labeling/task/").content.decode()
 
 
 def test_a_person_who_is_not_staff_is_sent_away(client: Client) -> None:

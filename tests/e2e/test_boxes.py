@@ -204,6 +204,24 @@ def test_a_box_is_made_and_edited_by_keys_alone(visit, red_project, worker):
     assert len(boxes(page)) == 1
 
 
+def test_boxes_take_no_room_from_the_image_and_handles_stay_on_theirs(visit, red_project, worker):
+    page = visit(f"/label/{red_project.slug}/", user=worker, width=360, touch=True)
+    ready(page)
+    before = page.locator("#stage").bounding_box()
+    for _ in range(4):
+        page.get_by_role("button", name="New box").click()
+    expect(page.locator(".box-table tbody tr")).to_have_count(4)
+    painted(page)
+    assert page.locator("#stage").bounding_box() == before
+    page.set_viewport_size({"width": 320, "height": 560})
+    painted(page)
+    frame, box = page.locator(".box-frame").bounding_box(), page.locator(".a9s-inner").last.bounding_box()
+    assert frame
+    assert box
+    for side in ("x", "y", "width", "height"):
+        assert frame[side] == pytest.approx(box[side], abs=2), side
+
+
 def test_number_fields_set_a_box_exactly(visit, red_project, worker):
     page = opened(visit, red_project, worker)
     page.locator("#stage").focus()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from labeling import services
@@ -149,3 +150,18 @@ def test_a_form_that_came_back_begins_where_it_was_refused(visit, owner):
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
     expect(page.get_by_text("Name at least two categories.")).to_be_visible()
+
+
+@pytest.mark.parametrize("rtl", [False, True])
+def test_a_long_name_stays_inside_of_the_owners_pages(visit, make_project, owner, fits, rtl):
+    long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
+    project = make_project(f"{long} {long}", categories=[f"{long}_{long[:30]}", "dog"], images=1)
+    page = visit("/", user=owner, width=360, touch=True)
+    for address in ("", "images/", "labels/", "workers/", "settings/", "settings/survey/", "settings/categories/"):
+        page.goto(f"/projects/{project.slug}/{address}")
+        if rtl:
+            page.evaluate("document.documentElement.dir = 'rtl'")
+        fits(page)
+    page.goto(f"/projects/{project.slug}/settings/survey/")
+    frame = page.locator(".preview-frame")
+    assert frame.evaluate("frame => frame.scrollWidth <= frame.clientWidth"), "the preview is seen whole on a phone"

@@ -27,6 +27,8 @@ from labeling.views.owner.context import context_of, load_project, project_conte
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
 
+# The jobs that this page tells of.
+JOBS = ("import_images",)
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 STATES = {
     "new": gettext_lazy("Not judged yet"),
@@ -71,7 +73,8 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
         form=AddImagesForm(),
-        jobs=running_jobs(request.user, project),
+        jobs=running_jobs(request.user, project, *JOBS),
+        kinds=JOBS,
     )
     return render(request, "projects/images.html", context)
 
@@ -166,7 +169,8 @@ def add_images(request: HttpRequest, slug: str) -> HttpResponse:
         with refusals(request):
             bring_in(project, request.user, **form.cleaned_data)
     if request.headers.get("HX-Request"):
-        return render(request, "projects/_jobs.html", {"project": project, "jobs": running_jobs(request.user, project)})
+        jobs = running_jobs(request.user, project, *JOBS)
+        return render(request, "projects/_jobs.html", {"project": project, "jobs": jobs, "kinds": JOBS})
     return redirect("project-images", project.slug)
 
 

@@ -135,7 +135,10 @@ def test_the_list_of_jobs_says_what_each_brought_and_keeps_more_than_the_last_fe
     assert page.count("Brought in 1") == 5
     asked_again = text(owning.get(f"/projects/{project.slug}/jobs/?long=1", headers={"HX-Request": "true"}))
     assert asked_again.count("Brought in 1") == 5
-    assert "All jobs" in text(owning.get(f"/projects/{project.slug}/images/"))
+    services.start_export(project=project, into="csv", user=project.owner)
+    of_images = text(owning.get(f"/projects/{project.slug}/images/"))
+    assert "All jobs" in of_images
+    assert of_images.count('class="job ') == 3, "those of images, with no other among them"
 
 
 @pytest.mark.parametrize(
