@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from labeling.collecting import goldmarks, tasks
@@ -39,7 +38,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     position = int(report.result.get("position", 0))
     imported = int(report.result.get("imported", 0))
     take = TAKES[arguments["as"]]
-    with default_storage.open(arguments["file"]["spool"], "rb") as stored:
+    with sources.opened(arguments["file"]["spool"]) as stored:
         try:
             reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
             found = itertools.islice(reader, position, None)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, F, Q
 
@@ -52,7 +51,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     project = job.project
     position = int(report.result.get("position", 0))
     imported = int(report.result.get("imported", 0))
-    with default_storage.open(job.arguments["file"]["spool"], "rb") as stored:
+    with sources.opened(job.arguments["file"]["spool"]) as stored:
         lines = itertools.islice(read(stored), position, None)
         while chunk := list(itertools.islice(lines, CHUNK)):
             position += len(chunk)

@@ -178,9 +178,24 @@ def clean(job_id: Any) -> None:
 
 
 @contextlib.contextmanager
+def opened(name: str) -> Iterator[Any]:
+    """What was sent for this import.
+
+    Raises:
+        CrowdtuneError: missing, as after a backup that was made while imports ran.
+    """
+    try:
+        stored = default_storage.open(name, "rb")
+    except FileNotFoundError as error:
+        raise CrowdtuneError("missing", _("The file is not there any more; send it again.")) from error
+    with stored:
+        yield stored
+
+
+@contextlib.contextmanager
 def _seekable(name: str) -> Iterator[IO[bytes]]:
     """The stored file, on this machine's disk: an object store's is copied to a temporary file first."""
-    with default_storage.open(name, "rb") as stored:
+    with opened(name) as stored:
         if hasattr(default_storage, "location") and Path(getattr(stored, "name", "")).is_file():
             yield cast("IO[bytes]", stored)
             return

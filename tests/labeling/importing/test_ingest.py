@@ -308,6 +308,24 @@ def test_an_import_that_filled_the_disk_goes_on_where_it_was_when_there_is_room(
     assert (job.state, job.result["imported"], job.result["duplicates"]) == ("succeeded", 5, 0)
 
 
+@pytest.mark.parametrize("kind", ["images", "labels", "judgments"])
+def test_an_import_whose_file_is_gone_says_so(empty: Project, own_media: Path, kind: str, run_actors: Any) -> None:
+    """As after a backup that copied the files when the import had just ended."""
+    file = SimpleUploadedFile("a.csv", b"image,worker,answer\na.png,ann,cat\n")
+    if kind == "images":
+        job = services.import_images(project=empty, user=empty.owner, archive=zipped({"a.png": picture(1)}))
+    elif kind == "labels":
+        job = services.import_labels(
+            project=empty, file=file, user=empty.owner, form="csv", take_as="gold", source="them"
+        )
+    else:
+        job = services.import_judgments(project=empty, file=file, user=empty.owner)
+    sources.clean(job.pk)
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, job.message) == ("failed", "The file is not there any more; send it again.")
+
+
 def test_uploads_leave_the_waiting_room_when_the_import_is_over(bring: Import, own_media: Path) -> None:
     bring(files=files(a__png=picture(1), b__png=b""))
     assert not list(own_media.glob("imports/*/*"))
