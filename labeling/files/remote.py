@@ -35,6 +35,11 @@ _FAILURES = (
 )  # fmt: skip
 
 
+# What Python's tables leave out, the newer ones less: protocol assignments, where a cloud's machines are told about
+# themselves (192.0.0.192), as Azure's are at an address of the public internet; and NAT64 of one's own (RFC 8215).
+_INSIDE = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48")]
+
+
 class FetchRefused(CrowdtuneError):
     """The address may not be fetched, or did not give an image's bytes."""
 
@@ -43,6 +48,8 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, whatever it is wrapped in."""
     ip = _unwrapped(address)
     if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:  # fec0::/10: given up, and still somebody's own
+        return False
+    if any(ip in network for network in _INSIDE):
         return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
