@@ -22,6 +22,7 @@ from labeling.words import gettext as _
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20
 DISPLAY, THUMBNAIL = 1600, 320
+ROWS = 64  # of wide numbers that are turned into bytes at once
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
@@ -152,15 +153,23 @@ def _rgb(picture: Image.Image) -> Image.Image:
 def _eight_bits(values: np.ndarray) -> np.ndarray:
     """16-bit greys [h, w] keep their scale (65535 -> 255), floats theirs: 1, 255 or 65535, which they stay below.
 
-    Wider numbers, and negative ones, are stretched over their own range. What is no number is black.
+    Wider numbers, and negative ones, are stretched over their own range. What is no number is black. Some rows at a
+    time: as floats, a small file's fifty megapixels would take more than a gigabyte.
     """
-    numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
+    bands = [values[top : top + ROWS] for top in range(0, len(values), ROWS)]
+    spans = [(numbers.min(), numbers.max()) for numbers in map(_numbers, bands)]
+    low, high = float(min(span[0] for span in spans)), float(max(span[1] for span in spans))
     tops = (1, 255, 65535) if values.dtype.kind == "f" else (65535,)
-    for top in tops:
-        if low >= 0 and high <= top:
-            return np.rint(numbers * (255.0 / top)).astype(np.uint8)
-    return np.rint((numbers - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+    top = next((top for top in tops if low >= 0 and high <= top), None)
+    grey = np.empty(values.shape, np.uint8)
+    for number, numbers in enumerate(map(_numbers, bands)):
+        shares = numbers * (255.0 / top) if top else (numbers - low) / max(high - low, 1e-12) * 255
+        grey[number * ROWS : (number + 1) * ROWS] = np.rint(shares)
+    return grey
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 @dataclass(frozen=True)

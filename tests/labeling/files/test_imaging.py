@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -37,3 +38,16 @@ def test_of_greys_that_are_no_numbers_the_others_keep_their_scale() -> None:
 def test_greys_below_zero_are_stretched_over_their_own_range() -> None:
     decoded = np.asarray(decode_rgb(saved(GREYS.astype("f4") * 10 - 1000)))[:, :, 0]
     assert (decoded.min(), decoded.max()) == (0, 255)
+
+
+def test_wide_greys_are_not_all_floats_at_once() -> None:
+    greys = np.random.default_rng(7).integers(0, 65536, (1500, 1000)).astype(np.uint16)
+    data = saved(greys)
+    tracemalloc.start()
+    try:
+        found = np.asarray(decode_rgb(data))[:, :, 0]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (found == np.rint(greys * (255 / 65535))).all()
+    assert peak < greys.size * 8  # as floats, once
