@@ -6,10 +6,11 @@ from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training import catalogue, due
+from training import catalogue, champions, due
 from training.errors import BadRequest, RunIsLive
 from training.learning import weights
 from training.models import Recipe, TrainingRun
@@ -17,6 +18,8 @@ from training.snapshots import freeze_snapshot
 
 # What a run's first stage (training.stages.weights) should try to fetch, and what to say should that fail.
 WANTED, NOTE = "backbone_wanted", "backbone_note"
+ASKED = {"person", "api"}  # causes of runs that somebody asked for; all others start by themselves
+State = TrainingRun.State
 # What a caller may set beside backbone, recipe and augmentation: name -> the types that are taken, least and most.
 OPTIONS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "soft_labels": ((bool,), 0, 1),
@@ -51,18 +54,20 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
 
     Raises:
         NotEnoughLabels: There is too little to train on; the message says what is missing.
-        RunIsLive: A run of this project is queued or running.
+        RunIsLive: A run of this project is queued or running; one that started by itself gives way to one asked for.
         BadRequest: An unknown backbone, recipe or option.
     """
     check_choice(project=project, backbone=wishes.get("backbone"), recipe=wishes.get("recipe"))
     checked = check_options(wishes.get("options") or {})
-    _refuse_second(project)
+    _refuse_second(project, cause)
     policy = due.policy_of(project)
     snapshot = freeze_snapshot(project=project)
     key, note = resolve_backbone(wishes.get("backbone") or policy.backbone, project)
     augmentation = wishes.get("augmentation")
     try:
         with transaction.atomic():
+            if cause in ASKED:
+                _end_unasked(project)
             return TrainingRun.objects.create(
                 project=project,
                 snapshot=snapshot,
@@ -75,13 +80,24 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
                 options={"soft_labels": policy.soft_labels, **checked, **note},
             )
     except IntegrityError:
-        _refuse_second(project)
+        _refuse_second(project, "")
         raise
 
 
-def _refuse_second(project: Project) -> None:
+def _end_unasked(project: Project) -> None:
+    """End a live run that nobody asked for: the new one learns from the same labels and newer ones."""
+    champions.lock(project.pk)  # before the run, as whoever files its version does
+    for live in TrainingRun.objects.live().filter(project=project).exclude(cause__in=ASKED).select_for_update():
+        now = timezone.now()
+        told = _("Cancelled: somebody asked for a run of their own.")
+        live.log = [*live.log, {"at": now.isoformat(timespec="seconds"), "message": told}]
+        live.state, live.cancel_requested, live.finished_at, live.seconds_left = State.CANCELLED, True, now, None
+        live.save(update_fields=["state", "cancel_requested", "finished_at", "seconds_left", "log"])
+
+
+def _refuse_second(project: Project, cause: str) -> None:
     live = TrainingRun.objects.live().filter(project=project).first()
-    if live is None:
+    if live is None or (cause in ASKED and live.cause not in ASKED):
         return
     if live.state == TrainingRun.State.QUEUED:
         raise RunIsLive(_("A run of this project is queued. Wait for it, or cancel it."))

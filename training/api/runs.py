@@ -48,7 +48,10 @@ class ProjectRuns(generics.GenericAPIView[TrainingRun]):
 
     @extend_schema(operation_id="training_runs_create", request=RunRequest, responses={202: RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Train now; 409 with the reason when there is too little to train on or a run is live."""
+        """Train now; 409 with the reason when there is too little to train on or a run that was asked for is live.
+
+        A run that started by itself gives way.
+        """
         project = project_of(request, slug, "manage")
         body = RunRequest(data=request.data)
         body.is_valid(raise_exception=True)

@@ -12,10 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from labeling.accounts.keys import create_key
-from labeling.models import Membership, Project
+from labeling.models import Consensus, Membership, Project
 from tests.training.drawing import labeled_project
 from training import services
+from training.errors import RunIsLive
 from training.models import TrainingRun
+from training.progress import Lost, Reporter
 
 RUNS = "/api/v1/projects/shapes/training-runs/"
 
@@ -67,6 +69,34 @@ def test_a_second_run_at_once_is_a_conflict(owner: APIClient) -> None:
     second = owner.post(RUNS, {})
 
     assert (second.status_code, second.json()["error"]["code"]) == (409, "run_is_live")
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_run_that_started_by_itself_gives_way_to_one_that_is_asked_for(
+    owner: APIClient, project: Project, state: str
+) -> None:
+    own = services.request_run(project=project, cause="new_labels")
+    TrainingRun.objects.filter(pk=own.pk).update(state=state, attempts=1)
+
+    asked = owner.post(RUNS, {})
+
+    assert asked.status_code == 202
+    own.refresh_from_db()
+    assert (own.state, own.log[-1]["message"]) == ("cancelled", "Cancelled: somebody asked for a run of their own.")
+    with pytest.raises(Lost):  # in whatever process it is
+        Reporter(own).flush()
+    with pytest.raises(RunIsLive):
+        services.request_run(project=project, cause="new_labels")
+
+
+def test_where_too_little_is_left_to_train_on_the_run_that_started_by_itself_goes_on(
+    owner: APIClient, project: Project
+) -> None:
+    own = services.request_run(project=project, cause="new_labels")
+    Consensus.objects.all().delete()
+    assert owner.post(RUNS, {}).status_code == 409
+    own.refresh_from_db()
+    assert own.state == "queued"
 
 
 @pytest.mark.parametrize(
