@@ -91,9 +91,9 @@ def path(name: str, default: Path) -> Path:
     return (ROOT / Path(raw).expanduser()).resolve() if raw else default
 
 
-def strings(name: str, default: str = "") -> list[str]:
+def strings(name: str) -> list[str]:
     """A comma-separated list; empty items are dropped."""
-    return [item.strip() for item in string(name, default).split(",") if item.strip()]
+    return [item.strip() for item in string(name).split(",") if item.strip()]
 
 
 def hosts(name: str) -> list[str | ipaddress.IPv4Network | ipaddress.IPv6Network]:

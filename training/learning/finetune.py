@@ -72,19 +72,10 @@ def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None
 
 
 def fine_tune(
-    backbone: Backbone,
-    weights: Weights,
-    head: Head,
-    train: Part,
-    validation: Part,
-    *,
-    cut: str | None = None,
-    options: LoopOptions | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    checkpoint: Path | None = None,
-    devices: Devices | None = None,
-) -> tuple[Any, dict[str, Any]]:
+    backbone: Backbone, weights: Weights, head: Head, train: Part, validation: Part, *, cut: str | None = None,
+    options: LoopOptions | None = None, seed: int = 0, progress: Progress | None = None,
+    checkpoint: Path | None = None, devices: Devices | None = None,
+) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     """Retrain what lies behind the cut.
 
     Args:
