@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, one maker at a time, and that can be told from damaged ones.
 
 ``write_atomic`` and ``folder_atomic`` write beside the target and rename; ``locked`` is an advisory lock between
-processes (POSIX flock); ``sha256_of`` hashes in constant memory.
+processes (POSIX flock); ``digest_of`` hashes in constant memory, once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 HEARD_EVERY = 0.2  # seconds between two looks of somebody who waits, and may be told to stop
@@ -76,21 +76,18 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
-def digest_of(path: Path, new: Callable[[], hashlib._Hash] = hashlib.sha256) -> str:
-    """Hex digest of a file, in constant memory."""
-    digest = new()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file, remembered while its size and time of change stay."""
+    """Hex SHA-256 of a file; see ``digest_of``."""
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Hex digest of a file, in constant memory, remembered while its size and time of change stay."""
     status = path.stat()
-    return _sha256(str(path), status.st_size, status.st_mtime_ns)
+    return _digest(str(path), algorithm, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=512)
-def _sha256(path: str, _size: int, _changed: int) -> str:
-    return digest_of(Path(path))
+def _digest(path: str, algorithm: str, _size: int, _changed: int) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()

@@ -7,7 +7,6 @@ hash, then renames. A file whose hash nobody published is used, and shown as wha
 
 from __future__ import annotations
 
-import hashlib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -81,9 +80,7 @@ def _imported(backbone: Backbone, keras_home: Path, path: Path, sha256: str) -> 
 
 
 def _published_digest(path: Path, published: str) -> str:
-    if len(published) == 64:
-        return sha256_of(path)
-    return digest_of(path, lambda: hashlib.md5(usedforsecurity=False))  # what Keras publishes for this file
+    return digest_of(path, "sha256" if len(published) == 64 else "md5")  # what Keras publishes for this file
 
 
 def require(backbone: Backbone, keras_home: Path) -> Weights:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.published import CONTENT, published
-from training.learning import weights
+from training.learning import files, weights
 from training.learning.backbones import BACKBONES
 from training.learning.errors import WeightsMissing
 
@@ -38,11 +38,14 @@ def test_a_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None
     backbone = replace(V2, weights_hash=hashlib.md5(b"right").hexdigest())
     path = tmp_path / "models" / V2.weights_file
     path.parent.mkdir()
-    path.write_bytes(b"wrong")
+    path.write_bytes(b"wrong one")
     with pytest.raises(WeightsMissing, match="hash differs"):
         weights.require(backbone, tmp_path)
-    path.write_bytes(b"right, as published"[:5])
+    path.write_bytes(b"right")
     assert weights.require(backbone, tmp_path).state == "verified"
+    read = files._digest.cache_info().misses
+    assert weights.require(backbone, tmp_path).state == "verified"
+    assert files._digest.cache_info().misses == read  # pages look at hundreds of megabytes of them
 
 
 def test_auto_takes_the_best_that_is_here_and_the_bundled_one_otherwise(tmp_path: Path) -> None:
