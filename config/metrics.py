@@ -11,6 +11,7 @@ import ipaddress
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from django.db.models import Count, Min, Sum
 from django.db.models.fields.json import KT
@@ -21,11 +22,17 @@ from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from rest_framework.exceptions import AuthenticationFailed
 
 from config import env
 from config.errors import plain
 from config.models import QueuedMessage
+from labeling.accounts import permissions
+from labeling.accounts.keys import ApiKeyAuthentication
 from labeling.models import Project
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
 
 
 class Figures:
@@ -62,7 +69,7 @@ FIGURES.register(Figures())
 
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    if not (_from_this_machine(request) or request.user.is_staff):
+    if not (_from_this_machine(request) or _from_staff(request)):
         return plain(request, 403, _("Metrics are for staff, or from this machine."))
     return HttpResponse(_counted() + generate_latest(FIGURES), content_type=CONTENT_TYPE_LATEST)
 
@@ -89,6 +96,16 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _from_staff(request: HttpRequest) -> bool:
+    """A browser's session, or a key, which is all that Prometheus can send: one that manages, of no single project."""
+    try:
+        found = ApiKeyAuthentication().authenticate(cast("Request", request))
+    except AuthenticationFailed:
+        return False
+    user, key = found or (request.user, None)
+    return bool(user.is_staff) and (key is None or (key.project_id is None and permissions.key_has(user, "manage")))
 
 
 def _from_this_machine(request: HttpRequest) -> bool:

@@ -18,6 +18,7 @@ from django.db import OperationalError
 
 from config import health
 from config.models import QueuedMessage
+from labeling.accounts.keys import create_key
 from tests.config.messages.test_postgres import message
 
 
@@ -125,6 +126,19 @@ def test_metrics_are_not_for_strangers(client, how):
 def test_metrics_are_for_staff_from_anywhere(client):
     client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
     assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("is_staff", "scopes", "status"), [(True, ("manage",), 200), (True, ("predict",), 403), (False, ("manage",), 403)]
+)
+def test_metrics_are_for_a_key_of_staff_that_manages(client, is_staff, scopes, status):
+    operator = get_user_model().objects.create_user("operator", is_staff=is_staff)
+    _row, key = create_key(user=operator, scopes=scopes)
+    for word in ("Token", "Bearer"):
+        headers = {"Authorization": f"{word} {key}"}
+        assert client.get("/metrics", REMOTE_ADDR="192.0.2.7", headers=headers).status_code == status
+    refused = client.get("/metrics", REMOTE_ADDR="192.0.2.7", headers={"Authorization": "Token of nobody"})
+    assert refused.status_code == 403
 
 
 def test_the_api_can_be_read_and_tried_without_an_inline_script(client):
