@@ -142,4 +142,9 @@ def test_practice_brings_the_question_that_lacks_an_answer_into_sight(visit, mak
     page.locator("#q-seen label").filter(has_text="Yes").click()
     page.get_by_role("spinbutton").fill("1")
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_text("You have passed the test.")).to_be_visible()
+    told = page.locator(".toast").filter(has_text="You have passed the test.")
+    expect(told).to_be_visible()
+    toast, panel = told.bounding_box(), page.locator(".panel-side").bounding_box()
+    assert toast
+    assert panel
+    assert toast["y"] + toast["height"] <= panel["y"], "it lies neither on the question nor on Send"
