@@ -50,6 +50,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.ValidationError(
             error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}
         )
+    if outages.is_gone(error):
+        return Response(shape(CODES[409], _gone()), status=409)
     response = views.exception_handler(error, context)
     if response is None:
         return None
@@ -115,6 +117,8 @@ def too_much(error: Exception) -> tuple[int, str] | None:
 
 def outage(error: BaseException | None) -> tuple[int, str] | None:
     """Status and words for what is no fault of ours; None where it is."""
+    if outages.is_gone(error):
+        return 409, _gone()
     if outages.is_full(error):
         return 507, _("The disk is full, so this was not kept. Tell whoever runs this platform, then try again.")
     if outages.database_is_away(error):
@@ -122,6 +126,10 @@ def outage(error: BaseException | None) -> tuple[int, str] | None:
     if outages.store_is_away(error):
         return 503, _("The store of files does not answer. Try again in a moment.")
     return None
+
+
+def _gone() -> str:
+    return _("Somebody deleted this at the same moment, so there is nothing left to change.")
 
 
 def internal_message() -> str:

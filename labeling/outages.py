@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import psycopg
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -34,6 +34,14 @@ def store_is_away(error: BaseException | None) -> bool:
     return library is not None and any(
         isinstance(one, library.HTTPClientError | library.EndpointConnectionError) for one in _chain(error)
     )
+
+
+def is_gone(error: BaseException | None) -> bool:
+    """Whether a row that was to be changed had been deleted since it was looked at.
+
+    Django says so by its plain DatabaseError, raised from nothing; what a database refuses has a class of its own.
+    """
+    return type(error) is DatabaseError and error.__cause__ is None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

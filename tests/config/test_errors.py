@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -18,7 +18,9 @@ from rest_framework.request import Request
 
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - read by Django
 from config.urls import urlpatterns as real
+from labeling import outages
 from labeling.errors import CrowdtuneError
+from labeling.models import Rule
 
 RAISED: dict[str, Exception] = {
     "bug": RuntimeError("secret detail"),
@@ -28,6 +30,7 @@ RAISED: dict[str, Exception] = {
     "refused": CrowdtuneError("too_little", "Expected 8 labels, got 3: label 5 more.", 409, {"labels": 3}),
     "full": OSError(errno.ENOSPC, "No space left on device"),
     "away": OperationalError("connection refused"),
+    "gone": DatabaseError("Save with update_fields did not affect any rows."),
     "invalid": ValidationError({"name": ["This field is required."]}),
 }
 
@@ -62,6 +65,7 @@ def client() -> Client:
         ("invalid", 400, "invalid"),
         ("full", 507, "disk_full"),
         ("away", 503, "unavailable"),
+        ("gone", 409, "conflict"),
     ],
 )
 def test_a_program_is_answered_in_one_shape(client, name, status, code):
@@ -84,6 +88,18 @@ def test_an_outage_is_told_as_such_and_when_to_come_back(client):
     full = client.get("/raise/full")
     assert full.status_code == 507
     assert "The disk is full" in full.content.decode()
+
+
+def test_a_row_that_somebody_else_has_deleted_is_told_as_such(client):
+    rule = Rule(pk=1, message="Too quick")
+    with pytest.raises(DatabaseError) as raised:
+        rule.save(update_fields=["message"])
+    assert outages.is_gone(raised.value)
+    page = client.get("/raise/gone")
+    assert (page.status_code, "at the same moment" in page.content.decode()) == (409, True)
+    with pytest.raises(DatabaseError) as raised:
+        Rule.objects.extra(where=["nonsense"]).first()
+    assert not outages.is_gone(raised.value)
 
 
 def test_a_refusal_of_a_room_keeps_its_words_and_fields(client):
