@@ -2,7 +2,8 @@
 
 The kinds follow what is reported of real crowds: workers of one coin, spammers who press at random or always the same,
 adversaries, errors that fall on one side, full confusion matrices, classes that come in look-alike pairs, tasks of
-unequal difficulty, tasks with a decoy that many fall for, rare classes, few tasks, very unequal diligence.
+unequal difficulty, tasks with a decoy that many fall for, tasks that are mostly guessed at, rare classes, few tasks,
+very unequal diligence.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Plan(NamedTuple):
     low: float = 0.5
     high: float = 0.95
     odd: float = 0.3
-    rare: float | None = None
+    rare: float | None = None  # share of all classes but the first
+    last: float | None = None  # share of the last class
     unequal: bool = False
 
 
@@ -57,6 +59,7 @@ SETS: dict[str, Plan] = {
     "difficult tasks": Plan("difficult", 2, each=7),
     "difficult tasks, 5 classes": Plan("difficult", 5, workers=100),
     "decoys": Plan("decoys", 4, low=0.7, odd=0.2),
+    "murky tasks, rare class": Plan("murky", 5, tasks=300, workers=150, each=10, low=0.8, last=0.04),
 }
 
 # Crowds too small to be known: (tasks, workers, judgments a task) of each kind.
@@ -82,6 +85,8 @@ def draw(plan: Plan, seed: int = 0) -> Drawn:
     share = np.full(plan.classes, 1 / plan.classes)
     if plan.rare is not None:
         share = np.array([1 - plan.rare] + [plan.rare / (plan.classes - 1)] * (plan.classes - 1))
+    if plan.last is not None:
+        share = np.array([(1 - plan.last) / (plan.classes - 1)] * (plan.classes - 1) + [plan.last])
     truth = rng.choice(plan.classes, plan.tasks, p=share)
     diligence = rng.pareto(1.2, plan.workers) + 0.3 if plan.unequal else np.ones(plan.workers)
     diligence = diligence / diligence.sum()
@@ -172,6 +177,16 @@ def _decoys(
     return np.where(falls, decoy[task], label)
 
 
+def _murky(plan: Plan, rng: np.random.Generator, truth: np.ndarray, task: np.ndarray, worker: np.ndarray) -> np.ndarray:
+    """Some tasks are mostly guessed at, and the last class is mostly missed."""
+    matrices = _coins(rng.uniform(plan.low, plan.high, plan.workers), plan.classes)
+    matrices[:, -1] = 0.6 / (plan.classes - 1)
+    matrices[:, -1, -1] = 0.4
+    blind = (rng.random(plan.tasks) < plan.odd)[task] & (rng.random(len(task)) < 0.65)
+    guess = rng.choice(plan.classes, len(task), p=rng.dirichlet(np.full(plan.classes, 5.0)))
+    return np.where(blind, guess, _say(matrices, rng, truth[task], worker))
+
+
 KINDS: dict[str, Callable[..., np.ndarray]] = {
     "coin": _coin,
     "spam": _spam,
@@ -181,4 +196,5 @@ KINDS: dict[str, Callable[..., np.ndarray]] = {
     "pairs": _pairs,
     "difficult": _difficult,
     "decoys": _decoys,
+    "murky": _murky,
 }

@@ -15,7 +15,8 @@ pays, these stay (``deference.py``), so that a crowd too small to be known is no
 
 Votes alone may be unable to tell whether a class is rare or often missed, and then the prior decides. So where the
 draws on a small crowd are not of one mind, draws by a prior that does not take classes to be even judge too: what hangs
-on the choice of the prior is not agreed upon.
+on the choice of the prior is not agreed upon. And where nearly all draws of a model in which tasks may be murky
+(``murky.py``) expect the votes to be right more often, they stay too.
 
 Source: H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS 2012; B. Carpenter, "Multilevel Bayesian
 models of categorical data annotation" (2008); D. Hovy et al., "Learning whom to trust with MACE", NAACL 2013;
@@ -32,6 +33,7 @@ import numpy as np
 from labeling.aggregation import coarse, correlation, majority
 from labeling.aggregation.deference import Deference
 from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST, Crowd
+from labeling.aggregation.murky import Murky
 from labeling.aggregation.slots import MANY, MOST_CELLS, THIN
 from labeling.aggregation.votes import Fit, Floats, Votes
 
@@ -48,7 +50,8 @@ def fit(votes: Votes) -> Fit:
         Posterior; each worker's expected confusion matrix; ``pooled``, that of a worker not seen before; and in
         ``details`` what was learned of the crowd: how often habits speak, the variance of ability (in log odds), how
         many answers the crowd's word counts as in a worker's own matrix, the correlation of errors on one task, and
-        the share of draws that expect to be right more often than the votes.
+        the share of draws that expect to be right more often than the votes, and of those that expect the opposite
+        where tasks may be murky.
     """
     if not len(votes) or votes.n_classes < 2:
         return majority.fit(votes)
@@ -70,6 +73,9 @@ def fit(votes: Votes) -> Fit:
     if deference.is_open and keep == KEEP:  # a second chain of a large crowd would take as long again
         for crowd in draws(votes, ANY_SHARES, burn, keep - keep // 2):
             deference.judge(crowd.posterior)
+    if len(deference.rows):
+        for doubter in draws(votes, EVEN_FIRST, burn // 4, keep // 4, crowd):
+            deference.doubt(doubter.posterior)
     posterior, confusion, prior = posterior / keep, confusion / keep, prior / keep
     heard = np.bincount(votes.worker, minlength=votes.n_workers) > 0
     habit, variance, strength = np.median(np.array(learned), axis=0)
@@ -87,19 +93,23 @@ def fit(votes: Votes) -> Fit:
             "strength": round(float(strength), 1),
             "correlation": round(together, 3),
             "agreed": round(deference.agreed, 3),
+            "doubted": round(deference.doubted, 3),
         },
     )
 
 
-def draws(votes: Votes, account: Floats, burn: int, keep: int) -> Iterator[Crowd]:
-    """The crowd after each kept sweep of a chain by this account of how even the classes are (``hierarchy.py``)."""
+def draws(votes: Votes, account: Floats, burn: int, keep: int, plain: Crowd | None = None) -> Iterator[Crowd]:
+    """The crowd after each kept sweep of a chain by this account of how even the classes are (``hierarchy.py``).
+
+    Where a ``plain`` crowd is given, tasks may be murky, and the chain begins with what that one has come to.
+    """
     rng = np.random.default_rng(0)
     said = majority.fit(votes).posterior
-    crowd = Crowd(votes, rng, account)
+    crowd = Murky(plain, rng) if plain else Crowd(votes, rng, account)
     for step in range(burn + keep):
         crowd.sweep()
         if step % (1 if votes.n_classes <= FEW_CLASSES else 10) == 0 and names_switched(crowd.posterior, said):
-            crowd = Crowd(votes, rng, account)
+            crowd = Murky(plain, rng) if plain else Crowd(votes, rng, account)
             crowd.sweep()
         if step >= burn:
             yield crowd

@@ -8,6 +8,9 @@ other, draws by the other account judge the same favourites. Only when nearly al
 favourites followed against the votes (or to break their ties); else winners keep the lead, and tied winners stay tied.
 Where much was said the draws agree, and nothing is changed.
 
+Draws of one model agree on what the model cannot see. So draws of another, in which tasks may be murky (``murky.py``),
+are asked as well, but only against: where nearly all of them expect a loss, the winners keep the lead too.
+
 Source: the share of draws that agree in sign is one less A. Gelman and F. Tuerlinckx' type S error, "Type S error rates
 for classical and Bayesian single and multiple comparison procedures", Computational Statistics 15 (2000).
 """
@@ -33,6 +36,7 @@ class Deference:
         self.asked, self.half = asked, draws // 2
         self.seen, self.rows, self.favourites = 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.gains: list[float] = []
+        self.doubts: list[float] = []  # gains, by another model
 
     def hear(self, draw: Floats, so_far: Floats) -> None:
         """One more draw's posterior, and the sum of all draws up to it; both [n_tasks, n_classes]."""
@@ -45,14 +49,26 @@ class Deference:
     def judge(self, draw: Floats) -> None:
         """What one draw expects of the favourites that were named."""
         if len(self.rows):
-            ours = draw[self.rows, self.favourites]
-            theirs = (draw[self.rows] * self.winners[self.rows]).sum(axis=1)
-            self.gains.append(float((ours - theirs).sum()))
+            self.gains.append(self._gain(draw))
+
+    def doubt(self, draw: Floats) -> None:
+        """The same, of a model that is only asked whether they lose."""
+        self.doubts.append(self._gain(draw))
+
+    def _gain(self, draw: Floats) -> float:
+        ours = draw[self.rows, self.favourites]
+        theirs = (draw[self.rows] * self.winners[self.rows]).sum(axis=1)
+        return float((ours - theirs).sum())
 
     @property
     def agreed(self) -> float:
         """The share of draws that expect the favourites to be right more often than the votes; 1 when none departs."""
         return float(np.mean(np.array(self.gains) > 0)) if self.gains else 1.0
+
+    @property
+    def doubted(self) -> float:
+        """The share of the other model's draws that expect the favourites to be right less often than the votes."""
+        return float(np.mean(np.array(self.doubts) < 0)) if self.doubts else 0.0
 
     @property
     def is_open(self) -> bool:
@@ -61,7 +77,7 @@ class Deference:
 
     def settle(self, posterior: Floats) -> Floats:
         """The least mixture of the posterior with the votes' winners that gives these the lead, where they get it."""
-        if self.agreed >= AGREED:
+        if self.agreed >= AGREED > self.doubted:
             return posterior
         rows, favourites = self._departures(posterior)
         found, share = posterior.copy(), self.winners[rows]

@@ -18,26 +18,30 @@ on a task as independent, so it has no other word for a task on which all differ
 random, and a rare class would become that: the home of whatever is disputed, though nobody speaks of it there. So
 matrices are learned from truths that somebody named, or nobody disputed; what a task is in the end, any class may be.
 
-Source: as in ``adaptive.py``; the Dirichlet-multinomial: T. Minka, "Estimating a Dirichlet distribution" (2000).
+Source: as in ``adaptive.py``; the marginal likelihoods: ``grids.py``.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import scipy  # its parts come when they are first used, which web processes hardly do
 
+from labeling.aggregation.grids import (
+    EVENNESS,
+    HABITS,
+    SPREADS,
+    STRENGTHS,
+    of_evenness,
+    of_habits,
+    of_spreads,
+    of_strengths,
+)
 from labeling.aggregation.votes import UNKNOWN, Floats, Votes, held, softmax, vote_shares
 
-STRENGTHS = np.array([0.5, 1.0, 2, 4, 7, 12, 20, 35, 60, 100, 200, 500, 2000])
-SPREADS = np.array([0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
-EVENNESS = np.array([0.3, 1, 3, 10, 30, 100, 300, 1000, 1e4])
-# Log weights of these, by two accounts. With two votes a task a rare class looks like one that is often missed. Who
+# Log weights of EVENNESS, by two accounts. With two votes a task a rare class looks like one that is often missed. Who
 # takes classes to be even until the votes say otherwise settles split votes for the latter, who takes nothing for
 # granted for the former; where the votes can tell, both say the same.
 EVEN_FIRST = -4 * np.maximum(np.log10(10 / EVENNESS), 0)
 ANY_SHARES = np.zeros(len(EVENNESS))
-HABIT_SHARES = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45])
-HABIT_STRENGTHS = np.array([0.5, 1, 2, 5, 20])
 FLOOR = 1e-6
 MOST_LOGIT = 8.0
 SEVERAL = 3  # who differ: of two, both are wrong too often
@@ -59,8 +63,8 @@ class Crowd:
         counts = np.bincount(self.task, minlength=votes.n_tasks)
         self.asked = np.flatnonzero(counts)
         self.starts = np.append((np.cumsum(counts) - counts)[self.asked], len(order))  # and the end
-        self.said = np.bincount(self.worker, minlength=votes.n_workers).astype(np.float64)
-        self.heard = self.said > 0
+        self.heard = np.bincount(self.worker, minlength=votes.n_workers) > 0
+        self.clear = np.ones(len(order), dtype=bool)
         self.gold = np.flatnonzero(votes.known != UNKNOWN)
         named = votes.counts() > 0
         self.unnamed = ~named & ((named.sum(axis=1) > 1) & (counts >= SEVERAL))[:, None]
@@ -108,8 +112,12 @@ class Crowd:
         reach = self.rng.random((len(named), 1)) * named.sum(axis=1, keepdims=True)
         truth = (named.cumsum(axis=1) > reach).argmax(axis=1)
         truth[self.gold] = self.votes.known[self.gold]
-        self.counts = self._count(truth[self.task], slice(None))
+        self._draw_clear(truth)
+        self.counts = self._count(truth[self.task], self.clear)
         return truth
+
+    def _draw_clear(self, truth: np.ndarray) -> None:
+        """Which votes their workers gave as ever: all, unless tasks may be murky (``murky.py``)."""
 
     def _count(self, truth: np.ndarray, chosen: np.ndarray | slice) -> Floats:
         classes = self.votes.n_classes
@@ -122,25 +130,21 @@ class Crowd:
         at = truth[self.task]
         blind = self.habit_of[self.worker] * self.habit[self.worker, self.label]
         seen = (1 - self.habit_of[self.worker]) * self.skilled[self.worker, at, self.label]
-        by_habit = self.rng.random(len(at)) * (blind + seen) < blind
+        by_habit = self.clear & (self.rng.random(len(at)) * (blind + seen) < blind)
+        said = np.bincount(self.worker[self.clear], minlength=len(self.heard)).astype(np.float64)
         workers, classes = self.habit.shape
         times = np.bincount(self.worker[by_habit], minlength=workers).astype(np.float64)
         labels = np.bincount(self.pair[by_habit], minlength=workers * classes).reshape(workers, classes)
         one, other = self.habit_beta
-        self.habit_of = np.clip(self.rng.beta(one + times, other + self.said - times), 1e-4, 1 - 1e-4)
+        self.habit_of = np.clip(self.rng.beta(one + times, other + said - times), 1e-4, 1 - 1e-4)
         habit = self.rng.standard_gamma(labels + 1 / classes) + 1e-12
         self.habit = habit / habit.sum(axis=1, keepdims=True)
-        self._draw_habit_beta(times[self.heard], self.said[self.heard])
-        return self._count(at, ~by_habit)
+        self._draw_habit_beta(times[self.heard], said[self.heard])
+        return self._count(at, self.clear & ~by_habit)
 
     def _draw_habit_beta(self, times: Floats, said: Floats) -> None:
-        gammaln = scipy.special.gammaln
-        share, size = (grid.reshape(-1) for grid in np.meshgrid(HABIT_SHARES, HABIT_STRENGTHS, indexing="ij"))
-        one, other = (share * size)[:, None], ((1 - share) * size)[:, None]
-        fits = gammaln(one + other) - gammaln(one + other + said) + gammaln(one + times) - gammaln(one)
-        fits += gammaln(other + said - times) - gammaln(other)
-        chosen = self._pick(fits.sum(axis=1))
-        self.habit_beta = float(one[chosen, 0]), float(other[chosen, 0])
+        one, other = HABITS[self._pick(of_habits(times, said))]
+        self.habit_beta = float(one), float(other)
 
     def _draw_abilities(self, looked: Floats, weight: Floats) -> None:
         right, total = np.einsum("wkk->wk", looked) * weight, looked.sum(axis=2) * weight
@@ -173,18 +177,11 @@ class Crowd:
         return float(np.clip((squares / 2 + 0.1) / self.rng.gamma(count / 2 + 1), 1e-3, 9))
 
     def _draw_misses(self, pooled: Floats) -> None:
-        gammaln = scipy.special.gammaln
         others = len(pooled) - 1
         if others < 2:
             return
         wrong = np.where(self.same, 0, pooled)
-        total = wrong.sum(axis=1)
-        fits = [
-            (gammaln(spread) - gammaln(spread + total)).sum()
-            + np.where(self.same, 0, gammaln(wrong + spread / others) - gammaln(spread / others)).sum()
-            for spread in SPREADS
-        ]
-        spread = SPREADS[self._pick(np.array(fits))]
+        spread = SPREADS[self._pick(of_spreads(wrong))]
         drawn = np.where(self.same, 0, self.rng.standard_gamma(np.where(self.same, 1, wrong + spread / others)) + 1e-12)
         self.misses = drawn / drawn.sum(axis=1, keepdims=True)
 
@@ -204,27 +201,16 @@ class Crowd:
         return (1 - share) * self.skilled + share * self.habit[:, None, :]
 
     def _draw_strength(self, predicted: Floats) -> None:
-        gammaln = scipy.special.gammaln
-        filled = np.nonzero(self.counts)
-        counts, expected, rows = self.counts[filled], predicted[filled], self.counts.sum(axis=2)
-        workers = len(self.strength)
-        fits = np.empty((len(STRENGTHS), workers))
-        for index, k in enumerate(STRENGTHS):
-            cells = gammaln(counts + k * expected) - gammaln(k * expected)
-            fits[index] = np.bincount(filled[0], cells, workers) - (gammaln(k + rows) - gammaln(k)).sum(axis=1)
+        fits = of_strengths(self.counts, predicted)
         chances = softmax((fits + np.log(self.strength_share + 1e-12)[:, None]).T)
-        chosen = (chances.cumsum(axis=1) > self.rng.random((workers, 1))).argmax(axis=1)
+        chosen = (chances.cumsum(axis=1) > self.rng.random((len(chances), 1))).argmax(axis=1)
         self.strength = STRENGTHS[chosen]
         times = np.bincount(chosen[self.heard], minlength=len(STRENGTHS))
         self.strength_share = self.rng.dirichlet(times + 0.3)
 
     def _draw_prior(self, truth: np.ndarray) -> None:
-        gammaln = scipy.special.gammaln
-        counts = np.bincount(truth, minlength=len(self.prior))
-        size = len(counts) * EVENNESS
-        fits = gammaln(size) - gammaln(size + counts.sum())
-        fits = fits + (gammaln(counts + EVENNESS[:, None]) - gammaln(EVENNESS[:, None])).sum(axis=1)
-        self.prior = self.rng.dirichlet(counts + EVENNESS[self._pick(fits + self.account)])
+        counts = np.bincount(truth, minlength=len(self.prior)).astype(np.float64)
+        self.prior = self.rng.dirichlet(counts + EVENNESS[self._pick(of_evenness(counts) + self.account)])
 
     def _draw_log_matrices(self, predicted: Floats) -> Floats:
         drawn = self.rng.standard_gamma(self.counts + self.strength[:, None, None] * predicted) + 1e-300
@@ -233,12 +219,16 @@ class Crowd:
 
     def _weigh(self, log_matrices: Floats) -> None:
         """Each task's posterior, given everybody's matrices."""
+        self.posterior = held(self.votes, softmax(self._evidence(log_matrices) + np.log(self.prior + 1e-12)))
+
+    def _evidence(self, log_matrices: Floats) -> Floats:
+        """[tasks, truth]: the log chance of what was said of each task."""
         by_pair = log_matrices.transpose(0, 2, 1).reshape(-1, self.votes.n_classes)
         evidence = np.zeros_like(self.posterior)
         for first in range(0, len(self.asked), PART):
             tasks, starts = self.asked[first : first + PART], self.starts[first : first + PART + 1]
             evidence[tasks] = np.add.reduceat(by_pair[self.pair[starts[0] : starts[-1]]], starts[:-1] - starts[0])
-        self.posterior = held(self.votes, softmax(evidence + np.log(self.prior + 1e-12)))
+        return evidence
 
     def _pick(self, log_weights: Floats) -> int:
         weights = np.exp(log_weights - log_weights.max())
