@@ -281,12 +281,17 @@ def store(
         )
     Judgment.objects.bulk_create(new, batch_size=1000)
     _count(project, new)
-    for task_id in sorted(touched - gold):
-        update_task(task_id=task_id)
-    were_open = [task.pk for task in locked if task.state == Task.State.OPEN]
+    _settle(project, [task for task in locked if task.pk in touched - gold])
+    return len(new)
+
+
+def _settle(project: Project, answered: list[Task]) -> None:
+    """Bring the consensus of these tasks, as they were before, up to date, and tell of those that it retires."""
+    for task in answered:
+        update_task(task_id=task.pk)
+    were_open = [task.pk for task in answered if task.state == Task.State.OPEN]
     ended = Task.objects.filter(pk__in=were_open, state=Task.State.RETIRED)
     webhooks.tell_retired(project=project, reasons=dict(ended.values_list("pk", "retired_because")))
-    return len(new)
 
 
 def _count(project: Project, new: list[Judgment]) -> None:
