@@ -222,6 +222,22 @@ def test_boxes_take_no_room_from_the_image_and_handles_stay_on_theirs(visit, red
         assert frame[side] == pytest.approx(box[side], abs=2), side
 
 
+def test_a_category_has_the_colour_of_its_boxes(visit, make_project, join, worker, axe):
+    project = make_project(questions=[QUESTION], categories=["red", "blue"], images=1)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, theme="dark")
+    ready(page)
+    colours = []
+    for name in ("red", "blue"):
+        page.locator(".chip-choice").filter(has_text=name).click()
+        page.get_by_role("button", name="New box").click()
+        dot = page.locator(".chip-choice").filter(has_text=name).locator(".dot")
+        colours.append(dot.evaluate("dot => getComputedStyle(dot).backgroundColor"))
+        assert page.locator(".box-frame").evaluate("frame => getComputedStyle(frame).borderTopColor") == colours[-1]
+    assert colours[0] != colours[1]
+    axe(page)
+
+
 def test_number_fields_set_a_box_exactly(visit, red_project, worker):
     page = opened(visit, red_project, worker)
     page.locator("#stage").focus()
