@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from config.requests import request_id
 from labeling import outages
 from labeling.errors import CrowdtuneError
+from labeling.models import Project
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.ValidationError(
             error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}
         )
+    if isinstance(error, Project.DoesNotExist):  # deleted since the request began
+        error = exceptions.NotFound(_("There is no such project, or you are not a member of it."))
     if outages.is_gone(error):
         return Response(shape(CODES[409], _gone()), status=409)
     response = views.exception_handler(error, context)

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import services
+from labeling import races, services
 from labeling.accounts import languages, permissions
 from labeling.api.base import ProjectView, unfolded
 from labeling.api.extensions import ProjectExtension
@@ -258,14 +258,18 @@ class ProjectDetailView(ExtendedView, ProjectView):
     def patch(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         values, asked, others = self.split(self.read(request, partial=True))
-        with transaction.atomic():
-            project = services.change_project(project=project, user=request.user, **values)
-            if asked:
-                project = services.replace_survey(project=project, user=request.user, **asked)
-            for extension, mine in others:
-                if mine:
-                    extension.write(project, request.user, mine)
-        return Response(self.render(project, request))
+
+        def change() -> Project:
+            with transaction.atomic():
+                changed = services.change_project(project=project, user=request.user, **values)
+                if asked:
+                    changed = services.replace_survey(project=changed, user=request.user, **asked)
+                for extension, mine in others:
+                    if mine:
+                        extension.write(changed, request.user, mine)
+            return changed
+
+        return Response(self.render(races.again(change), request))
 
     @extend_schema(operation_id="delete_project", tags=["projects"], responses={204: None})
     def delete(self, request: Request, slug: str) -> Response:

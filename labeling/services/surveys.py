@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import RestrictedError
 
-from labeling import audit
+from labeling import audit, races
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
@@ -66,6 +66,12 @@ def replace_survey(
     Raises:
         CrowdtuneError: bad_survey, with what is wrong where.
     """
+    return races.again(lambda: _replace(project, user, categories, questions))
+
+
+def _replace(
+    project: Project, user: Any, categories: Sequence[Any] | None, questions: Sequence[Mapping[str, Any]] | None
+) -> Project:
     with transaction.atomic():
         project = Project.objects.select_for_update().get(pk=project.pk)
         if categories is not None:

@@ -17,13 +17,14 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from labeling import services
+from labeling.collecting.leases import fetch
 from labeling.importing import ingest, labels
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Judgment, Membership, Project, Task
 from labeling.services.members import ensure_member
 from labeling.surveys import survey
 from tests.labeling.collecting.test_concurrency import await_waiting, bare_tasks, closing, together
-from tests.labeling.conftest import person
+from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SEEN = [{"key": "seen", "kind": "yes_no", "prompt": "Is it?"}]
@@ -233,3 +234,41 @@ def test_a_worker_whom_two_programs_add_at_once_is_added_once(make_project: Call
         assert both.result() == []
     assert len(set(keys)) == 2
     assert Membership.objects.filter(user__username="wanda").count() == 1
+
+
+@pytest.mark.parametrize("way", ["service", "api"])
+def test_an_owner_who_loses_a_question_to_a_crowd_at_work_asks_again(
+    make_project: Callable[..., Project], way: str
+) -> None:
+    project = make_project(images=0)
+    note = [{"key": "note", "kind": "text", "prompt": "What?"}]
+
+    def change() -> None:
+        if way == "api":
+            body = {"questions": note, "name": "Notes"}
+            answer = client(project.owner).patch(f"/api/v1/projects/{project.slug}/", body, format="json")
+            assert answer.status_code == 200, answer.content
+        else:
+            services.replace_survey(project=project, user=project.owner, questions=note)
+
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            fetch("SELECT set_config('deadlock_timeout', '30s', true)", {})
+            fetch("SELECT id FROM labeling_question WHERE project_id = %(id)s FOR KEY SHARE", {"id": project.pk})
+            changing = others.submit(closing, change)
+            await_waiting("%labeling_question%")
+            Project.objects.filter(pk=project.pk).update(judgment_count=F("judgment_count"))  # as an answer does
+        changing.result()
+    project.refresh_from_db()
+    assert (project.survey_version, project.name) == (2, "Notes" if way == "api" else "Pets")
+    assert [question.key for question in project.questions.all()] == ["note"]
+
+
+def test_who_skips_a_task_of_a_project_that_was_just_deleted_is_told(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, access="open")
+    worker = person("wanda")
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    services.delete_project(project=project)
+    answer = client(worker).post(f"/api/v1/assignments/{lease.pk}/skip/")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
