@@ -56,7 +56,8 @@ def theirs(data: Photos, pooled: Features, learned: np.ndarray, held: np.ndarray
 def extraction(data: Photos, pooled: Features, learned: np.ndarray, held: np.ndarray, views: int, seed: int) -> float:
     rows = pooled.rows[learned, : views + 1]
     y, weights = np.repeat(data.one_hot[learned], views + 1, axis=0), np.full(rows.size, 1 / (views + 1))
-    head, _ = fit_head(pooled.x[rows.ravel()], y, weights, categories=data.names, seed=seed)
+    owners = np.repeat(learned, views + 1)
+    head, _ = fit_head(pooled.x[rows.ravel()], y, weights, categories=data.names, owners=owners, seed=seed)
     return float((head.logits(pooled.plain(held)).argmax(axis=1) == data.labels[held]).mean())
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
 from training.learning.backbones import BACKBONES
 from training.learning.features import FeatureStore
-from training.learning.head import HeadOptions, fit_head
+from training.learning.head import fit_head
 
 Row = tuple[str, float, float, float]
 
@@ -85,7 +85,7 @@ def extraction(data: Photos, test: Photos, key: str) -> list[Row]:
             with Clock() as clock:
                 x, owners = features(trunk, part, store)
                 x_test, _ = features(trunk, test, store)
-                head, _ = fit_head(x, part.one_hot[owners], categories=part.names, options=HeadOptions())
+                head, _ = fit_head(x, part.one_hot[owners], categories=part.names, owners=owners)
                 accuracy = float((head.logits(x_test).argmax(axis=1) == test.labels).mean())
             rows.append((name, clock.cpu, clock.wall, accuracy))
         return rows

@@ -47,7 +47,7 @@ def extraction(data: Photos, train: np.ndarray, test: np.ndarray, key: str, view
     held = x[: len(data.files)][test]
     weights = np.full(mine.sum(), 1 / (views + 1))
     _, history = fit_head(x[mine], data.one_hot[owners[mine]], weights, held, data.one_hot[test],
-                          categories=data.names, options=HeadOptions(patience=200))  # fmt: skip
+                          categories=data.names, owners=owners[mine], options=HeadOptions(patience=200))  # fmt: skip
     return _curves("extraction + augmentation" if views else "extraction", history)
 
 

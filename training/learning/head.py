@@ -60,11 +60,13 @@ class HeadOptions:
 
 @dataclass
 class _Data:
-    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1; None where nothing validates."""
+    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1, whose views [n]; None where
+    nothing validates."""
 
     x: Standardised
     y: np.ndarray
     w: np.ndarray
+    owners: np.ndarray
     x_val: Standardised | None
     y_val: np.ndarray
 
@@ -120,6 +122,7 @@ def fit_head(
     y_val: np.ndarray | None = None,
     *,
     categories: Sequence[str],
+    owners: np.ndarray | None = None,
     options: HeadOptions | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -133,6 +136,8 @@ def fit_head(
         weights: ``[n]`` how much each picture counts, >= 0; None = alike.
         x_val, y_val: The validation part, for early stopping; may be missing or empty.
         categories: Names of the classes.
+        owners: int ``[n]`` which picture each row shows, where some are augmented views; the first row of each is the
+            picture itself. None = each row is a picture of its own.
         options: See HeadOptions.
         seed: Of the folds, the start and the batches.
         progress: Called once an epoch with stage, epoch, epochs, loss, accuracy, val_loss, val_accuracy; False cancels.
@@ -150,7 +155,9 @@ def fit_head(
     y = _smooth(y, options.label_smoothing)
     held_out = None if x_val is None or y_val is None or not len(x_val) else Standardised(Rows.of(x_val), mean, scale)
     y_val = np.empty((0, y.shape[1]), np.float32) if y_val is None else np.asarray(y_val, np.float32)
-    data = _Data(Standardised(x, mean, scale), y, class_weighted(y, w, options.class_weights), held_out, y_val)
+    w = class_weighted(y, w, options.class_weights)
+    owners = np.arange(len(x)) if owners is None else owners
+    data = _Data(Standardised(x, mean, scale), y, w, owners, held_out, y_val)
     rng = np.random.default_rng(seed)
     watch = _Watch(options, progress)
     # OpenBLAS' threads wait for each other by spinning: on blocks of rows two of them take three times the CPU of one,
@@ -168,7 +175,7 @@ def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Wa
     linear = options.solver == "lbfgs" or (options.solver == "auto" and not options.hidden)
     strength = options.strength
     if strength is None:
-        strength, watch.history["search"] = choose(data.x, data.y, data.w, rng, watch.searched)
+        strength, watch.history["search"] = choose(data.x, data.y, data.w, data.owners, rng, watch.searched)
     options = replace(options, strength=strength)
     for loss, accuracy, layers in (_by_lbfgs if linear else _by_adam)(data, options, rng):
         if not watch.see(loss, accuracy, layers, data):

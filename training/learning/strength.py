@@ -31,20 +31,23 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 # temperature mends afterwards), the error rate alone is noise. Measured in docs/benchmarks.md, bench.quality.
 FOLDS = 5
 AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
-SEARCH_ROWS = 4000  # the search looks at no more than this many pictures; C carries over to more
+SEARCH_ROWS = 4000  # the search looks at no more than this many rows; C carries over to more
 STEPS = 10  # of L-BFGS for each strength: twice as many change the losses by less than folds differ
 
 
 def choose(
-    x: Standardised, y: np.ndarray, w: np.ndarray, rng: np.random.Generator, told: Callable[[int, int], None]
-) -> tuple[float, dict[str, float]]:
-    """The strength C by the cross-validated loss and error rate: on all rows of few, on SEARCH_ROWS of many.
+    x: Standardised, y: np.ndarray, w: np.ndarray, owners: np.ndarray, rng: np.random.Generator,
+    told: Callable[[int, int], None],
+) -> tuple[float, dict[str, float]]:  # fmt: skip
+    """The strength C by the cross-validated loss and error rate: on all pictures of few, on SEARCH_ROWS rows of many.
 
     Args:
         x: ``[n, dim]``.
         y: float32 ``[n, classes]``, soft labels.
         w: float32 ``[n]``, weights.
-        rng: Draws the rows and the folds.
+        owners: int ``[n]``, which picture each row shows: rows of one picture are never on both sides of a fold, and
+            the first of them, which is the picture itself and no view of it, is what a fold is measured on.
+        rng: Draws the pictures and the folds.
         told: Called with (folds done, folds) after each, within one at every step, and now and then while the features
             are rotated; may raise to stop.
 
@@ -52,9 +55,14 @@ def choose(
         One of STRENGTHS, and for each that was tried its mean loss + error rate on pictures that were held out. Where
         nothing can be held out (two pictures, that fell into one fold) nothing is tried, and it is the strongest decay.
     """
-    rows = rng.permutation(len(x))[:SEARCH_ROWS]
-    y, w = y[rows], w[rows]
-    folds = stratified(y.argmax(axis=1), min(FOLDS, len(rows)), rng)
+    _, first, owner = np.unique(owners, return_index=True, return_inverse=True)
+    drawn = rng.permutation(len(first))
+    drawn = drawn[np.cumsum(np.bincount(owner)[drawn]) <= SEARCH_ROWS]
+    dealt = stratified(y[first[drawn]].argmax(axis=1), min(FOLDS, len(drawn)), rng)
+    place = np.full(len(first), len(drawn))
+    place[drawn] = np.arange(len(drawn))
+    rows = np.argsort(place[owner], kind="stable")[: int((place[owner] < len(drawn)).sum())]
+    y, w, folds, is_picture = y[rows], w[rows], dealt[place[owner[rows]]], np.isin(rows, first)
     known = np.unique(folds)  # a handful of pictures may leave a fold empty
     if len(known) < 2:
         return STRENGTHS[0], {}
@@ -62,7 +70,7 @@ def choose(
     rotated, curvature = _rotated(x.read(rows), partial(told, 0, count))
     totals = np.zeros(len(STRENGTHS))
     for done, fold in enumerate(known):
-        fit, held = folds != fold, folds == fold
+        fit, held = folds != fold, (folds == fold) & is_picture
         scores = _scores(
             rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[: len(totals)],
             partial(told, done, count),

@@ -54,7 +54,7 @@ def fit(work: Work) -> tuple[Head, dict[str, Any]]:
     """The head alone: a matter of a second, so there is no checkpoint inside it."""
     assert work.features is not None
     validation = work.items.side("validation")
-    features, targets, weights = _training_rows(work)
+    features, targets, weights, owners = _training_rows(work)
     return fit_head(
         features,
         targets,
@@ -62,6 +62,7 @@ def fit(work: Work) -> tuple[Head, dict[str, Any]]:
         work.features[validation],
         one_hot(work.items.labels[validation], len(work.categories)),
         categories=work.categories,
+        owners=owners,
         options=head_options(work.run.options),
         seed=work.run.seed,
         progress=work.progress,
@@ -75,7 +76,7 @@ def refit(work: Work) -> Head:
     """
     assert work.features is not None
     validation = work.items.side("validation")
-    features, targets, weights = _training_rows(work)
+    features, targets, weights, _owners = _training_rows(work)
     epochs = int(work.fit_facts["best_epoch"]) or 1
     options = replace(head_options(work.run.options), strength=work.fit_facts["strength"], epochs=epochs)
     head, _history = fit_head(
@@ -90,14 +91,14 @@ def refit(work: Work) -> Head:
     return head
 
 
-def _training_rows(work: Work) -> tuple[Rows, np.ndarray, np.ndarray]:
-    """Features, targets and weights of the training part, and of its augmented views where there are any."""
+def _training_rows(work: Work) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
+    """Features, targets, weights and pictures of the training part, and of its augmented views where there are any."""
     assert work.features is not None
     owners = work.items.side("train")
     features = work.features[owners]
     if work.view_features is not None:
         features, owners = features + work.view_features, np.concatenate([owners, work.view_owners])
-    return features, work.items.targets[owners], work.items.weights[owners] / (work.views + 1)
+    return features, work.items.targets[owners], work.items.weights[owners] / (work.views + 1), owners
 
 
 def plain(value: Any) -> Any:

@@ -54,8 +54,21 @@ def test_noise_asks_for_a_strong_decay_and_clear_classes_do_not() -> None:
     for name, x in (("noise", noise), ("clear", noise + 3 * y[:, :1])):
         rows = Standardised(Rows.of(x), x.mean(axis=0), x.std(axis=0))
         weights = np.ones(200, np.float32)
-        strengths[name], _ = choose(rows, y, weights, np.random.default_rng(0), lambda done, of: None)
+        strengths[name], _ = choose(rows, y, weights, np.arange(200), np.random.default_rng(0), lambda done, of: None)
     assert strengths["noise"] < 0.01 < strengths["clear"]
+
+
+def test_views_of_a_picture_do_not_vouch_for_it() -> None:
+    """Where nothing can be learned, rows that show one picture would find each other in the other folds."""
+    rng = np.random.default_rng(0)
+    y = np.eye(2, dtype=np.float32)[np.arange(200) % 2]
+    noise = rng.normal(size=(200, 50)).astype(np.float32)
+    views = np.concatenate([noise] + [noise + rng.normal(size=noise.shape).astype(np.float32) / 4 for _ in range(3)])
+    of_views = np.tile(np.arange(200), 4)
+    _, alone = fit_head(noise, y, categories=list("ab"))
+    _, with_views = fit_head(views, y[of_views], categories=list("ab"), owners=of_views)
+    _, unknown = fit_head(views, y[of_views], categories=list("ab"))
+    assert with_views["strength"] <= alone["strength"] < unknown["strength"]
 
 
 def test_the_search_is_told_and_the_same_seed_chooses_alike() -> None:

@@ -29,7 +29,7 @@ def test_how_sure_the_crowd_was_is_what_a_head_is_fitted_to(soft: bool, project:
     items = load_items(run)
     work = Work(run, Reporter(run), Path(), items, list(run.snapshot.categories), features=Rows.of(np.eye(len(items))))
 
-    _features, targets, weights = fit._training_rows(work)
+    _features, targets, weights, _owners = fit._training_rows(work)
 
     train = [items.pictures[place].sha256 in doubtful for place in items.side("train")]
     assert any(train)
