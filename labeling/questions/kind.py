@@ -100,9 +100,10 @@ def _choices(choices: Any) -> list[dict[str, str]]:
     rows = [{"key": c, "name": c} if isinstance(c, str) else c for c in choices]
     if not all(isinstance(r, dict) and isinstance(r.get("key"), str) and r["key"].strip() for r in rows):
         raise BadAnswer(_("each choice needs a key that is not empty."))
-    if not all(isinstance(row.get("name", ""), str) for row in rows):
+    rows = [{"name": row.get("label", ""), **row} for row in rows]  # label: as many others write it
+    if not all(isinstance(row["name"], str) for row in rows):
         raise BadAnswer(_("the name of a choice is text."))
-    rows = [{**row, "name": row.get("name") or row["key"]} for row in rows]
+    rows = [{**row, "name": row["name"] or row["key"]} for row in rows]
     keys = [row["key"] for row in rows]
     if len(set(keys)) != len(keys) or CANT_TELL in keys:
         raise BadAnswer(

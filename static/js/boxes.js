@@ -254,11 +254,15 @@ class Editor {
     return [x, y, Math.min(Math.max(width + dx, least), this.image.width - x), Math.min(Math.max(height + dy, least), this.image.height - y)];
   }
 
-  /* A box without a pointer: a quarter of what is seen, in its middle; arrows do the rest. */
+  /* A box without a pointer: a quarter of what is seen, in its middle or beside one that is there; arrows do the rest. */
   #insert() {
     if (!this.#open) return;
     const [x, y, width, height] = this.view.visible();
-    this.#add(rounded([x + width * 0.375, y + height * 0.375, width / 4, height / 4]).map(Math.round));
+    let box = [x + width * 0.375, y + height * 0.375, width / 4, height / 4].map(Math.round);
+    const aside = Math.max(1, Math.round(Math.min(width, height) / 20));
+    const hides = (other) => other.box[0] === box[0] && other.box[1] === box[1];
+    for (let tries = 0; tries < this.#boxes.length && this.#boxes.some(hides); tries++) box = moved(box, aside, aside, this.image);
+    this.#add(box);
     this.stage.focus({ preventScroll: true });
   }
 

@@ -238,6 +238,14 @@ def test_a_category_has_the_colour_of_its_boxes(visit, make_project, join, worke
     axe(page)
 
 
+def test_a_box_made_by_keys_hides_no_other(visit, red_project, worker):
+    page = opened(visit, red_project, worker)
+    page.locator("#stage").focus()
+    for _number in range(3):
+        page.keyboard.press("n")
+    assert len({tuple(box["box"]) for box in boxes(page)}) == 3
+
+
 def test_number_fields_set_a_box_exactly(visit, red_project, worker):
     page = opened(visit, red_project, worker)
     page.locator("#stage").focus()

@@ -126,6 +126,12 @@ def test_options_that_contradict_themselves_are_refused(kind, options):
         KINDS[kind].options(options)
 
 
+def test_what_a_choice_is_called_is_its_name_its_label_or_its_key():
+    choices = ["cat", {"key": "dog", "name": "Dog"}, {"key": "owl", "label": "Owl"}, {"key": "eel"}]
+    read = KINDS["single_choice"].options({"choices": choices})["choices"]
+    assert [choice["name"] for choice in read] == ["cat", "Dog", "Owl", "eel"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_classes_of_a_kind_are_its_choices_or_none(kind):
     found = KINDS[kind].classes(checked(kind))
