@@ -25,21 +25,24 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 def own_process(settings: Any, transactional_db: None) -> Iterator[None]:
     settings.TRAINER_PROCESS = True
     settings.MEDIA_ROOT = str(settings.DATA_DIR / "media")  # where a process that reads the environment looks
-    plain = TRAINER.command
+    plain, before = TRAINER.command, sessions()
     yield
     TRAINER.command = plain
     TRAINER.close()
-    wait_for_its_sessions()
+    wait_for_its_sessions(before)
 
 
-def wait_for_its_sessions() -> None:
+def sessions() -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def wait_for_its_sessions(before: set[int]) -> None:
     """The server takes a moment to see that a killed client is gone; until then its database cannot be dropped."""
-    statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     for _look in range(100):
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            if cursor.fetchone() == (0,):
-                return
+        if sessions() <= before | {connection.connection.info.backend_pid}:
+            return
         time.sleep(0.1)
 
 
