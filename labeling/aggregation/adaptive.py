@@ -74,7 +74,7 @@ def fit(votes: Votes) -> Fit:
         for crowd in draws(votes, ANY_SHARES, burn, keep - keep // 2):
             deference.judge(crowd.posterior)
     if len(deference.rows):
-        for doubter in draws(votes, EVEN_FIRST, burn // 4, keep // 4, crowd):
+        for doubter in draws(votes, crowd.account, burn // 4, keep // 4, plain=crowd):
             deference.doubt(doubter.posterior)
     posterior, confusion, prior = posterior / keep, confusion / keep, prior / keep
     heard = np.bincount(votes.worker, minlength=votes.n_workers) > 0
@@ -101,7 +101,8 @@ def fit(votes: Votes) -> Fit:
 def draws(votes: Votes, account: Floats, burn: int, keep: int, plain: Crowd | None = None) -> Iterator[Crowd]:
     """The crowd after each kept sweep of a chain by this account of how even the classes are (``hierarchy.py``).
 
-    Where a ``plain`` crowd is given, tasks may be murky, and the chain begins with what that one has come to.
+    Where a ``plain`` crowd is given, tasks may be murky, and the chain begins with what that one, whose account it
+    is, has come to.
     """
     rng = np.random.default_rng(0)
     said = majority.fit(votes).posterior
