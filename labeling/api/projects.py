@@ -82,6 +82,11 @@ class QuestionSerializer(serializers.Serializer):
         return data  # whole: kinds take options (choices, least, …) beside these too
 
 
+_UNTOLD = (
+    "null for who only labels: an answer to hidden gold finishes no task and makes none, so this would tell it apart."
+)
+
+
 class ProjectSerializer(serializers.ModelSerializer):
     """A project. ``categories`` and ``questions`` make its survey; each change of them is a new version of it."""
 
@@ -94,6 +99,8 @@ class ProjectSerializer(serializers.ModelSerializer):
         help_text="When a task is done: at the least number of judgments (`fixed`), when its posterior is "
         "`confidence`, or by ImageNet's table of each class (`imagenet`).",
     )
+    task_count = serializers.IntegerField(read_only=True, allow_null=True, help_text=_UNTOLD)
+    retired_count = serializers.IntegerField(read_only=True, allow_null=True, help_text=_UNTOLD)
     role = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
 
@@ -117,6 +124,8 @@ class ProjectSerializer(serializers.ModelSerializer):
         for name in ("categories", "questions", "judgments_per_task"):
             self.fields.pop(name, None)
         data = super().to_representation(instance)
+        if data["role"] is None or not permissions.reaches(data["role"], "review"):
+            data.update(task_count=None, retired_count=None)
         document = survey_document(instance)
         data["categories"] = document["categories"]
         data["questions"] = document["questions"]

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import services
 from labeling.accounts import keys
 from labeling.accounts.languages import LANGUAGES
+from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, Profile, Project
 from labeling.views.numbers import whole
@@ -137,7 +138,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         user: Any = request.user
         services.join_by_invite(invite=token, user=user)
         return redirect("label-project", slug=project.slug)
-    return render(request, "labeling/invitation.html", {"project": project, "onward": request.path})
+    context = {"project": project, "onward": request.path, "first": golds_before_work(project)}
+    return render(request, "labeling/invitation.html", context)
 
 
 @login_required

@@ -33,7 +33,7 @@ from labeling.surveys.guide import guide_of
 from labeling.surveys.survey import Asked
 from labeling.views import asking, noscript
 from labeling.views.numbers import whole
-from labeling.views.showing import client_data, hint, marks, suggestion, task_data
+from labeling.views.showing import client_data, hint, marks, own_progress, suggestion, task_data
 
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -58,18 +58,22 @@ def projects(request: HttpRequest) -> HttpResponse:
         wanted = languages.readable(Project.objects.all(), spoken if chosen == "mine" else [chosen])
         rows = rows.filter(Q(pk__in=list(members)) | Q(pk__in=wanted))
     visible = list(languages.ranked(rows, spoken)[:500])
-    joined = [(project, members[project.pk]) for project in visible if project.pk in members]
-    joined.sort(key=lambda pair: not _can_go_on(*pair))  # what waits for this person stands above what does not
+    joined = [
+        (project, members[project.pk], own_progress(project, members[project.pk]))
+        for project in visible
+        if project.pk in members
+    ]
+    joined.sort(key=lambda row: not _can_go_on(*row[:2]))  # what waits for this person stands above what does not
     others = [project for project in visible if project.pk not in members]
     context = {
         "joined": joined,
         "open": [project for project in others if project.access == Project.Access.OPEN and project.task_count],
         "own": [project for project in others if project.access != Project.Access.OPEN],
-        "streak": max((member.streak_days for _project, member in joined), default=0),
-        "earned": sum(member.earned for _project, member in joined),
+        "streak": max((member.streak_days for _project, member, _own in joined), default=0),
+        "earned": sum(member.earned for _project, member, _own in joined),
         "speaks": bool(spoken),
         "language": chosen,
-        "judgments": sum(member.judgment_count for _project, member in joined),
+        "judgments": sum(member.judgment_count for _project, member, _own in joined),
     }
     return render(request, "labeling/projects.html", context)
 
@@ -176,7 +180,7 @@ def show_task(
         "member": member,
         "phase": member.phase,
         "place": place_in_phase(project, member),
-        "progress": {"total": project.task_count, "done": project.retired_count, "mine": member.judgment_count},
+        "progress": own_progress(project, member),
         "warning": member.warning,
         "guide": guide_of(project),
         "task": task_data(lease, project),

@@ -287,7 +287,7 @@ function skip(reason) {
 
 function count(step) {
   if (page.done) page.done.textContent = Math.max(0, Number(page.done.textContent) + step);
-  if (page.progress) page.progress.value += step * client.progress_step;
+  if (page.progress) page.progress.value += step;
 }
 
 page.form.addEventListener("submit", (event) => {

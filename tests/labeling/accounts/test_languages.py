@@ -67,7 +67,7 @@ def test_a_joined_project_stays_on_the_page_whatever_its_language(reader: User) 
     page = Client()
     page.force_login(reader)
     context = page.get("/label/?language=mine").context
-    assert [project.name for project, _member in context["joined"]] == ["German"]
+    assert [project.name for project, *_rest in context["joined"]] == ["German"]
 
 
 def test_the_months_of_plots_are_in_the_readers_language() -> None:
@@ -83,4 +83,5 @@ def test_a_project_whose_budget_is_spent_is_not_said_to_be_labeled(make_project:
     browser.force_login(person("wanda"))
     page = browser.get("/label/").content.decode()
     assert "Closed: the budget is spent" in page
-    assert "images labeled" not in page
+    assert "answered by you" not in page
+    assert "2 images" not in page

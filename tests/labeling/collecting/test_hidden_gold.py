@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from labeling import services
 from labeling.collecting import workflow
@@ -131,3 +133,46 @@ def test_ones_own_record_does_not_count_the_gold(hiding: Project) -> None:
     after = client(worker).get(f"{API}/{hiding.slug}/standing/").json()
     assert {name for name in after if after[name] != before[name]} <= {"judgment_count", "streak_days"}
     assert client(hiding.owner).get(f"{API}/{hiding.slug}/workers/wanda/").json()["gold_seen"] == 1
+
+
+def progress(page: str) -> tuple[str, str]:
+    found = re.search(r'<progress class="progress[^"]*"[^>]* max="(\d+)" value="(\d+)"', page)
+    assert found is not None
+    return found[1], found[2]
+
+
+def told(project: Project, worker: User) -> tuple[Any, ...]:
+    """All progress of the project that who labels in it is shown: by the page, the list of projects and the API."""
+    browser = Client()
+    browser.force_login(worker)
+    pages = [browser.get(address).content.decode() for address in (f"/label/{project.slug}/", "/label/")]
+    body = client(worker).get(f"{API}/{project.slug}/").json()
+    return *(progress(page) for page in pages), body["task_count"], body["retired_count"]
+
+
+def test_progress_moves_by_one_with_an_answer_to_gold_as_with_any_other(hiding: Project) -> None:
+    worker = person("wanda")
+    golds = []
+    for number in range(3):
+        lease = claim(hiding, worker)
+        golds.append(Task.objects.get(pk=lease["task"]).is_gold)
+        assert told(hiding, worker) == (("6", str(number)), ("6", str(number)), None, None)
+        client(worker).post(
+            f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"category": "dog"}}, format="json"
+        )
+    assert golds == [True, False, False]
+    assert client(hiding.owner).get(f"{API}/{hiding.slug}/").json()["retired_count"] == 1
+
+
+def test_progress_does_not_tell_what_an_answer_opens_in_the_workflow_of_boxes(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=2, categories=["cat"], workflow="three_stage_boxes", access="open")
+    worker, other = person("wanda"), person("ann")
+    claim(project, worker)
+    before = told(project, worker)
+    lease = claim(project, other)
+    client(other).post(f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"box": [BOX]}}, format="json")
+    project.refresh_from_db()
+    assert project.task_count == 3
+    assert told(project, worker) == before == (("6", "0"), ("6", "0"), None, None)

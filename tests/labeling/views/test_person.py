@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from labeling import services
 from labeling.accounts.keys import create_key
-from labeling.models import ApiKey, Membership, Profile, Project
+from labeling.models import ApiKey, Membership, Profile, Project, Task
 from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
@@ -59,3 +60,17 @@ def test_a_warning_that_was_read_is_shown_no_more(
 
     member.refresh_from_db()
     assert member.warning == ""
+
+
+def test_an_invitation_says_the_price_the_practice_and_the_test_before_one_joins(
+    pages: Client, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(images=6, price_per_judgment="0.05", qualification_share=0.75)
+    for number, task in enumerate(Task.objects.order_by("id")[:3]):
+        use = "practice" if number < 2 else "qualification"
+        services.set_gold(task=task, answers={"category": "cat"}, use=use, user=project.owner)
+    for guest in (pages, Client()):
+        told = guest.get(f"/label/join/{project.invite}/").content.decode()
+        assert "0.05 for each answer" in told
+        assert "begins with 2 images to practice on" in told
+        assert "a test of 1 image; 75\u202f% have to be right" in told
