@@ -57,14 +57,13 @@ def put_file(name: str, file: File) -> str:
     return name
 
 
-def parts_folder() -> str | None:
-    """Where on this machine's disk a file may wait until it is whole; None where an object store has the files."""
-    if not isinstance(default_storage, FileSystemStorage):
-        return None
-    folder = Path(default_storage.path(PARTS))
+def parts_folder() -> Path:
+    """Where a file may wait until it is whole: on the disk of the files, or under DATA_DIR where a store has them."""
+    files = Path(default_storage.path("")) if isinstance(default_storage, FileSystemStorage) else settings.DATA_DIR
+    folder = Path(files) / PARTS
     for each in (folder.parent, folder):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return str(folder)
+    return folder
 
 
 class _Whole(File):

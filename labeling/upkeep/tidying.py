@@ -9,6 +9,7 @@ Source: https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the
 from __future__ import annotations
 
 import contextlib
+import shutil
 import uuid
 from datetime import datetime, timedelta
 
@@ -36,11 +37,12 @@ def forget() -> None:
 
 
 def _forget_parts(before: datetime) -> None:
-    """What a kill left of files that were being stored."""
-    with contextlib.suppress(FileNotFoundError):  # none has ever been, or one of them is whole now
-        for name in default_storage.listdir(storage.PARTS)[1]:
-            if default_storage.get_modified_time(f"{storage.PARTS}/{name}") < before:
-                default_storage.delete(f"{storage.PARTS}/{name}")
+    """What a kill left of files that came in, or were being made or stored. Whoever still uses one wrote it lately."""
+    for path in storage.parts_folder().iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it is whole now, or its process has tidied it up itself
+            written = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
+            if written < before.timestamp():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _forget_results(before: datetime) -> None:

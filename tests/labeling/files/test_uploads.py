@@ -13,11 +13,14 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from config import databases, prepare
 from labeling.files import storage
+from labeling.files.uploads import OnDisk
 from labeling.models import Image, Project
 from labeling.upkeep import tidying
 from tests.labeling.conftest import client, picture
 from tests.labeling.importing.conftest import zipped
+from tests.s3 import s3_service
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +54,42 @@ def test_what_an_upload_leaves_that_broke_off_lies_beside_the_files_and_goes_aft
     assert list((own_media / storage.PARTS).iterdir()) == []
 
 
+def test_with_an_object_store_uploads_wait_under_data_dir_and_what_a_kill_left_there_goes_after_a_day(
+    make_project: Callable[..., Project], elsewhere: Path, settings: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, run_actors: Callable[[], int],
+) -> None:  # fmt: skip
+    settings.DATA_DIR = tmp_path / "data"
+    parts = settings.DATA_DIR / storage.PARTS
+    with s3_service(monkeypatch):
+        settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune")}
+        prepare.ensure_bucket()
+        project = make_project(images=0)
+        address = f"/api/v1/projects/{project.slug}/images/"
+        killed = OnDisk()
+        killed.new_file("files", "b.png", "image/png", 1)
+        killed.file_complete(0)
+        files = [SimpleUploadedFile("a.png", picture(1))]
+        assert client(project.owner).post(address, {"files": files}, format="multipart").status_code == 202
+        run_actors()
+        assert Image.objects.filter(project=project).count() == 1
+        (left,) = parts.iterdir()
+        assert (list(elsewhere.iterdir()), parts.stat().st_mode & 0o777) == ([], 0o700)
+        (parts / "upload-that-another-process-receives").write_bytes(b"x")
+        scratch = parts / "scratch-of-a-job-of-two-days"
+        scratch.mkdir()
+        (scratch / "written just now").write_bytes(b"x")
+        gone = parts / "scratch-of-a-killed-job"
+        gone.mkdir()
+        (gone / "part").write_bytes(b"x")
+        for path in (left, scratch, gone / "part", gone):
+            os.utime(path, (time.time() - 90_000,) * 2)
+        tidying.forget()
+        assert sorted(path.name for path in parts.iterdir()) == [
+            "scratch-of-a-job-of-two-days",
+            "upload-that-another-process-receives",
+        ]
+
+
 @pytest.mark.parametrize("by_page", [True, False])
 def test_a_large_archive_never_takes_room_anywhere_else(
     make_project: Callable[..., Project], own_media: Path, elsewhere: Path, settings: Any, by_page: bool,
@@ -75,7 +114,7 @@ def test_a_large_archive_never_takes_room_anywhere_else(
         client(project.owner).post(f"/api/v1/projects/{project.slug}/images/", {"archive": archive}, format="multipart")
     run_actors()
     assert Image.objects.filter(project=project).count() == 2
-    assert made == [str(own_media / storage.PARTS)]
+    assert made == [own_media / storage.PARTS]
     assert list((own_media / storage.PARTS).iterdir()) == []
 
 
