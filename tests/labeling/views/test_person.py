@@ -70,7 +70,7 @@ def test_an_invitation_says_the_price_the_practice_and_the_test_before_one_joins
         use = "practice" if number < 2 else "qualification"
         services.set_gold(task=task, answers={"category": "cat"}, use=use, user=project.owner)
     for guest in (pages, Client()):
-        told = guest.get(f"/label/join/{project.invite}/").content.decode()
+        told = guest.get(f"/join/{project.invite}/").content.decode()
         assert "0.05 for each answer" in told
         assert "begins with 2 images to practice on" in told
         assert "a test of 1 image; 75\u202f% have to be right" in told
