@@ -88,8 +88,8 @@ def known_options(options: Options, *names: str) -> Options:
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}
     examples = options.get("examples") or []
-    addresses = [row.get("url") if isinstance(row, dict) else row for row in examples if isinstance(examples, list)]
-    if not isinstance(examples, list) or not all(isinstance(address, str) for address in addresses):
+    rows = examples if isinstance(examples, list) else [None]
+    if not all(isinstance(row.get("url") if isinstance(row, dict) else row, str) for row in rows):
         raise BadAnswer(_("examples must be a list of addresses of pictures."))
     return options
 

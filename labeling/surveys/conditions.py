@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labeling.questions.kind import BadAnswer
+from labeling.questions.kind import BadAnswer, is_number
 from labeling.words import gettext as _
 
 TESTS = ("equals", "in", "contains", "answered", "at_least", "at_most")
@@ -48,6 +48,9 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
         )
     if tests[0] == "in" and not isinstance(condition["in"], list):
         raise BadAnswer(_("'in' takes a list of answers."))
+    if tests[0] in {"at_least", "at_most"} and not is_number(condition[tests[0]]):
+        value = f"{condition[tests[0]]!r:.80}"
+        raise BadAnswer(_("%(name)s must be a number, got %(value)s.") % {"name": tests[0], "value": value})
 
 
 def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bool:

@@ -11,11 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from labeling.models import Project, Task
+from labeling.surveys import survey
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1"
 TEXT = {"key": "q", "kind": "text", "prompt": "p"}
+NUMBER = {"key": "n", "kind": "number", "prompt": "p"}
 
 
 @pytest.fixture
@@ -39,10 +41,14 @@ def asks(**values: Any) -> dict[str, Any]:
         (asks(section="a\x00"), "invalid"),
         (asks(examples={"a": 1}), "bad_survey"),
         (asks(examples=[1]), "bad_survey"),
+        (asks(examples=5), "bad_survey"),
+        (asks(options="cat, dog"), "bad_survey"),
         (asks(stage="elsewhere"), "bad_survey"),
         (asks(kind="rating", labels=5), "bad_survey"),
         (asks(kind="single_choice", choices=[{"key": "a", "name": 5}]), "bad_survey"),
         ({"questions": [TEXT, {**TEXT, "key": "r", "show_if": {"question": ["q"], "equals": 1}}]}, "bad_survey"),
+        ({"questions": [NUMBER, {**TEXT, "show_if": {"question": "n", "at_least": "three"}}]}, "bad_survey"),
+        ({"questions": [NUMBER, {**TEXT, "show_if": {"question": "n", "at_most": True}}]}, "bad_survey"),
         ({"workflow": "three_stage_boxes", "questions": [TEXT]}, "bad_survey"),
         ({"languages": "en"}, "invalid"),
         ({"languages": [{"a": 1}]}, "invalid"),
@@ -96,6 +102,16 @@ def test_a_choice_without_a_name_is_called_by_its_key(api: APIClient) -> None:
     body = {"name": "Pets", **asks(kind="single_choice", choices=[{"key": "cat"}])}
     question = api.post(f"{API}/projects/", body, format="json").json()["questions"][0]
     assert question["options"]["choices"] == [{"key": "cat", "name": "cat"}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("multiple_choice", ["cat"]), ("rating", 2), ("boxes", []), ("text", "a")]
+)
+def test_an_option_that_is_null_is_as_if_it_were_left_out(api: APIClient, kind: str, answer: Any) -> None:
+    asked = asks(kind=kind, options={"least": None, "most": None} if kind != "text" else {"most": None})
+    made = api.post(f"{API}/projects/", {"name": "Pets", "categories": ["cat"], **asked}, format="json").json()
+    assert made["questions"][0]["options"] == {}
+    survey.load(made["id"], 1).check("label", {"q": answer})
 
 
 def test_the_workflow_of_a_project_stays_what_it_was_made_with(make_project: Callable[..., Project]) -> None:

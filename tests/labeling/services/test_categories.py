@@ -13,6 +13,7 @@ from django.test import Client
 from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import AuditEntry, CategoryExample, DiscardedFile, Image, Project, Task
+from labeling.services import surveys
 from labeling.services.categories import MOST_EXAMPLES
 from labeling.surveys.guide import guide_of
 from labeling.upkeep import discarding
@@ -45,6 +46,15 @@ def test_no_category_stands_below_itself(project: Project, owner: User) -> None:
     assert set(refused.value.fields) == {"parent"}
     with pytest.raises(CrowdtuneError, match="not a category"):
         services.change_category(category=dog, user=owner, changes={"parent": "zebra"})
+
+
+def test_what_is_wrong_in_a_taxonomy_as_large_as_one_may_be_is_found_at_once(project: Project, owner: User) -> None:
+    numbers = range(surveys.MOST_CATEGORIES)
+    with pytest.raises(CrowdtuneError, match="'49998' is there twice"):
+        surveys.checked_categories([str(min(number, 49_998)) for number in numbers])
+    chain = [{"key": str(number), "parent": str(number + 1)} for number in numbers]
+    with pytest.raises(CrowdtuneError, match="The parent '50000' of '49999' is not a category"):
+        surveys.checked_categories(chain)
 
 
 def test_an_example_is_small_upright_and_no_image_of_the_project(project: Project, owner: User) -> None:
