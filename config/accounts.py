@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from rest_framework.throttling import BaseThrottle
+
+from labeling.accounts import tries
 
 
 class Adapter(DefaultAccountAdapter):
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "too_many_login_attempts": _("Too many wrong passwords. Try again in a few minutes."),
+    }
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """Tries to sign in are counted by the address that the API's rates are counted by.
 
         allauth's own reading refuses to go on where NUM_PROXIES is larger than the number of addresses that came.
         """
         return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """By account, tries are counted together with those of the API; allauth counts by address."""
+        if tries.wait(request, _login(credentials)):
+            raise self.validation_error("too_many_login_attempts")
+        super().pre_authenticate(request, **credentials)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        tries.count(request, _login(credentials))
+
+    def post_login(self, request: HttpRequest, user: Any, **options: Any) -> Any:
+        response = super().post_login(request, user, **options)
+        tries.remember_address(request, user)
+        tries.remember_browser(request, response, user)
+        return response
+
+
+def _login(credentials: dict[str, Any]) -> str:
+    return str(credentials.get("email") or credentials.get("username") or "")

@@ -158,6 +158,11 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "config.accounts.Adapter"
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}  # by account: labeling.accounts.tries
+# Of each web process. It holds counters of rates, which must not push each other out where many addresses come.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}},
+}
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
 globals().update(databases.mail(env.string("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = env.string("EMAIL_FROM", "crowdtune@localhost")

@@ -1,0 +1,92 @@
+"""A guess from many addresses is slowed, and its person is not shut out by it."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from rest_framework.test import APIClient
+
+from labeling.accounts import tries
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a long enough one"
+TOKEN = "/api/v1/auth/token/"
+
+
+@pytest.fixture(autouse=True)
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window ends while a test counts."""
+    monkeypatch.setattr(tries, "WINDOW", 10**9)
+
+
+@pytest.fixture
+def tina() -> User:
+    return person("tina", email="tina@example.com")
+
+
+def ask(address: str, password: str = "wrong", name: str = "tina") -> int:
+    return APIClient(REMOTE_ADDR=address).post(TOKEN, {"username": name, "password": password}).status_code
+
+
+def sign_in(browser: Client, address: str, password: str = PASSWORD) -> bool:
+    """Whether the page lets the person in, or says no."""
+    answer = browser.post("/accounts/login/", {"login": "tina", "password": password}, REMOTE_ADDR=address)
+    return answer.status_code == 302
+
+
+def guess() -> list[int]:
+    """A wrong try from each of many addresses."""
+    return [ask(f"203.0.113.{number}") for number in range(tries.MOST + 2)]
+
+
+def test_wrong_passwords_from_many_addresses_are_counted_at_the_account(tina: User) -> None:
+    assert guess() == [401] * tries.MOST + [429] * 2
+    refused = APIClient(REMOTE_ADDR="198.51.100.1").post(TOKEN, {"username": " TINA", "password": PASSWORD})
+    assert refused.status_code == 429
+    assert 0 < int(refused["Retry-After"]) <= tries.WINDOW
+    assert refused.json()["error"]["code"] == "throttled"
+    assert not sign_in(Client(), "198.51.100.1")
+    assert ask("198.51.100.1", name="somebody else") == 401
+
+
+def test_the_page_counts_at_the_account_as_the_api_does(tina: User) -> None:
+    for number in range(tries.MOST):
+        sign_in(Client(), f"203.0.113.{number}", "wrong")
+    page = Client().post("/accounts/login/", {"login": "tina", "password": PASSWORD}, REMOTE_ADDR="198.51.100.1")
+    assert "Too many wrong passwords." in page.content.decode()
+    assert ask("198.51.100.1", PASSWORD) == 429
+
+
+def test_who_has_signed_in_before_is_let_in_while_strangers_guess(tina: User) -> None:
+    browser = Client()
+    assert sign_in(browser, "198.51.100.1")
+    assert ask("198.51.100.2", PASSWORD) == 200
+    browser.post("/accounts/logout/")
+    assert 429 in guess()
+    assert ask("198.51.100.1", PASSWORD) == ask("198.51.100.2", PASSWORD) == 200  # by their addresses
+    assert sign_in(browser, "198.51.100.9")  # by the browser, wherever it is now
+    assert not sign_in(Client(), "198.51.100.9", "wrong")
+
+
+def test_a_browser_of_one_person_is_a_stranger_to_another(tina: User) -> None:
+    person("zoe")
+    browser = Client()
+    browser.post("/accounts/login/", {"login": "zoe", "password": PASSWORD}, REMOTE_ADDR="198.51.100.3")
+    assert tries.COOKIE in browser.cookies
+    browser.post("/accounts/logout/")
+    guess()
+    assert not sign_in(browser, "198.51.100.3")
+    browser.cookies[tries.COOKIE] = "made up"
+    assert not sign_in(browser, "198.51.100.3")
+
+
+def test_one_browser_knows_all_who_share_it(tina: User) -> None:
+    person("zoe")
+    browser = Client()
+    for name in ("tina", "zoe"):
+        browser.post("/accounts/login/", {"login": name, "password": PASSWORD}, REMOTE_ADDR="198.51.100.4")
+        browser.post("/accounts/logout/")
+    guess()
+    assert sign_in(browser, "198.51.100.5")
