@@ -12,12 +12,13 @@ from labeling.words import gettext as _
 
 Right = Literal["manage", "review", "label", "predict", "view"]
 
-# The least role that has each right, by rank; the owner has all of them.
+# The least role that has each right, by rank; the owner has all of them. Who only labels does not ask the classifier: it
+# would answer in the worker's place. Where a project shows suggestions, it also keeps account of how they are followed.
 RANK = {Role.OWNER: 3, Role.MANAGER: 2, Role.REVIEWER: 1, Role.WORKER: 0}
 NEEDS: dict[str, Role] = {
     "manage": Role.MANAGER,
     "review": Role.REVIEWER,
-    "predict": Role.WORKER,
+    "predict": Role.REVIEWER,
     "label": Role.WORKER,
     "view": Role.WORKER,
 }

@@ -22,7 +22,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Gold, Judgment, Membership, Project, Role
 from labeling.words import gettext as _
 
-LABELERS = ("predict", "label")  # what a worker's key may be used for
+LABELERS = ("label",)  # what a worker's key may be used for
 
 
 def add_member(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from PIL import Image as Picture
 
 from inference import explaining, runtime
@@ -19,7 +20,7 @@ from inference.routing import VersionRef
 from labeling.files import storage
 from labeling.files.imaging import pixels, to_input
 from labeling.models import Image, Job, Project
-from labeling.services import add_images
+from labeling.services import add_images, add_member
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
 from training.learning.occlusion import occlusion
 
@@ -125,6 +126,32 @@ def test_without_a_champion_the_answer_says_what_to_do(api, project, data_dir) -
 def test_a_stranger_does_not_learn_that_the_project_exists(client_of, champion) -> None:
     stranger = client_of(User.objects.create_user("stranger"))
     assert post_files(stranger, picture()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("worker", 403), ("visitor", 403), ("reviewer", 200), ("manager", 200), ("stranger", 404)]
+)
+def test_who_only_labels_may_not_ask_the_classifier(client_of, project, champion, role: str, status: int) -> None:
+    """Neither about a stored image nor about the same picture as an upload: the classifier would do their work."""
+    person, image = User.objects.create_user("robin"), store(project, picture(3))
+    if role == "visitor":
+        Project.objects.filter(pk=project.pk).update(access=Project.Access.OPEN)
+    elif role != "stranger":
+        add_member(project=project, username="robin", role=role)
+    api, pages = client_of(person), Client()
+    pages.force_login(person)
+    infer = {"inputs": [{"name": "images", "shape": [1], "datatype": "BYTES", "data": ["x"]}]}
+    found = {
+        "upload": post_files(api, picture(3)).status_code,
+        "stored": api.post(URL, {"images": [{"id": image.pk}]}, format="json").status_code,
+        "explain": api.post(EXPLAIN, {"image": {"id": image.pk}}, format="json").status_code,
+        "model": api.get("/v2/models/colours").status_code,
+        "page": pages.get("/projects/colours/playground/").status_code,
+    }
+    assert found == dict.fromkeys(found, status)
+    assert api.post("/v2/models/colours/infer", infer, format="json").status_code == (400 if status == 200 else status)
+    wrong = pages.post("/projects/colours/playground/wrong/", {"image": upload(picture(9))})
+    assert wrong.status_code == (302 if status == 200 else status)
 
 
 def test_without_a_key_the_answer_is_401(champion, client_of, owner) -> None:

@@ -188,7 +188,7 @@ def test_a_key_that_another_process_revoked_is_refused_when_the_second_is_over(o
 
 def test_who_has_lost_the_role_is_refused_when_the_second_is_over(client_of, project, champion) -> None:
     person = User.objects.create_user("member")
-    Membership.objects.create(project=project, user=person, role=Role.WORKER)
+    Membership.objects.create(project=project, user=person, role=Role.REVIEWER)
     api = client_of(person)
     assert post_files(api, picture(1)).status_code == 200
     Membership.objects.filter(user=person).delete()
