@@ -12,8 +12,8 @@ from labeling.words import gettext as _
 
 Right = Literal["manage", "review", "label", "predict", "view"]
 
-# The least role that has each right, by rank; the owner has all of them. Who only labels does not ask the classifier: it
-# would answer in the worker's place. Where a project shows suggestions, it also keeps account of how they are followed.
+# The least role that has each right, by rank; the owner has all of them. Who only labels may not ask the classifier: it
+# would do their work. A project that shows suggestions measures how they are followed.
 RANK = {Role.OWNER: 3, Role.MANAGER: 2, Role.REVIEWER: 1, Role.WORKER: 0}
 NEEDS: dict[str, Role] = {
     "manage": Role.MANAGER,
