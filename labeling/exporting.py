@@ -31,6 +31,11 @@ _SUFFIX = re.compile(r"\.[^./]*$")
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
 
 
+def safe_name(name: str) -> str:
+    """The name with what no system's paths hold taken out."""
+    return _UNSAFE.sub("_", name)
+
+
 def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an ``export`` job; see ``labeling.jobs.run``."""
     project = job.project
@@ -113,7 +118,7 @@ class Rows:
 
     def _name(self, image: Image) -> str:
         """Safe as a path below any folder, and unlike every other of the project."""
-        parts = [part for part in _UNSAFE.sub("_", image.name).split("/") if part not in {"", ".", ".."}]
+        parts = [part for part in safe_name(image.name).split("/") if part not in {"", ".", ".."}]
         # Two names that differ in what a path cannot hold would be one file.
         called = _SUFFIX.sub("", image.name) if self.by_stem else image.name
         if called in self.repeated or "/".join(parts) != image.name:

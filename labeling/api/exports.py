@@ -41,7 +41,7 @@ class ExportView(ProjectView):
 
 
 class LabelImportSerializer(serializers.Serializer):
-    file = serializers.FileField(help_text="A label file, or a zip of label files.")
+    file = serializers.FileField(help_text="A label file, or a zip or tar of label files.")
     format = serializers.ChoiceField(choices=list(READERS))
     question = serializers.CharField(default="", allow_blank=True, help_text="Needed where several would fit.")
 

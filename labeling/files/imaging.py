@@ -106,6 +106,16 @@ def _load(picture: Image.Image) -> Image.Image:
     return picture
 
 
+def turned(box: list[float], data: bytes) -> list[float] | None:
+    """A box ``[x, y, width, height]`` in the pixels as they are stored -> upright; None where these are no others."""
+    header = _identify(data)
+    x, y, width, height = box
+    across, down = header.size
+    left, top = (across - x - width), (down - y - height)  # from the other side
+    at = {5: (y, x), 6: (top, x), 7: (top, left), 8: (y, left)}.get(_orientation(header))
+    return at and [*at, height, width]
+
+
 def decode_rgb(data: bytes, *, shortest: int | None = None) -> Image.Image:
     """Bytes -> upright RGB of the first frame.
 

@@ -73,15 +73,20 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
         file.seek(0)
         yield from _zip(file, most_bytes)
         return
-    file.seek(0)
     try:
-        archive = _Tar.open(fileobj=file, mode="r:*")  # closed by the with below
+        archive = open_tar(file)  # closed by the with below
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise MemberRefused(
             "not_an_archive", _("Expected a zip or a tar (also .gz, .bz2, .xz); this is none.")
         ) from error
     with archive:
         yield from _tar(archive, most_bytes)
+
+
+def open_tar(file: IO[bytes]) -> tarfile.TarFile:
+    """A tar, packed or not, whose headers are read a piece at a time."""
+    file.seek(0)
+    return _Tar.open(fileobj=file, mode="r:*")
 
 
 def count(file: IO[bytes]) -> int | None:

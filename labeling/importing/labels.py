@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import transaction
@@ -18,12 +17,13 @@ from labeling.collecting import goldmarks, tasks
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folder
-from labeling.importing import said, sources
+from labeling.files import imaging, storage
+from labeling.importing import naming, said, sources
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
-from labeling.questions.kind import is_storable
+from labeling.questions.kind import is_number, is_storable
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -71,17 +71,12 @@ def _checked(project: Project, found: list[Known | Refused], arguments: dict[str
     if arguments["format"] == "imagefolder":
         folders = _folders(asked, arguments.get("question", ""))
         chunk = [imagefolder.in_folders(known, folders) for known in chunk]
-    whole = _called(project, {known.path for known in chunk if known.path and is_name(known.path)})
-    images = _images(project, {one.image for one in chunk if one.path not in whole and is_name(one.image)})
+    images = _images(project, chunk)
     ready: Checked = []
-    for known in chunk:
-        image = whole.get(known.path) or (images.get(known.image) if is_name(known.image) else None)
-        if image is None:
-            report.error(
-                f"{known.image}".encode(errors="replace").decode().replace("\x00", "\ufffd"),
-                "unknown_image",
-                _("No image of the project has this name. Upload it first."),
-            )
+    for known, image in zip(chunk, images, strict=True):
+        if not isinstance(image, Image):
+            called = f"{known.image}".encode(errors="replace").decode().replace("\x00", "\ufffd")
+            report.error(called, image.code, image.message)
             continue
         try:
             question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
@@ -148,7 +143,7 @@ def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
 def _pixels(known: Known, image: Image) -> Any:
     """Shares of the image, as centre and size -> natural pixels from the corner."""
     if not known.relative:
-        return known.answer
+        return _upright(known, image) if known.size not in {None, (image.width, image.height)} else known.answer
     width, height = image.width, image.height
     return [
         {
@@ -160,35 +155,56 @@ def _pixels(known: Known, image: Image) -> Any:
     ]
 
 
+def _upright(known: Known, image: Image) -> Any:
+    """Boxes of a tool that looked at the pixels as a camera stored them, turned as EXIF says.
+
+    Raises:
+        BadAnswer: The picture that the file tells of is another one: cut, or larger, or smaller.
+    """
+    data = storage.read_original(image) if known.size == (image.height, image.width) else None
+    boxes = [imaging.turned(item["box"], data) if data and _is_box(item["box"]) else None for item in known.answer]
+    if None in boxes:
+        raise BadAnswer(
+            _("the file tells of %(said)s pixels, the image has %(real)s: these boxes are not in its pixels.")
+            % {"said": "{} x {}".format(*known.size or ()), "real": f"{image.width} x {image.height}"}
+        )
+    return [{**item, "box": box} for item, box in zip(known.answer, boxes, strict=True)]
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(is_number(number) for number in value)
+
+
 def is_name(value: Any) -> bool:
     """Whether an image can be called so."""
     return isinstance(value, str) and is_storable(value)
 
 
-def _called(project: Project, names: set[str]) -> dict[str, Image]:
-    return {image.name: image for image in Image.objects.filter(project=project, name__in=names)}
-
-
-def _images(project: Project, names: set[str]) -> dict[str, Image]:
-    """Images by what the file calls them: the whole name, its last part, or either without its suffix.
-
-    A folder called images says nothing. A file may know the folder of a picture that came without any.
-    """
-    rows = Image.objects.filter(project=project)
-    found = _called(project, names)
-    missing = names - set(found)
-    if missing:
-        parts = Counter(PurePosixPath(name).name for name in missing)
-        lasts = {last: name for name in missing if parts[last := PurePosixPath(name).name] == 1}
-        for image in rows.only("id", "name", "width", "height", "project_id").order_by("-pk").iterator():
-            path = PurePosixPath(image.name)
-            bare = PurePosixPath(*(part for part in path.parts if part != "images")).with_suffix("").as_posix()
-            known = {path.name, path.with_suffix("").as_posix(), path.stem, bare} & missing
-            if "/" not in image.name and not known:
-                known = {lasts[name] for name in (path.name, path.stem) if name in lasts}
-            for name in known:
-                found[name] = image
+def _images(project: Project, chunk: list[Known]) -> list[Image | CrowdtuneError]:
+    """The image of each: by its bytes, by its name with the folders that it has in the file, or by its name alone."""
+    hashes = {known.sha256 for known in chunk if known.sha256 and is_name(known.sha256)}
+    same = {image.sha256: image for image in Image.objects.filter(project=project, sha256__in=hashes)}
+    rest = [known for known in chunk if known.sha256 not in same]
+    whole, shared = naming.find(project, {known.path for known in rest if known.path and is_name(known.path)})
+    rest = [known for known in rest if known.path not in whole and is_name(known.image)]
+    alone, unclear = naming.find(project, {known.image for known in rest})
+    # One name in two folders of the file, which the project's images do not have.
+    paths = Counter(name for name, _path in {(known.image, known.path) for known in rest})
+    shared |= unclear | {name for name, count in paths.items() if count > 1}
+    found: list[Image | CrowdtuneError] = []
+    for known in chunk:
+        image = same.get(known.sha256) or whole.get(known.path)
+        if image is None and is_name(known.image) and not shared & {known.image, known.path}:
+            image = alone.get(known.image)
+        found.append(image or _no_image(known, shared))
     return found
+
+
+def _no_image(known: Known, shared: set[str]) -> CrowdtuneError:
+    if is_name(known.image) and shared & {known.image, known.path}:
+        told = _("Several images of the project could be meant. Let the file tell the folders of their names.")
+        return CrowdtuneError("ambiguous_image", told)
+    return CrowdtuneError("unknown_image", _("No image of the project has this name. Upload it first."))
 
 
 def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:

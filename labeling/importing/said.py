@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ from labeling.collecting import statements, tasks
 from labeling.consensus import fitting
 from labeling.consensus.update import update_task
 from labeling.errors import CrowdtuneError
-from labeling.importing import sources
+from labeling.importing import naming, sources
 from labeling.importing.known.lines import Lines
 from labeling.jobs import Report
 from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
@@ -199,22 +198,13 @@ def _checked(
 
 
 def _images(project: Project, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:
-    """Images by what the lines call them (the file's name, its last part, or the id), and names that several have."""
+    """Images by what the lines call them (a name, see ``naming``, or the id), and names that several have."""
     names = {line.image for line in chunk if is_storable(line.image)}
-    rows = Image.objects.filter(project=project)
-    found = {str(image.pk): image for image in rows.filter(pk__in=[int(n) for n in names if n.isdecimal()])}
-    called: Counter[str] = Counter()
-    for image in rows.filter(name__in=names):
-        found[image.name] = image
-        called[image.name] += 1
-    missing = names - set(found)
-    if missing:
-        for image in rows.filter(name__contains="/").only("id", "name", "width", "height").iterator():
-            last = image.name.rpartition("/")[2]
-            if last in missing:
-                found[last] = image
-                called[last] += 1
-    return found, {name for name, count in called.items() if count > 1}
+    numbers = {int(name) for name in names if name.isdecimal()}
+    by_id = {str(image.pk): image for image in Image.objects.filter(project=project, pk__in=numbers)}
+    named, shared = naming.called(project, names)
+    found, unclear = naming.find(project, names - by_id.keys() - named.keys() - shared)
+    return {**by_id, **named, **found}, shared | unclear
 
 
 def workers(project: Project, names: set[str]) -> dict[str, int]:

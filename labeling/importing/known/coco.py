@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
-from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry
+from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.words import gettext as _
 
 
@@ -23,12 +25,13 @@ def _read(files: Files, name: str) -> Found:
             _("%(name)s is not COCO: %(kind)s at %(error)s.")
             % {"name": name, "kind": type(error).__name__, "error": error}
         ) from error
-    files_of: dict[Any, str] = {}
+    folder = PurePosixPath(name).parent if files.is_archive else PurePosixPath()
+    files_of: dict[Any, dict[str, Any]] = {}
     unlabeled: set[Any] = set()
     for number, row in enumerate(images):
         try:
             if row.get("labeled") is not False:
-                files_of[row["id"]] = row["file_name"]
+                files_of[row["id"]] = {**row, "file_name": row["file_name"]}
             else:
                 unlabeled.add(row["id"])
         except (KeyError, TypeError, AttributeError):
@@ -48,9 +51,15 @@ def _read(files: Files, name: str) -> Found:
             except (KeyError, TypeError):
                 spoiled.setdefault(image, _("%(where)s is no box of a known category.") % {"where": where})
     question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
-    for image, file in files_of.items():
+    for image, row in files_of.items():
+        file, sha256 = row["file_name"], row.get("sha256")
         # An image of which one box is missing would be wrong altogether.
-        yield Refused(str(file), spoiled[image]) if image in spoiled else Known(file, boxes[image], str(question))
+        if image in spoiled:
+            yield Refused(str(file), spoiled[image])
+            continue
+        path = str(folder / file) if isinstance(file, str) and folder.parts else ""
+        known = Known(file, boxes[image], str(question), path=path, size=size_of(row.get("width"), row.get("height")))
+        yield replace(known, sha256=sha256) if isinstance(sha256, str) else known
 
 
 def _of_objects(annotations: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:

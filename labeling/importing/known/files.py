@@ -1,21 +1,29 @@
 """What a reader of existing labels gets, and what it gives. Pure.
 
-A label file comes alone or in a zip. Entries are read under a limit, links and odd names are passed over, and XML is
-read without entities, since the file is a stranger's.
+A label file comes alone, in a zip or in a tar. Entries are read under a limit, links and odd names are passed over, and
+XML is read without entities, since the file is a stranger's.
 """
 
 from __future__ import annotations
 
+import io
+import itertools
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+from labeling.importing.archives import PIECE, open_tar
 from labeling.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
 MOST_ENTRIES = 2_000_000
+
+
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")  # gzip, bzip2 and xz, which tars come in
 
 
 class UnreadableError(ValueError):
@@ -26,8 +34,9 @@ class UnreadableError(ValueError):
 class Known:
     """One image's answer. ``image`` is a file name, with or without folders and suffix.
 
-    ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the whole
-    name in an archive of pictures, of which folders are the answer.
+    ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the name
+    with the folders that it has in an archive, where ``image`` is without them. ``sha256`` is that of the picture's
+    bytes and ``size`` its width and height, both where the file tells them.
     """
 
     image: str
@@ -35,6 +44,8 @@ class Known:
     question: str = ""
     relative: bool = False
     path: str = ""
+    sha256: str = ""
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,33 +57,68 @@ class Refused:
 
 
 class Files:
-    """One uploaded file, as named entries: those of a zip, or the file itself under its own name."""
+    """One uploaded file, as named entries: those of an archive, or the file itself under its own name."""
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self.stream, self.name = stream, name
-        start = stream.read(4)
+        start = stream.read(512)
         stream.seek(0)
+        self._open: dict[str, Callable[[], IO[bytes]]] | None = None
+        if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            self._open = self._zip()
+        elif start.startswith(_PACKED) or start[257:262] == b"ustar":
+            self._open = self._tar()
+
+    @property
+    def is_archive(self) -> bool:
+        return self._open is not None
+
+    def _zip(self) -> dict[str, Callable[[], IO[bytes]]]:
         try:
-            self.archive = zipfile.ZipFile(stream) if start == b"PK\x03\x04" else None
+            archive = zipfile.ZipFile(self.stream)
         except zipfile.BadZipFile as error:
-            raise UnreadableError(
-                _("%(name)s is a damaged zip: %(error)s.") % {"name": name, "error": error}
-            ) from error
+            told = _("%(name)s is a damaged zip: %(error)s.")
+            raise UnreadableError(told % {"name": self.name, "error": error}) from error
+        entries = archive.infolist()
+        self._check_count(len(entries))
+        return {entry.filename: partial(archive.open, entry.filename) for entry in entries if not entry.is_dir()}
+
+    def _tar(self) -> dict[str, Callable[[], IO[bytes]]]:
+        found: dict[str, Callable[[], IO[bytes]]] = {}
+        try:
+            archive = open_tar(self.stream)
+            for number in itertools.count(1):
+                self._check_count(number)
+                entry = archive.next()
+                if entry is None:
+                    break
+                if archive.offset <= entry.offset:  # a size below zero leads back, for ever
+                    raise tarfile.ReadError("a member ends before it begins")
+                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+                if entry.isreg():
+                    found[entry.name.removeprefix("./")] = partial(archive.extractfile, entry)  # type: ignore[assignment]
+        except UnreadableError:
+            raise
+        except Exception as error:  # each codec has its own error, as below
+            told = _("%(name)s is a damaged tar: %(error)s.")
+            raise UnreadableError(told % {"name": self.name, "error": error}) from error
+        return found
+
+    def _check_count(self, count: int) -> None:
+        if count > MOST_ENTRIES:
+            told = _("%(name)s has %(count)s entries; at most %(most)s are read.")
+            raise UnreadableError(told % {"name": self.name, "count": count, "most": MOST_ENTRIES})
 
     def names(self, *suffixes: str) -> Iterator[str]:
         """Entries in their order, only files with one of the suffixes."""
-        if self.archive is None:
+        if self._open is None:
             yield self.name
             return
-        entries = self.archive.infolist()
-        if len(entries) > MOST_ENTRIES:
-            told = _("%(name)s has %(count)s entries; at most %(most)s are read.")
-            raise UnreadableError(told % {"name": self.name, "count": len(entries), "most": MOST_ENTRIES})
-        for entry in entries:
-            path = PurePosixPath(entry.filename)
+        for name in self._open:
+            path = PurePosixPath(name)
             hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-            if not entry.is_dir() and not hidden and path.suffix.lower() in suffixes:
-                yield entry.filename
+            if not hidden and path.suffix.lower() in suffixes:
+                yield name
 
     def read(self, name: str) -> bytes:
         """All of one entry.
@@ -80,14 +126,14 @@ class Files:
         Raises:
             UnreadableError: It is damaged, or larger than MOST_ENTRY.
         """
-        if self.archive is None:
+        if self._open is None:
             self.stream.seek(0)
-            data = self.stream.read(MOST_ENTRY + 1)
+            data = _bounded(self.stream)
         else:
             try:
-                with self.archive.open(name) as entry:
-                    data = entry.read(MOST_ENTRY + 1)
-            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+                with self._open[name]() as entry:
+                    data = _bounded(entry)
+            except Exception as error:  # zlib.error, lzma.LZMAError: each codec has its own and they share no parent
                 raise UnreadableError(
                     _("%(name)s cannot be read: %(error)s.") % {"name": name, "error": error}
                 ) from error
@@ -104,6 +150,23 @@ class Files:
             raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name}) from error
 
 
+def size_of(width: Any, height: Any) -> tuple[int, int] | None:
+    """An image's size as a file tells it; many write 0 or nothing where they do not know."""
+    try:
+        size = round(float(width)), round(float(height))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return size if min(size) > 0 else None
+
+
+def _bounded(entry: IO[bytes]) -> bytes:
+    """One byte more than is taken, at most, whatever a header said."""
+    data = io.BytesIO()
+    while data.tell() <= MOST_ENTRY and (part := entry.read(PIECE)):
+        data.write(part)
+    return data.getvalue()
+
+
 Found = Iterator[Known | Refused]
 Reader = Callable[[Files], Found]
 
@@ -116,7 +179,7 @@ def by_entry(read_one: Callable[[Files, str], Found], *suffixes: str) -> Reader:
             try:
                 yield from read_one(files, name)
             except UnreadableError as error:
-                if files.archive is None:
+                if not files.is_archive:
                     raise
                 yield Refused(name, error.args[0])
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from labeling.importing.known.files import Files, Known
+from labeling.importing.known.files import Files, Known, UnreadableError
+from labeling.words import gettext as _
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
 def read(files: Files) -> Iterator[Known]:
+    if not files.is_archive:
+        raise UnreadableError(_("%(name)s is no archive: image folders come in a zip or a tar.") % {"name": files.name})
     for name in files.names(*SUFFIXES):
         parts = PurePosixPath(name).parts
         if len(parts) > 1:

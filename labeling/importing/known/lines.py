@@ -1,12 +1,14 @@
 """Lines of a CSV with a header, one by one: one that cannot be read is told, and those after it are read. Pure.
 
-A cell holds what an export writes, a posterior over many categories or hundreds of boxes; beyond MOST_FIELD it is a
-quotation mark that nobody closed, which would swallow the rest of the file.
+Fields are parted by commas, or by what parts those of the header: semicolons where a spreadsheet counts with decimal
+commas, or tabs. A cell holds what an export writes, a posterior over many categories or hundreds of boxes; beyond
+MOST_FIELD it is a quotation mark that nobody closed, which would swallow the rest of the file.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,7 +26,10 @@ class Lines:
     """
 
     def __init__(self, text: Iterable[str]) -> None:
-        self._rows = csv.DictReader(text)
+        lines = iter(text)
+        header = next(lines, "")
+        delimiter = max(",;\t", key=header.count)  # the comma where there are as many of each
+        self._rows = csv.DictReader(itertools.chain([header], lines), delimiter=delimiter)
         try:
             self.columns = {str(name).strip().lower() for name in self._rows.fieldnames or ()}
         except csv.Error as error:

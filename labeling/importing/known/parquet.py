@@ -19,6 +19,7 @@ from labeling.words import gettext as _
 
 NAMES = ("name", "file_name", "image")
 LABELS = ("label", "answer", "category")
+SHA256 = "sha256"
 BATCH = 500
 
 
@@ -28,7 +29,8 @@ def read(files: Files) -> Found:
         names = _names(table.schema_arrow)
         columns = _columns(table.schema_arrow, files.name)
         picked = ["image.path" if name == "image" and _is_picture(table.schema_arrow) else name for name in names]
-        for batch in table.iter_batches(BATCH, columns=[*picked, *(column for column, _key, _classes in columns)]):
+        picked += [column for column, _key, _classes in columns] + [SHA256] * (SHA256 in table.schema_arrow.names)
+        for batch in table.iter_batches(BATCH, columns=picked):
             yield from _rows(batch.to_pylist(), names, columns, files.name)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(_("%(name)s is no Parquet: %(error)s.") % {"name": files.name, "error": error}) from error
@@ -75,4 +77,5 @@ def _rows(
             if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(classes):
                 answer = classes[answer]
             if answer is not None:
-                yield Known(image, answer, key)
+                sha256 = row.get(SHA256)
+                yield Known(image, answer, key, sha256=sha256 if isinstance(sha256, str) else "")

@@ -5,10 +5,11 @@ Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
-from labeling.importing.known.files import Files, Found, Known, UnreadableError, by_entry
+from labeling.importing.known.files import Files, Found, Known, UnreadableError, by_entry, size_of
 from labeling.words import gettext as _
 
 
@@ -23,9 +24,13 @@ def _read(files: Files, name: str) -> Found:
         root = ElementTree.fromstring(data)
         image = (root.findtext("filename") or "").strip()
         boxes = [_box(entry) for entry in root.iter("object")]
+        size = size_of(root.findtext("size/width"), root.findtext("size/height"))
     except (ElementTree.ParseError, LookupError, ValueError, TypeError) as error:
         raise UnreadableError(_("%(name)s is not VOC: %(error)s.") % {"name": name, "error": error}) from error
-    yield Known(image or name.rpartition("/")[2].removesuffix(".xml"), boxes)
+    image = image or PurePosixPath(name).stem
+    folders = [part for part in PurePosixPath(name).parts[:-1] if part != "Annotations"]
+    path = "/".join([*folders, image]) if folders and files.is_archive and "/" not in image else ""
+    yield Known(image, boxes, path=path, size=size)
 
 
 def _box(entry: ElementTree.Element) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""YOLO: a zip of one text file per image, with the class names in ``data.yaml`` (or ``classes.txt``, one a line).
+"""YOLO: a zip of one text file per image, with the class names in ``data.yaml`` (or, a line each, in ``classes.txt`` or
+Darknet's ``obj.names``). The corners of a polygon stand for the box around them; points of a pose are passed over.
 
-Source: https://docs.ultralytics.com/datasets/detect/
+Source: https://docs.ultralytics.com/datasets/detect/ , https://docs.ultralytics.com/datasets/segment/
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import yaml
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError
 from labeling.words import gettext as _
 
-NO_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt"}
+NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "images.txt"}
 
 
 def class_names(text: str) -> dict[int, str]:
@@ -35,10 +36,12 @@ def _whole(name: str) -> str:
 
 def read(files: Files) -> Found:
     names: dict[int, str] = {}
+    is_pose = False
     for name in files.names(".yaml", ".yml"):
-        names = class_names(files.text(name)) or names
+        text = files.text(name)
+        names, is_pose = class_names(text) or names, is_pose or "kpt_shape" in text
     entries = list(files.names(".txt"))
-    for name in entries:
+    for name in [*files.names(".names"), *entries]:
         if not names and PurePosixPath(name).name in {"classes.txt", "obj.names"}:
             names = dict(enumerate(line.strip() for line in files.text(name).splitlines() if line.strip()))
     if not names:
@@ -52,19 +55,27 @@ def read(files: Files) -> Found:
                 folders.remove("labels")
             image = "/".join([*folders, last])
             try:
-                yield Known(image, list(_boxes(name, files.text(name), names)), relative=True)
+                yield Known(image, list(_boxes(name, files.text(name), names, is_pose)), relative=True)
             except UnreadableError as error:
                 yield Refused(name, error.args[0])
 
 
-def _boxes(name: str, text: str, names: dict[int, str]) -> Iterator[dict[str, Any]]:
+def _around(across: list[float], down: list[float]) -> list[float]:
+    """The box around a polygon's corners, as centre and size."""
+    left, top, right, bottom = min(across), min(down), max(across), max(down)
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+
+
+def _boxes(name: str, text: str, names: dict[int, str], is_pose: bool) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
         if not fields:
             continue
         try:
             category, box = names[int(fields[0])], [float(field) for field in fields[1:]]
-            if len(box) not in {4, 5}:  # with a confidence; more are the corners of a polygon
+            if len(box) >= 6 and len(box) % 2 == 0 and not is_pose:
+                box = _around(box[0::2], box[1::2])
+            elif len(box) not in {4, 5} and not (is_pose and len(box) > 5):  # the fifth is a confidence
                 raise ValueError(line)
             yield {"category": category, "box": box[:4]}
         except (ValueError, KeyError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image as Pillow
 
 from labeling import services
 from labeling.models import Gold, Job, Judgment, Project
@@ -37,13 +38,16 @@ def bring(run_actors: Callable[[], int]) -> Bring:
     return run
 
 
-def yolo(*names: str) -> bytes:
+def packed(entries: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("data.yaml", "names: [cat, dog]")
-        for name in names:
-            archive.writestr(name, "1 0.5 0.5 0.2 0.4")
+        for name, text in entries.items():
+            archive.writestr(name, text)
     return buffer.getvalue()
+
+
+def yolo(*names: str) -> bytes:
+    return packed({"data.yaml": "names: [cat, dog]", **dict.fromkeys(names, "1 0.5 0.5 0.2 0.4")})
 
 
 @pytest.mark.parametrize("label", ["labels/train/a.txt", "train/labels/a.txt"])
@@ -63,6 +67,111 @@ def test_labels_of_another_split_are_about_no_picture(make_project: Callable[...
     services.add_images(project=project, images={"images/train/a.png": picture(1)})
     job = bring(project, yolo("labels/val/a.txt"), "yolo")
     assert [row["code"] for row in job.errors] == ["unknown_image"]
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("coco/val2017/a.png", "val2017/a.png"),
+        ("val2017/a.png", "/home/me/coco/val2017/a.png"),
+        ("val2017/a.png", "..\\coco\\val2017\\a.png"),
+        ("a.png", "images\\a.png"),
+        ("sub/a.png", "a"),
+    ],
+)
+def test_a_file_may_know_more_or_fewer_folders_than_the_project(
+    make_project: Callable[..., Project], bring: Bring, image: str, said: str
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={image: picture(1), "other/b.png": picture(2)})
+    job = bring(project, json.dumps({"image": said, "answer": "cat"}).encode(), "jsonl")
+    assert (job.errors, Gold.objects.get().task.image.name) == ([], image)
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_a_name_that_two_images_have_is_given_to_neither(
+    make_project: Callable[..., Project], bring: Bring, form: str
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={"a/1.png": picture(1), "b/1.png": picture(2), "2.png": picture(3)})
+    lines = "image,worker,answer\n1.png,ann,cat\nb/1.png,ann,dog\n2.png,ann,cat\n"
+    job = bring(project, lines.encode(), form)
+    assert [row["code"] for row in job.errors] == ["ambiguous_image"]
+    rows = Judgment.objects.values_list("task__image__name", "answers")
+    gold = Gold.objects.values_list("task__image__name", "answers")
+    assert dict(gold if form else rows) == {"b/1.png": {"category": "dog"}, "2.png": {"category": "cat"}}
+
+
+def coco(size: tuple[int, int], name: str = "1.png", category: int = 1) -> str:
+    annotation = {"id": 1, "image_id": 1, "category_id": category, "bbox": [30, 2, 8, 4]}
+    return json.dumps(
+        {
+            "images": [{"id": 1, "file_name": name, "width": size[0], "height": size[1]}],
+            "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+            "annotations": [annotation],
+        }
+    )
+
+
+VOC = "<annotation><filename>1.png</filename><object><name>{}</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+VOC += "<xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>"
+
+
+@pytest.mark.parametrize(
+    ("form", "entries"),
+    [
+        ("coco", {"a/_annotations.coco.json": coco((40, 30)), "b/_annotations.coco.json": coco((40, 30), category=2)}),
+        ("voc", {"Annotations/a/1.xml": VOC.format("cat"), "Annotations/b/1.xml": VOC.format("dog")}),
+        ("imagefolder", {"cat/1.png": "", "dog/1.png": ""}),
+    ],
+)
+def test_one_name_in_two_folders_is_two_pictures(
+    make_project: Callable[..., Project], bring: Bring, form: str, entries: dict[str, str]
+) -> None:
+    question = {"questions": [{"key": "box", "kind": "boxes", "prompt": "Where?"}]} if form != "imagefolder" else {}
+    project = make_project(images=0, **question)
+    images = ["cat/1.png", "dog/1.png"] if form == "imagefolder" else ["a/1.png", "b/1.png"]
+    services.add_images(project=project, images={name: picture(number) for number, name in enumerate(images)})
+    job = bring(project, packed(entries), form)
+    assert job.errors == []
+    answers = {gold.task.image.name: gold.answers for gold in Gold.objects.all()}
+    said = [
+        answers[name]["category"] if form == "imagefolder" else answers[name]["box"][0]["category"] for name in images
+    ]
+    assert said == ["cat", "dog"]
+
+
+def test_one_name_in_two_folders_is_not_one_picture(make_project: Callable[..., Project], bring: Bring) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={"1.png": picture(1)})
+    job = bring(project, packed({"cat/1.png": "", "dog/1.png": ""}), "imagefolder")
+    assert [row["code"] for row in job.errors] == ["ambiguous_image"] * 2
+    assert not Gold.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("orientation", "box"), [(5, [2, 30, 4, 8]), (6, [24, 30, 4, 8]), (7, [24, 2, 4, 8]), (8, [2, 2, 4, 8])]
+)
+def test_boxes_of_a_tool_that_did_not_turn_the_photograph_are_turned(
+    make_project: Callable[..., Project], bring: Bring, orientation: int, box: list[float]
+) -> None:
+    project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    services.add_images(project=project, images={"1.jpg": picture(1, kind="JPEG", exif=exif.tobytes())})
+    assert bring(project, coco((40, 30), "1.jpg").encode(), "coco").errors == []
+    assert Gold.objects.get().answers["box"] == [{"category": "cat", "box": box}]
+
+
+@pytest.mark.parametrize("size", [(30, 40), (80, 60)])
+def test_boxes_of_a_picture_of_another_size_are_refused(
+    make_project: Callable[..., Project], bring: Bring, size: tuple[int, int]
+) -> None:
+    project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
+    services.add_images(project=project, images={"1.png": picture(1)})
+    job = bring(project, coco(size).encode(), "coco")
+    assert [row["code"] for row in job.errors] == ["bad_answer"]
+    assert f"{size[0]} x {size[1]}" in job.errors[0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,23 @@ def test_classes_go_out_and_come_back_as_gold_of_another_project(form, make_proj
     assert {name: answers["category"] for name, answers in gold} == said  # and nothing of the one that nobody labeled
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_labels_of_images_of_one_name_come_back_to_where_they_were(form, make_project, run_actors):
+    project = make_project(images=3, judgments_max=1)
+    project.images.filter(name="0002.png").update(name="what?.png")
+    for image, answer in zip(project.images.order_by("pk"), ("cat", "dog", "dog"), strict=True):
+        services.decide_task(task=image.tasks.get(), user=project.owner, answers={"category": answer})
+    project.images.exclude(name="what?.png").update(name="same.png")
+    said = dict(Consensus.objects.filter(project=project).values_list("task__image_id", "answer"))
+    _job, data = export(project, form, run_actors)
+    file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
+    job = services.import_labels(project=project, file=file, form=form, take_as="gold", source="", user=project.owner)
+    run_actors()
+    job.refresh_from_db()
+    gold = Gold.objects.values_list("task__image_id", "answers__category")
+    assert (job.errors, dict(gold)) == ([], said)
+
+
 def test_image_folders_come_in_with_their_pictures_and_go_out_as_they_were(make_project, run_actors):
     source = make_project(images=2, judgments_max=1)
     source.images.filter(name="0001.png").update(name="sub/0001.png")

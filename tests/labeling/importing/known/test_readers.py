@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import zipfile
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
 
 @pytest.mark.parametrize(
     "line",
-    ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h", "0 0.5 0.5", "0 0.1 0.1 0.2 0.2 0.3 0.3"],
+    ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h", "0 0.5 0.5", "0 0.1 0.1 0.2 0.2 0.3 0.3 0.4"],
 )
 def test_yolo_names_the_line_that_is_no_box(line):
     good = "0 0.5 0.5 0.1 0.1"
@@ -191,3 +192,85 @@ def test_parquet_of_hugging_face_gives_the_names_of_its_numbers():
 def test_what_is_no_parquet_of_labels_is_said_so(data):
     with pytest.raises(UnreadableError, match=r"train\.parquet"):
         read("parquet", data, "train.parquet")
+
+
+def test_yolo_reads_the_names_that_darknet_and_cvat_write():
+    data = zipped(
+        {
+            "obj.data": "names = data/obj.names", "obj.names": "cat\ndog\n", "train.txt": "data/obj_train_data/a.jpg",
+            "obj_train_data/a.txt": "1 0.5 0.5 0.2 0.4\n",
+        }
+    )  # fmt: skip
+    assert read("yolo", data) == [
+        Known("obj_train_data/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("yaml", "line"),
+    [
+        ("names: [cat]", "0 0.4 0.3 0.6 0.3 0.6 0.7 0.4 0.7"),
+        ("names: [cat]", "0 0.5 0.3 0.6 0.7 0.4 0.7"),
+        ("names: [cat]\nkpt_shape: [2, 2]", "0 0.5 0.5 0.2 0.4 0.45 0.45 0.55 0.55"),
+        ("names: [cat]\nkpt_shape: [1, 3]", "0 0.5 0.5 0.2 0.4 0.45 0.45 2"),
+    ],
+)
+def test_a_polygon_is_the_box_around_it_and_the_points_of_a_pose_are_passed_over(yaml, line):
+    (known,) = read("yolo", zipped({"data.yaml": yaml, "labels/a.txt": line}))
+    assert known.answer[0]["box"] == pytest.approx([0.5, 0.5, 0.2, 0.4])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image;answer\r\na.jpg;cat\r\n",
+        "image\tanswer\na.jpg\tcat\n",
+        "\ufefffilename,class\r\na.jpg,cat\r\n",
+        "file_name,label\na.jpg,cat\n",
+        '"image";"answer"\n"a.jpg";"cat"\n',
+    ],
+)
+def test_a_csv_may_come_from_a_spreadsheet_or_another_tool(text):
+    assert read("csv", text.encode(), "l.csv") == [Known("a.jpg", "cat")]
+
+
+@pytest.mark.parametrize("row", ['{"image": "a.jpg", "label": "cat"}', '{"file_name": "a.jpg", "label": "cat"}'])
+def test_a_line_of_json_may_be_called_as_hugging_face_calls_it(row):
+    assert read("jsonl", row.encode(), "l.jsonl") == [Known("a.jpg", "cat")]
+
+
+def test_a_text_with_every_end_of_a_line_that_unicode_knows_is_one_line_of_json():
+    said = "a\u2028b\u2029c\x85d"
+    row = json.dumps({"image": "a.jpg", "answer": said}, ensure_ascii=False)
+    assert read("jsonl", f"{row}\r\n{row}".encode(), "l.jsonl") == [Known("a.jpg", said)] * 2
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_labels_come_in_a_tar_too(mode):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, text in {"./data.yaml": "names: [cat]", "./labels/a.txt": "0 0.5 0.5 0.2 0.4\n" * 60_000}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+        link = tarfile.TarInfo("labels/b.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    (known,) = read("yolo", buffer.getvalue(), "labels.tar")
+    assert (known.image, len(known.answer)) == ("a", 60_000)
+
+
+@pytest.mark.parametrize("form", READERS)
+@pytest.mark.parametrize("data", [b"\x1f\x8b damaged", b"a" * 257 + b"ustar" + b"b" * 250, b"PK\x03\x04 damaged"])
+def test_an_archive_that_is_none_is_refused_in_words(form, data):
+    with pytest.raises(UnreadableError, match=r"l\.any"):
+        read(form, data, "l.any")
+
+
+def test_an_empty_zip_holds_no_labels():
+    assert read("voc", zipped({})) == []
+
+
+def test_image_folders_without_an_archive_are_refused_instead_of_holding_nothing():
+    with pytest.raises(UnreadableError, match="zip or a tar"):
+        read("imagefolder", b"\xff\xd8\xff", "cat.jpg")
