@@ -64,7 +64,7 @@ class Decision:
 
 def check_due(project: Project) -> Decision:
     """Whether a run should start by itself now."""
-    policy = policy_of(project)
+    policy = TrainingPolicy.of(project)
     question = project.primary_question()
     if question is None:
         return Decision(False, _("The survey has no question with one answer out of several to learn."))
@@ -105,7 +105,7 @@ def retry_after(failures: int) -> timedelta:
 def recent_decision(project: Project) -> Decision:
     """``check_due`` for pages that ask again and again: after a long look its answer, until something was decided."""
     last = TrainingRun.objects.filter(project=project).order_by("-created_at").values_list("pk", "state").first()
-    chosen = model_to_dict(policy_of(project), exclude=["status", "checked_at", "seen", "look_again_at"])
+    chosen = model_to_dict(TrainingPolicy.of(project), exclude=["status", "checked_at", "seen", "look_again_at"])
     key, stand = f"due:{project.pk}", (last, chosen, get_language())
     kept = cache.get(key)
     if kept is not None and kept[0] == stand:
@@ -225,11 +225,6 @@ def _wait(
 ) -> Decision:
     want = needed(policy, facts.total, facts.last_run_at is None)
     return Decision(False, reason, "", due_at, facts.new, want, short or {})
-
-
-def policy_of(project: Project) -> TrainingPolicy:
-    """The project's policy; a project that never chose has the defaults."""
-    return TrainingPolicy.objects.filter(project=project).first() or TrainingPolicy(project=project)
 
 
 def start_due_runs(start: Callable[[Project, Decision], object]) -> int:

@@ -27,10 +27,10 @@ from django.utils import timezone
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import pixels
 from labeling.models import Image, Project
-from training import catalogue, due, queueing, traits
+from training import catalogue, choosing, traits
 from training.learning import weights
 from training.learning.features import FeatureStore
-from training.models import EmbeddingCursor
+from training.models import EmbeddingCursor, TrainingPolicy
 
 if TYPE_CHECKING:
     from training.learning.trunk import Trunk
@@ -195,7 +195,7 @@ def embed_new_images() -> int:
     done = 0
     for project in _with_new_images():
         try:
-            key, _note = queueing.resolve_backbone(due.policy_of(project).backbone, project)
+            key, _note = choosing.usable_backbone(TrainingPolicy.of(project).backbone, project)
             done += _embed_project(project, trunk_of(key))
         except CrowdtuneError as error:  # its next run will say so too; the other projects need not wait for it
             logger.warning("new images of %s are not embedded: %s", project.slug, error.message)

@@ -11,7 +11,7 @@ from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Question
+from labeling.models import Project, Question
 from labeling.models.told import ToldField, ToldJSONField
 
 CAUSES = {
@@ -72,6 +72,11 @@ class TrainingPolicy(models.Model):
             models.CheckConstraint(condition=Q(min_labels_per_category__gte=2), name="policy_needs_two_a_category"),
             models.CheckConstraint(condition=Q(min_new_share__gte=0, min_new_share__lte=1), name="policy_share_in_0_1"),
         ]
+
+    @classmethod
+    def of(cls, project: Project) -> TrainingPolicy:
+        """The project's policy; a project that never chose has the defaults."""
+        return cls.objects.filter(project=project).first() or cls(project=project)
 
 
 class ImageTrait(models.Model):

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, Unpack
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training import catalogue, champions, due
+from training import catalogue, champions, choosing
 from training.errors import BadRequest, RunIsLive
-from training.learning import weights
-from training.models import Recipe, TrainingRun
+from training.models import Recipe, TrainingPolicy, TrainingRun
 from training.snapshots import freeze_snapshot
 
-# What a run's first stage (training.stages.weights) should try to fetch, and what to say should that fail.
-WANTED, NOTE = "backbone_wanted", "backbone_note"
 ASKED = {"person", "api"}  # causes of runs that somebody asked for; all others start by themselves
 State = TrainingRun.State
 # What a caller may set beside backbone, recipe and augmentation: name -> the types that are taken, least and most.
@@ -60,9 +56,9 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
     check_choice(project=project, backbone=wishes.get("backbone"), recipe=wishes.get("recipe"))
     checked = check_options(wishes.get("options") or {})
     _refuse_second(project, cause)
-    policy = due.policy_of(project)
+    policy = TrainingPolicy.of(project)
     snapshot = freeze_snapshot(project=project)
-    key, note = resolve_backbone(wishes.get("backbone") or policy.backbone, project)
+    key, note = choosing.usable_backbone(wishes.get("backbone") or policy.backbone, project)
     augmentation = wishes.get("augmentation")
     try:
         with transaction.atomic():
@@ -102,33 +98,6 @@ def _refuse_second(project: Project, cause: str) -> None:
     if live.state == TrainingRun.State.QUEUED:
         raise RunIsLive(_("A run of this project is queued. Wait for it, or cancel it."))
     raise RunIsLive(_("A run of this project is running. Wait for it, or cancel it."))
-
-
-def resolve_backbone(wanted: str, project: Project) -> tuple[str, dict[str, str]]:
-    """The backbone that can be used here and now; where that is not the one that was wanted, what the run's first stage
-    (training.stages.weights) should try to fetch, and what to say.
-    """
-    if wanted == catalogue.CHAMPION:
-        key, note = catalogue.going_on_from(project)
-        return key, {NOTE: note}
-    if wanted == "auto":
-        return weights.best_available(settings.KERAS_HOME), {}
-    backbone = catalogue.backbone_of(wanted)
-    missing = weights.locate(backbone, settings.KERAS_HOME)
-    if missing.usable:
-        return wanted, {}
-    if not backbone.weights_file:  # there is nothing to fetch
-        told = _(
-            "Nobody has published weights of %(title)s: it begins with random ones, like a network that has never seen"
-            " a picture. Expect it to fall behind pretrained ones."
-        )
-        return wanted, {NOTE: told % {"title": backbone.title}}
-    key = weights.best_available(settings.KERAS_HOME)
-    note = _(
-        "The weights of %(wanted)s are not on this machine (%(path)s would satisfy it; `manage.py weights fetch"
-        " %(wanted)s` downloads it). Using %(key)s, the best that is here."
-    ) % {"wanted": wanted, "path": missing.expected, "key": key}
-    return key, {WANTED: wanted, NOTE: note}
 
 
 def check_choice(*, project: Project, backbone: str | None, recipe: str | None, reserved: bool = True) -> None:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from labeling.api.extensions import ProjectExtension
 from labeling.models import Project
 from training import services
-from training.models import Recipe
+from training.models import Recipe, TrainingPolicy
 
 FIELDS = ("backbone", "recipe", "augmentation", "automatic_training")
 
@@ -27,7 +27,7 @@ def _fields() -> dict[str, serializers.Field]:
 
 
 def _read(project: Project) -> dict[str, Any]:
-    policy = services.policy_of(project)
+    policy = TrainingPolicy.of(project)
     return {name: getattr(policy, name) for name in FIELDS}
 
 

@@ -18,7 +18,7 @@ from labeling.api.paging import CursorPagination
 from training import services
 from training.api.base import project_of
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
-from training.models import TrainingRun
+from training.models import TrainingPolicy, TrainingRun
 
 # With what a row tells of the others, and nothing of a version but its number: its metrics are large.
 _RUNS = TrainingRun.objects.select_related("project", "snapshot", "requested_by", "model_version").defer(
@@ -81,12 +81,12 @@ class Policy(APIView):
 
     @extend_schema(operation_id="training_policy_retrieve", responses=PolicySerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(PolicySerializer(services.policy_of(project_of(request, slug, "review"))).data)
+        return Response(PolicySerializer(TrainingPolicy.of(project_of(request, slug, "review"))).data)
 
     @extend_schema(operation_id="training_policy_update", request=PolicySerializer, responses=PolicySerializer)
     def patch(self, request: Request, slug: str) -> Response:
         project = project_of(request, slug, "manage")
-        body = PolicySerializer(services.policy_of(project), data=request.data, partial=True)
+        body = PolicySerializer(TrainingPolicy.of(project), data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         policy = services.set_policy(project=project, changes=dict(body.validated_data), user=request.user)
         return Response(PolicySerializer(policy).data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.due import Decision, check_due, policy_of, recent_decision
+from training.due import Decision, check_due, recent_decision
 from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import report_drift, set_policy
 from training.services.requests import cancel_run, request_run
@@ -16,7 +16,6 @@ __all__ = [
     "challenge",
     "check_due",
     "freeze_snapshot",
-    "policy_of",
     "promote",
     "recent_decision",
     "report_drift",

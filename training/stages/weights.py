@@ -10,9 +10,9 @@ from django.conf import settings
 
 from labeling.words import gettext as _
 from training import catalogue
+from training.choosing import NOTE, WANTED
 from training.learning import weights
 from training.learning.errors import WeightsMissing
-from training.queueing import NOTE, WANTED
 from training.stages.work import Work
 
 SPAN = (0.0, 0.02)

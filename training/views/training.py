@@ -18,7 +18,7 @@ from labeling.views.owner.context import context_of, load_project, project_conte
 from training import catalogue, labels, plots, services
 from training.champions import champion_of
 from training.forms import PolicyForm, RunForm
-from training.models import ModelVersion, TrainingRun
+from training.models import ModelVersion, TrainingPolicy, TrainingRun
 
 RUNS_SHOWN = 25
 
@@ -27,7 +27,7 @@ RUNS_SHOWN = 25
 def training(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="training")
     project = context["project"]
-    policy = services.policy_of(project)
+    policy = TrainingPolicy.of(project)
     context.update(
         run_form=RunForm(
             initial={"backbone": policy.backbone, "recipe": policy.recipe, "augmentation": policy.augmentation},
@@ -102,7 +102,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 def policy(request: HttpRequest, slug: str) -> HttpResponse:
     """When and how to train by itself."""
     project = load_project(request, slug, "manage")
-    form = PolicyForm(request.POST, instance=services.policy_of(project))
+    form = PolicyForm(request.POST, instance=TrainingPolicy.of(project))
     if not form.is_valid():
         context = project_context(request, slug, tab="training", policy_form=form, run_form=RunForm(project=project))
         context |= _now(project) | _runs(project)
