@@ -71,10 +71,10 @@ def measure(folder: Path) -> None:
 
 def heads(folder: Path) -> None:
     """100 classifiers on one trunk, then 24 under a bound of memory."""
-    from inference.engine import Engine
-    from inference.gate import Gate
-    from inference.routing import VersionRef
-    from inference.runtime import open_trunk, open_version
+    from inference.engine.engine import Engine
+    from inference.engine.gate import Gate
+    from inference.engine.routing import VersionRef
+    from inference.engine.runtime import open_trunk, open_version
 
     photo = (folder / "photo.jpg").read_bytes()
     before = memory()
@@ -122,8 +122,8 @@ def stored_ids(slug: str) -> list[int]:
     """64 images with features on the trunk of the version."""
     import numpy as np
 
-    from inference import runtime
-    from inference.routing import routes
+    from inference.engine import runtime
+    from inference.engine.routing import routes
     from labeling.models import Image, Project
 
     project = Project.objects.get(slug=slug)

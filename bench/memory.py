@@ -91,8 +91,10 @@ def inside(images: int, classes: int, folder: Path) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from training import runs, services, snapshots
+    from training import services
     from training.models import TrainingRun
+    from training.runs import running
+    from training.snapshots import freezing
     from training.suspects import find_suspects
 
     call_command("migrate", verbosity=0)
@@ -103,19 +105,19 @@ def inside(images: int, classes: int, folder: Path) -> None:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
         with watched("snapshot"):
-            snapshots.freeze_snapshot(project=project)
+            freezing.freeze_snapshot(project=project)
         run = services.request_run(project=project, cause="person", backbone=BACKBONE)
         with watched("whole run"):
-            outcome = runs.execute(str(run.pk))
+            outcome = running.execute(str(run.pk))
         run = TrainingRun.objects.get(pk=run.pk)
         print(f"  {outcome} {run.failure}: {run.log[-1]['message']}")
     with watched("suspects"):
-        find_suspects(runs.versions_of(str(run.pk))[0])
+        find_suspects(running.versions_of(str(run.pk))[0])
 
 
 def watch_stages() -> None:
     """Every stage of a run, and what comes after them, prints what it held."""
-    from training import pipeline
+    from training.runs import pipeline
 
     def seen(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any, **options: Any) -> Any:
@@ -139,9 +141,9 @@ def populate(images: int, classes: int, folder: Path) -> Any:
 
     from labeling.models import Project
     from labeling.services import create_project
-    from training import embedding
+    from training.features import embedding
     from training.learning.features import FeatureStore
-    from training.stages.verify import MARK
+    from training.runs.stages.verify import MARK
 
     _, _, trunk = opened(BACKBONE)
     target = folder / "trunks" / trunk.key

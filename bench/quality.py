@@ -1,8 +1,9 @@
 """Every recipe on real photographs beside scikit-learn's logistic regression; means over random splits.
 
 Each seed draws its own 70 % to learn from and 30 % held out. Of the 70, fine-tuning first keeps a seventh to say how
-long, then learns from all of them, as a run does (``training/stages/tune.py``). scikit-learn sees the same standardised
-features of the plain pictures, with its defaults. Differences are paired by split, with their standard error.
+long, then learns from all of them, as a run does (``training/runs/stages/tune.py``). scikit-learn sees the same
+standardised features of the plain pictures, with its defaults. Differences are paired by split, with their standard
+error.
 
     python -m bench.quality [--seeds 5] [--first-seed 0] [--sets cats_dogs trashnet]
         [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small] [--recipes extraction …]

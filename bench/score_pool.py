@@ -1,8 +1,8 @@
 """How long a new champion takes to score a pool of unlabeled images from cached features, database included.
 
 ``python bench/score_pool.py [--images 1000000] [--dim 256]`` makes a database, rows and random features in a temporary
-folder, then measures ``inference.backlog.score_pool``: features read and checked, probabilities, novelty, one row an
-image by COPY, the choice of the next images, and their priorities.
+folder, then measures ``inference.feedback.backlog.score_pool``: features read and checked, probabilities, novelty, one
+row an image by COPY, the choice of the next images, and their priorities.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measure(options: argparse.Namespace, postgres_pid: int) -> None:
 
     from bench import pools
     from bench.serve import tree_cpu
-    from inference import backlog
+    from inference.feedback import backlog
 
     call_command("migrate", verbosity=0)
     started = time.perf_counter()

@@ -1,7 +1,7 @@
 """Near-duplicates: what a batch of new images costs in a project that has a hundred, ten thousand, a million.
 
 Looks like those of photographs are written by COPY into a database of its own; then batches of new ones, a tenth of
-them copies, go through ``training.traits``. CPU of this process and time by the clock, database included.
+them copies, go through ``training.snapshots.traits``. CPU of this process and time by the clock, database included.
 
     python -m bench.traits [--images 1000 100000 1000000]
 """
@@ -36,7 +36,7 @@ SPREAD = (34, 15, 16, 26, 7, 9, 15, 13)
 
 def looks(count: int, seed: int) -> np.ndarray:
     """Thumbnails, uint8 [n, 192], whose coarse averages are spread like photographs'."""
-    from training.traits import PATTERNS
+    from training.snapshots.traits import PATTERNS
 
     rng = np.random.default_rng(seed)
     coarse = rng.normal(0, SPREAD, (count, len(SPREAD))).astype(np.float32) @ PATTERNS
@@ -46,7 +46,7 @@ def looks(count: int, seed: int) -> np.ndarray:
 def fill(project_id: int, start: int, stop: int) -> None:
     from django.db import connection
 
-    from training.traits import bucket_of
+    from training.snapshots.traits import bucket_of
 
     with connection.cursor() as cursor:
         cursor.execute(
@@ -66,8 +66,8 @@ def fill(project_id: int, start: int, stop: int) -> None:
 def measure(project, batch: int, seed: int) -> tuple[float, float]:
     """(CPU, wall) milliseconds an image of BATCHES batches."""
     from labeling.models import Image
-    from training import traits
     from training.models import ImageTrait
+    from training.snapshots import traits
 
     cpu = wall = 0.0
     for number in range(BATCHES):
@@ -101,7 +101,7 @@ def main() -> None:
         from django.db import connection
 
         from labeling.services import create_project
-        from training.traits import BATCH
+        from training.snapshots.traits import BATCH
 
         call_command("migrate", verbosity=0)
         project = create_project(owner=User.objects.create_user("bench"), name="Bench", categories=["a", "b"])

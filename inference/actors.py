@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dramatiq
 
-from inference import backlog, batch, downloads, loop
+from inference import batch
+from inference.downloads import packing
+from inference.feedback import backlog, loop
 from labeling import jobs
 
 MINUTE = 60_000
@@ -36,4 +38,4 @@ def predict_many(job_id: str) -> None:
 
 @dramatiq.actor(queue_name="gpu", time_limit=30 * MINUTE, max_retries=1)
 def make_download(job_id: str) -> None:
-    jobs.run(job_id, downloads.run)
+    jobs.run(job_id, packing.run)

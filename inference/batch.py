@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from inference import runtime
+from inference.engine import runtime
+from inference.engine.routing import VersionRef, version_ref
 from inference.errors import BadPicture
-from inference.features import stored_features
-from inference.routing import VersionRef, version_ref
-from inference.uncertainty import margin, uncertainty
+from inference.feedback.uncertainty import margin, uncertainty
+from inference.requests.features import stored_features
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.importing import sources

@@ -1,8 +1,8 @@
 """The rows of the inference room: how a project serves, what its versions said, and what came of it.
 
 Which version answers is not a row of this room: the alias of ``training.ModelVersion`` says it, and processes look it
-up (``inference.routing``). What is here: the settings of serving, the scores of the pool, the requests that were kept
-on purpose, figures of the traffic, and labels that a model gave under an audit.
+up (``inference.engine.routing``). What is here: the settings of serving, the scores of the pool, the requests that were
+kept on purpose, figures of the traffic, and labels that a model gave under an audit.
 """
 
 from __future__ import annotations
@@ -155,11 +155,11 @@ class Traffic(models.Model):
     at = models.DateTimeField(default=timezone.now)
     requests = models.PositiveIntegerField(default=0)
     images = models.PositiveIntegerField(default=0)
-    latencies = models.JSONField(default=list, help_text=_("Requests per bucket of inference.traffic.BUCKETS."))
+    latencies = models.JSONField(default=list, help_text=_("Requests per bucket of traffic.BUCKETS."))
     compared = models.PositiveIntegerField(default=0, help_text=_("Images that the challenger answered too."))
     agreed = models.PositiveIntegerField(default=0)
     classes = models.JSONField(default=dict, help_text=_("Category -> images predicted as it."))
-    moments = models.JSONField(default=dict, help_text=_("Sums of projected features: see inference.drift."))
+    moments = models.JSONField(default=dict, help_text=_("Sums of projected features: see monitoring.drift."))
 
     class Meta:
         verbose_name_plural = "traffic"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from rest_framework import serializers
 
-from inference.engine import Answer
-from inference.uncertainty import margin, uncertainty
+from inference.engine.engine import Answer
+from inference.feedback.uncertainty import margin, uncertainty
 
 
 class ScoreSerializer(serializers.Serializer):

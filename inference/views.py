@@ -13,11 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from rest_framework.exceptions import APIException
 
-from inference import explaining, figures, inputs, references, services
-from inference.engine import Answer
-from inference.examples import examples
+from inference import services
+from inference.downloads.examples import examples
+from inference.engine.engine import Answer
+from inference.explain import explaining
 from inference.forms import DeploymentForm, KeyForm
 from inference.models import Deployment, KeyLimit
+from inference.monitoring import figures, references
+from inference.requests import inputs
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
@@ -26,10 +29,10 @@ from labeling.models import ApiKey, Image, Project
 from labeling.services import revoke_key
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals
-from training import labels
-from training.champions import champion_of, champion_of_other_question
 from training.models import ModelVersion
 from training.services import promote, rollback
+from training.snapshots import labels
+from training.versions.champions import champion_of, champion_of_other_question
 
 NEIGHBOURS = 6
 NEWEST = 12  # versions that serving lists, beside those that serve

@@ -6,8 +6,10 @@ import dramatiq
 from django.db import transaction
 
 from labeling.models import Project
-from training import due, embedding, leftovers, queueing, runs, suspects
-from training.due import Decision
+from training import leftovers, suspects
+from training.features import embedding
+from training.runs import due, queueing, running
+from training.runs.due import Decision
 
 HOUR = 3_600_000
 
@@ -15,9 +17,9 @@ HOUR = 3_600_000
 @dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)
 def run_training(run_id: str) -> None:
     """Do one run; a run whose process was killed is sent again at once."""
-    if runs.work_on(run_id):
+    if running.work_on(run_id):
         run_training.send(run_id)
-    for version_id in runs.versions_of(run_id):
+    for version_id in running.versions_of(run_id):
         find_suspects.send(version_id)
 
 
@@ -30,7 +32,7 @@ def find_suspects(version_id: int) -> None:
 @dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)
 def bake_off(job_id: str) -> None:
     """Measure several backbones and recipes; a job whose process was killed is sent again by the jobs' sweeper."""
-    runs.bake_off_on(job_id)
+    running.bake_off_on(job_id)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)
@@ -54,7 +56,7 @@ def embed_new_images() -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)
 def requeue_stuck_runs() -> None:
     """Send the runs again whose message or process was lost."""
-    for run_id in runs.stuck_runs():
+    for run_id in running.stuck_runs():
         run_training.send(run_id)
 
 

@@ -9,17 +9,17 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Project
-from training import zoo
-from training.catalogue import CHAMPION
 from training.learning import weights
 from training.learning.backbones import BACKBONES
 from training.models import Recipe, TrainingPolicy
 from training.services.policies import FIELDS
+from training.zoo import table
+from training.zoo.catalogue import CHAMPION
 
 
 def backbone_choices(project: Project) -> list[tuple[str, str]]:
     """Those whose weights are here first; the others say that they are not."""
-    entries = zoo.entries(settings.KERAS_HOME, project)
+    entries = table.entries(settings.KERAS_HOME, project)
     best = weights.best_available(settings.KERAS_HOME)
     here = [(entry.key, entry.title) for entry in entries if entry.is_usable]
     none_here = _("%(title)s (no weights here)")

@@ -20,8 +20,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 
 from labeling.models import Image, Job, Project
-from training import catalogue
 from training.models import ModelVersion, ProjectFiles, TrainingRun
+from training.zoo import catalogue
 
 logger = logging.getLogger(__name__)
 DAY = 24 * 60 * 60
@@ -65,7 +65,7 @@ def _half_written() -> int:
 
 
 def _seen_in_deleted_images() -> int:
-    """Of images and versions that are gone, in folders by trunk, image and version (training.insights)."""
+    """Of images and versions that are gone, in folders by trunk, image and version (training.features.insights)."""
     gone = 0
     for folder in list((settings.DATA_DIR / "insights").glob("*/*")):
         projects = Image.objects.filter(sha256=folder.name).values("project")

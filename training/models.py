@@ -61,7 +61,7 @@ class TrainingPolicy(models.Model):
     drift_reason = ToldField(blank=True)
     status = ToldField(blank=True, help_text=_("Why the last check did not start a run."))
     checked_at = models.DateTimeField(null=True, blank=True)
-    # What the project's counters were at the last check, and when time alone may change its answer: see training.due.
+    # What the project's counters were at the last check, and when time alone may change its answer: see runs.due.
     seen = models.CharField(max_length=80, blank=True)
     look_again_at = models.DateTimeField(null=True, blank=True)
 
@@ -193,7 +193,7 @@ class TrainingRun(models.Model):
     seed = models.PositiveIntegerField(default=0)
     options = ToldJSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    stage = models.CharField(max_length=20, blank=True)  # a key of training.pipeline.STAGES
+    stage = models.CharField(max_length=20, blank=True)  # a key of training.runs.pipeline.STAGES
     progress = models.FloatField(default=0)
     epoch = models.PositiveIntegerField(default=0)
     epochs = models.PositiveIntegerField(default=0)

@@ -11,12 +11,12 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from training import embedding
+from training.features import embedding
 from training.learning.folds import out_of_fold
 from training.learning.head import HeadOptions
 from training.learning.rows import Rows, blank
 from training.models import ModelVersion, Suspect
-from training.stages.work import Items, load_items, one_hot
+from training.runs.stages.work import Items, load_items, one_hot
 
 MOST = 100
 MOST_IMAGES = 20_000

@@ -16,8 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from inference import inputs, limits, services
-from inference.grants import grants
+from inference import services
+from inference.requests import inputs, limits
+from inference.requests.grants import grants
 from inference.serializers import (
     ErrorSerializer,
     ExplainJsonSerializer,

@@ -1,9 +1,9 @@
 """The short way of a question that was let through a moment ago, for programs with a key.
 
 A picture costs some ten milliseconds; sessions, languages, cookies, negotiation and four queries a request would add
-six. A request that carries a key which the view let through within the last second (``inference.grants``), and nothing
-that only the long way understands (cookies, an origin, a wish for another format), is answered here by the same verbs;
-whatever is unusual goes on to the view, and so does everything that must be refused for its rights or its rate.
+six. A request that carries a key which the view let through within the last second (``inference.requests.grants``), and
+nothing that only the long way understands (cookies, an origin, a wish for another format), is answered here by the same
+verbs; whatever is unusual goes on to the view, and so does everything that must be refused for its rights or its rate.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from django.utils import translation
 from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
 
-from inference import inputs, limits, multipart, services
+from inference import services
 from inference.api.predicting import PredictView
 from inference.api.v2 import InferView, infer
-from inference.grants import Grant, grants
+from inference.requests import inputs, limits, multipart
+from inference.requests.grants import Grant, grants
+from inference.requests.tensors import BadTensor
 from inference.serializers import answer_json
-from inference.tensors import BadTensor
 from labeling import bodies
 from labeling.api.plain import HEADERS, finished, is_plain
 from labeling.errors import CrowdtuneError

@@ -12,10 +12,11 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from inference import figures, services
+from inference import services
 from inference.api.predicting import ANSWERING, REFUSALS
 from inference.batch import WRITERS
 from inference.models import Deployment, KeyLimit, Reason, Sample
+from inference.monitoring import figures
 from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
 from labeling.accounts import permissions

@@ -21,11 +21,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from inference import limits, runtime, services, tensors
+from inference import services
 from inference.api.predicting import predictable
+from inference.engine import runtime
+from inference.engine.routing import VersionRef, routes, version_numbers, version_ref
 from inference.errors import NoChampion
-from inference.inputs import Inputs
-from inference.routing import VersionRef, routes, version_numbers, version_ref
+from inference.requests import limits, tensors
+from inference.requests.inputs import Inputs
 from inference.services.predicting import content_key
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES, to_input

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from inference import sampling
+from inference.engine.routing import routes
+from inference.feedback import sampling
 from inference.models import Deployment
-from inference.routing import routes
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project

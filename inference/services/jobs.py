@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy
 
 from inference import actors, batch
-from inference.routing import VersionRef, routes, version_ref
+from inference.engine.routing import VersionRef, routes, version_ref
 from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, sources

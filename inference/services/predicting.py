@@ -9,12 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inference import explaining, runtime, sampling, shadowing
-from inference.engine import Answer
-from inference.features import features_of, original
-from inference.inputs import Inputs
-from inference.routing import VersionRef, routes
-from inference.traffic import recorder
+from inference.engine import runtime
+from inference.engine.engine import Answer
+from inference.engine.routing import VersionRef, routes
+from inference.explain import explaining
+from inference.feedback import sampling
+from inference.monitoring import shadowing
+from inference.monitoring.traffic import recorder
+from inference.requests.features import features_of, original
+from inference.requests.inputs import Inputs
 from labeling.models import Image, Project
 
 

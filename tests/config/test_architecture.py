@@ -13,12 +13,12 @@ from django.db import models
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ["labeling", "training", "inference", "config"]  # from the ground up
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "migrations" not in path.parts]
-# To a child process; inference/examples.py is a text for people's own programs.
+# To a child process; inference/downloads/examples.py is a text for people's own programs.
 PASSES_ENVIRONMENT_ON = {
     "training/learning/trunk.py",
-    "training/trainer.py",
-    "inference/exporting.py",
-    "inference/examples.py",
+    "training/runs/trainer.py",
+    "inference/downloads/exporting.py",
+    "inference/downloads/examples.py",
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 

@@ -12,15 +12,15 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from inference import references
+from inference.engine.routing import routes
 from inference.models import Deployment, Sample
-from inference.routing import routes
-from inference.traffic import recorder
+from inference.monitoring import references
+from inference.monitoring.traffic import recorder
 from labeling.models import ApiKey, Project, Task
 from tests.e2e.trained import labeled, train  # noqa: F401 - fixtures
 from tests.training.drawing import draw
-from training import champions
 from training.models import ModelVersion
+from training.versions import champions
 
 DROP = """
 async ([selector, bytes, type]) => {

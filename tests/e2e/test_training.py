@@ -15,14 +15,16 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Project
 from tests.e2e.trained import labeled, train  # noqa: F401 - fixtures
-from training import champions, runs, services
+from training import services
 from training.models import ModelVersion, TrainingRun
-from training.progress import Reporter
+from training.runs import running
+from training.runs.progress import Reporter
+from training.versions import champions
 
 
 def claimed(run: TrainingRun) -> Reporter:
     """The run in the hands of a trainer that says only what the test tells it to."""
-    mine = runs.claim(str(run.pk))
+    mine = running.claim(str(run.pk))
     assert mine is not None
     return Reporter(mine)
 
@@ -82,7 +84,7 @@ def test_an_owner_starts_a_run_and_watches_it_to_its_end(
     expect(page.locator(".training-log")).to_contain_text("Training the classifier.")
     fits(page)
 
-    runs.release(str(run.pk))
+    running.release(str(run.pk))
     run_actors()
     expect(progress.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
@@ -111,7 +113,7 @@ def test_a_running_run_is_stopped_by_its_button(
     expect(page.get_by_role("button", name="Stopping")).to_be_disabled()
     assert TrainingRun.objects.get().cancel_requested
 
-    runs.release(str(run.pk))
+    running.release(str(run.pk))
     run_actors()
     expect(page.get_by_role("region", name="Progress").get_by_text("Cancelled", exact=True)).to_be_visible()
     assert not ModelVersion.objects.exists()

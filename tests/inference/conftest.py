@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from inference.routing import routes
+from inference.engine.routing import routes
 from labeling.accounts.keys import create_key
 from labeling.models import Project
 from labeling.services import create_project
@@ -33,7 +33,7 @@ def data_dir(settings: Any, tmp_path: Path) -> Iterator[Path]:
     """A DATA_DIR of this test, with a trunk in it; the engine begins empty."""
     settings.DATA_DIR = tmp_path / "data"
     load("tests.inference.serving").make_trunk(settings.DATA_DIR / "trunks")
-    runtime = load("inference.runtime")
+    runtime = load("inference.engine.runtime")
     runtime.engine.cache_clear()
     runtime.feature_store.cache_clear()
     routes.forget()
@@ -122,7 +122,7 @@ def add_images(project: Project, data_dir: Path) -> Callable[..., Any]:
         serving, services = load("tests.inference.serving"), load("labeling.services")
         images = services.add_images(project=project, images={f"{n}.png": serving.picture(n) for n in seeds})
         if embed:
-            load("inference.features").stored_features("tiny-0000", images)
+            load("inference.requests.features").stored_features("tiny-0000", images)
         project.refresh_from_db()
         return images
 
@@ -132,13 +132,13 @@ def add_images(project: Project, data_dir: Path) -> Callable[..., Any]:
 @pytest.fixture(autouse=True)
 def strangers() -> None:
     """No test is let in because another one was."""
-    load("inference.grants").grants.forget()
+    load("inference.requests.grants").grants.forget()
 
 
 @pytest.fixture(autouse=True)
 def quiet_traffic() -> Iterator[None]:
     """Traffic is written when a test asks for it: a timer's thread would write outside of the test's transaction."""
-    recorder = load("inference.traffic").recorder
+    recorder = load("inference.monitoring.traffic").recorder
     recorder.seconds = None
     yield
     recorder._counts.clear()

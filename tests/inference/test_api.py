@@ -14,9 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image as Picture
 
-from inference import explaining, runtime
+from inference.engine import runtime
+from inference.engine.routing import VersionRef
+from inference.explain import explaining
 from inference.explain.picture import overlay
-from inference.routing import VersionRef
 from labeling.files import storage
 from labeling.files.imaging import pixels, to_input
 from labeling.models import Image, Job, Project

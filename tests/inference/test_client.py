@@ -12,7 +12,7 @@ import httpx
 import pytest
 from crowdtune_client import AsyncClient, Client, Refused, RemoteImage, StoredImage, Unreachable, cli
 
-from inference import runtime
+from inference.engine import runtime
 from labeling.accounts.keys import create_key
 from labeling.services import add_images
 from tests.inference.serving import picture

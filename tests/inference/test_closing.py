@@ -14,8 +14,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Picture
 
-from inference import actors, runtime
-from inference.routing import routes
+from inference import actors
+from inference.engine import runtime
+from inference.engine.routing import routes
 from tests.training.drawing import draw, png
 from training import actors as training_actors
 

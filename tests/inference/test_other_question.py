@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from inference import actors, autolabel, backlog, challenger, predictions
+from inference import actors
+from inference.engine.routing import routes
+from inference.feedback import autolabel, backlog, challenger, predictions
 from inference.models import AutoLabel, Deployment, Prediction
-from inference.routing import routes
 from labeling.models import Project, Task
 from labeling.services import decide_task, raise_priority, replace_survey
+from tests.inference.feedback.test_autolabel import held_out
 from tests.inference.serving import ask
-from tests.inference.test_autolabel import held_out
 
 OLD = {"key": "label", "kind": "single_choice", "prompt": "What colour is it?", "required": False}
 NEW = {"key": "frame", "kind": "single_choice", "prompt": "What colour is its frame?"}

@@ -14,10 +14,10 @@ from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from config.throttles import UserRate
-from inference import limits
-from inference.grants import SECONDS, Grants, grants
-from inference.multipart import split
-from inference.routing import routes
+from inference.engine.routing import routes
+from inference.requests import limits
+from inference.requests.grants import SECONDS, Grants, grants
+from inference.requests.multipart import split
 from inference.services import limit_key
 from labeling.accounts.keys import create_key, replace_key
 from labeling.models import ApiKey, Membership, Role

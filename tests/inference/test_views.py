@@ -10,9 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from inference import loop, references
-from inference.examples import examples
+from inference.downloads.examples import examples
+from inference.feedback import loop
 from inference.models import Deployment, Sample
+from inference.monitoring import references
 from labeling.accounts.keys import create_key
 from labeling.files.storage import file_url
 from labeling.models import ApiKey, Task

@@ -23,8 +23,8 @@ from django.core.management import call_command
 def main(stages: str, number: str, folder: str) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
-    from training import pipeline, progress, registry
     from training.models import TrainingRun
+    from training.runs import pipeline, progress, registry
 
     def struck(stage: str, work: Callable[..., Any], *, after: bool = False) -> Callable[..., Any]:
         def strike(*args: Any, **options: Any) -> Any:

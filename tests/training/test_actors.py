@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from labeling.models import Image, Project, Task
 from tests.training.drawing import add_image, draw, label, labeled_project
-from training import actors, due, embedding, services
+from training import actors, services
+from training.features import embedding
 from training.models import EmbeddingCursor, ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
+from training.runs import due
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ from django.core.files.storage import default_storage
 
 from labeling.models import Image, Project
 from tests.training.drawing import draw, labeled_project
-from tests.training.test_runs import damage, train
-from training import answers, embedding, runs, services
+from tests.training.runs.test_running import damage, train
+from training import services
+from training.features import answers, embedding
 from training.models import ModelVersion, SnapshotItem
+from training.runs import running
 
 
 def test_a_damaged_shard_of_the_cache_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
@@ -49,7 +51,7 @@ def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
     run = services.request_run(project=project, cause="person")
 
     with disk_of(4_000):
-        assert runs.execute(str(run.pk)) == "failed"
+        assert running.execute(str(run.pk)) == "failed"
 
     run.refresh_from_db()
     assert "Free some disk" in run.failure

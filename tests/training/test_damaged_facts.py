@@ -10,9 +10,11 @@ from django.test import Client
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
-from tests.training.test_catalogue import call
-from training import catalogue, embedding, services
+from tests.training.zoo.test_catalogue import call
+from training import services
+from training.features import embedding
 from training.learning import imported
+from training.zoo import catalogue
 
 DAMAGED = ["", "{", "[]", "{}", '{"backbone": {}, "source": "", "project": 0}', "\udcff"]
 

@@ -9,12 +9,12 @@ import pytest
 
 from labeling.models import Project
 from tests.training.published import CONTENT, V2, published
-from training import queueing
 from training.learning.backbones import BACKBONES
 from training.models import TrainingRun
-from training.progress import Cancelled, Reporter
-from training.stages import weights
-from training.stages.work import Work, load_items
+from training.runs import queueing
+from training.runs.progress import Cancelled, Reporter
+from training.runs.stages import weights
+from training.runs.stages.work import Work, load_items
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ from django.conf import settings
 from labeling import services as labeling
 from labeling.models import Project
 from tests.training.drawing import labeled_project
-from training import actors, bakeoff, insights, leftovers, runs, services
+from training import actors, leftovers, services
+from training.features import insights
 from training.models import ModelVersion, ProjectFiles, TrainingRun
+from training.runs import bakeoff, running
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +81,7 @@ def test_what_cannot_be_deleted_now_is_tried_again(
 
 def test_checkpoints_stay_a_day_and_as_long_as_their_run_is_under_way(project: Project) -> None:
     run = services.request_run(project=project, cause="person")
-    kept, gone = runs.folder_of(run), settings.DATA_DIR / "runs" / "bake-off-0"
+    kept, gone = running.folder_of(run), settings.DATA_DIR / "runs" / "bake-off-0"
     for folder in (kept, gone):
         folder.mkdir(parents=True)
     assert leftovers.sweep() == 0

@@ -7,9 +7,11 @@ from typing import Any
 
 from labeling.models import Consensus, Project
 from labeling.services import replace_survey
-from training import champions, due, services
+from training import services
 from training.models import TrainingPolicy, TrainingRun
-from training.snapshots import freeze_snapshot
+from training.runs import due
+from training.snapshots.freezing import freeze_snapshot
+from training.versions import champions
 
 OLD = {"key": "what", "kind": "single_choice", "prompt": "What is it?", "required": False}
 NEW = {"key": "shade", "kind": "single_choice", "prompt": "What is its shadow?", "required": False}

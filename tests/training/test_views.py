@@ -16,8 +16,10 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from labeling.models import Job, Membership, Project
-from training import answers, due, services
+from training import services
+from training.features import answers
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
+from training.runs import due
 from training.views.models import download
 
 

@@ -10,8 +10,9 @@ from django.utils.translation import override
 
 from labeling.models import AuditEntry, Project
 from tests.labeling.conftest import client as program
-from training import due, runs, services
+from training import services
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
+from training.runs import due, running
 
 HINDI = {"Accept-Language": "hi"}
 LATIN = re.compile(r"\b[a-z]{3,} [a-z]{3,}\b")  # two plain words of English
@@ -38,9 +39,9 @@ def test_the_log_of_a_run_is_read_in_hindi(project: Project, client: Client, run
 def test_the_error_of_a_failed_run_and_its_advice_are_read_in_hindi(project: Project, client: Client) -> None:
     run = services.request_run(project=project, cause="person")
     TrainingRun.objects.filter(pk=run.pk).update(
-        state="running", attempts=runs.MAX_ATTEMPTS, heartbeat_at=run.created_at - 2 * runs.STALE_AFTER
+        state="running", attempts=running.MAX_ATTEMPTS, heartbeat_at=run.created_at - 2 * running.STALE_AFTER
     )
-    runs.stuck_runs()
+    running.stuck_runs()
     client.force_login(project.owner)
     page = client.get(f"/projects/{project.slug}/training/runs/{run.pk}/", headers=HINDI).content.decode()
     english = program(project.owner).get(f"/api/v1/training-runs/{run.pk}/").json()

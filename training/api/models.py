@@ -15,10 +15,11 @@ from rest_framework.views import APIView
 
 from labeling.api.base import listing
 from labeling.models import Project
-from training import services, zoo
+from training import services
 from training.api.base import project_of
 from training.api.serializers import BackboneSerializer, ReasonRequest, VersionRow, VersionSerializer
 from training.models import ModelVersion
+from training.zoo import table
 
 
 class ProjectModels(generics.GenericAPIView[ModelVersion]):
@@ -87,7 +88,7 @@ class Backbones(APIView):
 
     @extend_schema(operation_id="backbones_list", responses=listing(BackboneSerializer)["responses"])
     def get(self, request: Request) -> Response:
-        rows: list[Any] = [row.__dict__ for row in zoo.entries(settings.KERAS_HOME)]
+        rows: list[Any] = [row.__dict__ for row in table.entries(settings.KERAS_HOME)]
         # A list like all others, of one page: the zoo is a table of some fifty rows.
         return Response({"next": None, "previous": None, "results": BackboneSerializer(rows, many=True).data})
 

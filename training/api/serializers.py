@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
-from training.queueing import OPTIONS
+from training.runs.queueing import OPTIONS
 from training.services.policies import FIELDS
 
 

@@ -2,7 +2,7 @@
 
 A picture's split depends on nothing but its bytes (or its group's), so it never moves as a project grows and the test
 set of an old version stays unseen by a new one. Near-duplicates (a burst, a resized copy) fall on the same side because
-the hash of their group is asked about instead of their own (``training.traits``).
+the hash of their group is asked about instead of their own (``training.snapshots.traits``).
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from training.due import Decision, check_due, recent_decision
+from training.runs.due import Decision, check_due, recent_decision
 from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import report_drift, set_policy
 from training.services.requests import cancel_run, request_run
 from training.services.suspects import send_back
 from training.services.versions import challenge, promote, rollback, withdraw_challenger
-from training.snapshots import freeze_snapshot
+from training.snapshots.freezing import freeze_snapshot
 
 __all__ = [
     "Decision",

@@ -13,9 +13,9 @@ from labeling.words import gettext as _
 from training import actors
 from training.errors import BadRequest, NothingToDo
 from training.models import FROM_SCRATCH, TrainingPolicy
-from training.queueing import check_choice
+from training.runs.queueing import check_choice
 from training.services.policies import set_policy
-from training.snapshots import freeze_snapshot
+from training.snapshots.freezing import freeze_snapshot
 
 KIND = "bake_off"
 jobs.KINDS[KIND] = gettext_lazy("Comparing backbones")

@@ -13,7 +13,7 @@ from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import BadRequest
 from training.models import TrainingPolicy
-from training.queueing import check_choice
+from training.runs.queueing import check_choice
 
 FIELDS = (
     "backbone",

@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training import actors, due
+from training import actors
 from training.errors import NothingToDo
 from training.models import TrainingRun
-from training.queueing import Wishes, create_run
+from training.runs import due
+from training.runs.queueing import Wishes, create_run
 
 
 @transaction.atomic

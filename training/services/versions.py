@@ -8,9 +8,10 @@ from django.db import transaction
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training import answers, champions
 from training.errors import NothingToDo
+from training.features import answers
 from training.models import ModelVersion
+from training.versions import champions
 
 Alias = ModelVersion.Alias
 

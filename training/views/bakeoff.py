@@ -17,10 +17,11 @@ from labeling import jobs
 from labeling.models import Job, Project
 from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
-from training import plots, services, zoo
+from training import plots, services
 from training.learning import weights
 from training.models import FROM_SCRATCH
 from training.services.bakeoffs import COMPACT, KIND
+from training.zoo import table
 
 RECIPES = (
     ("feature_extraction", False),
@@ -38,7 +39,7 @@ COURSE = ((FROM_SCRATCH, True), *RECIPES[:4])
 @login_required
 def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="training")
-    usable = [entry for entry in zoo.entries(settings.KERAS_HOME, context["project"]) if entry.is_usable]
+    usable = [entry for entry in table.entries(settings.KERAS_HOME, context["project"]) if entry.is_usable]
     context.update(
         usable=usable,
         recipes=[

@@ -16,11 +16,12 @@ from labeling.files import storage
 from labeling.models import Image, Project
 from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
-from training import insights as looking
-from training import labels, services
-from training.champions import champion_of
+from training import services
+from training.features import insights as looking
 from training.learning.errors import LearningError
 from training.models import ModelVersion
+from training.snapshots import labels
+from training.versions.champions import champion_of
 
 SUSPECTS_SHOWN = 48
 

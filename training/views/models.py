@@ -15,8 +15,10 @@ from django.views.decorators.http import require_POST
 
 from labeling.models import Project
 from labeling.views.owner.context import load_project, project_context, refusals
-from training import card, champions, labels, plots, services
+from training import plots, services
 from training.models import AliasChange, ModelVersion
+from training.snapshots import labels
+from training.versions import card, champions
 from training.views.training import figures_of, titles_of
 
 VERSIONS_SHOWN = 100

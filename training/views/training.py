@@ -15,10 +15,12 @@ from django.views.decorators.http import require_POST
 
 from labeling.models import Project
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
-from training import catalogue, labels, plots, services
-from training.champions import champion_of
+from training import plots, services
 from training.forms import PolicyForm, RunForm
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
+from training.snapshots import labels
+from training.versions.champions import champion_of
+from training.zoo import catalogue
 
 RUNS_SHOWN = 25
 

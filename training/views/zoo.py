@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labeling.accounts.permissions import visible_projects
-from training import plots, zoo
+from training import plots
 from training.models import ModelVersion
+from training.zoo import table
 
 
 @login_required
@@ -21,9 +22,9 @@ def backbones(request: HttpRequest) -> HttpResponse:
         rows = ModelVersion.objects.filter(project=project, metrics__top1_error__isnull=False).order_by("number")
         errors = dict(rows.values_list("run__backbone", "metrics__top1_error"))
     context = {
-        "entries": [(entry, errors.get(entry.key)) for entry in zoo.entries(settings.KERAS_HOME, project)],
-        "historic": [(step, errors.get(step.key)) for step in zoo.HISTORIC],
-        "plot": plots.historic_line([(step.name, step.year, step.top5_error) for step in zoo.HISTORIC]),
+        "entries": [(entry, errors.get(entry.key)) for entry in table.entries(settings.KERAS_HOME, project)],
+        "historic": [(step, errors.get(step.key)) for step in table.HISTORIC],
+        "plot": plots.historic_line([(step.name, step.year, step.top5_error) for step in table.HISTORIC]),
         "project": project,
     }
     return render(request, "training/backbones.html", context)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from config import worker
-from training.trainer import TRAINER
+from training.runs.trainer import TRAINER
 
 
 class Command(BaseCommand):

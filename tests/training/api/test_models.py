@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 
 from labeling.models import Membership, Project
 from tests.training.api.test_runs import RUNS, client_of
-from training import embedding, services
+from training import services
+from training.features import embedding
 from training.learning.backbones import BACKBONES
 from training.models import AliasChange, ModelVersion, TrainingRun
 

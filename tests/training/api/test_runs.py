@@ -17,7 +17,7 @@ from tests.training.drawing import labeled_project
 from training import services
 from training.errors import RunIsLive
 from training.models import TrainingRun
-from training.progress import Lost, Reporter
+from training.runs.progress import Lost, Reporter
 
 RUNS = "/api/v1/projects/shapes/training-runs/"
 

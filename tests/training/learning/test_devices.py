@@ -21,7 +21,7 @@ from training.learning.devices import Devices
 from training.learning.finetune import fine_tune
 from training.learning.keras_loop import LoopOptions, Part, filled
 from training.learning.weights import Weights
-from training.trainer import child_environment
+from training.runs.trainer import child_environment
 
 _TUNE = """
 import json, sys

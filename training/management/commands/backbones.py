@@ -23,10 +23,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.errors import CrowdtuneError
-from training import catalogue, zoo
 from training.learning import imported
 from training.learning.errors import ArtifactDamaged
 from training.models import ModelVersion
+from training.zoo import catalogue, table
 
 PREPROCESSING = ("inside", "tf", "torch", "caffe", "efficientnet", "bgr")
 NAMES = [field.name for field in fields(catalogue.Declared)]
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(keys)} imported under {catalogue.folder()}")
         for key in keys:
             try:
-                row, facts = zoo.entry(key, settings.KERAS_HOME), imported.facts_of(catalogue.folder() / key)
+                row, facts = table.entry(key, settings.KERAS_HOME), imported.facts_of(catalogue.folder() / key)
             except ArtifactDamaged as error:
                 self.stdout.write(f"  {key:24} damaged   {error.message}")
                 continue

@@ -1,4 +1,4 @@
-"""``manage.py trainer``: the warm child process of training.trainer. Started by the worker, not by people."""
+"""``manage.py trainer``: the warm child process of training.runs.trainer. Started by the worker, not by people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from training import runs
+from training.runs import running
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             arrived.acquire()
             message = json.loads(messages.pop(0))
             close_old_connections()
-            answer = runs.answer(message["verb"], message["id"])
+            answer = running.answer(message["verb"], message["id"])
             close_old_connections()
             # TensorFlow does not give its memory back: a process that loaded it ends, a fresh one is started.
             answer["leaving"] = "tensorflow" in sys.modules or "jax" in sys.modules or "torch" in sys.modules

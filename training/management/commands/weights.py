@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.errors import CrowdtuneError
-from training import zoo
 from training.learning import weights
 from training.learning.backbones import BACKBONES
+from training.zoo import table
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def _list(self, keys: list[str]) -> None:
         self.stdout.write(f"Weights under KERAS_HOME={settings.KERAS_HOME}:")
         for key in keys:
-            row = zoo.entry(key, settings.KERAS_HOME)
+            row = table.entry(key, settings.KERAS_HOME)
             self.stdout.write(f"  {key:24} {row.weights:13} {row.weights_file}")
         best = weights.best_available(settings.KERAS_HOME)
         self.stdout.write(f"backbone=auto would use {best}.")

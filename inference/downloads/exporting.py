@@ -1,0 +1,68 @@
+"""Runs ``training.learning.export`` in a process of its own: Keras and its memory leave with it.
+
+``python -m inference.downloads.exporting '{…}'``: the keys of the object are those that ``downloads`` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labeling import words
+from labeling.errors import CrowdtuneError
+from labeling.words import gettext as _
+
+SECONDS = 1500
+
+
+def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
+    """Start the process, wait, and return what ``export`` returned.
+
+    Raises:
+        CrowdtuneError: What the export refused, or that it broke.
+    """
+    root = str(Path(__file__).resolve().parents[1])
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": root}
+    done = subprocess.run(
+        [sys.executable, "-m", "inference.downloads.exporting", json.dumps(arguments)],
+        env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise CrowdtuneError(
+            "export_failed", _("The export failed: %(strip)s") % {"strip": done.stderr.strip()[-300:]}, 409
+        )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if "refused" in result:
+        raise CrowdtuneError(result["refused"], words.read(result["message"]), 409)
+    return result
+
+
+def _main(arguments: dict[str, str]) -> dict[str, Any]:
+    from training.learning.export import export  # reaches Keras: only this process does
+    from training.learning.imported import find
+    from training.learning.trunk import trunk_key
+    from training.learning.weights import locate
+
+    backbone = find(arguments["backbone"], Path(arguments["backbones"]))
+    weights = locate(backbone, Path(arguments["keras_home"]))
+    manifest = json.loads((Path(arguments["version"]) / "manifest.json").read_text())
+    if manifest["trunk_key"] != trunk_key(backbone, weights.sha256, manifest.get("cut")):
+        told = _("The weights of %(title)s on this machine are not those that the version was trained on.")
+        return {"refused": "other_weights", "message": words.stored(told % {"title": backbone.title})}
+    try:
+        return export(
+            Path(arguments["version"]), arguments["kind"], Path(arguments["target"]), backbone=backbone,
+            weights=weights, pictures=np.load(arguments["pictures"]),
+        )  # fmt: skip
+    except CrowdtuneError as error:
+        return {"refused": error.code, "message": words.stored(error.message)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_main(json.loads(sys.argv[1]))))  # noqa: T201 - the caller reads it

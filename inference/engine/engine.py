@@ -1,0 +1,161 @@
+"""The process's engine: one trunk, many heads, in bounded memory, over the cores of the machine.
+
+A version from feature extraction is a few matrices on a trunk that other versions and other projects use too, so it
+loads in a millisecond and costs kilobytes. Versions are never changed in place: a promotion makes the next request ask
+for another key of the cache, the new version is loaded beside the old one, and requests under way end with what they
+began with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.engine import metrics
+from inference.engine.cache import Cache
+from inference.engine.gate import Gate
+from inference.engine.routing import VersionRef
+from inference.errors import BadPicture, BrokenVersion
+from labeling.errors import CrowdtuneError
+from labeling.files.imaging import ImageRefused, pixels
+from labeling.words import gettext as _
+from training.features.embedding import Embedder
+
+if TYPE_CHECKING:
+    from training.learning.artifact import Classifier
+
+CHUNK = 8  # images that one lane embeds before it lets others in
+Picture = bytes | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one version says of the pictures of one request."""
+
+    version: VersionRef
+    categories: tuple[str, ...]
+    probabilities: NDArray[np.float64]  # [n, k]
+    features: NDArray[np.float32]  # [n, dim]
+    seconds: float
+
+
+class Engine:
+    """Thread-safe; one a process."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        memory: int,
+        gate: Gate,
+        open_trunk: Callable[[Path, str], Embedder],
+        open_version: Callable[[Path], Classifier],
+        precision_of: Callable[[Classifier], str] = lambda _classifier: "f32",
+    ) -> None:
+        """``memory`` in bytes bounds what the cache holds of trunks and versions together.
+
+        ``precision_of`` says in what a version's new pictures are computed; stored features are f32 always.
+        """
+        self.data_dir = data_dir
+        self.gate = gate
+        self.cache = Cache(memory, sized=metrics.MEMORY.set)
+        self._open_trunk = open_trunk
+        self._open_version = open_version
+        self._precision_of = precision_of
+
+    def classifier(self, version: VersionRef) -> Classifier:
+        """The version's head, loaded when it is not in memory.
+
+        Raises:
+            BrokenVersion: Its files are missing or changed since it was verified.
+        """
+
+        def load() -> tuple[Any, int]:
+            return _opened(self._open_version, self.data_dir / version.folder, "version")
+
+        return self.cache.get(("version", version.id), load)
+
+    def trunk(self, key: str, precision: str = "f32") -> Embedder:
+        """The shared trunk, loaded when it is not in memory."""
+
+        def load() -> tuple[Any, int]:
+            return _opened(lambda folder: self._open_trunk(folder, precision), self.data_dir / "trunks" / key, "trunk")
+
+        return self.cache.get(("trunk", key, precision), load)
+
+    def trunk_of(self, classifier: Classifier) -> Embedder:
+        """The trunk that new pictures for this version go through, in the precision that it may be served in."""
+        return self.trunk(classifier.trunk_key, self._precision_of(classifier))
+
+    def embed(
+        self, trunk: Embedder, pictures: Sequence[Picture], positions: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Features ``[n, dim]`` of encoded images or of uint8 arrays ``[size, size, 3]``, in the order given.
+
+        Args:
+            trunk: From ``trunk``.
+            pictures: At least one.
+            positions: Where each stands in the request, for the message when one is bad; 0, 1, … where None.
+
+        Raises:
+            BadPicture: One of them cannot be decoded; names which.
+            Busy: The queue is full.
+        """
+        places = range(len(pictures)) if positions is None else positions
+        parts = []
+        with self.gate.admit(len(pictures)):
+            for chunk in _chunks(len(pictures)):
+                with self.gate.lane():
+                    batch = np.stack([_input(pictures[index], trunk.size, places[index]) for index in chunk])
+                    parts.append(trunk.embed(batch))
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def classify(self, version: VersionRef, pictures: Sequence[Picture]) -> Answer:
+        """Decode, embed and answer; all pictures by the one version."""
+        started = time.perf_counter()
+        classifier = self.classifier(version)
+        features = self.embed(self.trunk_of(classifier), pictures)
+        return self.answer(version, features, started)
+
+    def answer(self, version: VersionRef, features: NDArray[np.float32], started: float | None = None) -> Answer:
+        """From features that exist already, no trunk is run."""
+        started = time.perf_counter() if started is None else started
+        classifier = self.classifier(version)
+        probabilities = np.asarray(classifier.probabilities_from_features(features), np.float64)
+        return Answer(version, tuple(classifier.categories), probabilities, features, time.perf_counter() - started)
+
+
+def _chunks(count: int) -> Iterator[range]:
+    return (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+
+
+def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
+    if not isinstance(picture, bytes):
+        return picture
+    try:
+        return pixels(picture, size)
+    except ImageRefused as error:
+        raise BadPicture(
+            error.code, _("Image %(index)s: %(message)s") % {"index": index + 1, "message": error.message}, index
+        ) from error
+
+
+def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any, int]:
+    try:
+        return open_(folder), _bytes(folder)
+    except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
+        raise BrokenVersion(
+            _("The %(what)s in %(name)s cannot be loaded: %(error)s. Train again or roll back.")
+            % {"what": what, "name": folder.name, "error": error}
+        ) from error
+
+
+def _bytes(folder: Path) -> int:
+    """What the folder's weights take in memory: OpenVINO keeps them about as they lie on disk."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in {".bin", ".npz"})

@@ -1,0 +1,70 @@
+"""This process's engine, built from the settings on first use. Without a GPU it never imports TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from django.conf import settings
+
+from inference.engine.batching import Batched
+from inference.engine.engine import Engine
+from inference.engine.gate import Gate
+from labeling.api.turns import cores
+from training.features import embedding
+from training.learning.artifact import Classifier, load_version
+from training.learning.features import FeatureStore
+from training.learning.precision import has_bf16
+from training.learning.trunk import Trunk
+
+GPU_BATCH = 32
+
+
+@functools.cache
+def engine() -> Engine:
+    lanes = settings.INFERENCE_LANES or 2 * batch() or cores()
+    return Engine(
+        data_dir=settings.DATA_DIR,
+        memory=settings.INFERENCE_MEMORY_MB * 2**20,
+        gate=Gate(lanes=lanes, waiting=settings.INFERENCE_QUEUE),
+        open_trunk=open_trunk,
+        open_version=open_version,
+        precision_of=precision_of,
+    )
+
+
+def batch() -> int:
+    """The most pictures that go through a trunk together; 0 is one request at a time, as suits a CPU."""
+    return settings.INFERENCE_BATCH or (GPU_BATCH if settings.INFERENCE_DEVICE == "gpu" else 0)
+
+
+def open_trunk(folder: Path, precision: str) -> Trunk | Batched:
+    """The precision is pinned: OpenVINO rounds to bf16 by itself on processors that have it."""
+    if settings.INFERENCE_DEVICE == "gpu":
+        # Keras and TensorFlow come with it: only where they are wanted.
+        from inference.engine.accelerated import KerasTrunk
+
+        return Batched(KerasTrunk(folder, most=batch()), most=batch())
+    trunk = Trunk(folder, precision=precision, threads=min(settings.INFERENCE_LANES or cores(), cores()))
+    return Batched(trunk, most=batch()) if batch() else trunk
+
+
+def precision_of(classifier: Classifier) -> str:
+    """f32, or bf16 where that is allowed, this processor has it, and the version's own measurement lost nothing."""
+    if settings.INFERENCE_PRECISION != "auto" or settings.INFERENCE_DEVICE == "gpu":
+        return "f32"
+    measured = classifier.manifest.get("precision") or {}
+    return "bf16" if measured.get("serve") == "bf16" and has_bf16() else "f32"
+
+
+def open_version(folder: Path) -> Classifier:
+    """A version whose files are whole and which answered like Keras when it was made; no other may serve."""
+    classifier = load_version(folder)
+    if not (classifier.manifest.get("verification") or {}).get("passed"):
+        raise ValueError("it was never verified against Keras")
+    return classifier
+
+
+@functools.lru_cache(maxsize=64)
+def feature_store(trunk_key: str, dim: int) -> FeatureStore:
+    return embedding.open_store(trunk_key, dim)

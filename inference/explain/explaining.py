@@ -1,0 +1,99 @@
+"""Where a version looked: the heat map of one picture, by the way that suits the version."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from inference.engine.engine import Engine
+from inference.engine.routing import VersionRef
+from inference.errors import BadPicture
+from inference.explain.maps import FeatureMaps
+from inference.explain.picture import overlay
+from labeling.errors import CrowdtuneError
+from labeling.files.imaging import ImageRefused, decode_rgb, to_input
+from labeling.words import gettext as _
+from training.features.embedding import Embedder
+from training.learning.artifact import Classifier
+from training.learning.layers import averages_to, heat_of
+from training.learning.occlusion import occlusion
+
+LONGEST = 640
+
+
+def decoded(data: bytes, size: int) -> Picture.Image:
+    """The upright picture, at least as large as the network's input and as the map is drawn."""
+    try:
+        return decode_rgb(data, shortest=size)
+    except ImageRefused as error:
+        raise BadPicture(error.code, _("Image 1: %(message)s") % {"message": error.message}, 0) from error
+
+
+def explain(engine: Engine, version: VersionRef, data: bytes, category: str | None) -> tuple[bytes, str]:
+    """The picture under the map of a category (the most probable where None), as PNG, and which category that is.
+
+    Raises:
+        BadPicture: It cannot be decoded.
+        CrowdtuneError: no_such_category, when the version does not know it.
+    """
+    classifier = engine.classifier(version)
+    trunk = engine.trunk(classifier.trunk_key)
+    picture = decoded(data, trunk.size)
+    with engine.gate.admit(1), engine.gate.lane():
+        pixels = to_input(picture, trunk.size)
+        features = trunk.embed(pixels[None])
+        index = _index(classifier, features, category)
+        heat = _heat(engine, classifier, pixels, features, index)
+    return overlay(picture, heat, longest=LONGEST), classifier.categories[index]
+
+
+def _index(classifier: Classifier, features: NDArray[np.float32], category: str | None) -> int:
+    if category is None:
+        return int(classifier.probabilities_from_features(features)[0].argmax())
+    if category not in classifier.categories:
+        known = ", ".join(classifier.categories[:20])
+        raise CrowdtuneError(
+            "no_such_category",
+            _("This version knows %(known)s; not %(category)s.") % {"known": known, "category": repr(category)},
+            fields={"category": []},
+        )
+    return classifier.categories.index(category)
+
+
+def _heat(
+    engine: Engine, classifier: Classifier, pixels: NDArray[np.uint8], features: NDArray[np.float32], index: int
+) -> NDArray[np.floating]:
+    trunk = engine.trunk(classifier.trunk_key)
+    head = classifier.head
+    maps = None if head is None else _pooled_maps(engine, trunk, pixels)
+    if head is None or maps is None or not averages_to(maps, features[0]):  # a tail, say: measure instead of derive
+        return occlusion(pixels, lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, index])
+    return heat_of(maps, head, index)
+
+
+def _pooled_maps(engine: Engine, trunk: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """``[h, w, channels]``: the maps that the trunk pools; None where it pools none."""
+    try:
+        return _maps(engine, trunk.key, trunk.size)(pixels)
+    except ValueError:
+        return None
+
+
+def _maps(engine: Engine, trunk_key: str, size: int) -> FeatureMaps:
+    path = engine.data_dir / "trunks" / trunk_key / "trunk.xml"
+    maps: FeatureMaps = engine.cache.get(
+        ("maps", trunk_key), lambda: (FeatureMaps(path, size), path.with_suffix(".bin").stat().st_size)
+    )
+    return maps
+
+
+def thumbnail(data: bytes, longest: int = LONGEST) -> bytes:
+    """A JPEG of the picture for the page that asked."""
+    picture = decoded(data, longest)
+    picture.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -1,0 +1,149 @@
+"""Worker-side: the champion labels what it is sure of, within an error bound, under an audit that can stop it.
+
+The threshold comes from images of the champion's own snapshot that it never saw. One in twenty of the images above it
+goes to the crowd instead. Each of these that the crowd has not answered yet stands for twenty labels that nobody has
+vouched for: at most one batch of labels runs ahead of the audit, and more are given as its answers come.
+
+When the crowd disagrees more often than the bound allows, labeling by the model stops and says why, and the labels of
+the version that failed are withdrawn: their tasks are open to the crowd again. An owner who turned this on for at most
+two wrong labels in a hundred wants none of a version that gives ten, and could not tell which those are; training never
+learned from them, but exports had them. What a person has answered or decided since stays. Labels of a version whose
+audit has not failed stay too, also when an owner turns labeling by the model off.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import numpy as np
+from django.db.models import Count, OuterRef, Q, Subquery
+
+from inference.engine import runtime
+from inference.engine.routing import VersionRef, routes
+from inference.feedback.guarantee import has_failed, threshold
+from inference.models import AutoLabel, Deployment, Prediction
+from labeling import audit
+from labeling.models import Project, Task
+from labeling.services import label_by_model, raise_priority, withdraw_model_labels
+from labeling.words import gettext as _
+from training.models import ModelVersion, SnapshotItem
+from training.snapshots.labels import category_names
+from training.versions.champions import champion_of_question
+
+logger = logging.getLogger(__name__)
+AUDIT_SHARE = 0.05
+AUDIT_PRIORITY = 2.5
+BATCH = 500
+
+
+def step(project: Project) -> int:
+    """Judge the audit, stop where it failed, else label as many as it allows; returns how many labels were given."""
+    deployment = Deployment.objects.filter(pk=project.pk).first()
+    if deployment is None or not deployment.auto_label:
+        return 0
+    _judge_audit(project)
+    if _stopped(project, deployment):
+        return 0
+    most = _allowed(project)
+    version = champion_of_question(project)
+    if version is None or not most:
+        return 0
+    limit = threshold_of(version, deployment.error_bound)
+    return _label(project, version, limit, most) if limit is not None else 0
+
+
+def _allowed(project: Project) -> int:
+    """How many labels more the audit can vouch for: a batch, less what its open questions stand for."""
+    waiting = AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)
+    asked = waiting.filter(image__tasks__state=Task.State.OPEN).values("image_id").distinct().count()
+    return max(BATCH - round(asked / AUDIT_SHARE), 0)
+
+
+def threshold_of(version: ModelVersion, bound: float) -> float | None:
+    """From which probability the version may label, by images of its snapshot that it never saw; None where not.
+
+    The validation part is not among them: a version learns it too, once it has said how long (training.runs.stages).
+    """
+    held = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id).exclude(split__in=("train", "validation"))
+    rows = list(held.order_by("sha256").values_list("sha256", "label")[:20_000])
+    engine, ref = runtime.engine(), VersionRef.of(version)
+    trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for sha256, _label in rows])
+    if not found.any():
+        return None
+    answer = engine.answer(ref, features[found])
+    best = answer.probabilities.argmax(axis=1)
+    labels = np.array([label for _sha256, label in rows], dtype=object)[found]
+    is_correct = np.array(answer.categories, dtype=object)[best] == labels
+    return threshold(answer.probabilities.max(axis=1), is_correct, bound)
+
+
+def _label(project: Project, version: ModelVersion, limit: float, most: int) -> int:
+    question = project.primary_question()
+    if question is None:
+        return 0
+    sure = Prediction.objects.filter(
+        project=project, version=version, is_correct=None, probability__gte=limit, novelty__lte=1.0,
+        image__tasks__state=Task.State.OPEN, image__tasks__judgment_count=0, image__tasks__is_gold=False,
+        category__in=list(category_names(question)),  # one that the version learned may have left the survey since
+    )  # fmt: skip
+    sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
+    rows = list(sure[:most])
+    drawn = {row.image_id for row in rows if random.random() < AUDIT_SHARE}
+    rest = {row.image_id: (row.category, row.probability) for row in rows if row.image_id not in drawn}
+    labeled = set(label_by_model(project=project, labels=rest))
+    kept = [row for row in rows if row.image_id in labeled or row.image_id in drawn]
+    AutoLabel.objects.bulk_create(
+        [
+            AutoLabel(
+                project=project, image_id=row.image_id, version=version, category=row.category,
+                probability=row.probability, is_audit=row.image_id not in labeled,
+            )
+            for row in kept
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
+    raise_priority(project=project, priorities=dict.fromkeys(drawn, AUDIT_PRIORITY))
+    return len(labeled)
+
+
+def _judge_audit(project: Project) -> None:
+    """The crowd's word on the images that were drawn for the audit."""
+    said = Prediction.objects.filter(image=OuterRef("image_id"), version=OuterRef("version_id"))
+    waiting = AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)
+    waiting.update(is_correct=Subquery(said.values("is_correct")))
+
+
+def _stopped(project: Project, deployment: Deployment) -> bool:
+    """One version's audit says nothing of another's labels, so each is looked at alone."""
+    judged = AutoLabel.objects.filter(project=project, is_audit=True).exclude(is_correct=None)
+    if deployment.auto_label_since is not None:
+        judged = judged.filter(created_at__gte=deployment.auto_label_since)
+    counts = judged.values("version").annotate(total=Count("pk"), wrong=Count("pk", filter=Q(is_correct=False)))
+    rows = counts.order_by("-version").values_list("version", "wrong", "total")
+    failed = [row for row in rows if has_failed(row[1], row[2], deployment.error_bound)]
+    if not failed:
+        return False
+    _version, wrong, total = failed[0]
+    withdrawn = sum(_withdraw(project, version_id) for version_id, _wrong, _total in failed)
+    told = _(
+        "The audit found %(wrong)s of %(total)s labels wrong; at most %(most).1f %% were allowed. Withdrawn, and"
+        " left to the crowd again: %(withdrawn)s labels by the model."
+    )
+    reason = told % {
+        "wrong": wrong, "total": total, "most": 100 * deployment.error_bound, "withdrawn": withdrawn,
+    }  # fmt: skip
+    Deployment.objects.filter(pk=project.pk).update(auto_label=False, auto_label_stopped=reason)
+    audit.write(project=project, user=None, action="auto_label_stopped", changes={"reason": reason})
+    routes.forget(project.pk)
+    logger.warning("project %s: %s", project.pk, reason)
+    return True
+
+
+def _withdraw(project: Project, version_id: int) -> int:
+    """Take back what the version labeled, but for what people have answered since; returns how many labels."""
+    given = AutoLabel.objects.filter(project=project, version=version_id, is_audit=False)
+    ids = withdraw_model_labels(project=project, images=list(given.values_list("image_id", flat=True)))
+    given.filter(image__in=ids).delete()
+    return len(ids)

@@ -1,0 +1,233 @@
+"""Worker-side: the pool of images that wait for the crowd, scored by the champion, and the order that follows.
+
+Only features that are stored already are read, so a million images cost seconds of arithmetic and not hours of forward
+passes. The pool streams through in chunks; what stays in memory is a few numbers an image.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from inference.engine import runtime
+from inference.engine.routing import VersionRef
+from inference.feedback import challenger, predictions
+from inference.feedback.scoring import MOST_CHOSEN, Choice, Scores, choose, joined
+from inference.models import Deployment
+from inference.monitoring import references
+from inference.monitoring.reference import Reference
+from labeling.heartbeat import silent
+from labeling.models import Gold, Image, Project, Task
+from labeling.services import raise_priority, suggest_answers
+from training.models import ModelVersion
+from training.versions.champions import champion_of_question
+
+logger = logging.getLogger(__name__)
+CHUNK = 20_000
+CLAIM = timedelta(minutes=10)
+NEXT_TIER = 20_000  # images behind the chosen ones whose order follows their value
+Floats = NDArray[np.float32]
+
+
+@dataclass
+class Pool:
+    """What one pass has seen: ids in the order of the scores."""
+
+    ids: list[NDArray[np.int64]] = field(default_factory=list)
+    parts: list[Scores] = field(default_factory=list)
+    waiting: int = 0  # images whose features are not there yet
+
+    @property
+    def image_ids(self) -> NDArray[np.int64]:
+        return np.concatenate(self.ids) if self.ids else np.empty(0, np.int64)
+
+
+def due_projects() -> list[int]:
+    """Projects whose champion has not scored the pool, or whose pool has grown since, or with a new challenger."""
+    versions = ModelVersion.objects.of_primary_question()
+    live = versions.champions().filter(project__deleted_at=None)
+    champions = live.select_related("project")
+    ids = [version.project_id for version in champions]
+    deployments = Deployment.objects.in_bulk(ids)
+    rows = versions.challengers().filter(project__in=ids)
+    challengers = dict(rows.values_list("project_id", "pk"))
+
+    def is_due(version: ModelVersion) -> bool:
+        deployment = deployments.get(version.project_id)
+        return _is_due(version, deployment) or challenger.is_new(challengers.get(version.project_id), deployment)
+
+    return [version.project_id for version in champions if is_due(version)]
+
+
+def _is_due(version: ModelVersion, deployment: Deployment | None) -> bool:
+    if deployment is None or deployment.scored_version_id != version.pk or deployment.scored_at is None:
+        return True
+    grown = version.project.image_count - deployment.scored_images
+    return grown > 0 and (grown >= deployment.scored_images // 20 or timezone.now() - deployment.scored_at > CLAIM)
+
+
+def withdraw_orders() -> int:
+    """Take back the order of each pool whose project asks another question by now than the version that gave it.
+
+    Until a version has learned that question every task is as good as the next; returns how many were moved.
+    """
+    rows = Deployment.objects.filter(project__deleted_at=None).exclude(scored_version=None)
+    scored = dict(rows.values_list("scored_version_id", "project_id"))
+    standing = ModelVersion.objects.of_primary_question().filter(pk__in=scored).values_list("pk", flat=True)
+    moved = 0
+    for version_id in scored.keys() - set(standing):
+        project = Project(pk=scored[version_id])
+        with transaction.atomic():
+            moved += raise_priority(project=project, priorities=dict.fromkeys(_raised_before(project), 0.0))
+            Deployment.objects.filter(pk=project.pk, scored_version=version_id).update(scored_version=None)
+    return moved
+
+
+def score_pool(project_id: int) -> int:
+    """Score the project's pool with its champion and order its tasks; returns how many images were scored.
+
+    Where only a challenger is new, it alone is asked, about the images that were chosen before.
+
+    Claimed by a conditional UPDATE: two messages do the work once; the claim of a dead process ends after ten minutes.
+    """
+    version = champion_of_question(Project(pk=project_id))
+    if version is None or not _claim(project_id):
+        return 0
+    images = version.project.image_count
+    try:
+        deployment = Deployment.objects.get(pk=project_id)
+        beside = challenger.running(deployment)
+        if beside is not None and challenger.is_new(beside.pk, deployment) and not _is_due(version, deployment):
+            challenger.ask(version, beside)
+            return 0
+        pool = _score(version)
+        choice = _apply(version, pool)
+        # What others than the challenger had said of the pool is forgotten by now: who challenges again is asked again.
+        Deployment.objects.filter(pk=project_id).update(
+            scored_version=version, scored_at=timezone.now(), scored_images=images - pool.waiting, compared_version=None
+        )
+        if beside is not None:
+            challenger.ask(version, beside)
+        logger.info("project %s: version %s scored %d images", project_id, version.number, len(pool.image_ids))
+        return len(pool.image_ids) if choice is not None else 0
+    finally:
+        Deployment.objects.filter(pk=project_id).update(claimed_at=None)
+
+
+def _claim(project_id: int) -> bool:
+    Deployment.objects.get_or_create(project_id=project_id)
+    now = timezone.now()
+    free = Q(claimed_at=None) | silent("claimed_at", CLAIM, now)
+    return bool(Deployment.objects.filter(free, pk=project_id).update(claimed_at=now))
+
+
+def _score(version: ModelVersion) -> Pool:
+    reference = references.ensure_reference(version)
+    ref, pool = VersionRef.of(version), Pool()
+    for ids, shas in _chunks(Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
+        features, found = _features(ref, shas)
+        pool.waiting += int((~found).sum())
+        if not found.any():
+            continue
+        pool.ids.append(ids[found])
+        pool.parts.append(predictions.scores_of(ref, reference, features[found]))
+        predictions.write(version, pool.ids[-1], pool.parts[-1])
+        _suggest(version, pool.ids[-1], pool.parts[-1].category)
+    if version.project.show_suggestions:
+        _suggest_beside_gold(version, ref)
+    return pool
+
+
+def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[Any]) -> None:
+    labels = {int(image): version.categories[index] for image, index in zip(ids, category, strict=True)}
+    suggest_answers(project=version.project, labels=labels, source=f"model {version.number}")
+
+
+def _suggest_beside_gold(version: ModelVersion, ref: VersionRef) -> None:
+    """Hidden gold is no part of the pool, but would be known by a suggestion that is missing."""
+    hidden = Task.objects.filter(project=version.project, is_gold=True, gold__use=Gold.Use.HIDDEN)
+    for ids, shas in _chunks(hidden):
+        features, found = _features(ref, shas)
+        if found.any():
+            answer = runtime.engine().answer(ref, features[found])
+            _suggest(version, ids[found], answer.probabilities.argmax(axis=1))
+
+
+def _chunks(tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
+    """The images of these tasks: (ids, content hashes), in chunks."""
+    rows = tasks.order_by("id")
+    last = 0
+    while True:
+        part = list(rows.filter(id__gt=last).values_list("id", "image_id", "image__sha256")[:CHUNK])
+        if not part:
+            return
+        last = part[-1][0]
+        seen = {image_id: sha256 for _task_id, image_id, sha256 in part}
+        yield np.array(list(seen), np.int64), list(seen.values())
+
+
+def _features(ref: VersionRef, shas: list[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    engine = runtime.engine()
+    trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    return runtime.feature_store(trunk.key, trunk.dim).get(shas)
+
+
+def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
+    """Turn scores into priorities: the chosen first, the next tier by value, everything else as imported."""
+    ids = pool.image_ids
+    if not len(ids):
+        return None
+    scores = joined(pool.parts)
+    deployment = Deployment.objects.get(pk=version.project_id)
+    choice = choose(
+        scores,
+        lambda index: _points(version, ids[index]),
+        count=_wanted(len(ids)),
+        random_share=deployment.random_share,
+        seed=version.pk,
+    )
+    value = scores.value
+    priorities = dict.fromkeys(_raised_before(version.project), 0.0)
+    tier = np.argsort(-value, kind="stable")[:NEXT_TIER]
+    priorities.update(zip(ids[tier].tolist(), np.round(value[tier], 3).astype(float).tolist(), strict=True))
+    priorities.update(zip(ids[choice.index].tolist(), choice.priority.astype(float).tolist(), strict=True))
+    for image_id in _before_all(version.project):
+        priorities.pop(image_id, None)
+    raise_priority(project=version.project, priorities=priorities)
+    predictions.record_reasons(version, ids[choice.index], choice)
+    predictions.forget_older(version)
+    return choice
+
+
+def _wanted(pool: int) -> int:
+    """How many of a pool are chosen: fewer of a small one, or everything in it would be, and no value would count."""
+    return max(1, min(pool // 8, max(50, pool // 20), MOST_CHOSEN))
+
+
+def _raised_before(project: Project) -> list[int]:
+    raised = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=0, priority__lte=2)
+    return list(raised.values_list("image_id", flat=True))
+
+
+def _before_all(project: Project) -> list[int]:
+    """Images that come before everything a model chose: of an audit, or said to be answered wrongly by a person."""
+    rows = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=2)
+    return list(rows.values_list("image_id", flat=True))
+
+
+def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
+    """Where the candidates lie, in the projection of the training images (or by raw features without one)."""
+    shas = dict(Image.objects.filter(pk__in=image_ids.tolist()).values_list("pk", "sha256"))
+    ref = VersionRef.of(version)
+    features, _found = _features(ref, [shas.get(int(pk), "0" * 64) for pk in image_ids])
+    reference: Reference | None = references.reference_of(ref)
+    return reference.project(features) if reference else features

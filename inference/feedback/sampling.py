@@ -1,0 +1,124 @@
+"""Pictures that came with requests and are kept on purpose, so that the crowd can say what they show.
+
+Off until somebody turns it on. Of the share that may be kept, the uncertain and the novel are, and a random part of the
+rest; a quota bounds the day, what nobody has labeled leaves after the retention, and anyone with the right can delete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from inference.engine.engine import Answer
+from inference.engine.routing import routes
+from inference.feedback.scoring import score
+from inference.models import Deployment, Prediction, Reason, Sample
+from inference.monitoring import references
+from labeling.errors import CrowdtuneError
+from labeling.models import Image, Project, Task
+from labeling.services import add_images, delete_images, open_task_for, raise_priority
+from labeling.words import gettext as _
+
+logger = logging.getLogger(__name__)
+UNSURE = 0.5  # uncertainty from which a kept request becomes a task
+FIRST = 3.0  # priority of what a person said is wrong: before everything that a model chose
+
+
+def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, bytes]], share: float) -> list[Sample]:
+    """Keep some of a request's pictures. ``pictures`` are (position in the answer, bytes) of what came with it."""
+    kept = []
+    for index, data in pictures:
+        if random.random() >= share:
+            continue
+        reason = _reason(answer, index)
+        if reason is not None and _has_quota(project):
+            kept += _keep(project=project, data=data, answer=answer, index=index, reason=reason)
+    return kept
+
+
+def _reason(answer: Answer, index: int) -> Reason | None:
+    reference = references.reference_of(answer.version)
+    features = answer.features[index : index + 1]
+    novelty = reference.novelty(features) if reference else np.zeros(1, np.float32)
+    scores = score(answer.probabilities[index : index + 1], novelty)
+    if scores.novelty[0] > 1.5:
+        return Reason.NOVEL
+    if scores.uncertainty[0] > UNSURE:
+        return Reason.UNCERTAIN
+    return Reason.RANDOM if random.random() < 0.2 else None
+
+
+def _has_quota(project: Project) -> bool:
+    deployment = Deployment.of(project.pk)
+    since = timezone.now() - timedelta(days=1)
+    return Sample.objects.filter(project=project, created_at__gt=since).count() < deployment.sample_quota
+
+
+def _keep(*, project: Project, data: bytes, answer: Answer, index: int, reason: Reason) -> list[Sample]:
+    name = f"request-{hashlib.sha256(data).hexdigest()[:12]}"
+    new = add_images(project=project, images={name: data})
+    if not new:
+        return []  # the project has these bytes already
+    image = new[0]
+    best = int(answer.probabilities[index].argmax())
+    scores = score(answer.probabilities[index : index + 1], np.zeros(1, np.float32))
+    with transaction.atomic():
+        sample = Sample.objects.create(project=project, image=image, version_id=answer.version.id, reason=reason)
+        Prediction.objects.get_or_create(
+            image=image,
+            version_id=answer.version.id,
+            defaults={
+                "project": project, "category": answer.categories[best], "reason": reason,
+                "probability": float(answer.probabilities[index, best]), "uncertainty": float(scores.uncertainty[0]),
+            },
+        )  # fmt: skip
+        raise_priority(project=project, priorities={image.pk: 1.0 + float(scores.value[0])})
+    return [sample]
+
+
+def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool]:
+    """A person said that the answer to this picture is wrong: it becomes a task, before everything a model chose.
+
+    Returns:
+        The image, and whether the project did not have it before.
+    """
+    version = routes.get(project.pk).champion
+    if version is None:
+        raise CrowdtuneError("no_champion", _("There is no champion that could be wrong."), 409)
+    new = add_images(project=project, images={f"reported-by-{user}": data})
+    image = new[0] if new else Image.objects.get(project=project, sha256=hashlib.sha256(data).hexdigest())
+    with transaction.atomic():
+        if new:  # what the project had before is not ours to forget
+            Sample.objects.create(project=project, image=image, version_id=version.id, reason=Reason.WRONG)
+        if not image.tasks.exists():
+            open_task_for(image=image)
+        raise_priority(project=project, priorities={image.pk: FIRST})
+    return image, bool(new)
+
+
+def forget_old(*, project: Project) -> int:
+    """Delete kept pictures that nobody has labeled within the retention; returns how many."""
+    deployment = Deployment.of(project.pk)
+    before = timezone.now() - timedelta(days=deployment.retention_days)
+    old = Sample.objects.filter(project=project, created_at__lt=before)
+    unlabeled = old.exclude(image__tasks__judgment_count__gt=0).exclude(image__tasks__state=Task.State.RETIRED)
+    ids = list(unlabeled.values_list("image_id", flat=True)[:1000])
+    return delete_images(project=project, ids=ids, user=None) if ids else 0
+
+
+def forget(*, project: Project, image_id: int, user: Any) -> None:
+    """Delete one kept picture, because somebody asks for it.
+
+    Raises:
+        CrowdtuneError: 404, no kept picture has this id.
+    """
+    if not Sample.objects.filter(project=project, image=image_id).exists():
+        raise CrowdtuneError("not_found", _("No kept image of this project has this id."), 404)
+    delete_images(project=project, ids=[image_id], user=user)

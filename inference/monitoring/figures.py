@@ -1,0 +1,190 @@
+"""Read-only: what the serving page and its API show. Sums over rows of the last days, plots out of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Q
+from django.db.models.functions import TruncDay
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
+from inference.monitoring.drift import LEAST, PSI_ALARM
+from inference.monitoring.traffic import BUCKETS, quantile
+from labeling import charts
+from labeling.accounts import languages
+from labeling.models import Project
+from training.models import ModelVersion
+
+DAYS = 7
+MOST_ROWS = 50_000
+MOST_LINES = 6  # of a plot
+DRIFT_DAYS = 90
+
+
+@dataclass
+class VersionFigures:
+    """One version's traffic of the last days, and how right it was on what the crowd labeled after it."""
+
+    version: ModelVersion
+    requests: int = 0
+    images: int = 0
+    compared: int = 0
+    agreed: int = 0
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    judged: int = 0
+    correct: int = 0
+    judged_random: int = 0
+    correct_random: int = 0
+
+    @property
+    def p50(self) -> float | None:
+        return _milliseconds(quantile(self.latencies, 0.5))
+
+    @property
+    def p99(self) -> float | None:
+        return _milliseconds(quantile(self.latencies, 0.99))
+
+    @property
+    def agreement(self) -> float | None:
+        return self.agreed / self.compared if self.compared else None
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.correct / self.judged if self.judged else None
+
+    @property
+    def fair_accuracy(self) -> float | None:
+        """On the images drawn at random: an estimate for the pool, which the uncertain ones alone are not."""
+        return self.correct_random / self.judged_random if self.judged_random else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version.number, "alias": self.version.alias, "requests": self.requests,
+            "images": self.images, "p50_ms": self.p50, "p99_ms": self.p99, "compared": self.compared,
+            "agreement": self.agreement, "judged": self.judged, "live_accuracy": self.accuracy,
+            "judged_random": self.judged_random, "live_accuracy_random": self.fair_accuracy,
+        }  # fmt: skip
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)
+
+
+def by_version(project: Project) -> list[VersionFigures]:
+    """Newest version first."""
+    since = timezone.now() - timedelta(days=DAYS)
+    figures = {
+        version.pk: VersionFigures(version)
+        for version in ModelVersion.objects.filter(project=project).slim().order_by("-number")
+    }
+    rows = Traffic.objects.filter(project=project, at__gte=since).order_by("-id")
+    names = ("version_id", "requests", "images", "compared", "agreed", "latencies")
+    for version_id, requests, images, compared, agreed, latencies in rows.values_list(*names)[:MOST_ROWS]:
+        one = figures[version_id]
+        one.requests, one.images = one.requests + requests, one.images + images
+        one.compared, one.agreed = one.compared + compared, one.agreed + agreed
+        one.latencies = [a + b for a, b in zip(one.latencies, latencies, strict=False)]
+    _add_accuracy(project, figures)
+    return list(figures.values())
+
+
+def _add_accuracy(project: Project, figures: dict[int, VersionFigures]) -> None:
+    right, random = Q(is_correct=True), Q(reason=Reason.RANDOM)
+    judged = Prediction.objects.filter(project=project).exclude(is_correct=None).values("version_id")
+    counts = judged.annotate(
+        n=Count("id"), right=Count("id", filter=right), n_random=Count("id", filter=random),
+        right_random=Count("id", filter=right & random),
+    )  # fmt: skip
+    for row in counts:
+        one = figures[row["version_id"]]
+        one.judged, one.correct = row["n"], row["right"]
+        one.judged_random, one.correct_random = row["n_random"], row["right_random"]
+
+
+def accuracy_plot(project: Project) -> charts.Chart:
+    """Share of right answers a day, by version, on images that the crowd labeled afterwards."""
+    rows = (
+        Prediction.objects.filter(project=project)
+        .exclude(is_correct=None)
+        .annotate(day=TruncDay("judged_at"))
+        .values_list("version__number", "day")
+        .annotate(n=Count("id"), right=Count("id", filter=Q(is_correct=True)))
+        .order_by("version__number", "day")
+    )
+    lines: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    for number, day, n, right in rows:
+        lines[number].append((day, right / n))
+    return charts.line(
+        _series(project, lines), title=_("Live accuracy by version"), x_format="time", y_format="percent",
+        y_low=0.0, y_high=1.0, months=languages.months(),
+        description=_("On images that the crowd labeled after the version had answered."),
+    )  # fmt: skip
+
+
+def _series(project: Project, lines: Mapping[int, list[tuple[Any, float]]]) -> list[charts.Series]:
+    """A line a version: of those that serve, and of the newest of the others."""
+    serving = set(ModelVersion.objects.filter(project=project).exclude(alias="").values_list("number", flat=True))
+    shown = sorted(lines, key=lambda number: (number in serving, number))[-MOST_LINES:]
+    return [charts.Series(_("Version %d") % number, lines[number]) for number in sorted(shown)]
+
+
+def latency_plot(figures: list[VersionFigures]) -> charts.Chart:
+    """Requests by how long they took, of the versions that answered."""
+    edges = [f"≤ {edge * 1000:.0f}" for edge in BUCKETS] + [f"> {BUCKETS[-1] * 1000:.0f}"]
+    serving_first = sorted(figures, key=lambda one: not one.version.alias)
+    used = [one for one in serving_first if sum(one.latencies)][:3]
+    total = np.sum([one.latencies for one in used], axis=0) if used else np.zeros(len(edges))
+    last = int(np.flatnonzero(total)[-1]) + 1 if total.any() else 0
+    return charts.columns(
+        edges[:last], [(_("Version %d") % one.version.number, one.latencies[:last]) for one in used],
+        title=_("Latency"), x_label=_("Milliseconds"), y_label=_("Requests"),
+    )  # fmt: skip
+
+
+def drift_plots(project: Project) -> list[charts.Chart]:
+    """Distance of each day's requests from the training images, in units of what chance alone reaches; and the PSI.
+
+    Each version was trained on images of its own: their days make a line each.
+    """
+    since = timezone.localdate() - timedelta(days=DRIFT_DAYS)
+    names = ("version__number", "day", "images", "feature_distance", "feature_limit", "class_psi")
+    rows = Drift.objects.filter(project=project, day__gte=since).order_by("day").values_list(*names)
+    ratio: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    index: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    for number, day, images, distance, limit, psi in rows:
+        at = datetime.combine(day, datetime.min.time(), timezone.get_current_timezone())
+        ratio[number].append((at, distance / max(limit, 1e-9)))
+        if images >= LEAST:  # of a few images the shares say nothing: no alarm looks at them, either
+            index[number].append((at, psi))
+    return [
+        charts.line(
+            _series(project, ratio), title=_("Input drift"), x_format="time", y_low=0.0,
+            months=languages.months(), reference=(1.0, _("what chance reaches")),
+            description=_("How far the day's images are from the training images."),
+        ),
+        charts.line(
+            _series(project, index), title=_("Class drift"), x_format="time",
+            months=languages.months(), y_low=0.0,
+            reference=(PSI_ALARM, _("changed")),
+            description=_("How much the shares of the predicted classes have moved, on days with at least %d images.")
+            % LEAST,
+        ),
+    ]  # fmt: skip
+
+
+def kept(project: Project) -> dict[str, Any]:
+    """Counts of what was kept and what the model labeled."""
+    audited = AutoLabel.objects.filter(project=project, is_audit=True).exclude(is_correct=None)
+    return {
+        "samples": Sample.objects.filter(project=project).count(),
+        "auto_labels": AutoLabel.objects.filter(project=project, is_audit=False).count(),
+        "audited": audited.count(),
+        "audited_wrong": audited.filter(is_correct=False).count(),
+    }

@@ -1,0 +1,61 @@
+"""Worker-side: each version's summary of its training images, made once and kept in the version's folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from inference.engine import runtime
+from inference.engine.routing import VersionRef
+from inference.monitoring.reference import Reference, fit_reference
+from training.models import ModelVersion, SnapshotItem
+
+logger = logging.getLogger(__name__)
+FILE = "reference.npz"
+MOST = 5000  # training images that the summary is made of
+
+
+def reference_of(version: VersionRef) -> Reference | None:
+    """The version's summary when it has been made; loaded once and kept with the versions in memory."""
+    cache = runtime.engine().cache
+    if ("reference", version.id) not in cache and not _path(version).exists():
+        return None
+
+    def load() -> tuple[Reference, int]:
+        return Reference.load(_path(version)), _path(version).stat().st_size
+
+    loaded: Reference = cache.get(("reference", version.id), load)
+    return loaded
+
+
+def _path(version: VersionRef) -> Path:
+    return settings.DATA_DIR / version.folder / FILE
+
+
+def ensure_reference(version: ModelVersion) -> Reference | None:
+    """The same, made first where it is missing; None when the training features are not on this machine."""
+    ref = VersionRef.of(version)
+    known = reference_of(ref)
+    if known is not None:
+        return known
+    features, image_ids = _training_features(version, ref)
+    if len(features) < 2:
+        return None
+    probabilities = runtime.engine().answer(ref, features).probabilities
+    shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(features)
+    fit_reference(features, image_ids, shares.astype(np.float32), seed=version.pk).save(_path(ref))
+    logger.info("version %s: summarised %d training images", version.pk, len(features))
+    return reference_of(ref)
+
+
+def _training_features(version: ModelVersion, ref: VersionRef) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    items = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id, split="train").order_by("sha256")[:MOST]
+    rows = list(items.values_list("image_id", "sha256"))
+    engine = runtime.engine()
+    trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for _image_id, sha256 in rows])
+    return features[found], np.array([image_id for image_id, _sha256 in rows], np.int64)[found]

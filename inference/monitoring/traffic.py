@@ -1,0 +1,198 @@
+"""What was answered, counted in memory and written down every few seconds.
+
+A request adds to counters under a lock; a timer writes one row per version and period, and of an hour that is over one
+row is left. Nothing of a picture is kept, only counts of predicted categories, latencies in buckets, and sums of
+projected features for drift.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import prometheus_client
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Count, QuerySet
+from django.db.models.functions import TruncHour
+from numpy.typing import NDArray
+
+from inference.engine import metrics
+from inference.engine.engine import Answer
+from inference.engine.routing import VersionRef
+from inference.models import Traffic
+from inference.monitoring import references
+from inference.monitoring.drift import Moments
+from training.models import ModelVersion
+
+logger = logging.getLogger(__name__)
+BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds; the last is open
+SECONDS = 5.0
+TOGETHER = 64  # pictures whose features are projected at once: alone each would fetch the directions from memory anew
+
+
+@dataclass
+class Counts:
+    """One version's traffic since the last row."""
+
+    version: VersionRef
+    requests: int = 0
+    images: int = 0
+    compared: int = 0
+    agreed: int = 0
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    classes: Counter[str] = field(default_factory=Counter)
+    moments: Moments = field(default_factory=Moments)
+    features: list[NDArray[np.float32]] = field(default_factory=list)  # not projected yet
+    waiting: int = 0  # rows of them
+
+    def saw(self, features: NDArray[np.float32]) -> None:
+        """Features ``[n, dim]`` of a request, for drift."""
+        self.features.append(features)
+        self.waiting += len(features)
+        if self.waiting >= TOGETHER:
+            self.project()
+
+    def project(self) -> None:
+        """Add what waits to the moments; nothing where the version has no summary of its training images yet."""
+        waiting, self.features, self.waiting = self.features, [], 0
+        reference = references.reference_of(self.version) if waiting else None
+        if reference is not None:
+            self.moments.add(reference.project(np.concatenate(waiting)))
+
+
+@functools.lru_cache(maxsize=1000)
+def _series(project: str, version: int) -> tuple[prometheus_client.Histogram, prometheus_client.Counter]:
+    labels = (project, str(version))
+    return metrics.LATENCY.labels(*labels), metrics.IMAGES.labels(*labels)
+
+
+class Recorder:
+    """This process's counters."""
+
+    def __init__(self, seconds: float | None = SECONDS) -> None:
+        """``seconds`` between rows; None writes only when ``flush`` is called."""
+        self.seconds = seconds
+        self._lock = threading.Lock()
+        self._counts: dict[int, Counts] = {}
+        self._timer: threading.Timer | None = None
+
+    def answered(self, answer: Answer, slug: str) -> None:
+        """One request was answered by one version."""
+        latency, images = _series(slug, answer.version.number)
+        latency.observe(answer.seconds)
+        images.inc(len(answer.probabilities))
+        best = answer.probabilities.argmax(axis=1).tolist()
+        with self._lock:
+            counts = self._of(answer.version)
+            counts.requests += 1
+            counts.images += len(best)
+            counts.latencies[bisect_left(BUCKETS, answer.seconds)] += 1
+            for index in best:
+                counts.classes[answer.categories[index]] += 1
+            counts.saw(answer.features)
+
+    def compared(self, challenger: Answer, agreed: int) -> None:
+        """The challenger answered in the shadow; so many of its answers were the champion's."""
+        with self._lock:
+            counts = self._of(challenger.version)
+            counts.compared += len(challenger.probabilities)
+            counts.agreed += agreed
+            counts.latencies[bisect_left(BUCKETS, challenger.seconds)] += 1
+
+    def _of(self, version: VersionRef) -> Counts:
+        if self.seconds is not None and self._timer is None:
+            self._timer = threading.Timer(self.seconds, self._tick)
+            self._timer.daemon = True
+            self._timer.start()
+        return self._counts.setdefault(version.id, Counts(version))
+
+    def _tick(self) -> None:
+        try:
+            self.flush()
+        except DatabaseError:
+            logger.warning("traffic of the last seconds could not be written", exc_info=True)
+        finally:
+            connection.close()
+
+    def flush(self) -> int:
+        """Write what was counted; returns how many rows."""
+        with self._lock:
+            waiting, self._counts, self._timer = list(self._counts.values()), {}, None
+        for counts in waiting:
+            counts.project()
+        # A version that was deleted meanwhile, with its project, takes nobody else's counts with it.
+        there = set(
+            ModelVersion.objects.filter(pk__in=[one.version.id for one in waiting]).values_list("pk", flat=True)
+        )
+        rows = [
+            Traffic(
+                project_id=counts.version.project_id,
+                version_id=counts.version.id,
+                requests=counts.requests,
+                images=counts.images,
+                latencies=counts.latencies,
+                compared=counts.compared,
+                agreed=counts.agreed,
+                classes=dict(counts.classes),
+                moments=counts.moments.as_json() if counts.moments.count else {},
+            )
+            for counts in waiting
+            if counts.version.id in there
+        ]
+        Traffic.objects.bulk_create(rows)
+        return len(rows)
+
+
+def compact(project_id: int, now: datetime) -> int:
+    """Of the hours that are over one row a version is left, their sum; returns how many rows went.
+
+    A row every five seconds of each process would be half a million in the two weeks that they are kept.
+    """
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    rows = Traffic.objects.filter(project=project_id, at__lt=this_hour)
+    hours = rows.annotate(hour=TruncHour("at", tzinfo=UTC)).order_by().values_list("version_id", "hour")
+    gone = 0
+    for version_id, hour, _count in hours.annotate(count=Count("id")).filter(count__gt=1):
+        gone += _sum_up(rows.filter(version=version_id, at__gte=hour, at__lt=hour + timedelta(hours=1)))
+    return gone
+
+
+def _sum_up(rows: QuerySet[Traffic]) -> int:
+    with transaction.atomic():
+        found = list(rows.select_for_update().order_by("id"))
+        if len(found) < 2:
+            return 0  # somebody else was there first
+        first, *others = found
+        moments, classes = Moments.from_json(first.moments), Counter(first.classes)
+        for row in others:
+            first.requests, first.images = first.requests + row.requests, first.images + row.images
+            first.compared, first.agreed = first.compared + row.compared, first.agreed + row.agreed
+            first.latencies = [a + b for a, b in zip(first.latencies, row.latencies, strict=True)]
+            classes.update(row.classes)
+            moments.merge(Moments.from_json(row.moments))
+        first.classes, first.moments = dict(classes), moments.as_json() if moments.count else {}
+        first.save()
+        return Traffic.objects.filter(pk__in=[row.pk for row in others]).delete()[0]
+
+
+def quantile(latencies: list[int], share: float) -> float | None:
+    """Seconds that ``share`` of the requests stayed below, interpolated within its bucket; None without requests."""
+    total = sum(latencies)
+    if not total:
+        return None
+    wanted, seen = share * total, 0
+    edges = (0.0, *BUCKETS, BUCKETS[-1] * 2)
+    for number, count in enumerate(latencies):
+        if count and seen + count >= wanted:
+            return edges[number] + (edges[number + 1] - edges[number]) * (wanted - seen) / count
+        seen += count
+    return edges[-1]
+
+
+recorder = Recorder()

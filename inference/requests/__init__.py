@@ -1,0 +1,1 @@
+"""What a request brings: pictures in every form they are sent in, and whose key may still ask."""

@@ -1,0 +1,211 @@
+"""Who answers: champion, challenger, and for how long a process believes it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from inference import services
+from inference.engine import routing
+from inference.engine.routing import Route, Routes, VersionRef, routes
+from inference.errors import NoChampion
+from inference.feedback import loop
+from inference.models import Deployment, Traffic
+from inference.monitoring import references, shadowing
+from inference.monitoring.figures import by_version
+from inference.monitoring.traffic import BUCKETS, compact, quantile, recorder
+from inference.requests.inputs import Inputs
+from tests.inference.serving import make_trunk, picture
+from training.models import ModelVersion
+from training.services import promote, rollback
+
+CHAMPION, CHALLENGER = VersionRef(1, 1, 1, "a", ()), VersionRef(2, 1, 2, "b", ())
+
+
+def test_the_same_caller_meets_the_same_version_and_the_share_is_kept() -> None:
+    route = Route(CHAMPION, CHALLENGER, "share", 0.25, 0.0)
+    chosen = [route.choose(f"caller {n}") for n in range(4000)]
+    assert chosen == [route.choose(f"caller {n}") for n in range(4000)]
+    assert sum(version == CHALLENGER for version in chosen) / 4000 == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_challenger_in_the_shadow_answers_nobody() -> None:
+    route = Route(CHAMPION, CHALLENGER, "shadow", 0.5, 0.0)
+    assert {route.choose(f"caller {n}") for n in range(100)} == {CHAMPION}
+    assert route.shadow == CHALLENGER
+    with pytest.raises(NoChampion):
+        Route(None, None, "off", 0.0, 0.0).choose("x")
+
+
+def test_a_route_is_read_once_while_it_is_fresh(project, champion, django_assert_num_queries) -> None:
+    fresh = Routes(seconds=60)
+    with django_assert_num_queries(2):
+        for _ in range(5):
+            assert fresh.get(project.pk).champion.number == 1
+    fresh.forget(project.pk)
+    with django_assert_num_queries(2):
+        fresh.get(project.pk)
+
+
+def ask(project, seed: int = 1, **options):
+    return services.predict(project=project, inputs=Inputs((picture(seed),), 5), **options)
+
+
+def test_traffic_is_counted_by_version_and_written_when_flushed(project, champion) -> None:
+    for _ in range(3):
+        ask(project)
+    assert recorder.flush() == 1
+    row = Traffic.objects.get()
+    assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 3, 3, 3)
+    assert sum(row.classes.values()) == 3
+    assert recorder.flush() == 0
+
+
+def test_a_version_deleted_meanwhile_takes_nobody_elses_counts_with_it(project, add_version) -> None:
+    kept = add_version(seed=1, alias="champion")
+    ask(project)
+    gone = add_version(seed=2, alias="champion")
+    routes.forget(project.pk)
+    assert ask(project).version.id == gone.pk
+    gone.delete()
+    assert recorder.flush() == 1
+    assert Traffic.objects.get().version == kept
+
+
+def test_of_an_hour_that_is_over_one_row_a_version_is_left_with_the_same_sums(project, champion, add_images) -> None:
+    images = add_images(range(20))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert references.ensure_reference(champion) is not None
+    for n in range(6):
+        for seed in range(n + 1):
+            ask(project, seed)
+        recorder.flush()
+    now = timezone.now()
+    ids = list(Traffic.objects.order_by("id").values_list("pk", flat=True))
+    for n, pk in enumerate(ids[:5]):  # three of one hour, two of the next, and one of this hour
+        hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=3 if n < 3 else 2)
+        Traffic.objects.filter(pk=pk).update(at=hour + timedelta(minutes=20 * (n % 3)))
+    before, measured = by_version(project)[0].as_json(), loop.measure_drift(champion, Traffic.objects.all(), now)
+    assert compact(project.pk, now) == 3
+    assert sorted(Traffic.objects.values_list("requests", flat=True)) == [6, 6, 9]
+    assert by_version(project)[0].as_json() == before
+    again = loop.measure_drift(champion, Traffic.objects.all(), now)
+    assert measured is not None
+    assert again is not None
+    assert again.feature_distance == pytest.approx(measured.feature_distance, rel=1e-3)
+    assert (again.images, again.class_psi) == (measured.images, measured.class_psi)
+    assert compact(project.pk, now) == 0
+
+
+def test_a_shadow_on_the_same_trunk_is_compared_with_the_champion(project, add_version) -> None:
+    add_version(seed=1, alias="challenger")
+    champion = add_version(seed=1, alias="champion")
+    for seed in range(4):
+        assert ask(project, seed).version.id == champion.pk
+    recorder.flush()
+    shadow = Traffic.objects.get(version__alias="challenger")
+    assert (shadow.compared, shadow.agreed, shadow.requests) == (4, 4, 0)
+
+
+def test_a_shadow_on_the_same_trunk_is_as_slow_as_the_answer_whose_features_it_borrows(project, add_version) -> None:
+    add_version(seed=1, alias="challenger")
+    add_version(seed=1, alias="champion")
+    answer = ask(project)
+    slow = dataclasses.replace(answer, seconds=1.2)
+    recorder._counts.clear()
+    challenger = routes.get(project.pk).challenger
+    assert challenger is not None
+    shadowing.compare(slow, challenger, [picture(1)])
+    recorder.flush()
+    latencies = Traffic.objects.get(version__alias="challenger").latencies
+    assert sum(latencies) == sum(latencies[BUCKETS.index(2.5) :]) == 1
+
+
+def test_callers_of_the_protocol_meet_the_challenger_as_all_do(api, project, add_version) -> None:
+    add_version(seed=1, alias="champion")
+    add_version(seed=2, alias="challenger")
+    Deployment.objects.create(project=project, challenger_mode="share", challenger_share=0.5)
+    routes.forget()
+    met = set()
+    for n in range(12):
+        data = picture(n)
+        tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(data).decode()]}
+        for headers in ({}, {"X-Sticky-Key": f"caller {n}"}):
+            form = {"image": SimpleUploadedFile("a.png", data)}
+            told = api.post("/api/v1/projects/colours/predict/", form, format="multipart", headers=headers)
+            again = api.post("/v2/models/colours/infer", {"inputs": [tensor]}, format="json", headers=headers)
+            assert told["X-Model-Version"] == again["X-Model-Version"]
+            met.add(told["X-Model-Version"])
+    assert met == {"1", "2"}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_what_leaves_by_a_job_is_the_champions_whatever_the_challenger_has(project, add_version, share: float) -> None:
+    for _ in range(6):
+        add_version(seed=2, alias="challenger")
+    champion = add_version(seed=1, alias="champion")
+    Deployment.objects.create(project=project, challenger_mode="share", challenger_share=share)
+    for challenger in ModelVersion.objects.exclude(pk=champion.pk):
+        ModelVersion.objects.filter(alias="challenger").update(alias="")
+        ModelVersion.objects.filter(pk=challenger.pk).update(alias="challenger")
+        routes.forget()
+        assert services.start_batch(project=project, user=None, stored=True).arguments["version"] == champion.number
+
+
+def test_a_shadow_on_a_trunk_of_its_own_runs_beside_the_answer(project, data_dir, add_version) -> None:
+    make_trunk(data_dir / "trunks", "tiny-other")
+    add_version(seed=5, alias="challenger", trunk="tiny-other")
+    add_version(seed=1, alias="champion")
+    ask(project)
+    shadowing._pool.submit(lambda: None).result()  # one thread: what came before is done
+    recorder.flush()
+    assert Traffic.objects.get(version__alias="challenger").compared == 1
+
+
+def test_a_quantile_is_read_out_of_the_buckets() -> None:
+    counts = [0] * (len(BUCKETS) + 1)
+    assert quantile(counts, 0.5) is None
+    counts[1] = 10  # all between 5 and 10 ms
+    assert quantile(counts, 0.5) == pytest.approx(0.0075)
+    counts[-1] = 90
+    assert (quantile(counts, 0.99) or 0) > BUCKETS[-1]
+
+
+def test_who_promotes_or_goes_back_is_answered_by_that_version(
+    project, owner, add_version, django_capture_on_commit_callbacks
+) -> None:
+    first, second = add_version(seed=1, alias="champion"), add_version(seed=2)
+    assert ask(project).version.number == first.number
+    with django_capture_on_commit_callbacks(execute=True):
+        promote(version=second, actor_user=owner)
+    assert ask(project).version.number == second.number
+    with django_capture_on_commit_callbacks(execute=True):
+        promote(version=first, actor_user=owner)
+    assert ask(project).version.number == first.number
+    with django_capture_on_commit_callbacks(execute=True):
+        rollback(project=project, user=owner)
+    assert ask(project).version.number == second.number
+
+
+def test_what_was_read_before_it_was_forgotten_is_not_remembered(project, add_version, monkeypatch) -> None:
+    first = add_version(seed=1, alias="champion")
+    read, fresh = routing._read, Routes(seconds=60)
+
+    def promoted_meanwhile(project_id: int) -> Route:
+        route = read(project_id)
+        if first.alias:
+            first.alias = ""
+            first.save()
+            add_version(seed=2, alias="champion")
+            fresh.forget(project_id)
+        return route
+
+    monkeypatch.setattr(routing, "_read", promoted_meanwhile)
+    assert fresh.get(project.pk).standing().number == 1
+    assert fresh.get(project.pk).standing().number == 2

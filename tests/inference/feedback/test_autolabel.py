@@ -1,0 +1,178 @@
+"""The model's own labels, under an audit that can stop it."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.models import F
+
+from inference.feedback import autolabel, backlog, loop
+from inference.models import AutoLabel, Deployment, Prediction
+from labeling.models import Consensus, Task
+from labeling.services import decide_task, replace_survey
+from tests.inference.serving import URL
+
+
+def held_out(version, images) -> None:
+    """Every image is held out, and the version is right on all of them."""
+    answer = {row.image_id: row.category for row in Prediction.objects.filter(version=version)}
+    for image in images:
+        version.run.snapshot.items.create(
+            image=image, sha256=image.sha256, label=answer[image.pk], confidence=1, split="test"
+        )
+
+
+@pytest.mark.django_db
+def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Prediction.objects.update(novelty=0)
+    monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
+    Deployment.objects.update(auto_label=True, error_bound=0.1)
+    loop.close(project.pk)
+    labels = AutoLabel.objects.filter(is_audit=False)
+    audits = AutoLabel.objects.filter(is_audit=True)
+    assert labels.count() + audits.count() == 40
+    assert Consensus.objects.filter(method="model", is_final=True).count() == labels.count()
+    assert Consensus.objects.for_training(project).count() == 0
+    for row in audits:
+        wrong = next(key for key in ("blue", "green", "red") if key != row.category)
+        decide_task(task=row.image.tasks.get(), answers={"label": wrong}, user=owner)
+    loop.close(project.pk)
+    deployment = Deployment.objects.get()
+    assert not deployment.auto_label
+    assert "audit" in deployment.auto_label_stopped
+
+
+def test_images_that_the_version_has_learned_say_nothing_of_its_errors(api, project, champion, add_images) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    assert autolabel.threshold_of(champion, 0.1) is not None
+    champion.run.snapshot.items.update(split="validation")
+    assert autolabel.threshold_of(champion, 0.1) is None
+
+
+def start_labeling(api, project, version, images, monkeypatch) -> None:
+    """The model labels half of the images and leaves the other half to the audit."""
+    backlog.score_pool(project.pk)
+    held_out(version, images)
+    Prediction.objects.update(novelty=0)
+    monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
+    assert api.patch(URL + "serving/", {"auto_label": True, "error_bound": 0.1}, format="json").status_code == 200
+    loop.close(project.pk)
+
+
+def contradict(audits, owner) -> None:
+    for row in audits:
+        wrong = next(key for key in ("blue", "green", "red") if key != row.category)
+        decide_task(task=row.image.tasks.get(), answers={"label": wrong}, user=owner)
+
+
+def test_after_a_failed_audit_a_person_can_let_the_model_label_again(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    contradict(AutoLabel.objects.filter(is_audit=True), owner)
+    loop.close(project.pk)
+    assert not Deployment.objects.get().auto_label
+    api.patch(URL + "serving/", {"auto_label": True}, format="json")
+    loop.close(project.pk)
+    assert Deployment.objects.get().auto_label
+
+
+def test_the_model_gives_no_label_that_has_left_the_survey(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    said = Prediction.objects.first().category
+    replace_survey(project=project, categories=[*{"blue", "green", "red"} - {said}, "pink"], user=owner)
+    start_labeling(api, project, champion, images, monkeypatch)
+    assert not AutoLabel.objects.filter(category=said).exists()
+
+
+def test_labels_by_the_model_do_not_run_ahead_of_the_answers_of_the_audit(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    monkeypatch.setattr(autolabel, "BATCH", 16)
+    start_labeling(api, project, champion, add_images(range(60)), monkeypatch)
+    for _ in range(20):
+        loop.close(project.pk)
+    waiting = AutoLabel.objects.filter(is_audit=True, is_correct=None)
+    assert 8 <= waiting.count() <= 16  # of every two sure images one: they stand for 16 labels
+    before = AutoLabel.objects.count()
+    assert before < 60
+    for row in waiting:
+        decide_task(task=row.image.tasks.get(), answers={"label": row.category}, user=owner)
+    loop.close(project.pk)
+    assert AutoLabel.objects.count() > before
+
+
+def test_a_failed_audit_withdraws_the_labels_of_its_version_but_for_what_people_have_decided(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    given = list(AutoLabel.objects.filter(is_audit=False))
+    decided = given[0]
+    decide_task(task=decided.image.tasks.get(), answers={"label": decided.category}, user=owner)
+    contradict(AutoLabel.objects.filter(is_audit=True), owner)
+    loop.close(project.pk)
+    assert not Consensus.objects.filter(method="model").exists()
+    opened = Task.objects.filter(state="open", open_slots=F("wanted"), retired_at=None)
+    assert set(opened.values_list("image_id", flat=True)) == {row.image_id for row in given[1:]}
+    project.refresh_from_db()
+    assert project.retired_count == Task.objects.filter(state="retired").count()
+    assert f"{len(given) - 1} labels by the model" in Deployment.objects.get().auto_label_stopped
+    assert list(AutoLabel.objects.filter(is_audit=False)) == [decided]
+
+
+def test_an_audit_that_still_waits_at_a_promotion_is_judged_and_can_fail(
+    api, project, champion, add_version, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    add_version(seed=2, alias="champion")
+    backlog.score_pool(project.pk)
+    contradict(AutoLabel.objects.filter(is_audit=True), owner)
+    loop.close(project.pk)
+    assert not AutoLabel.objects.filter(is_audit=True, is_correct=None).exists()
+    assert not Deployment.objects.get().auto_label
+
+
+def test_one_versions_good_audit_does_not_hide_anothers_bad_one(
+    api, project, champion, add_version, add_images, owner, monkeypatch
+) -> None:
+    images = add_images(range(10))
+    good, bad = add_images(range(10, 300), embed=False), images
+    backlog.score_pool(project.pk)
+    newer = add_version(seed=2, alias="champion")
+    Deployment.objects.update(auto_label=True, error_bound=0.05)
+    AutoLabel.objects.bulk_create(
+        AutoLabel(
+            project=project, image=image, version=version, category="red", probability=1, is_audit=True,
+            is_correct=right,
+        )
+        for version, some, right in ((champion, good, True), (newer, bad, False))
+        for image in some
+    )  # fmt: skip
+    Prediction.objects.bulk_create(
+        Prediction(
+            project=project, image=row.image, version=row.version, category="red", probability=1, uncertainty=0,
+            is_correct=row.is_correct,
+        )
+        for row in AutoLabel.objects.all()
+        if row.version == newer
+    )  # fmt: skip
+    loop.close(project.pk)
+    assert not Deployment.objects.get().auto_label
+
+
+def test_too_few_held_out_images_let_the_model_label_nothing(project, champion, add_images) -> None:
+    images = add_images(range(20))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Deployment.objects.update(auto_label=True, error_bound=0.01)
+    loop.close(project.pk)
+    assert AutoLabel.objects.count() == 0

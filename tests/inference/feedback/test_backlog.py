@@ -1,0 +1,88 @@
+"""The pool after a new champion: scored once, and ordered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from inference import actors
+from inference.feedback import backlog
+from inference.models import Deployment, Prediction, Reason
+from labeling.models import Project, Task
+from labeling.services import decide_task, raise_priority, set_gold
+from training.models import ModelVersion
+
+
+def test_every_waiting_image_is_scored_and_the_chosen_come_first(project, champion, add_images) -> None:
+    images = add_images(range(120))
+    assert backlog.score_pool(project.pk) == 120
+    predictions = Prediction.objects.filter(project=project, version=champion)
+    assert predictions.count() == 120
+    chosen = predictions.exclude(reason="")
+    assert chosen.count() == 15
+    assert chosen.filter(reason=Reason.RANDOM).count() == 3
+    order = list(Task.objects.filter(project=project).order_by("-priority").values_list("image_id", flat=True)[:15])
+    assert set(order) == set(chosen.values_list("image_id", flat=True))
+    assert len(images) == 120
+
+
+def test_a_message_that_comes_twice_scores_once(project, champion, add_images) -> None:
+    add_images(range(5))
+    Deployment.objects.create(project=project, claimed_at=timezone.now())
+    assert backlog.score_pool(project.pk) == 0
+    Deployment.objects.update(claimed_at=timezone.now() - timedelta(hours=1))
+    assert backlog.score_pool(project.pk) == 5
+
+
+def test_the_scheduler_scores_a_new_champion_and_grown_pools_and_nothing_else(
+    project, add_version, add_images, run_actors
+) -> None:
+    add_images(range(20))
+    add_version(seed=1, alias="champion")
+    actors.score_pools.send()
+    run_actors()
+    assert backlog.due_projects() == []
+    add_images(range(20, 25))
+    assert backlog.due_projects() == [project.pk]
+    run_actors()
+    backlog.score_pool(project.pk)
+    assert Prediction.objects.count() == 25
+    second = add_version(seed=2, alias="champion")
+    assert backlog.due_projects() == [project.pk]
+    backlog.score_pool(project.pk)
+    assert set(Prediction.objects.values_list("version_id", flat=True)) == {second.pk}
+
+
+def test_images_that_are_not_embedded_yet_wait_for_the_next_pass(project, champion, add_images) -> None:
+    add_images(range(3), embed=False)
+    assert backlog.score_pool(project.pk) == 0
+    assert backlog.due_projects() == [project.pk]
+
+
+@pytest.mark.usefixtures("champion")
+def test_what_a_person_or_an_audit_has_put_first_stays_first_when_the_pool_is_scored(project, add_images) -> None:
+    images = add_images(range(20))
+    raise_priority(project=project, priorities={images[7].pk: 3.0})
+    backlog.score_pool(project.pk)
+    assert Task.objects.get(image=images[7]).priority == 3.0
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_project_whose_images_are_all_labeled_has_nothing_to_score(project, add_images, owner) -> None:
+    for image in add_images(range(2)):
+        decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
+    assert backlog.score_pool(project.pk) == 0
+    assert ModelVersion.objects.count() == 1
+
+
+def test_hidden_gold_has_a_suggestion_like_the_rest_and_is_no_part_of_the_pool(
+    project, champion, add_images, owner
+) -> None:
+    images = add_images(range(3))
+    set_gold(task=images[0].tasks.get(), answers="red", user=owner)
+    Project.objects.filter(pk=project.pk).update(show_suggestions=True)
+    assert backlog.score_pool(project.pk) == 2
+    assert Task.objects.filter(project=project, payload__suggested_by="model 1").count() == 3
+    assert not Prediction.objects.filter(image=images[0]).exists()

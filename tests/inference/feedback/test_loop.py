@@ -1,0 +1,55 @@
+"""What closes the loop between two trainings."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image as Picture
+
+from inference.feedback import loop
+from inference.models import Deployment, Drift, Traffic
+from inference.monitoring import drift, references
+from inference.monitoring.traffic import recorder
+from tests.inference.serving import URL, ask
+from training.models import TrainingPolicy
+
+
+def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(project, champion, caplog) -> None:
+    Deployment.objects.create(project=project, retention_days=2_000_000_000)  # no calendar goes back so far
+    loop.close_all()
+    assert "its loop could not be closed" in caplog.text
+
+
+def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
+    api, project, champion, add_images, monkeypatch
+) -> None:
+    images = add_images(range(60))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert references.ensure_reference(champion) is not None
+    Deployment.objects.create(project=project, drift_trains=True)
+    for seed in range(55):
+        ask(api, seed)
+    recorder.flush()
+    loop.close(project.pk)
+    calm = Drift.objects.get()
+    assert not calm.is_alarm
+    assert not TrainingPolicy.objects.exists()
+    monkeypatch.setattr(drift, "chance_limit", pytest.fail)  # 200 draws: not while nobody asks
+    loop.close(project.pk)
+    monkeypatch.undo()
+    Traffic.objects.all().delete()
+    white = io.BytesIO()
+    Picture.new("RGB", (40, 40), "white").save(white, "PNG")
+    for _ in range(56):
+        white.seek(0)
+        api.post(URL + "predict/", {"image": io.BytesIO(white.getvalue())}, format="multipart")
+    recorder.flush()
+    loop.close(project.pk)
+    stormy = Drift.objects.get()
+    assert stormy.is_alarm
+    assert stormy.feature_distance > calm.feature_distance
+    policy = TrainingPolicy.objects.get()
+    assert policy.drift_at is not None
+    assert "unlike those learned (56)" in policy.drift_reason

@@ -1,0 +1,45 @@
+"""What versions said, measured by what the crowd says later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from inference.feedback import backlog, predictions
+from inference.models import Prediction
+from labeling.models import Consensus
+from labeling.services import decide_task
+
+
+def test_what_the_crowd_answers_measures_the_version_that_said_it_before(project, champion, add_images, owner) -> None:
+    images = add_images(range(4))
+    backlog.score_pool(project.pk)
+    for number, image in enumerate(images):
+        said = Prediction.objects.get(image=image).category
+        other = next(key for key in ("blue", "green", "red") if key != said)
+        decide_task(task=image.tasks.get(), answers={"label": said if number else other}, user=owner)
+    assert predictions.judge(project.pk) == 4
+    assert predictions.judge(project.pk) == 0
+    assert Prediction.objects.filter(is_correct=True).count() == 3
+    assert Prediction.objects.get(image=images[0]).is_correct is False
+
+
+def test_a_label_made_before_the_prediction_measures_nothing(project, champion, add_images, owner) -> None:
+    (image,) = add_images(range(1))
+    decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
+    late = timezone.now() + timedelta(seconds=5)
+    Prediction.objects.create(
+        project=project, image=image, version=champion, category="red", probability=1, uncertainty=0, created_at=late
+    )
+    assert Consensus.objects.filter(is_final=True).count() == 1
+    assert predictions.judge(project.pk) == 0
+
+
+def test_what_is_left_of_an_image_deleted_while_it_was_scored_is_swept_away(project, champion, add_images) -> None:
+    add_images(range(5))
+    facts = {"project": project, "version": champion, "category": "red", "probability": 1, "uncertainty": 0}
+    Prediction.objects.create(image_id=999_999, **facts)
+    backlog.score_pool(project.pk)
+    assert Prediction.objects.filter(version=champion).count() == 5
+    assert not Prediction.objects.filter(image_id=999_999).exists()

@@ -1,0 +1,42 @@
+"""Pictures of requests that are kept on purpose."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from django.utils import timezone
+
+from inference.engine.routing import routes
+from inference.feedback import loop
+from inference.models import Prediction, Reason, Sample
+from labeling.models import Image, Task
+from tests.inference.serving import URL, ask, picture
+
+
+def test_nothing_is_kept_unless_somebody_turned_it_on(api, project, champion) -> None:
+    ask(api)
+    assert Image.objects.count() == 0
+
+
+def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, project, champion) -> None:
+    api.patch(URL + "serving/", {"sample_rate": 1.0, "sample_quota": 3}, format="json")
+    routes.forget()
+    for seed in [*range(40), 0, 1]:
+        assert ask(api, seed).status_code == 200
+    kept = list(Sample.objects.all())
+    assert len(kept) == 3
+    assert Task.objects.filter(image__in=[row.image_id for row in kept], priority__gt=1).count() == 3
+    assert Prediction.objects.count() == 3
+    listed = api.get(URL + "samples/").json()["results"]
+    assert [row["id"] for row in listed] == [row.image_id for row in reversed(kept)]
+    assert {row["sha256"] for row in listed} <= {hashlib.sha256(picture(seed)).hexdigest() for seed in range(40)}
+    assert {row["model_version"] for row in listed} == {1}
+    assert {row["reason"] for row in listed} <= set(Reason)
+    assert all(row["url"].startswith("http://testserver/media/") for row in listed)
+    assert api.delete(f"{URL}samples/{kept[0].image_id}/").status_code == 204
+    assert api.delete(f"{URL}samples/{kept[0].image_id}/").status_code == 404
+    Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
+    loop.close(project.pk)
+    assert Sample.objects.count() == 0
+    assert Image.objects.count() == 0

@@ -1,0 +1,56 @@
+"""Distances between what was trained on and what is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.monitoring.drift import DIMENSIONS, PSI_ALARM, Moments, chance_limit, distance, psi
+
+
+def moments(points: np.ndarray) -> Moments:
+    result = Moments()
+    result.add(points)
+    return result
+
+
+def test_the_distance_of_a_shift_is_its_square() -> None:
+    points = np.random.default_rng(0).normal(size=(20_000, DIMENSIONS))
+    shifted = points.copy()
+    shifted[:, 0] += 3.0
+    assert distance(moments(points), moments(points)) == pytest.approx(0, abs=1e-6)
+    assert distance(moments(points), moments(shifted)) == pytest.approx(9.0, rel=0.01)
+
+
+def test_a_change_of_spread_counts_as_in_the_formula_of_gaussians() -> None:
+    points = np.random.default_rng(1).normal(size=(50_000, DIMENSIONS))
+    wide = points.copy()
+    wide[:, 0] *= 3.0
+    assert distance(moments(points), moments(wide)) == pytest.approx((3 - 1) ** 2, rel=0.03)
+
+
+def test_moments_of_parts_add_up_to_the_whole_and_survive_json() -> None:
+    points = np.random.default_rng(2).normal(size=(300, DIMENSIONS))
+    whole, parts = moments(points), moments(points[:100])
+    parts.merge(Moments.from_json(moments(points[100:]).as_json()))
+    assert parts.count == 300
+    np.testing.assert_allclose(parts.sums, whole.sums, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(parts.products, whole.products, rtol=1e-4, atol=1e-4)
+
+
+def test_images_like_the_training_images_stay_below_the_limit_and_others_pass_it() -> None:
+    rng = np.random.default_rng(3)
+    training = rng.normal(size=(1000, DIMENSIONS))
+    limit = chance_limit(training, 100)
+    assert distance(moments(rng.normal(size=(100, DIMENSIONS))), moments(training)) < limit
+    assert distance(moments(rng.normal(size=(100, DIMENSIONS)) + 1.0), moments(training)) > limit
+
+
+def test_narrow_features_fill_the_dimensions_they_have() -> None:
+    assert moments(np.ones((4, 3))).sums.tolist() == [4.0] * 3 + [0.0] * (DIMENSIONS - 3)
+
+
+def test_shares_that_stay_have_no_index_and_shares_that_turn_have_a_large_one() -> None:
+    assert psi([0.5, 0.5], [500, 500]) == pytest.approx(0, abs=1e-3)
+    assert psi([0.9, 0.1], [100, 900]) > PSI_ALARM
+    assert np.isfinite(psi([1.0, 0.0], [0, 10]))

@@ -1,0 +1,61 @@
+"""What the serving page shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from inference.feedback import backlog, loop
+from inference.models import Drift, Prediction, Reason, Traffic
+from inference.monitoring import drift
+from inference.monitoring.figures import by_version, drift_plots, latency_plot
+from inference.monitoring.traffic import recorder
+from labeling.services import decide_task
+from tests.inference.serving import URL, ask
+
+
+def test_plots_show_the_version_that_answers_and_its_newest_days(project, add_version) -> None:
+    champion = add_version(alias="champion")
+    newer = [add_version() for _ in range(8)]
+    for version in (champion, *newer):
+        Traffic.objects.create(project=project, version=version, requests=1, images=1, latencies=[1] * 14)
+        for days in (1, 2, 100, 101):
+            Drift.objects.create(
+                project=project, version=version, day=timezone.now().date() - timedelta(days=days), images=60,
+                feature_distance=1, feature_limit=1, class_psi=9,
+            )  # fmt: skip
+    plots = [latency_plot(by_version(project)), *drift_plots(project)]
+    assert [str(plot.legend).count("Version ") for plot in plots] == [3, 6, 6]
+    for plot in plots:
+        assert "Version 1'" in str(plot.legend)
+        assert "Version 9'" in str(plot.legend)
+    assert [len(plot.rows) for plot in plots[1:]] == [2, 2]  # days
+
+
+def test_the_shares_of_classes_are_drawn_from_as_many_images_as_an_alarm_waits_for(project, champion) -> None:
+    def row(days: int, images: int) -> None:
+        Drift.objects.create(
+            project=project, version=champion, day=timezone.now().date() - timedelta(days=days), images=images,
+            feature_distance=1, feature_limit=1, class_psi=9,
+        )  # fmt: skip
+
+    row(1, 1)
+    assert drift_plots(project)[1].is_empty
+    row(2, drift.LEAST)
+    assert not drift_plots(project)[1].is_empty
+
+
+def test_the_figures_say_how_right_each_version_was(api, project, champion, add_images, owner) -> None:
+    images = add_images(range(60))
+    backlog.score_pool(project.pk)
+    said = {row.image_id: row for row in Prediction.objects.all()}
+    for image in images:
+        decide_task(task=image.tasks.get(), answers={"label": said[image.pk].category}, user=owner)
+    ask(api)
+    recorder.flush()
+    loop.close(project.pk)
+    (row,) = api.get(URL + "serving/").json()["versions"]
+    assert (row["judged"], row["live_accuracy"]) == (60, 1.0)
+    assert row["judged_random"] == sum(one.reason == Reason.RANDOM for one in said.values())
+    assert row["requests"] == 1

@@ -1,0 +1,122 @@
+"""When a run is due, and what is said when it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from django.db.models import F
+
+from labeling.models import Project
+from training.models import TrainingPolicy
+from training.runs import due
+from training.runs.due import Facts, decide, needed, short_categories
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+NAMES = {"cat": "Cat", "dog": "Dog"}
+FIRST = Facts(
+    now=NOW,
+    counts={"cat": 30, "dog": 30},
+    total=60,
+    new=60,
+    last_run_at=None,
+    last_run_failed=False,
+    failures=0,
+    newest_label_at=NOW - timedelta(minutes=5),
+    is_live=False,
+)
+LATER = replace(FIRST, counts={"cat": 100, "dog": 100}, total=200, new=25, last_run_at=NOW - timedelta(hours=3))
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes", "starts", "cause_or_reason"),
+    [
+        (FIRST, {}, True, "new_labels"),
+        (FIRST, {"automatic_training": False}, False, "off"),
+        (replace(FIRST, is_live=True), {}, False, "running"),
+        (replace(FIRST, counts={"cat": 60, "dog": 3}, total=63), {}, False, "Dog (5)"),
+        (replace(FIRST, counts={"cat": 60}, total=60), {}, False, "two categories"),
+        (replace(FIRST, new=0), {}, False, "no final labels"),
+        (
+            replace(FIRST, new=40, newest_label_at=NOW - timedelta(seconds=3)),
+            {"quiet_seconds": 15},
+            False,
+            "still coming in",
+        ),
+        (replace(FIRST, newest_label_at=NOW - timedelta(seconds=3), new=200), {}, True, "new_labels"),
+        # Labels were given before the clock was set back: they do not keep the quiet away until it comes there again.
+        (replace(FIRST, new=40, newest_label_at=NOW + timedelta(hours=3)), {"quiet_seconds": 15}, True, "new_labels"),
+        (LATER, {}, True, "new_labels"),
+        (replace(LATER, new=0), {}, False, "Nothing is new"),
+        (replace(LATER, new=19), {}, False, "missing: 1."),
+        (replace(LATER, new=15), {}, False, "missing: 5."),
+        (replace(LATER, new=25), {"min_new_share": 0.2}, False, "of 40"),
+        (replace(LATER, new=1, last_run_at=NOW - timedelta(hours=169)), {}, True, "age"),
+        (replace(LATER, new=0, last_run_at=NOW - timedelta(hours=169)), {}, False, "Nothing is new"),
+        (replace(LATER, new=1, last_run_at=NOW - timedelta(hours=169)), {"max_age_hours": None}, False, "missing"),
+        (replace(LATER, new=1), {"daily_at": time(11, 0)}, True, "schedule"),
+        (replace(LATER, new=1), {"daily_at": time(13, 0)}, False, "missing"),
+        (replace(LATER, new=1), {"drift_at": NOW - timedelta(minutes=1)}, True, "drift"),
+        (replace(LATER, new=1), {"drift_at": NOW - timedelta(hours=5)}, False, "missing"),
+    ],
+)
+def test_a_run_is_due_exactly_when_the_policy_says_so(
+    facts: Facts, changes: dict, starts: bool, cause_or_reason: str
+) -> None:
+    policy = TrainingPolicy(**{"min_new_labels": 20, "min_new_share": 0.1, "min_labels_per_category": 8, **changes})
+
+    decision = decide(policy, facts, NAMES)
+
+    assert decision.start is starts
+    assert cause_or_reason in (decision.cause if starts else decision.reason)
+
+
+def test_the_share_counts_where_it_is_more_than_the_number() -> None:
+    policy = TrainingPolicy(min_new_labels=20, min_new_share=0.1)
+
+    assert needed(policy, total=1000, is_first=False) == 100
+    assert needed(policy, total=50, is_first=False) == 20
+    assert needed(policy, total=1000, is_first=True) == 20
+
+
+def test_a_category_that_stays_rare_is_not_waited_for_for_ever() -> None:
+    policy = TrainingPolicy(min_labels_per_category=8)
+
+    assert short_categories(policy, {"cat": 40, "dog": 40, "yeti": 0}) == {"yeti": 8}
+    assert short_categories(policy, {"cat": 60, "dog": 60, "yeti": 0}) == {}
+    assert short_categories(policy, {"cat": 500, "yeti": 0}) == {"yeti": 8}
+
+
+def test_where_only_time_is_missing_the_hour_is_said() -> None:
+    policy = TrainingPolicy(daily_at=time(13, 0), max_age_hours=None)
+
+    assert decide(policy, replace(LATER, new=1), NAMES).due_at == NOW.replace(hour=13)
+    quiet = replace(FIRST, new=40, newest_label_at=NOW - timedelta(seconds=3))
+    assert decide(TrainingPolicy(quiet_seconds=15), quiet, NAMES).due_at == NOW + timedelta(seconds=12)
+
+
+def test_after_a_long_look_more_answers_wait_and_what_a_person_asks_for_does_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "LONG_SECONDS", 0)
+    monkeypatch.setattr(due, "REST", 1_000_000)
+    due.start_due_runs(lambda _project, _decision: None)
+    Project.objects.update(answers_version=F("answers_version") + 1)
+    assert list(due._candidates()) == []
+    due.look_again(project.pk)
+    assert list(due._candidates()) == [project]
+
+
+def test_after_a_short_look_every_answer_is_looked_at(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "LONG_SECONDS", 1_000_000)
+    due.start_due_runs(lambda _project, _decision: None)
+    assert list(due._candidates()) == []
+    Project.objects.update(answers_version=F("answers_version") + 1)
+    assert list(due._candidates()) == [project]
+
+
+def test_however_often_runs_have_failed_the_next_is_tried_within_a_day() -> None:
+    assert [due.retry_after(failures) for failures in (1, 2, 8, 9, 40, 10_000)] == [
+        timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=1280), *[timedelta(days=1)] * 3,
+    ]  # fmt: skip

@@ -1,0 +1,91 @@
+"""Runs that retrain a part of the network, or see augmented views, and what they fall back to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from django.conf import settings as django_settings
+
+from labeling.models import Project
+from tests.training.drawing import draw, labeled_project
+from tests.training.runs.test_running import damage, train
+from training.features.answers import answers_of
+from training.features.embedding import Picture
+from training.models import ModelVersion
+from training.versions.card import card_of
+
+
+def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    run = train(project, run_actors, recipe="fine_tuning")
+
+    assert run.state == "succeeded", run.failure
+    assert run.recipe == "feature_extraction"
+    assert any("Falling back to feature extraction" in line["message"] for line in run.log)
+    assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
+    assert run.epoch == run.epochs == len(run.history["loss"]) > 0
+
+
+@pytest.mark.slow
+def test_deeper_fine_tuning_retrains_more_than_the_last_block(db: None, run_actors: Callable[[], int]) -> None:
+    project = labeled_project(count=110)
+
+    last, more = (
+        train(project, run_actors, recipe=recipe, options={"epochs": 1})
+        for recipe in ("fine_tuning", "fine_tuning_deeper")
+    )
+
+    assert (last.state, more.state) == ("succeeded", "succeeded"), (last.failure, more.failure)
+    manifests = [run.model_version.manifest for run in (last, more)]
+    assert [manifest["cut"] for manifest in manifests] == ["stage2_c_out", "stage1_b_out"]
+    assert manifests[1]["verification"]["passed"]
+    arrays = [dict(np.load(django_settings.DATA_DIR / run.model_version.artifact / "tail.npz")) for run in (last, more)]
+    assert len(arrays[1]) > len(arrays[0])
+    assert "more of the pretrained network than its last block" in card_of(manifests[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("augmentation", [False, True])
+def test_fine_tuning_makes_a_version_that_answers_as_it_was_measured(
+    augmentation: bool, db: None, run_actors: Callable[[], int]
+) -> None:
+    project = labeled_project(count=110)
+
+    run = train(
+        project,
+        run_actors,
+        recipe="fine_tuning",
+        augmentation=augmentation,
+        options={"epochs": 2, "views": 1},
+    )
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get()
+    assert version.manifest["recipe"] == "fine_tuning"
+    assert "tail.xml" in version.manifest["files"]
+    assert len(run.history["val_loss"]) == 2
+    test = list(run.snapshot.items.filter(split="test").order_by("sha256"))
+    said, found = answers_of(version, [Picture(item.sha256, item.image.original) for item in test])
+    assert found.all()
+    right = [version.categories[k] == item.label for k, item in zip(said.argmax(axis=1), test, strict=True)]
+    assert np.mean(right) == version.metrics["top1"]
+    if not augmentation:
+        damage(version.manifest["trunk_key"])
+        again = train(project, run_actors, recipe="fine_tuning", options={"epochs": 2})
+        assert again.state == "succeeded", again.failure
+        assert again.history["loss"] == pytest.approx(run.history["loss"], abs=1e-3)  # nothing was learned from zeros
+
+
+def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: Callable[[], int]) -> None:
+    # Pictures of its own: the store is by content, and another test may have put the views of the usual ones there.
+    project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 9_000))
+    first = train(project, run_actors, augmentation=True, options={"views": 2})
+    second = train(project, run_actors, augmentation=True, options={"views": 2})
+
+    assert first.state == second.state == "succeeded", first.failure + second.failure
+    assert first.cost["embedded"] >= 2 * sum(first.snapshot.counts["train"].values())
+    assert second.cost["embedded"] == 0
+    assert first.metrics == second.metrics

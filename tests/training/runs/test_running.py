@@ -1,0 +1,333 @@
+"""A run from its claim to its one outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from labeling.models import Consensus, Image, Project, Task
+from tests.training.drawing import add_image, draw, label, labeled_project, make_project
+from training import actors, services
+from training.features import embedding
+from training.models import ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
+from training.runs import pipeline, running
+from training.runs.stages.work import Work
+from training.versions.gate import Verdict
+
+
+def train(project: Project, run_actors: Callable[[], int], **wishes: Any) -> TrainingRun:
+    run = services.request_run(project=project, cause="person", **wishes)
+    run_actors()
+    run.refresh_from_db()
+    return run
+
+
+def test_a_run_goes_from_labels_to_a_champion(project: Project, run_actors: Callable[[], int]) -> None:
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get(run=run)
+    assert version.alias == "champion"
+    assert version.metrics["top1"] > 0.6
+    assert version.manifest["verification"]["passed"]
+    assert (django_settings.DATA_DIR / version.artifact / "MODEL_CARD.md").read_text().startswith("# Model card")
+    assert run.history["loss"]
+    assert [line["message"] for line in run.log][-1].startswith("First model")
+    assert "Retraining the last block." not in [line["message"] for line in run.log]
+    assert not running.folder_of(run).exists()
+
+
+def test_the_same_snapshot_and_seed_give_the_same_bytes_of_metrics(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    first, second = train(project, run_actors), train(project, run_actors)
+
+    assert first.snapshot == second.snapshot
+    assert json.dumps(first.metrics) == json.dumps(second.metrics)
+    heads = [v.manifest["files"]["head.npz"] for v in ModelVersion.objects.order_by("number")]
+    assert heads[0] == heads[1]
+
+
+def test_a_version_that_is_not_better_does_not_replace_the_champion(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    train(project, run_actors)
+    train(project, run_actors)
+
+    first, second = ModelVersion.objects.order_by("number")
+    assert (first.alias, second.alias) == ("champion", "challenger")
+    assert "Not better" in second.decision
+    assert "version 1" in second.decision
+
+
+def test_a_message_delivered_twice_does_the_work_once(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    actors.run_training.send(str(run.pk))
+    run_actors()
+    actors.run_training.send(str(run.pk))
+    run_actors()
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("succeeded", 1)
+    assert ModelVersion.objects.count() == 1
+
+
+def test_a_run_that_works_elsewhere_is_not_taken(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    first = running.claim(str(run.pk))
+
+    assert first is not None
+    assert running.claim(str(run.pk)) is None
+
+
+def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    lost = running.claim(str(run.pk))
+    assert running.stuck_runs() == []
+    TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+
+    actors.requeue_stuck_runs.send()
+    run_actors()
+
+    run.refresh_from_db()
+    assert lost is not None
+    assert (run.state, run.attempts) == ("succeeded", 2)
+
+
+def test_a_run_whose_owner_died_before_the_clock_was_set_back_is_found(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    running.claim(str(run.pk))
+    TrainingRun.objects.update(heartbeat_at=timezone.now() + timedelta(hours=2))
+
+    assert running.stuck_runs() == [str(run.pk)]
+    assert running.claim(str(run.pk)) is not None
+
+
+def test_a_run_whose_message_was_lost_is_sent_again(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    assert running.stuck_runs() == []
+
+    TrainingRun.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+
+    assert running.stuck_runs() == [str(run.pk)]
+    assert running.stuck_runs() == []
+
+
+def test_a_cancel_is_noticed_and_leaves_nothing(project: Project, run_actors: Callable[[], int]) -> None:
+    run = services.request_run(project=project, cause="person")
+    TrainingRun.objects.filter(pk=run.pk).update(cancel_requested=True)
+
+    run_actors()
+
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    assert not ModelVersion.objects.exists()
+    assert not running.folder_of(run).exists()
+    assert services.request_run(project=project, cause="person").state == "queued"
+
+
+def test_a_cancel_while_the_version_is_filed_is_the_last_word(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = pipeline.decide
+
+    def cancelled_meanwhile(work: Work) -> Verdict:
+        verdict = decide(work)
+        services.cancel_run(run=work.run)
+        return verdict
+
+    monkeypatch.setattr(pipeline, "decide", cancelled_meanwhile)
+    run = train(project, run_actors)
+
+    assert run.state == "cancelled"
+    assert not ModelVersion.objects.exists()
+    assert not running.folder_of(run).exists()
+
+
+def test_a_cancelled_run_is_not_started_again_before_enough_is_new(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    services.set_policy(project=project, changes={"quiet_seconds": 0})
+    actors.check_due()
+    services.cancel_run(run=TrainingRun.objects.get())
+    run_actors()
+
+    actors.check_due()
+
+    assert TrainingRun.objects.get().state == "cancelled"
+    assert TrainingPolicy.objects.get(project=project).status == "Nothing is new since the last run."
+    for seed in range(100, 120):
+        label(add_image(project, draw("circle", seed)), "circle")
+    actors.check_due()
+    assert TrainingRun.objects.filter(state="queued", cause="new_labels").exists()
+
+
+def test_missing_weights_fall_back_to_the_best_there_is_and_say_so(
+    project: Project, run_actors: Callable[[], int], settings: Any, tmp_path: Path
+) -> None:
+    settings.KERAS_HOME = tmp_path
+
+    run = train(project, run_actors, backbone="mobilenet_v2_1.0")
+
+    assert run.state == "succeeded", run.failure
+    assert run.backbone == "crowdtune_small"
+    log = " ".join(line["message"] for line in run.log)
+    assert str(tmp_path / "models") in log
+    assert "weights fetch mobilenet_v2_1.0" in log
+
+
+def test_a_network_whose_weights_nobody_published_begins_with_random_ones_and_the_log_says_so(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    run = train(project, run_actors, backbone="alexnet")
+
+    assert (run.state, run.backbone) == ("succeeded", "alexnet"), run.failure
+    assert run.log[0]["message"].startswith("Nobody has published weights of AlexNet: it begins with random ones")
+    assert not any("None" in line["message"] or "would satisfy" in line["message"] for line in run.log)
+    with pytest.raises(CommandError, match="could not be fetched"):
+        call_command("weights", "fetch", "alexnet", stderr=io.StringIO())
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_the_log_says_so(db: None, run_actors: Callable[[], int]) -> None:
+    project = labeled_project(count=48, drawn=lambda kind, seed: draw(kind, seed + 8_000))
+    services.freeze_snapshot(project=project)
+    for image in project.images.order_by("id")[:2]:
+        default_storage.delete(image.original)
+
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    assert any("2 images could not be read" in line["message"] for line in run.log)
+
+
+def crowd_of(categories: int, each: int, features: Callable[[int, int], np.ndarray]) -> Project:
+    """A project whose features are in the store already; its few real pictures serve to verify the export."""
+    project = make_project("many", [f"c{number:03}" for number in range(categories)])
+    names = [default_storage.save(f"many/{n}.png", ContentFile(draw("circle", n))) for n in range(4)]
+    images = Image.objects.bulk_create(
+        Image(
+            project=project,
+            sha256=hashlib.sha256(f"{categories} {number}".encode()).hexdigest(),
+            name=str(number),
+            width=64,
+            height=64,
+            byte_count=1,
+            original=names[number % 4],
+            display=names[number % 4],
+            thumbnail="",
+        )
+        for number in range(categories * each)
+    )
+    # They share four files; in a real project each would be a group of its own.
+    ImageTrait.objects.bulk_create(ImageTrait(image=i, project=project, look=b"", group=i.sha256) for i in images)
+    question = project.primary_question()
+    tasks = Task.objects.bulk_create(
+        Task(project=project, image=i, state="retired", retired_because="confident", judgment_count=3, open_slots=0)
+        for i in images
+    )
+    Consensus.objects.bulk_create(
+        Consensus(
+            task=task,
+            project=project,
+            question=question,
+            answer=f"c{number // each:03}",
+            confidence=1.0,
+            posterior={f"c{number // each:03}": 1.0},
+            method="adaptive",
+            judgment_count=3,
+            is_final=True,
+        )
+        for number, task in enumerate(tasks)
+    )
+    trunk = embedding.trunk_of("crowdtune_small")
+    rows = [features(number // each, trunk.dim) for number in range(len(images))]
+    embedding.store_of(trunk).put([image.sha256 for image in images], np.stack(rows).astype(np.float32))
+    return project
+
+
+def test_five_hundred_categories_end_in_a_champion(db: None) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(500, 2048))
+    project = crowd_of(500, 5, lambda c, dim: centres[c, :dim] + 0.3 * rng.normal(size=dim))
+    run = services.request_run(project=project, cause="person", options={"epochs": 8, "strength": 0.01})
+
+    assert running.execute(str(run.pk)) == "succeeded"
+
+    version = ModelVersion.objects.get()
+    assert len(version.categories) > 400
+    assert version.metrics["top1"] > 0.9
+    assert version.metrics["top5"] >= version.metrics["top1"]
+
+
+def test_images_that_all_look_the_same_make_no_champion(db: None, run_actors: Callable[[], int]) -> None:
+    project = crowd_of(2, 60, lambda c, dim: np.ones(dim))
+
+    run = train(project, run_actors)
+
+    assert run.state == "succeeded", run.failure
+    version = ModelVersion.objects.get()
+    assert version.alias == "challenger"
+    assert "Not better than knowing nothing" in version.decision
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in.*:RuntimeWarning")
+def test_a_loss_that_is_no_number_fails_the_run_in_words(project: Project, run_actors: Callable[[], int]) -> None:
+    run = train(project, run_actors, options={"hidden": 8, "learning_rate": 1e38, "strength": 1.0})
+
+    assert run.state == "failed"
+    assert "The loss became" in run.failure
+    assert "lower learning rate" in run.advice
+    assert not ModelVersion.objects.exists()
+
+
+def damage(trunk_key: str) -> None:
+    """Half of the rows of every segment lose their bytes; segments that were merged hold other tests' images too."""
+    for path in (embedding.features_folder() / trunk_key).glob("*.seg"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+        path.write_bytes(data)
+
+
+def test_a_project_with_runs_and_versions_can_be_deleted(project: Project, run_actors: Callable[[], int]) -> None:
+    train(project, run_actors)
+
+    project.delete()
+
+    assert not TrainingRun.objects.exists()
+    assert not ModelVersion.objects.exists()
+
+
+def test_a_run_that_a_stopping_worker_gives_back_is_sent_by_the_next_sweep(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    assert running.claim(str(run.pk)) is not None
+
+    assert running.release(str(run.pk))
+
+    assert running.stuck_runs() == [str(run.pk)]
+
+
+def test_a_run_that_was_given_back_after_its_last_attempt_fails_in_words(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+    for _attempt in range(running.MAX_ATTEMPTS):
+        assert running.claim(str(run.pk)) is not None
+        assert running.release(str(run.pk))
+
+    assert running.stuck_runs() == []
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "interrupted 4 times" in run.failure
+    assert services.request_run(project=project, cause="person").state == "queued"

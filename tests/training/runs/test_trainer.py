@@ -1,0 +1,235 @@
+"""The trainer process: real children, real signals, a real database that they both see."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.training.drawing import labeled_project
+from training import services
+from training.models import ModelVersion, TrainingRun
+from training.runs import running
+from training.runs.trainer import TRAINER, ChildDied, Trainer, database_url
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def own_process(settings: Any, transactional_db: None) -> Iterator[None]:
+    settings.TRAINER_PROCESS = True
+    settings.MEDIA_ROOT = str(settings.DATA_DIR / "media")  # where a process that reads the environment looks
+    plain, before = TRAINER.command, sessions()
+    yield
+    TRAINER.command = plain
+    TRAINER.close()
+    wait_for_its_sessions(before)
+
+
+def sessions() -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def wait_for_its_sessions(before: set[int]) -> None:
+    """The server takes a moment to see that a killed client is gone; until then its database cannot be dropped."""
+    for _look in range(100):
+        if sessions() <= before | {connection.connection.info.backend_pid}:
+            return
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def run(run_actors: Callable[[], int]) -> TrainingRun:
+    return services.request_run(project=labeled_project("shapes", count=40), cause="person")
+
+
+def struck_in(stages: str, number: int, folder: Path) -> None:
+    """A trainer process sends itself the signal when it enters one of the stages, once for each of them."""
+    TRAINER.command = [sys.executable, "-m", "tests.training.struck_trainer", stages, str(int(number)), str(folder)]
+
+
+@pytest.mark.parametrize(("stages", "attempts"), [("features,fit,evaluate", 4), ("export,verify,registered", 3)])
+def test_a_run_killed_in_every_stage_goes_on_and_ends_once(
+    stages: str, attempts: int, run: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in(stages, signal.SIGKILL, tmp_path)
+
+    run_actors()
+
+    run.refresh_from_db()
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == set(stages.split(","))
+    assert run.state == "succeeded", run.failure
+    assert run.attempts == attempts
+    assert ModelVersion.objects.count() == 1
+    assert ModelVersion.objects.get().alias == "champion"
+    assert json.dumps(run.metrics) == json.dumps(undisturbed(run, run_actors).metrics)
+
+
+def undisturbed(run: TrainingRun, run_actors: Callable[[], int]) -> TrainingRun:
+    """The same snapshot, recipe and seed once more, and nobody sends a signal any more."""
+    wishes: Any = {"recipe": run.recipe, "options": run.options}
+    again = services.request_run(project=run.project, cause="person", **wishes)
+    run_actors()
+    again.refresh_from_db()
+    assert (again.snapshot, again.attempts) == (run.snapshot, 1)
+    return again
+
+
+@pytest.fixture
+def tuning(run_actors: Callable[[], int]) -> TrainingRun:
+    """Enough images to retrain the last block, for three epochs."""
+    wishes: Any = {"recipe": "fine_tuning", "options": {"epochs": 3}}
+    return services.request_run(project=labeled_project("shapes", count=110), cause="person", **wishes)
+
+
+def test_a_run_killed_while_the_last_block_is_retrained_goes_on_after_the_saved_epoch(
+    tuning: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("tune,epoch", signal.SIGKILL, tmp_path)
+
+    run_actors()
+
+    tuning.refresh_from_db()
+    assert tuning.state == "succeeded", tuning.failure
+    assert (tuning.attempts, tuning.recipe) == (3, "fine_tuning")
+    # The first by one process, the rest by another; then as many as were best, on the validation part too.
+    best = ModelVersion.objects.get().metrics["fit"]["best_epoch"]
+    expected = ["1", "2", "3", *["1", "2", "3"][:best]]
+    assert (tmp_path / "epochs").read_text().split() == expected
+    assert len(tuning.history["val_loss"]) == 3
+    assert "tail.xml" in ModelVersion.objects.get().manifest["files"]
+    assert json.dumps(tuning.metrics) == json.dumps(undisturbed(tuning, run_actors).metrics)
+
+
+def test_a_run_cancelled_while_the_last_block_is_retrained_ends_there(
+    tuning: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("epoch", 0, tmp_path)
+
+    run_actors()
+
+    tuning.refresh_from_db()
+    assert (tuning.state, tuning.stage, tuning.attempts) == ("cancelled", "tune", 1)
+    assert (tmp_path / "epochs").read_text().split() == ["1"]
+    assert not ModelVersion.objects.exists()
+    assert not running.folder_of(tuning).exists()
+
+
+def test_a_crash_in_native_code_fails_the_run_and_not_the_worker(
+    run: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("fit", signal.SIGSEGV, tmp_path)
+
+    run_actors()
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("failed", 1)
+    assert "SIGSEGV" in run.failure
+    assert run.advice
+
+
+def test_a_run_killed_again_and_again_fails_with_advice(run: TrainingRun) -> None:
+    for attempt in range(1, running.MAX_ATTEMPTS + 1):
+        claimed = running.claim(str(run.pk))
+        assert claimed is not None
+        again = running.died(str(run.pk), ChildDied(-signal.SIGKILL))
+        assert again is (attempt < running.MAX_ATTEMPTS)
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "memory" in run.advice
+
+
+def test_the_trainer_stays_warm_between_runs(run: TrainingRun, run_actors: Callable[[], int]) -> None:
+    run_actors()
+    first = TRAINER._child
+    second = services.request_run(project=labeled_project("more", count=40), cause="person")
+    run_actors()
+    second.refresh_from_db()
+
+    assert second.state == "succeeded", second.failure
+    assert first is not None
+    assert TRAINER._child is first
+
+
+def test_the_child_ends_when_the_worker_goes(settings: Any) -> None:
+    TRAINER._ready_child()
+    child = TRAINER._child
+    assert child is not None
+    assert child.stdin is not None
+
+    child.stdin.close()
+
+    assert child.wait(timeout=60) == 3
+
+
+def test_a_child_that_died_between_two_calls_leaves_no_open_pipes() -> None:
+    trainer = Trainer([sys.executable, "-c", "pass"])
+    trainer._ready_child()
+    dead = trainer._child
+    assert dead is not None
+    dead.wait(timeout=60)
+
+    trainer._ready_child()
+
+    assert trainer._child is not dead
+    assert dead.stdin is not None
+    assert dead.stdout is not None
+    assert dead.stdin.closed
+    assert dead.stdout.closed
+    trainer.close()
+
+
+def test_a_child_that_leaves_after_its_answer_leaves_no_open_pipes() -> None:
+    trainer = Trainer([sys.executable, "-c", "input(); print('{\"leaving\": true}')"])
+    trainer._ready_child()
+    gone = trainer._child
+    assert gone is not None
+
+    assert trainer.call("run", "1") == {"leaving": True}
+
+    assert trainer._child is not gone
+    assert gone.stdin is not None
+    assert gone.stdout is not None
+    assert gone.stdin.closed
+    assert gone.stdout.closed
+    trainer.close()
+
+
+def test_a_child_that_dies_before_it_hears_the_message_is_said_to_have_died() -> None:
+    deaf = "import os, time; os.close(0); print(flush=True); time.sleep(1); os._exit(3)"
+    trainer = Trainer([sys.executable, "-c", deaf])
+    trainer._ready_child()
+    child = trainer._child
+    assert child is not None
+    assert child.stdout is not None
+    child.stdout.readline()
+
+    with pytest.raises(ChildDied, match="3"):
+        trainer.call("run", "1")
+
+    assert trainer._child is None
+    assert child.stdout.closed
+
+
+def test_the_database_address_survives_the_way_to_the_child(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {
+        "NAME": "a b",
+        "USER": "u",
+        "PASSWORD": "p@ss/",
+        "HOST": "db",
+        "PORT": "5433",
+        "OPTIONS": {},
+    }
+
+    assert database_url(entry) == "postgresql://u:p%40ss%2F@db:5433/a%20b?"
+    assert "host=" in database_url(connection.settings_dict)

@@ -1,0 +1,67 @@
+"""Near-duplicates are found by an index, as comparing with each image would find them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labeling.models import Image, Project
+from tests.training.drawing import make_project
+from training.models import ImageTrait
+from training.snapshots import traits
+
+CELLS = 192
+
+
+def looks(count: int, seed: int = 0) -> np.ndarray:
+    """Smooth thumbnails like those of photographs, uint8 [n, 192]."""
+    rng = np.random.default_rng(seed)
+    steps = np.linspace(-1, 1, 8)
+    down, right = np.broadcast_to(steps[:, None, None], (8, 8, 1)), np.broadcast_to(steps[None, :, None], (8, 8, 1))
+    slopes = rng.normal(0, 40, (count, 2, 1, 1, 3)) * np.stack([down, right])
+    ground = rng.uniform(20, 235, (count, 1, 1, 3)) + slopes.sum(axis=1) + rng.normal(0, 12, (count, 8, 8, 3))
+    return np.clip(ground, 0, 255).astype(np.uint8).reshape(count, CELLS)
+
+
+def stored(project: Project, rows: np.ndarray, start: int) -> list[str]:
+    """The groups that the looks were given, in one transaction as ``ensure_traits`` makes them."""
+    images = [
+        Image.objects.create(project=project, sha256=f"{start + n:064x}", name=str(n), width=1, height=1, byte_count=1)
+        for n in range(len(rows))
+    ]
+    traits._store(project, list(zip(images, rows, strict=True)))
+    groups = dict(ImageTrait.objects.filter(image__in=images).values_list("image_id", "group"))
+    return [groups[image.pk] for image in images]
+
+
+@pytest.mark.parametrize("largest", [1, 4, 24])
+def test_what_is_alike_lies_in_a_bucket_that_is_looked_into(largest: int) -> None:
+    rng = np.random.default_rng(largest)
+    seen = 0
+    for look in looks(200, seed=largest):
+        # Up to the very limits: few cells far off, or all of them a little, to one side.
+        change = np.where(rng.random(CELLS) < 4 / largest, largest, 0) * rng.choice([-1, 1], CELLS if seen % 2 else 1)
+        other = np.clip(look.astype(int) + change, 0, 255).astype(np.uint8)
+        if np.abs(other.astype(int) - look.astype(int)).mean() <= traits.MAX_MEAN_DIFFERENCE:
+            seen += 1
+            assert traits.bucket_of(other) in traits.buckets_around(look)
+    assert seen > 50
+
+
+def test_a_copy_joins_its_group_in_a_later_transaction_and_others_do_not(db: None) -> None:
+    project, other = make_project(), make_project("other")
+    first = looks(60)
+    groups = stored(project, first, 0)
+    noise = np.random.default_rng(1).integers(-2, 3, first.shape)
+    copies = np.clip(first.astype(int) + noise, 0, 255).astype(np.uint8)
+
+    assert len(set(groups)) == 60
+    assert stored(project, copies, 1_000) == groups
+    assert len(set(stored(project, looks(60, seed=5), 2_000)) & set(groups)) == 0
+    assert len(set(stored(other, copies, 3_000)) & set(groups)) == 0  # another project's images are not looked at
+    assert ImageTrait.objects.filter(project=project, bucket=None).count() == 60
+
+
+def test_two_copies_in_one_transaction_find_each_other(db: None) -> None:
+    look = looks(1)
+    assert len(set(stored(make_project(), np.concatenate([look, look]), 0))) == 1

@@ -1,0 +1,103 @@
+"""Champion or challenger: what is better beyond chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.versions.gate import first_verdict, log_losses, verdict
+
+
+def test_a_first_model_better_than_the_largest_class_becomes_champion() -> None:
+    truth = np.array([0] * 6 + [1] * 4)
+
+    assert first_verdict(right=np.array([True] * 7 + [False] * 3), truth=truth, n_classes=2).alias == "champion"
+    assert first_verdict(right=np.array([True] * 6 + [False] * 4), truth=truth, n_classes=2).alias == "challenger"
+
+
+def test_better_beyond_chance_becomes_champion() -> None:
+    champion = np.array([True] * 50 + [False] * 50)
+    right = np.array([True] * 70 + [False] * 30)
+
+    decided = verdict(right=right, champion_right=champion, champion="version 1")
+
+    assert decided.alias == "champion"
+    assert decided.low is not None
+    assert decided.low > 0
+    assert "70.0 % against 50.0 % of version 1" in decided.reason
+
+
+def test_better_by_one_image_of_a_hundred_stays_challenger() -> None:
+    champion = np.array([True] * 50 + [False] * 50)
+    right = np.array([True] * 51 + [False] * 49)
+
+    decided = verdict(right=right, champion_right=champion, champion="version 1")
+
+    assert decided.alias == "challenger"
+    assert "may be chance" in decided.reason
+
+
+def test_worse_stays_challenger() -> None:
+    champion = np.array([True] * 80 + [False] * 20)
+
+    assert verdict(right=~champion, champion_right=champion, champion="version 1").alias == "challenger"
+
+
+def test_the_same_answers_give_the_same_verdict() -> None:
+    right, champion = np.array([True, False, True, True]), np.array([False, True, False, True])
+
+    first = verdict(right=right, champion_right=champion, champion="version 1", seed=3)
+
+    assert first == verdict(right=right, champion_right=champion, champion="version 1", seed=3)
+
+
+def test_as_right_but_surer_beyond_chance_becomes_champion() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.uniform(size=120) < 0.9
+    worn = rng.normal(0.6, 0.2, 120).clip(0.05)
+
+    decided = verdict(right=right, champion_right=right, champion="version 1", losses=worn * 0.6, champion_losses=worn)
+
+    assert decided.alias == "champion"
+    assert "log loss" in decided.reason
+
+
+def test_surer_by_chance_stays_challenger() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.uniform(size=120) < 0.9
+    losses = rng.normal(0.6, 0.2, 120).clip(0.05)
+
+    decided = verdict(
+        right=right, champion_right=right, champion="version 1", losses=losses,
+        champion_losses=losses + rng.normal(0, 0.3, 120),
+    )  # fmt: skip
+
+    assert decided.alias == "challenger"
+
+
+def test_surer_but_less_often_right_beyond_chance_stays_challenger() -> None:
+    champion = np.array([True] * 95 + [False] * 5)
+    right = np.array([True] * 70 + [False] * 30)
+
+    decided = verdict(
+        right=right, champion_right=champion, champion="version 1",
+        losses=np.full(100, 0.2), champion_losses=np.full(100, 0.9),
+    )  # fmt: skip
+
+    assert decided.alias == "challenger"
+
+
+def test_the_log_loss_is_cross_entropy_with_a_floor() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.0, 1.0]])
+    targets = np.array([[0.5, 0.5], [1.0, 0.0]])
+
+    assert log_losses(probabilities, targets) == pytest.approx([np.log(2), -np.log(0.01)])
+
+
+@pytest.mark.parametrize(("count", "alias"), [(5, "challenger"), (6, "champion")])
+def test_on_a_handful_of_images_nothing_is_beyond_chance(count: int, alias: str) -> None:
+    all_right, all_wrong = np.ones(count, bool), np.zeros(count, bool)
+    losses = {"losses": np.full(count, 0.2), "champion_losses": np.linspace(0.5, 0.9, count)}
+
+    assert verdict(right=all_right, champion_right=all_wrong, champion="version 1").alias == alias
+    assert verdict(right=all_right, champion_right=all_right, champion="version 1", **losses).alias == alias

@@ -1,0 +1,1 @@
+"""What networks make of stored images: features, made once; a version's answers; pictures of what it sees."""

@@ -1,0 +1,179 @@
+"""Worker-side: several backbones and recipes on the same frozen labels, side by side: error, cost, latency, size.
+
+Each candidate goes through the stages of a run up to its evaluation, and leaves no version. Features are cached, so a
+backbone that the project knows costs only its head. The job's result holds the table; a candidate that is in it is not
+measured again after a kill.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labeling import jobs
+from labeling.errors import CrowdtuneError
+from labeling.jobs import Report
+from labeling.models import Job
+from labeling.words import gettext as _
+from training.features import embedding
+from training.learning.errors import TooLittleData
+from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingRun
+from training.runs import pipeline
+from training.runs.progress import Reporter
+from training.runs.stages import evaluate, features, fit, scratch, tune
+from training.runs.stages.work import Work, load_items
+from training.zoo import catalogue
+
+STAGES = {"features": features.run, "fit": fit.run, "tune": tune.run, "evaluate": evaluate.run}
+MEASURED = 0.9  # of a run's progress: a comparison exports and verifies nothing
+LATENCY_ROUNDS = 9
+
+
+class Voice(Reporter):
+    """What a run would write to its row goes to the job's progress instead."""
+
+    def __init__(self, report: Report, span: tuple[float, float], title: str) -> None:
+        self.report, self.span, self.title = report, span, title
+        self._log, self._history, self._values = [], {}, {}
+        self._written_at = 0.0
+        self.begin("", (0.0, 0.0))
+
+    def flush(self) -> None:
+        """At most twice a second; raises JobLost when the job was cancelled."""
+        self._written_at = time.monotonic()
+        done = float(self._values.get("progress", 0.0))
+        self.report.progress(self.span[0] + (self.span[1] - self.span[0]) * min(done / MEASURED, 1.0), self.title)
+
+
+def execute(job_id: str) -> str:
+    """Do the bake-off of the job; returns at once when it is not there to claim."""
+    jobs.run(job_id, measure_all)
+    return "done"
+
+
+def measure_all(job: Job, report: Report) -> dict[str, Any]:
+    """The job's work: its result is ``{"rows": [...], "snapshot": digest}``."""
+    snapshot = Snapshot.objects.select_related("question").get(pk=job.arguments["snapshot"])
+    candidates = job.arguments["candidates"]
+    rows = list(report.result.get("rows", []))
+    for number, candidate in enumerate(candidates):
+        if number < len(rows):
+            continue
+        title = _("%(title)s (%(number)s of %(count)s)") % {
+            "title": catalogue.backbone_of(candidate["backbone"]).title, "number": number + 1, "count": len(candidates),
+        }  # fmt: skip
+        voice = Voice(report, (number / len(candidates), (number + 1) / len(candidates)), title)
+        rows.append(_measure(job, snapshot, candidate, voice))
+        report.result["rows"] = rows
+        report.checkpoint((number + 1) / len(candidates), title)
+    shutil.rmtree(folder_of(job), ignore_errors=True)
+    return {"rows": with_winner(rows), "snapshot": snapshot.digest}
+
+
+def folder_of(job: Job) -> Path:
+    """Where the candidates keep their checkpoints until all are measured."""
+    return pipeline.runs_folder() / f"bake-off-{job.pk}"
+
+
+def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mark the least error; of those that are as good within half an image in a hundred, the quickest to answer."""
+    measured = [row for row in rows if row.get("top1_error") is not None and row.get("recipe") != FROM_SCRATCH]
+    if not measured:
+        return rows
+    least = min(row["top1_error"] for row in measured)
+    best = min((row for row in measured if row["top1_error"] <= least + 0.005), key=lambda row: row["latency"])
+    return [{**row, "winner": row is best} for row in rows]
+
+
+def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
+    backbone = catalogue.backbone_of(candidate["backbone"])
+    row = {**candidate, "title": title_of(candidate), "parameters": backbone.parameters}
+    run = TrainingRun(
+        project=job.project,
+        snapshot=snapshot,
+        backbone=backbone.key,
+        recipe=candidate["recipe"],
+        augmentation=candidate["augmentation"],
+        options={"soft_labels": True},
+    )
+    folder = folder_of(job) / f"{len(voice.report.result.get('rows', []))}"
+    folder.mkdir(parents=True, exist_ok=True)
+    work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
+    started, cpu = time.monotonic(), time.process_time()
+    try:
+        for name, stage, span in _stages_of(candidate):
+            voice.begin(name, span)
+            stage(work)
+            if work.refusal:  # what it would fall back to is a candidate of its own, under its own name
+                raise TooLittleData(work.refusal)
+    except CrowdtuneError as error:
+        voice.report.error(row["title"], error.code, error.message)
+        return {**row, "failure": error.message, "top1_error": None}
+    return {
+        **row,
+        "curves": {name: work.history.get(name, []) for name in ("accuracy", "val_accuracy")},
+        "top1_error": work.metrics["top1_error"],
+        "top5_error": work.metrics["top5_error"],
+        "interval": work.metrics["interval"],
+        "ece": work.metrics["ece"],
+        "seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+        "embedded": work.cost.get("embedded", 0),
+        **latency_of(work),
+        "megabytes": megabytes_of(work),
+    }
+
+
+def _stages_of(candidate: dict[str, Any]) -> Iterator[tuple[str, Callable[[Work], None], tuple[float, float]]]:
+    """(name, the work, its part of the candidate's progress)."""
+    if candidate["recipe"] == FROM_SCRATCH:
+        yield "tune", scratch.run, (0.0, pipeline.span_of("tune")[1])
+        yield "evaluate", evaluate.run, pipeline.span_of("evaluate")
+    else:
+        yield from ((name, stage, pipeline.span_of(name)) for name, stage in STAGES.items())
+
+
+def title_of(candidate: dict[str, Any]) -> str:
+    """As a person tells candidates apart."""
+    if candidate["recipe"] == FROM_SCRATCH:
+        return _("Compact network from scratch")
+    title = catalogue.backbone_of(candidate["backbone"]).title
+    if candidate["recipe"] == Recipe.FINE_TUNING:
+        title = _("%(title)s tuned") % {"title": title}
+    if candidate["recipe"] == Recipe.FINE_TUNING_DEEPER:
+        title = _("%(title)s tuned deeper") % {"title": title}
+    return _("%(title)s augmented") % {"title": title} if candidate["augmentation"] else title
+
+
+def latency_of(work: Work) -> dict[str, float]:
+    """Median seconds from pixels to probabilities for one image, on this machine."""
+    assert work.rows is not None
+    assert work.predict is not None
+    trunk, one = work.trunk, np.zeros(1, int)
+    pixels = np.zeros((1, trunk.size, trunk.size, 3), np.uint8) if trunk else work.rows(one)
+    shape = work.rows(one).shape
+    times = []
+    for _round in range(LATENCY_ROUNDS):
+        started = time.perf_counter()
+        work.predict(trunk.embed(pixels).reshape(shape) if trunk else pixels)
+        times.append(time.perf_counter() - started)
+    seconds = float(np.median(times))
+    return {"latency": round(seconds, 5), "milliseconds": round(1000 * seconds, 1)}
+
+
+def megabytes_of(work: Work) -> float:
+    """What has to be in memory to answer: the trunk's weights and the head's or tail's."""
+    size = 0
+    if work.trunk is not None:
+        trunk: Path = embedding.trunks_folder() / work.trunk.key / "trunk.bin"
+        size += trunk.stat().st_size
+    if work.tail is not None:
+        size += 4 * int(work.tail.count_params())
+    elif work.head is not None:
+        size += sum(W.nbytes + b.nbytes for W, b in work.head.layers)
+    return round(size / 2**20, 2)

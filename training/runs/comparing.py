@@ -1,0 +1,77 @@
+"""Worker-side: on which images a new version and the champion are set side by side, and what each says of them.
+
+Both always meet on the new run's frozen test set, which neither was trained on: the split goes by the image's hash. A
+head on cached features also meets the champion on the images that are new since the champion's snapshot: the champion
+never saw them, and the new head answers each in folds, fitted without it. Five times as many images tell two versions
+apart where a small test set with a crowd's own errors in it cannot. A fine-tuned version is too dear to fit in folds.
+Source: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions (JRSS B 1974).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from training.features import answers
+from training.learning.folds import out_of_fold
+from training.learning.head import HeadOptions
+from training.models import ModelVersion, Recipe, SnapshotItem
+from training.runs.stages.work import Work
+
+MOST_IN_FOLDS = 20_000
+EPOCHS = 30  # the order of the answers settles long before the loss does
+
+
+def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns:
+    places int [n] of the work's items, probabilities [n, k] of the new version, and [n, k] of the champion, with
+    columns in the order of the work's categories.
+    """
+    assert work.test_probabilities is not None
+    test, fresh = work.items.side("test"), _new_since(work, champion)
+    said = work.test_probabilities
+    if len(fresh):
+        said = np.concatenate([said, _in_folds(work)[fresh]])
+    places = np.concatenate([test, fresh]).astype(int)
+    found, _ = answers.answers_of(champion, [work.items.pictures[place] for place in places])
+    return places, said, in_order(found, champion.categories, work.categories)
+
+
+def _new_since(work: Work, champion: ModelVersion) -> np.ndarray:
+    """Places of training and validation images that the champion was not trained on."""
+    if work.run.recipe != Recipe.FEATURE_EXTRACTION or len(work.items) > MOST_IN_FOLDS:
+        return np.empty(0, int)
+    seen = set(
+        SnapshotItem.objects.filter(snapshot__runs=champion.run_id)
+        .exclude(split="test")
+        .values_list("sha256", flat=True)
+    )
+    new = [picture.sha256 not in seen for picture in work.items.pictures]
+    return np.flatnonzero(np.array(new, bool) & (work.items.split != "test"))
+
+
+def _in_folds(work: Work) -> np.ndarray:
+    """[n, k] over all items; zeros on the test part, which is not fitted on."""
+    assert work.features is not None
+    known = np.flatnonzero(work.items.split != "test")
+    said = np.zeros((len(work.items), len(work.categories)), np.float32)
+    said[known] = out_of_fold(
+        work.features[known],
+        work.items.targets[known],
+        work.items.weights[known],
+        categories=work.categories,
+        options=HeadOptions(strength=work.fit_facts.get("strength"), epochs=EPOCHS),
+        seed=work.run.seed,
+        progress=work.still,
+    )
+    return said
+
+
+def in_order(probabilities: np.ndarray, has: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """Columns in the order of ``wanted``; 0 for a category that the version does not know."""
+    columns = {category: column for column, category in enumerate(has)}
+    known = [category in columns for category in wanted]
+    found = np.zeros((len(probabilities), len(wanted)), probabilities.dtype)
+    found[:, known] = probabilities[:, [columns[category] for category in wanted if category in columns]]
+    return found

@@ -1,0 +1,254 @@
+"""Worker-side: one run from its claim to its one outcome: a ModelVersion, a recorded failure, or a cancellation.
+
+The stages are in ``training.runs.pipeline``; each leaves a checkpoint in the run's folder, so that whoever claims the
+run after a kill goes on where the last one stopped. Everything here works by conditional UPDATE: a message delivered
+twice finds 0 rows to claim and does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from labeling.errors import CrowdtuneError
+from labeling.heartbeat import silent
+from labeling.models import Project
+from labeling.words import gettext as _
+from training.learning.errors import Cancelled as LearningCancelled
+from training.models import ModelVersion, TrainingRun
+from training.runs import due
+from training.runs.progress import Cancelled, Lost, Reporter, heartbeat
+from training.runs.trainer import TRAINER, ChildDied
+
+logger = logging.getLogger(__name__)
+
+STALE_AFTER = timedelta(seconds=20)
+RESEND_AFTER = timedelta(minutes=2)
+MAX_ATTEMPTS = 4
+State = TrainingRun.State
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, and what a person can do about it."""
+
+    message: str
+    advice: str
+
+
+def claim(run_id: str) -> TrainingRun | None:
+    """Take the run, if it waits or its last owner has gone silent; None when there is nothing to take."""
+    dead = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | silent("heartbeat_at", STALE_AFTER))
+    # Not of a project that is being deleted. A subquery, since a join would move the state into one, too, where the
+    # update does not look at it again, and two workers could take one run.
+    live = TrainingRun.objects.filter(project__in=Project.objects.all())
+    taken = live.filter(Q(state=State.QUEUED) | dead, pk=run_id, attempts__lt=MAX_ATTEMPTS).update(
+        state=State.RUNNING,
+        attempts=F("attempts") + 1,
+        heartbeat_at=timezone.now(),
+        started_at=timezone.now(),
+    )
+    if not taken:
+        return None
+    return TrainingRun.objects.select_related("project", "snapshot__question").get(pk=run_id)
+
+
+def work_on(run_id: str) -> bool:
+    """Do the run in the warm trainer, or here where TRAINER_PROCESS is off; True when it should be sent again."""
+    if not settings.TRAINER_PROCESS:
+        execute(run_id)
+        return False
+    if not TrainingRun.objects.live().filter(pk=run_id, project__deleted_at=None).exists():
+        return False
+    try:
+        TRAINER.call("run", run_id)
+    except ChildDied as death:
+        return died(run_id, death)
+    except BaseException:
+        release(run_id)
+        raise
+    return False
+
+
+def execute(run_id: str) -> str:
+    """Claim the run and do it; returns its outcome, or ``nothing`` when there was nothing to claim."""
+    run = claim(run_id)
+    if run is None:
+        return "nothing"
+    # Everything heavy enters by this door: web processes send messages to actors and must not pay for it.
+    from training.runs import pipeline
+
+    reporter = Reporter(run)
+    if run.attempts > 1:
+        reporter.log(_("Attempt %(number)s: going on from the last checkpoint.") % {"number": run.attempts})
+    try:
+        with heartbeat(run.pk) if settings.TRAINER_PROCESS else contextlib.nullcontext():
+            pipeline.go_through(run, reporter, folder_of(run))
+    except Lost:
+        logger.warning("run %s was taken over by another process", run.pk)
+        return "lost"
+    except (Cancelled, LearningCancelled):
+        _end(run, State.CANCELLED, log=_("Cancelled."))
+        return State.CANCELLED
+    except Exception as error:
+        failure = explain(error)
+        logger.exception("run %s failed", run.pk)
+        _end(
+            run,
+            State.FAILED,
+            failure=failure.message,
+            advice=failure.advice,
+            log=_("Failed: %(why)s") % {"why": failure.message},
+        )
+        return State.FAILED
+    shutil.rmtree(folder_of(run), ignore_errors=True)
+    return State.SUCCEEDED
+
+
+def folder_of(run: TrainingRun) -> Path:
+    """Where the run keeps its checkpoints until it ends."""
+    return settings.DATA_DIR / "runs" / str(run.pk)
+
+
+def explain(error: Exception) -> Failure:
+    """An exception as an owner can use it."""
+    if isinstance(error, CrowdtuneError):
+        return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Failure(_("The disk is full: %(error)s.") % {"error": error}, ADVICE["disk_full"])
+    if isinstance(error, MemoryError):
+        return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
+    return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
+
+
+ADVICE = {
+    "": _(
+        "The worker's log has the details under this run's id. Try again; if it fails again, report it with the log."
+    ),
+    "disk_full": _(
+        "Free some space in the data folder (old models and features can go), then start the run again: what"
+        " was computed is kept."
+    ),
+    "out_of_memory": _("Choose a smaller backbone, or feature extraction instead of fine-tuning, and start it again."),
+    "weights_missing": _(
+        "Run `manage.py weights fetch` where there is internet, put the named file into the named"
+        " folder, or choose another backbone."
+    ),
+    "not_enough_labels": _("Let the crowd label more, then start the run again."),
+    "too_little_data": _("Let the crowd label more, above all in the categories that have least."),
+    "training_diverged": _("Choose a lower learning rate, or feature extraction. If one image is damaged, remove it."),
+    "not_faithful": _(
+        "The exported model did not answer like the trained one, so it may not serve. Try again; if it"
+        " fails again, choose another backbone."
+    ),
+    "artifact_damaged": _("A stored file was changed or cut off. It is made again when the run is started again."),
+    "crashed": _("Native code crashed. The worker lives on. Try again with another backbone or without augmentation."),
+    "killed": _(
+        "The process was killed again and again, most often by the system for want of memory. Choose a smaller"
+        " backbone or feature extraction."
+    ),
+}
+
+
+def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: str = "") -> None:
+    """The outcome of this attempt; nothing happens when the run belongs to another attempt by now, or has ended."""
+    with transaction.atomic():
+        mine = TrainingRun.objects.select_for_update().filter(pk=run.pk, attempts=run.attempts, state=run.state)
+        for row in mine:
+            row.state, row.failure, row.advice = state, failure, advice
+            row.log = [*row.log, {"at": timezone.now().isoformat(timespec="seconds"), "message": log}]
+            row.finished_at = timezone.now()
+            row.seconds_left = None
+            row.save(update_fields=["state", "failure", "advice", "log", "finished_at", "seconds_left"])
+    due.look_again(run.project_id)
+    if state == State.CANCELLED:
+        shutil.rmtree(folder_of(run), ignore_errors=True)
+
+
+def died(run_id: str, death: ChildDied) -> bool:
+    """The trainer process ended under the run. Killed: again, from the checkpoint. Crashed: the run has failed."""
+    run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING).first()
+    if run is None:
+        return TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).exists()
+    if death.was_killed and run.attempts < MAX_ATTEMPTS:
+        return release(run_id)
+    message = _("The trainer process ended with %(how)s in the stage %(stage)s.") % {
+        "how": death.how, "stage": run.stage or "start",
+    }  # fmt: skip
+    _end(run, State.FAILED, failure=message, advice=ADVICE["killed" if death.was_killed else "crashed"], log=message)
+    return False
+
+
+def release(run_id: str) -> bool:
+    """Give the run back to the queue; its checkpoints stay. True when somebody should be told.
+
+    The next sweep tells somebody, if the caller cannot: a worker that is being stopped.
+    """
+    mine = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING)
+    return bool(mine.update(state=State.QUEUED, heartbeat_at=timezone.now() - RESEND_AFTER))
+
+
+def stuck_runs() -> list[str]:
+    """Runs that wait without a message or whose owner is silent; those out of attempts are failed here."""
+    dead = TrainingRun.objects.filter(silent("heartbeat_at", STALE_AFTER), state=State.RUNNING)
+    # The last attempt may also have been given back, by a worker that was stopped: nobody can take the run any more.
+    for run in (dead | TrainingRun.objects.filter(state=State.QUEUED)).filter(attempts__gte=MAX_ATTEMPTS):
+        message = _("The run was interrupted %(count)s times; the last time in the stage %(stage)s.") % {
+            "count": run.attempts, "stage": run.stage or "start",
+        }  # fmt: skip
+        _end(run, State.FAILED, failure=message, advice=ADVICE["killed"], log=message)
+    again = [str(pk) for pk in dead.filter(attempts__lt=MAX_ATTEMPTS).values_list("pk", flat=True)]
+    # A run may wait long behind another one: its message is sent again now and then, not at each sweep.
+    waiting = TrainingRun.objects.filter(state=State.QUEUED).filter(
+        (Q(heartbeat_at=None) & silent("created_at", RESEND_AFTER)) | silent("heartbeat_at", RESEND_AFTER)
+    )
+    lost = list(waiting.values_list("pk", flat=True))
+    TrainingRun.objects.filter(pk__in=lost, state=State.QUEUED).update(heartbeat_at=timezone.now())
+    return again + [str(pk) for pk in lost]
+
+
+def versions_of(run_id: str) -> list[int]:
+    """The version that the run has made, if it has."""
+    return list(ModelVersion.objects.filter(run_id=UUID(run_id)).values_list("pk", flat=True))
+
+
+def bake_off_on(job_id: str) -> None:
+    """A bake-off, in the warm trainer too: its candidates may be fine-tuned."""
+    if not settings.TRAINER_PROCESS:
+        bake_off(job_id)
+        return
+    try:
+        TRAINER.call("bake_off", job_id)
+    except ChildDied as death:
+        logger.warning(
+            "the trainer ended with %s in the bake-off %s; it goes on from its checkpoint", death.how, job_id
+        )
+
+
+def bake_off(job_id: str) -> str:
+    from training.runs import bakeoff  # heavy, as above
+
+    return bakeoff.execute(job_id)
+
+
+def answer(verb: str, identifier: str) -> dict[str, Any]:
+    """What the trainer process does with one message: a key of VERBS."""
+    started = time.monotonic()
+    outcome = VERBS[verb](identifier)
+    return {"outcome": outcome, "seconds": round(time.monotonic() - started, 3)}
+
+
+VERBS = {"run": execute, "bake_off": bake_off}

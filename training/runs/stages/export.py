@@ -1,0 +1,45 @@
+"""Worker-side stage: the version's folder: weights, manifest and model card, written whole or not at all."""
+
+from __future__ import annotations
+
+from training.learning.artifact import CARD, write_version
+from training.runs.stages.work import Work
+from training.versions.card import card_of
+from training.zoo import catalogue
+
+
+def run(work: Work) -> None:
+    """Writes ``version_folder`` and sets ``manifest``."""
+    assert work.trunk is not None
+    run, snapshot = work.run, work.run.snapshot
+    backbone = catalogue.backbone_of(run.backbone)
+    extra = {
+        "cut": work.trunk.cut,
+        "project": run.project.slug,
+        "question": snapshot.question.key,
+        "run": str(run.pk),
+        "snapshot": snapshot.digest,
+        "counts": snapshot.counts,
+        "left_out": snapshot.left_out,
+        "augmentation": run.augmentation,
+        "seed": run.seed,
+        "options": run.options,
+        "history": work.history,
+        "backbone_title": backbone.title,
+        "backbone_licence": backbone.licence,
+    }
+    work.manifest = write_version(
+        work.version_folder,
+        head=work.head if work.tail is None else None,
+        tail=work.tail,
+        tail_shape=work.trunk.shape if work.tail is not None else None,
+        categories=work.categories,
+        trunk_key=work.trunk.key,
+        backbone=run.backbone,
+        size=work.trunk.size,
+        temperature=work.temperature,
+        recipe=run.recipe,
+        metrics=work.metrics,
+        extra=extra,
+    )
+    (work.version_folder / CARD).write_text(card_of(work.manifest))

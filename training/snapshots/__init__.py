@@ -1,0 +1,1 @@
+"""From the crowd's labels to a training set that never changes."""
