@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 
 from labeling import exporting, jobs, webhooks
-from labeling.collecting import leases, spending
+from labeling.collecting import changing, leases, spending
 from labeling.consensus import fitting
 from labeling.importing import ingest, labels, said
 from labeling.upkeep import discarding, tidying
@@ -31,6 +31,11 @@ def import_labels(job_id: str) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def export_labels(job_id: str) -> None:
     jobs.run(job_id, exporting.run)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def change_tasks(job_id: str) -> None:
+    jobs.run(job_id, changing.run, waits=True)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=60 * MINUTE, max_retries=3)

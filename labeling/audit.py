@@ -36,6 +36,7 @@ ACTIONS: dict[str, Any] = {
     "decided": _("Decided a task"),
     "retired": _("Retired a task"),
     "reopened": _("Reopened a task"),
+    "tasks_changed": _("Changed the tasks of many labels"),
     "images_deleted": _("Deleted images"),
     "gold_set": _("Made a task's answer known"),
     "gold_removed": _("Made a task's answer unknown again"),

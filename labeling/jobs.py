@@ -46,6 +46,7 @@ KINDS: dict[str, Any] = {
     "import_judgments": gettext_lazy("Bringing in judgments"),
     "import_labels": gettext_lazy("Bringing in labels"),
     "export": gettext_lazy("Exporting"),
+    "change_tasks": gettext_lazy("Changing tasks"),
 }
 
 

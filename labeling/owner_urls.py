@@ -38,6 +38,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("workers/<int:pk>/change/", workers.change_worker, name="project-worker-change"),
     path("workers/appeals/<int:pk>/", workers.answer_appeal, name="project-appeal"),
     path("labels/", labels.labels, name="project-labels"),
+    path("labels/tasks/", labels.change, name="project-labels-change"),
     path("labels/export/", transfer.export, name="project-export"),
     path("labels/import/", transfer.bring_in, name="project-labels-import"),
     path("review/", review.review, name="project-review"),

@@ -43,6 +43,7 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path("jobs/<uuid:job_id>/", images.JobView.as_view(), name="api-job"),
         path("jobs/<uuid:job_id>/cancel/", images.JobCancelView.as_view(), name="api-job-cancel"),
         path(f"{of}tasks/", tasks.TaskListView.as_view(), name="api-tasks"),
+        path(f"{of}tasks/change/", tasks.TaskChangeView.as_view(), name="api-tasks-change"),
         *_task("tasks/<int:task_id>/"),
         path(f"{of}judgments/", tasks.JudgmentListView.as_view()),
         path(f"{of}judgments/import/", tasks.JudgmentImportView.as_view()),

@@ -17,6 +17,7 @@ from labeling.accounts import people
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.filters import TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
+from labeling.collecting.changing import CHANGES
 from labeling.collecting.goldmarks import MOST_POSITION
 from labeling.consensus import provenance
 from labeling.errors import CrowdtuneError
@@ -68,6 +69,48 @@ class TaskListView(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         rows = Task.objects.filter(project=self.project(request, slug)).select_related("image")
         return self.page(request, self.filtered(request, TaskFilter, rows), TaskSerializer)
+
+
+class TaskChangeSerializer(serializers.Serializer):
+    change = serializers.ChoiceField(
+        list(CHANGES),
+        help_text="ask_more: of finished tasks; sooner and close: open tasks are handed out first, or closed.",
+    )
+    count = serializers.IntegerField(
+        required=False, default=1, min_value=1, max_value=services.MOST_MORE, help_text="Judgments more of each task."
+    )
+    question = serializers.CharField(required=False, default="", help_text="Its key; the primary question's labels.")
+    answer = serializers.CharField(required=False, default="", help_text="Only labels that say this.")
+    final = serializers.BooleanField(
+        required=False, default=None, allow_null=True, help_text="Only labels of finished tasks, or of open ones."
+    )
+    below = serializers.FloatField(
+        required=False, default=None, allow_null=True, min_value=0, max_value=1, help_text="Only labels less sure."
+    )
+
+
+class TaskChangeView(ProjectView):
+    """One change to the tasks of all labels that fit: ask more people, hand out first, or close."""
+
+    rights = {"POST": "manage"}
+
+    @extend_schema(
+        operation_id="change_tasks",
+        tags=["tasks"],
+        request=TaskChangeSerializer,
+        responses={202: JobStartedSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
+        wishes = parsed(TaskChangeSerializer, request)
+        change, count, key = wishes.pop("change"), wishes.pop("count"), wishes.pop("question")
+        question = project.questions.filter(key=key).first() if key else project.primary_question()
+        if question is None:
+            raise CrowdtuneError("invalid", _("There is no such question."), fields={"question": [key]})
+        job = services.change_tasks(
+            project=project, user=request.user, question=question, change=change, where=wishes, count=count
+        )
+        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
 
 
 class TaskView(ProjectView):

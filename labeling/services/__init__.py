@@ -38,9 +38,18 @@ from labeling.services.profiles import change_profile
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
 from labeling.services.review import decide_task, reopen_task, retire_task
 from labeling.services.surveys import replace_survey
-from labeling.services.tasks import open_more, open_task_for, raise_priority, retire_when_spent, suggest_answers
+from labeling.services.tasks import (
+    MOST_MORE,
+    change_tasks,
+    open_more,
+    open_task_for,
+    raise_priority,
+    retire_when_spent,
+    suggest_answers,
+)
 
 __all__ = [
+    "MOST_MORE",
     "RULE_FIELDS",
     "add_example",
     "add_images",
@@ -54,6 +63,7 @@ __all__ = [
     "change_profile",
     "change_project",
     "change_rule",
+    "change_tasks",
     "change_webhook",
     "claim_assignment",
     "claim_grid",

@@ -1,4 +1,4 @@
-"""Verbs over tasks that other rooms and people call: open one, ask for more, change what comes first."""
+"""Verbs over tasks that other rooms and people call: open one, ask for more, change what comes first, or many."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from labeling import audit, jobs
+from labeling.actors import change_tasks as change_tasks_actor
 from labeling.aggregation.combine import answer_of
 from labeling.collecting import spending, tasks
-from labeling.models import Image, Project, Task
+from labeling.collecting.changing import CHANGES
+from labeling.errors import CrowdtuneError
+from labeling.models import Image, Job, Project, Question, Task
+from labeling.words import gettext as _
+
+MOST_MORE = 100  # judgments that a task can be asked for at once
 
 
 def open_task_for(*, image: Image, stage: str = "label", payload: dict | None = None) -> Task:
@@ -33,6 +40,31 @@ def raise_priority(*, project: Project, priorities: Mapping[int, float]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, [ids, [float(priorities[key]) for key in ids], project.pk])
         return cursor.rowcount
+
+
+def change_tasks(
+    *, project: Project, user: Any, question: Question, change: str, where: Mapping[str, Any], count: int = 1
+) -> Job:
+    """Start one change to the tasks of all labels of a question that fit: a job, since they may be a million.
+
+    Args:
+        change: ``ask_more`` (of finished tasks, ``count`` judgments each), ``sooner`` or ``close`` (of open ones).
+        where: What ``labeling.collecting.changing.labels_where`` takes beside project and question.
+
+    Raises:
+        CrowdtuneError: invalid, when there is no such change, or the count is not between 1 and MOST_MORE.
+    """
+    if change not in CHANGES:
+        raise CrowdtuneError("invalid", _("change must be one of %(names)s.") % {"names": ", ".join(CHANGES)})
+    if not 1 <= count <= MOST_MORE:
+        raise CrowdtuneError("invalid", _("count must be from 1 to %(most)s.") % {"most": MOST_MORE})
+    wishes = {"change": change, "count": count, "question": question.pk, "where": dict(where)}
+    with transaction.atomic():
+        told = {"change": change, "count": count, "question": question.key, **where}
+        audit.write(project=project, user=user, action="tasks_changed", changes=told)
+        return jobs.start(
+            project=project, kind="change_tasks", arguments=wishes, requested_by=user, actor=change_tasks_actor
+        )
 
 
 def suggest_answers(*, project: Project, labels: Mapping[int, str], source: str) -> int:

@@ -25,6 +25,7 @@ TAB_OF = {
     "import_judgments": "labels",
     "import_labels": "labels",
     "export": "labels",
+    "change_tasks": "labels",
     "bake_off": "training",
     "predict": "serving",
     "download": "serving",
@@ -32,6 +33,8 @@ TAB_OF = {
 # What a result says that a person wants to know; the rest is for the work itself, to go on from.
 FACTS = {
     "imported": _("Brought in"),
+    "changed": _("Changed"),
+    "unchanged": _("As they were"),
     "duplicates": _("There already"),
     "labels": _("Labels"),
     "refused": _("Refused"),

@@ -6,30 +6,41 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
+from labeling import services
 from labeling.aggregation import AGGREGATORS
-from labeling.collecting import workflow
+from labeling.collecting.changing import labels_where
 from labeling.consensus import viewpoints
 from labeling.files import storage
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import names_of, say, say_method
-from labeling.views.owner.context import project_context
+from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.transfer import ImportForm, format_choices
 
-JOBS = ("export", "import_labels", "import_judgments")
+JOBS = ("export", "import_labels", "import_judgments", "change_tasks")
 ORDERS = {
     "-id": gettext_lazy("Newest first"),
     "confidence": gettext_lazy("Least sure first"),
     "-confidence": gettext_lazy("Most sure first"),
 }
+
+
+CHANGE_NAMES = {
+    "ask_more": gettext_lazy("Ask more people: finished tasks are open again"),
+    "sooner": gettext_lazy("Hand them out first, those that are open"),
+    "close": gettext_lazy("Close those that are open; their labels stay as they stand"),
+}
+MOST_COUNTED = 10_000
 
 
 class LabelFilter(forms.Form):
@@ -39,6 +50,19 @@ class LabelFilter(forms.Form):
     below = forms.FloatField(required=False, min_value=0, max_value=1)
     method = forms.ChoiceField(required=False, choices=[("", ""), *((key, key) for key in AGGREGATORS)])
     order = forms.ChoiceField(required=False, choices=[("", ""), *ORDERS.items()])
+
+    def where(self) -> dict[str, Any]:
+        """What of it says which labels: the arguments of ``labels_where``."""
+        data = self.cleaned_data
+        final = {"1": True, "0": False}.get(data.get("final") or "")
+        return {"answer": data.get("answer") or "", "final": final, "below": data.get("below")}
+
+
+class ChangeForm(LabelFilter):
+    """The filter that was looked at, and what is to happen to the tasks behind its labels."""
+
+    change = forms.ChoiceField(choices=list(CHANGE_NAMES.items()))
+    count = forms.IntegerField(required=False, min_value=1, max_value=100)
 
 
 @dataclass(frozen=True)
@@ -65,7 +89,8 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     question = next((q for q in questions if q.key == data.get("question")), None) or project.primary_question()
     question = question or (questions[0] if questions else None)
     names = names_of(question)
-    rows = filtered(project, question, data).select_related("task__image", "decided_by")
+    where = chosen.where()
+    rows = labels_where(project=project, question=question, **where).select_related("task__image", "decided_by")
     page = keyset.page(request, rows, order=data.get("order") or "-id")
     beside = data.get("method") or "majority"
     found = rows_of(project, page.rows, question, names, beside)
@@ -84,6 +109,9 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         import_form=ImportForm(auto_id="import_%s"),
         methods=[(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS],
         beside=beside,
+        fitting=labels_where(project=project, question=question, **where).order_by()[: MOST_COUNTED + 1].count(),
+        most_counted=MOST_COUNTED,
+        changes=CHANGE_NAMES,
         is_filtered=any(
             value not in ("", None) for name, value in data.items() if name not in {"question", "order", "method"}
         ),
@@ -91,15 +119,23 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "projects/labels.html", context)
 
 
-def filtered(project: Project, question: Question | None, data: dict[str, Any]) -> QuerySet[Consensus]:
-    rows = workflow.labels_of(project).filter(question=question)
-    if data.get("answer"):
-        rows = rows.filter(answer={"yes": True, "no": False}.get(data["answer"], data["answer"]))
-    if data.get("final"):
-        rows = rows.filter(is_final=data["final"] == "1")
-    if data.get("below") is not None:
-        rows = rows.filter(confidence__lt=data["below"])
-    return rows
+@login_required
+@require_POST
+def change(request: HttpRequest, slug: str) -> HttpResponse:
+    """One change to the tasks of all labels that the filter shows."""
+    project = load_project(request, slug, "manage")
+    form = ChangeForm(request.POST)
+    question = project.questions.filter(key=request.POST.get("question", "")).first()
+    if not form.is_valid() or question is None:
+        messages.error(request, _("Choose what is to happen to the tasks."))
+        return redirect("project-labels", project.slug)
+    with refusals(request):
+        services.change_tasks(
+            project=project, user=request.user, question=question, change=form.cleaned_data["change"],
+            where=form.where(), count=form.cleaned_data["count"] or 1,
+        )  # fmt: skip
+        messages.success(request, _("The tasks are changed in the background; how far it is, is shown here."))
+    return redirect("project-labels", project.slug)
 
 
 def rows_of(

@@ -1,0 +1,83 @@
+"""Worker-side: one change to the tasks of all labels that fit a filter, part by part, as a job."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from labeling import webhooks
+from labeling.collecting import tasks, workflow
+from labeling.jobs import Report
+from labeling.models import Consensus, Job, Project, Question, Task
+from labeling.words import gettext as _
+
+PART = 200  # tasks of one transaction
+SOONER = 1.0  # what is added to a priority, as for one task
+
+
+def labels_where(
+    *,
+    project: Project,
+    question: Question | None,
+    answer: str = "",
+    final: bool | None = None,
+    below: float | None = None,
+) -> QuerySet[Consensus]:
+    """The project's labels that fit: with this answer, final or not, with a confidence below that."""
+    rows = workflow.labels_of(project).filter(question=question)
+    if answer:
+        rows = rows.filter(answer={"yes": True, "no": False}.get(answer, answer))
+    if final is not None:
+        rows = rows.filter(is_final=final)
+    if below is not None:
+        rows = rows.filter(confidence__lt=below)
+    return rows
+
+
+def run(job: Job, report: Report) -> None:
+    """Go through the tasks in the order of their ids, from where an earlier attempt stopped."""
+    project, wishes = job.project, job.arguments
+    question = Question.objects.get(pk=wishes["question"], project=project)
+    rows = labels_where(project=project, question=question, **wishes["where"]).filter(task__is_gold=False)
+    result = {"last": 0, "changed": 0, "unchanged": 0, "of": rows.count(), **report.result}
+    while True:
+        part = rows.filter(task_id__gt=result["last"]).order_by("task_id").values_list("task_id", flat=True)[:PART]
+        with transaction.atomic():
+            held = Task.objects.filter(pk__in=list(part)).order_by("pk").select_for_update(of=("self",))
+            found = list(held.values_list("pk", flat=True))
+            if not found:
+                break
+            changed = CHANGES[wishes["change"]](project, found, wishes["count"])
+            result["last"] = found[-1]
+            result["changed"] += changed
+            result["unchanged"] += len(found) - changed
+            report.result.update(result)
+            done = result["changed"] + result["unchanged"]
+            said = _("%(done)s of %(of)s tasks") % {"done": done, "of": max(done, result["of"])}
+            report.checkpoint(done / max(done, result["of"]), said)
+    report.result.update(result)
+
+
+def _ask_more(project: Project, ids: list[int], count: int) -> int:
+    """Finished tasks are open again and want ``count`` judgments more; a person's decision on them is withdrawn."""
+    opened = [pk for pk in ids if tasks.reopen(task_id=pk, count=count)]
+    Consensus.objects.filter(task__in=opened).update(decided_by=None, is_final=False)
+    return len(opened)
+
+
+def _sooner(project: Project, ids: list[int], count: int) -> int:
+    """Open tasks are handed out before the others."""
+    return Task.objects.filter(pk__in=ids, state=Task.State.OPEN).update(priority=F("priority") + SOONER)
+
+
+def _close(project: Project, ids: list[int], count: int) -> int:
+    """Open tasks are closed; their labels are as they stand."""
+    closed = tasks.retire_all(task_ids=ids, because=Task.Because.PERSON)
+    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        for task in Task.objects.filter(pk__in=closed).exclude(stage__startswith="draw:").order_by("pk"):
+            workflow.advance(task_id=task.pk, project=project)
+    webhooks.tell_retired(project=project, reasons=dict.fromkeys(closed, Task.Because.PERSON))
+    return len(closed)
+
+
+CHANGES = {"ask_more": _ask_more, "sooner": _sooner, "close": _close}

@@ -1,0 +1,145 @@
+"""One change to the tasks of all labels that fit: asked again, handed out first, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import F
+from django.test import Client
+
+from labeling import services
+from labeling.actors import change_tasks
+from labeling.collecting import changing
+from labeling.models import AuditEntry, Consensus, Job, Project, Task, WebhookDelivery
+from tests.labeling.conftest import client as program_of
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def answered(make_project: Callable[..., Project]) -> Project:
+    """Six images, four of them with one answer each, of which every other label is unsure."""
+    project = make_project(images=6, judgments_min=1, judgments_max=3, stopping="fixed", access="open")
+    worker = person("wanda")
+    for number in range(4):
+        assignment = services.claim_assignment(project=project, worker=worker)
+        assert assignment is not None
+        services.submit_judgment(
+            assignment_id=assignment.pk, worker=worker, answers={"category": "cat" if number < 3 else "dog"}
+        )
+    for number, row in enumerate(Consensus.objects.order_by("task_id")):
+        Consensus.objects.filter(pk=row.pk).update(confidence=0.99 if number % 2 else 0.6)
+    project.refresh_from_db()
+    return project
+
+
+def do(project: Project, change: str, count: int = 1, **where: Any) -> Job:
+    question = project.primary_question()
+    assert question is not None
+    user = project.memberships.get(role="owner").user
+    job = services.change_tasks(project=project, user=user, question=question, change=change, where=where, count=count)
+    change_tasks(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.SUCCEEDED, job.error
+    project.refresh_from_db()
+    return job
+
+
+def test_people_are_asked_again_about_the_unsure_labels_alone(answered: Project) -> None:
+    unsure = set(Consensus.objects.filter(confidence__lt=0.9).values_list("task_id", flat=True))
+    job = do(answered, "ask_more", count=2, below=0.9)
+    asked = Task.objects.filter(pk__in=unsure)
+    assert set(asked.values_list("state", "wanted", "open_slots")) == {("open", 3, 2)}
+    assert set(Task.objects.filter(judgment_count=1).exclude(pk__in=unsure).values_list("state")) == {("retired",)}
+    assert (job.result["changed"], job.result["unchanged"]) == (2, 0)
+    assert answered.retired_count == Task.objects.filter(state="retired").count() == 2
+    entry = AuditEntry.objects.get(action="tasks_changed")
+    assert entry.changes == {"change": "ask_more", "count": 2, "question": "category", "below": 0.9}
+
+
+def test_a_filter_by_answer_takes_no_other_label(answered: Project) -> None:
+    do(answered, "ask_more", answer="dog")
+    opened = Task.objects.filter(state="open", judgment_count=1)
+    assert [task.consensus.get().answer for task in opened.prefetch_related("consensus")] == ["dog"]
+
+
+def test_open_tasks_are_closed_with_their_label_and_webhooks_hear_of_it(answered: Project) -> None:
+    do(answered, "ask_more")
+    answered.webhooks.create(url="https://example.org/", secret="s", events=["task.retired"])
+    Project.objects.update(webhook_count=1)
+    job = do(answered, "close", final=False)
+    closed = Task.objects.filter(retired_because=Task.Because.PERSON)
+    assert closed.count() == job.result["changed"] == WebhookDelivery.objects.count() == 4
+    assert Consensus.objects.filter(task__in=closed, is_final=True).count() == 4
+    assert answered.retired_count == 4
+    assert Task.objects.filter(state="open").count() == 2  # those that nobody has answered have no label to close
+
+
+def test_open_tasks_come_first_and_finished_ones_are_passed_over(answered: Project) -> None:
+    do(answered, "ask_more", answer="dog")
+    job = do(answered, "sooner")
+    assert (job.result["changed"], job.result["unchanged"]) == (1, 3)
+    first = Task.objects.filter(priority__gt=0).get()
+    assert (first.state, first.consensus.get().answer) == ("open", "dog")
+
+
+def test_gold_is_never_asked_again(answered: Project) -> None:
+    gold = Task.objects.filter(state="retired").first()
+    assert gold is not None
+    Task.objects.filter(pk=gold.pk).update(is_gold=True)
+    assert do(answered, "ask_more").result["changed"] == 3
+    assert Task.objects.get(pk=gold.pk).state == "retired"
+
+
+def test_a_killed_change_goes_on_where_it_stopped(answered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changing, "PART", 1)
+    question = answered.primary_question()
+    assert question is not None
+    job = services.change_tasks(project=answered, user=None, question=question, change="ask_more", where={})
+    reopen, calls = changing.tasks.reopen, iter(range(99))
+
+    def dies(**options: Any) -> bool:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return reopen(**options)
+
+    monkeypatch.setattr(changing.tasks, "reopen", dies)
+    with pytest.raises(KeyboardInterrupt):
+        change_tasks(str(job.pk))
+    assert Task.objects.filter(state="open", judgment_count=1).count() == 2
+    Job.objects.update(state=Job.State.QUEUED)  # as ``requeue_stuck`` does once the heartbeat is old
+    change_tasks(str(job.pk))
+    job.refresh_from_db()
+    assert job.result["changed"] == 4
+    assert Task.objects.filter(judgment_count=1, wanted=F("judgment_count") + 1, open_slots=1).count() == 4
+
+
+def test_a_program_changes_them_when_it_may_manage(answered: Project, owner: User) -> None:
+    path = f"/api/v1/projects/{answered.slug}/tasks/change/"
+    services.add_member(project=answered, username=person("rita").username, role="reviewer")
+    asked = program_of(User.objects.get(username="rita")).post(path, {"change": "ask_more"}, format="json")
+    assert asked.status_code == 403
+    program = program_of(owner)
+    assert program.post(path, {"change": "explode"}, format="json").status_code == 400
+    assert program.post(path, {"change": "ask_more", "count": 0}, format="json").status_code == 400
+    assert program.post(path, {"change": "ask_more", "question": "none"}, format="json").status_code == 400
+    answer = program.post(path, {"change": "ask_more", "below": 0.9}, format="json")
+    assert answer.status_code == 202
+    change_tasks(answer.json()["job"])
+    assert Task.objects.filter(state="open", judgment_count=1).count() == 2
+
+
+def test_the_page_changes_what_its_filter_shows(answered: Project, owner: User, client: Client) -> None:
+    client.force_login(owner)
+    page = client.get(f"/projects/{answered.slug}/labels/?below=0.8").content.decode()
+    assert "The tasks behind the 2 labels that the filter shows." in page
+    sent = {"question": "category", "answer": "", "final": "", "below": "0.8", "change": "ask_more", "count": "1"}
+    answer = client.post(f"/projects/{answered.slug}/labels/tasks/", sent)
+    assert answer.status_code == 302
+    change_tasks(str(Job.objects.get(kind="change_tasks").pk))
+    assert Task.objects.filter(state="open", judgment_count=1).count() == 2
+    assert client.get(f"/projects/{answered.slug}/labels/").status_code == 200
