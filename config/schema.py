@@ -1,7 +1,8 @@
-"""The last touch on the OpenAPI schema: every operation says in what shape it refuses."""
+"""The last touch on the OpenAPI schema: every operation says what it does in a line, and in what shape it refuses."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 ERROR: dict[str, Any] = {
@@ -37,4 +38,14 @@ def document_refusals(result: dict[str, Any], generator: Any, request: Any, publ
         if path.startswith("/api/v1/"):
             for operation in methods.values():
                 operation["responses"].setdefault("default", refusal)
+    return result
+
+
+def summarize(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook: the first sentence of an operation's description is what a list of operations shows."""
+    for methods in result.get("paths", {}).values():
+        for operation in methods.values():
+            told = " ".join(operation.get("description", "").split())
+            if told and "summary" not in operation:
+                operation["summary"] = re.split(r"(?<=[.;])\s", told)[0].rstrip(".;")
     return result

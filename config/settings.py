@@ -230,6 +230,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.document_refusals",
+        "config.schema.summarize",
     ],
     "ENUM_NAME_OVERRIDES": {
         "JobState": "labeling.models.job.Job.State",

@@ -13,6 +13,7 @@ from labeling.charts.scale import Format, sayer, scale
 Better = Literal["less", "more"]
 # What a name takes of a plot as it is in two columns: the share of a letter's width, and of a line's height.
 LETTER, LINE = 0.025, 0.052
+DOT = 0.01  # half of a dot's width; a name keeps as much from the dot that is its own
 ENDS = 0.7  # from here on a name stands before its dot
 
 
@@ -65,19 +66,22 @@ def scatter(
 
 
 def _lines(places: Sequence[tuple[float, float, int]]) -> list[int]:
-    """How many lines each name moves down (up where negative), so that none is written over another.
+    """How many lines each name moves down (up where negative), so that none is written over another or over a dot.
 
     Args:
         places: (left, bottom) of each dot as shares of the plot, and the letters of its name.
     """
     taken: list[tuple[float, float, float]] = []  # left and right end of a name, its height
     lines = []
-    for left, bottom, letters in places:
-        start = left - letters * LETTER if left > ENDS else left
+    for own, (left, bottom, letters) in enumerate(places):
+        dots = [(a - DOT, a + DOT, b) for n, (a, b, _) in enumerate(places) if n != own]
+        start = left - 2 * DOT - letters * LETTER if left > ENDS else left + 2 * DOT
         end = start + letters * LETTER
         for line in sorted(range(-len(places), len(places) + 1), key=lambda n: (abs(n), n)):
             height = bottom - line * LINE
-            if 0 <= height <= 1 and not any(a < end and start < b and abs(height - c) < LINE for a, b, c in taken):
+            if 0 <= height <= 1 and not any(
+                a < end and start < b and abs(height - c) < 0.99 * LINE for a, b, c in taken + dots
+            ):
                 break
         else:
             line, height = 0, bottom

@@ -130,7 +130,16 @@ class RuleForm(forms.ModelForm):
             "value": _("With"),
             "message": _("What the worker reads"),
         }
-        help_texts = {"message": ""}
+        help_texts = {
+            "threshold": _("A share from 0 to 1, seconds, or a number in a row, by what is measured."),
+            "message": "",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("measure", "action"):  # nothing is chosen for the owner; the row of dashes says too little
+            control: Any = self.fields[name].widget
+            control.choices = [(key, text if key else _("Choose…")) for key, text in control.choices]
 
 
 class CategoriesForm(forms.Form):

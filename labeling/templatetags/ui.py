@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import template
@@ -49,6 +50,12 @@ def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, 
 def percent(value: Any, digits: int = 0) -> str:
     """0.934 -> ``93 %``; an unknown share is a dash."""
     return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f}\u202f%"
+
+
+@register.filter
+def unbroken(text: str) -> str:
+    """A sentence whose percentages stay on one line: ``66.0 %`` keeps its sign, ``-2.9`` its minus."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "\u2212", str(text)).replace(" %", "\u202f%")
 
 
 @register.filter

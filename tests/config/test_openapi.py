@@ -33,6 +33,12 @@ def test_the_schema_is_valid_openapi(schema: dict[str, Any]) -> None:
     validate_schema(schema)
 
 
+def test_a_list_of_calls_says_what_each_does(schema: dict[str, Any]) -> None:
+    calls = [call for methods in schema["paths"].values() for call in methods.values() if "description" in call]
+    assert all(call["description"].replace("\n", " ").startswith(call["summary"]) for call in calls)
+    assert schema["paths"]["/api/v1/projects/{slug}/training-runs/"]["post"]["summary"] == "Train now"
+
+
 def test_the_snapshot_is_the_schema(schema: dict[str, Any]) -> None:
     """When this fails on purpose: ``python manage.py spectacular --file docs/openapi.yaml`` and look at the diff."""
     assert yaml.safe_load(SNAPSHOT.read_text()) == schema

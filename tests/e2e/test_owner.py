@@ -108,6 +108,32 @@ def test_a_project_is_made_with_its_pictures_by_keyboard_alone(
     assert [category.key for category in project.categories.all()] == ["cat", "dog"]
 
 
+def test_too_few_categories_are_said_before_the_pictures_are_sent(visit: Any, owner: Any, tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(drawn(1))
+    page: Page = visit("/projects/new/", user=owner)
+    page.get_by_label("Name", exact=True).fill("Cats and dogs")
+    page.locator("input[type=file]").set_input_files(path)
+    field = page.get_by_role("textbox", name="Categories")
+    field.fill("cat, cat")
+    page.get_by_role("button", name="Create project").click()
+    expect(field).to_be_focused()
+    assert field.evaluate("field => field.validationMessage") == "Name at least two categories."
+    assert page.locator("input[type=file]").evaluate("field => field.files.length") == 1
+    page.get_by_role("radio", name="Yes or no").check()  # it asks for no categories
+    with page.expect_navigation():
+        page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_role("heading", name="Images")).to_be_visible()
+
+
+def test_a_rule_asks_for_a_number_only_where_its_action_takes_one(visit: Any, make_project: Any, owner: Any) -> None:
+    page: Page = visit(f"/projects/{make_project().slug}/settings/rules/", user=owner)
+    number = page.get_by_label("With", exact=True)
+    for action, asks in (("Pause the worker", False), ("Lower the weight", True), ("Warn", False)):
+        page.get_by_label("Then").select_option(action)
+        expect(number).to_be_visible(visible=asks)
+
+
 def test_pictures_are_added_in_the_dialog(visit: Any, make_project: Any, owner: Any, tmp_path: Path) -> None:
     project = make_project(images=1)
     path = tmp_path / "more.png"

@@ -145,11 +145,15 @@ def test_files_can_be_chosen_again_after_an_upload_that_failed(visit, make_proje
 def test_a_form_that_came_back_begins_where_it_was_refused(visit, owner):
     page = visit("/projects/new/", user=owner, width=360, touch=True)
     page.get_by_label("Name", exact=True).fill("Animals")
+    page.get_by_role("textbox", name="Categories").fill("cat, dog")
+    page.get_by_text("How many people, and who").click()
+    page.get_by_label("People per image, at least").fill("5")
+    page.get_by_label("and at most").fill("2")
     page.get_by_role("button", name="Create project").click()
-    field = page.get_by_role("textbox", name="Categories")
+    field = page.get_by_label("and at most")
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
-    expect(page.get_by_text("Name at least two categories.")).to_be_visible()
+    expect(page.get_by_text("This must not be below the least number of people.")).to_be_visible()
 
 
 @pytest.mark.parametrize("rtl", [False, True])

@@ -150,6 +150,14 @@ def test_names_of_points_that_lie_together_stand_below_each_other() -> None:
     assert moved == ["0.32", "-0.88", "0.32", "0.32"]
 
 
+def test_a_name_is_not_written_over_another_point() -> None:
+    places = [(1, 2, "first worker"), (2, 2, "b"), (9, 0, "c"), (1, 9, "d")]
+    points = [charts.Point(x, y, name) for x, y, name in places]
+    drawn = render(charts.scatter(points, title="t"))
+    moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name"', drawn)
+    assert moved[0] == "-0.88"
+
+
 def test_a_sparkline_needs_two_values() -> None:
     assert charts.sparkline([1.0], name="n") == ""
     assert 'points="0,100 100,0"' in charts.sparkline([1.0, 2.0], name="n")
