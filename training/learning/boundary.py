@@ -1,8 +1,17 @@
-"""Where a network is cut in two: what lies before the boundary is cached, what lies behind is trained."""
+"""Where a network is cut in two: what lies before the boundary is cached, what lies behind is trained.
+
+Nothing here imports Keras: a run that has too few images is told so before it pays for that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from labeling.words import gettext as _
+from training.learning.backbones import Backbone
+
+MIN_PER_CATEGORY, MIN_IMAGES = 15, 60
 
 
 def cut_tensor(base: Any, cut: str) -> Any:
@@ -12,3 +21,22 @@ def cut_tensor(base: Any, cut: str) -> Any:
     the first model of a process).
     """
     return base.get_layer(cut[1:]).input if cut.startswith("<") else base.get_layer(cut).output
+
+
+def too_little(backbone: Backbone, counts: Mapping[str, int]) -> str:
+    """Why fine-tuning is refused, "" where it is not: then train by feature extraction instead.
+
+    Args:
+        counts: Training images of each category.
+    """
+    if not backbone.cut:
+        told = _("%(title)s has no single place to cut its last block off; it is used by feature extraction.")
+        return told % {"title": backbone.title}
+    total, least = sum(counts.values()), min(counts.values(), default=0)
+    if least < MIN_PER_CATEGORY or total < MIN_IMAGES:
+        told = _(
+            "Fine-tuning needs %(images)s training images and %(each)s in each category; there are %(total)s, and"
+            " %(least)s in the smallest. With fewer, the last block learns the images by heart."
+        )
+        return told % {"images": MIN_IMAGES, "each": MIN_PER_CATEGORY, "total": total, "least": least}
+    return ""

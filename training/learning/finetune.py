@@ -8,7 +8,6 @@ model itself, takes part: the outcome is never worse on the validation part than
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +22,6 @@ from training.learning.errors import TooLittleData
 from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs
 from training.learning.network import build, pooled, preprocess, standardise
 from training.learning.weights import Weights
-
-MIN_PER_CATEGORY, MIN_IMAGES = 15, 60
-
-
-def too_little(backbone: Backbone, counts: Mapping[str, int]) -> str:
-    """Why fine-tuning is refused, "" where it is not: then train by feature extraction instead.
-
-    Args:
-        counts: Training images of each category.
-    """
-    if not backbone.cut:
-        told = _("%(title)s has no single place to cut its last block off; it is used by feature extraction.")
-        return told % {"title": backbone.title}
-    total, least = sum(counts.values()), min(counts.values(), default=0)
-    if least < MIN_PER_CATEGORY or total < MIN_IMAGES:
-        told = _(
-            "Fine-tuning needs %(images)s training images and %(each)s in each category; there are %(total)s, and"
-            " %(least)s in the smallest. With fewer, the last block learns the images by heart."
-        )
-        return told % {"images": MIN_IMAGES, "each": MIN_PER_CATEGORY, "total": total, "least": least}
-    return ""
 
 
 def build_tail(backbone: Backbone, weights: Weights, head: Head, cut: str | None = None) -> Any:

@@ -13,9 +13,10 @@ import pytest
 from tests.training.learning.conftest import SMALL
 from training.learning.artifact import load_version, write_version
 from training.learning.backbones import BACKBONES
+from training.learning.boundary import too_little
 from training.learning.dense import Head, softmax
 from training.learning.errors import Cancelled, TooLittleData, TrainingDiverged
-from training.learning.finetune import build_tail, fine_tune, too_little, whole_model
+from training.learning.finetune import build_tail, fine_tune, whole_model
 from training.learning.head import fit_head
 from training.learning.keras_loop import LoopOptions, Part, fit_epochs, predict_logits
 from training.learning.trunk import Trunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ from django.conf import settings as django_settings
 from labeling.models import Project
 from tests.training.drawing import draw, labeled_project
 from tests.training.runs.test_running import damage, train
+from training import learning
 from training.features.answers import answers_of
 from training.features.embedding import Picture
 from training.models import ModelVersion
@@ -27,6 +29,19 @@ def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
     assert any("Falling back to feature extraction" in line["message"] for line in run.log)
     assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
     assert run.epoch == run.epochs == len(run.history["loss"]) > 0
+
+
+def test_a_run_with_too_little_for_fine_tuning_is_told_so_before_it_imports_keras(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(project, run_actors)  # the first on a network exports it, which takes Keras
+    for name in ("finetune", "keras_loop"):  # None keeps the interpreter from importing them
+        monkeypatch.setitem(sys.modules, f"training.learning.{name}", None)
+        monkeypatch.delattr(learning, name, raising=False)
+
+    run = train(project, run_actors, recipe="fine_tuning")
+
+    assert (run.state, run.recipe, run.failure) == ("succeeded", "feature_extraction", "")
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from training.features import embedding
 from training.learning import weights
 from training.learning.augment import view_key
 from training.learning.backbones import Backbone
+from training.learning.boundary import too_little
 from training.learning.errors import ArtifactDamaged
 from training.learning.head import class_weighted
 from training.learning.trunk import Trunk
@@ -44,15 +45,15 @@ def run(work: Work) -> None:
     """Sets ``tail`` and ``whole_model``, and changes ``trunk``, ``rows`` and ``predict`` to those at the cut."""
     if work.run.recipe == Recipe.FEATURE_EXTRACTION:
         return
+    backbone, train = catalogue.backbone_of(work.run.backbone), work.items.side("train")
+    counts = Counter(work.categories[label] for label in work.items.labels[train])
+    if refusal := _refusal(work, too_little(backbone, {name: counts[name] for name in work.categories})):
+        _fall_back(work, refusal)
+        return
     # The door to Keras in a run (ARCHITECTURE.md): seconds to import, and the child ends after it.
     from training.learning import finetune
     from training.learning.keras_loop import LoopOptions
 
-    backbone, train = catalogue.backbone_of(work.run.backbone), work.items.side("train")
-    counts = Counter(work.categories[label] for label in work.items.labels[train])
-    if refusal := _refusal(work, finetune.too_little(backbone, {name: counts[name] for name in work.categories})):
-        _fall_back(work, refusal)
-        return
     assert work.head is not None
     whole_head = fit.refit(work) if len(train) <= FEW else None
     trunk = _trunk_with_activations(work, backbone)
@@ -137,9 +138,9 @@ class _Cut:
         )
 
 
-def _refusal(work: Work, too_little: str) -> str:
-    if too_little or len(work.items.side("validation")):
-        return too_little
+def _refusal(work: Work, too_few: str) -> str:
+    if too_few or len(work.items.side("validation")):
+        return too_few
     return _("Fine-tuning needs validation images; there are none yet.")
 
 
