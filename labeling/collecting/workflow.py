@@ -24,6 +24,8 @@ from labeling.words import gettext as _
 
 MOST_ROUNDS = 60
 METHOD = "three_stage_boxes"
+MADE_GOLD = ":gold-"  # in the stage of what make_golds makes, which is no stage of the workflow
+JUDGED = {"quality": "candidate", "coverage": "boxes"}  # the part of its payload that a stage's answers are about
 Box = dict[str, Any]
 
 
@@ -39,7 +41,7 @@ def advance(*, task_id: int, project: Project) -> Task | None:
     Under ``hold``, which the caller asks for before it writes anything.
     """
     task = Task.objects.select_related("image", "project").get(pk=task_id)
-    if task.is_gold:
+    if task.is_gold or MADE_GOLD in task.stage:
         return None
     kind, _, number = task.stage.partition(":")
     if kind == "draw" and task.state == Task.State.OPEN:
@@ -98,19 +100,27 @@ def _open(task: Task, stage: str, payload: dict[str, Any]) -> Task | None:
     follower = tasks.open_for(image=task.image, project=task.project, stage=stage, payload=payload)
     if follower.state == Task.State.OPEN:
         return follower
-    told = follower.payload
+    judged = JUDGED.get(stage.partition(":")[0], "")
+    is_same = follower.payload.get(judged) == payload.get(judged)
     Task.objects.filter(pk=follower.pk).update(payload=payload)
-    if follower.judgment_count >= follower.wanted and (told == payload or not stage.startswith("coverage:")):
+    if follower.judgment_count >= follower.wanted and is_same:
         return advance(task_id=follower.pk, project=task.project)  # it was answered then: go on from there
     tasks.reopen(task_id=follower.pk, count=tasks.wanted_at(task.project, stage))
     follower.refresh_from_db()
     return follower
 
 
+def void(*, task: Task) -> None:
+    """A task that is open again: what followed its last answer waits for the next one. Under ``hold``."""
+    if task.project.workflow == Project.Workflow.THREE_STAGE_BOXES and MADE_GOLD not in task.stage:
+        _void(task, "")
+
+
 def _void(task: Task, follower: str) -> None:
     """Retire what is open beyond this task, with its leases, but for the stage that follows now."""
     open_now = Task.objects.filter(image=task.image, state=Task.State.OPEN, is_gold=False).exclude(stage=follower)
-    later = [row.pk for row in open_now if _place(row.stage) > _place(task.stage)]
+    stages = open_now.exclude(stage__contains=MADE_GOLD)
+    later = [row.pk for row in stages if _place(row.stage) > _place(task.stage)]
     for pk in later:
         tasks.retire(task_id=pk, because=Task.Because.PERSON)
     webhooks.tell_retired(project=task.project, reasons=dict.fromkeys(later, Task.Because.PERSON))
@@ -165,7 +175,7 @@ def labels_of(project: Project) -> QuerySet[Consensus]:
     if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
         return rows
     candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, goldmarks.GOLD_METHOD])
-    return rows.exclude(candidates).exclude(task__is_gold=True, task__stage__contains=":gold-")
+    return rows.exclude(candidates).exclude(task__stage__contains=MADE_GOLD)
 
 
 def perturbed(box: Box, width: int, height: int, dice: random.Random) -> Box:
@@ -199,10 +209,10 @@ def _golds_of(project: Project, image: Image, boxes: list[Box], dice: random.Ran
     rest = [other for other in boxes if other is not box]
     wrong = perturbed(box, image.width, image.height, dice)
     plans: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
-        ("quality:gold-good", {"boxes": rest, "candidate": box}, {"good": True}),
-        ("quality:gold-bad", {"boxes": rest, "candidate": wrong}, {"good": False}),
-        ("coverage:gold-all", {"boxes": boxes}, {"covered": True}),
-        ("coverage:gold-one-missing", {"boxes": rest}, {"covered": False}),
+        (f"quality{MADE_GOLD}good", {"boxes": rest, "candidate": box}, {"good": True}),
+        (f"quality{MADE_GOLD}bad", {"boxes": rest, "candidate": wrong}, {"good": False}),
+        (f"coverage{MADE_GOLD}all", {"boxes": boxes}, {"covered": True}),
+        (f"coverage{MADE_GOLD}one-missing", {"boxes": rest}, {"covered": False}),
     ]
     made = 0
     with transaction.atomic():
@@ -222,9 +232,8 @@ def figures(project: Project) -> dict[str, Any]:
         kind: said.filter(task__stage__startswith=f"{kind}:").aggregate(total=Sum("seconds"))["total"] or 0.0
         for kind in ("draw", "quality", "coverage")
     }
-    verdicts = Consensus.objects.filter(
-        project=project, is_final=True, task__stage__startswith="quality:", task__is_gold=False
-    ).aggregate(accepted=Count("id", filter=Q(answer=True)), all=Count("id"))
+    judged = labels_of(project).filter(is_final=True, task__stage__startswith="quality:", task__is_gold=False)
+    verdicts = judged.aggregate(accepted=Count("id", filter=Q(answer=True)), all=Count("id"))
     accepted = verdicts["accepted"]
     return {
         "accepted_boxes": accepted,

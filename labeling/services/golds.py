@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from labeling import audit
 from labeling.collecting import goldmarks, tasks, workflow
+from labeling.consensus.update import update_task
 from labeling.models import Consensus, Gold, Project, Task
 
 
@@ -29,15 +31,22 @@ def set_gold(
 
 
 def remove_gold(*, task: Task, user: Any) -> None:
-    """Make the task an ordinary one again: it is open and wants the project's minimum of judgments."""
+    """Make the task an ordinary one again: it is open, wants the project's minimum, and what was said of it counts.
+
+    Gold that was made of boxes stays closed: it shows what no image of the workflow does.
+    """
     project = Project.objects.get(pk=task.project_id)
     with transaction.atomic():
         Gold.objects.filter(task=task).delete()
         Consensus.objects.filter(task=task, method=goldmarks.GOLD_METHOD).delete()
         Task.objects.filter(pk=task.pk).update(is_gold=False)
         fresh = Task.objects.get(pk=task.pk)
-        tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))
+        if workflow.MADE_GOLD not in fresh.stage:
+            tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))
+            if fresh.judgment_count:
+                update_task(task_id=task.pk)
         goldmarks.count(project)
+        Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
         audit.write(project=project, user=user, action="gold_removed", changes={"task": task.pk})
 
 

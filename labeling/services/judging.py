@@ -240,6 +240,8 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         )
         if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
             raise CrowdtuneError("nothing_to_undo", _("There is no last answer to take back."), 409)
+        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+            workflow.hold(task_id=last.task_id)
         task = Task.objects.select_for_update().get(pk=last.task_id)
         lease = _withdraw(last, task, project)
         if not task.is_gold:
@@ -265,8 +267,8 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
         judgment_count=F("judgment_count") - 1,
         seconds=F("seconds") - (judgment.seconds or 0),
         earned=F("earned") - judgment.price,
-        gold_seen=F("gold_seen") - (1 if known else 0),
         # Who came back begins to be measured anew.
+        gold_seen=Greatest(F("gold_seen") - (1 if known else 0), 0),
         gold_right=Greatest(F("gold_right") - (1 if known and golds.is_right(judgment.answers, known) else 0), 0),
     )
     lease = Assignment.objects.create(
@@ -286,6 +288,7 @@ def _reopen_after_withdrawal(task: Task) -> None:
     """A task that the withdrawn judgment had closed is open again; its consensus is of the judgments that stay."""
     if task.state == Task.State.RETIRED and task.retired_because in {Task.Because.CONFIDENT, Task.Because.MAXIMUM}:
         tasks.reopen(task_id=task.pk)
+        workflow.void(task=task)
     if Judgment.objects.filter(task=task, withdrawn_at=None).exists():
         update_task(task_id=task.pk)
     else:

@@ -76,9 +76,11 @@ def _follow(task: Task) -> None:
 def reopen_task(*, task: Task, user: Any, count: int = 1) -> Task:
     """Ask ``count`` more judgments of a retired task; a person's decision on it is withdrawn."""
     with transaction.atomic():
+        workflow.hold(task_id=task.pk)
         if not tasks.reopen(task_id=task.pk, count=count):
             raise CrowdtuneError("not_retired", _("Only a retired task that is not gold can be opened again."), 409)
         Consensus.objects.filter(task=task).update(decided_by=None, is_final=False)
+        workflow.void(task=task)
         audit.write(project=task.project, user=user, action="reopened", changes={"task": task.pk, "count": count})
     task.refresh_from_db()
     return task

@@ -156,6 +156,60 @@ def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project,
     assert asked.task.is_gold
 
 
+def test_made_gold_that_is_taken_back_stays_closed_and_says_nothing_of_its_image(
+    boxes: Project, crowd: list[User]
+) -> None:
+    cover(boxes, crowd)
+    services.make_box_golds(project=boxes, user=boxes.owner)
+    before = list(workflow.labels_of(boxes).values_list("pk", flat=True))
+    services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
+    services.submit_judgment(**given(Project.objects.get(pk=boxes.pk), person("new")))
+    for task in Task.objects.filter(is_gold=True):
+        services.remove_gold(task=task, user=boxes.owner)
+    assert open_stages() == []
+    fitting.fit_project(boxes.pk)
+    assert list(workflow.labels_of(boxes).values_list("pk", flat=True)) == before
+    assert workflow.figures(boxes)["accepted_boxes"] == 1
+    services.decide_task(task=Task.objects.get(stage="quality:gold-bad"), answers={"good": False}, user=boxes.owner)
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
+    assert open_stages() == ["draw:2"]
+
+
+def given(project: Project, worker: User) -> dict[str, Any]:
+    """An answer to the next task, whatever it asks."""
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    asked = {"quality": "good", "coverage": "covered"}[lease.task.stage.partition(":")[0]]
+    return {"assignment_id": lease.pk, "worker": worker, "answers": {asked: True}}
+
+
+def test_who_takes_a_drawing_back_is_judged_by_the_next(boxes: Project, crowd: list[User]) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    late = given(boxes, crowd[1])
+    services.undo_last(project=boxes, worker=crowd[0])
+    assert open_stages() == ["draw:1"]
+    with pytest.raises(CrowdtuneError) as lost:
+        services.submit_judgment(**late)
+    assert lost.value.code == "lease_lost"
+    answer(boxes, crowd[0], {"box": [OTHER]})
+    assert Task.objects.get(stage="quality:1").payload == {"boxes": [], "candidate": OTHER}
+    answer(boxes, crowd[1], {"good": True})
+    answer(boxes, crowd[2], {"covered": True})
+    assert Consensus.objects.get(task__stage="draw:1").answer == [OTHER]
+
+
+@pytest.mark.parametrize(("box", "stage"), [(OTHER, "quality:1"), (BOX, "coverage:1")])
+def test_a_verdict_is_about_the_box_that_was_judged(
+    boxes: Project, crowd: list[User], box: dict[str, Any], stage: str
+) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    services.undo_last(project=boxes, worker=crowd[0])
+    assert open_stages() == ["draw:1"]
+    answer(boxes, crowd[0], {"box": [box]})
+    assert open_stages() == [stage]
+
+
 def exported(project: Project) -> dict[str, Any]:
     """What an export says of the only image: question -> answer."""
     header = exporting.header_of(project, {})

@@ -1,0 +1,33 @@
+"""Known answers that are taken back: the task goes on as if its answer had never been known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from labeling import services
+from labeling.models import Consensus, Project, Task
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(("answers", "ended"), [(("cat", "cat"), "confident"), (("cat", "dog"), "")])
+def test_what_was_said_of_gold_counts_when_it_is_gold_no_more(
+    make_project: Callable[..., Project], answers: tuple[str, ...], ended: str
+) -> None:
+    project = make_project(images=1, judgments_min=2, confidence=0.6, access="open", gold_rate=1)
+    task = Task.objects.get()
+    services.set_gold(task=task, answers="cat", user=project.owner)
+    project.refresh_from_db()
+    for number, said in enumerate(answers):
+        worker = person(f"w{number}")
+        lease = services.claim_assignment(project=project, worker=worker)
+        assert lease is not None
+        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": said})
+    services.remove_gold(task=task, user=project.owner)
+    task.refresh_from_db()
+    label = Consensus.objects.get()
+    assert (label.judgment_count, label.is_final, task.retired_because) == (2, bool(ended), ended)
+    assert task.open_slots == (0 if ended else 1)
