@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -106,7 +106,6 @@ def _record(project: Project, user_id: int) -> dict[str, Any]:
         judgment_count=Count("id"),
         seconds=Coalesce(Sum("seconds"), 0.0),
         earned=Coalesce(Sum("price"), Decimal(0)),
-        gold_seen=Count("id", filter=Q(is_gold=True)),
     )
 
 

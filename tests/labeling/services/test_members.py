@@ -69,3 +69,17 @@ def test_who_comes_back_has_the_record_of_before_and_can_take_the_last_answer_ba
     services.undo_last(project=paid, worker=wanda)
     member.refresh_from_db()
     assert (member.judgment_count, member.seconds, member.earned) == (0, 0.0, 0)
+
+
+def test_who_comes_back_begins_to_be_measured_anew(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, access="open", gold_rate=1)
+    services.set_gold(task=Task.objects.get(), answers="cat", user=project.owner)
+    project.refresh_from_db()
+    wanda = person("wanda")
+    answer(project, wanda)
+    take_out(project, wanda)
+    member = services.ensure_member(project=project, user=wanda)
+    assert (member.judgment_count, member.gold_seen, member.gold_right) == (1, 0, 0)
+    services.undo_last(project=project, worker=wanda)
+    member.refresh_from_db()
+    assert (member.judgment_count, member.gold_seen, member.gold_right) == (0, 0, 0)
