@@ -106,11 +106,11 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
     """The members of a zip, to be read in any order while the file is open.
 
     Raises:
-        MemberRefused: not_a_zip; a tar can only be read in its own order.
+        MemberRefused: not_a_zip (a tar can only be read in its own order) or damaged_archive.
     """
     if not zipfile.is_zipfile(file):
         raise MemberRefused("not_a_zip", _("The files of a manifest come in a zip; this is none."))
-    archive = zipfile.ZipFile(file)
+    archive = _opened(file)
     found = {}
     total = 0
     for number, info in enumerate(archive.infolist()):
@@ -121,19 +121,22 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
     return found
 
 
-def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
+def _opened(file: IO[bytes]) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(file)
+        return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise MemberRefused("damaged_archive", _("The zip is damaged: %(error)s.") % {"error": error}) from error
-    with archive:
+
+
+def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
+    with _opened(file) as archive:
         total = 0
         for number, info in enumerate(archive.infolist()):
             if not _is_meant(info):
                 continue
             total += info.file_size
             _check_sums(number, total)
-            yield Member(info.filename, lambda info=info: _read_zip(archive, info, most_bytes))  # type: ignore[misc]
+            yield Member(info.filename, partial(_read_zip, archive, info, most_bytes))
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) -> bytes:
@@ -174,7 +177,7 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
         _check_sums(number, total)
         if info.isdir() or _is_junk(info.name):
             continue
-        yield Member(info.name, lambda info=info: _read_tar(archive, info, most_bytes))  # type: ignore[misc]
+        yield Member(info.name, partial(_read_tar, archive, info, most_bytes))
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, most_bytes: int) -> bytes:

@@ -47,7 +47,7 @@ def spool_folder(job_id: Any) -> str:
 def files(arguments: dict[str, Any]) -> Iterator[Item]:
     """Files uploaded one by one, waiting in storage."""
     for entry in arguments["files"]:
-        yield Item(entry["name"], lambda spool=entry["spool"]: storage.read(spool))  # type: ignore[misc]
+        yield Item(entry["name"], partial(storage.read, entry["spool"]))
 
 
 def archive(arguments: dict[str, Any]) -> Iterator[Item]:
@@ -72,7 +72,7 @@ def urls(arguments: dict[str, Any]) -> Iterator[Item]:
     """Pictures at addresses."""
     for url in arguments["urls"]:
         name = PurePosixPath(unquote(urlsplit(str(url)).path)).name or str(url)
-        yield Item(name, lambda url=url: remote.fetch(str(url)), where=str(url))  # type: ignore[misc]
+        yield Item(name, partial(remote.fetch, str(url)), where=str(url))
 
 
 def folder(arguments: dict[str, Any]) -> Iterator[Item]:
@@ -117,11 +117,11 @@ def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Map
     if row.problem:
         return Item(row.name, _refusal(CrowdtuneError("bad_row", row.problem)))
     if row.url:
-        return Item(row.name, lambda: remote.fetch(row.url))
+        return Item(row.name, partial(remote.fetch, row.url))
     if row.path in members:
         return replace(_read_now(members[row.path]), name=row.name)
     if row.path in sent:
-        return Item(row.name, lambda: storage.read(sent[row.path]))
+        return Item(row.name, partial(storage.read, sent[row.path]))
     why = _("There is no file %(path)s among what was sent with the manifest.") % {"path": f"{row.path!r:.120}"}
     return Item(row.name, _refusal(CrowdtuneError("missing", why)))
 
@@ -133,8 +133,8 @@ def _refusal(error: CrowdtuneError) -> Callable[[], bytes]:
     return refuse
 
 
+# A manifest may come with files or an archive, and is asked for before them.
 SOURCES: dict[str, Callable[[dict[str, Any]], Iterator[Item]]] = {
-    "manifest": listed,
     "s3": objects,
     "files": files,
     "archive": archive,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ def add_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:
     """
     ready = []
     for name, data in images.items():
-        item = ingest.prepare(project.pk, sources.Item(name, lambda data=data: data))  # type: ignore[misc]
+        item = ingest.prepare(project.pk, sources.Item(name, partial(bytes, data)))
         if item.error is not None:
             raise item.error
         ready.append(item.image)

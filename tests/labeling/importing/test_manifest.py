@@ -141,6 +141,13 @@ def test_a_tar_beside_a_manifest_is_refused(bring: Import) -> None:
     assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["not_a_zip"])
 
 
+def test_a_damaged_zip_beside_a_manifest_is_told_as_one(bring: Import) -> None:
+    whole = pictures(a_png=picture(1)).read()
+    damaged = SimpleUploadedFile("a.zip", whole.replace(b"PK\x01\x02", b"PK\x01\x00"))
+    job = bring(manifest=listed("path\na.png\n"), archive=damaged)
+    assert (job.state, [row["code"] for row in job.errors]) == ("failed", ["damaged_archive"])
+
+
 @pytest.fixture
 def pictures_example(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The public name images.example, which answers every address with a picture; the list is what was asked for."""
