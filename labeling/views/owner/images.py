@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling import services
+from labeling.collecting.tasks import disputed
 from labeling.files import storage
 from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
@@ -93,12 +94,13 @@ def filtered(project: Project, question: Question | None, chosen: dict[str, Any]
 
 
 def _in_state(project: Project, state: str) -> QuerySet[Task]:
+    if state == "disputed":
+        return disputed(project)
     return Task.objects.filter(
         {
             "new": Q(judgment_count=0, is_gold=False),
             "open": Q(state=Task.State.OPEN, judgment_count__gt=0),
             "retired": Q(state=Task.State.RETIRED, is_gold=False),
-            "disputed": Q(retired_because=Task.Because.MAXIMUM),
             "gold": Q(is_gold=True),
         }[state],
         project=project,

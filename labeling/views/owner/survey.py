@@ -81,7 +81,7 @@ def load_json(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         questions = bodies.loads(request.POST.get("document", ""))
         if not isinstance(questions, list):
-            raise CrowdtuneError("bad_survey", "Expected a list of questions.")
+            raise CrowdtuneError("bad_survey", _("Expected a list of questions."))
         services.replace_survey(project=project, user=request.user, questions=questions)
     except ValueError:
         messages.error(request, _("That is not valid JSON."))

@@ -164,6 +164,17 @@ def test_images_are_found_by_name_state_and_label(
     assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names
 
 
+@pytest.mark.parametrize(("answers", "disputed"), [(("cat",), 0), (("cat", "dog"), 1)])
+def test_images_are_disputed_that_wait_for_a_reviewer_and_not_all_that_reached_the_maximum(
+    answers: tuple[str, ...], disputed: int, make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, judgments_min=2, judgments_max=2, confidence=0.6, stopping="fixed")
+    judged(project, 2, answers)
+    assert Task.objects.get().retired_because == Task.Because.MAXIMUM
+    page = text(owning.get(f"/projects/{project.slug}/images/?state=disputed"))
+    assert page.count('alt="0000.png"') == disputed
+
+
 def test_long_lists_are_walked_forwards_and_back(make_project: Callable[..., Project], owning: Client) -> None:
     project = make_project(images=70)
     first = owning.get(f"/projects/{project.slug}/images/").context["page"]
