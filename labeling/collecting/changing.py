@@ -53,7 +53,7 @@ def run(job: Job, report: Report) -> None:
             result["unchanged"] += len(found) - changed
             report.result.update(result)
             done = result["changed"] + result["unchanged"]
-            said = _("%(done)s of %(of)s tasks") % {"done": done, "of": max(done, result["of"])}
+            said = _("%(done)s of %(all)s tasks") % {"done": done, "all": max(done, result["of"])}
             report.checkpoint(done / max(done, result["of"]), said)
     report.result.update(result)
 

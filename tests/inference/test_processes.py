@@ -41,7 +41,9 @@ def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
     ("processes", "lanes", "asked"), [(1, "cores", 0), (2, "half", 0), (64, "one", 0), (2, "3", 3)]
 )
 def test_the_processes_share_the_cores_unless_lanes_were_asked_for(processes: int, lanes: str, asked: int) -> None:
-    code = "from config import web; web.load(''); from inference import runtime; print(runtime.engine().gate.lanes)"
+    code = (
+        "from config import web; web.load(''); from inference.engine import runtime; print(runtime.engine().gate.lanes)"
+    )
     environment = os.environ | {"WEB_PROCESSES": str(processes), "INFERENCE_LANES": str(asked), "ENV_FILE": os.devnull}
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True

@@ -10,6 +10,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -135,7 +137,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
             where=form.where(), count=form.cleaned_data["count"] or 1,
         )  # fmt: skip
         messages.success(request, _("The tasks are changed in the background; how far it is, is shown here."))
-    return redirect("project-labels", project.slug)
+    shown = {name: request.POST[name] for name in ("question", "answer", "final", "below") if request.POST.get(name)}
+    return redirect(f"{reverse('project-labels', args=[project.slug])}?{urlencode(shown)}")
 
 
 def rows_of(

@@ -19,8 +19,8 @@ import django
 django.setup()
 from pathlib import Path
 from django.conf import settings
-from inference import runtime
-from training import catalogue
+from inference.engine import runtime
+from training.zoo import catalogue
 from training.learning.trunk import Trunk, ensure_trunk
 from training.learning.weights import locate
 backbone = catalogue.backbone_of(sys.argv[1])
@@ -50,7 +50,7 @@ import django
 django.setup()
 import keras
 from pathlib import Path
-from training import catalogue
+from training.zoo import catalogue
 inputs = keras.Input((32, 32, 3))
 maps = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
 keras.Model(inputs, maps).save(sys.argv[2])

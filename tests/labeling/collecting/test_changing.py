@@ -140,6 +140,7 @@ def test_the_page_changes_what_its_filter_shows(answered: Project, owner: User, 
     sent = {"question": "category", "answer": "", "final": "", "below": "0.8", "change": "ask_more", "count": "1"}
     answer = client.post(f"/projects/{answered.slug}/labels/tasks/", sent)
     assert answer.status_code == 302
+    assert answer["Location"].endswith("/labels/?question=category&below=0.8")
     change_tasks(str(Job.objects.get(kind="change_tasks").pk))
     assert Task.objects.filter(state="open", judgment_count=1).count() == 2
     assert client.get(f"/projects/{answered.slug}/labels/").status_code == 200
