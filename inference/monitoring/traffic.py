@@ -1,8 +1,9 @@
 """What was answered, counted in memory and written down every few seconds.
 
 A request adds to counters under a lock; a timer writes one row per version and period, and of an hour that is over one
-row is left. Nothing of a picture is kept, only counts of predicted categories, latencies in buckets, and sums of
-projected features for drift.
+row is left. What a database that is away does not take is added to the next period: sums, which no outage makes large.
+Nothing of a picture is kept, only counts of predicted categories, latencies in buckets, and sums of projected features
+for drift.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import prometheus_client
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncHour
 from numpy.typing import NDArray
@@ -57,6 +58,16 @@ class Counts:
         self.waiting += len(features)
         if self.waiting >= TOGETHER:
             self.project()
+
+    def add(self, later: Counts) -> None:
+        """What was counted of the version since."""
+        self.requests, self.images = self.requests + later.requests, self.images + later.images
+        self.compared, self.agreed = self.compared + later.compared, self.agreed + later.agreed
+        self.latencies = [a + b for a, b in zip(self.latencies, later.latencies, strict=True)]
+        self.classes.update(later.classes)
+        self.moments.merge(later.moments)
+        for features in later.features:
+            self.saw(features)
 
     def project(self) -> None:
         """Add what waits to the moments; nothing where the version has no summary of its training images yet."""
@@ -106,47 +117,63 @@ class Recorder:
             counts.latencies[bisect_left(BUCKETS, challenger.seconds)] += 1
 
     def _of(self, version: VersionRef) -> Counts:
+        self._wind()
+        return self._counts.setdefault(version.id, Counts(version))
+
+    def _wind(self) -> None:
         if self.seconds is not None and self._timer is None:
             self._timer = threading.Timer(self.seconds, self._tick)
             self._timer.daemon = True
             self._timer.start()
-        return self._counts.setdefault(version.id, Counts(version))
 
     def _tick(self) -> None:
         try:
             self.flush()
-        except DatabaseError:
-            logger.warning("traffic of the last seconds could not be written", exc_info=True)
+        except Error as error:
+            logger.warning("traffic waits for the database: %s", str(error).strip().partition("\n")[0])
         finally:
             connection.close()
 
     def flush(self) -> int:
-        """Write what was counted; returns how many rows."""
+        """Write what was counted; returns how many rows. What could not be written is there for the next time."""
         with self._lock:
-            waiting, self._counts, self._timer = list(self._counts.values()), {}, None
-        for counts in waiting:
-            counts.project()
-        # A version that was deleted meanwhile, with its project, takes nobody else's counts with it.
-        there = set(
-            ModelVersion.objects.filter(pk__in=[one.version.id for one in waiting]).values_list("pk", flat=True)
+            waiting, self._counts, self._timer = self._counts, {}, None
+        try:
+            return _write(list(waiting.values()))
+        except (OperationalError, InterfaceError, IntegrityError):  # away, or a version has gone this very moment
+            self._keep(waiting)
+            raise
+
+    def _keep(self, waiting: dict[int, Counts]) -> None:
+        with self._lock:
+            for version_id, later in self._counts.items():
+                waiting.setdefault(version_id, Counts(later.version)).add(later)
+            self._counts = waiting
+            self._wind()
+
+
+def _write(waiting: list[Counts]) -> int:
+    for counts in waiting:
+        counts.project()
+    # A version that was deleted meanwhile, with its project, takes nobody else's counts with it.
+    there = set(ModelVersion.objects.filter(pk__in=[one.version.id for one in waiting]).values_list("pk", flat=True))
+    rows = [
+        Traffic(
+            project_id=counts.version.project_id,
+            version_id=counts.version.id,
+            requests=counts.requests,
+            images=counts.images,
+            latencies=counts.latencies,
+            compared=counts.compared,
+            agreed=counts.agreed,
+            classes=dict(counts.classes),
+            moments=counts.moments.as_json() if counts.moments.count else {},
         )
-        rows = [
-            Traffic(
-                project_id=counts.version.project_id,
-                version_id=counts.version.id,
-                requests=counts.requests,
-                images=counts.images,
-                latencies=counts.latencies,
-                compared=counts.compared,
-                agreed=counts.agreed,
-                classes=dict(counts.classes),
-                moments=counts.moments.as_json() if counts.moments.count else {},
-            )
-            for counts in waiting
-            if counts.version.id in there
-        ]
-        Traffic.objects.bulk_create(rows)
-        return len(rows)
+        for counts in waiting
+        if counts.version.id in there
+    ]
+    Traffic.objects.bulk_create(rows)
+    return len(rows)
 
 
 def compact(project_id: int, now: datetime) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from inference import services
@@ -63,6 +66,29 @@ def test_traffic_is_counted_by_version_and_written_when_flushed(project, champio
     row = Traffic.objects.get()
     assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 3, 3, 3)
     assert sum(row.classes.values()) == 3
+    assert recorder.flush() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_database_that_is_away_does_not_take_is_written_when_it_is_back(project, champion) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("the connection is closed")
+
+    answers = [ask(project) for _ in range(3)]
+    with connection.execute_wrapper(away):
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                recorder.flush()
+            recorder.answered(answers[0], "colours")
+    recorder.seconds = 0.1  # from here on by its own timer, also where nobody asks any more
+    with connection.execute_wrapper(away):
+        recorder._tick()
+    until = time.monotonic() + 30
+    while not Traffic.objects.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    row = Traffic.objects.get()
+    assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 5, 5, 5)
+    assert sum(row.classes.values()) == 5
     assert recorder.flush() == 0
 
 
