@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import defaults
 
@@ -15,6 +18,19 @@ from config import errors
 from config.requests import request_id
 
 
+def in_readers_language(handler: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What was refused before the language was chosen (a strange host, say) would be told in the last reader's."""
+
+    @wraps(handler)
+    def told(request: HttpRequest, *args: Any, **rest: Any) -> HttpResponse:
+        chosen = getattr(request, "LANGUAGE_CODE", None) or translation.get_language_from_request(request)
+        with translation.override(chosen):
+            return handler(request, *args, **rest)
+
+    return told
+
+
+@in_readers_language
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if errors.is_api(request):
         told = _("The request cannot be read: check its address, headers and body.")
@@ -22,18 +38,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _plain_page(request, "400.html", {"status": 400})
 
 
+@in_readers_language
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if errors.is_api(request):
         return errors.plain(request, 403, str(exception) or _("Your role does not allow this."))
     return defaults.permission_denied(request, exception)
 
 
+@in_readers_language
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if errors.is_api(request):
         return errors.plain(request, 404, _("There is no such address in the API; /api/docs/ lists them all."))
     return defaults.page_not_found(request, exception)
 
 
+@in_readers_language
 def server_error(request: HttpRequest) -> HttpResponse:
     """What broke is in the log already. What is no bug but an outage is said as one: whoever asked may ask again."""
     status, message = errors.outage(sys.exc_info()[1]) or (500, errors.internal_message())
@@ -52,6 +71,7 @@ def _plain_page(request: HttpRequest, name: str, told: dict[str, Any]) -> HttpRe
     return HttpResponse(render_to_string(name, {"theme": request.COOKIES.get("theme"), **told}), status=told["status"])
 
 
+@in_readers_language
 def csrf_failure(request: HttpRequest, reason: str = "", **_context: Any) -> HttpResponse:
     if errors.is_api(request):
         return errors.plain(

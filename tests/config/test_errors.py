@@ -11,6 +11,7 @@ from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
+from django.utils import translation
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
@@ -152,6 +153,16 @@ def test_a_person_is_told_the_number_of_the_request_that_failed_in_the_language_
     assert "<code>abc-1</code>" in answer.content.decode()
     assert '<html lang="hi"' in answer.content.decode()
     assert "could not be read" in client.get("/raise/odd").content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "hi"])
+def test_what_is_refused_before_the_language_is_chosen_is_told_in_the_readers(client, language):
+    translation.activate("en" if language == "hi" else "hi")  # as the request before left the thread
+    asked = {"Host": "evil.example", "Accept-Language": language, "Authorization": "Token x"}
+    answer = client.generic("POST", "/api/v1/projects/pets/assignments/", headers=asked)  # goes the short way
+    assert answer.status_code == 400
+    told = answer.json()["error"]["message"]
+    assert any("\u0900" <= letter <= "\u097f" for letter in told) == (language == "hi"), told
 
 
 @pytest.mark.parametrize("name", ["bug", "odd", "away"])

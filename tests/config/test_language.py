@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from django.core.mail import EmailMessage
+from django.test import Client
 from rest_framework.test import APIClient
 
 from labeling.models import Project
-from tests.labeling.conftest import client, make_project, owner, project  # noqa: F401 - fixtures
+from tests.labeling.conftest import client, make_project, owner, person, project  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 HINDI = {"Accept-Language": "hi"}
@@ -63,6 +66,27 @@ def test_an_answer_that_does_not_fit_is_refused_in_hindi(project: Project) -> No
     assert english["code"] == hindi["code"] == "bad_answer"
     assert "expected one of" in english["fields"]["category"][0]
     assert is_hindi(hindi["fields"]["category"][0])
+
+
+def test_the_pages_of_accounts_and_their_mails_speak_hindi(mailoutbox: list[EmailMessage]) -> None:
+    person("tina", email="tina@example.com")
+    browser = Client(headers=HINDI)
+    page = "/accounts/login/"
+    told = [
+        browser.post(page, {"login": "tina", "password": "wrong"}),
+        browser.post("/accounts/signup/", {"username": "a b", "password1": "123", "password2": "123"}),
+        browser.post(page, {"login": "tina", "password": "a long enough one"}, follow=True),
+        browser.post("/accounts/logout/", follow=True),
+    ]
+    for answer in told:
+        text = re.sub(r"<(script|style|svg).*?</\1>|<[^>]+>", " ", answer.content.decode(), flags=re.DOTALL)
+        assert set(re.findall(r"[A-Za-z]{4,}", text)) <= {"Crowdtune", "English", "OpenAPI", "tina"}
+    for address in ("tina@example.com", "nobody@example.com"):
+        browser.post("/accounts/password/reset/", {"email": address})
+    for mail in mailoutbox:
+        words = set(re.findall(r"[A-Za-z]{4,}", re.sub(r"http\S+|\S+@\S+", "", f"{mail.subject} {mail.body}")))
+        assert words <= {"testserver", "tina"}
+    assert len(mailoutbox) == 2
 
 
 def test_who_is_not_known_is_told_so_in_hindi() -> None:
