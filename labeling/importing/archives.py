@@ -83,6 +83,11 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
         yield from _tar(archive, most_bytes)
 
 
+def name_of(name: str) -> str:
+    """A member's name with slashes, where an archiver of Windows wrote backslashes, and without a folder for here."""
+    return name.replace("\\", "/").removeprefix("./")
+
+
 def open_tar(file: IO[bytes]) -> tarfile.TarFile:
     """A tar, packed or not, whose headers are read a piece at a time."""
     file.seek(0)
@@ -99,7 +104,8 @@ def count(file: IO[bytes]) -> int | None:
 
 
 def _is_meant(info: zipfile.ZipInfo) -> bool:
-    return not (info.is_dir() or _is_junk(info.filename))
+    name = name_of(info.filename)
+    return not (name.endswith("/") or _is_junk(name))
 
 
 def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
@@ -117,7 +123,8 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
         total += info.file_size
         _check_sums(number, total)
         if not info.is_dir():
-            found[info.filename] = Member(info.filename, partial(_read_zip, archive, info, most_bytes))
+            name = name_of(info.filename)
+            found[name] = Member(name, partial(_read_zip, archive, info, most_bytes))
     return found
 
 
@@ -136,7 +143,7 @@ def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
                 continue
             total += info.file_size
             _check_sums(number, total)
-            yield Member(info.filename, partial(_read_zip, archive, info, most_bytes))
+            yield Member(name_of(info.filename), partial(_read_zip, archive, info, most_bytes))
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) -> bytes:
@@ -177,7 +184,7 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
         _check_sums(number, total)
         if info.isdir() or _is_junk(info.name):
             continue
-        yield Member(info.name, partial(_read_tar, archive, info, most_bytes))
+        yield Member(name_of(info.name), partial(_read_tar, archive, info, most_bytes))
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, most_bytes: int) -> bytes:

@@ -2,8 +2,9 @@
 
 Columns: ``url`` (fetched under the rules of ``labeling.files.remote``), or ``path`` (a member of the zip, or the
 name of a file, sent with the list; also called file, file_name, filename or image). Optional are ``name`` (what the
-project calls it), ``label`` (also answer or category) and ``metadata``; every other column is metadata too. These are
-the names of Hugging Face's ``metadata.csv`` and ``metadata.jsonl``. A row that cannot be used is told by its line.
+project calls it), ``label`` (also answer, category or class) and ``metadata``; every other column is metadata too.
+These are the names of Hugging Face's ``metadata.csv`` and ``metadata.jsonl``. A row that cannot be used is told by its
+line.
 
 Source: https://huggingface.co/docs/datasets/image_dataset (ImageFolder with metadata).
 """
@@ -23,7 +24,7 @@ from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
 PATHS = ("path", "file_name", "filename", "file", "image")
-LABELS = ("label", "answer", "category")
+LABELS = ("label", "answer", "category", "class")
 MOST_METADATA = 20_000  # characters of JSON
 
 

@@ -80,6 +80,7 @@ def read(stored: Any) -> Iterator[Line]:
             continue
         if is_csv:
             values = {key: cells.read(value) if isinstance(value, str) else value for key, value in values.items()}
+            values["seconds"] = str(values.get("seconds") or "").replace(",", ".")  # of a decimal comma
         yield Line(
             number,
             str(values.get("image") or "").strip(),

@@ -118,8 +118,8 @@ def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Map
         return Item(row.name, _refusal(CrowdtuneError("bad_row", row.problem)))
     if row.url:
         return Item(row.name, partial(remote.fetch, row.url))
-    if row.path in members:
-        return replace(_read_now(members[row.path]), name=row.name)
+    if (path := archives.name_of(row.path).lstrip("/")) in members:
+        return replace(_read_now(members[path]), name=path if row.name == row.path else row.name)
     if row.path in sent:
         return Item(row.name, partial(storage.read, sent[row.path]))
     why = _("There is no file %(path)s among what was sent with the manifest.") % {"path": f"{row.path!r:.120}"}

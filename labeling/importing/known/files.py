@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from labeling.importing.archives import PIECE, open_tar
+from labeling.importing.archives import PIECE, name_of, open_tar
 from labeling.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
@@ -81,7 +81,8 @@ class Files:
             raise UnreadableError(told % {"name": self.name, "error": error}) from error
         entries = archive.infolist()
         self._check_count(len(entries))
-        return {entry.filename: partial(archive.open, entry.filename) for entry in entries if not entry.is_dir()}
+        found = {name_of(entry.filename): partial(archive.open, entry.filename) for entry in entries}
+        return {name: opened for name, opened in found.items() if not name.endswith("/")}
 
     def _tar(self) -> dict[str, Callable[[], IO[bytes]]]:
         found: dict[str, Callable[[], IO[bytes]]] = {}
@@ -96,7 +97,7 @@ class Files:
                     raise tarfile.ReadError("a member ends before it begins")
                 archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
                 if entry.isreg():
-                    found[entry.name.removeprefix("./")] = partial(archive.extractfile, entry)  # type: ignore[assignment]
+                    found[name_of(entry.name)] = partial(archive.extractfile, entry)  # type: ignore[assignment]
         except UnreadableError:
             raise
         except Exception as error:  # each codec has its own error, as below

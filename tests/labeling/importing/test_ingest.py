@@ -145,6 +145,28 @@ def test_a_zip_s_dangerous_members_are_refused_one_by_one(bring: Import, empty: 
     assert [image.name for image in Image.objects.filter(project=empty)] == ["ok/a.png"]
 
 
+def test_folders_are_folders_whoever_packed_them(bring: Import, empty: Project, run_actors: Callable[[], int]) -> None:
+    """PowerShell's Compress-Archive writes backslashes, and ``tar cf pets.tar .`` a folder for here."""
+    buffers = [io.BytesIO(), io.BytesIO()]
+    with zipfile.ZipFile(buffers[0], "w") as archive:
+        entry = zipfile.ZipInfo()
+        entry.filename = "cat\\a.png"
+        archive.writestr(entry, picture(1))
+    with tarfile.open(fileobj=buffers[1], mode="w") as tar:
+        info = tarfile.TarInfo("./dog/b.png")
+        info.size = len(picture(2))
+        tar.addfile(info, io.BytesIO(picture(2)))
+    for buffer in buffers:
+        job = bring(archive=SimpleUploadedFile("pets", buffer.getvalue()))
+        file = SimpleUploadedFile("pets", buffer.getvalue())
+        values = {"form": "imagefolder", "take_as": "gold", "source": "", "user": empty.owner}
+        services.import_labels(project=empty, file=file, **values)
+        assert (job.state, job.errors) == ("succeeded", [])
+    run_actors()
+    labels = Gold.objects.values_list("task__image__name", "answers__category")
+    assert dict(labels) == {"cat/a.png": "cat", "dog/b.png": "dog"}
+
+
 def test_a_tar_s_links_and_devices_are_refused(bring: Import, empty: Project) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:

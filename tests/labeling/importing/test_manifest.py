@@ -48,6 +48,13 @@ def test_rows_bring_members_of_the_zip_with_label_and_metadata(bring: Import, em
     assert shown["metadata"] == {"camera": "front", "night": True}
 
 
+@pytest.mark.parametrize("path", ["pets\\a.png", "./pets/a.png", "/pets/a.png"])
+def test_a_row_of_a_spreadsheet_on_windows_finds_its_file(bring: Import, path: str) -> None:
+    job = bring(manifest=listed(f"\ufefffile_name;class\r\n{path};cat\r\n"), archive=pictures(pets__a_png=picture(1)))
+    assert job.errors == []
+    assert (Image.objects.get().name, Gold.objects.get().answers) == ("pets/a.png", {"category": "cat"})
+
+
 def test_json_lines_name_files_that_were_sent_with_them(bring: Import, empty: Project) -> None:
     rows = [{"file_name": "a.png", "name": "first", "label": {"category": "dog"}}, {"file_name": "b.png", "weight": 3}]
     text = "\n".join(json.dumps(row) for row in rows)

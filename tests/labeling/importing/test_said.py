@@ -90,3 +90,10 @@ def test_who_signed_up_by_the_name_of_an_account_that_stands_for_another_does_no
     told = client(project.owner).get("/api/v1/projects/pets/judgments/?worker=dora").json()["results"]
     assert {row["worker"] for row in told} == {"dora"}
     assert len(told) == 4
+
+
+def test_a_spreadsheet_with_decimal_commas_parts_its_fields_by_semicolons(make_project: Callable[..., Project]) -> None:
+    text = "\ufeffimage;worker;answer;seconds\r\n0000.png;ann;cat;3,2\r\n"
+    job = bring(make_project(images=1), text.encode())
+    judgment = Judgment.objects.get()
+    assert (job.errors, judgment.answers, judgment.seconds) == ([], {"category": "cat"}, 3.2)
