@@ -32,7 +32,7 @@ class ExampleSerializer(serializers.ModelSerializer):
 
 
 class CategorySerializer(serializers.ModelSerializer):
-    parent: Any = serializers.SlugRelatedField("key", read_only=True)
+    parent: Any = serializers.SlugRelatedField("key", read_only=True, allow_null=True)
     examples = ExampleSerializer(many=True, read_only=True)
 
     class Meta:

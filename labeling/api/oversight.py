@@ -146,7 +146,7 @@ class WebhookView(ProjectView):
 
 
 class AuditSerializer(serializers.ModelSerializer):
-    user: Any = serializers.SlugRelatedField("username", read_only=True)
+    user: Any = serializers.SlugRelatedField("username", read_only=True, allow_null=True)
 
     class Meta:
         model = AuditEntry

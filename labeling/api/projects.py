@@ -14,7 +14,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListCreateAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,6 +54,7 @@ class QuestionSerializer(serializers.Serializer):
     `/api/v1/survey/schema/` is the JSON Schema of a whole survey, with what each kind takes.
     """
 
+    id = serializers.IntegerField(read_only=True)
     key = serializers.CharField(max_length=60, required=False)
     kind = serializers.CharField(max_length=30, help_text=", ".join(KINDS))
     prompt = serializers.CharField(max_length=500, required=False)
@@ -199,7 +200,7 @@ class ProjectFilter(filters.FilterSet):
         fields = ["access"]
 
 
-class ProjectListView(ExtendedView, ListAPIView):
+class ProjectListView(ExtendedView, ListCreateAPIView):
     """The projects that you can see; create one."""
 
     filterset_class = ProjectFilter

@@ -90,3 +90,15 @@ def test_lists_are_described_as_the_pages_that_they_are(schema: dict[str, Any]) 
         answer = listed["responses"]["200"]["content"]["application/json"]["schema"]
         assert answer["$ref"].startswith("#/components/schemas/Paginated"), name
         assert {"cursor", "page_size"} <= {row["name"] for row in listed["parameters"]}, name
+
+
+def test_what_may_be_nobody_or_nothing_is_described_so(schema: dict[str, Any]) -> None:
+    """A client made from the schema breaks on a null that it was not told of."""
+    shapes = schema["components"]["schemas"]
+    for name, field in (("Category", "parent"), ("Audit", "user"), ("Run", "requested_by")):
+        assert shapes[name]["properties"][field].get("nullable"), f"{name}.{field}"
+
+
+def test_what_is_made_is_answered_by_201(schema: dict[str, Any]) -> None:
+    assert [code for code in schema["paths"]["/api/v1/projects/"]["post"]["responses"] if code[0] == "2"] == ["201"]
+    assert "id" in schema["components"]["schemas"]["Question"]["properties"]

@@ -48,7 +48,7 @@ class RunSerializer(serializers.ModelSerializer[TrainingRun]):
 
     project = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
     snapshot = SnapshotSerializer()
-    requested_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    requested_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True, allow_null=True)
     model_version = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
 
