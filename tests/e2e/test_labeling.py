@@ -67,6 +67,27 @@ def test_a_tall_picture_is_seen_whole(visit, make_project, join, worker, window,
     assert image == pytest.approx(stage, abs=1)  # which it fills as far as its shape allows
 
 
+@pytest.mark.parametrize("kind", ["single_choice", "multiple_choice"])
+def test_the_next_image_begins_without_the_answer_of_the_last(visit, make_project, join, worker, kind):
+    """Whatever the question's key: "category" is the one that a project's first question gets by itself."""
+    question = {"key": "category", "kind": kind, "prompt": "What is it?", "options": {"cant_tell": True}}
+    second = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
+    project = make_project(categories=["cat", "dog"], questions=[question, second])
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
+    ready(page)
+    chosen = page.locator("#task input:checked")
+    page.locator('[data-choice="cat"]').tap()
+    expect(chosen).to_have_count(1)
+    before = shown(page)
+    page.locator("#submit").tap()
+    moved_on(page, before)
+    expect(chosen).to_have_count(0)
+    page.locator('[data-choice="dog"]').tap()
+    page.locator('input[value="cant_tell"]').first.check()
+    expect(chosen).to_have_count(1)  # it stands alone
+
+
 def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
     join(project, worker)

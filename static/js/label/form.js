@@ -56,12 +56,18 @@ class Field {
     const alone = [this.none, this.cant].filter((input) => input?.type === "checkbox");
     if (alone.includes(event.target) && event.target.checked) {
       for (const input of this.root.querySelectorAll("input:checked")) {
-        if (input !== event.target && !input.name.endsWith(".category")) input.checked = false;
+        if (input !== event.target && !this.#isOfNextBox(input)) input.checked = false;
       }
       if (event.target === this.none) this.boxes?.clear();
     } else if (event.target.name === this.name) {
       for (const input of alone) input.checked = false;
     } else if (event.target === this.root && this.cant) this.cant.checked = false; // the boxes editor tells of a change
+  }
+
+  /* The category that the next box gets is a tool's setting and no answer: it stays from image to image. The whole name is
+     compared, since a question may itself have the key "category". */
+  #isOfNextBox(input) {
+    return input.name === `${this.name}.category`;
   }
 
   get shown() {
@@ -75,7 +81,7 @@ class Field {
 
   set(value) {
     for (const input of this.root.querySelectorAll("input:is([type=radio], [type=checkbox])")) {
-      if (!input.name.endsWith(".category")) input.checked = false;
+      if (!this.#isOfNextBox(input)) input.checked = false;
     }
     const area = this.root.querySelector("textarea, input[type=number]:not(table *)");
     if (area) area.value = "";
