@@ -85,6 +85,7 @@ class Report:
         self.errors: list[dict[str, str]] = list(job.errors)
         self.result: dict[str, Any] = dict(job.result)
         self._written = 0.0
+        self._errors_written = len(self.errors)
 
     def progress(self, fraction: float, message: str = "") -> None:
         """At most two writes a second."""
@@ -100,7 +101,10 @@ class Report:
     def checkpoint(self, fraction: float, message: str = "") -> None:
         """Write the result and errors so far: call it in the transaction that writes what they tell of."""
         told = shortened(message, MOST_LETTERS)
-        self._write(progress=min(fraction, 1.0), message=told, result=self.result, errors=self.errors)
+        # A list of a thousand errors is not written again at each checkpoint that adds none.
+        more = {"errors": self.errors} if len(self.errors) > self._errors_written else {}
+        self._write(progress=min(fraction, 1.0), message=told, result=self.result, **more)
+        self._errors_written = len(self.errors)
 
     def _write(self, **values: Any) -> None:
         self._written = time.monotonic()

@@ -37,14 +37,14 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     arguments = job.arguments
     position = int(report.result.get("position", 0))
     imported = int(report.result.get("imported", 0))
-    take = TAKES[arguments["as"]]
+    take, names = TAKES[arguments["as"]], naming.Names(job.project)
     with sources.opened(arguments["file"]["spool"]) as stored:
         try:
             reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
             found = itertools.islice(reader, position, None)
             while chunk := list(itertools.islice(found, CHUNK)):
                 with transaction.atomic():
-                    imported += take(job.project, _checked(job.project, chunk, arguments, report), arguments)
+                    imported += take(job.project, _checked(names, chunk, arguments, report), arguments)
                     position += len(chunk)
                     report.result.update(position=position, imported=imported)
                     report.checkpoint(
@@ -61,9 +61,9 @@ Checked = list[tuple[Image, Asked, Any]]
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 
 
-def _checked(project: Project, found: list[Known | Refused], arguments: dict[str, Any], report: Report) -> Checked:
+def _checked(names: naming.Names, found: list[Known | Refused], arguments: dict[str, Any], report: Report) -> Checked:
     """What can be used of a chunk; the rest is reported by image."""
-    asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+    asked = {question.key: question for question in survey.current(names.project).at(tasks.first_stage(names.project))}
     for part in found:
         if isinstance(part, Refused):
             report.error(part.where, "unreadable", part.why)
@@ -71,7 +71,7 @@ def _checked(project: Project, found: list[Known | Refused], arguments: dict[str
     if arguments["format"] == "imagefolder":
         folders = _folders(asked, arguments.get("question", ""))
         chunk = [imagefolder.in_folders(known, folders) for known in chunk]
-    images = _images(project, chunk)
+    images = _images(names, chunk)
     ready: Checked = []
     for known, image in zip(chunk, images, strict=True):
         if not isinstance(image, Image):
@@ -180,14 +180,14 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and is_storable(value)
 
 
-def _images(project: Project, chunk: list[Known]) -> list[Image | CrowdtuneError]:
+def _images(names: naming.Names, chunk: list[Known]) -> list[Image | CrowdtuneError]:
     """The image of each: by its bytes, by its name with the folders that it has in the file, or by its name alone."""
     hashes = {known.sha256 for known in chunk if known.sha256 and is_name(known.sha256)}
-    same = {image.sha256: image for image in Image.objects.filter(project=project, sha256__in=hashes)}
+    same = {image.sha256: image for image in Image.objects.filter(project=names.project, sha256__in=hashes)}
     rest = [known for known in chunk if known.sha256 not in same]
-    whole, shared = naming.find(project, {known.path for known in rest if known.path and is_name(known.path)})
+    whole, shared = names.find({known.path for known in rest if known.path and is_name(known.path)})
     rest = [known for known in rest if known.path not in whole and is_name(known.image)]
-    alone, unclear = naming.find(project, {known.image for known in rest})
+    alone, unclear = names.find({known.image for known in rest})
     # One name in two folders of the file, which the project's images do not have.
     paths = Counter(name for name, _path in {(known.image, known.path) for known in rest})
     shared |= unclear | {name for name, count in paths.items() if count > 1}

@@ -7,25 +7,83 @@ images could be is nobody's: a label that lands on the wrong one is worse than a
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
 
 from labeling.exporting import safe_name
 from labeling.models import Image, Project
 from labeling.questions.kind import is_storable
 
 MOST = 1000  # folders, more than any name has
+BATCH = 5000
 Named = tuple[dict[str, Image], set[str]]
 
 
-def find(project: Project, names: Collection[str]) -> Named:
-    """Images by what a file calls them, and the names that could be several."""
-    found, shared = called(project, names)
-    best = _nearest(project, set(names) - set(found) - shared)
-    one = {name: next(iter(images)) for name, images in best.items() if len(images) == 1}
-    rows = Image.objects.filter(project=project).in_bulk(set(one.values()))
-    found |= {name: rows[pk] for name, pk in one.items() if pk in rows}
-    return found, shared | {name for name, images in best.items() if len(images) > 1}
+class Names:
+    """What the images of a project are called: read once, however many chunks of a file ask for them.
+
+    It keeps no names, only which images a name may end with, by the ends' hashes: 64 bytes an image.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    def find(self, names: Collection[str]) -> Named:
+        """Images by what a file calls them, and the names that could be several."""
+        found, shared = called(self.project, names)
+        best = self._nearest(set(names) - set(found) - shared)
+        one = {name: next(iter(images)) for name, images in best.items() if len(images) == 1}
+        rows = Image.objects.filter(project=self.project).in_bulk(set(one.values()))
+        found |= {name: rows[pk] for name, pk in one.items() if pk in rows}
+        return found, shared | {name for name, images in best.items() if len(images) > 1}
+
+    def _nearest(self, names: Collection[str]) -> dict[str, set[int]]:
+        """The images of which each name says the most; a name that says nothing of any is left out."""
+        said = {name: _parts(name) for name in names}
+        ends: dict[str, list[str]] = defaultdict(list)
+        for name, parts in said.items():
+            ends[parts[-1]].append(name)
+        best: dict[str, tuple[tuple[int, bool], set[int]]] = {}
+        for pk, full in self._ending(ends):
+            for end, folders, whole in _endings(pk, full):
+                for name in ends.get(end, ()):
+                    common = _common(said[name][:-1], folders, alone=len(ends[end]) == 1)
+                    if common is None:
+                        continue
+                    fit = (common, whole)
+                    if name not in best or fit > best[name][0]:
+                        best[name] = (fit, {pk})
+                    elif fit == best[name][0]:
+                        best[name][1].add(pk)
+        return {name: images for name, (_fit, images) in best.items()}
+
+    def _ending(self, ends: Collection[str]) -> Iterator[tuple[int, str]]:
+        """The images whose names may end so, and their names."""
+        if not ends:
+            return
+        hashes, images = self._by_end
+        asked = np.array([hash(end) for end in ends], dtype=np.int64)
+        firsts, lasts = np.searchsorted(hashes, asked, "left"), np.searchsorted(hashes, asked, "right")
+        spans = [images[first:last] for first, last in zip(firsts, lasts, strict=True) if first < last]
+        found = np.unique(np.concatenate(spans)).tolist() if spans else []
+        for start in range(0, len(found), BATCH):
+            batch = found[start : start + BATCH]
+            yield from Image.objects.filter(project=self.project, pk__in=batch).values_list("pk", "name")
+
+    @cached_property
+    def _by_end(self) -> tuple[np.ndarray, np.ndarray]:
+        """(the hashes of how names may end, sorted; the image of each)."""
+        hashes, images = array("q"), array("q")
+        for pk, name in Image.objects.filter(project=self.project).values_list("pk", "name").iterator():
+            for end in {end for end, _folders, _whole in _endings(pk, name)}:
+                hashes.append(hash(end))
+                images.append(pk)
+        order = np.argsort(np.frombuffer(hashes, dtype=np.int64), kind="stable")
+        return np.frombuffer(hashes, dtype=np.int64)[order], np.frombuffer(images, dtype=np.int64)[order]
 
 
 def called(project: Project, names: Iterable[str]) -> Named:
@@ -37,27 +95,6 @@ def called(project: Project, names: Iterable[str]) -> Named:
             shared.add(image.name)
         found[image.name] = image
     return {name: image for name, image in found.items() if name not in shared}, shared
-
-
-def _nearest(project: Project, names: Collection[str]) -> dict[str, set[int]]:
-    """The images of which each name says the most; a name that says nothing of any is left out."""
-    said = {name: _parts(name) for name in names}
-    ends: dict[str, list[str]] = defaultdict(list)
-    for name, parts in said.items():
-        ends[parts[-1]].append(name)
-    best: dict[str, tuple[tuple[int, bool], set[int]]] = {}
-    for pk, full in Image.objects.filter(project=project).values_list("pk", "name").iterator() if ends else ():
-        for end, folders, whole in _endings(pk, full):
-            for name in ends.get(end, ()):
-                common = _common(said[name][:-1], folders, alone=len(ends[end]) == 1)
-                if common is None:
-                    continue
-                fit = (common, whole)
-                if name not in best or fit > best[name][0]:
-                    best[name] = (fit, {pk})
-                elif fit == best[name][0]:
-                    best[name][1].add(pk)
-    return {name: images for name, (_fit, images) in best.items()}
 
 
 def _endings(pk: int, name: str) -> Iterator[tuple[str, list[str] | None, bool]]:

@@ -50,12 +50,13 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     project = job.project
     position = int(report.result.get("position", 0))
     imported = int(report.result.get("imported", 0))
+    names = naming.Names(project)
     with sources.opened(job.arguments["file"]["spool"]) as stored:
         lines = itertools.islice(read(stored), position, None)
         while chunk := list(itertools.islice(lines, CHUNK)):
             position += len(chunk)
             with transaction.atomic():
-                imported += _write(project, chunk, report)
+                imported += _write(names, chunk, report)
                 report.result.update(position=position, imported=imported)
                 report.checkpoint(min(position / (position + CHUNK), 0.99), _("%(done)s lines") % {"done": position})
     fitting.settle(job.project_id, report.progress)
@@ -137,10 +138,11 @@ def parse(question: Asked, value: Any) -> Any:
     return value
 
 
-def _write(project: Project, chunk: list[Line], report: Report) -> int:
+def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
     """One chunk; returns how many judgments are new."""
+    project = names.project
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
-    images, shared = _images(project, chunk)
+    images, shared = _images(names, chunk)
     people = workers(project, {line.worker for line in chunk if line.worker and is_storable(line.worker)})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     seconds: dict[tuple[int, int], float | None] = {}
@@ -198,13 +200,13 @@ def _checked(
     return image, workers[line.worker], key, answer
 
 
-def _images(project: Project, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:
+def _images(names: naming.Names, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:
     """Images by what the lines call them (a name, see ``naming``, or the id), and names that several have."""
-    names = {line.image for line in chunk if is_storable(line.image)}
-    numbers = {int(name) for name in names if name.isdecimal()}
+    project, said = names.project, {line.image for line in chunk if is_storable(line.image)}
+    numbers = {int(name) for name in said if name.isdecimal()}
     by_id = {str(image.pk): image for image in Image.objects.filter(project=project, pk__in=numbers)}
-    named, shared = naming.called(project, names)
-    found, unclear = naming.find(project, names - by_id.keys() - named.keys() - shared)
+    named, shared = naming.called(project, said)
+    found, unclear = names.find(said - by_id.keys() - named.keys() - shared)
     return {**by_id, **named, **found}, shared | unclear
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +19,7 @@ from crowdtune_client import AsyncClient, Client, Refused, RemoteImage, StoredIm
 from inference.engine import runtime
 from labeling.accounts.keys import create_key
 from labeling.services import add_images
+from tests.inference.servers import ROOT, free_port
 from tests.inference.serving import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,6 +173,21 @@ def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
 def test_what_can_be_no_address_or_no_key_is_refused_at_once(url: str, token: str, told: str, capsys) -> None:
     assert cli.main(["--url", url, "--token", token, "--project", "p", "predict", __file__]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_the_command_says_that_it_tries_again_and_ends_at_once_when_it_is_told_to(photo: Path) -> None:
+    command = [sys.executable, "-m", "crowdtune_client.cli", "--url", f"http://127.0.0.1:{free_port()}"]
+    command += ["--token", "t", "--project", "p", "--retries", "30", "predict", str(photo)]
+    path = os.pathsep.join([str(ROOT / "clients/python"), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}) as asking:
+        assert asking.stderr is not None
+        told = asking.stderr.readline()
+        asking.send_signal(signal.SIGINT)
+        rest = asking.stderr.read()
+    assert "refused" in told
+    assert "trying again in 0." in told
+    assert "Traceback" not in rest
+    assert asking.returncode == 130
 
 
 def test_the_command_says_what_is_missing_and_what_was_refused(live_server, champion, token, photo, capsys) -> None:

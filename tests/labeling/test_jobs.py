@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling import jobs
@@ -52,6 +53,23 @@ def test_success_and_refusals_are_written_down(job: Job) -> None:
     assert (job.state, job.progress, job.result) == ("succeeded", 1.0, {"imported": 3, "refused": 1})
     assert job.errors == [{"item": "a.png", "code": "damaged", "message": "It is cut off."}]
     assert job.finished_at is not None
+
+
+def test_what_was_refused_is_written_again_only_when_there_is_more(job: Job) -> None:
+    written = []
+
+    def work(job: Job, report: Report) -> None:
+        for more in (1, 0, jobs.MOST_ERRORS, 2):
+            for number in range(more):
+                report.error(f"row {number}", "bad_row", "No.")
+            with CaptureQueriesContext(connection) as queries:
+                report.checkpoint(0.5)
+            written.append(any('"errors" = ' in query["sql"] for query in queries))
+
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert written == [True, False, True, False]
+    assert (len(job.errors), job.result["refused"]) == (jobs.MOST_ERRORS, jobs.MOST_ERRORS + 3)
 
 
 def test_a_refusal_of_the_whole_is_a_failure_in_its_own_words(job: Job) -> None:

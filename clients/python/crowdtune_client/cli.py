@@ -29,11 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"Say --{wanted} or set CROWDTUNE_{wanted.upper()}.", file=sys.stderr)
             return 2
     try:
-        with Client(options.url, options.token, retries=options.retries) as client:
+        with Client(options.url, options.token, retries=options.retries, on_retry=_told) as client:
             return _predict(client, options) if options.command == "predict" else _explain(client, options)
+    except KeyboardInterrupt:
+        return 130  # as a shell says it
     except (CrowdtuneError, OSError) as error:
         print(f"crowdtune: {error}", file=sys.stderr)
         return 1
+
+
+def _told(seconds: float, why: str) -> None:
+    print(f"crowdtune: no answer yet ({why}); trying again in {seconds:.1f} s", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

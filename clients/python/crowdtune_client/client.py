@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,15 +16,24 @@ from crowdtune_client.errors import CrowdtuneError, Refused, Unreachable
 from crowdtune_client.pictures import Picture, as_list, one, payload
 
 RETRIED = frozenset({429, 502, 503, 504})
+Told = Callable[[float, str], None]
 
 
 class _Base:
     """What both share: addresses, and when to try again."""
 
-    def __init__(self, retries: int, backoff: float, longest: float) -> None:
+    def __init__(self, retries: int, backoff: float, longest: float, on_retry: Told | None) -> None:
         self.retries = retries
         self.backoff = backoff
         self.longest = longest
+        self.on_retry = on_retry
+
+    def _next(self, attempt: int, response: httpx.Response | None, error: Exception | None) -> float | None:
+        """As ``_pause``, and whoever wants to know is told of it."""
+        pause = self._pause(attempt, response)
+        if pause is not None and self.on_retry is not None:
+            self.on_retry(pause, f"{error}" if response is None else f"the answer was {response.status_code}")
+        return pause
 
     def _pause(self, attempt: int, response: httpx.Response | None) -> float | None:
         """Seconds to wait before the next try; None when there is none: half of a doubling bound, and a random rest.
@@ -74,10 +83,13 @@ class Client(_Base):
 
     def __init__(
         self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
-        longest: float = 10.0, transport: httpx.BaseTransport | None = None,
+        longest: float = 10.0, on_retry: Told | None = None, transport: httpx.BaseTransport | None = None,
     ) -> None:  # fmt: skip
-        """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry."""
-        super().__init__(retries, backoff, longest)
+        """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry.
+
+        ``on_retry`` is told of each pause, by its seconds and what went wrong.
+        """
+        super().__init__(retries, backoff, longest, on_retry)
         self._http = httpx.Client(transport=transport, **_options(url, token, timeout))
 
     def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
@@ -99,7 +111,7 @@ class Client(_Base):
                     return _checked(response)
             except httpx.TransportError as problem:
                 error = problem
-            pause = self._pause(attempt, response)
+            pause = self._next(attempt, response, error)
             if pause is None:
                 break
             time.sleep(pause)
@@ -122,9 +134,9 @@ class AsyncClient(_Base):
 
     def __init__(
         self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
-        longest: float = 10.0, transport: httpx.AsyncBaseTransport | None = None,
+        longest: float = 10.0, on_retry: Told | None = None, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(retries, backoff, longest)
+        super().__init__(retries, backoff, longest, on_retry)
         self._http = httpx.AsyncClient(transport=transport, **_options(url, token, timeout))
 
     async def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
@@ -146,7 +158,7 @@ class AsyncClient(_Base):
                     return _checked(response)
             except httpx.TransportError as problem:
                 error = problem
-            pause = self._pause(attempt, response)
+            pause = self._next(attempt, response, error)
             if pause is None:
                 break
             await asyncio.sleep(pause)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from PIL import Image as Pillow
 
 from labeling import services
+from labeling.importing import labels, said
 from labeling.models import Gold, Job, Judgment, Project
 from tests.labeling.conftest import picture
 
@@ -247,3 +249,25 @@ def test_a_cell_as_long_as_a_posterior_over_many_categories_is_read(
     job = bring(make_project(images=1), f'image,answer,posterior\n0000.png,cat,"{long}"\n'.encode(), "csv")
     assert (job.state, job.errors) == ("succeeded", [])
     assert Gold.objects.count() == 1
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_the_names_of_a_project_are_read_once_however_long_the_file_is(
+    make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    for module in (labels, said):
+        monkeypatch.setattr(module, "CHUNK", 2)
+    project = make_project(images=0)
+    services.add_images(project=project, images={f"train/{n}.png": picture(n) for n in range(2)})
+    lines = [f"none {n}.png,ann,cat" for n in range(9)] + ["0.png,ann,cat", "1,ann,dog"]
+    reads: list[str] = []
+
+    def watch(execute: Any, sql: str, *rest: Any) -> Any:
+        if '"name" FROM "labeling_image"' in sql and " IN " not in sql:
+            reads.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
+    assert (job.result["imported"], job.result["refused"], len(reads)) == (2, 9, 1)
+    assert [error["code"] for error in job.errors] == ["unknown_image"] * 9
