@@ -7,6 +7,7 @@ are translated; anything else is a bug, logged with its traceback and answered b
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -84,17 +85,29 @@ def _translate(error: Exception, response: Response) -> dict[str, Any]:
     return shape(CODES.get(response.status_code, "error"), str(error))
 
 
-def _fields(detail: Any) -> dict[str, Any]:
-    return dict(detail) if isinstance(detail, dict) else {"non_field_errors": detail}
+def _fields(detail: Any) -> dict[str, list[str]]:
+    found = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+    return {str(name): list(_told(problem)) for name, problem in found.items()}
 
 
-def _first_message(fields: dict[str, Any]) -> str:
+def _told(problem: Any, where: str = "") -> Iterator[str]:
+    """What is wrong, in sentences; that of a part begins with the part's name, or its place in a list, from 0."""
+    if isinstance(problem, dict):
+        for name, part in problem.items():
+            yield from _told(part, where if name == "non_field_errors" else f"{where}{name}: ")
+    elif isinstance(problem, list):
+        for number, part in enumerate(problem):
+            yield from _told(part, f"{where}{number}: " if isinstance(part, dict) else where)
+    else:
+        yield f"{where}{problem}"
+
+
+def _first_message(fields: dict[str, list[str]]) -> str:
     """One sentence for a person: the first field that is wrong, and why."""
-    for name, problem in fields.items():
-        while isinstance(problem, (list, dict)) and problem:
-            problem = next(iter(problem.values())) if isinstance(problem, dict) else problem[0]
-        return str(problem) if name == "non_field_errors" else f"{name}: {problem}"
-    return _("The body is not valid.")
+    name, problem = next(((name, told[0]) for name, told in fields.items() if told), ("", ""))
+    if not name:
+        return _("The body is not valid.")
+    return problem if name == "non_field_errors" else f"{name}: {problem}"
 
 
 def is_api(request: HttpRequest) -> bool:

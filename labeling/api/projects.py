@@ -36,8 +36,8 @@ ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
 
 
 class RangeSerializer(serializers.Serializer):
-    min = serializers.IntegerField(min_value=1, max_value=1000)
-    max = serializers.IntegerField(min_value=1, max_value=1000)
+    min = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+    max = serializers.IntegerField(min_value=1, max_value=1000, required=False)
 
 
 class Told(serializers.JSONField):
@@ -182,7 +182,7 @@ class ExtendedView:
             others.append((extension, mine))
         asked: dict[str, Any] = {name: values.pop(name) for name in ("categories", "questions") if name in values}
         span: Mapping[str, int] | None = values.pop("judgments_per_task", None)
-        values.update({f"judgments_{end}": count for end, count in (span or {}).items()})  # a PATCH may name one end
+        values.update({f"judgments_{end}": count for end, count in (span or {}).items()})  # one end may be named
         return values, asked, others
 
 

@@ -79,9 +79,16 @@ def _clip(box: list[float], options: Options) -> list[float]:
 
 
 def _schema(options: Options) -> Schema:
-    box = {"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}}
-    category = {"type": "string", "enum": choice_keys(options)}
-    item = {"type": "object", "required": ["box"], "properties": {"category": category, "box": box}}
+    number = {"type": "number"}
+    sides = [number, number, {**number, "exclusiveMinimum": 0}, {**number, "exclusiveMinimum": 0}]
+    box = {"type": "array", "minItems": 4, "maxItems": 4, "prefixItems": sides, "items": number}
+    keys = choice_keys(options)
+    item = {
+        "type": "object",
+        "required": ["box"] if len(keys) == 1 else ["category", "box"],
+        "properties": {"category": {"type": "string", "enum": keys}, "box": box},
+        "additionalProperties": False,
+    }
     return {"type": "array", "items": item, "maxItems": options.get("most", MOST)}
 
 

@@ -33,7 +33,11 @@ def _answer(value: Any, options: Options) -> list[str]:
 
 
 def _schema(options: Options) -> Schema:
-    return {"type": "array", "uniqueItems": True, "items": {"type": "string", "enum": choice_keys(options)}}
+    keys = choice_keys(options)
+    return {
+        "type": "array", "uniqueItems": True, "items": {"type": "string", "enum": keys},
+        "minItems": options.get("least", 0), "maxItems": options.get("most", len(keys)),
+    }  # fmt: skip
 
 
 MULTIPLE_CHOICE = Kind(_options, _answer, _schema, choice_keys, "set")

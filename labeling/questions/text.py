@@ -36,7 +36,7 @@ def _answer(value: Any, options: Options) -> str:
 
 
 def _schema(options: Options) -> Schema:
-    return {"type": "string", "minLength": 1, "maxLength": int(options.get("most", LONGEST))}
+    return {"type": "string", "pattern": "\\S", "maxLength": int(options.get("most", LONGEST))}
 
 
 TEXT = Kind(_options, _answer, _schema, no_classes, "text")

@@ -87,18 +87,20 @@ def _replace(
 
 
 def _freeze(project: Project, user: Any) -> None:
-    first = not project.survey_versions.exists()
-    if not first:
+    document = build_document(project)
+    before = project.survey_versions.filter(version=project.survey_version).first()
+    if before is not None and before.document == document:
+        return  # sent again as it is
+    _check_stages(project, document)
+    _check_choices(project, document)
+    if before is not None:
         project.survey_version += 1
         project.answers_version += 1  # what judgments say to the new questions is fitted anew
         project.save(update_fields=["survey_version", "answers_version"])
-    document = build_document(project)
-    _check_stages(project, document)
-    _check_choices(project, document)
     SurveyVersion.objects.create(
         project=project, version=project.survey_version, document=document, created_by_id=getattr(user, "pk", None)
     )
-    if not first:
+    if before is not None:
         audit.write(project=project, user=user, action="survey", changes={"version": project.survey_version})
 
 

@@ -113,7 +113,7 @@ def _question(kind: str) -> Schema:
             "id": {"type": "integer", "description": "As it is read; it is not written."},
             "key": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,60}$"},
             "kind": {"const": kind},
-            "prompt": {"type": "string", "maxLength": 500},
+            "prompt": {"type": "string", "minLength": 1, "maxLength": 500},
             "help_text": TEXT,
             "required": {**YES, "default": True},
             "show_if": {"$ref": "#/$defs/condition"},

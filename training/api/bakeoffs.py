@@ -17,7 +17,7 @@ from labeling.api.base import JobStartedSerializer, parsed
 from labeling.models import Job
 from training import services
 from training.api.base import project_of
-from training.api.serializers import PolicySerializer
+from training.api.serializers import BackboneField, PolicySerializer
 from training.models import FROM_SCRATCH, Recipe
 from training.services.bakeoffs import KIND, with_fronts
 
@@ -27,7 +27,7 @@ RECIPES = [*Recipe.choices, (FROM_SCRATCH, "From scratch")]
 class CandidateSerializer(serializers.Serializer[Any]):
     """What to measure."""
 
-    backbone = serializers.CharField(help_text="A key of /api/v1/backbones/.")
+    backbone = BackboneField(help_text="A key of /api/v1/backbones/.")
     recipe = serializers.ChoiceField(
         choices=RECIPES,
         default=Recipe.FEATURE_EXTRACTION,

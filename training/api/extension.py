@@ -10,6 +10,7 @@ from rest_framework import serializers
 from labeling.api.extensions import ProjectExtension
 from labeling.models import Project
 from training import services
+from training.api.serializers import BackboneField
 from training.models import Recipe, TrainingPolicy
 
 FIELDS = ("backbone", "recipe", "augmentation", "automatic_training")
@@ -17,7 +18,7 @@ FIELDS = ("backbone", "recipe", "augmentation", "automatic_training")
 
 def _fields() -> dict[str, serializers.Field]:
     return {
-        "backbone": serializers.CharField(
+        "backbone": BackboneField(
             required=False, max_length=60, help_text="A key of /api/v1/backbones/, auto, or champion."
         ),
         "recipe": serializers.ChoiceField(choices=Recipe.choices, required=False),

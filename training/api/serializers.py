@@ -11,12 +11,20 @@ from rest_framework import serializers
 from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
 from training.runs.queueing import OPTIONS
 from training.services.policies import FIELDS
+from training.zoo import catalogue
+
+
+class BackboneField(serializers.CharField):
+    """A key of the table of backbones, also as Keras calls it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return catalogue.key_of(super().to_internal_value(data))
 
 
 class RunRequest(serializers.Serializer[Any]):
     """What to train; what is left out comes from the project's policy."""
 
-    backbone = serializers.CharField(
+    backbone = BackboneField(
         required=False,
         help_text="A key of /api/v1/backbones/, auto, or champion: go on from what the champion has learned.",
     )
@@ -174,6 +182,8 @@ class BackboneSerializer(serializers.Serializer[Any]):
 
 class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
     """When and how a project trains by itself."""
+
+    backbone = BackboneField(required=False, max_length=60, help_text="A key of the zoo, auto, or champion.")
 
     class Meta:
         model = TrainingPolicy

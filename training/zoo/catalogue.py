@@ -47,6 +47,19 @@ def folder() -> Path:
     return settings.DATA_DIR / "backbones"
 
 
+def key_of(name: str) -> str:
+    """The key of what Keras and its papers call so (``MobileNetV2``, ``ResNet-50 V2``); any other name stays itself."""
+    if name in BACKBONES or name in RESERVED or name in imported.keys(folder()):
+        return name
+    plain = {_letters(key): key for key in BACKBONES}
+    said = _letters(name)
+    return plain.get(said) or plain.get(f"{said}10") or name  # the width that Keras takes by itself: 1.0
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def backbone_of(key: str) -> Backbone:
     """Raises LearningError where there is none of this name."""
     return imported.find(key, folder())

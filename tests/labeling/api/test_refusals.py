@@ -179,3 +179,37 @@ def test_an_address_with_a_nul_is_refused(make_project: Callable[..., Project], 
     project = make_project(images=0)
     answer = getattr(client(project.owner), method)(f"{API}/{path}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"judgments_per_task": 3}, {"judgments_per_task": ["Invalid data. Expected a dictionary, but got int."]}),
+        (
+            {"judgments_per_task": {"min": 0, "max": "many"}},
+            {
+                "judgments_per_task": [
+                    "min: Ensure this value is greater than or equal to 1.",
+                    "max: A valid integer is required.",
+                ]
+            },
+        ),
+        (
+            {"questions": [TEXT, {"key": ""}]},
+            {"questions": ["1: key: This field may not be blank.", "1: kind: This field is required."]},
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_part_of_a_field_is_told_in_the_fields_list(
+    api: APIClient, body: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    refused = api.post(f"{API}/projects/", {"name": "A", "categories": ["cat"], **body}, format="json")
+    assert (refused.status_code, refused.json()["error"]["fields"]) == (400, fields)
+    name, told = next(iter(fields.items()))
+    assert refused.json()["error"]["message"] == f"{name}: {told[0]}"
+
+
+def test_one_end_of_the_number_of_judgments_is_enough(api: APIClient) -> None:
+    body = {"name": "A", "categories": ["cat"], "judgments_per_task": {"min": 2}}
+    made = api.post(f"{API}/projects/", body, format="json")
+    assert (made.status_code, made.json().get("judgments_per_task")) == (201, {"min": 2, "max": 7})

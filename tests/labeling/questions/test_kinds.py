@@ -92,6 +92,14 @@ def test_the_schema_that_programs_read_takes_what_the_kind_takes(kind, case):
     jsonschema.validate(case[1], KINDS[kind].schema(checked(kind)))
 
 
+@pytest.mark.parametrize(("kind", "case"), cases(2))
+def test_the_schema_refuses_what_the_kind_refuses_wherever_no_image_is_needed_to_know(kind, case):
+    box = case[0]["box"] if kind == "boxes" and isinstance(case, list) else [0]
+    if max(box) < 90:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(case, KINDS[kind].schema(checked(kind)))
+
+
 @pytest.mark.parametrize(("kind", "case"), cases(2) + [pytest.param(kind, bad) for kind in CASES for bad in NOTHING])
 def test_a_bad_answer_is_refused_in_words(kind, case):
     with pytest.raises(BadAnswer) as refused:

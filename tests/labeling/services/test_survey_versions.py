@@ -268,3 +268,13 @@ def test_every_order_of_the_choices_comes_about_equally_often(project: Project) 
 def test_choices_keep_the_owners_order_where_no_shuffling_is_asked_for(project: Project, worker: User) -> None:
     claimed = client(worker).post(f"/api/v1/projects/{project.slug}/assignments/").json()
     assert [choice["key"] for choice in claimed["questions"][0]["choices"]] == ["cat", "dog"]
+
+
+def test_a_survey_that_is_sent_again_as_it_is_read_is_no_new_version(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0, questions=[PETS, *LEGS])
+    api, address = client(project.owner), f"/api/v1/projects/{project.slug}/"
+    again = api.patch(address, api.get(address).json(), format="json")
+    assert (again.status_code, again.json()["survey_version"]) == (200, 1)
+    assert "survey" not in [row["action"] for row in api.get(f"{address}audit/").json()["results"]]
+    changed = api.patch(address, {"questions": [PETS]}, format="json")
+    assert changed.json()["survey_version"] == 2

@@ -221,3 +221,18 @@ def test_a_run_beside_another_is_refused_in_the_language_of_who_asks(owner: APIC
     refused = owner.post(RUNS, {}, headers={"Accept-Language": "hi"})
     assert refused.json()["error"]["code"] == "run_is_live"
     assert "queued" not in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ("MobileNetV2", "mobilenet_v2_1.0"), ("VGG16", "vgg16"), ("ResNet50V2", "resnet50_v2"),
+        ("EfficientNetV2B0", "efficientnet_v2_b0"), ("ConvNeXtTiny", "convnext_tiny"), ("GoogLeNet", "googlenet"),
+        ("auto", "auto"),
+    ],
+)  # fmt: skip
+def test_a_backbone_may_be_called_as_keras_calls_it(owner: APIClient, said: str, key: str) -> None:
+    changed = owner.patch("/api/v1/projects/shapes/", {"backbone": said}, format="json")
+    assert (changed.status_code, changed.json().get("backbone")) == (200, key)
+    policy = owner.patch("/api/v1/projects/shapes/training-policy/", {"backbone": said}, format="json")
+    assert (policy.status_code, policy.json().get("backbone")) == (200, key)
