@@ -10,8 +10,10 @@ import csv
 import itertools
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,7 +25,7 @@ from django.core.files.storage import default_storage
 
 from inference.engine import runtime
 from inference.engine.routing import VersionRef, version_ref
-from inference.errors import BadPicture
+from inference.errors import BadPicture, Busy
 from inference.feedback.uncertainty import margin, uncertainty
 from inference.requests.features import stored_features
 from labeling.errors import CrowdtuneError
@@ -34,7 +36,9 @@ from labeling.models import Image, Job
 from labeling.words import gettext as _
 
 BATCH = 32
+PAUSE = 0.2  # seconds
 Row = dict[str, Any]
+Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]
         last = images[-1].pk
         while images:
             try:
-                features = stored_features(trunk_key, images)
+                features = _in_turn(partial(stored_features, trunk_key, images))
             except BadPicture as error:  # without this one, then
                 report.error(images.pop(error.index).name, error.code, error.why)
             else:
@@ -129,7 +133,7 @@ def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report
     trunk = engine.trunk(engine.classifier(version).trunk_key)
     for item in items:
         try:
-            good.append((item.name, engine.embed(trunk, [item.read()])[0]))
+            good.append((item.name, _in_turn(partial(engine.embed, trunk, [item.read()]))[0]))
         except BadPicture as error:
             report.error(item.name, error.code, error.why)
         except CrowdtuneError as error:
@@ -137,6 +141,15 @@ def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report
     if not good:
         return []
     return _rows([(name, None) for name, _features in good], version, np.stack([features for _name, features in good]))
+
+
+def _in_turn(work: Callable[[], Features]) -> Features:
+    """What other jobs of this process keep waiting is done after them: nobody is there to be told to try again."""
+    while True:
+        try:
+            return work()
+        except Busy:
+            time.sleep(PAUSE)
 
 
 def _rows(names: Sequence[tuple[str, int | None]], version: VersionRef, features: np.ndarray[Any, Any]) -> list[Row]:

@@ -34,12 +34,14 @@ FIRST = 3.0  # priority of what a person said is wrong: before everything that a
 def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, bytes]], share: float) -> list[Sample]:
     """Keep some of a request's pictures. ``pictures`` are (position in the answer, bytes) of what came with it."""
     kept = []
-    for index, data in pictures:
-        if random.random() >= share:
-            continue
-        reason = _reason(answer, index)
-        if reason is not None and _has_quota(project):
-            kept += _keep(project=project, data=data, answer=answer, index=index, reason=reason)
+    drawn = [(index, data) for index, data in pictures if random.random() < share]
+    try:
+        for index, data in drawn:
+            reason = _reason(answer, index)
+            if reason is not None and _has_quota(project):
+                kept += _keep(project=project, data=data, answer=answer, index=index, reason=reason)
+    except Exception:  # a full disk, a store that is away: whoever asked has the answer all the same
+        logger.warning("project %s: pictures of a request could not be kept", project.pk, exc_info=True)
     return kept
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,14 @@ from training.models import ModelVersion, SnapshotItem
 logger = logging.getLogger(__name__)
 FILE = "reference.npz"
 MOST = 5000  # training images that the summary is made of
+DAMAGED = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def reference_of(version: VersionRef) -> Reference | None:
-    """The version's summary when it has been made; loaded once and kept with the versions in memory."""
+    """The version's summary when it has been made; loaded once and kept with the versions in memory.
+
+    One that is damaged is as good as none, for answers do not depend on it, and goes, so that it is made again.
+    """
     cache = runtime.engine().cache
     if ("reference", version.id) not in cache and not _path(version).exists():
         return None
@@ -28,7 +34,12 @@ def reference_of(version: VersionRef) -> Reference | None:
     def load() -> tuple[Reference, int]:
         return Reference.load(_path(version)), _path(version).stat().st_size
 
-    loaded: Reference = cache.get(("reference", version.id), load)
+    try:
+        loaded: Reference = cache.get(("reference", version.id), load)
+    except DAMAGED as error:
+        logger.warning("%s is damaged and goes: %s", _path(version), error)
+        _path(version).unlink(missing_ok=True)
+        return None
     return loaded
 
 

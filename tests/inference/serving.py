@@ -66,8 +66,8 @@ def picture(seed: int = 0, size: tuple[int, int] = (60, 40), kind: str = "PNG") 
     return buffer.getvalue()
 
 
-def ask(api: Any, seed: int = 1) -> Any:
+def ask(api: Any, seed: int = 1, size: tuple[int, int] = (60, 40)) -> Any:
     """One predict request."""
-    file = io.BytesIO(picture(seed))
+    file = io.BytesIO(picture(seed, size))
     file.name = "photo.png"
     return api.post(URL + "predict/", {"image": file}, format="multipart")

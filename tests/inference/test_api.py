@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import threading
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -104,6 +106,20 @@ def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(api, pro
     job = Job.objects.get(pk=started.json()["job"])
     assert (job.state, job.result["images"]) == ("succeeded", 3)
     assert [(error["item"], error["code"]) for error in job.errors] == [("11.png", "missing_file")]
+
+
+@pytest.mark.parametrize("form", ["json", "multipart"])
+def test_a_batch_waits_for_others_instead_of_failing(api, project, champion, run_actors, form: str) -> None:
+    store(project, picture(20))
+    body = {"stored": True} if form == "json" else {"files": [upload(picture(20))]}
+    started = api.post(URL + "batch/", body, format=form)
+    gate = runtime.engine().gate
+    with ExitStack() as others:
+        others.enter_context(gate.admit(gate.limit))
+        threading.Timer(1.0, others.pop_all().close).start()
+        run_actors()
+    job = Job.objects.get(pk=started.json()["job"])
+    assert (job.state, job.result["images"]) == ("succeeded", 1), job.message
 
 
 def test_many_images_come_back_in_their_order(api, champion) -> None:

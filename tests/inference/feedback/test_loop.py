@@ -7,10 +7,11 @@ import io
 import pytest
 from PIL import Image as Picture
 
+from inference.engine import runtime
 from inference.feedback import loop
 from inference.models import Deployment, Drift, Traffic
 from inference.monitoring import drift, references
-from inference.monitoring.traffic import recorder
+from inference.monitoring.traffic import TOGETHER, recorder
 from tests.inference.serving import URL, ask
 from training.models import TrainingPolicy
 
@@ -53,3 +54,20 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     policy = TrainingPolicy.objects.get()
     assert policy.drift_at is not None
     assert "unlike those learned (56)" in policy.drift_reason
+
+
+@pytest.mark.parametrize("left", [0, 100, -1])
+def test_a_damaged_summary_of_the_training_images_costs_no_answer_and_is_made_again(
+    api, project, champion, add_images, settings, left: int
+) -> None:
+    images = add_images(range(20))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert references.ensure_reference(champion) is not None
+    path = settings.DATA_DIR / champion.artifact / references.FILE
+    path.write_bytes(path.read_bytes()[:left])
+    runtime.engine.cache_clear()
+    assert {ask(api, seed).status_code for seed in range(TOGETHER)} == {200}
+    assert recorder.flush() == 1
+    assert references.ensure_reference(champion) is not None
+    loop.close(project.pk)

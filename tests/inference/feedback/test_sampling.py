@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from datetime import timedelta
 
 from django.utils import timezone
@@ -40,3 +41,16 @@ def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, 
     loop.close(project.pk)
     assert Sample.objects.count() == 0
     assert Image.objects.count() == 0
+
+
+def test_a_full_disk_keeps_nobody_from_the_answer(api, project, champion) -> None:
+    api.patch(URL + "serving/", {"sample_rate": 1.0}, format="json")
+    routes.forget()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # which the system says like a full disk
+    try:
+        statuses = {ask(api, seed, (300, 200)).status_code for seed in range(10)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert statuses == {200}
+    assert not Sample.objects.exists()
