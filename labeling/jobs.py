@@ -40,6 +40,7 @@ MOST_WAITING = timedelta(days=2)  # for a disk or a store
 MOST_ERRORS = 1000
 MOST_LETTERS = 500  # of what a message quotes: a file may hold a line of any length
 PROGRESS_SECONDS = 0.5
+NOT_KNOWN = 0.0  # the progress of what says at its end only how much it was: a page shows that it moves, and the count
 # What each kind is called on the page. The rooms above add theirs.
 KINDS: dict[str, Any] = {
     "import_images": gettext_lazy("Bringing in images"),

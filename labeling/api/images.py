@@ -191,6 +191,9 @@ class JobErrorsField(serializers.JSONField):
 
 class JobSerializer(serializers.ModelSerializer):
     errors: Any = JobErrorsField(read_only=True)
+    progress: Any = serializers.FloatField(
+        read_only=True, help_text="0 to 1; 0 while it is not known how much there is, as of a bucket: see `message`."
+    )
     project: Any = serializers.SlugRelatedField("slug", read_only=True)
 
     class Meta:

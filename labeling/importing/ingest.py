@@ -45,10 +45,10 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an import job; see ``labeling.jobs.run``."""
     arguments = job.arguments
     position = int(report.result.get("position", 0))
-    total = sources.size(arguments)
     counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates", "labels")}
     waiting = sources.items(arguments, position, str(report.result.get("cursor", "")))
     try:
+        total = sources.size(arguments)
         with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
             for batch in batches(waiting):
                 ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
@@ -58,8 +58,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     report.result.update(counts, position=position)
                     if batch[-1].cursor:
                         report.result["cursor"] = batch[-1].cursor
-                    done = position / total if total else min(position / (position + 200), 0.99)
-                    report.checkpoint(done, _files(position, total))
+                    report.checkpoint(position / total if total else batch[-1].share, _files(position, total))
     except CrowdtuneError as error:  # the archive, the bucket or the list as a whole
         report.error(_called(arguments), error.code, error.message)
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):

@@ -20,7 +20,7 @@ from labeling.export.imagefolder import folder
 from labeling.files import imaging, storage
 from labeling.importing import naming, said, sources
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
-from labeling.jobs import Report
+from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
 from labeling.questions.kind import is_number, is_storable
@@ -47,9 +47,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     imported += take(job.project, _checked(names, chunk, arguments, report), arguments)
                     position += len(chunk)
                     report.result.update(position=position, imported=imported)
-                    report.checkpoint(
-                        min(position / (position + CHUNK), 0.99), _("%(done)s images") % {"done": position}
-                    )
+                    report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
     fitting.settle(job.project_id, report.progress)

@@ -52,13 +52,14 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     imported = int(report.result.get("imported", 0))
     names = naming.Names(project)
     with sources.opened(job.arguments["file"]["spool"]) as stored:
+        size = max(stored.size, 1)
         lines = itertools.islice(read(stored), position, None)
         while chunk := list(itertools.islice(lines, CHUNK)):
             position += len(chunk)
             with transaction.atomic():
                 imported += _write(names, chunk, report)
                 report.result.update(position=position, imported=imported)
-                report.checkpoint(min(position / (position + CHUNK), 0.99), _("%(done)s lines") % {"done": position})
+                report.checkpoint(stored.tell() / size, _("%(done)s lines") % {"done": position})
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     return {"imported": imported, "lines": position}

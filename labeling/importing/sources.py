@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,8 @@ class Item:
     """One file: ``read`` returns its bytes, or raises a CrowdtuneError that says why not.
 
     ``size`` is what it holds in memory already: members of an archive are read in its order. ``where`` is how a refusal
-    names it (by default its name), ``cursor`` where an import that stopped goes on, if not by the number of items.
+    names it (by default its name), ``cursor`` where an import that stopped goes on, if not by the number of items, and
+    ``share`` how much of the source has been read with it, where that is told by bytes.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Item:
     size: int = 0
     where: str = ""
     cursor: str = ""
+    share: float = 0.0
     label: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,8 +56,10 @@ def files(arguments: dict[str, Any]) -> Iterator[Item]:
 def archive(arguments: dict[str, Any]) -> Iterator[Item]:
     """Members of an uploaded zip or tar."""
     with _seekable(arguments["archive"]["spool"]) as file:
+        size = file.seek(0, io.SEEK_END)
         for member in archives.members(file, most_bytes=MAX_BYTES):
-            yield _read_now(member)
+            item = _read_now(member)
+            yield replace(item, share=file.tell() / size)
 
 
 def _read_now(member: archives.Member) -> Item:
@@ -156,15 +161,18 @@ def items(arguments: dict[str, Any], position: int = 0, cursor: str = "") -> Ite
 
 
 def size(arguments: dict[str, Any]) -> int | None:
-    """How many items there will be, where it is known before."""
+    """How many items there will be, where it is known before: of a tar and of a bucket at their end only."""
     if "manifest" in arguments:
-        return None
+        with _seekable(arguments["manifest"]["spool"]) as stored:
+            return sum(1 for _row in manifest.rows(stored))
     for name in ("files", "urls"):
         if name in arguments:
             return len(arguments[name])
     if "archive" in arguments:
         with _seekable(arguments["archive"]["spool"]) as stored:
             return archives.count(stored)
+    if "folder" in arguments:
+        return sum(1 for _item in folder(arguments))
     return None
 
 

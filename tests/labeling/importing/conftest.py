@@ -11,7 +11,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from labeling import services
-from labeling.importing import bucket
+from labeling.importing import bucket, ingest
+from labeling.jobs import Report
 from labeling.models import Job, Project
 from tests.s3 import s3_service
 
@@ -46,6 +47,22 @@ def bring(empty: Project, run_actors: Callable[[], int]) -> Import:
         return job
 
     return run
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
+    """The progress and the words of each checkpoint of imports, of one file each."""
+    seen: list[tuple[float, str]] = []
+    as_it_is = Report.checkpoint
+
+    def checkpoint(self: Report, fraction: float, message: str = "") -> None:
+        as_it_is(self, fraction, message)
+        self.job.refresh_from_db(fields=["progress", "message"])
+        seen.append((round(self.job.progress, 2), str(self.job.message)))
+
+    monkeypatch.setattr(Report, "checkpoint", checkpoint)
+    monkeypatch.setattr(ingest, "BATCH", 1)
+    return seen
 
 
 @pytest.fixture

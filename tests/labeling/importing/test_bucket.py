@@ -53,6 +53,13 @@ def test_all_pictures_under_the_prefix_come_in_and_the_others_are_told(
     }
 
 
+def test_of_a_bucket_is_told_how_many_files_came_and_no_share(
+    photos: Any, bring: Import, told: list[tuple[float, str]]
+) -> None:
+    bring(s3="s3://photos/pets/")
+    assert told == [(0.0, f"{number} files") for number in (1, 2, 3, 4)]
+
+
 def test_the_same_again_brings_nothing_new(photos: Any, bring: Import) -> None:
     bring(s3="s3://photos/pets/")
     again = bring(s3="s3://photos/pets/")

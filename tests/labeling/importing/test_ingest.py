@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.core.files.storage import filesystem
@@ -119,6 +119,29 @@ def test_the_progress_of_a_zip_is_measured_by_its_members() -> None:
     counted = len(list(archives.members(buffer, most_bytes=10)))
     assert archives.count(buffer) == counted == 3
     assert archives.count(io.BytesIO(b"no zip")) is None
+
+
+@pytest.mark.parametrize("packing", ["w:", "w:gz"])
+def test_the_progress_of_a_tar_is_measured_by_its_bytes(
+    bring: Import, told: list[tuple[float, str]], packing: Literal["w:", "w:gz"]
+) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=packing) as archive:
+        for number in range(4):
+            data = picture(number, size=(300, 300))
+            entry = tarfile.TarInfo(f"{number}.png")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    bring(archive=SimpleUploadedFile("a.tar", buffer.getvalue()))
+    assert [words for _share, words in told] == [f"{number} files" for number in (1, 2, 3, 4)]
+    assert [share for share, _words in told] == [pytest.approx(number / 4, abs=0.06) for number in (1, 2, 3, 4)]
+
+
+def test_the_progress_of_a_list_is_measured_by_its_rows(bring: Import, told: list[tuple[float, str]]) -> None:
+    text = "path\n" + "".join(f"{number}.png\n" for number in range(4))
+    packed = zipped({f"{number}.png": picture(number) for number in range(4)})
+    bring(manifest=SimpleUploadedFile("list.csv", text.encode()), archive=packed)
+    assert told == [(number / 4, f"{number} of 4 files") for number in (1, 2, 3, 4)]
 
 
 def test_a_zip_s_dangerous_members_are_refused_one_by_one(bring: Import, empty: Project) -> None:

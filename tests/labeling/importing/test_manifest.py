@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling import jobs, services
 from labeling.files import remote
-from labeling.importing import ingest, manifest
+from labeling.importing import ingest, manifest, sources
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, picture
@@ -190,16 +190,15 @@ def test_an_import_of_a_list_that_stopped_goes_on_at_its_row(empty: Project, mon
     )
     Job.objects.filter(pk=job.pk).update(state="running", attempts=1, heartbeat_at=None)
     job.refresh_from_db()
-    rows = manifest.rows
+    read = sources._listed
 
-    def breaks(stored: Any) -> Iterator[manifest.Row]:
-        for row in rows(stored):
-            if row.path == "3.png":
-                raise KeyboardInterrupt
-            yield row
+    def breaks(row: manifest.Row, *places: Any) -> sources.Item:
+        if row.path == "3.png":
+            raise KeyboardInterrupt
+        return read(row, *places)
 
     with monkeypatch.context() as patched:
-        patched.setattr(manifest, "rows", breaks)
+        patched.setattr(sources, "_listed", breaks)
         with pytest.raises(KeyboardInterrupt):
             ingest.run(job, Report(job))
     assert Image.objects.count() == 2

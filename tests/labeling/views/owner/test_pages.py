@@ -270,6 +270,19 @@ def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, ownin
     assert "every 1500ms" not in text(owning.get(f"/projects/{project.slug}/jobs/"))
 
 
+def test_a_job_that_cannot_know_how_far_it_is_shows_no_share(project: Project, owning: Client) -> None:
+    job = Job.objects.create(project=project, kind="import_images", state="running", message="12 files")
+    address = f"/projects/{project.slug}/jobs/{job.pk}/"
+    page = text(owning.get(address))
+    assert "12 files" in page
+    assert '<progress class="progress" max="1" aria-label' in page
+    assert "0\u202f%" not in page
+    Job.objects.filter(pk=job.pk).update(progress=0.5)
+    page = text(owning.get(address))
+    assert 'max="1" value="0.500"' in page
+    assert "50\u202f%" in page
+
+
 def test_jobs_are_a_page_to_a_person_and_a_fragment_to_pages(project: Project, owning: Client) -> None:
     job = Job.objects.create(project=project, kind="export", state="succeeded")
     address = f"/projects/{project.slug}/jobs/"
