@@ -98,6 +98,7 @@ def accuracy_over_time(versions: Sequence[ModelVersion]) -> Chart:
             "Each version on its own held-out images; the shade shows how far chance may reach. These images change: "
             "which version is better is decided on the same images."
         ),
+        x_label=_("Time (UTC)"),
         y_format="percent",
         y_high=1.0,
         y_label=_("Right answers"),

@@ -168,6 +168,8 @@ def key_json(row: ApiKey, limit: KeyLimit | None) -> dict[str, Any]:
 
 
 class KeyView(APIView):
+    """Revoke a key: programs with it stop working at once."""
+
     @extend_schema(operation_id="key_revoke", tags=["serving"], request=None, responses={204: None} | REFUSALS)
     def delete(self, request: Request, slug: str, key_id: int) -> Response:
         project = managed(request, slug)

@@ -127,6 +127,7 @@ def _words() -> dict[str, str]:
         "yes": _("Yes"),
         "no": _("No"),
         "required": _("This question needs an answer."),
+        "required_boxes": _("Draw a box, or say that there is none."),
         "number": _("Enter a number."),
         "whole_number": _("Enter a whole number."),
         "at_least": _("At least %s, please."),

@@ -183,7 +183,8 @@ export class Form {
     for (const field of this.fields) {
       const doubt = field.shown ? field.doubt(this.words) : "";
       const lacks = field.shown && field.question.required && !(field.key in answers);
-      field.say(doubt || (lacks ? this.words.required : ""));
+      const wanted = field.kind === "boxes" ? this.words.required_boxes : this.words.required;
+      field.say(doubt || (lacks ? wanted : ""));
       if (doubt || lacks) first ??= field;
     }
     return first;
