@@ -130,6 +130,7 @@ def transfer_curves(rows: Sequence[dict[str, Any]]) -> tuple[Chart, Chart]:
             title=_("Right answers on the validation part"),
             description=_("From scratch has to learn what a picture is; a pretrained network begins where that ends."),
             x_label=_("Epoch"),
+            y_label=_("Right answers"),
             y_format="percent",
             y_high=1.0,
         ),
@@ -138,6 +139,7 @@ def transfer_curves(rows: Sequence[dict[str, Any]]) -> tuple[Chart, Chart]:
             title=_("Training minus validation"),
             description=_("How much is known by heart only: augmentation narrows it, more trained layers widen it."),
             x_label=_("Epoch"),
+            y_label=_("Right answers"),
             y_format="percent",
         ),
     )

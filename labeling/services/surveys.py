@@ -34,7 +34,7 @@ BOX_QUESTIONS: list[dict[str, Any]] = [
         "kind": "boxes",
         "stage": "draw",
         "prompt": "Draw one box around one object that has none yet.",
-        "help_text": "All that is visible of it, as tight as possible. Where no object is left, say that there is none.",
+        "help_text": "All that is visible of it, as tight as possible. If no object is left, say that there is none.",
         "most": 1,
     },
     {
