@@ -57,7 +57,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             report.progress(min(done, 0.99), _("%(done)s images") % {"done": counts["images"]})
             yield from rows
 
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
         path = Path(scratch) / "predictions"
         writer(path, counted(), _columns(version))
         name = f"exports/{job.id}/predictions.{job.arguments['format']}"

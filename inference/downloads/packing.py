@@ -33,7 +33,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     ref = version_ref(job.project_id, int(job.arguments["version"]))
     manifest = json.loads((settings.DATA_DIR / ref.folder / "manifest.json").read_text())
     report.progress(0.1, "Building the network")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
         pictures = Path(scratch) / "pictures.npy"
         np.save(pictures, _pictures(job.project_id, int(manifest["size"])))
         target = Path(scratch) / f"{job.project.slug}-{ref.number}-{kind}"

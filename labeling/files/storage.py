@@ -58,7 +58,10 @@ def put_file(name: str, file: File) -> str:
 
 
 def parts_folder() -> Path:
-    """Where a file may wait until it is whole: on the disk of the files, or under DATA_DIR where a store has them."""
+    """Where what is not whole yet may lie: on the disk of the files, or under DATA_DIR where a store has them.
+
+    What a kill leaves there goes after a day (``labeling.upkeep.tidying``); the system's temporary folder keeps it.
+    """
     files = Path(default_storage.path("")) if isinstance(default_storage, FileSystemStorage) else settings.DATA_DIR
     folder = Path(files) / PARTS
     for each in (folder.parent, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -97,6 +98,18 @@ def test_a_batch_job_writes_what_the_api_answers(
     for number, row in enumerate(rows):
         expected = over_the_api(api, picture(number))
         np.testing.assert_allclose([float(row[f"p:{key}"]) for key in CATEGORIES], expected, atol=1e-5)
+
+
+def test_a_batch_writes_where_it_is_tidied_up_when_its_worker_is_killed(
+    api, champion, add_images, run_actors, monkeypatch
+) -> None:
+    add_images(range(3))
+    response = api.post("/api/v1/projects/colours/predict/batch/", {"stored": True}, format="json")
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # the system's, which nobody tidies up
+    run_actors()
+    job = Job.objects.get(pk=response.json()["job"])
+    assert job.state == "succeeded", job.message
+    assert list(storage.parts_folder().iterdir()) == []
 
 
 def test_a_batch_over_uploads_names_what_it_could_not_read(api, project, champion, run_actors) -> None:

@@ -170,16 +170,17 @@ def convert(model: Any, target: Path) -> None:
     """A Keras model -> OpenVINO IR at ``target`` in f32, by way of a SavedModel (measured quicker than Keras' own).
 
     What other backends than TensorFlow write into a SavedModel OpenVINO cannot read, so there the model goes through a
-    file of Keras' own to a process that has TensorFlow.
+    file of Keras' own to a process that has TensorFlow. What comes in between lies beside ``target``, and goes with the
+    folder that a kill leaves half written.
     """
     import keras  # as in export_trunk
 
     if keras.backend.backend() != "tensorflow":
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             model.save(Path(scratch) / "model.keras")
             _with_tensorflow("convert", [f"{scratch}/model.keras", str(target)], model.name, target)
         return
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         model.export(scratch, format="tf_saved_model", verbose=False)
         network = openvino.convert_model(scratch)
     if len(network.outputs) != 1:
