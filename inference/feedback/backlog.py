@@ -27,6 +27,7 @@ from inference.monitoring import references
 from inference.monitoring.reference import Reference
 from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
+from labeling.models.task import ASKED_BACK
 from labeling.services import raise_priority, suggest_answers
 from training.models import ModelVersion
 from training.versions.champions import champion_of_question
@@ -78,7 +79,9 @@ def _is_due(version: ModelVersion, deployment: Deployment | None) -> bool:
 def withdraw_orders() -> int:
     """Take back the order of each pool whose project asks another question by now than the version that gave it.
 
-    Until a version has learned that question every task is as good as the next; returns how many were moved.
+    Until a version has learned that question every task is as good as the next. What was asked back goes as well: an
+    audit and a wrong answer are of the question before. What a person of the project put first stays. Returns how many
+    were moved.
     """
     rows = Deployment.objects.filter(project__deleted_at=None).exclude(scored_version=None)
     scored = dict(rows.values_list("scored_version_id", "project_id"))
@@ -87,7 +90,8 @@ def withdraw_orders() -> int:
     for version_id in scored.keys() - set(standing):
         project = Project(pk=scored[version_id])
         with transaction.atomic():
-            moved += raise_priority(project=project, priorities=dict.fromkeys(_raised_before(project), 0.0))
+            raised = _raised_before(project, ASKED_BACK)
+            moved += raise_priority(project=project, priorities=dict.fromkeys(raised, 0.0))
             Deployment.objects.filter(pk=project.pk, scored_version=version_id).update(scored_version=None)
     return moved
 
@@ -213,13 +217,13 @@ def _wanted(pool: int) -> int:
     return max(1, min(pool // 8, max(50, pool // 20), MOST_CHOSEN))
 
 
-def _raised_before(project: Project) -> list[int]:
-    raised = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=0, priority__lte=2)
+def _raised_before(project: Project, most: float = 2.0) -> list[int]:
+    raised = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=0, priority__lte=most)
     return list(raised.values_list("image_id", flat=True))
 
 
 def _before_all(project: Project) -> list[int]:
-    """Images that come before everything a model chose: of an audit, or said to be answered wrongly by a person."""
+    """Images that come before everything a model chose: of an audit, answered wrongly, or put first by a person."""
     rows = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=2)
     return list(rows.values_list("image_id", flat=True))
 

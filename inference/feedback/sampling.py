@@ -23,12 +23,13 @@ from inference.models import Deployment, Prediction, Reason, Sample
 from inference.monitoring import references
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project, Task
+from labeling.models.task import ASKED_BACK
 from labeling.services import add_images, delete_images, open_task_for, raise_priority
 from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
 UNSURE = 0.5  # uncertainty from which a kept request becomes a task
-FIRST = 3.0  # priority of what a person said is wrong: before everything that a model chose
+FIRST = ASKED_BACK  # priority of what a person said is wrong: before everything that a model chose
 
 
 def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, bytes]], share: float) -> list[Sample]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from labeling import webhooks
 from labeling.collecting import tasks, workflow
 from labeling.jobs import Report
 from labeling.models import Consensus, Job, Project, Question, Task
+from labeling.models.task import ASKED_BACK
 from labeling.words import gettext as _
 
 PART = 200  # tasks of one transaction
-SOONER = 1.0  # what is added to a priority, as for one task
+SOONER = 1.0  # what is added to a priority, or to the highest that a model gives
 
 
 def labels_where(
@@ -58,6 +60,12 @@ def run(job: Job, report: Report) -> None:
     report.result.update(result)
 
 
+def hand_out_sooner(ids: list[int]) -> int:
+    """Put these tasks, those that are open, before all that a model or an audit has put first; returns how many."""
+    first = Greatest(F("priority"), Value(ASKED_BACK)) + SOONER
+    return Task.objects.filter(pk__in=ids, state=Task.State.OPEN).update(priority=first)
+
+
 def _ask_more(project: Project, ids: list[int], count: int) -> int:
     """Finished tasks are open again and want ``count`` judgments more; a person's decision on them is withdrawn."""
     opened = [pk for pk in ids if tasks.reopen(task_id=pk, count=count)]
@@ -67,7 +75,7 @@ def _ask_more(project: Project, ids: list[int], count: int) -> int:
 
 def _sooner(project: Project, ids: list[int], count: int) -> int:
     """Open tasks are handed out before the others."""
-    return Task.objects.filter(pk__in=ids, state=Task.State.OPEN).update(priority=F("priority") + SOONER)
+    return hand_out_sooner(ids)
 
 
 def _close(project: Project, ids: list[int], count: int) -> int:

@@ -21,6 +21,10 @@ from django.utils.translation import pgettext_lazy
 
 from labeling.models.told import ToldField
 
+# What orders the open tasks: up to 2 a model, above that and up to this what is asked back (an audit, an answer that
+# somebody called wrong). What people of the project want first comes before both.
+ASKED_BACK = 3.0
+
 
 def random_key() -> float:
     """A uniform number in [0, 1): the tie-breaker of the claim order, so that no query sorts by RANDOM()."""

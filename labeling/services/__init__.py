@@ -41,6 +41,7 @@ from labeling.services.surveys import replace_survey
 from labeling.services.tasks import (
     MOST_MORE,
     change_tasks,
+    hand_out_sooner,
     open_more,
     open_task_for,
     raise_priority,
@@ -76,6 +77,7 @@ __all__ = [
     "ensure_member",
     "feedback",
     "grid_question",
+    "hand_out_sooner",
     "import_images",
     "import_judgments",
     "import_labels",

@@ -11,8 +11,7 @@ from django.db import connection, transaction
 from labeling import audit, jobs
 from labeling.actors import change_tasks as change_tasks_actor
 from labeling.aggregation.combine import answer_of
-from labeling.collecting import spending, tasks
-from labeling.collecting.changing import CHANGES
+from labeling.collecting import changing, spending, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Job, Project, Question, Task
 from labeling.words import gettext as _
@@ -42,6 +41,11 @@ def raise_priority(*, project: Project, priorities: Mapping[int, float]) -> int:
         return cursor.rowcount
 
 
+def hand_out_sooner(*, task: Task) -> bool:
+    """Put an open task before the others, whatever a model thinks of it."""
+    return bool(changing.hand_out_sooner([task.pk]))
+
+
 def change_tasks(
     *, project: Project, user: Any, question: Question, change: str, where: Mapping[str, Any], count: int = 1
 ) -> Job:
@@ -54,8 +58,8 @@ def change_tasks(
     Raises:
         CrowdtuneError: invalid, when there is no such change, or the count is not between 1 and MOST_MORE.
     """
-    if change not in CHANGES:
-        raise CrowdtuneError("invalid", _("change must be one of %(names)s.") % {"names": ", ".join(CHANGES)})
+    if change not in changing.CHANGES:
+        raise CrowdtuneError("invalid", _("change must be one of %(names)s.") % {"names": ", ".join(changing.CHANGES)})
     if not 1 <= count <= MOST_MORE:
         raise CrowdtuneError("invalid", _("count must be from 1 to %(most)s.") % {"most": MOST_MORE})
     wishes = {"change": change, "count": count, "question": question.pk, "where": dict(where)}

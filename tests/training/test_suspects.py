@@ -76,7 +76,7 @@ def test_suspects_go_back_to_the_crowd_before_other_tasks(version: ModelVersion,
 
     task.refresh_from_db()
     assert (task.state, task.open_slots) == ("open", 2)
-    assert task.priority > Task.objects.order_by("-id")[0].priority
+    assert task.priority > 2.0  # which is the most that a model gives, each time that it orders the pool
     assert not Consensus.objects.get(task=task).is_final
     row.refresh_from_db()
     assert row.sent_at is not None

@@ -11,13 +11,14 @@ from django.utils import timezone
 from labeling import services as labeling
 from labeling.errors import CrowdtuneError
 from labeling.models import Task
+from labeling.models.task import ASKED_BACK
 from labeling.words import gettext as _
 from training.errors import NothingToDo
 from training.models import ModelVersion, Suspect
 
 MORE_JUDGMENTS = 2
-# Before ordinary tasks, after whatever a person has put first by hand.
-PRIORITY = 2.0
+# Before what a model orders, which it does anew again and again; after whatever a person has put first by hand.
+PRIORITY = ASKED_BACK
 
 
 @transaction.atomic

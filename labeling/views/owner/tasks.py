@@ -101,7 +101,7 @@ def change_task(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     action = request.POST.get("action")
     with refusals(request):
         if action == "sooner":
-            services.raise_priority(project=project, priorities={task.image_id: task.priority + 1})
+            services.hand_out_sooner(task=task)
             messages.success(request, _("The task is handed out before the others now."))
         elif action == "retire":
             services.retire_task(task=task, user=request.user)
