@@ -77,9 +77,10 @@ def _checked(names: naming.Names, found: list[Known | Refused], arguments: dict[
             report.error(called, image.code, image.message)
             continue
         try:
-            question = _question(asked, known.question or arguments.get("question", ""), arguments["format"])
-            answer = said.parse(question, _pixels(known, image))
-            if arguments["format"] in BOXED and question.kind != "boxes":
+            form = "coco" if known.boxed else arguments["format"]
+            question = _question(asked, known.question or arguments.get("question", ""), form)
+            answer = said.parse(question, _pixels(known, image) if question.kind == "boxes" else known.answer)
+            if form in BOXED and question.kind != "boxes":
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
                 ready.append((image, question, question.check(answer, image.width, image.height)))

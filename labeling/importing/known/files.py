@@ -36,7 +36,8 @@ class Known:
 
     ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the name
     with the folders that it has in an archive, where ``image`` is without them. ``sha256`` is that of the picture's
-    bytes and ``size`` its width and height, both where the file tells them.
+    bytes and ``size`` its width and height, both where the file tells them. ``boxed`` says that the answer is a list of
+    ``{"category", "box"}``, in a format that may hold other answers, too.
     """
 
     image: str
@@ -46,6 +47,7 @@ class Known:
     path: str = ""
     sha256: str = ""
     size: tuple[int, int] | None = None
+    boxed: bool = False
 
 
 @dataclass(frozen=True)

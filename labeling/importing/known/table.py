@@ -2,7 +2,9 @@
 
 Both columns may be called as others call them: Hugging Face's metadata has ``file_name`` and ``label``, many a list for
 Keras or TensorFlow ``filename`` and ``class``. A picture's ``sha256``, which our exports have, goes before its name.
-Source: https://huggingface.co/docs/datasets/image_dataset
+Two more shapes of CSV are common: a line a box, with its corners in ``xmin``, ``ymin``, ``xmax`` and ``ymax`` (of
+TensorFlow's object detection), and a column a category, with 1 where it is in the picture (Roboflow's classes).
+Source: https://huggingface.co/docs/datasets/image_dataset , https://roboflow.com/formats/tensorflow-object-detection
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labeling import cells
-from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry
+from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.lines import Lines
 from labeling.words import gettext as _
 
 IMAGES = ("image", "file_name", "filename", "file", "path", "name")
 ANSWERS = ("answer", "label", "category", "class")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def _read_csv(files: Files, name: str) -> Found:
@@ -27,19 +30,73 @@ def _read_csv(files: Files, name: str) -> Found:
     except ValueError as error:
         raise UnreadableError(error.args[0]) from error
     image, answer = _first(lines.columns, IMAGES), _first(lines.columns, ANSWERS)
+    if image and answer and lines.columns.issuperset(CORNERS):
+        yield from _boxes(name, lines, image, answer)
+        return
+    if image and not answer:
+        yield from _marked(name, lines, image)
+        return
     if not image or not answer:
-        told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
-        raise UnreadableError(told % {"name": name, "columns": ", ".join(sorted(lines.columns))})
+        raise _no_columns(name, lines)
     for number, line, problem in lines:
         if problem:
             yield Refused(f"{name}, line {number}", problem)
             continue
-        row = {
-            str(key).strip().lower(): cells.read(value) if value else value
-            for key, value in line.items()
-            if key is not None
-        }
+        row = _named(line)
         yield Known(row[image] or "", row[answer], row.get("question") or "", sha256=row.get("sha256") or "")
+
+
+def _no_columns(name: str, lines: Lines) -> UnreadableError:
+    told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
+    return UnreadableError(told % {"name": name, "columns": ", ".join(sorted(lines.columns))})
+
+
+def _named(line: Mapping[Any, Any]) -> dict[str, str]:
+    named = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
+    return {key: cells.read(value) if value else value for key, value in named.items()}
+
+
+def _boxes(name: str, lines: Lines, image: str, answer: str) -> Found:
+    """The boxes of each picture, wherever in the file its lines stand; one without corners says that there is none."""
+    found: dict[str, Known] = {}
+    spoiled: set[str] = set()
+    for number, line, problem in lines:
+        row = _named(line)
+        called = row.get(image) or ""
+        try:
+            if problem:
+                raise ValueError(problem)
+            known = found.setdefault(
+                called, Known(called, [], size=size_of(row.get("width"), row.get("height")), boxed=True)
+            )
+            if any(row[corner] for corner in CORNERS):
+                left, top, right, bottom = (float(row[corner]) for corner in CORNERS)
+                known.answer.append({"category": row[answer], "box": [left, top, right - left, bottom - top]})
+        except (ValueError, TypeError) as error:
+            spoiled.add(called)
+            yield Refused(f"{name}, line {number}", problem or _("This is no box: %(error)s.") % {"error": error})
+    # An image of which one box is missing would be wrong altogether.
+    yield from (known for called, known in found.items() if called not in spoiled)
+
+
+def _marked(name: str, lines: Lines, image: str) -> Found:
+    """The categories with a 1 in their column."""
+    is_first = True
+    for number, line, problem in lines:
+        row = {str(key).strip(): str(value or "").strip() for key, value in line.items() if key is not None}
+        called = "".join(value for key, value in row.items() if key.lower() == image)
+        marks = {key: value for key, value in row.items() if key.lower() != image}
+        if marks and set(marks.values()) <= {"0", "1", "0.0", "1.0"}:
+            chosen = [{"category": cells.read(key)} for key, mark in marks.items() if float(mark)]
+            yield Known(cells.read(called), chosen, boxed=True)
+        elif is_first:
+            raise _no_columns(name, lines)
+        else:
+            told = _("Expected 0 or 1 in the column of each category.")
+            yield Refused(f"{name}, line {number}", problem or told)
+        is_first = False
+    if is_first:
+        raise _no_columns(name, lines)
 
 
 def _first(there: set[str] | Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -271,3 +271,36 @@ def test_the_names_of_a_project_are_read_once_however_long_the_file_is(
         job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
     assert (job.result["imported"], job.result["refused"], len(reads)) == (2, 9, 1)
     assert [error["code"] for error in job.errors] == ["unknown_image"] * 9
+
+
+MARKED = b"filename,cat,dog\n0000.png,0,1\n0001.png,1,1\n0002.png,0,0\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said", "refused"),
+    [
+        ("single_choice", MARKED, {"0000.png": "dog"}, ["0001.png"]),
+        ("multiple_choice", MARKED, {"0000.png": ["dog"], "0001.png": ["cat", "dog"], "0002.png": []}, []),
+        (
+            "boxes",
+            b"filename,width,height,class,xmin,ymin,xmax,ymax\n0000.png,40,30,dog,1,2,11,22\n0001.png,20,15,cat,0,0,9,9\n",
+            {"0000.png": [{"category": "dog", "box": [1, 2, 10, 20]}]},
+            ["0001.png"],
+        ),
+        (
+            "single_choice",
+            b"filename,width,height,class,xmin,ymin,xmax,ymax\n0000.png,20,15,dog,1,2,11,22\n",
+            {"0000.png": "dog"},
+            [],
+        ),
+    ],
+)
+def test_tables_of_other_tools_answer_the_question_that_they_can(
+    make_project: Callable[..., Project], bring: Bring, kind: str, data: bytes, said: dict[str, Any], refused: list[str]
+) -> None:
+    project = make_project(images=3, questions=[{"key": "q", "kind": kind, "prompt": "?"}])
+    job = bring(project, data, "csv")
+    assert job.state == "succeeded", job.message
+    assert [row["item"] for row in job.errors] == refused
+    gold = Gold.objects.values_list("task__image__name", "answers")
+    assert {name: answers["q"] for name, answers in gold} == said

@@ -274,3 +274,25 @@ def test_an_empty_zip_holds_no_labels():
 def test_image_folders_without_an_archive_are_refused_instead_of_holding_nothing():
     with pytest.raises(UnreadableError, match="zip or a tar"):
         read("imagefolder", b"\xff\xd8\xff", "cat.jpg")
+
+
+BOXES = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+
+
+def test_a_csv_with_a_line_a_box_holds_the_boxes_of_each_picture():
+    text = f"{BOXES}a.jpg,64,48,cat,1,2,11,22\nb.jpg,0,0,,,,,\nc.jpg,64,48,cat,1,2,x,22\na.jpg,64,48,dog,0,0,64,48\n"
+    refused, first, second = read("csv", text.encode(), "l.csv")
+    assert (type(refused), refused.where) == (Refused, "l.csv, line 4")
+    assert first.answer == [
+        {"category": "cat", "box": [1, 2, 10, 20]},
+        {"category": "dog", "box": [0, 0, 64, 48]},
+    ]
+    assert (first.image, first.size, second.image, second.answer, second.size) == ("a.jpg", (64, 48), "b.jpg", [], None)
+
+
+def test_a_csv_with_a_column_a_category_holds_those_with_a_one():
+    text = "filename, Cat, dog\na.jpg, 1, 0\nb.jpg, 1, 1\nc.jpg, 0, 0\nd.jpg, 0, maybe\n"
+    *found, refused = read("csv", text.encode(), "l.csv")
+    said = {known.image: [item["category"] for item in known.answer] for known in found}
+    assert said == {"a.jpg": ["Cat"], "b.jpg": ["Cat", "dog"], "c.jpg": []}
+    assert (type(refused), refused.where) == (Refused, "l.csv, line 5")
