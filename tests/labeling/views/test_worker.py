@@ -73,3 +73,16 @@ def test_what_waits_for_a_worker_stands_above_what_does_not(
     Membership.objects.filter(project__name="Failed", user__username="wendy").update(phase="failed")
     told = page(working, "/label/")
     assert told.index(">Waiting<") < min(told.index(">Halted<"), told.index(">Failed<"))
+
+
+def test_whose_test_was_not_passed_and_whose_work_is_paused_reads_both(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(name="Tested", access="open")
+    working.post(f"/label/{project.slug}/start/")
+    Membership.objects.filter(project=project, user__username="wendy").update(
+        phase="failed", is_paused=True, paused_because="You answered cat for every dog."
+    )
+    told = page(working, f"/label/{project.slug}/")
+    assert "The test was not passed" in told
+    assert "You answered cat for every dog." in told
