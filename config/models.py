@@ -55,3 +55,6 @@ class QueueWorker(models.Model):
 
     class Meta:
         db_table = "dramatiq_worker"
+
+    def __str__(self) -> str:
+        return str(self.worker_id)

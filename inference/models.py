@@ -37,6 +37,9 @@ class Deployment(models.Model):
         SHADOW = "shadow", _("Runs beside the champion; its answers are compared, not returned")
         SHARE = "share", _("Answers a share of the traffic")
 
+    def __str__(self) -> str:
+        return f"project {self.project_id}"
+
     @classmethod
     def of(cls, project_id: int) -> Deployment:
         """The project's settings of serving; the defaults where nobody has changed any."""
@@ -117,6 +120,9 @@ class Prediction(models.Model):
         constraints = [models.UniqueConstraint(fields=["image", "version"], name="prediction_once")]
         indexes = [models.Index(fields=["version", "-uncertainty"])]
 
+    def __str__(self) -> str:
+        return f"image {self.image_id}: {self.category}"
+
 
 class Sample(models.Model):
     """An image that came with a request and was kept, so that the crowd can say what it shows."""
@@ -129,6 +135,9 @@ class Sample(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["project", "-created_at"])]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id}: {self.get_reason_display()}"
 
 
 class AutoLabel(models.Model):
@@ -145,6 +154,9 @@ class AutoLabel(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["project", "is_audit", "is_correct"])]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id}: {self.category}"
 
 
 class Traffic(models.Model):
@@ -165,6 +177,9 @@ class Traffic(models.Model):
         verbose_name_plural = "traffic"
         indexes = [models.Index(fields=["project", "version", "-at"])]
 
+    def __str__(self) -> str:
+        return f"project {self.project_id}, version {self.version_id}"
+
 
 class Drift(models.Model):
     """How far one day's requests were from the version's training images."""
@@ -181,6 +196,9 @@ class Drift(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "day"], name="drift_once_a_day")]
 
+    def __str__(self) -> str:
+        return f"project {self.project_id}, version {self.version_id}"
+
 
 class KeyLimit(models.Model):
     """How many images a key may ask about, and how many it has in this minute and on this day (UTC)."""
@@ -192,3 +210,6 @@ class KeyLimit(models.Model):
     minute_used = models.PositiveIntegerField(default=0)
     day = models.DateField(null=True, blank=True)
     day_used = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"key {self.key_id}"

@@ -59,7 +59,8 @@ class RecordAdmin(ModelAdmin):
         return short[:8]
 
     def get_list_select_related(self, request: HttpRequest) -> Any:
-        names = [f.name for f in self.model._meta.concrete_fields if f.is_relation and f.name in self.list_display]
+        shown = self.get_list_display(request)
+        names = [field.name for field in self.model._meta.concrete_fields if field.is_relation and field.name in shown]
         return self.list_select_related or names or False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -174,9 +175,18 @@ class RuleAdmin(RecordAdmin):
 
 @admin.register(Appeal)
 class AppealAdmin(RecordAdmin):
-    list_display = ("membership", "state", "text", "created_at", "decided_by")
+    list_display = ("worker", "project", "state", "text", "created_at", "decided_by")
+    list_select_related = ("membership__user", "membership__project", "decided_by")
     list_filter = ("state",)
     search_fields = ("membership__user__username", "text")
+
+    @admin.display(description=_("Worker"))
+    def worker(self, row: Appeal) -> str:
+        return str(row.membership.user)
+
+    @admin.display(description=_("Project"))
+    def project(self, row: Appeal) -> str:
+        return str(row.membership.project)
 
 
 @admin.register(Webhook)

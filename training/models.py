@@ -73,6 +73,9 @@ class TrainingPolicy(models.Model):
             models.CheckConstraint(condition=Q(min_new_share__gte=0, min_new_share__lte=1), name="policy_share_in_0_1"),
         ]
 
+    def __str__(self) -> str:
+        return f"project {self.project_id}"
+
     @classmethod
     def of(cls, project: Project) -> TrainingPolicy:
         """The project's policy; a project that never chose has the defaults."""
@@ -98,6 +101,9 @@ class ImageTrait(models.Model):
             models.Index(fields=["project", "bucket"], name="trait_leaders", condition=Q(bucket__isnull=False)),
         ]
 
+    def __str__(self) -> str:
+        return f"image {self.image_id}"
+
 
 class ProjectFiles(models.Model):
     """That a project has files under DATA_DIR. Outlives it, so that they are found then: training.leftovers."""
@@ -105,6 +111,9 @@ class ProjectFiles(models.Model):
     project = models.OneToOneField(
         "labeling.Project", models.DO_NOTHING, related_name="+", primary_key=True, db_constraint=False
     )
+
+    def __str__(self) -> str:
+        return f"project {self.project_id}"
 
 
 class EmbeddingCursor(models.Model):
@@ -117,6 +126,9 @@ class EmbeddingCursor(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "trunk_key"], name="embedding_cursor_once")]
+
+    def __str__(self) -> str:
+        return f"project {self.project_id}, {self.trunk_key}"
 
 
 class Snapshot(models.Model):
@@ -136,6 +148,9 @@ class Snapshot(models.Model):
             models.UniqueConstraint(fields=["project", "question", "digest"], name="snapshot_once_per_question")
         ]
 
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.item_count} images)"
+
 
 class SnapshotItem(models.Model):
     snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="items")
@@ -149,6 +164,9 @@ class SnapshotItem(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshot_item_once")]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id}: {self.label}, {self.split}"
 
 
 # Of metrics, what grows with the categories: the confusion of 500 has 750 kB, and pages list a hundred versions.
@@ -222,6 +240,9 @@ class TrainingRun(models.Model):
         ]
         indexes = [models.Index(fields=["project", "-created_at"]), models.Index(fields=["state", "heartbeat_at"])]
 
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.backbone}, {self.recipe})"
+
     @property
     def cause_in_words(self) -> str:
         return str(CAUSES.get(self.cause, self.cause))
@@ -290,6 +311,9 @@ class ModelVersion(models.Model):
             models.UniqueConstraint(fields=["project"], name="one_challenger", condition=Q(alias="challenger")),
         ]
 
+    def __str__(self) -> str:
+        return f"version {self.number}, project {self.project_id}"
+
     @property
     def question_id(self) -> int:
         """The question that it learned."""
@@ -311,6 +335,9 @@ class AliasChange(models.Model):
     class Meta:
         indexes = [models.Index(fields=["project", "-created_at"])]
 
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.alias}, project {self.project_id}"
+
 
 class Suspect(models.Model):
     """A label that a model, not having seen it, disagrees with: a likely label error."""
@@ -326,3 +353,6 @@ class Suspect(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "image"], name="suspect_once_per_version")]
         ordering = ["label_probability", "id"]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id}: {self.label}, not {self.predicted}?"

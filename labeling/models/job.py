@@ -51,6 +51,9 @@ class Job(models.Model):
     class Meta:
         indexes = [models.Index(fields=["project", "-created_at"]), models.Index(fields=["state", "heartbeat_at"])]
 
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.state}"
+
     @property
     def is_live(self) -> bool:
         return self.state in self.LIVE
@@ -65,3 +68,6 @@ class DiscardedFile(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["due_at", "id"])]
+
+    def __str__(self) -> str:
+        return self.name

@@ -41,6 +41,9 @@ class Judgment(models.Model):
         ]
         indexes = [models.Index(fields=["project", "id"]), models.Index(fields=["worker", "project", "id"])]
 
+    def __str__(self) -> str:
+        return f"task {self.task_id}, user {self.worker_id}"
+
 
 class ConsensusQuerySet(models.QuerySet["Consensus"]):
     def for_training(self, project: Project) -> ConsensusQuerySet:
@@ -81,6 +84,9 @@ class Consensus(models.Model):
         constraints = [models.UniqueConstraint(fields=["task", "question"], name="consensus_once")]
         indexes = [models.Index(fields=["project", "question", "is_final", "id"])]
 
+    def __str__(self) -> str:
+        return f"task {self.task_id}: {self.answer!s:.60} ({self.confidence:.2f})"
+
 
 class WorkerSkill(models.Model):
     """What the last full fit says of one worker at one question: read by the update at each submit."""
@@ -92,3 +98,6 @@ class WorkerSkill(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["question", "worker"], name="skill_once")]
+
+    def __str__(self) -> str:
+        return f"user {self.worker_id}, question {self.question_id}: {self.accuracy:.2f}"

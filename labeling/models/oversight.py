@@ -51,6 +51,10 @@ class Rule(models.Model):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
 
+    def __str__(self) -> str:
+        told = f"{self.get_measure_display()} {self.get_comparison_display()} {self.threshold}"
+        return f"{told}: {self.get_action_display()}"
+
 
 class RuleEvent(models.Model):
     """A rule that fired: what it measured and did, kept for the worker's and the owner's eyes."""
@@ -64,6 +68,9 @@ class RuleEvent(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["membership", "-id"])]
+
+    def __str__(self) -> str:
+        return str(self.description)
 
 
 class AuditEntry(models.Model):
@@ -79,6 +86,9 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit entries"
         indexes = [models.Index(fields=["project", "-id"])]
 
+    def __str__(self) -> str:
+        return f"{self.action}, project {self.project_id}"
+
 
 class Webhook(models.Model):
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="webhooks")
@@ -87,6 +97,9 @@ class Webhook(models.Model):
     events = models.JSONField(default=list, help_text=_("Names of events; empty means all."))
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class WebhookDelivery(models.Model):
@@ -108,3 +121,6 @@ class WebhookDelivery(models.Model):
     class Meta:
         verbose_name_plural = "webhook deliveries"
         indexes = [models.Index(fields=["state", "next_at"]), models.Index(fields=["webhook", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.get_state_display()}"

@@ -155,6 +155,9 @@ class CategoryExample(models.Model):
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["category", "file"], name="category_example_once")]
 
+    def __str__(self) -> str:
+        return self.alt or self.file
+
 
 class QuestionQuerySet(models.QuerySet["Question"]):
     def learnable(self) -> QuestionQuerySet:
@@ -203,3 +206,6 @@ class SurveyVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "version"], name="survey_version_once")]
+
+    def __str__(self) -> str:
+        return f"version {self.version}, project {self.project_id}"

@@ -118,6 +118,9 @@ class Task(models.Model):
             models.Index(fields=["project", "random"], name="task_gold_order", condition=Q(is_gold=True)),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.stage})"
+
 
 class Gold(models.Model):
     """A known answer of one question on one task; ``answers`` maps question keys to answers."""
@@ -133,6 +136,9 @@ class Gold(models.Model):
     explanation = models.TextField(blank=True, help_text=_("Shown after a practice answer."))
     position = models.PositiveIntegerField(default=0)
     source = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return f"task {self.task_id}: {self.get_use_display()}"
 
 
 class Assignment(models.Model):
@@ -184,3 +190,6 @@ class Assignment(models.Model):
             ),
             models.Index(fields=["expires_at"], name="assignment_expiry", condition=Q(state="leased")),
         ]
+
+    def __str__(self) -> str:
+        return f"task {self.task_id}, user {self.worker_id}: {self.get_state_display()}"

@@ -54,6 +54,9 @@ class Membership(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
 
+    def __str__(self) -> str:
+        return f"user {self.user_id}, project {self.project_id}: {self.get_role_display()}"
+
 
 class Profile(models.Model):
     """What a person says of themself once, for all projects."""
@@ -61,6 +64,9 @@ class Profile(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="profile")
     languages = models.JSONField(default=list, blank=True, help_text=_("Language codes, best first."))
     about = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}"
 
 
 class Appeal(models.Model):
@@ -84,6 +90,9 @@ class Appeal(models.Model):
             models.UniqueConstraint(fields=["membership"], name="one_open_appeal", condition=Q(state="open"))
         ]
 
+    def __str__(self) -> str:
+        return self.text[:80]
+
 
 class ApiKey(models.Model):
     """A program's or a person's key. Only the SHA-256 of its 256 random bits is stored; the key is shown once."""
@@ -103,3 +112,6 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… {self.name}"

@@ -10,12 +10,25 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import CharField, JSONField, TextField
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config.models import QueuedMessage
 from labeling import services
-from labeling.models import AuditEntry, Judgment, Project
+from labeling.models import (
+    Appeal,
+    AuditEntry,
+    CategoryExample,
+    Judgment,
+    Membership,
+    Project,
+    Rule,
+    RuleEvent,
+    Webhook,
+    WebhookDelivery,
+)
 from tests.labeling.conftest import picture
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +51,48 @@ def test_every_model_is_registered_and_its_list_can_be_searched(model: Any, staf
     assert admin.site.is_registered(model)
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     assert staff.get(address, {"q": "x"} if admin.site._registry[model].search_fields else {}).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_row_says_what_it_is_and_asks_nothing_for_it(model: Any, django_assert_num_queries: Any) -> None:
+    def some(field: Any) -> Any:
+        return {} if isinstance(field, JSONField) else "x" if isinstance(field, CharField | TextField) else 1
+
+    row = model(**{field.attname: some(field) for field in model._meta.concrete_fields if not field.has_default()})
+    with django_assert_num_queries(0):
+        told = str(row)
+    assert "object (" not in told
+    assert told
+
+
+def test_a_list_asks_as_often_for_many_rows_as_for_one(staff: Client) -> None:
+    project = services.create_project(owner=User.objects.get(username="staff"), name="Cats", categories=["cat", "dog"])
+    rule = Rule.objects.create(project=project, measure="gold_accuracy", threshold=0.5, action="warn")
+    lists = ["ruleevent", "appeal", "membership", "webhookdelivery", "categoryexample"]
+
+    def add(name: str) -> None:
+        user = User.objects.create_user(name)
+        member = Membership.objects.create(project=project, user=user)
+        RuleEvent.objects.create(rule=rule, membership=member, measured=0.2, description="Slow")
+        Appeal.objects.create(membership=member, text="No!")
+        hook = Webhook.objects.create(project=project, url=f"https://example.org/{name}")
+        WebhookDelivery.objects.create(webhook=hook, event="task.retired", payload={})
+        CategoryExample.objects.create(category=project.categories.get(key="cat"), file=name, width=1, height=1)
+
+    def asked() -> dict[str, int]:
+        found = {}
+        for name in lists:
+            with CaptureQueriesContext(connection) as queries:
+                assert staff.get(f"/admin/labeling/{name}/").status_code == 200
+            found[name] = len(queries)
+        return found
+
+    add("ann")
+    asked()
+    before = asked()
+    for name in ("bob", "cyd", "dee"):
+        add(name)
+    assert asked() == before
 
 
 @pytest.mark.parametrize("model", [Judgment, AuditEntry, Project], ids=lambda model: model.__name__)
