@@ -61,9 +61,17 @@ class KeySerializer(serializers.Serializer):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=["predict", "label", "manage"]), default=["predict"]
     )
-    per_minute = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10**9, default=None)
-    per_day = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10**9, default=None)
-    days = serializers.IntegerField(write_only=True, required=False, allow_null=True, min_value=1, max_value=3650)
+    per_minute = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=10**9, default=None,
+        help_text="Images a minute that the key may ask the classifier about; other calls are not counted.",
+    )  # fmt: skip
+    per_day = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=10**9, default=None, help_text="As much a day.",
+    )  # fmt: skip
+    days = serializers.IntegerField(
+        write_only=True, required=False, allow_null=True, min_value=1, max_value=3650,
+        help_text="How long the key is good; for ever unless told. `expires_at` answers it.",
+    )  # fmt: skip
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
     expires_at = serializers.DateTimeField(read_only=True, allow_null=True)

@@ -16,8 +16,9 @@ from labeling.words import gettext as _
 
 
 def _read(files: Files, name: str) -> Found:
+    text = files.text(name)
     try:
-        document = json.loads(files.text(name))
+        document = json.loads(text)
         categories = {row["id"]: row["name"] for row in document["categories"]}
         images, annotations = list(document["images"]), list(document["annotations"])
     except (ValueError, RecursionError, KeyError, TypeError) as error:

@@ -32,6 +32,8 @@ def read(files: Files) -> Found:
         picked += [column for column, _key, _classes in columns] + [SHA256] * (SHA256 in table.schema_arrow.names)
         for batch in table.iter_batches(BATCH, columns=picked):
             yield from _rows(batch.to_pylist(), names, columns, files.name)
+    except UnreadableError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(_("%(name)s is no Parquet: %(error)s.") % {"name": files.name, "error": error}) from error
 

@@ -296,3 +296,15 @@ def test_a_csv_with_a_column_a_category_holds_those_with_a_one():
     said = {known.image: [item["category"] for item in known.answer] for known in found}
     assert said == {"a.jpg": ["Cat"], "b.jpg": ["Cat", "dog"], "c.jpg": []}
     assert (type(refused), refused.where) == (Refused, "l.csv, line 5")
+
+
+def test_what_is_wrong_with_a_file_is_said_once():
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"name": ["a.jpg"], "labels": [1]}), buffer)
+    for form, data, told in (
+        ("coco", b"\xff", "l.any is not UTF-8 text."),
+        ("parquet", buffer.getvalue(), "l.any needs the columns image and answer; it has name, labels."),
+    ):
+        with pytest.raises(UnreadableError) as refused:
+            read(form, data, "l.any")
+        assert refused.value.args[0] == told
