@@ -18,7 +18,7 @@ run: ## Run the whole platform on this machine until Ctrl-C (PORT=8000 DATA_DIR=
 	@exec $(BIN)/python manage.py up --with-parent
 
 test: setup ## Run all tests, the browser's included (ARGS="-k name" for some)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Check style, templates and which room may import which
 	@$(BIN)/ruff check .

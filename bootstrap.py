@@ -136,7 +136,7 @@ def install(uv: str | None, wanted: str) -> None:
 
 def get_browser() -> bool:
     """Whether Chromium is there, or could be had."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     if any(shutil.which(name) for name in names):
         return True
     say("getting a Chromium for the browser's tests")

@@ -37,7 +37,11 @@ django.setup()
 
 import dramatiq  # noqa: E402 - after the broker is set
 import hypothesis  # noqa: E402
+from django.contrib.auth.models import Permission  # noqa: E402
+from django.contrib.contenttypes.models import ContentType  # noqa: E402
 from django.core.cache import cache  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+from django.test import TransactionTestCase  # noqa: E402
 from django.utils import translation  # noqa: E402
 from django.utils.module_loading import autodiscover_modules  # noqa: E402
 
@@ -72,6 +76,32 @@ def pytest_configure(config: pytest.Config) -> None:
         # pytest-django reads the settings as soon as it sees this name: in a worker before the lines above have given
         # it a folder of its own, and all workers would write into one.
         del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, in a random order of their own: at the end one would leave a worker alone."""
+    slow = {item.path for item in items if any(item.iter_markers("slow")) or any(item.iter_markers("browser"))}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def _empty_tables(_case: TransactionTestCase) -> None:
+    """What Django's flush does after a test with real commits, where rows are.
+
+    Truncating every table and writing all rights anew took longer than most of these tests. Like it this waits for
+    whoever still writes.
+    """
+    kept = {ContentType._meta.db_table, Permission._meta.db_table}
+    tables = [f'"{name}"' for name in connection.introspection.django_table_names() if name not in kept]
+    filled = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        cursor.execute(filled)
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"DELETE FROM {table}")  # foreign keys are looked at when all is gone
+
+
+TransactionTestCase._fixture_teardown = _empty_tables
 
 
 @pytest.fixture(scope="session")

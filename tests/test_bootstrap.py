@@ -19,6 +19,17 @@ REFUSING_UV = '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "$@" >> calls\nex
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A checkout with nothing to install: the requirements are empty."""
+    return checkout(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def set_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Such a checkout with its environment, which takes seconds to make, and what was said while it was made."""
+    folder = checkout(tmp_path_factory.mktemp("clone"))
+    return folder, bootstrap(folder)
+
+
+def checkout(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "bootstrap.py", tmp_path)
     (tmp_path / "requirements").mkdir()
     for name in ("base", "dev"):
@@ -35,8 +46,8 @@ def bootstrap(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_it_makes_an_environment_with_pip_and_a_second_start_has_nothing_to_do(clone):
-    first = bootstrap(clone)
+def test_it_makes_an_environment_with_pip_and_a_second_start_has_nothing_to_do(set_up):
+    clone, first = set_up
     assert first.returncode == 0, first.stderr
     assert "with pip" in first.stdout
     python = clone / ".venv" / "bin" / "python"
@@ -45,8 +56,8 @@ def test_it_makes_an_environment_with_pip_and_a_second_start_has_nothing_to_do(c
     assert (second.returncode, second.stdout) == (0, "")
 
 
-def test_changed_requirements_are_installed_anew(clone):
-    bootstrap(clone)
+def test_changed_requirements_are_installed_anew(set_up):
+    clone, _first = set_up
     (clone / "requirements" / "base.txt").write_text("# another\n")
     assert "installing requirements/base.txt" in bootstrap(clone).stdout
     assert bootstrap(clone).stdout == ""
@@ -62,8 +73,8 @@ def test_a_uv_that_fails_is_followed_by_pip(clone):
     assert [line.split()[0] for line in (clone / "calls").read_text().splitlines()] == ["venv", "pip"]
 
 
-def test_an_environment_that_was_moved_is_set_up_again(clone):
-    bootstrap(clone)
+def test_an_environment_that_was_moved_is_set_up_again(set_up):
+    clone, _first = set_up
     stamp = clone / ".venv" / "crowdtune.json"
     said = json.loads(stamp.read_text())
     stamp.write_text(json.dumps({**said, "root": "/elsewhere"}))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from labeling.services import create_project
 SHAPES = ("circle", "square", "triangle")
 
 
+@functools.cache
 def draw(kind: str, seed: int, size: int = 64) -> bytes:
     """One PNG: the shape in its kind's colours, in a random place on a noisy ground."""
     rng = np.random.default_rng(seed)
@@ -62,11 +64,20 @@ def make_project(
 
 
 def add_image(project: Project, data: bytes, name: str = "image.png") -> Image:
+    return add_images(project, {name: data})[0]
+
+
+def add_images(project: Project, files: Mapping[str, bytes]) -> list[Image]:
+    made = [stored_image(project, data, name) for name, data in files.items()]
+    Project.objects.filter(pk=project.pk).update(image_count=project.image_count + len(made))
+    project.image_count += len(made)
+    return Image.objects.bulk_create(made)
+
+
+def stored_image(project: Project, data: bytes, name: str) -> Image:
     sha256 = hashlib.sha256(data).hexdigest()
     stored = default_storage.save(f"{project.pk}/{sha256}.png", ContentFile(data))
-    Project.objects.filter(pk=project.pk).update(image_count=project.image_count + 1)
-    project.image_count += 1
-    return Image.objects.create(
+    return Image(
         project=project,
         sha256=sha256,
         name=name,
@@ -79,40 +90,51 @@ def add_image(project: Project, data: bytes, name: str = "image.png") -> Image:
     )
 
 
-def label(
-    image: Image,
-    category: str,
+def label(image: Image, category: str, **said: Any) -> Consensus:
+    """The crowd's final word on an image."""
+    return label_all([(image, category)], **said)[0]
+
+
+def label_all(
+    truth: Sequence[tuple[Image, str]],
     *,
     confidence: float = 0.97,
     posterior: dict[str, float] | None = None,
     judgments: int = 3,
     is_final: bool = True,
-) -> Consensus:
-    """The crowd's final word on an image."""
-    project = image.project
+) -> list[Consensus]:
+    """The crowd's final words on images of one project."""
+    project = truth[0][0].project
     question = project.primary_question()
     assert question is not None
-    task = Task.objects.create(
-        project=project,
-        image=image,
-        state="retired" if is_final else "open",
-        retired_because="confident" if is_final else "",
-        wanted=judgments,
-        judgment_count=judgments,
-        open_slots=0,
+    tasks = Task.objects.bulk_create(
+        Task(
+            project=project,
+            image=image,
+            state="retired" if is_final else "open",
+            retired_because="confident" if is_final else "",
+            wanted=judgments,
+            judgment_count=judgments,
+            open_slots=0,
+        )
+        for image, _category in truth
     )
-    Project.objects.filter(pk=project.pk).update(retired_count=project.retired_count + is_final)
-    project.retired_count += is_final
-    return Consensus.objects.create(
-        task=task,
-        project=project,
-        question=question,
-        answer=category,
-        confidence=confidence,
-        posterior=posterior or {category: confidence},
-        method="adaptive",
-        judgment_count=judgments,
-        is_final=is_final,
+    retired = len(tasks) * is_final
+    Project.objects.filter(pk=project.pk).update(retired_count=project.retired_count + retired)
+    project.retired_count += retired
+    return Consensus.objects.bulk_create(
+        Consensus(
+            task=task,
+            project=project,
+            question=question,
+            answer=category,
+            confidence=confidence,
+            posterior=posterior or {category: confidence},
+            method="adaptive",
+            judgment_count=judgments,
+            is_final=is_final,
+        )
+        for task, (_image, category) in zip(tasks, truth, strict=True)
     )
 
 
@@ -126,7 +148,7 @@ def labeled_project(
 ) -> Project:
     """``count`` drawn images, the categories in turn, each labeled rightly by three."""
     project = make_project(slug, categories, **fields)
-    for seed in range(count):
-        kind = categories[seed % len(categories)]
-        label(add_image(project, drawn(kind, seed), f"{seed:03}-{kind}.png"), kind)
+    kinds = [categories[seed % len(categories)] for seed in range(count)]
+    images = add_images(project, {f"{seed:03}-{kind}.png": drawn(kind, seed) for seed, kind in enumerate(kinds)})
+    label_all(list(zip(images, kinds, strict=True)))
     return project
