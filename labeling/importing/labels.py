@@ -136,6 +136,12 @@ def _class_of(question: Asked, boxes: Any) -> Any:
 def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
     """Folder -> category of the question that image folders answer."""
     question = _question(asked, key, "imagefolder")
+    if question.kind == "boxes":
+        told = _(
+            "A folder names a category, and %(question)s asks for boxes. Bring boxes in from COCO, YOLO or Pascal VOC, "
+            "or add a question of one choice to the survey. The images alone come in where images are added."
+        )
+        raise CrowdtuneError("unsuited", told % {"question": repr(question.key)})
     return {folder(name): name for name in KINDS[question.kind].classes(question.options)}
 
 

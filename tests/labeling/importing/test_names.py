@@ -251,6 +251,16 @@ def test_a_cell_as_long_as_a_posterior_over_many_categories_is_read(
     assert Gold.objects.count() == 1
 
 
+def test_folders_answer_no_question_of_boxes_and_it_is_told_once_what_to_do(
+    make_project: Callable[..., Project], bring: Bring
+) -> None:
+    project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
+    services.add_images(project=project, images={"a.png": picture(1), "b.png": picture(2)})
+    job = bring(project, packed({"cat/a.png": "", "dog/b.png": ""}), "imagefolder")
+    assert (job.state, job.errors) == ("failed", [])
+    assert "'box' asks for boxes. Bring boxes in from COCO" in str(job.message)
+
+
 @pytest.mark.parametrize("form", ["csv", ""])
 def test_the_names_of_a_project_are_read_once_however_long_the_file_is(
     make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, form: str
