@@ -39,3 +39,9 @@ document.addEventListener("input", (event) => {
   if (event.target.closest("#builder")) refresh();
 });
 document.body.addEventListener("htmx:afterSwap", refresh);
+
+/* Who adds a question goes on by writing it. */
+document.body.addEventListener("htmx:afterSettle", ({ detail: { requestConfig } }) => {
+  if (!String(requestConfig?.parameters?.action ?? "").startsWith("add:")) return;
+  document.querySelector(".question-edit:last-of-type input[name$='-prompt']")?.focus();
+});

@@ -195,6 +195,7 @@ def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_projec
     expect(preview.get_by_text("Is it a zebra?")).to_be_visible()
     page.get_by_role("button", name="Scale").click()
     expect(page.locator(".question-edit")).to_have_count(2)
+    expect(page.get_by_label("Question", exact=True).nth(1)).to_be_focused()  # one who adds a question writes it next
     assert page.locator("iframe").bounding_box()["width"] == 360  # type: ignore[index]
     page.get_by_text("Desktop", exact=True).click()
     expect(page.locator("iframe")).to_have_css("width", "1200px")
