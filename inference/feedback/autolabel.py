@@ -86,6 +86,7 @@ def _label(project: Project, version: ModelVersion, limit: float, most: int) -> 
     sure = Prediction.objects.filter(
         project=project, version=version, is_correct=None, probability__gte=limit, novelty__lte=1.0,
         image__tasks__state=Task.State.OPEN, image__tasks__judgment_count=0, image__tasks__is_gold=False,
+        image__tasks__priority__lte=2,  # else a person wants people's word on it, who called the model wrong, say
         category__in=list(category_names(question)),  # one that the version learned may have left the survey since
     )  # fmt: skip
     sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")

@@ -19,12 +19,12 @@ from django.utils import timezone
 from inference.engine.engine import Answer
 from inference.engine.routing import routes
 from inference.feedback.scoring import score
-from inference.models import Deployment, Prediction, Reason, Sample
+from inference.models import AutoLabel, Deployment, Prediction, Reason, Sample
 from inference.monitoring import references
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project, Task
 from labeling.models.task import ASKED_BACK
-from labeling.services import add_images, delete_images, open_task_for, raise_priority
+from labeling.services import add_images, delete_images, open_task_for, raise_priority, withdraw_model_labels
 from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,8 @@ def _keep(*, project: Project, data: bytes, answer: Answer, index: int, reason: 
 def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool]:
     """A person said that the answer to this picture is wrong: it becomes a task, before everything a model chose.
 
+    A label that a model has given it by itself is withdrawn.
+
     Returns:
         The image, and whether the project did not have it before.
     """
@@ -100,6 +102,8 @@ def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool
     with transaction.atomic():
         if new:  # what the project had before is not ours to forget
             Sample.objects.create(project=project, image=image, version_id=version.id, reason=Reason.WRONG)
+        reopened = withdraw_model_labels(project=project, images=[image.pk])
+        AutoLabel.objects.filter(project=project, image__in=reopened, is_audit=False).delete()
         if not image.tasks.exists():
             open_task_for(image=image)
         raise_priority(project=project, priorities={image.pk: FIRST})

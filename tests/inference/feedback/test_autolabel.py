@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from django.db.models import F
 
 from inference.feedback import autolabel, backlog, loop
 from inference.models import AutoLabel, Deployment, Prediction
-from labeling.models import Consensus, Task
+from inference.requests.features import stored_features
+from inference.services import report_wrong
+from labeling.models import Consensus, Image, Task
 from labeling.services import decide_task, replace_survey
-from tests.inference.serving import URL
+from tests.inference.serving import URL, picture
 
 
 def held_out(version, images) -> None:
@@ -176,3 +180,24 @@ def test_too_few_held_out_images_let_the_model_label_nothing(project, champion, 
     Deployment.objects.update(auto_label=True, error_bound=0.01)
     loop.close(project.pk)
     assert AutoLabel.objects.count() == 0
+
+
+def test_what_a_person_called_wrong_is_asked_of_the_crowd_and_not_labeled_by_the_model(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    labeled, waiting = add_images(range(40)), picture(50)
+    start_labeling(api, project, champion, labeled, monkeypatch)
+    given = AutoLabel.objects.filter(is_audit=False)
+    mine = given.first().image
+    for data in (picture(int(mine.name.removesuffix(".png"))), waiting):
+        report_wrong(project=project, data=data, user=owner)
+    stored_features("tiny-0000", list(Image.objects.filter(project=project)))
+    Deployment.objects.update(scored_version=None)
+    backlog.score_pool(project.pk)
+    Prediction.objects.update(novelty=0, probability=1.0)
+    loop.close(project.pk)
+    for sha256 in (mine.sha256, hashlib.sha256(waiting).hexdigest()):
+        task = Task.objects.get(image__sha256=sha256)
+        assert (task.state, task.priority) == (Task.State.OPEN, 3.0)
+        assert not Consensus.objects.filter(task=task, method="model").exists()
+    assert not given.filter(image=mine).exists()
