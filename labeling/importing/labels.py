@@ -193,8 +193,8 @@ def _images(names: naming.Names, chunk: list[Known]) -> list[Image | CrowdtuneEr
     whole, shared = names.find({known.path for known in rest if known.path and is_name(known.path)})
     rest = [known for known in rest if known.path not in whole and is_name(known.image)]
     alone, unclear = names.find({known.image for known in rest})
-    # One name in two folders of the file, which the project's images do not have.
-    paths = Counter(name for name, _path in {(known.image, known.path) for known in rest})
+    # One name in two folders of the file: what of it the project has not by its folder, it may not have at all.
+    paths = Counter(name for name, _path in {(known.image, known.path) for known in chunk if is_name(known.image)})
     shared |= unclear | {name for name, count in paths.items() if count > 1}
     found: list[Image | CrowdtuneError] = []
     for known in chunk:

@@ -314,3 +314,20 @@ def test_tables_of_other_tools_answer_the_question_that_they_can(
     assert [row["item"] for row in job.errors] == refused
     gold = Gold.objects.values_list("task__image__name", "answers")
     assert {name: answers["q"] for name, answers in gold} == said
+
+
+@pytest.mark.parametrize(
+    ("form", "entries"),
+    [
+        ("imagefolder", {"cat/1.png": "", "dog/1.png": ""}),
+        ("imagefolder", {"dog/1.png": "", "cat/1.png": ""}),
+    ],
+)
+def test_the_label_of_a_picture_that_did_not_come_is_not_given_to_another_of_its_name(
+    make_project: Callable[..., Project], bring: Bring, form: str, entries: dict[str, str]
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={"cat/1.png": picture(1)})
+    job = bring(project, packed(entries), form)
+    assert [row["code"] for row in job.errors] == ["ambiguous_image"]
+    assert Gold.objects.get().answers == {"category": "cat"}
