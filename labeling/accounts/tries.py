@@ -39,8 +39,7 @@ def wait(request: HttpRequest, login: str) -> int:
 def count(request: HttpRequest, login: str) -> None:
     """One more try was wrong."""
     if not _is_known(request, login):
-        cache.add(_counter(login), 0, 2 * WINDOW)
-        cache.incr(_counter(login))
+        cache.set(_counter(login), cache.get(_counter(login), 0) + 1, 2 * WINDOW)
 
 
 def remember_address(request: HttpRequest, user: User) -> None:
