@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -45,6 +46,8 @@ def finished(request: HttpRequest, response: HttpResponse, *, view: str, languag
         counter.inc()
     latency.observe(time.perf_counter() - started)
     response["Content-Language"] = language
+    if response.status_code != HTTPStatus.NO_CONTENT:
+        response["Content-Length"] = str(len(response.content))  # without it the server sends the body in chunks
     return response
 
 

@@ -78,6 +78,7 @@ def test_both_ways_give_one_answer_and_the_same_headers_that_matter(open_way) ->
         ):
             assert short[name].lower() == long[name].lower()
         assert short["X-Request-ID"]
+        assert short["Content-Length"] == str(len(short.content))
         assert "Content-Security-Policy" in short
 
 

@@ -53,6 +53,7 @@ def test_a_claim_looks_the_same_both_ways(project: Project, worker: User, key: s
     assert both["short"].json()["expires_at"] == both["whole"].json()["expires_at"]
     assert shape(both["short"].json()) == shape(both["whole"].json())
     assert both["short"]["Content-Language"] == both["whole"]["Content-Language"] == "en"
+    assert both["short"]["Content-Length"] == str(len(both["short"].content))
 
 
 @pytest.mark.parametrize("way", ["short", "whole"])
