@@ -110,7 +110,7 @@ class Person:
         self.received += part
         head, found, body = self.received.partition(b"\r\n\r\n")
         length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE) if found else None
-        if part and (not found or length is not None and len(body) < int(length[1])):
+        if part and (not found or (length is not None and len(body) < int(length[1]))):
             return False
         self.times.append(time.perf_counter() - self.sent)
         status = head[9:12].decode()
