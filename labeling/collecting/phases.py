@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 
 from labeling.collecting import golds
-from labeling.models import Gold, Judgment, Membership, Project
+from labeling.models import Assignment, Gold, Judgment, Membership, Project
 from labeling.surveys import survey
 
 Phase = Membership.Phase
+BEFORE_WORK = (Phase.PRACTICE, Phase.QUALIFICATION)
 
 
 def advance_phase(*, project: Project, worker_id: int) -> str:
     """Move the worker on when practice or the test is through; returns the phase that holds now."""
     member = Membership.objects.get(project=project, user_id=worker_id)
-    if member.phase in {Phase.PRACTICE, Phase.QUALIFICATION}:
-        left = Gold.objects.filter(task__project=project, use=member.phase).exclude(
-            task__judgments__in=Judgment.objects.filter(worker_id=worker_id, withdrawn_at=None)
-        )
-        if not left.exists():
+    if member.phase in BEFORE_WORK:
+        golds = Gold.objects.filter(task__project=project, use=member.phase)
+        if not golds.exclude(pk__in=_seen(golds, worker_id)).exists():
             member.phase = _next(project, member)
             member.save(update_fields=["phase"])
     return member.phase
+
+
+def _seen(golds: QuerySet[Gold], worker_id: int) -> QuerySet[Gold]:
+    """Those that the worker has answered or skipped: neither comes again. A skipped one of the test is not right."""
+    said = Judgment.objects.filter(worker_id=worker_id, withdrawn_at=None)
+    skipped = Assignment.objects.filter(worker_id=worker_id, state=Assignment.State.SKIPPED)
+    return golds.filter(Q(task__in=said.values("task")) | Q(task__in=skipped.values("task")))
 
 
 def golds_before_work(project: Project) -> dict[str, int]:
@@ -32,12 +38,10 @@ def golds_before_work(project: Project) -> dict[str, int]:
 
 def place_in_phase(project: Project, member: Membership) -> dict[str, int] | None:
     """Which image of practice or of the test comes next, out of how many; None among real tasks."""
-    if member.phase not in {Phase.PRACTICE, Phase.QUALIFICATION}:
+    if member.phase not in BEFORE_WORK:
         return None
     total = Gold.objects.filter(task__project=project, use=member.phase)
-    said = Judgment.objects.filter(worker_id=member.user_id, withdrawn_at=None)
-    done = total.filter(task__judgments__in=said).distinct().count()
-    return {"number": done + 1, "total": total.count()}
+    return {"number": _seen(total, member.user_id).count() + 1, "total": total.count()}
 
 
 def _next(project: Project, member: Membership) -> str:

@@ -55,10 +55,13 @@ def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
         "version": project.survey_version,
         "price": project.price_per_judgment,
     }
-    if member.phase in {Membership.Phase.PRACTICE, Membership.Phase.QUALIFICATION}:
-        found = leases.claim_gold(**{**values, "price": 0}, gold=[True], use=member.phase, start=0.0)
-        if found or phases.advance_phase(project=project, worker_id=member.user_id) != Membership.Phase.WORKING:
+    phase: str = member.phase
+    while phase in phases.BEFORE_WORK:
+        found = leases.claim_gold(**{**values, "price": 0}, gold=[True], use=phase, start=0.0)
+        before, phase = phase, phase if found else phases.advance_phase(project=project, worker_id=member.user_id)
+        if phase == before:
             return found
+    _refuse_failed(phase)
     if project.gold_count and project.gold_rate > 0:
         return _hiding_gold(project, hold, values)
     return _ordinary(project, hold, values)
@@ -93,8 +96,10 @@ def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") 
         if ended is None:
             return
         leases.count_skip(project_id=ended[1], worker_id=worker.pk)
+        project = Project.objects.get(pk=ended[1])
+        phases.advance_phase(project=project, worker_id=worker.pk)
         # An answer ends a row of skips, so this is where such a rule can be met.
-        rules.apply(project=Project.objects.get(pk=ended[1]), worker_id=worker.pk, task_id=ended[0])
+        rules.apply(project=project, worker_id=worker.pk, task_id=ended[0])
 
 
 def release_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:
@@ -125,5 +130,9 @@ def _refuse_paused(project: Project, member: Membership) -> None:
     if member.is_paused:
         why = member.paused_because or _("The owner has paused your work here.")
         raise CrowdtuneError("worker_paused", _("You are paused: %(why)s You can appeal.") % {"why": why}, 403)
-    if member.phase == Membership.Phase.FAILED:
+    _refuse_failed(member.phase)
+
+
+def _refuse_failed(phase: str) -> None:
+    if phase == Membership.Phase.FAILED:
         raise CrowdtuneError("not_qualified", _("The qualification test was not passed. You can appeal."), 403)

@@ -307,3 +307,54 @@ def test_a_budget_that_is_lowered_below_what_the_next_judgment_costs_ends_the_wo
     run_actors()
     reasons = Task.objects.filter(project=project).values_list("retired_because", flat=True)
     assert list(reasons) == ["budget", "budget"]
+
+
+@pytest.fixture
+def taught(make_project: Callable[..., Project]) -> Project:
+    """Two images of practice, two of the test, two real ones."""
+    project = make_project(images=6, access="open", qualification_share=0.5)
+    for number, task in enumerate(Task.objects.order_by("pk")[:4]):
+        use = "practice" if number < 2 else "qualification"
+        services.set_gold(task=task, answers="cat", use=use, user=project.owner)
+    project.refresh_from_db()
+    return project
+
+
+def skip(project: Project, worker: User) -> None:
+    services.skip_assignment(assignment_id=claim(project, worker).pk, worker=worker, reason="broken")
+
+
+def phase_of(worker: User) -> str:
+    return Membership.objects.get(user=worker).phase
+
+
+def test_who_skips_an_image_of_practice_or_of_the_test_is_not_held_there_for_ever(taught: Project) -> None:
+    worker = person("wanda")
+    services.ensure_member(project=taught, user=worker)
+    skip(taught, worker)
+    skip(taught, worker)
+    assert phase_of(worker) == "qualification"
+    answered = claim(taught, worker)
+    services.submit_judgment(assignment_id=answered.pk, worker=worker, answers={"category": "cat"})
+    assert phase_of(worker) == "qualification"
+    skip(taught, worker)
+    assert phase_of(worker) == "working"  # one of two was right, and half was asked
+    assert not claim(taught, worker).task.is_gold
+
+
+def test_a_test_whose_images_were_all_skipped_is_not_passed(taught: Project) -> None:
+    worker = person("wanda")
+    services.ensure_member(project=taught, user=worker)
+    for _number in range(4):
+        skip(taught, worker)
+    assert phase_of(worker) == "failed"
+    with pytest.raises(CrowdtuneError, match="not passed"):
+        claim(taught, worker)
+
+
+def test_who_has_nothing_left_to_practice_on_goes_on_to_the_test_at_once(taught: Project) -> None:
+    worker = person("wanda")
+    services.ensure_member(project=taught, user=worker)
+    for task in Task.objects.filter(gold__use="practice"):
+        services.remove_gold(task=task, user=taught.owner)
+    assert claim(taught, worker).task.gold.use == "qualification"
