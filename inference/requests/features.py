@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,9 +12,12 @@ from inference.engine import runtime
 from inference.engine.routing import VersionRef
 from inference.errors import BadPicture
 from inference.requests.inputs import Inputs
+from labeling.errors import CrowdtuneError
 from labeling.files.storage import read_original
 from labeling.models import Image
 from labeling.words import gettext as _
+
+logger = logging.getLogger(__name__)
 
 
 def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
@@ -52,8 +56,11 @@ def stored_features(
     if missing:
         originals = [original(images[index], at[index]) for index in missing]
         new = engine.embed(trunk, originals, [at[index] for index in missing])
-        store.put([images[index].sha256 for index in missing], new)
         features[missing] = new
+        try:
+            store.put([images[index].sha256 for index in missing], new)
+        except CrowdtuneError as error:  # a full disk is no reason to keep the answer back
+            logger.warning("features of %d stored images were not kept: %s", len(missing), error.message)
     return features
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import resource
 import threading
 from contextlib import ExitStack
 from typing import Any
@@ -87,6 +88,19 @@ def test_a_stored_image_is_answered_from_its_features_without_its_file(api, proj
     again = api.post(URL, {"images": [{"id": image.pk}]}, format="json")
     assert again.status_code == 200
     assert again.json()["predictions"] == first
+
+
+def test_a_stored_image_is_answered_while_the_disk_is_full(api, project, champion) -> None:
+    data = picture(4)
+    image, sent = store(project, data), post_files(api, data).json()["predictions"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # which the system says like a full disk
+    try:
+        answer = api.post(URL, {"images": [{"id": image.pk}]}, format="json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["predictions"] == sent
 
 
 def test_a_stored_image_whose_file_is_gone_is_named(api, project, champion) -> None:
