@@ -45,7 +45,7 @@ class Editor {
       onSelect: (id) => this.#select(id),
     });
     listen(this.stage, this.view, this);
-    this.stage.addEventListener("keydown", (event) => this.#key(event));
+    document.body.addEventListener("keydown", (event) => this.#key(event));
     addEventListener("keydown", (event) => this.#history(event), { capture: true });
     root.addEventListener("change", (event) => {
       if (event.target.name?.endsWith(".category") && event.target.type === "radio" && this.#selected) this.#change(this.#selected, { category: event.target.value });
@@ -223,8 +223,10 @@ class Editor {
 
   /* -- keys ------------------------------------------------------------------------------------------------------ */
 
+  /* Keys of the image, and of a page where nothing has the focus, as each image begins: who presses n wants a box. */
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.target !== this.stage) return;
+    if (event.ctrlKey || event.metaKey || ![this.stage, document.body].includes(event.target)) return;
+    if (document.querySelector("dialog[open], details.menu[open]")) return;
     if (this.#act(event)) {
       event.preventDefault();
       event.stopPropagation();

@@ -238,6 +238,19 @@ def test_a_category_has_the_colour_of_its_boxes(visit, make_project, join, worke
     axe(page)
 
 
+def test_keys_draw_where_nothing_has_the_focus_as_each_image_begins(visit, red_project, worker):
+    page = opened(visit, red_project, worker)
+    assert page.evaluate("document.activeElement === document.body")
+    page.keyboard.press("n")
+    x, y, width, height = boxes(page)[0]["box"]
+    page.keyboard.press("ArrowRight")
+    assert boxes(page)[0]["box"] == [x + 1, y, width, height]
+    page.keyboard.press("?")
+    page.keyboard.press("Delete")  # for the list of keys, not for the image behind it
+    page.keyboard.press("Escape")
+    assert len(boxes(page)) == 1
+
+
 def test_a_box_made_by_keys_hides_no_other(visit, red_project, worker):
     page = opened(visit, red_project, worker)
     page.locator("#stage").focus()
