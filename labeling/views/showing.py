@@ -90,8 +90,8 @@ def own_progress(project: Project, member: Membership) -> dict[str, int]:
     It moves by one with each answer. How many tasks there are or are finished would tell hidden gold from the rest: an
     answer to gold finishes no task and makes none.
     """
-    stages = {question.stage for question in survey.current(project).questions}
-    return {"done": member.judgment_count, "total": max(project.image_count * len(stages), member.judgment_count, 1)}
+    stages = 3 if project.workflow == Project.Workflow.THREE_STAGE_BOXES else 1
+    return {"done": member.judgment_count, "total": max(project.image_count * stages, member.judgment_count, 1)}
 
 
 def client_data(

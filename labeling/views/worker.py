@@ -35,6 +35,7 @@ from labeling.views import asking, noscript
 from labeling.views.numbers import whole
 from labeling.views.showing import client_data, hint, marks, own_progress, suggestion, task_data
 
+MOST_OTHERS = 500  # projects that a person could join, on one page
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
     "broken": gettext_lazy("The image does not load or is broken"),
@@ -57,14 +58,10 @@ def projects(request: HttpRequest) -> HttpResponse:
     if chosen:
         wanted = languages.readable(Project.objects.all(), spoken if chosen == "mine" else [chosen])
         rows = rows.filter(Q(pk__in=list(members)) | Q(pk__in=wanted))
-    visible = list(languages.ranked(rows, spoken)[:500])
-    joined = [
-        (project, members[project.pk], own_progress(project, members[project.pk]))
-        for project in visible
-        if project.pk in members
-    ]
+    mine = languages.ranked(rows.filter(pk__in=list(members)), spoken)
+    joined = [(project, members[project.pk], own_progress(project, members[project.pk])) for project in mine]
     joined.sort(key=lambda row: not _can_go_on(*row[:2]))  # what waits for this person stands above what does not
-    others = [project for project in visible if project.pk not in members]
+    others = list(languages.ranked(rows.exclude(pk__in=list(members)), spoken)[:MOST_OTHERS])
     context = {
         "joined": joined,
         "open": [project for project in others if project.access == Project.Access.OPEN and project.task_count],

@@ -9,6 +9,7 @@ from django.test import Client
 
 from labeling import services
 from labeling.models import Membership, Project, Task
+from labeling.views import worker
 from tests.labeling.conftest import person
 
 
@@ -86,3 +87,16 @@ def test_whose_test_was_not_passed_and_whose_work_is_paused_reads_both(
     told = page(working, f"/label/{project.slug}/")
     assert "The test was not passed" in told
     assert "You answered cat for every dog." in told
+
+
+def test_ones_own_projects_are_listed_however_many_others_there_are(
+    make_project: Callable[..., Project], working: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_OTHERS", 2)
+    first = make_project(name="First", access="open", images=1)
+    working.post(f"/label/{first.slug}/start/")
+    for number in range(4):
+        make_project(name=f"Other {number}", access="open", images=1)
+    told = page(working, "/label/")
+    assert ">First<" in told
+    assert told.count("<h3>Other ") == 2
