@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -41,13 +44,33 @@ def close_all() -> None:
 
 
 def close(project_id: int) -> None:
-    """Measure, label and audit, look for drift, forget. One part's refusal does not keep the others from theirs."""
-    project = Project.objects.get(pk=project_id)
-    for part in (_judge, _label, _look_for_drift, _forget):
-        try:
-            part(project)
-        except CrowdtuneError as error:
-            logger.warning("project %s: %s", project_id, error.message)
+    """Measure, label and audit, look for drift, forget. One part's refusal does not keep the others from theirs.
+
+    Nothing where another worker is at it: two who draw an audit at once would each label what the other one has drawn.
+    """
+    with _alone(project_id) as is_mine:
+        if not is_mine:
+            return
+        project = Project.objects.get(pk=project_id)
+        for part in (_judge, _label, _look_for_drift, _forget):
+            try:
+                part(project)
+            except CrowdtuneError as error:
+                logger.warning("project %s: %s", project_id, error.message)
+
+
+@contextmanager
+def _alone(project_id: int) -> Iterator[bool]:
+    """Whether nobody else holds the project's loop; a lock of the database's session, which ends with its process."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('inference.loop'), %s)", [project_id])
+        is_mine = bool(cursor.fetchone()[0])
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext('inference.loop'), %s)", [project_id])
 
 
 def _judge(project: Project) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from inference.feedback import autolabel, backlog, loop
@@ -201,3 +203,36 @@ def test_what_a_person_called_wrong_is_asked_of_the_crowd_and_not_labeled_by_the
         assert (task.state, task.priority) == (Task.State.OPEN, 3.0)
         assert not Consensus.objects.filter(task=task, method="model").exists()
     assert not given.filter(image=mine).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_do_not_label_what_the_other_one_drew_for_the_audit(
+    api, project, champion, add_images, monkeypatch
+) -> None:
+    images = add_images(range(120))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Prediction.objects.update(novelty=0)
+    monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
+    Deployment.objects.update(auto_label=True, error_bound=0.1)
+    both = threading.Barrier(2)
+
+    def work() -> None:
+        both.wait()
+        try:
+            loop.close_all()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    drawn = set(AutoLabel.objects.filter(is_audit=True).values_list("image", flat=True))
+    labeled = set(Consensus.objects.filter(method="model").values_list("task__image", flat=True))
+    assert drawn
+    assert labeled
+    assert drawn & labeled == set()
+    loop.close_all()  # the lock is free again
+    assert Deployment.objects.get().judged_at is not None
