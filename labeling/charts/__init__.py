@@ -15,7 +15,6 @@ from labeling.charts.matrix import matrix
 from labeling.charts.overlay import BoxGroup, overlay
 from labeling.charts.reliability import Bin, reliability
 from labeling.charts.scatter import Point, scatter
-from labeling.charts.sparkline import sparkline
 
 __all__ = [
     "Bin",
@@ -31,6 +30,5 @@ __all__ = [
     "overlay",
     "reliability",
     "scatter",
-    "sparkline",
     "stacked_bars",
 ]

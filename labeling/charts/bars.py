@@ -7,7 +7,7 @@ from html import escape
 
 from labeling.charts import svg
 from labeling.charts.chart import Chart, Legend, empty, slot
-from labeling.charts.scale import Format, sayer, scale
+from labeling.charts.scale import Format, Scale, sayer, scale
 
 
 def bars(
@@ -17,7 +17,6 @@ def bars(
     description: str = "",
     unit: Format = "number",
     most: float | None = None,
-    notes: Sequence[str] = (),
 ) -> Chart:
     """Lying bars, one a row: ``[("cat", 120), ("dog", 80)]``. ``most`` fixes the full length (1 for shares)."""
     if not rows:
@@ -25,26 +24,17 @@ def bars(
     full = most or max(max(value for _, value in rows), 1e-12)
     say = sayer(unit, 0.001 if unit == "percent" else 0.0)
     body = "".join(_row(name, [(value / full, slot(0), "")], say(value)) for name, value in rows)
-    return _table(title, description, body, notes=notes)
+    return _table(title, description, body)
 
 
-def stacked_bars(
-    rows: Sequence[tuple[str, Sequence[float]]],
-    series: Sequence[str],
-    *,
-    title: str,
-    description: str = "",
-    unit: Format = "number",
-    share: bool = False,
-) -> Chart:
-    """Lying bars of several parts: ``[("cat", [90, 10, 20])]``. ``share`` makes each row its own 100 %."""
+def stacked_bars(rows: Sequence[tuple[str, Sequence[float]]], series: Sequence[str], *, title: str) -> Chart:
+    """Lying bars of several parts: ``[("cat", [90, 10, 20])]``; the longest fills the width."""
     totals = [sum(values) for _, values in rows]
     if not rows or not any(totals):
         return empty(title, "bars")
-    say = sayer(unit)
+    say, full = sayer("number"), max(totals)
     body = []
     for (name, values), total in zip(rows, totals, strict=True):
-        full = (total if share else max(totals)) or 1.0
         parts = [
             (value / full, slot(i), f"{s}: {say(value)}")
             for i, (s, value) in enumerate(zip(series, values, strict=True))
@@ -52,7 +42,7 @@ def stacked_bars(
         spoken = ", ".join(hint for _, _, hint in parts)
         body.append(_row(name, parts, say(total), spoken))
     legend = [Legend(name, slot(i)) for i, name in enumerate(series)]
-    return _table(title, description, "".join(body), legend=legend)
+    return _table(title, "", "".join(body), legend=legend)
 
 
 def _row(name: str, parts: Sequence[tuple[float, int, str]], value: str, spoken: str = "") -> str:
@@ -75,9 +65,7 @@ def _row(name: str, parts: Sequence[tuple[float, int, str]], value: str, spoken:
     )
 
 
-def _table(
-    title: str, description: str, body: str, *, legend: Sequence[Legend] = (), notes: Sequence[str] = ()
-) -> Chart:
+def _table(title: str, description: str, body: str, *, legend: Sequence[Legend] = ()) -> Chart:
     return Chart(
         title=title,
         body=f'<table class="chart-bars"><caption class="visually-hidden">{escape(title)}</caption>'
@@ -86,7 +74,6 @@ def _table(
         description=description,
         kind="bars",
         body_is_table=True,
-        notes=notes,
     )
 
 
@@ -95,22 +82,19 @@ def columns(
     series: Sequence[tuple[str, Sequence[float]]],
     *,
     title: str,
-    description: str = "",
     y_label: str = "",
     x_label: str = "",
     unit: Format = "number",
-    high: float | None = None,
 ) -> Chart:
     """Standing bars in the order of the labels (days, bins of a histogram); several series are stacked."""
     totals = [sum(values[i] for _, values in series) for i in range(len(labels))]
     if not labels or not any(totals):
         return empty(title, "columns")
-    y = scale([0.0, *totals], unit=unit, low=0.0, high=high, count=4)
+    y = scale([0.0, *totals], unit=unit, low=0.0, count=4)
     step = 1 / len(labels)
     every = max(1, -(-len(labels) // 8))
     ticks = [((i + 0.5) * step, label) for i, label in enumerate(labels) if i % every == 0]
-    blank = scale([0, 1], low=0, high=1, count=1)
-    parts = [svg.axes(type(blank)(0, 1, (), blank.say), y, x_label=x_label, y_label=y_label), *svg.x_ticks(ticks)]
+    parts = [svg.axes(Scale(0, 1, (), str), y, x_label=x_label, y_label=y_label), *svg.x_ticks(ticks)]
     say = sayer(unit)
     for i, label in enumerate(labels):
         base = 0.0
@@ -130,10 +114,9 @@ def columns(
             base = top
     return Chart(
         title=title,
-        body=svg.picture("".join(parts), kind="columns", name=title, description=description),
+        body=svg.picture("".join(parts), kind="columns", name=title),
         columns=[x_label or "", *(name for name, _ in series)],
         rows=[[label, *(say(values[i]) for _, values in series)] for i, label in enumerate(labels)],
         legend=[Legend(name, slot(i)) for i, (name, _) in enumerate(series)] if len(series) > 1 else (),
-        description=description,
         kind="columns",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # Series after the eighth repeat the colours; eight is what an eye can tell apart.
 COLOURS = 8
@@ -33,7 +33,6 @@ class Chart:
     kind: str = ""
     body_is_table: bool = False
     is_empty: bool = False
-    notes: Sequence[str] = field(default=())
 
 
 def slot(index: int) -> int:

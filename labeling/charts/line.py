@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,9 +106,8 @@ def _reference(reference: tuple[float, str], y: Scale) -> str:
     )
 
 
-def _rows(series: Sequence[Series], x: Scale, say: object) -> list[list[str]]:
+def _rows(series: Sequence[Series], x: Scale, say: Callable[[float], str]) -> list[list[str]]:
     """The table: one row for each x that any series has."""
-    assert callable(say)
     by_x = [{seconds_of(a): b for a, b in s.points} for s in series]
     keys = sorted({key for column in by_x for key in column})
     return [[x.say(key), *(say(column[key]) if key in column else "–" for column in by_x)] for key in keys]

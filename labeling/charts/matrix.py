@@ -1,4 +1,4 @@
-"""A confusion matrix (rows the truth, columns the answer) or any heat map, as a table with tinted cells.
+"""A confusion matrix (rows the truth, columns the answer), as a table with tinted cells.
 
 Up to ``READABLE`` names it is a table that can be read cell by cell; above, a picture of all cells and, as rows, the
 largest confusions, which is what a person looks for.
@@ -28,22 +28,15 @@ def matrix(
     row_label: str = "Truth",
     column_label: str = "Answer",
     unit: Format = "number",
-    by_row: bool = True,
-    columns: Sequence[str] | None = None,
 ) -> Chart:
-    """Draw cells [n, n]. ``by_row`` tints each cell by its share of its row, else by its share of the largest cell.
-
-    Args:
-        columns: Names of the columns where they differ from the rows'.
-    """
-    across = list(columns if columns is not None else names)
+    """Draw cells [n, n], each tinted by its share of its row."""
     if not names or not any(any(row) for row in cells):
         return empty(title, "matrix")
-    shares = _shares(cells, by_row)
-    if len(names) > READABLE or len(across) > READABLE:
-        return _picture(names, across, cells, shares, title, description, (row_label, column_label), unit)
+    shares = _shares(cells)
+    if len(names) > READABLE:
+        return _picture(names, cells, shares, title, description, (row_label, column_label), unit)
     say = sayer(unit)
-    head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in across)
+    head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         + "".join(_cell(say(value), share, i == j) for j, (value, share) in enumerate(zip(row, tints, strict=True)))
@@ -62,9 +55,8 @@ def matrix(
     )
 
 
-def _shares(cells: Sequence[Sequence[float]], by_row: bool) -> list[list[float]]:
-    most = max(max(row, default=0.0) for row in cells) or 1.0
-    return [[value / ((sum(row) or 1.0) if by_row else most) for value in row] for row in cells]
+def _shares(cells: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [[value / (sum(row) or 1.0) for value in row] for row in cells]
 
 
 def _cell(value: str, share: float, diagonal: bool) -> str:
@@ -77,7 +69,6 @@ def _cell(value: str, share: float, diagonal: bool) -> str:
 
 def _picture(
     names: Sequence[str],
-    across: Sequence[str],
     cells: Sequence[Sequence[float]],
     shares: Sequence[Sequence[float]],
     title: str,
@@ -86,7 +77,7 @@ def _picture(
     unit: Format,
 ) -> Chart:
     say = sayer(unit)
-    width, height = 1 / len(across), 1 / len(names)
+    side = 1 / len(names)
     drawn = []
     for i, row in enumerate(shares):
         for j, share in enumerate(row):
@@ -94,23 +85,18 @@ def _picture(
                 drawn.append(
                     svg.element(
                         "rect",
-                        svg.tooltip(f"{names[i]} → {across[j]}: {say(cells[i][j])}"),
-                        x=svg.percent(j * width),
-                        y=svg.percent(i * height),
-                        width=svg.percent(width),
-                        height=svg.percent(height),
+                        svg.tooltip(f"{names[i]} → {names[j]}: {say(cells[i][j])}"),
+                        x=svg.percent(j * side),
+                        y=svg.percent(i * side),
+                        width=svg.percent(side),
+                        height=svg.percent(side),
                         class_="chart-heat" if i == j else "chart-heat chart-heat-off",
                         fill_opacity=round(0.12 + 0.88 * share, 3),
                     )
                 )
-    wrong = [
-        (shares[i][j], i, j)
-        for i in range(len(names))
-        for j in range(len(across))
-        if names[i] != across[j] and cells[i][j] > 0
-    ]
+    wrong = [(shares[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j and cells[i][j] > 0]
     rows = [
-        [names[i], across[j], say(cells[i][j]), f"{share * 100:.0f}\u202f%"]
+        [names[i], names[j], say(cells[i][j]), f"{share * 100:.0f}\u202f%"]
         for share, i, j in sorted(wrong, key=lambda w: (-w[0], w[1], w[2]))[:WORST]
     ]
     return Chart(

@@ -39,13 +39,12 @@ def scatter(
     log_x: bool = False,
     front: tuple[Better, Better] | None = None,
     y_low: float | None = None,
-    y_high: float | None = None,
 ) -> Chart:
     """Draw points; ``front=("less", "more")`` joins those that are best when x should be small and y large."""
     if not points:
         return empty(title, "scatter")
     x = scale([p.x for p in points], unit=x_format, log=log_x and min(p.x for p in points) > 0)
-    y = scale([p.y for p in points], unit=y_format, low=y_low, high=y_high, count=4)
+    y = scale([p.y for p in points], unit=y_format, low=y_low, count=4)
     parts = [svg.axes(x, y, x_label=x_label, y_label=y_label)]
     best = pareto(points, front) if front else []
     if len(best) > 1:

@@ -1,14 +1,13 @@
-"""Template tags of the plots: ``{% chart plot %}``, ``{% spark values "name" %}``, ``{% meter 0.8 "Progress" %}``."""
+"""Template tags of the plots: ``{% chart plot %}``, ``{% meter 0.8 "Progress" %}``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import template
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 
-from labeling.charts import Chart, sparkline
+from labeling.charts import Chart
 from labeling.charts.scale import say_number
 from labeling.templatetags import ui
 
@@ -19,11 +18,6 @@ register = template.Library()
 def chart(plot: Chart, heading: str = "h3") -> dict[str, Any]:
     """The figure: heading (h2, h3 or none), legend, picture, note where it is empty, and the table of its numbers."""
     return {"plot": plot, "body": mark_safe(plot.body), "heading": heading}
-
-
-@register.simple_tag
-def spark(values: Sequence[float], name: str) -> SafeString:
-    return mark_safe(sparkline(values, name=name))
 
 
 @register.inclusion_tag("charts/meter.html")

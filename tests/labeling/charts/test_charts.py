@@ -114,7 +114,7 @@ def test_bars_are_drawn_against_the_longest_unless_told_another_length() -> None
 
 
 def test_stacked_parts_begin_where_the_one_before_ends() -> None:
-    body = charts.stacked_bars([("a", [1.0, 3.0])], ["x", "y"], title="t", share=True).body
+    body = charts.stacked_bars([("a", [1.0, 3.0])], ["x", "y"], title="t").body
     assert re.findall(r'x="([\d.]+%)" width="([\d.]+%)"', body) == [("0%", "25%"), ("25%", "75%")]
 
 
@@ -156,11 +156,6 @@ def test_a_name_is_not_written_over_another_point() -> None:
     drawn = render(charts.scatter(points, title="t"))
     moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name"', drawn)
     assert moved[0] == "-0.88"
-
-
-def test_a_sparkline_needs_two_values() -> None:
-    assert charts.sparkline([1.0], name="n") == ""
-    assert 'points="0,100 100,0"' in charts.sparkline([1.0, 2.0], name="n")
 
 
 @pytest.mark.parametrize(("span", "step"), [(1.0, 0.2), (7.0, 2), (100.0, 20), (0.03, 0.01)])
