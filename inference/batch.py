@@ -28,6 +28,7 @@ from inference.engine.routing import VersionRef, version_ref
 from inference.errors import BadPicture, Busy
 from inference.feedback.uncertainty import margin, uncertainty
 from inference.requests.features import stored_features
+from labeling.cells import plain
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.importing import sources
@@ -121,7 +122,7 @@ def prefix_items(prefix: str) -> Iterator[sources.Item]:
     for name in sorted(files):
         path = f"{prefix.rstrip('/')}/{name}"
         if PurePosixPath(name).suffix.lower() in sources.SUFFIXES:
-            yield sources.Item(path, lambda path=path: storage.read(path))  # type: ignore[misc]
+            yield sources.Item(path, partial(storage.read, path))
     for folder in sorted(folders):
         yield from prefix_items(f"{prefix.rstrip('/')}/{folder}")
 
@@ -184,12 +185,7 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.Data
         writer = csv.DictWriter(file, [name for name, _type in columns])
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: _safe(value) for name, value in row.items()})
-
-
-def _safe(value: Any) -> Any:
-    """Spreadsheets run a cell that begins like a formula; an apostrophe keeps it text (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+            writer.writerow({**row, "image": plain(row["image"]), "category": plain(row["category"])})
 
 
 def _write_jsonl(path: Path, rows: Iterable[Row], _columns: list[tuple[str, pa.DataType]]) -> None:

@@ -21,12 +21,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
-from labeling.files.remote import Bounded, FetchRefused, PublicBackend
+from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend
 from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.words import gettext as _
 
 SECONDS = 10.0  # for all of it, however slowly a receiver speaks
-# After each failure: 10 s, 1 min, 5 min, 30 min, 2 h, 6 h; then it is given up.
+# After each failure: 10 s, 1 min, 5 min, 30 min, 2 h; the sixth is the last. A receiver may ask for 6 h of patience.
 PAUSES = (10, 60, 300, 1800, 7200, 21_600)
 State = WebhookDelivery.State
 
@@ -127,13 +127,7 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
             pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeouts}) as answer,
         ):
             return answer.status, _wait(answer)
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-        httpcore.UnsupportedProtocol,
-        ValueError,
-    ) as error:
+    except (*FAILURES, ValueError) as error:
         raise FetchRefused(
             "fetch_failed", _("It could not be reached: %(name)s.") % {"name": type(error).__name__}
         ) from error

@@ -51,6 +51,9 @@ class PolicyForm(forms.ModelForm):
 
     field_order = ("automatic_training",)
     backbone = forms.ChoiceField(label=_("Backbone"))
+    min_labels_per_category = forms.IntegerField(label=_("Labels per category, at least"), min_value=2)
+    min_new_labels = forms.IntegerField(label=_("New labels, at least"), min_value=1)
+    min_new_share = forms.FloatField(label=_("New labels, at least this share of all"), min_value=0, max_value=1)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -64,9 +67,6 @@ class PolicyForm(forms.ModelForm):
             "recipe": _("Recipe"),
             "augmentation": _("Augmentation"),
             "soft_labels": _("Learn how sure the crowd was"),
-            "min_labels_per_category": _("Labels per category, at least"),
-            "min_new_labels": _("New labels, at least"),
-            "min_new_share": _("New labels, at least this share of all"),
             "quiet_seconds": _("Quiet seconds after the last label"),
             "max_age_hours": _("Train again after hours"),
             "daily_at": _("Train each day at (UTC)"),

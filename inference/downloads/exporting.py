@@ -1,6 +1,6 @@
 """Runs ``training.learning.export`` in a process of its own: Keras and its memory leave with it.
 
-``python -m inference.downloads.exporting '{…}'``: the keys of the object are those that ``downloads`` writes.
+``python -m inference.downloads.exporting '{…}'``: the keys of the object are those that ``packing`` writes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
     Raises:
         CrowdtuneError: What the export refused, or that it broke.
     """
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": root}
     done = subprocess.run(
         [sys.executable, "-m", "inference.downloads.exporting", json.dumps(arguments)],

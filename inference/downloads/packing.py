@@ -32,7 +32,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     kind = str(job.arguments["format"])
     ref = version_ref(job.project_id, int(job.arguments["version"]))
     manifest = json.loads((settings.DATA_DIR / ref.folder / "manifest.json").read_text())
-    report.progress(0.1, "Building the network")
+    report.progress(0.1, _("Building the network"))
     with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
         pictures = Path(scratch) / "pictures.npy"
         np.save(pictures, _pictures(job.project_id, int(manifest["size"])))
@@ -44,7 +44,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 "backbones": str(catalogue.folder()), "pictures": str(pictures),
             }
         )  # fmt: skip
-        report.progress(0.8, "Packing")
+        report.progress(0.8, _("Packing"))
         (target / "README.md").write_text(card(ModelVersion.objects.get(pk=ref.id), found), encoding="utf-8")
         name = f"exports/{job.id}/{target.name}.zip"
         _pack(target, Path(scratch) / "pack.zip", name)

@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy
 
@@ -54,9 +53,9 @@ def start_batch(
     if stored:
         arguments["stored"] = True
     elif files:
-        arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
+        arguments["files"] = [sources.spool(job_id, number, file) for number, file in enumerate(files)]
     elif archive is not None:
-        arguments["archive"] = _spool(job_id, 0, archive)
+        arguments["archive"] = sources.spool(job_id, 0, archive)
     elif urls:
         arguments["urls"] = [str(url) for url in urls]
     elif s3:
@@ -104,11 +103,6 @@ def start_download(*, project: Project, user: Any, output: str, version: int | N
 
 def _version(project: Project, number: int | None) -> VersionRef:
     return version_ref(project.pk, number) if number is not None else routes.get(project.pk).standing()
-
-
-def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]:
-    name = default_storage.save(f"{sources.spool_folder(job_id)}/{number:06d}", file)
-    return {"name": file.name or f"file {number + 1}", "spool": name}
 
 
 def _inbox(project: Project, prefix: str) -> str:

@@ -104,7 +104,7 @@ def cluster(boxes: Floats, worker: Ints, category: Ints, least: float = OVERLAP)
     order = np.argsort(-shares[first, second], kind="stable")
     members = {index: [index] for index in range(len(boxes))}
     home = np.arange(len(boxes))
-    for a, b in zip(home[first[order]], home[second[order]], strict=True):
+    for a, b in zip(first[order], second[order], strict=True):
         one, two = int(home[a]), int(home[b])
         if one == two or set(worker[members[one]]) & set(worker[members[two]]):
             continue

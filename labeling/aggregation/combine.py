@@ -40,7 +40,7 @@ class Combined:
     others: dict[str, Any] = field(default_factory=dict)  # what other aggregators say, after a full fit
 
 
-Skills = Mapping[int, Mapping[str, Any]]  # worker -> what ``pack`` of the full fit stored
+Skills = Mapping[int, Mapping[str, Any]]  # worker -> what the full fit stored of it
 Combine = Callable[[Sequence[Said], Options, Belief, Skills], Combined]
 
 

@@ -11,42 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.aggregation import expectation, majority
-from labeling.aggregation.votes import (
-    TINY,
-    Fit,
-    Floats,
-    Votes,
-    agreement_with,
-    normalised,
-    pooled_confusion,
-    worker_counts,
-)
-
-ITERATIONS = 100
-TOLERANCE = 1e-5
+from labeling.aggregation import expectation
+from labeling.aggregation.votes import TINY, Fit, Floats, Votes, normalised, worker_counts
 
 
 def fit(votes: Votes) -> Fit:
-    """EM on one confusion matrix per worker.
-
-    Returns:
-        Posterior, confusion matrices, and ``accuracy`` = each worker's expected share of right answers.
-    """
-    if not len(votes) or votes.n_classes < 2:
-        return majority.fit(votes)
-    posterior, prior, confusion, steps, converged = expectation.run(
-        votes, _confusion, iterations=ITERATIONS, tolerance=TOLERANCE
-    )
-    return Fit(
-        posterior=posterior,
-        accuracy=agreement_with(votes, posterior),
-        confusion=confusion,
-        prior=prior,
-        pooled=pooled_confusion(votes, posterior),
-        iterations=steps,
-        converged=converged,
-    )
+    """EM on one confusion matrix per worker."""
+    return expectation.fit(votes, _confusion)
 
 
 def _confusion(votes: Votes, posterior: Floats) -> Floats:

@@ -11,41 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.aggregation import expectation, majority
-from labeling.aggregation.votes import TINY, Fit, Floats, Votes, agreement_with, pooled_confusion
-
-ITERATIONS = 100
-TOLERANCE = 1e-5
+from labeling.aggregation import expectation
+from labeling.aggregation.votes import TINY, Fit, Floats, Votes, agreement_with
 
 
 def fit(votes: Votes) -> Fit:
-    """EM on one skill per worker.
-
-    Returns:
-        Posterior, and ``accuracy`` = the skill; ``confusion`` is that skill on the diagonal.
-    """
-    if not len(votes) or votes.n_classes < 2:
-        return majority.fit(votes)
-    posterior, prior, confusion, steps, converged = expectation.run(
-        votes, _confusion, iterations=ITERATIONS, tolerance=TOLERANCE
-    )
-    return Fit(
-        posterior=posterior,
-        accuracy=agreement_with(votes, posterior),
-        confusion=confusion,
-        prior=prior,
-        pooled=pooled_confusion(votes, posterior),
-        iterations=steps,
-        converged=converged,
-    )
+    """EM on one skill per worker: its ``accuracy``, and the diagonal of its ``confusion``."""
+    return expectation.fit(votes, _confusion)
 
 
 def _confusion(votes: Votes, posterior: Floats) -> Floats:
-    return matrices(agreement_with(votes, posterior), votes.n_classes)
-
-
-def matrices(skill: Floats, n_classes: int) -> Floats:
-    """[n_workers] skills -> [n_workers, truth, label]: the skill on the diagonal, the rest spread evenly."""
-    wrong = (1 - skill) / max(n_classes - 1, 1)
-    same = np.eye(n_classes, dtype=bool)
+    """The skill on the diagonal, the rest spread evenly."""
+    skill = agreement_with(votes, posterior)
+    wrong = (1 - skill) / (votes.n_classes - 1)
+    same = np.eye(votes.n_classes, dtype=bool)
     return np.clip(np.where(same, skill[:, None, None], wrong[:, None, None]), TINY, 1 - TINY)

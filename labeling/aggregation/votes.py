@@ -190,7 +190,7 @@ def agreement_with(votes: Votes, posterior: Floats) -> Floats:
     return np.where(said > 0, total / np.maximum(said, 1), 0.5)
 
 
-def pooled_confusion(votes: Votes, posterior: Floats, smoothing: float = 1.0) -> Floats:
+def pooled_confusion(votes: Votes, posterior: Floats) -> Floats:
     """[truth, label]: the whole crowd's confusion, with a little weight on the diagonal and a little everywhere."""
     counts = np.stack(
         [
@@ -198,4 +198,4 @@ def pooled_confusion(votes: Votes, posterior: Floats, smoothing: float = 1.0) ->
             for truth in range(votes.n_classes)
         ]
     )
-    return normalised(counts + smoothing * (np.eye(votes.n_classes) + 1 / votes.n_classes))
+    return normalised(counts + np.eye(votes.n_classes) + 1 / votes.n_classes)

@@ -33,7 +33,7 @@ class GridStoredSerializer(serializers.Serializer):
 
 
 class GridView(ProjectView):
-    """Ask for a grid of tiles (POST), answer it whole (PUT); the project's first question must be yes/no."""
+    """Ask for a grid of tiles (POST), answer it whole (PUT); the survey's one required question must be yes/no."""
 
     rights = {"POST": "label", "PUT": "label"}
 

@@ -32,8 +32,6 @@ from labeling.questions import KINDS
 from labeling.services.projects import SETTINGS
 from labeling.surveys import survey, written
 
-ALL = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
-
 
 class RangeSerializer(serializers.Serializer):
     min = serializers.IntegerField(min_value=1, max_value=1000, required=False)
@@ -258,7 +256,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
 class ProjectDetailView(ExtendedView, ProjectView):
     """One project."""
 
-    rights = ALL  # type: ignore[assignment]
+    rights = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
 
     @extend_schema(operation_id="read_project", tags=["projects"])
     def get(self, request: Request, slug: str) -> Response:

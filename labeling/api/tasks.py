@@ -122,7 +122,7 @@ class TaskView(ProjectView):
 
     @extend_schema(operation_id="read_task", tags=["tasks"], responses=TaskSerializer)
     def get(self, request: Request, task_id: int) -> Response:
-        return Response(TaskSerializer(self.task(request, task_id), context={"request": request}).data)
+        return shown(self.task(request, task_id), request)
 
 
 class GoldSerializer(serializers.Serializer):
@@ -175,8 +175,7 @@ class TaskDecideView(ProjectView):
     def post(self, request: Request, task_id: int) -> Response:
         task = self.task(request, task_id)
         answers = parsed(DecisionSerializer, request)["answers"]
-        decided = services.decide_task(task=task, answers=answers, user=request.user)
-        return Response(TaskSerializer(decided, context={"request": request}).data)
+        return shown(services.decide_task(task=task, answers=answers, user=request.user), request)
 
 
 class MoreSerializer(serializers.Serializer):

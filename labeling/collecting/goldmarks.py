@@ -18,7 +18,6 @@ from labeling.surveys import survey
 from labeling.words import gettext as _
 from labeling.words import tell
 
-# Far above what any task is asked in earnest: a gold task is asked of everyone.
 GOLD_METHOD = "gold"
 MOST_POSITION = 2**31 - 1  # what its column holds
 

@@ -113,7 +113,6 @@ _POOLS = {
                LIMIT {MOST + HEAD}""",
     "first": f"SELECT t.id, t.image_id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT 1",
 }
-_IS_LEFT = f"SELECT t.id FROM labeling_task t WHERE {_FREE} AND {_UNSEEN} {_ORDER} LIMIT 1"
 
 
 def _claim_statement(pool: str, skip: str) -> str:
@@ -223,7 +222,7 @@ def claim(
             return leases
     for _look in range(LOOKS):  # each one without a lease is one in which others took all that was in reach
         leases = _leases(_CLAIMS["all"], values)
-        if leases or not fetch(_IS_LEFT, values):
+        if leases or not fetch(_POOLS["first"], values):
             return leases
         leases = _leases(_CLAIMS["first"], values)
         if leases:

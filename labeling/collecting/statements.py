@@ -345,4 +345,4 @@ def usable_seconds(value: Any) -> float | None:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    return min(seconds, float(LONGEST_SECONDS)) if 0 <= seconds < float("inf") else None
+    return min(seconds, LONGEST_SECONDS) if 0 <= seconds < float("inf") else None

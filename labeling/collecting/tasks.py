@@ -40,12 +40,12 @@ def disputed(project: Project) -> QuerySet[Task]:
     )
 
 
-def disputed_count(project: Project, most: int = 1000) -> int:
-    """How many there are; counted up to ``most``."""
-    return disputed(project).order_by()[:most].count()
+def disputed_count(project: Project) -> int:
+    """How many there are; counted up to a thousand."""
+    return disputed(project).order_by()[:1000].count()
 
 
-def open_for(*, image: Image, project: Project, stage: str = "label", payload: dict | None = None) -> Task:
+def open_for(*, image: Image, project: Project, stage: str, payload: dict | None = None) -> Task:
     """Open the image's task at a stage, once; returns the one that is there."""
     wanted = wanted_at(project, stage)
     with transaction.atomic():
@@ -59,8 +59,8 @@ def open_for(*, image: Image, project: Project, stage: str = "label", payload: d
     return task
 
 
-def open_for_all(*, images: Iterable[Image], project: Project, stage: str = "label") -> int:
-    """Open a task for each image that has none at this stage; returns how many. The counter is the caller's."""
+def open_for_all(*, images: Iterable[Image], project: Project, stage: str) -> int:
+    """Open a task for each of these new images; returns how many. The counter is the caller's."""
     wanted = wanted_at(project, stage)
     rows = [Task(project=project, image=image, stage=stage, wanted=wanted, open_slots=wanted) for image in images]
     return len(Task.objects.bulk_create(rows))
@@ -74,23 +74,6 @@ def hold(*, images: Iterable[int], project_id: int) -> None:
     """
     rows = Task.objects.filter(project_id=project_id, image_id__in=list(images)).order_by("pk")
     list(rows.select_for_update(of=("self",)).values_list("pk"))
-
-
-_RETIRE = """
-WITH closed AS (
-    UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
-    WHERE id = %(task)s AND state = 'open' RETURNING id, project_id
-),
-final AS (UPDATE labeling_consensus c SET is_final = true FROM closed WHERE c.task_id = closed.id),
-counted AS (
-    UPDATE labeling_project p SET retired_count = p.retired_count + 1 FROM closed WHERE p.id = closed.project_id
-)
-SELECT id FROM closed"""
-
-
-def retire(*, task_id: int, because: str) -> bool:
-    """Close an open task with its reason; leases under way may still be answered. False when it was not open."""
-    return bool(fetch(_RETIRE, {"task": task_id, "because": str(because)}))
 
 
 _RETIRE_ALL = """
@@ -107,8 +90,13 @@ SELECT id FROM closed"""
 
 
 def retire_all(*, task_ids: Sequence[int], because: str) -> set[int]:
-    """Like ``retire`` for many tasks, whose rows the caller has locked; returns those that were open."""
+    """Close those of many tasks, whose rows the caller has locked, that are open; returns them."""
     return {pk for (pk,) in fetch(_RETIRE_ALL, {"tasks": list(task_ids), "because": str(because)})}
+
+
+def retire(*, task_id: int, because: str) -> bool:
+    """Close an open task with its reason; leases under way may still be answered. False when it was not open."""
+    return bool(retire_all(task_ids=[task_id], because=because))
 
 
 _MORE = """

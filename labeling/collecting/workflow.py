@@ -121,8 +121,7 @@ def _void(task: Task, follower: str) -> None:
     open_now = Task.objects.filter(image=task.image, state=Task.State.OPEN, is_gold=False).exclude(stage=follower)
     stages = open_now.exclude(stage__contains=MADE_GOLD)
     later = [row.pk for row in stages if _place(row.stage) > _place(task.stage)]
-    for pk in later:
-        tasks.retire(task_id=pk, because=Task.Because.PERSON)
+    tasks.retire_all(task_ids=later, because=Task.Because.PERSON)
     webhooks.tell_retired(project=task.project, reasons=dict.fromkeys(later, Task.Because.PERSON))
     Assignment.objects.filter(task_id__in=later, state=Assignment.State.LEASED).update(
         state=Assignment.State.RELEASED, reason=_("decided anew before")
@@ -189,9 +188,9 @@ def perturbed(box: Box, width: int, height: int, dice: random.Random) -> Box:
     return {**box, "box": [round(left, 2), round(top, 2), round(w2, 2), round(h2, 2)]}
 
 
-def make_golds(*, project: Project, most: int = 20, seed: int = 0) -> int:
+def make_golds(*, project: Project, most: int = 20) -> int:
     """Gold from covered images: a good and a perturbed box for quality, all boxes and one left out for coverage."""
-    dice = random.Random(seed)
+    dice = random.Random(0)
     covered = Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1").select_related(
         "task__image"
     )

@@ -137,17 +137,21 @@ def recombined(
 ) -> QuestionFit:
     """Consensus by the same function that runs at each submit, with the new skills."""
     belief = Belief.read(stored, classes, method)
-    unpacked = {
-        worker: {**skill, **(skill["confusion"] if isinstance(skill["confusion"], Mapping) else {})}
-        for worker, skill in skills.items()
-    }
+    known = {worker: unpacked(skill["accuracy"], skill["confusion"]) for worker, skill in skills.items()}
 
     def combined(task: int) -> Combined:
-        found = combine(statistic, answers.by_task[task], scaled(question), belief, unpacked)
+        found = combine(statistic, answers.by_task[task], scaled(question), belief, known)
         assert found is not None
         return found
 
     return QuestionFit(stored, skills, said_by(answers), answers.tasks, combined)
+
+
+def unpacked(accuracy: float, confusion: Any) -> dict[str, Any]:
+    """A WorkerSkill row as ``labeling.aggregation.combine`` reads it: a matrix, or named numbers for other kinds."""
+    if isinstance(confusion, Mapping):
+        return {"accuracy": accuracy, **confusion}
+    return {"accuracy": accuracy, "confusion": confusion}
 
 
 def others_beside(method: str, answers: Answers) -> list[str]:

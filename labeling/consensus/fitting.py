@@ -37,9 +37,9 @@ Dropped = dict[tuple[str, int], int]  # (question, task) -> answers that no long
 MOVED = 0.005  # a posterior or skill that moved by less is not written again
 
 
-def due(*, now: Any = None) -> list[int]:
+def due() -> list[int]:
     """Projects with judgments that no full fit has seen; a large project rests longer between fits."""
-    now = now or timezone.now()
+    now = timezone.now()
     waiting = Project.objects.filter(_unfitted(now)).filter(_unclaimed(now))
     return [
         project.pk
@@ -308,11 +308,11 @@ def _retire_confident(project: Project) -> None:
     if project.stopping != "confidence":
         return
     required = set(project.questions.filter(required=True).values_list("pk", flat=True))
-    unsure = Consensus.objects.filter(task__project=project, task__state=Task.State.OPEN, question_id__in=required)
-    unsure_ids = set(unsure.filter(confidence__lt=project.confidence).values_list("task_id", flat=True))
-    sure = unsure.filter(task__judgment_count__gte=project.judgments_min).values_list("task_id", flat=True).distinct()
-    for task_id in sure.iterator(chunk_size=CHUNK):
-        if task_id not in unsure_ids:
+    rows = Consensus.objects.filter(task__project=project, task__state=Task.State.OPEN, question_id__in=required)
+    unsure = set(rows.filter(confidence__lt=project.confidence).values_list("task_id", flat=True))
+    heard = rows.filter(task__judgment_count__gte=project.judgments_min).values_list("task_id", flat=True).distinct()
+    for task_id in heard.iterator(chunk_size=CHUNK):
+        if task_id not in unsure:
             _close(project, task_id)
 
 

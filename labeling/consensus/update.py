@@ -19,7 +19,7 @@ from labeling.aggregation.combine import Combined, Said, combine
 from labeling.collecting import statements, tasks
 from labeling.collecting.statements import Heard, Recorded
 from labeling.consensus import stopping
-from labeling.consensus.base import classes_of, scaled
+from labeling.consensus.base import classes_of, scaled, unpacked
 from labeling.consensus.stopping import TaskState
 from labeling.models import Project, Question, Task
 from labeling.questions import KINDS
@@ -87,13 +87,6 @@ def _read(told: Sequence[Heard], asked: Survey) -> tuple[list[Row], dict[int, di
         for question, accuracy, confusion in one.skills or ():
             skills.setdefault(question, {})[one.worker_id] = unpacked(accuracy, confusion)
     return rows, skills
-
-
-def unpacked(accuracy: float, confusion: Any) -> dict[str, Any]:
-    """A WorkerSkill row as ``labeling.aggregation.combine`` reads it: a matrix, or named numbers for other kinds."""
-    if isinstance(confusion, Mapping):
-        return {"accuracy": accuracy, **confusion}
-    return {"accuracy": accuracy, "confusion": confusion}
 
 
 @lru_cache(maxsize=256)

@@ -30,7 +30,7 @@ TIMEOUT = 10.0  # seconds for each step
 DEADLINE = 30.0  # seconds for all of it
 REDIRECTS = 3
 PORTS = {80, 443, 8080, 8443}
-_FAILURES = (
+FAILURES = (
     httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol
 )  # fmt: skip
 
@@ -241,12 +241,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int) -> tuple[bytes, st
             if response.status != 200:
                 raise FetchRefused("fetch_failed", _("The address answered %(status)s.") % {"status": response.status})
             return _body(response, limit), None
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-        httpcore.UnsupportedProtocol,
-    ) as error:
+    except FAILURES as error:
         raise FetchRefused(
             "fetch_failed", _("The address could not be read: %(name)s.") % {"name": type(error).__name__}
         ) from error

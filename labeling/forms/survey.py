@@ -220,8 +220,9 @@ class SurveyForms:
 
     def questions(self) -> list[dict[str, Any]]:
         """Every question; call it when the forms are valid. Keys that were left out do not collide."""
-        kinds = {f.cleaned_data["key"] or key_of(f.cleaned_data["prompt"], i): f.cleaned_data["kind"] for i, f in self}
-        rows = [form.question(kinds, position) for position, form in self]
+        sent = [form.cleaned_data for form in self.forms]
+        kinds = {data["key"] or key_of(data["prompt"], place): data["kind"] for place, data in enumerate(sent)}
+        rows = [form.question(kinds, position) for position, form in enumerate(self.forms)]
         taken: set[str] = set()
         for row in rows:
             stem, number = row["key"], 2
@@ -230,9 +231,6 @@ class SurveyForms:
                 number += 1
             taken.add(row["key"])
         return rows
-
-    def __iter__(self) -> Any:
-        return enumerate(self.forms)
 
     def change(self, action: str) -> None:
         """Add, move or take out a question: ``add:rating``, ``up:2``, ``down:2``, ``remove:2``."""
@@ -244,7 +242,7 @@ class SurveyForms:
             blank = {"kind": kind, "required": True, "if_test": "equals"}
             self.forms.append(QuestionForm(prefix=str(number), initial=blank))
             return
-        place = next((i for i, form in self if form.prefix == argument), None)
+        place = next((i for i, form in enumerate(self.forms) if form.prefix == argument), None)
         if place is None:
             return
         if verb == "remove":

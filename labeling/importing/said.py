@@ -144,7 +144,7 @@ def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
     project = names.project
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     images, shared = _images(names, chunk)
-    people = workers(project, {line.worker for line in chunk if line.worker and is_storable(line.worker)})
+    known = workers(project, {line.worker for line in chunk if line.worker and is_storable(line.worker)})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     seconds: dict[tuple[int, int], float | None] = {}
     numbers: dict[tuple[int, int], int] = {}
@@ -164,7 +164,7 @@ def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
             if line.image in shared:
                 told = _("Several images of the project are called %(image)s: say which by its id.")
                 raise CrowdtuneError("ambiguous_image", told % {"image": repr(line.image)})
-            image, worker, key, answer = _checked(line, questions, images, people)
+            image, worker, key, answer = _checked(line, questions, images, known)
         except CrowdtuneError as error:
             report.error(f"line {line.number}", error.code, error.message)
             continue

@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
 
 from labeling.errors import CrowdtuneError
 from labeling.files import remote, storage
@@ -45,6 +46,14 @@ class Item:
 
 def spool_folder(job_id: Any) -> str:
     return f"imports/{job_id}"
+
+
+def spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:
+    """Move an upload into storage, where the job reads it: from its temporary file it is renamed, not copied."""
+    file.open()
+    name = default_storage.save(f"{spool_folder(job_id)}/{number:06d}", file)
+    file.close()
+    return {"name": file.name or f"file {number + 1}", "spool": name}
 
 
 def files(arguments: dict[str, Any]) -> Iterator[Item]:

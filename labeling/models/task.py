@@ -123,7 +123,7 @@ class Task(models.Model):
 
 
 class Gold(models.Model):
-    """A known answer of one question on one task; ``answers`` maps question keys to answers."""
+    """What is known of one task: question key -> answer."""
 
     class Use(models.TextChoices):
         HIDDEN = "hidden", _("Hidden among real tasks")

@@ -28,11 +28,12 @@ def _answer(value: Any, options: Options) -> float:
     if not is_number(value):
         raise BadAnswer(_("expected a number, got %(value)s.") % {"value": f"{value!r:.80}"})
     least, most = options.get("least"), options.get("most")
-    if (least is not None and value < least) or (most is not None and value > most):
-        raise BadAnswer(
-            _("expected a number from %(least)s to %(most)s, got %(value)s.")
-            % {"least": least, "most": most, "value": f"{value!r:.80}"}
-        )
+    if least is not None and value < least:
+        told = _("expected a number of at least %(least)s, got %(value)s.")
+        raise BadAnswer(told % {"least": least, "value": f"{value!r:.80}"})
+    if most is not None and value > most:
+        told = _("expected a number of at most %(most)s, got %(value)s.")
+        raise BadAnswer(told % {"most": most, "value": f"{value!r:.80}"})
     if options.get("whole") and value != int(value):
         raise BadAnswer(_("expected a whole number, got %(value)s.") % {"value": f"{value!r:.80}"})
     return int(value) if options.get("whole") else value

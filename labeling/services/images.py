@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
@@ -85,11 +84,11 @@ def _spooled(
     """What was uploaded, moved into storage, as the job's arguments."""
     spooled: dict[str, Any] = {}
     if files:
-        spooled["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
+        spooled["files"] = [sources.spool(job_id, number, file) for number, file in enumerate(files)]
     if archive is not None:
-        spooled["archive"] = _spool(job_id, len(files), archive)
+        spooled["archive"] = sources.spool(job_id, len(files), archive)
     if manifest is not None:
-        spooled["manifest"] = _spool(job_id, len(files) + 1, manifest)
+        spooled["manifest"] = sources.spool(job_id, len(files) + 1, manifest)
     return spooled
 
 
@@ -126,7 +125,7 @@ def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:
     return jobs.start(
         project=project,
         kind="import_judgments",
-        arguments={"file": _spool(job_id, 0, file)},
+        arguments={"file": sources.spool(job_id, 0, file)},
         requested_by=user if getattr(user, "pk", None) else None,
         actor=judgments_actor,
         job_id=job_id,
@@ -153,7 +152,7 @@ def import_labels(
             "invalid", _("format is one of %(formats)s; as is one of %(takes)s.") % {"formats": formats, "takes": takes}
         )
     job_id = uuid.uuid4()
-    arguments = {"file": _spool(job_id, 0, file), "format": form, "as": take_as, "source": source or form}
+    arguments = {"file": sources.spool(job_id, 0, file), "format": form, "as": take_as, "source": source or form}
     return jobs.start(
         project=project,
         kind="import_labels",
@@ -162,14 +161,6 @@ def import_labels(
         actor=labels_actor,
         job_id=job_id,
     )
-
-
-def _spool(job_id: uuid.UUID, number: int, file: UploadedFile) -> dict[str, str]:
-    """Move an upload into storage: from its temporary file it is renamed, not copied."""
-    file.open()
-    name = default_storage.save(f"{sources.spool_folder(job_id)}/{number:06d}", file)
-    file.close()
-    return {"name": file.name or f"file {number + 1}", "spool": name}
 
 
 def _checked_urls(urls: Sequence[str]) -> list[str]:

@@ -19,9 +19,9 @@ from labeling.words import gettext as _
 MOST_MORE = 100  # judgments that a task can be asked for at once
 
 
-def open_task_for(*, image: Image, stage: str = "label", payload: dict | None = None) -> Task:
-    """Open the image's task at a stage; the one that is there when it was opened before."""
-    return tasks.open_for(image=image, project=image.project, stage=stage, payload=payload)
+def open_task_for(*, image: Image) -> Task:
+    """Open the image's first task; the one that is there when it was opened before."""
+    return tasks.open_for(image=image, project=image.project, stage=tasks.first_stage(image.project))
 
 
 def open_more(*, task: Task, count: int = 1) -> bool:

@@ -12,11 +12,11 @@ from labeling.models import Category, CategoryExample, Project
 MOST = 200
 
 
-def guide_of(project: Project, most: int = MOST) -> list[dict[str, Any]]:
+def guide_of(project: Project) -> list[dict[str, Any]]:
     """The categories that have a description or an example, in their order, with addresses of the pictures."""
     has_example = Exists(CategoryExample.objects.filter(category=OuterRef("pk")))
     rows = project.categories.filter(~Q(description="") | has_example).select_related("parent")
-    return [entry(row) for row in rows.prefetch_related("examples").order_by("position", "id")[:most]]
+    return [entry(row) for row in rows.prefetch_related("examples").order_by("position", "id")[:MOST]]
 
 
 def entry(category: Category) -> dict[str, Any]:

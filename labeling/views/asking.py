@@ -17,7 +17,6 @@ from labeling.surveys.survey import MANY_CHOICES, Asked
 BUTTONS = 24
 # Kinds that one press can answer.
 ONE_PRESS = {"yes_no", "single_choice", "rating"}
-RADIO = ONE_PRESS
 BLANK_ROWS = 3
 COLOURS = 8
 SIDES = ("x", "y", "width", "height")
@@ -74,7 +73,7 @@ def _one(question: Asked, value: Any, seed: str, instant: bool, blank_rows: int)
         "examples": _examples(options.get("examples")),
         "cant_tell": bool(options.get("cant_tell")),
         "instant": instant,
-        "radio": question.kind in RADIO and len(choices) <= BUTTONS,
+        "radio": question.kind in ONE_PRESS and len(choices) <= BUTTONS,
         "value": value,
         "choices": choices,
         "typeahead": question.kind == "single_choice" and len(choices) > BUTTONS,

@@ -10,8 +10,8 @@ from django.http import QueryDict
 from labeling import bodies
 from labeling.questions import CANT_TELL
 from labeling.surveys.survey import Asked
+from labeling.views.asking import SIDES
 
-SIDES = ("x", "y", "width", "height")
 MOST_ROWS = 1000
 
 

@@ -48,7 +48,7 @@ def marks(payload: dict[str, Any]) -> list[dict[str, Any]]:
     """The boxes that a task shows without asking for them, as ``templates/labeling/task.html`` draws them."""
     named = [("accepted", box) for box in payload.get("boxes", [])]
     named += [(name, payload[name]) for name in ("candidate", "rejected") if payload.get(name)]
-    return [{"name": name, **dict(zip(("x", "y", "width", "height"), row["box"], strict=True))} for name, row in named]
+    return [{"name": name, **dict(zip(asking.SIDES, row["box"], strict=True))} for name, row in named]
 
 
 def hint(payload: Mapping[str, Any]) -> str:

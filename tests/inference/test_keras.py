@@ -43,7 +43,7 @@ def real_champion(champion: ModelVersion, data_dir: Path) -> ModelVersion:
 
 @pytest.mark.slow
 def test_the_api_and_keras_give_the_same_probabilities_and_so_does_the_download(
-    api, project, owner, real_champion, data_dir, run_actors
+    api, project, owner, real_champion, data_dir, run_actors, monkeypatch, tmp_path
 ) -> None:
     backbone = BACKBONES[BACKBONE]
     head = load_version(data_dir / real_champion.artifact).head
@@ -59,6 +59,7 @@ def test_the_api_and_keras_give_the_same_probabilities_and_so_does_the_download(
         np.testing.assert_allclose([got[key] for key in CATEGORIES], expected, atol=1e-4)
 
     add_images(project=project, images={f"{n}.jpg": picture(n, (200, 150), "JPEG") for n in range(3)})
+    monkeypatch.chdir(tmp_path)  # the export's own process finds the code wherever the worker was started
     job = services.start_download(project=project, user=owner, output="keras")
     run_actors()
     job.refresh_from_db()

@@ -11,13 +11,20 @@ import pytest
 from labeling.models import Project
 from tests.training.drawing import labeled_project
 from tests.training.published import server
+from training.runs import due
 
-__all__ = ["project", "server", "train_here"]
+__all__ = ["looks_are_short", "project", "server", "train_here"]
 
 
 @pytest.fixture(autouse=True)
 def train_here(settings: Any) -> None:
     settings.TRAINER_PROCESS = False
+
+
+@pytest.fixture(autouse=True)
+def looks_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is: after a long look the check rests, and a run that is due starts later."""
+    monkeypatch.setattr(due, "LONG_SECONDS", 1_000_000)
 
 
 @pytest.fixture

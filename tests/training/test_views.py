@@ -124,9 +124,11 @@ def test_the_policy_is_saved_and_audited(owner: Client, project: Project) -> Non
 
 
 def test_a_wrong_policy_comes_back_with_what_is_wrong(owner: Client) -> None:
-    page = owner.post("/projects/shapes/training/policy/", {"backbone": "auto", "recipe": "magic"})
+    page = owner.post("/projects/shapes/training/policy/", {"backbone": "auto", "recipe": "magic", "min_new_share": 2})
 
     assert page.status_code == 400
+    assert {"recipe", "min_new_share"} <= set(page.context["policy_form"].errors)
+    assert "__all__" not in page.context["policy_form"].errors
     assert not TrainingPolicy.objects.exists()
 
 

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.api.base import listing
+from labeling.api.base import listing, parsed
 from labeling.models import Project
 from training import services
 from training.api.base import project_of
@@ -101,7 +101,4 @@ def version_of(project: Project, number: int) -> ModelVersion:
 
 
 def _reason(request: Request) -> str:
-    body = ReasonRequest(data=request.data)
-    body.is_valid(raise_exception=True)
-    reason: str = body.validated_data.get("reason", "")
-    return reason
+    return str(parsed(ReasonRequest, request).get("reason", ""))

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.accounts.permissions import require
+from labeling.api.base import parsed
 from labeling.api.paging import CursorPagination
 from training import services
 from training.api.base import project_of
@@ -53,9 +54,8 @@ class ProjectRuns(generics.GenericAPIView[TrainingRun]):
         A run that started by itself gives way.
         """
         project = project_of(request, slug, "manage")
-        body = RunRequest(data=request.data)
-        body.is_valid(raise_exception=True)
-        run = services.request_run(project=project, cause="api", requested_by=request.user, **dict(body.validated_data))
+        wishes: Any = parsed(RunRequest, request)
+        run = services.request_run(project=project, cause="api", requested_by=request.user, **wishes)
         return Response(RunSerializer(run).data, status=202)
 
 

@@ -188,6 +188,11 @@ class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
     class Meta:
         model = TrainingPolicy
         fields = FIELDS
+        extra_kwargs: dict[str, dict[str, Any]] = {
+            "min_labels_per_category": {"min_value": 2},
+            "min_new_labels": {"min_value": 1},
+            "min_new_share": {"min_value": 0, "max_value": 1},
+        }
 
 
 class DecisionSerializer(serializers.Serializer[Any]):

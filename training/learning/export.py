@@ -26,9 +26,6 @@ from training.learning.errors import LearningError, NotFaithful
 from training.learning.files import folder_atomic, sha256_of
 from training.learning.weights import Weights
 
-# Half a dozen runtimes sum in other orders than Keras does; the top category must be the same all the same.
-TOLERANCE = 1e-4
-
 
 def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights) -> Any:
     """The version as one Keras model: uint8 pictures -> calibrated probabilities.

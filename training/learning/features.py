@@ -5,9 +5,10 @@ Log-structured merge (O'Neil et al. 1996, "The Log-Structured Merge-Tree"): each
 lock. Readers map segments into memory and search by bisection, so an index of a million pictures costs no memory of
 its own. Two writers add two segments; the same picture twice is the same value twice.
 
-Segment file: 64 bytes of header (magic, rows, dim), then three arrays: keys uint8 ``[rows, 32]`` in ascending order,
-checks uint64 ``[rows]``, features float32 ``[rows, dim]``. Each row carries its own checksum over key and values: a
-damaged row counts as not found and is made again; a file of the wrong length, or out of order, is deleted.
+Segment file: 64 bytes of header (magic, rows, dim), then four arrays: prefixes uint64 ``[rows]`` (the first 8 bytes of
+each key), keys uint8 ``[rows, 32]`` in ascending order, checks uint64 ``[rows]``, features float32 ``[rows, dim]``.
+Each row carries its own checksum over key and values: a damaged row counts as not found and is made again; a file of
+the wrong length, or out of order, is deleted.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
 from labeling.models import Job
@@ -25,11 +24,11 @@ from training.learning.errors import TooLittleData
 from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingRun
 from training.runs import pipeline
 from training.runs.progress import Reporter
-from training.runs.stages import evaluate, features, fit, scratch, tune
+from training.runs.stages import scratch
 from training.runs.stages.work import Work, load_items
 from training.zoo import catalogue
 
-STAGES = {"features": features.run, "fit": fit.run, "tune": tune.run, "evaluate": evaluate.run}
+STAGES = ("features", "fit", "tune", "evaluate")  # of a run's
 MEASURED = 0.9  # of a run's progress: a comparison exports and verifies nothing
 LATENCY_ROUNDS = 9
 
@@ -48,12 +47,6 @@ class Voice(Reporter):
         self._written_at = time.monotonic()
         done = float(self._values.get("progress", 0.0))
         self.report.progress(self.span[0] + (self.span[1] - self.span[0]) * min(done / MEASURED, 1.0), self.title)
-
-
-def execute(job_id: str) -> str:
-    """Do the bake-off of the job; returns at once when it is not there to claim."""
-    jobs.run(job_id, measure_all)
-    return "done"
 
 
 def measure_all(job: Job, report: Report) -> dict[str, Any]:
@@ -133,9 +126,9 @@ def _stages_of(candidate: dict[str, Any]) -> Iterator[tuple[str, Callable[[Work]
     """(name, the work, its part of the candidate's progress)."""
     if candidate["recipe"] == FROM_SCRATCH:
         yield "tune", scratch.run, (0.0, pipeline.span_of("tune")[1])
-        yield "evaluate", evaluate.run, pipeline.span_of("evaluate")
+        yield "evaluate", pipeline.STAGES["evaluate"][0], pipeline.span_of("evaluate")
     else:
-        yield from ((name, stage, pipeline.span_of(name)) for name, stage in STAGES.items())
+        yield from ((name, pipeline.STAGES[name][0], pipeline.span_of(name)) for name in STAGES)
 
 
 def title_of(candidate: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from django.conf import settings
 
-from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import NotEnoughLabels
 from training.learning.errors import ArtifactDamaged, WeightsMissing
@@ -91,7 +90,7 @@ def decide(work: Work) -> Verdict:
     test = work.items.side("test")
     truth = work.items.labels[test]
     right = work.test_probabilities.argmax(axis=1) == truth
-    project = Project(pk=work.run.project_id)
+    project = work.run.project
     champion = champions.champion_of(project)
     if champion is None:
         return first_verdict(right=right, truth=truth, n_classes=len(work.categories))

@@ -86,4 +86,4 @@ def _file(folder: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)
-    shutil.copytree(folder, target)
+    shutil.move(folder, target)  # no copy: answers wait for the project's lock

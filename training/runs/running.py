@@ -11,11 +11,10 @@ import contextlib
 import errno
 import logging
 import shutil
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -23,6 +22,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import silent
 from labeling.models import Project
@@ -238,17 +238,11 @@ def bake_off_on(job_id: str) -> None:
         )
 
 
-def bake_off(job_id: str) -> str:
+def bake_off(job_id: str) -> None:
     from training.runs import bakeoff  # heavy, as above
 
-    return bakeoff.execute(job_id)
+    jobs.run(job_id, bakeoff.measure_all)
 
 
-def answer(verb: str, identifier: str) -> dict[str, Any]:
-    """What the trainer process does with one message: a key of VERBS."""
-    started = time.monotonic()
-    outcome = VERBS[verb](identifier)
-    return {"outcome": outcome, "seconds": round(time.monotonic() - started, 3)}
-
-
-VERBS = {"run": execute, "bake_off": bake_off}
+# What the trainer process does with a message.
+VERBS: dict[str, Callable[[str], object]] = {"run": execute, "bake_off": bake_off}

@@ -16,7 +16,7 @@ export function listen(stage, view, editor) {
     pointers.set(event.pointerId, event);
     const moving = event.button === 1 || space;
     if (pointers.size === 2 || moving) {
-      if (action) editor.cancel(action);
+      if (action) editor.cancel();
       action = null;
       viewing = true;
       for (const pointer of pointers.values()) view.zoomer.handleDown(pointer);
@@ -31,7 +31,7 @@ export function listen(stage, view, editor) {
     if (viewing) view.zoomer.handleMove(event);
     else if (action) {
       action.moved ||= Math.hypot(event.clientX - action.start.clientX, event.clientY - action.start.clientY) >= CLICK;
-      if (!editor.holds(action)) action = drop(action);
+      if (!editor.holds(action)) action = drop();
       else if (action.moved) editor.drag(action, view.toImage(event));
     }
   });
@@ -45,24 +45,24 @@ export function listen(stage, view, editor) {
       } else if (action) {
         const done = action;
         action = null;
-        if (name === "pointercancel" || !editor.holds(done)) editor.cancel(done);
+        if (name === "pointercancel" || !editor.holds(done)) editor.cancel();
         else if (done.moved) editor.drop(done, view.toImage(event));
         else {
-          editor.cancel(done);
+          editor.cancel();
           editor.click(view.toImage(event));
         }
       }
     });
   }
 
-  function drop(ended) {
-    editor.cancel(ended);
+  function drop() {
+    editor.cancel();
     return null;
   }
 
   stage.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !action) return;
-    action = drop(action);
+    action = drop();
     event.stopImmediatePropagation(); // Escape ends the gesture and leaves the box selected
   });
 

@@ -165,11 +165,12 @@ def test_the_policy_stands_in_the_projects_own_body(owner: APIClient) -> None:
     assert owner.get("/api/v1/projects/shapes/").json()["backbone"] == "auto"
 
 
-def test_an_age_beyond_any_date_is_refused(owner: APIClient) -> None:
-    refused = owner.patch("/api/v1/projects/shapes/training-policy/", {"max_age_hours": 2**31 - 1})
-
-    assert refused.status_code == 400
-    assert "max_age_hours" in refused.json()["error"]["fields"]
+def test_a_policy_beyond_its_bounds_is_refused_by_its_field(owner: APIClient) -> None:
+    beyond = {"max_age_hours": 2**31 - 1, "min_labels_per_category": 1, "min_new_labels": 0, "min_new_share": 1.5}
+    for name, value in beyond.items():
+        refused = owner.patch("/api/v1/projects/shapes/training-policy/", {name: value})
+        assert refused.status_code == 400
+        assert list(refused.json()["error"]["fields"]) == [name]
 
 
 def test_why_no_run_starts_can_be_asked(owner: APIClient) -> None:

@@ -29,13 +29,13 @@ class Command(BaseCommand):
             arrived.acquire()
             message = json.loads(messages.pop(0))
             close_old_connections()
-            answer = running.answer(message["verb"], message["id"])
+            running.VERBS[message["verb"]](message["id"])
             close_old_connections()
             # TensorFlow does not give its memory back: a process that loaded it ends, a fresh one is started.
-            answer["leaving"] = "tensorflow" in sys.modules or "jax" in sys.modules or "torch" in sys.modules
-            answers.write(json.dumps(answer) + "\n")
+            leaving = "tensorflow" in sys.modules or "jax" in sys.modules or "torch" in sys.modules
+            answers.write(json.dumps({"leaving": leaving}) + "\n")
             answers.flush()
-            if answer["leaving"]:
+            if leaving:
                 os._exit(0)
 
 

@@ -28,7 +28,15 @@ MANAGE = [
     "settings/danger/",
 ]
 PAGES = [*REVIEW, *MANAGE]
-POSTS = ["images/add/", "images/golds/", "workers/add/", "workers/invite/", "settings/survey/json/", "labels/import/"]
+POSTS = [
+    "images/add/",
+    "images/golds/",
+    "workers/add/",
+    "workers/invite/",
+    "settings/survey/json/",
+    "labels/import/",
+    "labels/tasks/",
+]
 
 
 def named(project: Project, role: str) -> User | None:
