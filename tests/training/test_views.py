@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -296,8 +297,11 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
 
 @pytest.mark.slow
 def test_the_experiment_of_every_course_is_one_button(
-    owner: Client, project: Project, run_actors: Callable[[], int]
+    owner: Client, project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from training.learning import scratch as from_scratch
+
+    monkeypatch.setattr(from_scratch, "OPTIONS", replace(from_scratch.OPTIONS, epochs=4))
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     form = page[page.index("The experiment of every course") :].partition("</form>")[0]
     recipes = re.findall(r'name="recipes" value="([^"]+)"', form)
@@ -315,7 +319,7 @@ def test_the_experiment_of_every_course_is_one_button(
     assert job.state == "succeeded", job.message
     scratch, extraction = job.result["rows"]
     assert (scratch["recipe"], scratch["winner"]) == ("from_scratch", False)
-    assert len(scratch["curves"]["val_accuracy"]) == len(scratch["curves"]["accuracy"]) == 30
+    assert len(scratch["curves"]["val_accuracy"]) == len(scratch["curves"]["accuracy"]) == 4
     assert extraction["winner"]
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     assert "Right answers on the validation part" in page

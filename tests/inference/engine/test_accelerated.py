@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from training.zoo import catalogue
+
 CODE = """
 import os, sys, json, threading
 import numpy as np
@@ -44,19 +46,6 @@ print(json.dumps({
 os._exit(0)
 """
 
-IMPORT = """
-import sys
-import django
-django.setup()
-import keras
-from pathlib import Path
-from training.zoo import catalogue
-inputs = keras.Input((32, 32, 3))
-maps = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
-keras.Model(inputs, maps).save(sys.argv[2])
-catalogue.add(file=Path(sys.argv[2]), declared=catalogue.Declared(sys.argv[1], "Own net", 32, "tf", "MIT"))
-"""
-
 
 @pytest.fixture
 def in_a_process(tmp_path: Path) -> Callable[..., str]:
@@ -84,8 +73,14 @@ def test_requests_meet_in_batches_on_keras_and_get_the_features_of_the_exported_
     assert 3 <= said["batches"] < 21, "21 pictures by 8 take three batches at least, and fewer than one each"
 
 
-def test_an_imported_backbone_answers_there_as_one_of_the_zoo_does(in_a_process, tmp_path) -> None:
-    in_a_process(IMPORT, "own_net", str(tmp_path / "net.keras"))
+def test_an_imported_backbone_answers_there_as_one_of_the_zoo_does(in_a_process, tmp_path, settings) -> None:
+    import keras
+
+    settings.DATA_DIR = tmp_path
+    inputs = keras.Input((32, 32, 3))
+    maps = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
+    keras.Model(inputs, maps).save(tmp_path / "net.keras")
+    catalogue.add(file=tmp_path / "net.keras", declared=catalogue.Declared("own_net", "Own net", 32, "tf", "MIT"))
     said = json.loads(in_a_process(CODE, "own_net"))
     assert said["behind"] == "KerasTrunk"
     assert said["gap"] < 1e-4

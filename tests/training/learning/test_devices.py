@@ -24,16 +24,16 @@ from training.learning.weights import Weights
 from training.runs.trainer import child_environment
 
 _TUNE = """
-import json, sys
+import json
 from pathlib import Path
-from typing import Any
-import numpy as np
+from tests.training.learning.conftest import SMALL
 from tests.training.learning.test_devices import tuned
 from training.learning import devices
 from training.learning.weights import locate
-from tests.training.learning.conftest import SMALL
-found = devices.here() if sys.argv[1] == "all" else devices.Devices()
-print(json.dumps({"names": found.names, **tuned(locate(SMALL, Path("/nonexistent")), found)}))
+weights, answers = locate(SMALL, Path("/nonexistent")), {}
+for name, found in (("one", devices.Devices()), ("all", devices.here())):
+    answers[name] = {"names": found.names, **tuned(weights, found)}
+print(json.dumps(answers))
 """
 
 
@@ -63,14 +63,12 @@ def tuned(weights: Weights, found: Devices) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_four_devices_that_share_each_batch_train_what_one_trains() -> None:
-    answers = {}
-    for name in ("one", "all"):
-        flags = "--xla_force_host_platform_device_count=4"
-        environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-        done = subprocess.run([sys.executable, "-c", _TUNE, name], env=environment, capture_output=True, text=True,
-                              cwd=Path(__file__).parents[3], check=False)  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        answers[name] = json.loads(done.stdout.splitlines()[-1])
+    flags = "--xla_force_host_platform_device_count=4"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    done = subprocess.run([sys.executable, "-c", _TUNE], env=environment, capture_output=True, text=True,
+                          cwd=Path(__file__).parents[3], check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    answers = json.loads(done.stdout.splitlines()[-1])
     one, four = answers["one"], answers["all"]
     assert (one["ways"], four["ways"], len(four["names"])) == ([1], [4], 4)
     np.testing.assert_allclose(four["val_loss"], one["val_loss"], atol=1e-3)

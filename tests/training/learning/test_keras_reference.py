@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,35 +39,39 @@ def test_a_head_trained_on_cached_features_equals_the_plain_keras_run_to_the_bit
         np.testing.assert_array_equal(plain, cached)
 
 
-_FIT = """
-import json, numpy as np, keras
-from training.learning.small import build_small
-from training.learning.keras_loop import LoopOptions, Part, fit_epochs, predict_logits
-rng = np.random.default_rng(0)
-y = np.eye(2, dtype=np.float32)[np.arange(24) % 2]
-x = (rng.normal(size=(24, 32, 32, 3)) + y[:, :1, None, None]).astype(np.float32)
-base = build_small(size=32)
-wave = np.random.default_rng(1)
-spread = lambda w: np.sqrt(max(1, np.prod(w.shape[:-1])))
-base.set_weights([(wave.normal(size=w.shape) / spread(w)).astype(np.float32) for w in base.get_weights()])
-pooled = keras.layers.GlobalAveragePooling2D()(base.output)
-model = keras.Model(base.input, keras.layers.Dense(2, kernel_initializer="zeros")(pooled))
-part = Part(lambda at: x[at], y)
-history = fit_epochs(model, part, part, LoopOptions(epochs=2, batch_size=8, learning_rate=1e-4), seed=3)
-logits = predict_logits(model, part).tolist()
-print(json.dumps({"backend": keras.backend.backend(), "loss": history["loss"], "logits": logits}))
-"""
+def fitted() -> dict[str, Any]:
+    """Two epochs of a whole small network on this process's backend, from weights that numpy has drawn."""
+    from training.learning.keras_loop import LoopOptions, Part, fit_epochs, predict_logits
+
+    rng = np.random.default_rng(0)
+    y = np.eye(2, dtype=np.float32)[np.arange(24) % 2]
+    x = (rng.normal(size=(24, 32, 32, 3)) + y[:, :1, None, None]).astype(np.float32)
+    base = build_small(size=32)
+    wave = np.random.default_rng(1)
+    shapes = [value.shape for value in base.get_weights()]
+    spread = [np.sqrt(max(1, np.prod(shape[:-1]))) for shape in shapes]
+    base.set_weights(
+        [(wave.normal(size=shape) / by).astype(np.float32) for shape, by in zip(shapes, spread, strict=True)]
+    )
+    pooled = keras.layers.GlobalAveragePooling2D()(base.output)
+    model = keras.Model(base.input, keras.layers.Dense(2, kernel_initializer="zeros")(pooled))
+    part = Part(lambda at: x[at], y)
+    history = fit_epochs(model, part, part, LoopOptions(epochs=2, batch_size=8, learning_rate=1e-4), seed=3)
+    logits = predict_logits(model, part).tolist()
+    return {"backend": keras.backend.backend(), "loss": history["loss"], "logits": logits}
+
+
+_FIT = "import json, tests.training.learning.test_keras_reference as here; print(json.dumps(here.fitted()))"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_tensorflow_and_jax_train_the_same_network() -> None:
-    answers = {}
-    for backend in ("tensorflow", "jax"):
-        environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        done = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True, check=True)
-        answers[backend] = json.loads(done.stdout.strip().splitlines()[-1])
-    assert {row["backend"] for row in answers.values()} == {"tensorflow", "jax"}
+    environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[3])  # fmt: skip
+    answers = {"tensorflow": fitted(), "jax": json.loads(done.stdout.strip().splitlines()[-1])}
+    assert all(row["backend"] == backend for backend, row in answers.items())
     np.testing.assert_allclose(answers["jax"]["loss"], answers["tensorflow"]["loss"], rtol=1e-3)
     np.testing.assert_allclose(answers["jax"]["logits"], answers["tensorflow"]["logits"], atol=5e-3)
 
