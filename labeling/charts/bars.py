@@ -90,7 +90,8 @@ def columns(
     totals = [sum(values[i] for _, values in series) for i in range(len(labels))]
     if not labels or not any(totals):
         return empty(title, "columns")
-    y = scale([0.0, *totals], unit=unit, low=0.0, count=4)
+    whole = unit == "number" and all(float(total).is_integer() for total in totals)
+    y = scale([0.0, *totals], unit=unit, low=0.0, count=4, whole=whole)
     step = 1 / len(labels)
     every = max(1, -(-len(labels) // 8))
     ticks = [((i + 0.5) * step, label) for i, label in enumerate(labels) if i % every == 0]

@@ -42,9 +42,13 @@ def scale(
     high: float | None = None,
     log: bool = False,
     count: int = 5,
+    whole: bool = False,
     months: Sequence[str] = MONTHS,
 ) -> Scale:
-    """A scale that holds all values; given ends are kept, the others are rounded outwards to a tick."""
+    """A scale that holds all values; given ends are kept, the others are rounded outwards to a tick.
+
+    Where values are counts (``whole``), no tick stands between two numbers.
+    """
     seen = [float(value) for value in values if math.isfinite(value)] or [0.0, 1.0]
     least, most = (min(seen) if low is None else low), (max(seen) if high is None else high)
     if log and least > 0:
@@ -58,7 +62,7 @@ def scale(
     if unit == "time":
         ticks = _time_ticks(least, most, count, shortest=DAY if days else 0)
         return Scale(least, most, ticks, time_sayer(max(most - least, 2 * DAY if days else 0), months))
-    step = nice_step(most - least, count)
+    step = max(nice_step(most - least, count), 1.0 if whole else 0.0)
     start = least if low is not None else math.floor(least / step + 1e-9) * step
     end = most if high is not None else math.ceil(most / step - 1e-9) * step
     first = math.ceil(start / step - 1e-9)

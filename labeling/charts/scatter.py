@@ -74,7 +74,7 @@ def _lines(places: Sequence[tuple[float, float, int]]) -> list[int]:
     lines = []
     for own, (left, bottom, letters) in enumerate(places):
         dots = [(a - DOT, a + DOT, b) for n, (a, b, _) in enumerate(places) if n != own]
-        start = left - 2 * DOT - letters * LETTER if left > ENDS else left + 2 * DOT
+        start = left - 2 * DOT - letters * LETTER if _stands_before(left, letters) else left + 2 * DOT
         end = start + letters * LETTER
         for line in sorted(range(-len(places), len(places) + 1), key=lambda n: (abs(n), n)):
             height = bottom - line * LINE
@@ -89,9 +89,14 @@ def _lines(places: Sequence[tuple[float, float, int]]) -> list[int]:
     return lines
 
 
+def _stands_before(left: float, letters: int) -> bool:
+    """Whether a name has more room before its dot than after it: at the right end, and where it is too long."""
+    return left > ENDS or (left > 0.4 and left + 2 * DOT + letters * LETTER > 1)
+
+
 def _named_dot(point: Point, left: float, bottom: float, line: int, words: str) -> list[str]:
     """The dot and its name, which stands on the side where there is room, so many lines lower."""
-    colour, ends = slot(1) if point.marked else slot(0), left > ENDS
+    colour, ends = slot(1) if point.marked else slot(0), _stands_before(left, len(point.label))
     dot = svg.dot(left, bottom, f"chart-dot chart-fill-{colour}", words, radius=6.5 if point.marked else 4.5)
     name = svg.text(
         point.label,

@@ -49,6 +49,7 @@ class Tile:
     task: Task | None
     answer: str
     confidence: float | None
+    is_disputed: bool = False
 
 
 class ImageFilter(forms.Form):
@@ -68,7 +69,7 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
     page = keyset.page(request, filtered(project, question, chosen.cleaned_data), size=60)
     context.update(
         page=page,
-        tiles=tiles(page.rows, question, names),
+        tiles=tiles(project, page.rows, question, names),
         states=STATES,
         answers=list(names.items())[:200],
         chosen=chosen.cleaned_data,
@@ -107,12 +108,13 @@ def _in_state(project: Project, state: str) -> QuerySet[Task]:
     )
 
 
-def tiles(rows: list[Image], question: Question | None, names: dict[str, str]) -> list[Tile]:
-    """Three queries, however many pictures."""
+def tiles(project: Project, rows: list[Image], question: Question | None, names: dict[str, str]) -> list[Tile]:
+    """Four queries, however many pictures."""
     tasks: dict[int, Task] = {}
     for task in Task.objects.filter(image__in=rows).order_by("-id"):
         tasks[task.image_id] = task
     said = {c.task_id: c for c in Consensus.objects.filter(task__in=tasks.values(), question=question)}
+    waiting = set(disputed(project).filter(pk__in=[t.pk for t in tasks.values()]).values_list("pk", flat=True))
     found = []
     for image in rows:
         first = tasks.get(image.pk)
@@ -124,6 +126,7 @@ def tiles(rows: list[Image], question: Question | None, names: dict[str, str]) -
                 first,
                 say(consensus.answer, names) if consensus else "",
                 consensus.confidence if consensus else None,
+                first is not None and first.pk in waiting,
             )
         )
     return found

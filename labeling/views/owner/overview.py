@@ -149,12 +149,16 @@ def _stages(project: Project) -> charts.Chart:
         return charts.bars([], title=title)
     names = {"draw": _("Draw a box"), "quality": _("Verify its quality"), "coverage": _("Verify coverage")}
     found = workflow.figures(project)
-    spent = found["seconds_per_accepted_box"]
+    spent, boxes, images = found["seconds_per_accepted_box"], found["accepted_boxes"], found["covered_images"]
     return charts.bars(
         [(name, spent[key]) for key, name in names.items() if spent.get(key) is not None],
         title=title,
-        description=_("%(boxes)d accepted boxes, %(images)d covered images")
-        % {"boxes": found["accepted_boxes"], "images": found["covered_images"]},
+        description=", ".join(
+            (
+                ngettext("%d accepted box", "%d accepted boxes", boxes) % boxes,
+                ngettext("%d covered image", "%d covered images", images) % images,
+            )
+        ),
         unit="seconds",
     )
 

@@ -158,6 +158,23 @@ def test_a_name_is_not_written_over_another_point() -> None:
     assert moved[0] == "-0.88"
 
 
+def test_a_long_name_stands_where_it_has_room() -> None:
+    points = [
+        charts.Point(1, 1, "a"),
+        charts.Point(2, 5, "a network of a long name, augmented"),
+        charts.Point(3, 9, "b"),
+    ]
+    drawn = render(charts.scatter(points, title="t"))
+    assert re.findall(r'text-anchor="(start|end)" class="chart-name"', drawn) == ["start", "end", "end"]
+
+
+def test_no_tick_stands_between_two_counts() -> None:
+    drawn = render(charts.columns(["a"], [("s", [2.0])], title="t"))
+    assert "0.5" not in re.findall(r'class="chart-tick">([^<]+)<', drawn)
+    drawn = render(charts.columns(["a"], [("s", [0.9])], title="t"))
+    assert "0.5" in re.findall(r'class="chart-tick">([^<]+)<', drawn)
+
+
 @pytest.mark.parametrize(("span", "step"), [(1.0, 0.2), (7.0, 2), (100.0, 20), (0.03, 0.01)])
 def test_steps_are_round(span: float, step: float) -> None:
     assert nice_step(span, 5) == pytest.approx(step)

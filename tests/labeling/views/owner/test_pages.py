@@ -173,6 +173,8 @@ def test_images_are_disputed_that_wait_for_a_reviewer_and_not_all_that_reached_t
     assert Task.objects.get().retired_because == Task.Because.MAXIMUM
     page = text(owning.get(f"/projects/{project.slug}/images/?state=disputed"))
     assert page.count('alt="0000.png"') == disputed
+    page = text(owning.get(f"/projects/{project.slug}/images/"))
+    assert page.count('corner">Disputed<') == disputed  # what the picture's badge says is what the filter finds
 
 
 def test_long_lists_are_walked_forwards_and_back(make_project: Callable[..., Project], owning: Client) -> None:
@@ -362,7 +364,7 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
         services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers, seconds=9.0)
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert "Seconds per accepted box, by stage" in page
-    assert "1 accepted boxes, 1 covered images" in page
+    assert "1 accepted box, 1 covered image" in page
     assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
     owning.post(f"/projects/{project.slug}/images/golds/")
