@@ -99,6 +99,34 @@ def test_an_answer_after_the_lease_ran_out_is_taken_when_nobody_has_the_slot(pro
     assert created
 
 
+def test_a_skip_after_the_lease_ran_out_holds(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    assignment = claim(project, worker)
+    let_run_out(assignment)
+    expire_leases()
+    for _again in range(2):
+        services.skip_assignment(assignment_id=assignment.pk, worker=worker, reason="too dark")
+    assignment.refresh_from_db()
+    assert (assignment.state, assignment.reason) == ("skipped", "too dark")
+    assert Task.objects.get(project=project).open_slots == 1
+    assert services.claim_assignment(project=project, worker=worker) is None
+
+
+def test_a_late_skip_leaves_the_same_task_that_was_handed_out_anew(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    second = claim(project, worker)
+    services.skip_assignment(assignment_id=first.pk, worker=worker)
+    second.refresh_from_db()
+    assert second.state == "leased"
+
+
 def test_an_answer_after_another_has_the_slot_is_409(make_project: Callable[..., Project], worker: User) -> None:
     project = make_project(images=1)
     services.add_member(project=project, username=worker.username)
