@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -70,11 +73,21 @@ class KeySerializer(serializers.Serializer):
     )  # fmt: skip
     days = serializers.IntegerField(
         write_only=True, required=False, allow_null=True, min_value=1, max_value=3650,
-        help_text="How long the key is good; for ever unless told. `expires_at` answers it.",
+        help_text="How long the key is good; for ever unless told. `expires_at` says the same as a moment.",
     )  # fmt: skip
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
-    expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+    def validate_expires_at(self, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment <= timezone.now():
+            raise serializers.ValidationError(_("It is over already."))
+        return moment
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if given.get("days") and given.get("expires_at"):
+            raise serializers.ValidationError({"days": [_("Say either `days` or `expires_at`.")]})
+        return given
 
 
 class KeyMadeSerializer(KeySerializer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -38,11 +38,18 @@ def create_key(
     name: str = "",
     scopes: tuple[str, ...] = SCOPES,
     lifetime: timedelta | None = None,
+    expires_at: datetime | None = None,
     project: Project | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key, of one project when one is given; the second value is the only copy of its text."""
-    key = secrets.token_hex(32)
-    expires_at = timezone.now() + lifetime if lifetime else None
+    """Make a key, of one project when one is given; the second value is the only copy of its text.
+
+    It is good for its ``lifetime`` or until ``expires_at``, whichever is given, else for ever.
+    """
+    key, now = secrets.token_hex(32), timezone.now()
+    if lifetime:
+        expires_at = now + lifetime
+    elif expires_at:
+        lifetime = expires_at - now
     row = ApiKey.objects.create(
         user=user,
         name=name[:100],

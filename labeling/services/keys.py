@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from labeling import audit
 from labeling.accounts import keys
@@ -16,9 +17,19 @@ from labeling.words import gettext as _
 
 
 def make_key(
-    *, project: Project, user: Any, name: str, scopes: Sequence[str] = ("predict",), days: int | None = None
+    *,
+    project: Project,
+    user: Any,
+    name: str,
+    scopes: Sequence[str] = ("predict",),
+    days: int | None = None,
+    expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A key of this person that opens this project alone; the second value is the only copy of its text.
+
+    Args:
+        days: How long it is good, and a key that replaces it; for ever where neither this nor ``expires_at`` is given.
+        expires_at: The same as a moment; a key that replaces it is good for as long again.
 
     Raises:
         CrowdtuneError: invalid, an unknown scope or none.
@@ -30,9 +41,9 @@ def make_key(
             "value": ", ".join(unknown) or "nothing",
         }
         raise CrowdtuneError("invalid", message, fields={"scopes": [message]})
-    lifetime = timedelta(days=days) if days else None
+    end = expires_at or (timezone.now() + timedelta(days=days) if days else None)
     with transaction.atomic():
-        row, text = keys.create_key(user=user, name=name, scopes=tuple(scopes), lifetime=lifetime, project=project)
+        row, text = keys.create_key(user=user, name=name, scopes=tuple(scopes), expires_at=end, project=project)
         changes = {"name": row.name, "prefix": row.prefix, "scopes": ", ".join(scopes)}
         audit.write(project=project, user=user, action="key_created", changes=changes)
     return row, text

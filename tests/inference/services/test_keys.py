@@ -112,3 +112,14 @@ def test_a_key_that_is_replaced_twice_passes_its_own_lifetime_on(api, project) -
             row = ApiKey.objects.get(pk=api.post(f"{URL}keys/{made['id']}/rotate/").json()["id"])
             life = row.expires_at and round((row.expires_at - row.created_at) / timedelta(days=1))
             assert life == days
+
+
+def test_a_key_ends_at_the_moment_that_was_asked_for(api, project) -> None:
+    end = (timezone.now() + timedelta(days=3)).isoformat().replace("+00:00", "Z")
+    made = api.post(URL + "keys/", {"expires_at": end}, format="json").json()
+    assert made["expires_at"] == end
+    lifetime = ApiKey.objects.get(pk=made["id"]).lifetime
+    assert lifetime is not None
+    assert timedelta(days=2) < lifetime < timedelta(days=3)
+    for wrong in ({"expires_at": "2020-01-01T00:00:00Z"}, {"expires_at": end, "days": 3}):
+        assert api.post(URL + "keys/", wrong, format="json").status_code == 400
