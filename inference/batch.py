@@ -116,15 +116,22 @@ def prefix_items(prefix: str) -> Iterator[sources.Item]:
     """
     try:
         folders, files = default_storage.listdir(prefix)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        folders, files = [], []
+    if not folders and not files:  # of a folder that is not there a bucket says that nothing is in it
         text = _("There is no folder %(folder)s in the platform's storage. Put the images there, then try again.")
-        raise CrowdtuneError("no_such_folder", text % {"folder": prefix}) from error
+        raise CrowdtuneError("no_such_folder", text % {"folder": prefix})
+    yield from _below(prefix, folders, files)
+
+
+def _below(prefix: str, folders: list[str], files: list[str]) -> Iterator[sources.Item]:
     for name in sorted(files):
         path = f"{prefix.rstrip('/')}/{name}"
         if PurePosixPath(name).suffix.lower() in sources.SUFFIXES:
             yield sources.Item(path, partial(storage.read, path))
     for folder in sorted(folders):
-        yield from prefix_items(f"{prefix.rstrip('/')}/{folder}")
+        path = f"{prefix.rstrip('/')}/{folder}"
+        yield from _below(path, *default_storage.listdir(path))
 
 
 def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report) -> list[Row]:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from config import databases, prepare
+from labeling.files import storage
 from labeling.models import Job
 from tests.inference.serving import picture
 from tests.labeling.importing.conftest import s3  # noqa: F401 - a fixture
+from tests.s3 import s3_service
 
 BATCH = "/api/v1/projects/colours/predict/batch/"
 
@@ -42,3 +45,19 @@ def test_a_bucket_that_the_setting_does_not_name_is_refused(api, champion, photo
         assert refused.status_code in {400, 403}, address
         assert refused.json()["error"]["code"] in {"bucket_not_allowed", "invalid"}
     assert not Job.objects.exists()
+
+
+def test_a_prefix_that_is_not_in_the_platforms_own_bucket_is_told_of(
+    api, champion, settings, monkeypatch, run_actors
+) -> None:
+    with s3_service(monkeypatch):
+        settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune")}
+        prepare.ensure_bucket()
+        for name in ("a.png", "deep/b.png"):
+            storage.put(f"inbox/colours/day1/{name}", picture(1))
+        for prefix in ("day1", "day2"):
+            assert api.post(BATCH, {"prefix": prefix}, format="json").status_code == 202
+        run_actors()
+    there, missing = Job.objects.order_by("created_at")
+    assert (there.state, there.result.get("images")) == ("succeeded", 2), there.message
+    assert (missing.state, "inbox/colours/day2" in missing.message) == ("failed", True)
