@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from labeling import services
+from labeling.collecting.phases import BEFORE_WORK
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.views.showing import task_data
@@ -35,6 +36,8 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
             _answer(request, project)
             return redirect("label-grid", slug=slug)
         member = services.ensure_member(project=project, user=request.user)
+        if member.phase in BEFORE_WORK:  # whose answers are told right or wrong one by one
+            return redirect("label-project", slug=slug)
         question, found = services.claim_grid(project=project, member=member, size=TILES)
     except CrowdtuneError as refusal:
         messages.warning(request, refusal.message)

@@ -24,7 +24,7 @@ from labeling.accounts import languages
 from labeling.accounts.permissions import may, visible_projects
 from labeling.collecting import golds, leases
 from labeling.collecting.leases import Lease
-from labeling.collecting.phases import golds_before_work, place_in_phase, test_share
+from labeling.collecting.phases import BEFORE_WORK, golds_before_work, place_in_phase, test_share
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Membership, Project
 from labeling.services.judging import feedback
@@ -183,7 +183,7 @@ def show_task(
         "task": task_data(lease, project),
         "payload": lease.payload,
         "marks": marks(lease.payload),
-        "grid_url": _grid_url(project, questions),
+        "grid_url": "" if member.phase in BEFORE_WORK else _grid_url(project, questions),
         "questions": shown,
         "instant": asking.is_instant(questions),
         "has_boxes": any(question.kind == "boxes" for question in questions),

@@ -100,3 +100,20 @@ def test_ones_own_projects_are_listed_however_many_others_there_are(
     told = page(working, "/label/")
     assert ">First<" in told
     assert told.count("<h3>Other ") == 2
+
+
+def test_practice_is_one_image_at_a_time_with_its_answer_told_and_no_grid(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(images=4, access="open", questions=[{"key": "cat", "kind": "yes_no", "prompt": "A cat?"}])
+    practice = Task.objects.order_by("id")[0]
+    services.set_gold(task=practice, answers={"cat": True}, use="practice", user=project.owner)
+    address = f"/label/{project.slug}/"
+    working.post(f"{address}start/")
+    response = working.get(address)
+    assert "As a grid" not in response.content.decode()
+    assert working.get(f"{address}grid/")["Location"] == address
+    told = working.post(address, {"assignment": response.context["task"]["id"], "a.cat": "no"})
+    assert "labeling/feedback.html" in [template.name for template in told.templates]
+    assert "As a grid" in page(working, address)
+    assert working.get(f"{address}grid/").status_code == 200
