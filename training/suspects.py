@@ -36,13 +36,13 @@ def find_suspects(version_id: int) -> int:
     table = blank(len(items), trunk.dim, settings.DATA_DIR)
     _, found, _made = embedding.features_of(trunk, items.pictures, out=table)
     items, features = items.keep(found), Rows(table, np.flatnonzero(found))
-    strength = version.metrics.get("fit", {}).get("strength")
+    fit = version.metrics.get("fit", {})
     probabilities = out_of_fold(
         features,
         one_hot(items.labels, len(version.categories)),
         items.weights,
         categories=version.categories,
-        options=HeadOptions(strength=strength, epochs=EPOCHS),
+        options=HeadOptions(strength=fit.get("strength"), blend=fit.get("blend"), epochs=EPOCHS),
         seed=version.run.seed,
     )
     rows = suspects_among(probabilities, items.labels)

@@ -1,15 +1,16 @@
 """Fitting the new classifier on cached features, in numpy: seconds where a network's own training loop takes minutes.
 
 A linear head is multinomial logistic regression (convex, so L-BFGS finds the one minimum and no learning rate has to
-be guessed); a dense head goes by Adam with a cosine schedule. Labels may be soft (a consensus' posterior) and weighted
-(how sure it is). The strength of the weight decay is chosen by cross-validation on the same features.
+be guessed), on up to 1,000 images averaged with their linear discriminant where folds say so; a dense head goes by Adam
+with a cosine schedule. Labels may be soft (a consensus' posterior) and weighted (how sure it is). The strength of the
+weight decay is chosen by cross-validation on the same features.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from threadpoolctl import threadpool_limits
 
 from labeling.words import gettext as _
 from training.learning.dense import Head, log_softmax
+from training.learning.discriminant import discriminants
 from training.learning.errors import Cancelled, LearningError, TooLittleData, TrainingDiverged
 from training.learning.lbfgs import lbfgs
 from training.learning.rows import Rows, Standardised
-from training.learning.strength import choose
+from training.learning.strength import Blend, choose
 
 Progress = Callable[[dict[str, Any]], bool | None]
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -35,6 +37,8 @@ class HeadOptions:
     Attributes:
         hidden: Widths of the layers before the last, () for a linear head.
         strength: Inverse weight decay C; None = chosen by cross-validation.
+        blend: Shrinkage and scale of the linear discriminant that a linear head is averaged with (``strength.Blend``),
+            () = none. None = chosen together with the strength, and none where that is given.
         epochs: At most so many passes (L-BFGS: iterations).
         patience: Stop after so many epochs without a better validation loss; the best one is kept.
         learning_rate, batch_size: Of Adam.
@@ -45,6 +49,7 @@ class HeadOptions:
 
     hidden: tuple[int, ...] = ()
     strength: float | None = None
+    blend: tuple[float, ...] | None = None
     epochs: int = 200
     patience: int = 20
     learning_rate: float = 2e-3
@@ -143,7 +148,7 @@ def fit_head(
         progress: Called once an epoch with stage, epoch, epochs, loss, accuracy, val_loss, val_accuracy; False cancels.
 
     Returns:
-        The head (temperature 1) and its history: the four curves, ``best_epoch``, ``strength``, ``search``.
+        The head (temperature 1) and its history: the four curves, ``best_epoch``, ``strength``, ``blend``, ``search``.
 
     Raises:
         TooLittleData, LearningError (shapes, values that are no numbers), TrainingDiverged, Cancelled.
@@ -163,24 +168,37 @@ def fit_head(
     # OpenBLAS' threads wait for each other by spinning: on blocks of rows two of them take three times the CPU of one,
     # and on two busy cores they made a fit of 96 images take 20 seconds instead of 0.3.
     with threadpool_limits(1, user_api="blas"):
-        strength = _fit(data, options, rng, watch)
-    layers = watch.best_layers or _start(x.shape[1], (), y.shape[1], rng, zero=True)
-    history = watch.history | {"best_epoch": watch.best_epoch, "strength": strength}
+        strength, blend = _fit(data, options, rng, watch)
+        layers = watch.best_layers or _start(x.shape[1], (), y.shape[1], rng, zero=True)
+        if blend is not None:
+            layers = _blended(layers, data, blend)
+    told = {"best_epoch": watch.best_epoch, "strength": strength, "blend": astuple(blend) if blend else ()}
+    history = watch.history | told
     layers = [(W.astype(np.float32), b.astype(np.float32)) for W, b in layers]
     return Head(layers, mean, scale, 1.0, tuple(categories)), history
 
 
-def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Watch) -> float:
-    """The search where no strength is given, the solver until ``watch`` has seen enough; returns the strength used."""
-    linear = options.solver == "lbfgs" or (options.solver == "auto" and not options.hidden)
-    strength = options.strength
+def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Watch) -> tuple[float, Blend | None]:
+    """The search where no strength is given, the solver until ``watch`` has seen enough; returns the strength and the
+    blend to use."""
+    by_lbfgs = options.solver == "lbfgs" or (options.solver == "auto" and not options.hidden)
+    strength, blend = options.strength, Blend(*options.blend) if options.blend else None
     if strength is None:
-        strength, watch.history["search"] = choose(data.x, data.y, data.w, data.owners, rng, watch.searched)
+        strength, found, watch.history["search"] = choose(data.x, data.y, data.w, data.owners, rng, watch.searched)
+        blend = found if options.blend is None else blend
     options = replace(options, strength=strength)
-    for loss, accuracy, layers in (_by_lbfgs if linear else _by_adam)(data, options, rng):
+    for loss, accuracy, layers in (_by_lbfgs if by_lbfgs else _by_adam)(data, options, rng):
         if not watch.see(loss, accuracy, layers, data):
             break
-    return strength
+    return strength, None if options.hidden else blend
+
+
+def _blended(layers: Layers, data: _Data, blend: Blend) -> Layers:
+    """The mean of a linear head and of the linear discriminant, as one linear head."""
+    ((W, b),) = layers
+    x = data.x.read(slice(None))
+    ((other_W, other_b),) = discriminants(x, data.y, data.w, data.x.dim, [blend.shrinkage])
+    return [((W + blend.scale * other_W) / 2, (b + blend.scale * other_b) / 2)]
 
 
 # ---------------------------------------------------------------------------------------------------- preparation
@@ -214,7 +232,12 @@ def _checked(
 
 
 def _standardisation(x: Rows, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and deviation per feature, in float64; a constant feature keeps scale 1."""
+    """Weighted mean and scale per feature, in float64; a constant feature keeps scale 1.
+
+    The scale is the geometric mean of the feature's own deviation and of the usual one: divided by its own alone, a
+    feature that hardly varies, which is mostly noise, would count as much as any other. But no scale is more than
+    twice or less than half of the feature's own, since features may come in units of their own.
+    """
     share = (w / w.sum()).astype(np.float64)
     mean, squares = np.zeros((2, x.shape[1]))
     for rows, block in x.blocks():
@@ -223,7 +246,10 @@ def _standardisation(x: Rows, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     variance = np.maximum(squares - np.square(mean), 0)
     scale = np.sqrt(variance)
     floor = 1e-4 * np.abs(mean) + 1e-6  # below it the float32 sums above are noise
-    return mean.astype(np.float32), np.where(scale > floor, scale, 1.0).astype(np.float32)
+    varies = scale > floor
+    usual = np.median(scale[varies]) if varies.any() else 1.0
+    scale[varies] *= np.clip(np.sqrt(usual / scale[varies]), 0.5, 2)
+    return mean.astype(np.float32), np.where(varies, scale, 1.0).astype(np.float32)
 
 
 def _smooth(y: np.ndarray, share: float) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""How strong the weight decay of a head should be, by cross-validation of linear heads on the same features.
+"""How strong the weight decay of a head should be, by cross-validation of linear heads on the same features, and how
+much a linear discriminant of the same images should say beside it.
 
 Five folds times up to nine strengths are many fits, so each must be quick. Two changes of coordinates make it so, and
 neither changes the minimum: the features are rotated onto their principal axes (fewer than the images, where the
@@ -12,11 +13,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from training.learning.calibrate import temperature
 from training.learning.dense import log_softmax
+from training.learning.discriminant import discriminants
 from training.learning.files import HEARD_EVERY
 from training.learning.lbfgs import lbfgs
 from training.learning.rows import Standardised
@@ -32,13 +36,30 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 FOLDS = 5
 AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
 SEARCH_ROWS = 4000  # the search looks at no more than this many rows; C carries over to more
+# How far the covariance of the discriminant beside the head is shrunk. It is asked for of up to MOST_BLENDED pictures:
+# so far it was measured, and so far it costs nothing worth mentioning.
+SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9)
+MOST_BLENDED = 1000
 STEPS = 10  # of L-BFGS for each strength: twice as many change the losses by less than folds differ
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A linear discriminant that a linear head is averaged with.
+
+    Attributes:
+        shrinkage: Of its covariance.
+        scale: Its logits are multiplied by it first, to be as sure as the head's.
+    """
+
+    shrinkage: float
+    scale: float
 
 
 def choose(
     x: Standardised, y: np.ndarray, w: np.ndarray, owners: np.ndarray, rng: np.random.Generator,
     told: Callable[[int, int], None],
-) -> tuple[float, dict[str, float]]:  # fmt: skip
+) -> tuple[float, Blend | None, dict[str, float]]:  # fmt: skip
     """The strength C by the cross-validated loss and error rate: on all pictures of few, on SEARCH_ROWS rows of many.
 
     Args:
@@ -52,8 +73,10 @@ def choose(
             are rotated; may raise to stop.
 
     Returns:
-        One of STRENGTHS, and for each that was tried its mean loss + error rate on pictures that were held out. Where
-        nothing can be held out (two pictures, that fell into one fold) nothing is tried, and it is the strongest decay.
+        One of STRENGTHS; the discriminant that makes a head of this strength better, None where none does or there are
+        more than MOST_BLENDED pictures; and for each strength that was tried its mean loss + error rate on pictures
+        that were held out. Where nothing can be held out (two pictures, that fell into one fold) nothing is tried, and
+        it is the strongest decay alone.
     """
     _, first, owner = np.unique(owners, return_index=True, return_inverse=True)
     drawn = rng.permutation(len(first))
@@ -65,20 +88,56 @@ def choose(
     y, w, folds, is_picture = y[rows], w[rows], dealt[place[owner[rows]]], np.isin(rows, first)
     known = np.unique(folds)  # a handful of pictures may leave a fold empty
     if len(known) < 2:
-        return STRENGTHS[0], {}
+        return STRENGTHS[0], None, {}
     count = len(known)
     rotated, curvature = _rotated(x.read(rows), partial(told, 0, count))
     totals = np.zeros(len(STRENGTHS))
+    # Labels held out, and what heads and discriminants say of them.
+    said: list[tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]] = []
     for done, fold in enumerate(known):
         fit, held = folds != fold, (folds == fold) & is_picture
-        scores = _scores(
+        scores, logits = _scores(
             rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[: len(totals)],
             partial(told, done, count),
         )  # fmt: skip
         totals = totals[: len(scores)] + scores
+        if len(rows) == len(x) and len(first) <= MOST_BLENDED:
+            others = discriminants(rotated[fit], y[fit], w[fit], x.dim, SHRINKAGES)
+            said.append((y[held], logits, [rotated[held] @ weights + bias for weights, bias in others]))
         told(done + 1, count)
-    best = STRENGTHS[int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())]
-    return best, {str(s): round(float(t) / count, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
+    best = int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())
+    blend = None
+    if said:
+        labels, ours, theirs = zip(*said, strict=True)
+        heads = np.concatenate([logits[best] for logits in ours])
+        blend = _blend(np.concatenate(labels), heads, [np.concatenate(one) for one in zip(*theirs, strict=True)])
+    return STRENGTHS[best], blend, {str(s): round(float(t) / count, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
+
+
+def _blend(y: np.ndarray, heads: np.ndarray, others: list[np.ndarray]) -> Blend | None:
+    """The shrinkage whose mean with the heads, each as sure as it may be, has the least loss; None = the heads alone.
+
+    Args:
+        y: ``[n, classes]``, labels held out.
+        heads: ``[n, classes]``, the heads' logits.
+        others: The same of the discriminant of each of SHRINKAGES.
+    """
+
+    def calibrated(logits: np.ndarray) -> tuple[float, np.ndarray]:
+        by = temperature(logits, y)
+        return by, logits / np.float32(by)
+
+    def loss(logits: np.ndarray) -> float:
+        return -float(np.einsum("nk,nk->n", y, log_softmax(logits)).mean(dtype=np.float64))
+
+    by, ours = calibrated(heads)
+    found, least = None, loss(ours)
+    for shrinkage, other in zip(SHRINKAGES, others, strict=True):
+        their_by, theirs = calibrated(other)
+        now = loss(calibrated(ours + theirs)[1])
+        if now < least:
+            found, least = Blend(shrinkage, by / their_by), now
+    return found
 
 
 def _rotated(x: np.ndarray, step: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
@@ -117,18 +176,21 @@ def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _scores(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, held: np.ndarray, held_y: np.ndarray, curvature: np.ndarray,
     strengths: tuple[float, ...], step: Callable[[], None],
-) -> np.ndarray:  # fmt: skip
-    """Loss + error rate on the held-out rows for each strength, until two in a row were worse than the one before."""
+) -> tuple[np.ndarray, list[np.ndarray]]:  # fmt: skip
+    """Loss + error rate on the held-out rows for each strength, until two in a row were worse than the one before; and
+    the logits of those rows."""
     weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
     scores: list[float] = []
+    said: list[np.ndarray] = []
     for strength in strengths:
         weights, bias = _fitted(x, y, w, curvature, strength, weights, bias, step)
         logits = held @ weights.astype(np.float32) + bias.astype(np.float32)
+        said.append(logits)
         loss = -float(np.einsum("nk,nk->n", held_y, log_softmax(logits)).mean(dtype=np.float64))
         scores.append(loss + float((logits.argmax(axis=1) != held_y.argmax(axis=1)).mean()))
         if len(scores) >= 3 and scores[-1] > scores[-2] > scores[-3]:
             break  # from here on it only overfits more
-    return np.array(scores)
+    return np.array(scores), said
 
 
 def _fitted(

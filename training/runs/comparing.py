@@ -61,7 +61,7 @@ def _in_folds(work: Work) -> np.ndarray:
         work.items.targets[known],
         work.items.weights[known],
         categories=work.categories,
-        options=HeadOptions(strength=work.fit_facts.get("strength"), epochs=EPOCHS),
+        options=HeadOptions(strength=work.fit_facts.get("strength"), blend=work.fit_facts.get("blend"), epochs=EPOCHS),
         seed=work.run.seed,
         progress=work.still,
     )

@@ -70,6 +70,8 @@ def _recipe(manifest: dict[str, Any]) -> str:
     ]
     if fit.get("strength") is not None:
         lines.append(f"- Inverse weight decay {fit['strength']:g}, by cross-validation; best epoch {fit['best_epoch']}")
+    if fit.get("blend"):
+        lines.append("- The head is the mean of a logistic regression and of a linear discriminant of the same images")
     lines.append(f"- Temperature {manifest['temperature']:.3f}, fitted on the validation part")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from tests.training.learning.conftest import blobs
@@ -46,6 +47,47 @@ def test_the_head_is_no_worse_than_scikit_learn_on_held_out_pictures() -> None:
     theirs = LogisticRegression(max_iter=2000).fit(standard[train], labels[train])
     ours = (head.logits(x[test]).argmax(axis=1) == labels[test]).mean()
     assert ours >= theirs.score(standard[test], labels[test]) - 0.005
+
+
+@pytest.mark.parametrize(("n", "dim"), [(300, 20), (80, 150)])
+def test_a_blended_head_is_the_mean_of_scikit_learns_regression_and_discriminant(n: int, dim: int) -> None:
+    x, labels = blobs(n, dim, 3, spread=3.0)
+    options = HeadOptions(strength=0.01, blend=(0.5, 0.7), epochs=500)
+    head, history = fit_head(x, one_hot(labels, 3), categories=names(3), options=options)
+    standard = (x - head.mean) / head.scale
+    regression = LogisticRegression(C=0.01, tol=1e-8, max_iter=5000).fit(standard, labels)
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5).fit(standard, labels)
+    theirs = (regression.decision_function(standard) + 0.7 * discriminant.decision_function(standard)) / 2
+    apart = head.logits(x) - theirs
+    np.testing.assert_allclose(apart - apart.mean(axis=1, keepdims=True), 0, atol=0.03 * np.ptp(theirs))
+    assert history["blend"] == (0.5, 0.7)
+
+
+def test_where_classes_are_clouds_of_one_shape_the_blend_is_chosen_and_is_right_more_often() -> None:
+    right = []
+    for seed in range(5):
+        x, labels = blobs(2300, 60, 4, seed=seed, spread=3.0)
+        fitted, held = slice(0, 300), slice(300, None)
+        for options in (HeadOptions(blend=()), HeadOptions()):
+            head, history = fit_head(x[fitted], one_hot(labels[fitted], 4), categories=names(4), options=options)
+            right.append((head.logits(x[held]).argmax(axis=1) == labels[held]).mean())
+            assert bool(history["blend"]) == (options.blend is None)
+    alone, blended = np.reshape(right, (-1, 2)).mean(axis=0)
+    assert blended > alone + 0.01
+
+
+def test_a_given_strength_or_a_dense_head_is_not_blended() -> None:
+    x, labels = blobs(120, 10, 3, spread=3.0)
+    for options in (HeadOptions(strength=0.1), HeadOptions(hidden=(8,), epochs=3)):
+        assert fit_head(x, one_hot(labels, 3), categories=names(3), options=options)[1]["blend"] == ()
+
+
+def test_features_weigh_by_how_they_vary_within_bounds() -> None:
+    x = np.random.default_rng(0).normal(0, 1, (500, 9)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(int)
+    x *= np.array([1e-3, 0.5, 1, 1, 1, 1, 1, 2, 1e3], np.float32)
+    head, _ = fit_head(x, one_hot(labels, 2), categories=names(2), options=HeadOptions(strength=1.0, epochs=5))
+    assert head.scale / x.std(axis=0) == pytest.approx([2, 2**0.5, 1, 1, 1, 1, 1, 0.5**0.5, 0.5], rel=0.1)
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from tests.training.learning.conftest import blobs
 from training.learning.errors import Cancelled
 from training.learning.head import HeadOptions, fit_head
 from training.learning.rows import Rows, Standardised
-from training.learning.strength import STRENGTHS, _fitted, _principal, _rotated, choose
+from training.learning.strength import (
+    MOST_BLENDED,
+    SHRINKAGES,
+    STRENGTHS,
+    _blend,
+    _fitted,
+    _principal,
+    _rotated,
+    choose,
+)
 
 
 def standard(x: np.ndarray) -> np.ndarray:
@@ -54,8 +63,32 @@ def test_noise_asks_for_a_strong_decay_and_clear_classes_do_not() -> None:
     for name, x in (("noise", noise), ("clear", noise + 3 * y[:, :1])):
         rows = Standardised(Rows.of(x), x.mean(axis=0), x.std(axis=0))
         weights = np.ones(200, np.float32)
-        strengths[name], _ = choose(rows, y, weights, np.arange(200), np.random.default_rng(0), lambda done, of: None)
+        random = np.random.default_rng(0)
+        strengths[name], _blend, _search = choose(rows, y, weights, np.arange(200), random, lambda done, of: None)
     assert strengths["noise"] < 0.01 < strengths["clear"]
+
+
+def test_of_discriminants_the_one_that_knows_more_is_asked_and_none_that_is_mostly_wrong() -> None:
+    rng = np.random.default_rng(0)
+    y = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 300)]
+    heads, wrong = y + rng.normal(size=(300, 3)), [rng.normal(size=(300, 3)) - y for _ in SHRINKAGES]
+    assert _blend(y, heads, wrong) is None
+    second = [*wrong[:1], 6 * (y + rng.normal(size=(300, 3))), *wrong[2:]]
+    found = _blend(y, heads, second)
+    assert found is not None
+    assert (found.shrinkage, found.scale) == (SHRINKAGES[1], pytest.approx(1 / 6, rel=0.3))
+
+
+def test_more_pictures_than_it_was_measured_on_are_not_asked_about_it() -> None:
+    x, labels = blobs(MOST_BLENDED + 1, 10, 3, spread=3.0)
+    y = np.eye(3, dtype=np.float32)[labels]
+    blends = []
+    for few in (1, 0):
+        rows = Standardised(Rows.of(x[few:]), x.mean(axis=0), x.std(axis=0))
+        random, ones = np.random.default_rng(0), np.ones(len(rows), np.float32)
+        blends.append(choose(rows, y[few:], ones, np.arange(len(rows)), random, lambda done, of: None)[1])
+    assert blends[0] is not None
+    assert blends[1] is None
 
 
 def test_views_of_a_picture_do_not_vouch_for_it() -> None:

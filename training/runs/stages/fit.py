@@ -78,7 +78,10 @@ def refit(work: Work) -> Head:
     validation = work.items.side("validation")
     features, targets, weights, _owners = _training_rows(work)
     epochs = int(work.fit_facts["best_epoch"]) or 1
-    options = replace(head_options(work.run.options), strength=work.fit_facts["strength"], epochs=epochs)
+    facts = work.fit_facts
+    options = replace(
+        head_options(work.run.options), strength=facts["strength"], blend=facts.get("blend"), epochs=epochs
+    )
     head, _history = fit_head(
         features + work.features[validation],
         np.concatenate([targets, work.items.targets[validation]]),
