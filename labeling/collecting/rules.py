@@ -139,7 +139,7 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleE
         "measure": in_words(Rule.Measure(rule.measure).label), "window": rule.window, "measured": measured,
     }  # fmt: skip
     if rule.action == Rule.Action.OVERLAP:
-        tasks.open_more(task_id=task_id, count=int(rule.value or 1))
+        tasks.open_more(task_id=task_id, count=int(rule.value or 1), insists=True)
     else:
         changes = _changes(rule, member, why)
         Membership.objects.filter(pk=member.pk).update(**changes)

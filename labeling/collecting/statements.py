@@ -35,6 +35,7 @@ class Recorded(NamedTuple):
     task_id: int
     judgment_count: int
     wanted: int
+    asked_for: int
     state: str
     retired_because: str
     created_at: datetime
@@ -57,6 +58,7 @@ class Seen(NamedTuple):
     row: str  # the version of its row
     judgment_count: int
     wanted: int
+    asked_for: int
     state: str
     retired_because: str
     weight: float  # of the worker who is about to answer
@@ -68,7 +70,9 @@ class Seen(NamedTuple):
         said = [Heard(*one) for one in self.others or ()]
         said.append(Heard(worker_id, answers, version, self.weight, self.skills))
         count = self.judgment_count + 1
-        return Recorded(0, task_id, count, self.wanted, self.state, self.retired_because, timezone.now(), said)
+        return Recorded(
+            0, task_id, count, self.wanted, self.asked_for, self.state, self.retired_because, timezone.now(), said
+        )
 
 
 def _of_worker(worker: str, project: str = "%(project)s", questions: str = "%(questions)s") -> str:
@@ -83,7 +87,7 @@ coalesce((SELECT m.weight FROM labeling_membership m WHERE m.project_id = {proje
 OF_PROJECT = (
     "CROSS JOIN LATERAL (SELECT ARRAY(SELECT id FROM labeling_question WHERE project_id = p.id) AS questions) q"
 )
-SEEN = f"""t.xmin::text, t.judgment_count, t.wanted, t.state, t.retired_because,
+SEEN = f"""t.xmin::text, t.judgment_count, t.wanted, t.asked_for, t.state, t.retired_because,
 {_of_worker("a.worker_id", "p.id", "q.questions")}, (
     SELECT json_agg(json_build_array(h.worker_id, h.answers, h.survey_version,
                                      {_of_worker("h.worker_id", "p.id", "q.questions")}) ORDER BY h.id)
@@ -124,11 +128,13 @@ WITH held AS MATERIALIZED (
 {_DONE},
 counted AS (
     UPDATE labeling_task t SET judgment_count = t.judgment_count + 1 FROM done
-    WHERE t.id = done.task_id RETURNING t.id, t.judgment_count, t.wanted, t.is_gold, t.state, t.retired_because
+    WHERE t.id = done.task_id
+    RETURNING t.id, t.judgment_count, t.wanted, t.asked_for, t.is_gold, t.state, t.retired_because
 ),
 {_SAID}
-SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.state, counted.retired_because,
-       %(now)s::timestamptz, held.is_as_seen, h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
+SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.asked_for, counted.state,
+       counted.retired_because, %(now)s::timestamptz, held.is_as_seen, h.worker_id, h.answers, h.survey_version,
+       {_of_worker("h.worker_id")}
 FROM said, counted, done, held, LATERAL (
     SELECT j.id, j.worker_id, j.answers, j.survey_version FROM labeling_judgment j
     WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL
@@ -230,11 +236,11 @@ def record(
     rows = fetch(_RECORD, values)
     if not rows:
         return None
-    recorded = Recorded(*rows[0][:7])
+    recorded = Recorded(*rows[0][:8])
     # The statement sees what was there when it began. An answer that it then waited for is missing, and one that was
     # taken back meanwhile is not; a number of them would not tell, but whoever did either wrote the task.
-    is_as_seen = rows[0][7]
-    return recorded._replace(heard=[Heard(*row[8:]) for row in rows]) if is_as_seen else recorded
+    is_as_seen = rows[0][8]
+    return recorded._replace(heard=[Heard(*row[9:]) for row in rows]) if is_as_seen else recorded
 
 
 def record_as_seen(

@@ -101,18 +101,26 @@ def retire(*, task_id: int, because: str) -> bool:
 
 _MORE = """
 UPDATE labeling_task t SET wanted = t.wanted + least(%(count)s, p.judgments_max - t.wanted),
+    asked_for = CASE WHEN %(insists)s THEN t.wanted + least(%(count)s, p.judgments_max - t.wanted) ELSE t.asked_for END,
     open_slots = t.open_slots + least(%(count)s, p.judgments_max - t.wanted)
 FROM labeling_project p
 WHERE t.id = %(task)s AND p.id = t.project_id AND t.state = 'open' AND t.wanted < p.judgments_max RETURNING t.id"""
 
 
-def open_more(*, task_id: int, count: int = 1) -> bool:
-    """Want ``count`` more judgments of an open task, never beyond the project's maximum. False when that is reached."""
-    return bool(fetch(_MORE, {"task": task_id, "count": count}))
+def open_more(*, task_id: int, count: int = 1, insists: bool = False) -> bool:
+    """Want ``count`` more judgments of an open task, never beyond the project's maximum. False when that is reached.
+
+    Args:
+        insists: They are asked for even where the task becomes sure before.
+    """
+    return bool(fetch(_MORE, {"task": task_id, "count": count, "insists": insists}))
 
 
 def reopen(*, task_id: int, count: int = 0) -> bool:
-    """Take a retirement back: the task is open again and wants ``count`` judgments more than it has."""
+    """Take a retirement back: the task is open again and wants ``count`` judgments more than it has.
+
+    They are asked for, however sure it is and however many the project's maximum says.
+    """
     with transaction.atomic():
         task = Task.objects.select_for_update().get(pk=task_id)
         if task.state != Task.State.RETIRED or task.is_gold:
@@ -121,7 +129,8 @@ def reopen(*, task_id: int, count: int = 0) -> bool:
         wanted = task.judgment_count + leased + count
         task.state, task.retired_because, task.retired_at = Task.State.OPEN, "", None
         task.wanted, task.open_slots = max(wanted, 1), max(wanted, 1) - task.judgment_count - leased
-        task.save(update_fields=["state", "retired_because", "retired_at", "wanted", "open_slots"])
+        task.asked_for = task.wanted if count else task.asked_for
+        task.save(update_fields=["state", "retired_because", "retired_at", "wanted", "asked_for", "open_slots"])
         Consensus.objects.filter(task_id=task_id, decided_by=None).update(is_final=False)
         Project.objects.filter(pk=task.project_id).update(retired_count=Greatest(F("retired_count") - 1, 0))
     return True

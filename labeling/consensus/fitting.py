@@ -310,8 +310,8 @@ def _retire_confident(project: Project) -> None:
     required = set(project.questions.filter(required=True).values_list("pk", flat=True))
     rows = Consensus.objects.filter(task__project=project, task__state=Task.State.OPEN, question_id__in=required)
     unsure = set(rows.filter(confidence__lt=project.confidence).values_list("task_id", flat=True))
-    heard = rows.filter(task__judgment_count__gte=project.judgments_min).values_list("task_id", flat=True).distinct()
-    for task_id in heard.iterator(chunk_size=CHUNK):
+    enough = Q(task__judgment_count__gte=project.judgments_min) & Q(task__judgment_count__gte=F("task__asked_for"))
+    for task_id in rows.filter(enough).values_list("task_id", flat=True).distinct().iterator(chunk_size=CHUNK):
         if task_id not in unsure:
             _close(project, task_id)
 

@@ -33,7 +33,7 @@ class TaskState:
     Attributes:
         judgments: How many the task has.
         wanted: How many it was asked for so far.
-        least, most: The project's bounds, 1 <= least <= most.
+        least, most: The project's bounds, or what a person asked for where that is more, 1 <= least <= most.
         confidence: Of the least sure of its required questions, in [0, 1].
         threshold: The project's, in (0, 1).
         spent: Whether the project's budget has no room for one more judgment.

@@ -32,7 +32,8 @@ Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight
 def update_task(*, task_id: int) -> None:
     """Bring the task's consensus up to date, and retire the task or ask for more."""
     task = Task.objects.select_related("project").get(pk=task_id)
-    now = Recorded(0, task.pk, task.judgment_count, task.wanted, task.state, task.retired_because, timezone.now())
+    facts = (task.judgment_count, task.wanted, task.asked_for, task.state, task.retired_because)
+    now = Recorded(0, task.pk, *facts, timezone.now())
     if not task.is_gold:
         update_answered(project=task.project, stage=task.stage, task=now)
 
@@ -69,8 +70,9 @@ def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[st
     decision = stopping.WAIT
     if task.state == Task.State.OPEN:
         # A judgment whose form asked nothing that is asked now is none of those that the task wants.
-        wanted = task.wanted - (len(said) - len(rows))
-        decision = _decide(task._replace(wanted=wanted), project, rows, questions, found)
+        void = len(said) - len(rows)
+        wants = task._replace(wanted=task.wanted - void, asked_for=task.asked_for - void)
+        decision = _decide(wants, project, rows, questions, found)
     return _rows(found), decision
 
 
@@ -127,8 +129,8 @@ def _decide(
     state = TaskState(
         judgments=len(rows),
         wanted=task.wanted,
-        least=project.judgments_min,
-        most=project.judgments_max,
+        least=max(project.judgments_min, task.asked_for),
+        most=max(project.judgments_max, task.asked_for),
         confidence=min((found[question.id].confidence for question in required), default=0.0),
         threshold=project.confidence,
         spent=project.is_spent,

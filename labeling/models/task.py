@@ -84,6 +84,8 @@ class Task(models.Model):
     random = models.FloatField(default=random_key)
     # Judgments that this task wants now: starts at the project's minimum, grows while it is not confident.
     wanted = models.PositiveSmallIntegerField(default=3)
+    # With fewer it stays open, however sure: a person or a rule asked for so many.
+    asked_for = models.PositiveSmallIntegerField(default=0, db_default=0)
     judgment_count = models.PositiveSmallIntegerField(default=0)
     open_slots = models.PositiveSmallIntegerField(default=3, help_text=_("wanted - judgments - live leases"))
     is_gold = models.BooleanField(default=False)

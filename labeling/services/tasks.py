@@ -26,7 +26,7 @@ def open_task_for(*, image: Image) -> Task:
 
 def open_more(*, task: Task, count: int = 1) -> bool:
     """Ask for more judgments of an open task, up to the project's maximum."""
-    return tasks.open_more(task_id=task.pk, count=count)
+    return tasks.open_more(task_id=task.pk, count=count, insists=True)
 
 
 def raise_priority(*, project: Project, priorities: Mapping[int, float]) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 
 from labeling import services
+from labeling.consensus.fitting import fit_project
 from labeling.models import Consensus, Project, Task, WebhookDelivery
 from tests.labeling.conftest import person
 
@@ -65,3 +67,40 @@ def test_another_aggregator_has_the_labels_fitted_anew(make_project: Callable[..
     assert Project.objects.get().answers_version == before
     services.change_project(project=project, user=owner, aggregator="majority")
     assert Project.objects.get().answers_version == before + 1
+
+
+def sure(make_project: Callable[..., Project], **settings: object) -> Project:
+    """One image about which two people agree, which is enough for the project."""
+    project = make_project(images=1, judgments_min=2, access="open", **settings)
+    for number in range(2):
+        worker = person(f"early{number}")
+        given = leased(project, worker)
+        services.submit_judgment(assignment_id=given.pk, worker=worker, answers={"category": "cat"})
+    return project
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"judgments_max": 5, "confidence": 0.6},
+        {"judgments_max": 2, "confidence": 0.99},
+        {"judgments_max": 2, "stopping": "fixed"},
+    ],
+    ids=["sure", "at its maximum", "a fixed number"],
+)
+def test_a_task_that_is_opened_again_waits_for_all_who_are_asked(
+    make_project: Callable[..., Project], owner: User, limits: dict[str, object]
+) -> None:
+    project = sure(make_project, **limits)
+    task = Task.objects.get()
+    assert task.state == Task.State.RETIRED
+    services.reopen_task(task=task, user=owner, count=2)
+    Project.objects.update(answers_version=F("answers_version") + 1)
+    fit_project(project.pk)
+    for number in range(2):
+        assert Task.objects.get().state == Task.State.OPEN
+        worker = person(f"late{number}")
+        given = leased(project, worker)
+        services.submit_judgment(assignment_id=given.pk, worker=worker, answers={"category": "cat"})
+    task.refresh_from_db()
+    assert (task.state, task.judgment_count) == (Task.State.RETIRED, 4)
