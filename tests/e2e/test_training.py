@@ -168,7 +168,7 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     train(seed=1)
     page: Page = visit(f"/projects/{labeled.slug}/models/", user=labeled.owner, width=360)
     page.on("dialog", lambda dialog: dialog.accept())
-    versions = page.get_by_role("region", name="Versions").locator("tbody tr")
+    versions = page.get_by_role("region", name="Versions").locator("tbody tr.noted")  # each has its verdict below it
     expect(versions).to_have_count(2)
     expect(versions.nth(0)).to_contain_text("Challenger")
     expect(versions.nth(1)).to_contain_text("Champion")
