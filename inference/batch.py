@@ -27,7 +27,7 @@ from inference.engine import runtime
 from inference.engine.routing import VersionRef, version_ref
 from inference.errors import BadPicture, Busy
 from inference.feedback.uncertainty import margin, uncertainty
-from inference.requests.features import stored_features
+from inference.intake.features import stored_features
 from labeling.cells import plain
 from labeling.errors import CrowdtuneError
 from labeling.files import storage

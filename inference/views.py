@@ -18,9 +18,9 @@ from inference.downloads.examples import examples
 from inference.engine.engine import Answer
 from inference.explain import explaining
 from inference.forms import DeploymentForm, KeyForm
+from inference.intake import inputs
 from inference.models import Deployment, KeyLimit
 from inference.monitoring import figures, references
-from inference.requests import inputs
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inference import services
-from inference.requests import inputs, limits
-from inference.requests.grants import grants
+from inference.intake import inputs, limits
+from inference.intake.grants import grants
 from inference.serializers import (
     ErrorSerializer,
     ExplainJsonSerializer,

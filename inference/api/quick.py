@@ -1,7 +1,7 @@
 """The short way of a question that was let through a moment ago, for programs with a key.
 
 A picture costs some ten milliseconds; sessions, languages, cookies, negotiation and four queries a request would add
-six. A request that carries a key which the view let through within the last second (``inference.requests.grants``), and
+six. A request that carries a key which the view let through within the last second (``inference.intake.grants``), and
 nothing that only the long way understands (cookies, an origin, a wish for another format), is answered here by the same
 verbs; whatever is unusual goes on to the view, and so does everything that must be refused for its rights or its rate.
 """
@@ -24,9 +24,9 @@ from rest_framework.settings import api_settings
 from inference import services
 from inference.api.predicting import PredictView
 from inference.api.v2 import InferView, infer
-from inference.requests import inputs, limits, multipart
-from inference.requests.grants import Grant, grants
-from inference.requests.tensors import BadTensor
+from inference.intake import inputs, limits, multipart
+from inference.intake.grants import Grant, grants
+from inference.intake.tensors import BadTensor
 from inference.serializers import answer_json
 from labeling import bodies
 from labeling.api.plain import HEADERS, finished, is_plain

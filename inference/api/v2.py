@@ -26,8 +26,8 @@ from inference.api.predicting import predictable
 from inference.engine import runtime
 from inference.engine.routing import VersionRef, routes, version_numbers, version_ref
 from inference.errors import NoChampion
-from inference.requests import limits, tensors
-from inference.requests.inputs import Inputs
+from inference.intake import limits, tensors
+from inference.intake.inputs import Inputs
 from inference.services.predicting import content_key
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES, to_input

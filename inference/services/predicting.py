@@ -14,10 +14,10 @@ from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef, routes
 from inference.explain import explaining
 from inference.feedback import sampling
+from inference.intake.features import features_of, original
+from inference.intake.inputs import Inputs
 from inference.monitoring import shadowing
 from inference.monitoring.traffic import recorder
-from inference.requests.features import features_of, original
-from inference.requests.inputs import Inputs
 from labeling.models import Image, Project
 
 

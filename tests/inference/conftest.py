@@ -122,7 +122,7 @@ def add_images(project: Project, data_dir: Path) -> Callable[..., Any]:
         serving, services = load("tests.inference.serving"), load("labeling.services")
         images = services.add_images(project=project, images={f"{n}.png": serving.picture(n) for n in seeds})
         if embed:
-            load("inference.requests.features").stored_features("tiny-0000", images)
+            load("inference.intake.features").stored_features("tiny-0000", images)
         project.refresh_from_db()
         return images
 
@@ -132,7 +132,7 @@ def add_images(project: Project, data_dir: Path) -> Callable[..., Any]:
 @pytest.fixture(autouse=True)
 def strangers() -> None:
     """No test is let in because another one was."""
-    load("inference.requests.grants").grants.forget()
+    load("inference.intake.grants").grants.forget()
 
 
 @pytest.fixture(autouse=True)

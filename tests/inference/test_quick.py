@@ -15,9 +15,9 @@ from rest_framework.test import APIClient
 
 from config.throttles import UserRate
 from inference.engine.routing import routes
-from inference.requests import limits
-from inference.requests.grants import SECONDS, Grants, grants
-from inference.requests.multipart import split
+from inference.intake import limits
+from inference.intake.grants import SECONDS, Grants, grants
+from inference.intake.multipart import split
 from inference.services import limit_key
 from labeling.accounts.keys import create_key, replace_key
 from labeling.models import ApiKey, Membership, Role

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import audit, webhooks
 from labeling.models import Project
+from labeling.words import gettext
 from training.models import AliasChange, ModelVersion
 
 Alias = ModelVersion.Alias
@@ -124,5 +125,10 @@ def previous_champion(project: Project) -> ModelVersion | None:
 
 def _drop_old_challenger(version: ModelVersion) -> None:
     """A challenger older than the new champion has nothing left to challenge."""
-    older = ModelVersion.objects.challengers().filter(project=version.project_id, number__lt=version.number)
-    older.update(alias="")
+    why = gettext("A newer version is champion.")
+    for old in ModelVersion.objects.challengers().filter(project=version.project_id, number__lt=version.number):
+        old.alias = ""
+        old.save(update_fields=["alias"])
+        AliasChange.objects.create(
+            project_id=version.project_id, version=old, alias=Alias.CHALLENGER, kind="withdraw", reason=why
+        )

@@ -55,7 +55,7 @@ def test_stored_images_are_answered_from_exact_features_whatever_the_precision(
 ) -> None:
     settings.INFERENCE_PRECISION = "auto"
     from inference import services
-    from inference.requests.inputs import Inputs
+    from inference.intake.inputs import Inputs
 
     ref = measured(champion, data_dir, "bf16")
     (image,) = add_images([4], embed=False)

@@ -18,11 +18,11 @@ from inference.engine import routing
 from inference.engine.routing import Route, Routes, VersionRef, routes
 from inference.errors import NoChampion
 from inference.feedback import loop
+from inference.intake.inputs import Inputs
 from inference.models import Deployment, Traffic
 from inference.monitoring import references, shadowing
 from inference.monitoring.figures import by_version
 from inference.monitoring.traffic import BUCKETS, compact, quantile, recorder
-from inference.requests.inputs import Inputs
 from tests.inference.serving import make_trunk, picture
 from training.models import ModelVersion
 from training.services import promote, rollback

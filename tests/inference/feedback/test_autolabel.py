@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.models import F
 
 from inference.feedback import autolabel, backlog, loop
+from inference.intake.features import stored_features
 from inference.models import AutoLabel, Deployment, Prediction
-from inference.requests.features import stored_features
 from inference.services import report_wrong
 from labeling.models import Consensus, Image, Task
 from labeling.services import decide_task, replace_survey

@@ -116,3 +116,13 @@ def test_serving_lists_what_serves_however_old_it_is(project, owner, add_version
     assert page.count(">Challenger<") >= 1
     for one in (oldest, champion):
         assert f'<th scope="row">{one.number}</th>' in page
+
+
+def test_a_challenger_that_a_newer_champion_overtakes_is_written_down(project, owner, add_version) -> None:
+    add_version(seed=1, alias="champion")
+    older, newer = add_version(seed=2, alias="challenger"), add_version(seed=3)
+    promote(version=newer, actor_user=owner)
+    older.refresh_from_db()
+    assert older.alias == ""
+    change = older.alias_changes.get()
+    assert (change.kind, change.alias, change.user) == ("withdraw", "challenger", None)

@@ -11,8 +11,8 @@ from PIL import Image as Picture
 
 from inference.engine.routing import routes
 from inference.feedback import backlog
+from inference.intake.features import stored_features
 from inference.models import Prediction
-from inference.requests.features import stored_features
 from labeling.models import Image, Task
 from labeling.services import add_images
 from tests.inference.serving import CATEGORIES

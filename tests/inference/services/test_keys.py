@@ -9,8 +9,8 @@ from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from inference.requests import inputs, limits
-from inference.requests.grants import grants
+from inference.intake import inputs, limits
+from inference.intake.grants import grants
 from labeling.models import ApiKey
 from tests.inference.serving import URL, ask, picture
 

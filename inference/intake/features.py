@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inference.engine import runtime
 from inference.engine.routing import VersionRef
 from inference.errors import BadPicture
-from inference.requests.inputs import Inputs
+from inference.intake.inputs import Inputs
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import read_original
 from labeling.models import Image

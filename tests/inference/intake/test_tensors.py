@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.requests import tensors
-from inference.requests.tensors import BadTensor
+from inference.intake import tensors
+from inference.intake.tensors import BadTensor
 
 
 def header(**more) -> bytes:
