@@ -15,7 +15,6 @@ SENTENCES = (
     gettext_noop("Must be a valid UUID."),
     gettext_noop("A valid integer is required."),
     gettext_noop("A valid number is required."),
-    gettext_noop('"{input}" is not a valid choice.'),
     gettext_noop('Expected a list of items but got type "{input_type}".'),
     gettext_noop('Expected a dictionary of items but got type "{input_type}".'),
     gettext_noop("Invalid data. Expected a dictionary, but got {datatype}."),

@@ -24,6 +24,7 @@ from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
 from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, listing, origin_of, whole
+from labeling.api.choices import Choice
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files.storage import image_url
 from labeling.models import ApiKey, Job, Project
@@ -31,6 +32,8 @@ from labeling.services import revoke_key
 
 
 class DeploymentSerializer(serializers.ModelSerializer):
+    serializer_choice_field = Choice
+
     class Meta:
         model = Deployment
         fields = [*FIELDS, "auto_label_stopped", "scored_at"]
@@ -61,9 +64,7 @@ class KeySerializer(serializers.Serializer):
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
     prefix = serializers.CharField(read_only=True)
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=["predict", "label", "manage"]), default=["predict"]
-    )
+    scopes = serializers.ListField(child=Choice(choices=["predict", "label", "manage"]), default=["predict"])
     per_minute = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=10**9, default=None,
         help_text="Images a minute that the key may ask the classifier about; other calls are not counted.",
@@ -100,7 +101,7 @@ class SampleSerializer(serializers.Serializer):
     sha256 = serializers.CharField(source="image.sha256", help_text="Of the file as it was sent.")
     url = serializers.SerializerMethodField()
     model_version = serializers.IntegerField(source="version.number")
-    reason = serializers.ChoiceField(choices=Reason.choices)
+    reason = Choice(choices=Reason.choices)
     created_at = serializers.DateTimeField()
 
     def get_url(self, row: Sample) -> str:
@@ -108,7 +109,7 @@ class SampleSerializer(serializers.Serializer):
 
 
 class BatchSerializer(serializers.Serializer):
-    format = serializers.ChoiceField(choices=list(WRITERS), default="csv")
+    format = Choice(choices=list(WRITERS), default="csv")
     stored = serializers.BooleanField(default=False, help_text="The project's own images.")
     files = serializers.ListField(child=serializers.FileField(), required=False)
     archive = serializers.FileField(required=False)
@@ -122,7 +123,7 @@ class BatchSerializer(serializers.Serializer):
 
 
 class DownloadSerializer(serializers.Serializer):
-    format = serializers.ChoiceField(choices=list(DOWNLOADS))
+    format = Choice(choices=list(DOWNLOADS))
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
 
 

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from labeling import services
 from labeling.api.base import JobStartedSerializer, ProjectView, parsed
+from labeling.api.choices import Choice
 from labeling.api.parsers import MultiPartParser
 from labeling.export import FORMATS
 from labeling.files.uploads import OnDisk
@@ -19,7 +20,7 @@ from labeling.importing.labels import LABELS_AS
 
 
 class ExportSerializer(serializers.Serializer):
-    format = serializers.ChoiceField(choices=list(FORMATS))
+    format = Choice(choices=list(FORMATS))
     images = serializers.BooleanField(default=False, help_text="Put the pictures into the file (yolo, voc, parquet).")
     judgments = serializers.BooleanField(default=False, help_text="Write raw judgments instead of labels (csv).")
     final = serializers.BooleanField(default=False, help_text="Only labels of retired tasks.")
@@ -42,12 +43,12 @@ class ExportView(ProjectView):
 
 class LabelImportSerializer(serializers.Serializer):
     file = serializers.FileField(help_text="A label file, or a zip or tar of label files.")
-    format = serializers.ChoiceField(choices=list(READERS))
+    format = Choice(choices=list(READERS))
     question = serializers.CharField(default="", allow_blank=True, help_text="Needed where several would fit.")
 
     def get_fields(self) -> dict[str, Any]:
         # "as" is a word of Python and "source" one of the framework, so neither can be an attribute.
-        take_as = serializers.ChoiceField(choices=LABELS_AS)
+        take_as = Choice(choices=LABELS_AS)
         source = serializers.CharField(
             default="", allow_blank=True, max_length=100, help_text="Whose labels these are."
         )

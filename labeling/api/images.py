@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from labeling import bodies, jobs, services
 from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, whole
+from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.errors import CrowdtuneError
@@ -56,7 +57,7 @@ class ImageSerializer(serializers.ModelSerializer):
 TELLING = {"state", "is_gold"}  # what a list by these would tell of gold, whose tasks are closed from the first
 
 
-class ImageFilter(filters.FilterSet):
+class ImageFilter(FilterSet):
     name = filters.CharFilter("name", "icontains")
     state = filters.ChoiceFilter(field_name="tasks__state", choices=Task.State.choices, distinct=True)
     is_gold = TrueOrFalse("tasks__is_gold", distinct=True)
@@ -76,7 +77,7 @@ class UploadSerializer(serializers.Serializer):
         help_text="CSV with a header or JSON Lines: `url`, or `path` of a file sent with it; optional `name`, `label`, "
         "`metadata`; other columns are metadata.",
     )
-    labels_as = serializers.ChoiceField(LABELS_AS, required=False, default="gold")
+    labels_as = Choice(LABELS_AS, required=False, default="gold")
     source: Any = serializers.CharField(required=False, help_text="Whose labels the manifest's are.")
     gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}, as a field or as a file.')
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from labeling import figures
 from labeling.api.base import ProjectView, listing, origin_of, whole
+from labeling.api.choices import FilterSet
 from labeling.api.filters import TrueOrFalse
 from labeling.collecting import workflow
 from labeling.consensus import viewpoints
@@ -58,7 +59,7 @@ class LabelSerializer(serializers.Serializer):
         }
 
 
-class LabelFilter(filters.FilterSet):
+class LabelFilter(FilterSet):
     question = filters.CharFilter("question__key")
     image = filters.NumberFilter("task__image_id")
     task = filters.NumberFilter("task_id")

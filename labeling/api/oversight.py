@@ -20,12 +20,15 @@ from rest_framework.response import Response
 from labeling import services
 from labeling.accounts import people
 from labeling.api.base import ProjectView, listing, parsed
+from labeling.api.choices import Choice
 from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Judgment, Membership, Rule, Webhook, WebhookDelivery
 
 
 class RuleSerializer(serializers.ModelSerializer):
     """If <measure> over the worker's last <window> is <below | at_least> <threshold>, then <action>."""
+
+    serializer_choice_field = Choice
 
     class Meta:
         model = Rule

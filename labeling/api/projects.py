@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
@@ -23,6 +22,7 @@ from rest_framework.views import APIView
 from labeling import races, services
 from labeling.accounts import languages, permissions
 from labeling.api.base import ProjectView, unfolded
+from labeling.api.choices import Choice, FilterSet
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
 from labeling.api.paging import CursorPagination
@@ -89,10 +89,11 @@ _UNTOLD = (
 class ProjectSerializer(serializers.ModelSerializer):
     """A project. ``categories`` and ``questions`` make its survey; each change of them is a new version of it."""
 
+    serializer_choice_field = Choice
     categories = serializers.ListField(child=serializers.JSONField(), required=False)
     questions = QuestionSerializer(many=True, required=False)
     judgments_per_task = RangeSerializer(required=False)
-    stopping = serializers.ChoiceField(
+    stopping = Choice(
         list(POLICIES),
         required=False,
         help_text="When a task is done: at the least number of judgments (`fixed`), when its posterior is "
@@ -190,7 +191,7 @@ class ByLanguage(CursorPagination):
     ordering = "-language_rank"
 
 
-class ProjectFilter(filters.FilterSet):
+class ProjectFilter(FilterSet):
     is_paused = TrueOrFalse("is_paused")
 
     class Meta:

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from labeling import services
 from labeling.accounts import people
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
+from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.collecting.changing import CHANGES
@@ -51,7 +52,7 @@ def shown(task: Task, request: Request) -> Response:
     return Response(TaskSerializer(task, context={"request": request}).data)
 
 
-class TaskFilter(filters.FilterSet):
+class TaskFilter(FilterSet):
     image = filters.NumberFilter("image_id")
     is_gold = TrueOrFalse("is_gold")
 
@@ -72,7 +73,7 @@ class TaskListView(ProjectView):
 
 
 class TaskChangeSerializer(serializers.Serializer):
-    change = serializers.ChoiceField(
+    change = Choice(
         list(CHANGES),
         help_text="ask_more: of finished tasks; sooner and close: open tasks are handed out first, or closed.",
     )
@@ -127,7 +128,7 @@ class TaskView(ProjectView):
 
 class GoldSerializer(serializers.Serializer):
     answers = serializers.JSONField()
-    use = serializers.ChoiceField(Gold.Use.choices, default=Gold.Use.HIDDEN)
+    use = Choice(Gold.Use.choices, default=Gold.Use.HIDDEN)
     explanation = serializers.CharField(
         required=False,
         allow_blank=True,
@@ -230,7 +231,7 @@ class JudgmentSerializer(serializers.ModelSerializer):
         return people.name_of(judgment.worker)
 
 
-class JudgmentFilter(filters.FilterSet):
+class JudgmentFilter(FilterSet):
     worker = filters.CharFilter(method="of_worker")
     image = filters.NumberFilter("task__image_id")
     withdrawn = TrueOrFalse("withdrawn_at", "isnull", exclude=True)

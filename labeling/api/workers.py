@@ -7,7 +7,6 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
@@ -18,6 +17,7 @@ from rest_framework.views import APIView
 from labeling import services
 from labeling.accounts import people
 from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
+from labeling.api.choices import Choice, FilterSet
 from labeling.models import Membership, Project, Role
 
 ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
@@ -46,7 +46,7 @@ class StandingSerializer(WorkerSerializer):
 
 class NewWorkerSerializer(serializers.Serializer):
     username = serializers.CharField(max_length=150)
-    role = serializers.ChoiceField(ROLES, default=Role.WORKER)
+    role = Choice(ROLES, default=Role.WORKER)
 
 
 class AddedWorkerSerializer(serializers.Serializer):
@@ -57,7 +57,7 @@ class AddedWorkerSerializer(serializers.Serializer):
     )
 
 
-class WorkerFilter(filters.FilterSet):
+class WorkerFilter(FilterSet):
     class Meta:
         model = Membership
         fields = ["role"]
@@ -87,7 +87,7 @@ class WorkerListView(ProjectView):
 
 
 class WorkerChangeSerializer(serializers.Serializer):
-    role = serializers.ChoiceField(ROLES, required=False)
+    role = Choice(ROLES, required=False)
     is_paused = serializers.BooleanField(required=False)
     because = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
 

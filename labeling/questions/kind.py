@@ -103,7 +103,8 @@ def _choices(choices: Any) -> list[dict[str, str]]:
     rows = [{"name": row.get("label", ""), **row} for row in rows]  # label: as many others write it
     if not all(isinstance(row["name"], str) for row in rows):
         raise BadAnswer(_("the name of a choice is text."))
-    rows = [{**row, "name": row["name"] or row["key"]} for row in rows]
+    # As those of a project's categories: spaces around a name do not survive the forms and files of others.
+    rows = [{**row, "key": (key := row["key"].strip()), "name": row["name"].strip() or key} for row in rows]
     keys = [row["key"] for row in rows]
     if len(set(keys)) != len(keys) or CANT_TELL in keys:
         raise BadAnswer(

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.api.base import JobStartedSerializer, parsed
+from labeling.api.choices import Choice
 from labeling.models import Job
 from training import services
 from training.api.base import project_of
@@ -28,7 +29,7 @@ class CandidateSerializer(serializers.Serializer[Any]):
     """What to measure."""
 
     backbone = BackboneField(help_text="A key of /api/v1/backbones/.")
-    recipe = serializers.ChoiceField(
+    recipe = Choice(
         choices=RECIPES,
         default=Recipe.FEATURE_EXTRACTION,
         help_text="`from_scratch` is a compact network with random weights, to compare with, whatever `backbone` says.",

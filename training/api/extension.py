@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from labeling.api.choices import Choice
 from labeling.api.extensions import ProjectExtension
 from labeling.models import Project
 from training import services
@@ -21,7 +22,7 @@ def _fields() -> dict[str, serializers.Field]:
         "backbone": BackboneField(
             required=False, max_length=60, help_text="A key of /api/v1/backbones/, auto, or champion."
         ),
-        "recipe": serializers.ChoiceField(choices=Recipe.choices, required=False),
+        "recipe": Choice(choices=Recipe.choices, required=False),
         "augmentation": serializers.BooleanField(required=False),
         "automatic_training": serializers.BooleanField(required=False),
     }

@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from labeling.api.choices import Choice
 from training.models import ModelVersion, Recipe, Snapshot, TrainingPolicy, TrainingRun
 from training.runs.queueing import OPTIONS
 from training.services.policies import FIELDS
@@ -28,7 +29,7 @@ class RunRequest(serializers.Serializer[Any]):
         required=False,
         help_text="A key of /api/v1/backbones/, auto, or champion: go on from what the champion has learned.",
     )
-    recipe = serializers.ChoiceField(choices=Recipe.choices, required=False)
+    recipe = Choice(choices=Recipe.choices, required=False)
     augmentation = serializers.BooleanField(required=False)
     options = serializers.DictField(
         required=False,
@@ -183,6 +184,7 @@ class BackboneSerializer(serializers.Serializer[Any]):
 class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
     """When and how a project trains by itself."""
 
+    serializer_choice_field = Choice
     backbone = BackboneField(required=False, max_length=60, help_text="A key of the zoo, auto, or champion.")
 
     class Meta:

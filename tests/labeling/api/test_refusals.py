@@ -213,3 +213,31 @@ def test_one_end_of_the_number_of_judgments_is_enough(api: APIClient) -> None:
     body = {"name": "A", "categories": ["cat"], "judgments_per_task": {"min": 2}}
     made = api.post(f"{API}/projects/", body, format="json")
     assert (made.status_code, made.json().get("judgments_per_task")) == (201, {"min": 2, "max": 7})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "named"),
+    [
+        ("put", "tasks/{task}/gold/", {"answers": "cat", "use": "training"}, "expected one of hidden, practice"),
+        ("post", "projects/{slug}/exports/", {"format": "xml"}, "expected one of coco, "),
+        (
+            "post",
+            "projects/{slug}/rules/",
+            {"measure": "luck", "action": "warn", "threshold": 1},
+            "expected one of gold",
+        ),
+        ("patch", "projects/{slug}/", {"access": "closed"}, "expected one of open, invited"),
+        ("patch", "projects/{slug}/", {"recipe": "magic"}, "expected one of feature_extraction, "),
+        ("get", "projects/{slug}/tasks/", {"state": "shut"}, "expected one of open, "),
+        ("get", "projects/", {"access": "closed"}, "expected one of open, invited"),
+    ],
+)
+def test_a_choice_that_is_none_is_told_which_there_are(
+    make_project: Callable[..., Project], method: str, path: str, body: dict[str, Any], named: str
+) -> None:
+    project = make_project(images=1)
+    address = f"{API}/{path.format(slug=project.slug, task=Task.objects.get().pk)}"
+    sent = {"data": body} if method == "get" else {"data": body, "format": "json"}
+    answer = getattr(client(project.owner), method)(address, **sent)
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]["message"]

@@ -140,6 +140,13 @@ def test_what_a_choice_is_called_is_its_name_its_label_or_its_key():
     assert [choice["name"] for choice in read] == ["cat", "Dog", "Owl", "eel"]
 
 
+def test_choices_are_trimmed_as_categories_are_so_that_they_come_back_from_files():
+    read = KINDS["boxes"].options({"choices": [" sea cow ", {"key": "dog ", "name": " Dog"}]})["choices"]
+    assert [(row["key"], row["name"]) for row in read] == [("sea cow", "sea cow"), ("dog", "Dog")]
+    with pytest.raises(BadAnswer):
+        KINDS["boxes"].options({"choices": ["cat", "cat "]})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_classes_of_a_kind_are_its_choices_or_none(kind):
     found = KINDS[kind].classes(checked(kind))
