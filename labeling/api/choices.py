@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy
@@ -30,7 +30,7 @@ class FilterSet(filters.FilterSet):
         form = super().get_form_class()
         for field in form.base_fields.values():
             if isinstance(field, forms.ChoiceField):
-                choices = _named(choice for choice, _name in field.choices)
+                choices = _named(choice for choice, _name in cast("Any", field.choices))
                 field.error_messages["invalid_choice"] = REFUSAL.format(input="%(value)s", choices=choices)
         return form
 

@@ -96,6 +96,9 @@ class WebhookListView(ProjectView):
     `because` is that of the task: `confident`, `maximum`, `budget`, `person`, `gold` (its answer is known) or `model`
     (which was sure enough). A task that is opened again is told of again when it retires.
 
+    A `url` in the `result` of a job may begin at the root of this host, and is not good for ever:
+    `/api/v1/jobs/{job}/` has a whole one, made anew at each look.
+
     The header `X-Crowdtune-Signature: t=<unix seconds>,v1=<hex>` holds the HMAC-SHA256 of `<t>.<body>` under the
     webhook's `secret`. Answer 2xx within ten seconds; else the same `id` comes again after 10 s, 1 min, 5 min, 30 min
     and 2 h, or when `Retry-After` of a 429 or 503 says (6 h at most). Events may come twice or in another order.

@@ -210,9 +210,13 @@ class SurveyForms:
         return cls([QuestionForm(prefix=str(i), initial=initial_of(row)) for i, row in enumerate(questions)])
 
     @classmethod
-    def sent(cls, data: QueryDict) -> SurveyForms:
+    def sent(cls, data: QueryDict, *, is_draft: bool = False) -> SurveyForms:
+        """``is_draft``: as a preview takes it, of questions that have no words yet."""
         numbers = dict.fromkeys(text for text in data.getlist("q") if text.isdecimal() and len(text) < 6)
-        return cls([QuestionForm(data, prefix=number) for number in numbers])
+        found = cls([QuestionForm(data, prefix=number) for number in numbers])
+        for form in found.forms:
+            form.fields["prompt"].required = not is_draft
+        return found
 
     def is_valid(self) -> bool:
         valid = [form.is_valid() for form in self.forms]  # each of them, so that every problem is shown
@@ -239,7 +243,8 @@ class SurveyForms:
         if verb == "add":
             number = 1 + max((int(form.prefix or 0) for form in self.forms), default=-1)
             kind = argument if argument in KINDS else "single_choice"
-            blank = {"kind": kind, "required": True, "if_test": "equals"}
+            ends = {"least": 1, "most": 5} if kind == "rating" else {}
+            blank = {"kind": kind, "required": True, "if_test": "equals", **ends}
             self.forms.append(QuestionForm(prefix=str(number), initial=blank))
             return
         place = next((i for i, form in enumerate(self.forms) if form.prefix == argument), None)

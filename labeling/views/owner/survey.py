@@ -130,7 +130,7 @@ def _asked(request: HttpRequest, project: Project) -> tuple[list[survey.Asked], 
     document = build_document(project)
     problem = ""
     if request.method == "POST":
-        found = SurveyForms.sent(request.POST)
+        found = SurveyForms.sent(request.POST, is_draft=True)
         if found.is_valid():
             try:
                 rows = checked_questions(found.questions())

@@ -94,6 +94,18 @@ def test_the_preview_shows_what_was_sent_before_it_is_stored(project: Project, o
     assert "Is it a zebra?" not in [q.prompt for q in project.questions.all()]
 
 
+def test_a_new_scale_has_five_steps_and_is_previewed_before_it_has_words(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/survey/"
+    page = owning.post(address, {**sent(SurveyForms(owning.get(address).context["forms"])), "action": "add:rating"})
+    scale = page.context["forms"][1]
+    assert (scale["least"].value(), scale["most"].value()) == (1, 5)
+    shown = owning.post(f"{address}preview/", sent(SurveyForms(page.context["forms"])))
+    assert not shown.context["problem"]
+    assert len(shown.context["questions"]) == 2
+    saved = owning.post(address, {**sent(SurveyForms(page.context["forms"])), "action": "save"})
+    assert saved.status_code == 400  # its words are still asked for
+
+
 def test_the_preview_may_stand_in_a_frame_of_ours_and_no_other_page_may(project: Project, owning: Client) -> None:
     framed = owning.get(f"/projects/{project.slug}/settings/survey/preview/")
     assert framed["X-Frame-Options"] == "SAMEORIGIN"
