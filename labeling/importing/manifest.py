@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from labeling.errors import CrowdtuneError
-from labeling.importing.known.lines import Lines
+from labeling.importing.known.lines import Lines, array
 from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
@@ -49,6 +49,8 @@ def rows(stored: IO[bytes]) -> Iterator[Row]:
     text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
     start = text.read(1)
     text.seek(0)
+    if start == "[":
+        raise CrowdtuneError("bad_manifest", array())
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     yield from _jsonl(lines) if start == "{" else _csv(lines)
     text.detach()

@@ -23,7 +23,7 @@ from labeling.consensus import fitting
 from labeling.consensus.update import update_task
 from labeling.errors import CrowdtuneError
 from labeling.importing import naming, sources
-from labeling.importing.known.lines import Lines
+from labeling.importing.known.lines import Lines, array
 from labeling.jobs import Report
 from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
@@ -70,6 +70,8 @@ def read(stored: Any) -> Iterator[Line]:
     text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
     start = text.read(1)
     text.seek(0)
+    if start == "[":
+        raise CrowdtuneError("bad_csv", array())
     lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     is_csv = start != "{"
     for number, row, problem in _csv(lines) if is_csv else _jsonl(lines):

@@ -275,6 +275,7 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     assert sum(row["winner"] for row in job.result["rows"]) == 1
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     assert "Winner" in page
+    assert "there is no top-5 error to compare" in page
     owner.post(f"/projects/shapes/training/compare/{job.pk}/use/", {"candidate": "1"})
     policy = TrainingPolicy.objects.get(project=project)
     assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)

@@ -19,7 +19,7 @@ from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import plots, services
 from training.learning import weights
-from training.models import FROM_SCRATCH
+from training.models import FROM_SCRATCH, Snapshot
 from training.services.bakeoffs import COMPACT, KIND
 from training.zoo import table
 
@@ -115,6 +115,7 @@ def _last(project: Project) -> dict[str, Any]:
         "shown": shown,
         "rows": rows,
         "is_live": job is not None and job.is_live,
+        "has_top5": shown is not None and _categories(shown) > 5,
         "by_latency": plots.pareto(
             rows,
             cost="latency",
@@ -136,3 +137,8 @@ def _recipe_name(recipe: str, augmentation: bool) -> str:
     if recipe == "fine_tuning":
         return _("Fine-tuning, augmented") if augmentation else _("Fine-tuning")
     return _("Feature extraction, augmented") if augmentation else _("Feature extraction")
+
+
+def _categories(job: Job) -> int:
+    """Among how many the candidates chose."""
+    return sum(map(len, Snapshot.objects.filter(pk=job.arguments["snapshot"]).values_list("categories", flat=True)))

@@ -18,6 +18,11 @@ MOST_FIELD = 2**20  # characters
 csv.field_size_limit(MOST_FIELD)  # of the whole process; by itself 131,072, less than some cells of our own exports
 
 
+def array() -> str:
+    """What is said of a JSON array, where JSON Lines or CSV were expected."""
+    return _("Expected one JSON object a line, or CSV with a header; this begins like a JSON array of them all.")
+
+
 class Lines:
     """``columns`` are the names in the header, trimmed and in small letters.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from labeling import cells
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
-from labeling.importing.known.lines import Lines
+from labeling.importing.known.lines import Lines, array
 from labeling.words import gettext as _
 
 IMAGES = ("image", "file_name", "filename", "file", "path", "name")
@@ -104,13 +104,24 @@ def _first(there: set[str] | Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 
 def _read_jsonl(files: Files, name: str) -> Found:
+    text = files.text(name)
+    if text.startswith("[") and _is_json(text):
+        raise UnreadableError(f"{name}: {array()}")
     # A line ends at a line feed: a text may hold what else Unicode counts as an end.
-    for number, line in enumerate(files.text(name).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 yield from _known(name, number, line)
             except UnreadableError as error:
                 yield Refused(name, error.args[0])
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _known(name: str, number: int, line: str) -> Iterator[Known]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -18,6 +21,9 @@ from labeling.models.job import JobQuerySet
 from labeling.views.owner.context import context_of, load_project
 
 JOBS_SHOWN = 50
+NEWS_SHOWN = 3  # beside what a page is for
+IS_NEWS = timedelta(days=1)
+FAILURE_IS_NEWS = timedelta(days=7)  # it may still be unseen
 OF_LABELS = ("import_images", "import_judgments", "import_labels", "export")
 # The tab that a kind of job belongs to.
 TAB_OF = {
@@ -50,13 +56,18 @@ def shown_to(user: Any, project: Project) -> JobQuerySet:
     return rows if may(user, project, "manage") else rows.filter(kind__in=OF_LABELS)
 
 
-def running_jobs(user: Any, project: Project, *kinds: str, and_recent: int = 3) -> list[Job]:
-    """The jobs that run, and the last few that ended."""
+def running_jobs(user: Any, project: Project, *kinds: str, is_long: bool = False) -> list[Job]:
+    """The jobs that run, and those that ended: the last few of the last days, or with ``is_long`` many."""
     rows = shown_to(user, project)
     if kinds:
         rows = rows.filter(kind__in=kinds)
     live = list(rows.live()[:10])
-    found = live + list(rows.exclude(state__in=Job.LIVE)[:and_recent])
+    ended = rows.exclude(state__in=Job.LIVE)
+    if not is_long:
+        now = timezone.now()
+        failed = Q(state=Job.State.FAILED, finished_at__gte=now - FAILURE_IS_NEWS)
+        ended = ended.filter(failed | Q(finished_at__gte=now - IS_NEWS))
+    found = live + list(ended[: JOBS_SHOWN if is_long else NEWS_SHOWN])
     for job in found:
         decorate(job)
     return found
@@ -81,7 +92,7 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
     kinds = request.GET.getlist("kind")
     is_page = not request.headers.get("HX-Request")
     is_long = is_page or "long" in request.GET  # the page of jobs itself, also when it asks again
-    found = running_jobs(request.user, project, *kinds, and_recent=JOBS_SHOWN if is_long else 3)
+    found = running_jobs(request.user, project, *kinds, is_long=is_long)
     context = {"project": project, "kinds": kinds, "jobs": found, "is_long": is_long}
     if is_page:
         tab = TAB_OF.get(kinds[0], "overview") if kinds else "overview"

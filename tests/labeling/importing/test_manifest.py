@@ -15,8 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling import jobs, services
+from labeling.errors import CrowdtuneError
 from labeling.files import remote
-from labeling.importing import ingest, manifest, sources
+from labeling.importing import ingest, manifest, said, sources
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, picture
@@ -55,6 +56,15 @@ def test_a_row_of_a_spreadsheet_on_windows_finds_its_file(bring: Import, path: s
     assert (Image.objects.get().name, Gold.objects.get().answers) == ("pets/a.png", {"category": "cat"})
 
 
+def test_a_json_array_is_told_what_is_expected(bring: Import) -> None:
+    text = json.dumps([{"file_name": "a.png", "label": "cat"}], indent=1)
+    job = bring(manifest=listed(text, "metadata.json"), archive=pictures(a_png=picture(1)))
+    assert job.state == "failed"
+    assert "Expected one JSON object a line" in job.message
+    with pytest.raises(CrowdtuneError, match="Expected one JSON object a line"):
+        list(said.read(io.BytesIO(text.encode())))
+
+
 def test_json_lines_name_files_that_were_sent_with_them(bring: Import, empty: Project) -> None:
     rows = [{"file_name": "a.png", "name": "first", "label": {"category": "dog"}}, {"file_name": "b.png", "weight": 3}]
     text = "\n".join(json.dumps(row) for row in rows)
@@ -62,8 +72,8 @@ def test_json_lines_name_files_that_were_sent_with_them(bring: Import, empty: Pr
     job = bring(manifest=listed(text, "metadata.jsonl"), files=files, labels_as="judgments", source="museum")
     assert job.errors == []
     assert sorted(Image.objects.values_list("name", flat=True)) == ["b.png", "first"]
-    said = Judgment.objects.get()
-    assert (said.answers, said.source, said.worker.first_name) == ({"category": "dog"}, "import", "museum")
+    judged = Judgment.objects.get()
+    assert (judged.answers, judged.source, judged.worker.first_name) == ({"category": "dog"}, "import", "museum")
 
 
 def test_labels_come_in_as_suggestions_where_that_is_asked_for(bring: Import) -> None:

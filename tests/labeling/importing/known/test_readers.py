@@ -126,6 +126,12 @@ def test_a_line_that_is_none_keeps_no_other_line_from_being_read(line):
     assert taken == Known("b.jpg", "cat")
 
 
+def test_a_json_array_is_refused_once_and_told_what_is_expected():
+    data = json.dumps([{"image": "a.jpg", "answer": "cat"}] * 3, indent=1).encode()
+    with pytest.raises(UnreadableError, match="one JSON object a line"):
+        read("jsonl", data, "a.jsonl")
+
+
 def test_coco_refuses_what_is_wrong_by_image_and_takes_the_rest():
     document = {
         "categories": [{"id": 3, "name": "cat"}],

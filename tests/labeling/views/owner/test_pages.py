@@ -139,6 +139,13 @@ def test_the_list_of_jobs_says_what_each_brought_and_keeps_more_than_the_last_fe
     of_images = text(owning.get(f"/projects/{project.slug}/images/"))
     assert "All jobs" in of_images
     assert of_images.count('class="job ') == 3, "those of images, with no other among them"
+    failed, *others = Job.objects.values_list("pk", flat=True)
+    Job.objects.update(finished_at=timezone.now() - timedelta(days=2))
+    Job.objects.filter(pk=failed).update(state="failed", kind="import_images")
+    of_images = text(owning.get(f"/projects/{project.slug}/images/"))
+    assert "All jobs" in of_images
+    assert f"/jobs/{failed}/" in of_images, "nobody may have seen it yet"
+    assert not any(f"/jobs/{other}/" in of_images for other in others), "what is old is no news"
 
 
 @pytest.mark.parametrize(
