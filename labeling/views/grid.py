@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling import services
@@ -26,6 +27,7 @@ from labeling.views.worker import project_to_label
 TILES = 12
 
 
+@never_cache  # the back button would bring images that are answered by now
 @login_required
 @require_http_methods(["GET", "POST"])
 def grid(request: HttpRequest, slug: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,13 +34,14 @@ def _yes_no(question: Asked, data: QueryDict, name: str) -> Any:
 
 
 def _single_choice(question: Asked, data: QueryDict, name: str) -> Any:
-    """A key, or the name that a person typed into the type-ahead field."""
+    """A key, or the name that a person typed into the type-ahead field; a name that several have says none of them."""
     texts = [text.strip() for text in data.getlist(name) if text.strip()]
     if not texts:
         return None
     choices = question.options.get("choices", [])
     keys = {choice["key"] for choice in choices}
-    names = {choice["name"].casefold(): choice["key"] for choice in choices}
+    amounts = Counter(choice["name"].casefold() for choice in choices)
+    names = {name: choice["key"] for choice in choices if amounts[name := choice["name"].casefold()] == 1}
     known = [
         text if text in keys else names[text.casefold()] for text in texts if text in keys or text.casefold() in names
     ]

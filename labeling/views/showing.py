@@ -127,6 +127,8 @@ def _words() -> dict[str, str]:
         "yes": _("Yes"),
         "no": _("No"),
         "required": _("This question needs an answer."),
+        "required_one": _("At least one question must be answered."),
+        "from_list": _("Choose an answer from the list."),
         "required_boxes": _("Draw a box, or say that there is none."),
         "number": _("Enter a number."),
         "whole_number": _("Enter a whole number."),

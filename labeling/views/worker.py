@@ -17,6 +17,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import services
@@ -81,6 +82,7 @@ def _can_go_on(project: Project, member: Membership) -> bool:
     return not barred and project.retired_count < project.task_count
 
 
+@never_cache  # the back button would bring images that are answered by now
 @login_required
 @require_http_methods(["GET", "POST"])
 def stream(request: HttpRequest, slug: str) -> HttpResponse:

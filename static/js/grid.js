@@ -8,10 +8,9 @@ function count() {
   document.getElementById("tapped").textContent = form.querySelectorAll(":checked").length;
 }
 form.addEventListener("change", count);
-addEventListener("pageshow", () => {
-  // The back button brings the ticks back.
-  sending = false;
-  count();
+addEventListener("pageshow", (event) => {
+  // Kept by the browser as it was: these images are answered by now.
+  if (event.persisted) location.reload();
 });
 let sending = false;
 form.addEventListener("submit", (event) => {

@@ -43,7 +43,10 @@ const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
     if (denied && waiting) page.sync.replaceChildren(wayIn(waiting));
     else page.sync.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
   },
-  onRefused: (item, message) => toast(message, "bad", 8),
+  onRefused: (item, message) => {
+    if (item.answers) count(-1);
+    toast(message, "bad", 8);
+  },
 });
 
 async function deliver(item) {
@@ -325,6 +328,11 @@ function guided(event) {
   sending = true; // once: a second one would leave the word on the first unread
 }
 
+/* What was picked is sent, not its name, which several choices may share. */
+page.form.addEventListener("formdata", ({ formData }) => {
+  for (const field of form.fields) if (field.combo?.value()) formData.set(field.name, field.combo.value());
+});
+
 function typed(key, value) {
   const { kind } = client.questions.find((question) => question.key === key);
   if (value === "cant_tell") return value;
@@ -355,6 +363,7 @@ async function start() {
   for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
   form.update();
+  count(outbox.items().filter((item) => item.answers).length); // of an earlier visit, on their way still
   outbox.flush();
   if (outbox.items().some((item) => item.id === current.id)) {
     gone.add(current.id);

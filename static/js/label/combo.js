@@ -14,6 +14,7 @@ export class Combo {
   #asking = null; // the search whose answer is on its way
   #names = new Map(); // key -> name of what was chosen, so that an undo can show it
   #timer = null;
+  #picked = false; // the choice was picked, not only typed: the next Enter sends it
   #start = []; // what is listed before anything is typed
 
   constructor(root, choices) {
@@ -45,6 +46,11 @@ export class Combo {
     return this.#chosen?.key ?? null;
   }
 
+  /* Something stands there that is none of the choices: a name typed in part, or one that several have. */
+  isUnsettled() {
+    return this.#chosen === null && this.#input.value.trim() !== "";
+  }
+
   set(key) {
     this.#chosen = key === null ? null : (this.#choices?.find((choice) => choice.key === key) ?? { key, name: this.#names.get(key) ?? key });
     this.#input.value = this.#chosen?.name ?? "";
@@ -52,6 +58,7 @@ export class Combo {
     if (this.#choices) this.#search("");
     else this.#show(this.#start);
     this.#empty.textContent = "";
+    this.#picked = this.#chosen !== null;
     this.#activate(this.#shown.indexOf(this.#chosen)); // Enter must not take another one than what stands there
   }
 
@@ -62,6 +69,7 @@ export class Combo {
   #typed() {
     const text = this.#input.value.trim();
     this.#chosen = this.#named(this.#choices ?? [], text);
+    this.#picked = false;
     if (this.#choices) return this.#search(text);
     // What is on the list answers what stood there before: nothing of it may be taken.
     this.#forget();
@@ -150,6 +158,7 @@ export class Combo {
   #choose(choice) {
     this.#forget();
     this.#chosen = choice;
+    this.#picked = true;
     this.#names.set(choice.key, choice.name);
     this.#input.value = choice.name;
     this.#root.dispatchEvent(new CustomEvent("choose", { bubbles: true, detail: choice }));
@@ -172,12 +181,14 @@ export class Combo {
       event.preventDefault();
       this.#activate((this.#active + step + this.#shown.length) % this.#shown.length);
     } else if (event.key === "Enter" && this.#active >= 0 && !event.repeat) {
+      if (this.#picked && this.#shown[this.#active] === this.#chosen) return;
       event.preventDefault();
       event.stopPropagation();
       this.#choose(this.#shown[this.#active]);
     } else if (event.key === "Escape" && this.#input.value) {
       event.stopPropagation();
       this.set(null);
+      this.#input.dispatchEvent(new Event("change", { bubbles: true }));
     }
   }
 }

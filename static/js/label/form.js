@@ -96,7 +96,7 @@ class Field {
     } else if (this.combo) this.combo.set(value);
     else if (area) area.value = value;
     else if (this.kind !== "boxes") {
-      const values = [value].flat().map((item) => ({ true: "yes", false: "no" })[item] ?? String(item));
+      const values = [value].flat().map((item) => (typeof item === "boolean" ? (item ? "yes" : "no") : String(item)));
       for (const input of this.root.querySelectorAll(`[name="${CSS.escape(this.name)}"]`)) input.checked = values.includes(input.value);
     }
   }
@@ -108,7 +108,7 @@ class Field {
     const input = this.kind === "number" ? this.root.querySelector("input[type=number]") : null;
     if (value === CANT_TELL) return "";
     if (input?.validity.badInput) return words.number;
-    if (value === null) return "";
+    if (value === null) return this.combo?.isUnsettled() ? words.from_list : "";
     const amount = { number: value, multiple_choice: value.length }[this.kind];
     if (amount === undefined) return "";
     if (whole && !Number.isInteger(amount)) return words.whole_number;
@@ -143,6 +143,8 @@ class Field {
 }
 
 export class Form {
+  #asked = null; // where it stands that nothing is answered
+
   constructor(root, questions, { words }) {
     this.words = words;
     this.fields = questions.map((question) => new Field(root.querySelector(`[data-question="${CSS.escape(question.key)}"]`), question));
@@ -174,6 +176,7 @@ export class Form {
         field.say("");
       }
     }
+    if (Object.keys(answers).length) this.#asked?.say("");
   }
 
   /* The first question that still needs an answer, or another one, told to the person; null when all is well. */
@@ -187,7 +190,11 @@ export class Form {
       field.say(doubt || (lacks ? wanted : ""));
       if (doubt || lacks) first ??= field;
     }
-    return first;
+    if (first || Object.keys(answers).length) return first;
+    // Where each question may be left out, one of them must be answered all the same.
+    this.#asked = this.fields.find((field) => field.shown);
+    this.#asked?.say(this.words.required_one);
+    return this.#asked;
   }
 
   reset(order, answers = {}) {

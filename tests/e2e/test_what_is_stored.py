@@ -1,0 +1,183 @@
+"""What stood in the form is what is stored: after the way back, an undo, half a name, and where several share one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from labeling import services
+from labeling.models import Gold
+from tests.e2e.test_labeling import ANIMAL, moved_on, ready, sent, shown, stored
+
+SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
+NOTE = {"key": "note", "kind": "text", "prompt": "What else?", "required": False}
+DOG = {"key": "dog", "kind": "yes_no", "prompt": "Is there a dog?", "required": True}
+CRANES = [{"key": f"kind-{n}", "name": f"Kind {n}"} for n in range(40)] + [
+    {"key": "crane-bird", "name": "Crane"},
+    {"key": "crane-machine", "name": "Crane"},
+]
+
+
+def error_of(page: Page, key: str) -> Any:
+    return page.locator(f"#q-{key}-error")
+
+
+def test_the_way_back_ticks_no_image_of_another_grid(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=30)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker)
+    page.locator("label.tap").first.click()
+    page.locator("label.tap").nth(3).click()
+    page.get_by_role("button", name="Send 12 answers").click()
+    stored(project, 12)
+    expect(page.locator("#tapped")).to_have_text("0")
+    page.goto("/label/")
+    page.go_back()
+    page.go_back()
+    expect(page.locator("label.tap")).to_have_count(12)
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
+
+
+def test_the_way_back_brings_no_answer_of_another_image(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL, SHARP], images=6)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("radio", name="dog").check()
+    page.goto("/label/")
+    other = page.context.new_page()  # where the person answers what was left open there
+    other.goto(f"/label/{project.slug}/")
+    ready(other)
+    before = shown(other)
+    other.get_by_role("radio", name="cat").check()
+    other.get_by_role("button", name="Send").click()
+    moved_on(other, before)
+    sent(other)
+    page.go_back()
+    ready(page)
+    assert shown(page) != before
+    expect(page.locator("#task input:checked")).to_have_count(0)
+
+
+def test_the_way_back_without_javascript_brings_no_answer_of_another_image(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL, SHARP], images=6)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, script=False)
+    page.get_by_role("radio", name="dog").check()
+    page.get_by_role("button", name="Send").click()
+    stored(project, 1)
+    page.goto("/label/")
+    page.go_back()
+    page.get_by_role("radio", name="cat").check()
+    page.goto("/label/")
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#task input:checked")).to_have_count(0)
+
+
+def test_an_undo_shows_the_answer_whatever_its_key(visit, make_project, join, worker):
+    project = make_project(categories=["true", "false"], questions=[ANIMAL, SHARP], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("radio", name="true").check()
+    page.keyboard.press("Enter")
+    moved_on(page, before)
+    ready(page)
+    page.keyboard.press("u")
+    expect(page.locator("#image")).to_have_attribute("src", before)
+    expect(page.get_by_role("radio", name="true")).to_be_checked()
+
+
+def test_a_survey_of_which_nothing_is_answered_is_not_sent(visit, make_project, join, worker):
+    """Enter twice: the second is about an image that nobody has looked at."""
+    project = make_project(questions=[SHARP, NOTE], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("radio", name="Yes").check()
+    page.keyboard.press("Enter")
+    moved_on(page, before)
+    ready(page)
+    second = shown(page)
+    page.keyboard.press("Enter")
+    expect(error_of(page, "sharp")).to_have_text("At least one question must be answered.")
+    assert shown(page) == second
+    expect(page.locator("#done")).to_have_text("1")
+    page.get_by_role("textbox").fill("a bird")
+    expect(error_of(page, "sharp")).to_be_empty()
+    page.get_by_role("button", name="Send").click()
+    assert [row.answers for row in stored(project, 2)] == [{"sharp": True}, {"note": "a bird"}]
+
+
+def test_half_a_name_is_not_left_out_without_a_word(visit, make_project, join, worker):
+    project = make_project(categories=CRANES, questions=[{**ANIMAL, "required": False}, SHARP], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("radio", name="Yes").check()
+    page.get_by_role("combobox").fill("Kind 3")
+    page.keyboard.press("Backspace")
+    page.get_by_role("button", name="Send").click()
+    expect(error_of(page, "animal")).to_have_text("Choose an answer from the list.")
+    assert shown(page) == before
+    page.get_by_role("combobox").fill("Kind 37")
+    page.keyboard.press("Enter")  # picks
+    assert shown(page) == before
+    page.keyboard.press("Enter")  # sends, as in every other field
+    moved_on(page, before)
+    assert stored(project, 1)[0].answers == {"animal": "kind-37", "sharp": True}
+
+
+def test_of_two_choices_of_one_name_practice_takes_the_picked(visit, make_project, join, worker, owner):
+    project = make_project(categories=CRANES, questions=[ANIMAL], images=3)
+    services.set_gold(
+        task=project.tasks.order_by("id")[0], answers={"animal": "crane-bird"}, user=owner, use=Gold.Use.PRACTICE
+    )
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("combobox").fill("Crane")
+    page.get_by_role("option").first.click()
+    expect(page.get_by_role("status").filter(has_text="Right")).to_be_visible()
+    assert stored(project, 1)[0].answers == {"animal": "crane-bird"}
+
+
+def test_a_name_that_two_choices_share_is_asked_about_without_javascript(visit, make_project, join, worker):
+    project = make_project(categories=CRANES, questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, script=False, watch=False)
+    page.locator("[name='a.animal']").fill("crane")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("radio", name="Crane")).to_have_count(2)
+    page.get_by_role("radio", name="Crane").first.check()
+    page.get_by_role("button", name="Send").click()
+    assert stored(project, 1)[0].answers == {"animal": "crane-bird"}
+
+
+def test_an_answer_that_was_refused_does_not_count(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    lost = {"error": {"code": "lease_lost", "message": "Lost."}}
+    page.route("**/judgment/", lambda route: route.fulfill(status=409, json=lost))
+    before = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, before)
+    expect(page.locator(".toast")).to_contain_text("Lost.")
+    expect(page.locator("#done")).to_have_text("0")
+    page.unroute("**/judgment/")
+    page.context.set_offline(True)
+    before = shown(page)
+    page.keyboard.press("2")
+    moved_on(page, before)
+    page.context.set_offline(False)
+    page.reload()  # whose count the server made before it had the answer
+    ready(page)
+    sent(page)
+    expect(page.locator("#done")).to_have_text("1")
