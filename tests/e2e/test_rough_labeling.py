@@ -95,6 +95,7 @@ def test_the_next_survey_begins_at_its_first_question(visit, make_project, join,
     before = shown(page)
     page.keyboard.press("Enter")
     moved_on(page, before)
+    ready(page)
     page.keyboard.press("2")  # of the animal; the focus is no more in the field of the number
     expect(page.get_by_role("radio", name="dog")).to_be_checked()
     expect(page.get_by_role("spinbutton")).to_have_value("")
