@@ -13,7 +13,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
-from rest_framework.views import APIView
 
 from inference import services
 from inference.api.predicting import ANSWERING, REFUSALS
@@ -22,8 +21,7 @@ from inference.models import Deployment, KeyLimit, Reason, Sample
 from inference.monitoring import figures
 from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
-from labeling.accounts import permissions
-from labeling.api.base import JobStartedSerializer, listing, origin_of, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.choices import Choice
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files.storage import image_url
@@ -127,28 +125,23 @@ class DownloadSerializer(serializers.Serializer):
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**6)
 
 
-def managed(request: Request, slug: str) -> Project:
-    project = get_object_or_404(Project, slug=slug)
-    permissions.require(request.user, project, "manage")
-    return project
-
-
-class ServingView(APIView):
+class ServingView(ProjectView):
     """Settings of serving, and what each version answered in the last seven days."""
+
+    rights = {"GET": "manage", "PATCH": "manage"}
 
     @extend_schema(operation_id="serving", tags=["serving"], responses={200: ServingSerializer} | REFUSALS)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(_serving(managed(request, slug)))
+        return Response(_serving(self.project(request, slug)))
 
     @extend_schema(
         operation_id="serving_change", tags=["serving"], request=DeploymentSerializer(partial=True),
         responses={200: ServingSerializer} | REFUSALS,
     )  # fmt: skip
     def patch(self, request: Request, slug: str) -> Response:
-        project = managed(request, slug)
-        given = DeploymentSerializer(data=request.data, partial=True)
-        given.is_valid(raise_exception=True)
-        services.configure(project=project, changes=dict(given.validated_data), user=request.user)
+        project = self.project(request, slug)
+        changes = parsed(DeploymentSerializer, request, partial=True)
+        services.configure(project=project, changes=changes, user=request.user)
         return Response(_serving(project))
 
 
@@ -159,12 +152,14 @@ def _serving(project: Project) -> dict[str, Any]:
     }
 
 
-class KeysView(APIView):
+class KeysView(ProjectView):
     """Keys of this project's programs."""
+
+    rights = {"GET": "manage", "POST": "manage"}
 
     @extend_schema(operation_id="keys", tags=["serving"], **listing(KeySerializer))
     def get(self, request: Request, slug: str) -> Response:
-        project = managed(request, slug)
+        project = self.project(request, slug)
         pages = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
         rows = pages.paginate_queryset(ApiKey.objects.filter(project=project), request, view=self) or []
         limits = KeyLimit.objects.filter(key__in=rows).in_bulk(field_name="key_id")
@@ -174,10 +169,8 @@ class KeysView(APIView):
         operation_id="key_make", tags=["serving"], request=KeySerializer, responses={201: KeyMadeSerializer} | REFUSALS
     )
     def post(self, request: Request, slug: str) -> Response:
-        project = managed(request, slug)
-        given = KeySerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        values = dict(given.validated_data)
+        project = self.project(request, slug)
+        values = parsed(KeySerializer, request)
         scopes = tuple(dict.fromkeys(values.pop("scopes")))
         row, token = services.make_limited_key(project=project, user=request.user, scopes=scopes, **values)
         return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
@@ -189,52 +182,61 @@ def key_json(row: ApiKey, limit: KeyLimit | None) -> dict[str, Any]:
     return values | {"per_minute": limit and limit.per_minute, "per_day": limit and limit.per_day}
 
 
-class KeyView(APIView):
+class KeyView(ProjectView):
     """Revoke a key: programs with it stop working at once."""
+
+    rights = {"DELETE": "manage"}
 
     @extend_schema(operation_id="key_revoke", tags=["serving"], request=None, responses={204: None} | REFUSALS)
     def delete(self, request: Request, slug: str, key_id: int) -> Response:
-        project = managed(request, slug)
+        project = self.project(request, slug)
         revoke_key(key=get_object_or_404(ApiKey, project=project, pk=key_id), user=request.user)
         return Response(status=204)
 
 
-class KeyRotateView(APIView):
+class KeyRotateView(ProjectView):
     """A new key with the same rights; the old one works for another day."""
+
+    rights = {"POST": "manage"}
 
     @extend_schema(
         operation_id="key_rotate", tags=["serving"], request=None, responses={201: KeyMadeSerializer} | REFUSALS
     )
     def post(self, request: Request, slug: str, key_id: int) -> Response:
-        project = managed(request, slug)
+        project = self.project(request, slug)
         old = get_object_or_404(ApiKey, project=project, pk=key_id)
         row, token = services.rotate_key(key=old, user=request.user)
         return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
 
 
-class SamplesView(APIView):
+class SamplesView(ProjectView):
     """Images that were kept from requests, the newest first."""
+
+    rights = {"GET": "manage"}
 
     @extend_schema(operation_id="samples", tags=["serving"], **listing(SampleSerializer))
     def get(self, request: Request, slug: str) -> Response:
-        rows = Sample.objects.filter(project=managed(request, slug)).select_related("image", "version")
+        rows = Sample.objects.filter(project=self.project(request, slug)).select_related("image", "version")
         pages = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
         found = pages.paginate_queryset(rows, request, view=self) or []
         return pages.get_paginated_response(SampleSerializer(found, many=True, context={"request": request}).data)
 
 
-class SampleView(APIView):
+class SampleView(ProjectView):
     """An image that was kept from a request."""
+
+    rights = {"DELETE": "manage"}
 
     @extend_schema(operation_id="sample_delete", tags=["serving"], request=None, responses={204: None} | REFUSALS)
     def delete(self, request: Request, slug: str, image_id: int) -> Response:
-        services.delete_sample(project=managed(request, slug), image_id=image_id, user=request.user)
+        services.delete_sample(project=self.project(request, slug), image_id=image_id, user=request.user)
         return Response(status=204)
 
 
-class BatchView(APIView):
+class BatchView(ProjectView):
     """Predict over many images in the background; the job's result has the file's address."""
 
+    rights = {"POST": "manage"}
     parser_classes = [MultiPartParser, FormParser, JSONParser]
 
     @extend_schema(
@@ -242,26 +244,24 @@ class BatchView(APIView):
         responses={202: JobStartedSerializer} | ANSWERING,
     )  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
-        project = managed(request, slug)
-        given = BatchSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        values = dict(given.validated_data)
+        project = self.project(request, slug)
+        values = parsed(BatchSerializer, request)
         job = services.start_batch(project=project, user=request.user, output=values.pop("format"), **values)
         return _started(job)
 
 
-class DownloadView(APIView):
+class DownloadView(ProjectView):
     """A version for another framework, made in the background."""
+
+    rights = {"POST": "manage"}
 
     @extend_schema(
         operation_id="model_download", tags=["serving"], request=DownloadSerializer,
         responses={202: JobStartedSerializer} | ANSWERING,
     )  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
-        project = managed(request, slug)
-        given = DownloadSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        values = dict(given.validated_data)
+        project = self.project(request, slug)
+        values = parsed(DownloadSerializer, request)
         job = services.start_download(
             project=project, user=request.user, output=values["format"], version=values["version"]
         )

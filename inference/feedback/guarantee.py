@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 SURE = 0.95
 
 
-def threshold(
-    probability: NDArray[np.floating], is_correct: NDArray[np.bool_], bound: float, confidence: float = SURE
-) -> float | None:
-    """The lowest probability from which the model's labels stay within the error bound.
+def threshold(probability: NDArray[np.floating], is_correct: NDArray[np.bool_], bound: float) -> float | None:
+    """The lowest probability from which the model's labels stay within the error bound, as sure as SURE.
 
     Taking the lowest of all thresholds whose own bound holds would break the promise two or three times as often as
     it says: among many some look good by chance. So the surest half, quarter, … are looked at, each with its part of
@@ -26,17 +24,16 @@ def threshold(
         probability: ``[n]`` of the predicted class, on images that the model has not seen.
         is_correct: ``[n]``.
         bound: Share of wrong labels that is allowed, in (0, 1).
-        confidence: Of the bound.
 
     Returns:
         None where no threshold keeps the bound: too few images, or too many errors among the surest.
     """
-    least = int(np.ceil(np.log1p(-confidence) / np.log1p(-bound)))  # so many without an error show the bound
+    least = int(np.ceil(np.log1p(-SURE) / np.log1p(-bound)))  # so many without an error show the bound
     if len(probability) < least:
         return None
     starts = [len(probability) >> halvings for halvings in range(1, 32) if len(probability) >> halvings >= least]
     starts = starts or [least]
-    confidence = 1 - (1 - confidence) / len(starts)
+    confidence = 1 - (1 - SURE) / len(starts)
     order = np.argsort(-np.asarray(probability), kind="stable")
     wrong = np.cumsum(~np.asarray(is_correct, bool)[order])
     total = np.arange(1, len(order) + 1)

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import audit
+from labeling.accounts import permissions
 from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
@@ -53,6 +54,7 @@ def add_member(
             user=user,
             defaults={"role": role, "phase": first_phase(project), **_record(project, user.pk)},
         )
+        _check_rank(by, project, role, member.role)
         if not created and member.role != role:
             member.role = role
             member.save(update_fields=["role"])
@@ -63,6 +65,17 @@ def add_member(
             key = create_key(user=user, name=project.slug, scopes=scopes, project=project)[1]
         audit.write(project=project, user=by, action="member_added", changes={"username": username, "role": role})
     return member, key
+
+
+def _check_rank(by: Any, project: Project, *roles: str) -> None:
+    """Only an owner makes managers, and changes them; ``by`` is None where a rule or the platform itself acts.
+
+    Raises:
+        CrowdtuneError: permission_denied.
+    """
+    is_above = not {Role.MANAGER, Role.OWNER}.isdisjoint(roles)
+    if by is not None and is_above and permissions.role_of(by, project) != Role.OWNER:
+        raise CrowdtuneError("permission_denied", _("Only the owner makes somebody a manager, or changes one."), 403)
 
 
 def _user(username: str) -> User:
@@ -130,6 +143,8 @@ def join_by_invite(*, invite: str, user: User) -> Membership:
 def change_member(*, member: Membership, role: str, by: Any) -> Membership:
     if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER} or member.role == Role.OWNER:
         raise CrowdtuneError("invalid", _("role must be worker, reviewer or manager, and not the owner's."))
+    if not _is_self(member, by):
+        _check_rank(by, member.project, role, member.role)
     with transaction.atomic():
         changes = {"username": member.user.username, "role": [member.role, role]}
         member.role = role
@@ -142,6 +157,8 @@ def remove_member(*, member: Membership, by: Any) -> None:
     """Take the person out of the project; what they said stays, and what they hold goes to others."""
     if member.role == Role.OWNER:
         raise CrowdtuneError("is_owner", _("The owner cannot be taken out of the project."), 409)
+    if not _is_self(member, by):
+        _check_rank(by, member.project, member.role)
     with transaction.atomic():
         audit.write(
             project=member.project, user=by, action="member_removed", changes={"username": member.user.username}
@@ -157,12 +174,18 @@ def remove_member(*, member: Membership, by: Any) -> None:
         member.delete()
 
 
+def _is_self(member: Membership, by: Any) -> bool:
+    """Whether it is one's own role, which may be laid down: who manages has none to rise to."""
+    return by is not None and member.user_id == by.pk
+
+
 def read_warning(*, project: Project, user: Any) -> None:
     """The worker has read a rule's message; it is not shown again."""
     Membership.objects.filter(project=project, user_id=user.pk).update(warning="")
 
 
 def pause_worker(*, member: Membership, because: str, by: Any = None) -> Membership:
+    _check_rank(by, member.project, member.role)
     because = because[:300] or _("Paused by the owner.")
     with transaction.atomic():
         member.is_paused, member.paused_because, member.paused_at = True, because, timezone.now()
@@ -173,6 +196,7 @@ def pause_worker(*, member: Membership, because: str, by: Any = None) -> Members
 
 
 def resume_worker(*, member: Membership, by: Any) -> Membership:
+    _check_rank(by, member.project, member.role)
     with transaction.atomic():
         member.is_paused, member.paused_because, member.paused_at = False, "", None
         member.save(update_fields=["is_paused", "paused_because", "paused_at"])

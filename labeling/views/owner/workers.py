@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling import charts, services
-from labeling.accounts import people
+from labeling.accounts import people, permissions
 from labeling.collecting.phases import test_share
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
 from labeling.views.owner.answers import names_of, say
@@ -52,7 +52,7 @@ def workers(request: HttpRequest, slug: str) -> HttpResponse:
         appeals=open_appeals(project),
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
-        roles=ROLES,
+        roles=_roles(request, project),
         all_roles=Role.choices,
         orders=ORDERS,
         invite=request.build_absolute_uri(reverse("invitation", args=[project.invite])),
@@ -86,6 +86,12 @@ def open_appeals(project: Project) -> list[Appeal]:
         failed = member.phase == Membership.Phase.FAILED
         appeal.test_share = test_share(project, member.user_id) if failed else None  # type: ignore[attr-defined]
     return waiting
+
+
+def _roles(request: HttpRequest, project: Project) -> list[tuple[str, Any]]:
+    """The roles that this person may give and take: only an owner makes managers."""
+    is_owner = permissions.role_of(request.user, project) == Role.OWNER
+    return [(role, name) for role, name in ROLES if is_owner or role != Role.MANAGER]
 
 
 def _skills(project: Project) -> charts.Chart:
@@ -184,12 +190,14 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     names = names_of(question)
     recent = Judgment.objects.filter(project=project, worker=member.user).select_related("task__image").order_by("-id")
     skill = WorkerSkill.objects.filter(question=question, worker=member.user).first()
+    roles = _roles(request, project)
     context = context_of(
         request,
         project,
         tab="workers",
         member=member,
-        roles=ROLES,
+        roles=roles,
+        is_changeable=member.role in dict(roles),
         plot=_confusion(skill, list(names.values()) or [_("Yes"), _("No")]),
         events=RuleEvent.objects.filter(membership=member).order_by("-id")[:20],
         appeals=member.appeals.order_by("-id")[:5],

@@ -161,6 +161,50 @@ def test_only_the_owner_deletes_a_project(place: Callable[[str], tuple[APIClient
     assert not Project.objects.exists()
 
 
+@pytest.mark.parametrize(("who", "status"), [("owner", 200), ("manager", 403)])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "workers/", {"username": "role-worker", "role": "manager"}),
+        ("post", "workers/", {"username": "another", "role": "worker"}),
+        ("patch", "workers/role-worker/", {"role": "manager"}),
+        ("patch", "workers/another/", {"role": "worker"}),
+        ("patch", "workers/another/", {"is_paused": True}),
+        ("patch", "workers/another/", {"is_paused": False}),
+        ("delete", "workers/another/", {}),
+    ],
+)
+def test_only_an_owner_makes_managers_and_changes_them(
+    place: Callable[[str], tuple[APIClient, dict[str, Any]]],
+    method: str,
+    path: str,
+    body: dict[str, Any],
+    who: str,
+    status: int,
+) -> None:
+    api, names = place(who)
+    project = Project.objects.get(slug=names["slug"])
+    person("another")
+    services.add_member(project=project, username="another", role="manager")
+    before = list(project.memberships.order_by("pk").values("user__username", "role", "is_paused"))
+    answer = getattr(api, method)(f"/api/v1/projects/{project.slug}/{path}", body, format="json")
+    after = list(project.memberships.order_by("pk").values("user__username", "role", "is_paused"))
+    assert (answer.status_code == 403) == (status == 403), answer.content
+    if status == 403:
+        assert (answer.json()["error"]["code"], after) == ("permission_denied", before)
+
+
+def test_a_manager_leads_reviewers_and_workers_and_can_lay_the_role_down(
+    place: Callable[[str], tuple[APIClient, dict[str, Any]]],
+) -> None:
+    api, names = place("manager")
+    people = f"/api/v1/projects/{names['slug']}/workers/"
+    assert api.patch(f"{people}role-worker/", {"role": "reviewer"}, format="json").status_code == 200
+    assert api.delete(f"{people}role-worker/").status_code == 204
+    assert api.patch(f"{people}the-manager/", {"role": "worker"}, format="json").status_code == 200
+    assert api.patch(f"{people}the-manager/", {"role": "manager"}, format="json").status_code == 403
+
+
 def test_a_key_of_one_project_is_a_stranger_in_another(make_project: Callable[..., Project]) -> None:
     here, there = make_project(), make_project()
     _, key = services.add_member(project=here, username="crowd-1")

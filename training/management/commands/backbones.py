@@ -25,10 +25,10 @@ from django.core.management.base import BaseCommand, CommandError
 from labeling.errors import CrowdtuneError
 from training.learning import imported
 from training.learning.errors import ArtifactDamaged
+from training.learning.network import PREPROCESSING
 from training.models import ModelVersion
 from training.zoo import catalogue, table
 
-PREPROCESSING = ("inside", "tf", "torch", "caffe", "efficientnet", "bgr")
 NAMES = [field.name for field in fields(catalogue.Declared)]
 NEEDED = ("key", "title", "size", "preprocessing", "licence")
 

@@ -11,6 +11,7 @@ from labeling import services
 from labeling.models import (
     ApiKey,
     AuditEntry,
+    Membership,
     Project,
     Rule,
     Webhook,
@@ -102,6 +103,23 @@ def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(proje
     assert response.context["text"] not in text(owning.get(address))
     owning.post(f"{address}{key.pk}/")
     assert not ApiKey.objects.exists()
+
+
+def test_a_manager_is_offered_no_change_of_managers(
+    project: Project, owning: Client, signed_in: Callable[[User | None], Client]
+) -> None:
+    manager, other = person("manager1"), person("manager2")
+    for name in ("manager1", "manager2"):
+        services.add_member(project=project, username=name, role="manager")
+    pages = f"/projects/{project.slug}/workers/"
+    address = f"{pages}{Membership.objects.get(project=project, user=other).pk}/"
+    managing = signed_in(manager)
+    assert 'value="manager">Manager</option>' in text(owning.get(pages))
+    assert "Take out" in text(owning.get(address))
+    assert '<option value="worker">' in text(managing.get(pages))
+    assert "Take out" not in text(managing.get(address))
+    managing.post(f"{address}change/", {"action": "remove"})
+    assert Membership.objects.filter(project=project, user=other, role="manager").exists()
 
 
 def test_a_project_is_deleted_only_by_its_typed_address_and_only_by_its_owner(
