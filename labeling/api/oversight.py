@@ -117,7 +117,11 @@ class WebhookListView(ProjectView):
         project = self.project(request, slug)
         given = parsed(WebhookSerializer, request)
         hook = services.add_webhook(
-            project=project, user=request.user, url=given["url"], events=given.get("events") or ()
+            project=project,
+            user=request.user,
+            url=given["url"],
+            events=given.get("events") or (),
+            is_active=given.get("is_active", True),
         )
         return Response(WebhookSerializer(hook).data, status=status.HTTP_201_CREATED)
 

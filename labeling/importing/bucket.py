@@ -47,7 +47,10 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
     Raises:
         CrowdtuneError: invalid, or bucket_not_allowed with the setting that would allow it.
     """
-    parts = urlsplit(address.strip())
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:  # half a bracket
+        parts = urlsplit("")
     if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
         raise CrowdtuneError(
             "invalid",

@@ -94,13 +94,21 @@ def _row(line: int, values: Mapping[Any, Any]) -> Row:
     url = _text(given.pop("url", ""))
     path = _first(given, PATHS)
     label = next((given.pop(name) for name in LABELS if given.get(name) not in (None, "")), None)
-    name = _text(given.pop("name", "")) or path or PurePosixPath(unquote(urlsplit(url).path)).name or url
+    name = _text(given.pop("name", "")) or path or name_at(url)
     metadata, problem = _metadata(given)
     if not is_storable([name, url, path, label, metadata]):
         return Row(line, "", "", "", None, {}, _("The row holds characters that no database stores."))
     if bool(url) == bool(path):
         problem = _("Say either url or path.") if url else _("The row names neither url nor path.")
     return Row(line, name, url, path, label, metadata, problem)
+
+
+def name_at(url: str) -> str:
+    """What an address calls its file; the whole of it where it calls it nothing, or is no address."""
+    try:
+        return PurePosixPath(unquote(urlsplit(url).path)).name or url
+    except ValueError:  # half a bracket: why it cannot be fetched is said when it is
+        return url
 
 
 def _metadata(given: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
-from urllib.parse import unquote, urlsplit
 
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
@@ -85,8 +84,7 @@ def _read_now(member: archives.Member) -> Item:
 def urls(arguments: dict[str, Any]) -> Iterator[Item]:
     """Pictures at addresses."""
     for url in arguments["urls"]:
-        name = PurePosixPath(unquote(urlsplit(str(url)).path)).name or str(url)
-        yield Item(name, partial(remote.fetch, str(url)), where=str(url))
+        yield Item(manifest.name_at(str(url)), partial(remote.fetch, str(url)), where=str(url))
 
 
 def folder(arguments: dict[str, Any]) -> Iterator[Item]:

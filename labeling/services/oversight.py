@@ -87,10 +87,11 @@ def _as_changes(rule: Rule) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in RULE_FIELDS}
 
 
-def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] = ()) -> Webhook:
+def add_webhook(
+    *, project: Project, user: Any, url: str, events: Sequence[str] = (), is_active: bool = True
+) -> Webhook:
     """Tell a program of events by POST, signed with the webhook's secret; no events means all of them."""
-    address = urlsplit(url)
-    if address.scheme not in {"http", "https"} or not address.hostname or len(url) > 500:
+    if not _is_address(url):
         raise _bad(
             "url", _("Expected an address that starts with http:// or https://, got %(url)s.") % {"url": f"{url!r:.80}"}
         )
@@ -106,12 +107,21 @@ def add_webhook(*, project: Project, user: Any, url: str, events: Sequence[str] 
             "invalid", _("At most %(most_webhooks)s webhooks are taken.") % {"most_webhooks": MOST_WEBHOOKS}
         )
     with transaction.atomic():
-        hook = Webhook.objects.create(project=project, url=url, events=list(events))
+        hook = Webhook.objects.create(project=project, url=url, events=list(events), is_active=is_active)
         _count(project)
         audit.write(
             project=project, user=user, action="webhook_added", changes={"url": url, "events": ", ".join(events)}
         )
     return hook
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        is_whole = address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0
+    except ValueError:  # half a bracket, or a port beyond 65535
+        return False
+    return is_whole and len(url) <= 500
 
 
 def change_webhook(*, webhook: Webhook, user: Any, is_active: bool) -> Webhook:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import services
-from labeling.models import AuditEntry, Judgment, Membership, Project, SurveyVersion
+from labeling.models import AuditEntry, Judgment, Membership, Project, SurveyVersion, Webhook
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +30,13 @@ def test_a_rule_is_added_changed_removed_and_each_is_in_the_log(project: Project
     assert api.delete(rule).status_code == 204
     actions = [row["action"] for row in api.get(f"{API}/{project.slug}/audit/").json()["results"]]
     assert actions[:3] == ["rule_removed", "rule_changed", "rule_added"]
+
+
+def test_a_webhook_that_is_added_turned_off_is_told_nothing(project: Project, owner: User) -> None:
+    body = {"url": "https://example.org/hook", "is_active": False}
+    made = client(owner).post(f"{API}/{project.slug}/webhooks/", body, format="json")
+    assert (made.status_code, made.json()["is_active"]) == (201, False)
+    assert not Webhook.objects.get().is_active
 
 
 def test_a_change_of_settings_says_what_stood_there_before(project: Project, owner: User) -> None:

@@ -124,7 +124,7 @@ def test_a_bucket_that_the_setting_does_not_name_is_refused_and_the_setting_is_n
 
 
 @pytest.mark.parametrize(
-    "address", ["http://photos/a", "photos/pets", "s3://", "s3://me:secret@photos/", "s3://photos/?x=1"]
+    "address", ["http://photos/a", "photos/pets", "s3://", "s3://me:secret@photos/", "s3://photos/?x=1", "s3://[photos"]
 )
 def test_what_is_no_place_in_a_bucket_is_refused(settings: Any, address: str) -> None:
     with pytest.raises(CrowdtuneError, match="Expected s3"):

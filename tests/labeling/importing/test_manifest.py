@@ -65,6 +65,15 @@ def test_a_json_array_is_told_what_is_expected(bring: Import) -> None:
         list(said.read(io.BytesIO(text.encode())))
 
 
+def test_an_address_that_is_none_is_refused_alone(bring: Import) -> None:
+    lines = "path,url\n,http://[::1/x.png\na.png,\n"
+    job = bring(manifest=listed(lines), archive=pictures(a_png=picture(1)))
+    assert (job.state, job.result["imported"]) == ("succeeded", 1), job.message
+    assert [row["code"] for row in job.errors] == ["address_refused"]
+    alone = bring(urls=["http://[::1/x.png"])
+    assert [row["code"] for row in alone.errors] == ["address_refused"]
+
+
 def test_json_lines_name_files_that_were_sent_with_them(bring: Import, empty: Project) -> None:
     rows = [{"file_name": "a.png", "name": "first", "label": {"category": "dog"}}, {"file_name": "b.png", "weight": 3}]
     text = "\n".join(json.dumps(row) for row in rows)

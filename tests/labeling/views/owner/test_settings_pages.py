@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -103,6 +104,15 @@ def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(proje
     assert response.context["text"] not in text(owning.get(address))
     owning.post(f"{address}{key.pk}/")
     assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://x/", "https://", "http://[::1", "https://x.org:70000/", "https://example.org/" + "x" * 500]
+)
+def test_a_webhook_of_no_address_is_refused_with_a_sentence(project: Project, owning: Client, address: str) -> None:
+    page = owning.post(f"/projects/{project.slug}/settings/webhooks/", {"url": address}, follow=True)
+    assert "Expected an address that starts with" in text(page)
+    assert not Webhook.objects.exists()
 
 
 def test_a_manager_is_offered_no_change_of_managers(
