@@ -86,7 +86,7 @@ def tuning(
     return float((predict_logits(tail, part(held)).argmax(axis=1) == data.labels[held]).mean())
 
 
-def compare(data: Photos, key: str, recipes: list[str], views: int, seeds: range) -> np.ndarray:
+def compare(data: Photos, key: str, recipes: list[str], views: int, seeds: range, few: int | None = None) -> np.ndarray:
     """float [seeds, 1 + recipes]: held-out accuracy of scikit-learn and of each recipe."""
     views = views if any("views" in recipe for recipe in recipes) else 0
     pooled = Features.of(data, key, None, views)
@@ -97,6 +97,7 @@ def compare(data: Photos, key: str, recipes: list[str], views: int, seeds: range
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(data.labels))
         learned, held = np.split(order, [int(0.7 * len(order))])
+        learned = learned[:few]
         row = [theirs(data, pooled, learned, held)]
         for recipe in recipes:
             more = views if "views" in recipe else 0
@@ -133,6 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--recipes", nargs="*", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--views", type=int, default=VIEWS, help="augmented views of each training image")
     parser.add_argument("--most", type=int, help="at most so many images of a set")
+    parser.add_argument("--learn", type=int, help="learn from at most so many of a split's 70 %%")
     options = parser.parse_args(arguments)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     print(f"{'':22}{'held out':>8}{'to ' + THEIRS:>20}{'to ' + options.recipes[0]:>20}")
@@ -140,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
         data = photos(SHARED / "images" / name, most=options.most)
         for key in options.backbones:
             print(f"{name}, {key}, {len(data.files)} photographs, means of {options.seeds}")
-            found = compare(data, key, options.recipes, options.views, seeds)
+            found = compare(data, key, options.recipes, options.views, seeds, options.learn)
             print("\n".join(told(found, options.recipes)), flush=True)
 
 

@@ -32,9 +32,11 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 # Measured on ten splits of nine sets and backbones: heads that three folds choose fall up to half a percent behind
 # scikit-learn's defaults, since two thirds of the images ask for a stronger decay than all of them; five folds do not.
 # Chosen by loss + error rate: the loss alone prefers decays so strong that the head is unsure of everything (which the
-# temperature mends afterwards), the error rate alone is noise. Measured in docs/benchmarks.md, bench.quality.
+# temperature mends afterwards), the error rate alone is noise. Of fewer than FEW images both are: there the loss after
+# the temperature chooses. Measured in docs/benchmarks.md, bench.quality.
 FOLDS = 5
 AS_GOOD = 0.02  # of strengths that differ by less than their noise the weakest decay is taken: all images ask for less
+FEW = 100
 SEARCH_ROWS = 4000  # the search looks at no more than this many rows; C carries over to more
 # How far the covariance of the discriminant beside the head is shrunk. It is asked for of up to MOST_BLENDED pictures:
 # so far it was measured, and so far it costs nothing worth mentioning.
@@ -60,7 +62,7 @@ def choose(
     x: Standardised, y: np.ndarray, w: np.ndarray, owners: np.ndarray, rng: np.random.Generator,
     told: Callable[[int, int], None],
 ) -> tuple[float, Blend | None, dict[str, float]]:  # fmt: skip
-    """The strength C by the cross-validated loss and error rate: on all pictures of few, on SEARCH_ROWS rows of many.
+    """The strength C by the cross-validation: on all pictures of few, on SEARCH_ROWS rows of many.
 
     Args:
         x: ``[n, dim]``.
@@ -74,9 +76,9 @@ def choose(
 
     Returns:
         One of STRENGTHS; the discriminant that makes a head of this strength better, None where none does or there are
-        more than MOST_BLENDED pictures; and for each strength that was tried its mean loss + error rate on pictures
-        that were held out. Where nothing can be held out (two pictures, that fell into one fold) nothing is tried, and
-        it is the strongest decay alone.
+        more than MOST_BLENDED pictures; and for each strength that was tried its loss + error rate on pictures that
+        were held out, or its calibrated loss where there are fewer than FEW. Where nothing can be held out (two
+        pictures, that fell into one fold) nothing is tried, and it is the strongest decay alone.
     """
     _, first, owner = np.unique(owners, return_index=True, return_inverse=True)
     drawn = rng.permutation(len(first))
@@ -91,27 +93,49 @@ def choose(
         return STRENGTHS[0], None, {}
     count = len(known)
     rotated, curvature = _rotated(x.read(rows), partial(told, 0, count))
-    totals = np.zeros(len(STRENGTHS))
+    tried, is_blended = len(STRENGTHS), len(rows) == len(x) and len(first) <= MOST_BLENDED
     # Labels held out, and what heads and discriminants say of them.
-    said: list[tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]] = []
+    labels, heads, others = list[np.ndarray](), list[list[np.ndarray]](), list[list[np.ndarray]]()
     for done, fold in enumerate(known):
         fit, held = folds != fold, (folds == fold) & is_picture
-        scores, logits = _scores(
-            rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[: len(totals)],
+        heads.append(_logits(
+            rotated[fit], y[fit], w[fit], rotated[held], y[held], curvature, STRENGTHS[:tried],
             partial(told, done, count),
-        )  # fmt: skip
-        totals = totals[: len(scores)] + scores
-        if len(rows) == len(x) and len(first) <= MOST_BLENDED:
-            others = discriminants(rotated[fit], y[fit], w[fit], x.dim, SHRINKAGES)
-            said.append((y[held], logits, [rotated[held] @ weights + bias for weights, bias in others]))
+        ))  # fmt: skip
+        tried = len(heads[-1])
+        labels.append(y[held])
+        if is_blended:
+            found = discriminants(rotated[fit], y[fit], w[fit], x.dim, SHRINKAGES)
+            others.append([rotated[held] @ weights + bias for weights, bias in found])
         told(done + 1, count)
-    best = int(np.flatnonzero(totals <= totals.min() * (1 + AS_GOOD)).max())
+    truth = np.concatenate(labels)
+    pooled = [np.concatenate([one[index] for one in heads]) for index in range(tried)]
+    losses = np.array([(_sureless if len(truth) < FEW else _plain)(logits, truth) for logits in pooled])
+    best = int(np.flatnonzero(losses <= losses.min() * (1 + AS_GOOD)).max())
     blend = None
-    if said:
-        labels, ours, theirs = zip(*said, strict=True)
-        heads = np.concatenate([logits[best] for logits in ours])
-        blend = _blend(np.concatenate(labels), heads, [np.concatenate(one) for one in zip(*theirs, strict=True)])
-    return STRENGTHS[best], blend, {str(s): round(float(t) / count, 6) for s, t in zip(STRENGTHS, totals, strict=False)}
+    if is_blended:
+        blend = _blend(truth, pooled[best], [np.concatenate(one) for one in zip(*others, strict=True)])
+    return STRENGTHS[best], blend, {str(s): round(float(one), 6) for s, one in zip(STRENGTHS, losses, strict=False)}
+
+
+def _plain(logits: np.ndarray, y: np.ndarray) -> float:
+    """Loss + error rate."""
+    return _loss(logits, y) + float((logits.argmax(axis=1) != y.argmax(axis=1)).mean())
+
+
+def _sureless(logits: np.ndarray, y: np.ndarray) -> float:
+    """The loss, however sure the logits are."""
+    return _loss(_calibrated(logits, y)[1], y)
+
+
+def _calibrated(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The temperature that suits the logits ``[n, classes]`` best, and the logits divided by it."""
+    by = temperature(logits, y)
+    return by, logits / np.float32(by)
+
+
+def _loss(logits: np.ndarray, y: np.ndarray) -> float:
+    return -float(np.einsum("nk,nk->n", y, log_softmax(logits)).mean(dtype=np.float64))
 
 
 def _blend(y: np.ndarray, heads: np.ndarray, others: list[np.ndarray]) -> Blend | None:
@@ -122,19 +146,11 @@ def _blend(y: np.ndarray, heads: np.ndarray, others: list[np.ndarray]) -> Blend 
         heads: ``[n, classes]``, the heads' logits.
         others: The same of the discriminant of each of SHRINKAGES.
     """
-
-    def calibrated(logits: np.ndarray) -> tuple[float, np.ndarray]:
-        by = temperature(logits, y)
-        return by, logits / np.float32(by)
-
-    def loss(logits: np.ndarray) -> float:
-        return -float(np.einsum("nk,nk->n", y, log_softmax(logits)).mean(dtype=np.float64))
-
-    by, ours = calibrated(heads)
-    found, least = None, loss(ours)
+    by, ours = _calibrated(heads, y)
+    found, least = None, _loss(ours, y)
     for shrinkage, other in zip(SHRINKAGES, others, strict=True):
-        their_by, theirs = calibrated(other)
-        now = loss(calibrated(ours + theirs)[1])
+        their_by, theirs = _calibrated(other, y)
+        now = _loss(_calibrated(ours + theirs, y)[1], y)
         if now < least:
             found, least = Blend(shrinkage, by / their_by), now
     return found
@@ -173,24 +189,25 @@ def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[:, known], squares[known].astype(np.float64)
 
 
-def _scores(
+def _logits(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, held: np.ndarray, held_y: np.ndarray, curvature: np.ndarray,
     strengths: tuple[float, ...], step: Callable[[], None],
-) -> tuple[np.ndarray, list[np.ndarray]]:  # fmt: skip
-    """Loss + error rate on the held-out rows for each strength, until two in a row were worse than the one before; and
-    the logits of those rows."""
+) -> list[np.ndarray]:  # fmt: skip
+    """What is said of the held-out rows with each strength; of many, until two in a row were worse than the one before.
+
+    Few rows tell too little to stop there.
+    """
     weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
-    scores: list[float] = []
+    losses: list[float] = []
     said: list[np.ndarray] = []
     for strength in strengths:
         weights, bias = _fitted(x, y, w, curvature, strength, weights, bias, step)
         logits = held @ weights.astype(np.float32) + bias.astype(np.float32)
         said.append(logits)
-        loss = -float(np.einsum("nk,nk->n", held_y, log_softmax(logits)).mean(dtype=np.float64))
-        scores.append(loss + float((logits.argmax(axis=1) != held_y.argmax(axis=1)).mean()))
-        if len(scores) >= 3 and scores[-1] > scores[-2] > scores[-3]:
+        losses.append(_plain(logits, held_y))
+        if len(held) >= FEW / FOLDS and len(losses) >= 3 and losses[-1] > losses[-2] > losses[-3]:
             break  # from here on it only overfits more
-    return np.array(scores), said
+    return said
 
 
 def _fitted(

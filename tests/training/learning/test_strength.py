@@ -13,6 +13,7 @@ from training.learning.errors import Cancelled
 from training.learning.head import HeadOptions, fit_head
 from training.learning.rows import Rows, Standardised
 from training.learning.strength import (
+    FEW,
     MOST_BLENDED,
     SHRINKAGES,
     STRENGTHS,
@@ -66,6 +67,20 @@ def test_noise_asks_for_a_strong_decay_and_clear_classes_do_not() -> None:
         random = np.random.default_rng(0)
         strengths[name], _blend, _search = choose(rows, y, weights, np.arange(200), random, lambda done, of: None)
     assert strengths["noise"] < 0.01 < strengths["clear"]
+
+
+def test_of_few_images_a_decay_is_not_judged_by_how_sure_it_makes_the_head() -> None:
+    """Where nothing can be learned a head is as bad as chance, once it is no surer than it may be."""
+    worst = {}
+    for images in (FEW - 1, FEW):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(images, 30)).astype(np.float32)
+        y = np.eye(3, dtype=np.float32)[rng.integers(0, 3, images)]
+        rows = Standardised(Rows.of(x), x.mean(axis=0), x.std(axis=0))
+        ones = np.ones(images, np.float32)
+        worst[images] = max(choose(rows, y, ones, np.arange(images), rng, lambda done, of: None)[2].values())
+    assert worst[FEW - 1] < np.log(3) + 0.05
+    assert worst[FEW] > np.log(3) + 0.5  # with the errors, and as sure as it comes
 
 
 def test_of_discriminants_the_one_that_knows_more_is_asked_and_none_that_is_mostly_wrong() -> None:
