@@ -86,6 +86,7 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
 
 
 def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> bool:
+    is_last = row.attempts >= len(PAUSES)
     body = json.dumps({"id": row.pk, "created_at": row.created_at.isoformat(), **row.payload}).encode()
     try:
         row.status_code, wait = _post(row.webhook.url, body, row.webhook.secret, row.event, backend)
@@ -93,13 +94,12 @@ def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> b
         row.error = "" if 200 <= row.status_code < 300 else unexpected
     except FetchRefused as error:
         row.status_code, row.error, wait = None, error.message, 0.0
-        if error.code == "address_refused":
-            row.attempts = len(PAUSES)  # it will not become allowed by waiting
+        is_last = is_last or error.code == "address_refused"  # it will not become allowed by waiting
     if not row.error:
         row.state = State.DELIVERED
-    elif row.attempts >= len(PAUSES):
+    elif is_last:
         row.state = State.FAILED
-    row.save(update_fields=["state", "status_code", "error", "attempts"])
+    row.save(update_fields=["state", "status_code", "error"])
     if wait > 0:
         until = timezone.now() + timedelta(seconds=min(wait, PAUSES[-1]))
         early = WebhookDelivery.objects.filter(webhook_id=row.webhook_id, state=State.WAITING, next_at__lt=until)

@@ -65,8 +65,10 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
             )
             messages.success(request, _("The webhook is told of what happens from now on."))
         return redirect("project-webhooks", project.slug)
-    failed = Count("deliveries", filter=Q(deliveries__state=WebhookDelivery.State.FAILED))
-    found = project.webhooks.annotate(sent=Count("deliveries"), failed=failed).order_by("id")
+    states = WebhookDelivery.State
+    sent = Count("deliveries", filter=Q(deliveries__state=states.DELIVERED))
+    failed = Count("deliveries", filter=Q(deliveries__state=states.FAILED))
+    found = project.webhooks.annotate(sent=sent, failed=failed).order_by("id")
     last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
     context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
     return render(request, "projects/webhooks.html", context_of(request, project, tab="settings", **context))

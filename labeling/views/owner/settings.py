@@ -58,11 +58,23 @@ def log(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _changes(changes: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """``(field, before, after)``; before is None where there was nothing."""
+    """``(field, before, after)`` as a person reads them; before is None where only one value was written down."""
     return [
-        (name, *value) if isinstance(value, list) and len(value) == 2 else (name, None, value)
+        (name, _said(value[0]), _said(value[1]))
+        if isinstance(value, list) and len(value) == 2
+        else (name, None, _said(value))
         for name, value in changes.items()
     ]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, list):
+        value = ", ".join(_said(item) for item in value)
+    elif isinstance(value, dict):
+        value = ", ".join(f"{name}: {_said(item)}" for name, item in value.items())
+    return "–" if value is None or value == "" else str(value)
 
 
 @login_required

@@ -38,6 +38,23 @@ def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: 
     assert "judgments_max" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
 
 
+def test_the_log_tells_values_as_a_person_says_them(project: Project, owning: Client) -> None:
+    services.change_project(project=project, user=project.owner, languages=["en", "hi"], is_paused=True, budget=7)
+    page = owning.get(f"/projects/{project.slug}/settings/log/")
+    told = {
+        name: (before, after) for _entry, _what, changes in page.context["entries"] for name, before, after in changes
+    }
+    assert told == {"languages": ("–", "en, hi"), "is_paused": ("No", "Yes"), "budget": ("–", "7")}
+
+
+def test_a_webhook_tells_how_many_arrived(project: Project, owning: Client) -> None:
+    hook = services.add_webhook(project=project, user=project.owner, url="https://example.org/")
+    for state in ("waiting", "delivered", "delivered", "failed"):
+        hook.deliveries.create(event="job.finished", payload={}, state=state)
+    page = text(owning.get(f"/projects/{project.slug}/settings/webhooks/"))
+    assert "2 sent · 1 given up" in page
+
+
 def test_saving_settings_as_they_are_changes_nothing(project: Project, owning: Client) -> None:
     owning.post(f"/projects/{project.slug}/settings/", settings_of(project, owning))
     assert not AuditEntry.objects.filter(action="settings").exists()
