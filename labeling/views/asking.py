@@ -100,7 +100,7 @@ def _kind_parts(
         scale = [{"key": str(step), "name": str(step)} for step in steps]
         shown_scale = _keyed(scale, None if value is None else str(value))
         for choice in shown_scale:  # the key of a step is its own digit
-            choice["hotkey"] = choice["key"] if choice["key"] in "123456789" else ""
+            choice["hotkey"] = choice["key"] if choice["key"] in set("123456789") else ""
         return {"shown_choices": shown_scale, "low_label": low, "high_label": high}
     choices = question.ordered(seed)
     if question.kind == "single_choice" and len(choices) > BUTTONS:
