@@ -20,6 +20,7 @@ from labeling.services.surveys import build_document
 from labeling.surveys import guide
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.settings import refuse
+from labeling.views.owner.survey import tell_saved
 
 SHOWN = 300
 
@@ -31,11 +32,11 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
     form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
     if request.method == "POST" and form.is_valid():
         try:
-            services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
+            saved = services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
         except CrowdtuneError as error:
             form.add_error("text", error.message)
         else:
-            messages.success(request, _("Saved as a new version of the survey."))
+            tell_saved(request, project, saved, _("Saved as a new version of the survey."))
             return redirect("project-categories", project.slug)
     shown = _tree(rows)[:SHOWN]
     found = project.categories.filter(key__in=[row["key"] for row in shown]).prefetch_related("examples")

@@ -43,12 +43,18 @@ def builder(request: HttpRequest, slug: str) -> HttpResponse:
         return _page(request, project, found)
     if found.is_valid():
         try:
-            services.replace_survey(project=project, user=request.user, questions=found.questions())
+            saved = services.replace_survey(project=project, user=request.user, questions=found.questions())
         except CrowdtuneError as error:
             return _page(request, project, found, problem=error.message, status=400)
-        messages.success(request, _("Saved as a new version: judgments know which version they answered."))
+        tell_saved(request, project, saved, _("Saved as a new version: judgments know which version they answered."))
         return redirect("project-survey", project.slug)
     return _page(request, project, found, problem=_("Some questions need a look."), status=400)
+
+
+def tell_saved(request: HttpRequest, before: Project, after: Project, told: str) -> None:
+    """``told`` where there is a new version: what is sent again as it is makes none."""
+    is_new = after.survey_version != before.survey_version
+    messages.success(request, told if is_new else _("The survey is as it was, so it has no new version."))
 
 
 def _page(
