@@ -100,7 +100,7 @@ def test_metrics_of_a_process_that_ended_count_on_but_hold_nothing(client, tmp_p
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     for images in (3, 4):
         code = f"""
-            from inference.metrics import IMAGES, MEMORY, QUEUE, REFUSED
+            from inference.engine.metrics import IMAGES, MEMORY, QUEUE, REFUSED
             IMAGES.labels("pets", "1").inc({images})
             REFUSED.inc()
             QUEUE.inc(5)

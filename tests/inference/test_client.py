@@ -176,7 +176,10 @@ def test_what_can_be_no_address_or_no_key_is_refused_at_once(url: str, token: st
 
 
 def test_the_command_says_that_it_tries_again_and_ends_at_once_when_it_is_told_to(photo: Path) -> None:
-    command = [sys.executable, "-m", "crowdtune_client.cli", "--url", f"http://127.0.0.1:{free_port()}"]
+    # Where the tests run in a shell's background, processes are born deaf to it.
+    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listens}; import sys; from crowdtune_client import cli; sys.exit(cli.main())"
+    command = [sys.executable, "-c", code, "--url", f"http://127.0.0.1:{free_port()}"]
     command += ["--token", "t", "--project", "p", "--retries", "30", "predict", str(photo)]
     path = os.pathsep.join([str(ROOT / "clients/python"), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}) as asking:

@@ -54,7 +54,7 @@ def test_a_claim_reads_a_short_stretch_of_the_order(large: Project, worker: User
         "since": None, "price": 0,
         "priority": 0.0, "random": 0.1, "id": 1,
     }  # fmt: skip
-    text = leases._IS_LEFT if statement == "left" else leases._CLAIMS[statement]
+    text = leases._POOLS["first"] if statement == "left" else leases._CLAIMS[statement]
     read = most_rows(explained(text, values, mode))
     assert 0 < read < 200
 
