@@ -62,7 +62,7 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path) -> Reference:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves a damaged one open
             return cls(
                 file["mean"], file["directions"], file["points"], file["image_ids"], float(file["unit"]),
                 file["class_shares"],
