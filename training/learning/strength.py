@@ -110,7 +110,9 @@ def choose(
         told(done + 1, count)
     truth = np.concatenate(labels)
     pooled = [np.concatenate([one[index] for one in heads]) for index in range(tried)]
-    losses = np.array([(_sureless if len(truth) < FEW else _plain)(logits, truth) for logits in pooled])
+    losses = np.array(
+        [(_calibrated_loss if len(truth) < FEW else _loss_and_errors)(logits, truth) for logits in pooled]
+    )
     best = int(np.flatnonzero(losses <= losses.min() * (1 + AS_GOOD)).max())
     blend = None
     if is_blended:
@@ -118,12 +120,12 @@ def choose(
     return STRENGTHS[best], blend, {str(s): round(float(one), 6) for s, one in zip(STRENGTHS, losses, strict=False)}
 
 
-def _plain(logits: np.ndarray, y: np.ndarray) -> float:
+def _loss_and_errors(logits: np.ndarray, y: np.ndarray) -> float:
     """Loss + error rate."""
     return _loss(logits, y) + float((logits.argmax(axis=1) != y.argmax(axis=1)).mean())
 
 
-def _sureless(logits: np.ndarray, y: np.ndarray) -> float:
+def _calibrated_loss(logits: np.ndarray, y: np.ndarray) -> float:
     """The loss, however sure the logits are."""
     return _loss(_calibrated(logits, y)[1], y)
 
@@ -204,7 +206,7 @@ def _logits(
         weights, bias = _fitted(x, y, w, curvature, strength, weights, bias, step)
         logits = held @ weights.astype(np.float32) + bias.astype(np.float32)
         said.append(logits)
-        losses.append(_plain(logits, held_y))
+        losses.append(_loss_and_errors(logits, held_y))
         if len(held) >= FEW / FOLDS and len(losses) >= 3 and losses[-1] > losses[-2] > losses[-3]:
             break  # from here on it only overfits more
     return said

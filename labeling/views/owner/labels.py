@@ -64,7 +64,7 @@ class ChangeForm(LabelFilter):
     """The filter that was looked at, and what is to happen to the tasks behind its labels."""
 
     change = forms.ChoiceField(choices=list(CHANGE_NAMES.items()))
-    count = forms.IntegerField(required=False, min_value=1, max_value=100)
+    count = forms.IntegerField(required=False, min_value=1, max_value=services.MOST_MORE)
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,12 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         import_form=ImportForm(auto_id="import_%s"),
         methods=[(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS],
         beside=beside,
-        fitting=labels_where(project=project, question=question, **where).order_by()[: MOST_COUNTED + 1].count(),
+        fitting=labels_where(project=project, question=question, **where).order_by()[: MOST_COUNTED + 1].count()
+        if context["manages"]
+        else 0,
         most_counted=MOST_COUNTED,
         changes=CHANGE_NAMES,
+        most_more=services.MOST_MORE,
         is_filtered=any(
             value not in ("", None) for name, value in data.items() if name not in {"question", "order", "method"}
         ),
