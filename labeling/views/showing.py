@@ -11,13 +11,15 @@ from django.utils.translation import gettext as _
 
 from labeling.collecting.leases import Lease
 from labeling.files import storage
-from labeling.models import Membership, Project
+from labeling.models import Judgment, Membership, Project
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.views import asking
 
 # A pause longer than this, in seconds, is not work.
 GAP_CAP = 30
+# As many leases a person may hold, and so as many answers may wait on a device.
+HELD = 10
 
 
 def task_data(lease: Lease, project: Project) -> dict[str, Any]:
@@ -94,6 +96,12 @@ def own_progress(project: Project, member: Membership) -> dict[str, int]:
     return {"done": member.judgment_count, "total": max(project.image_count * stages, member.judgment_count, 1)}
 
 
+def _lately_counted(member: Membership) -> list[str]:
+    """The assignments whose answers :func:`own_progress` counts, as far back as an outbox may wait."""
+    judgments = Judgment.objects.filter(worker=member.user_id, project=member.project_id, withdrawn_at=None)
+    return [str(pk) for pk in judgments.order_by("-id").values_list("assignment_id", flat=True)[:HELD]]
+
+
 def client_data(
     request: HttpRequest,
     project: Project,
@@ -111,6 +119,7 @@ def client_data(
         "signature": signature(lease),
         "questions": [question.public() for question in questions],
         "answers": given or {},
+        "counted": _lately_counted(member),
         "can_undo": member.judgment_count > 0,
         "gap_cap": GAP_CAP,
         "claim": reverse("label-next", args=[project.slug]),

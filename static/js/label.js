@@ -363,7 +363,8 @@ async function start() {
   for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
   form.update();
-  count(outbox.items().filter((item) => item.answers).length); // of an earlier visit, on their way still
+  // Of an earlier visit, on their way still; the server may have one whose reply was lost.
+  count(outbox.items().filter((item) => item.answers && !client.counted.includes(item.id)).length);
   outbox.flush();
   if (outbox.items().some((item) => item.id === current.id)) {
     gone.add(current.id);

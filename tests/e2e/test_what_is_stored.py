@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling import services
 from labeling.models import Gold
@@ -171,13 +171,31 @@ def test_an_answer_that_was_refused_does_not_count(visit, make_project, join, wo
     moved_on(page, before)
     expect(page.locator(".toast")).to_contain_text("Lost.")
     expect(page.locator("#done")).to_have_text("0")
-    page.unroute("**/judgment/")
-    page.context.set_offline(True)
+
+
+def test_an_answer_on_its_way_counts_once_after_a_reload(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+
+    def arrive_without_a_reply(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    before = shown(page)
+    page.route("**/judgment/", arrive_without_a_reply)
+    page.keyboard.press("1")
+    moved_on(page, before)
+    stored(project, 1)
+    page.route("**/judgment/", lambda route: route.abort())
     before = shown(page)
     page.keyboard.press("2")
     moved_on(page, before)
-    page.context.set_offline(False)
-    page.reload()  # whose count the server made before it had the answer
+    page.reload()  # the server has the first, and not the second
     ready(page)
+    expect(page.locator("#done")).to_have_text("2")
+    page.unroute("**/judgment/")
     sent(page)
-    expect(page.locator("#done")).to_have_text("1")
+    stored(project, 2)
+    expect(page.locator("#done")).to_have_text("2")
