@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import dramatiq
 from django.conf import settings
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
@@ -22,9 +24,16 @@ def install() -> None:
 
 
 def build(url: str) -> dramatiq.Broker:
-    scheme = url.partition(":")[0]
     if not url:
         return PostgresBroker(middleware=middleware())
+    scheme = url.partition(":")[0]
+    try:
+        _port = urlsplit(url).port
+    except ValueError as error:  # the address holds a password, so it is not shown
+        raise EnvError(
+            "BROKER_URL must be amqp://user:password@host:port/ or redis://host:port/0 with a number for the port; what"
+            " is special in the password must be percent-encoded (%23 for #, %2F for /, %40 for @)."
+        ) from error
     # Imported where they are used: either driver costs a web process half a second, and most installs have neither.
     if scheme in {"amqp", "amqps"}:
         from config.messages.rabbitmq import RabbitmqBroker

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class EnvError(ValueError):
@@ -22,10 +23,10 @@ class EnvError(ValueError):
 
 def _read_file(file: Path) -> dict[str, str]:
     """``NAME=value`` lines; blank ones and those that start with # say nothing, quotes around a value are dropped."""
-    if not file.is_file():
+    if not file.exists():
         return {}
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise EnvError(f"{file} cannot be read as UTF-8 text: {error}.") from error
     pairs = {}
@@ -33,16 +34,23 @@ def _read_file(file: Path) -> dict[str, str]:
         name, equals, value = line.partition("=")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if not equals:
-            raise EnvError(f"{file}, line {number}: expected NAME=value, got {line!r}.")
-        pairs[name.strip()] = value.strip().strip("'\"")
+        # Also ``export NAME=value`` would be a name that nobody asks for, and the setting silently without effect.
+        if not equals or not _NAME.fullmatch(name.strip()):
+            raise EnvError(f"{file}, line {number}: expected NAME=value, got {name.strip()!r}.")
+        value = value.strip()
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        pairs[name.strip()] = value[1:-1] if quoted else value
     return pairs
 
 
 @functools.cache
 def _file() -> dict[str, str]:
     """Read at the first question and not at the import, so that who asks can tell of a file that is wrong."""
-    pairs = _read_file(ROOT / os.environ.get("ENV_FILE", ".env"))
+    given = os.environ.get("ENV_FILE")
+    file = ROOT / (given or ".env")
+    if given and not file.exists():
+        raise EnvError(f"ENV_FILE must name a file, but there is no {file}.")
+    pairs = _read_file(file)
     # Keras and the AWS library look into the environment by themselves: what the file says must be there, too.
     for name, value in pairs.items():
         if name == "KERAS_BACKEND" or name.startswith("AWS_"):
@@ -109,6 +117,15 @@ def hosts(name: str) -> list[str | ipaddress.IPv4Network | ipaddress.IPv6Network
                 ) from error
             found.append(value.lower())
     return found
+
+
+def names(name: str) -> list[str]:
+    """A list of what the Host of a request may be: with a scheme, a port or a path Django would never find it."""
+    values = strings(name)
+    for value in values:
+        if not re.fullmatch(r"\*|\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9a-fA-F:.]+\]", value, re.ASCII):
+            raise EnvError(f"{name} must list names (label.example.org) without scheme, port and path, got {value!r}.")
+    return values
 
 
 def origins(name: str) -> list[str]:

@@ -19,7 +19,7 @@ ADMIN_PASSWORD = env.string("ADMIN_PASSWORD")
 SECRET_KEY = env.string("SECRET_KEY") or keys.read_or_create(DATA_DIR / "secret_key", length=48)[0]
 # How this machine asks for itself: the supervisor, the demo, health checks. Whatever ALLOWED_HOSTS says, that holds.
 OWN_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
-ALLOWED_HOSTS = [*env.strings("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", OWN_HOST]
+ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", OWN_HOST]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v2)/"

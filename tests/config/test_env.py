@@ -74,6 +74,12 @@ def test_a_file_gives_what_the_environment_does_not(tmp_path):
     assert env._read_file(tmp_path / "none") == {}
 
 
+def test_a_file_may_begin_with_a_mark_and_only_a_pair_of_quotes_is_dropped(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("\ufeffPORT=9000\nA='it''s'\nB=half\"\nC=\"\nD=\"\"\n", encoding="utf-8")
+    assert env._read_file(file) == {"PORT": "9000", "A": "it''s", "B": 'half"', "C": '"', "D": ""}
+
+
 def test_what_libraries_read_by_themselves_reaches_them_from_the_file_but_the_environment_wins(tmp_path):
     (tmp_path / "env").write_text("KERAS_BACKEND=jax\nAWS_ACCESS_KEY_ID=file\nAWS_DEFAULT_REGION=file\nPORT=1\n")
     names = ["KERAS_BACKEND", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "PORT"]
@@ -95,9 +101,10 @@ def test_a_value_out_of_a_list_is_taken_and_any_other_refused(monkeypatch):
 
 def test_a_line_of_the_file_that_says_nothing_is_refused_by_number(tmp_path):
     file = tmp_path / ".env"
-    file.write_text("PORT=9000\nnonsense\n")
-    with pytest.raises(env.EnvError, match=r"line 2: expected NAME=value"):
-        env._read_file(file)
+    for line in ("nonsense", "export PORT=9000", "=9000"):
+        file.write_text(f"PORT=9000\n{line}\n")
+        with pytest.raises(env.EnvError, match=r"line 2: expected NAME=value"):
+            env._read_file(file)
 
 
 def test_the_example_lists_every_variable_that_the_code_reads_and_no_other():
@@ -142,6 +149,10 @@ def test_a_command_says_what_is_wrong_in_one_line():
         ({"DATA_DIR": "/dev/null/data", "SECRET_KEY": ""}, "DATA_DIR must be a folder that can be written"),
         ({"CSRF_TRUSTED_ORIGINS": "label.example"}, "CSRF_TRUSTED_ORIGINS must list origins as https://host"),
         ({"CORS_ALLOWED_ORIGINS": "https://label.example/app"}, "CORS_ALLOWED_ORIGINS must list origins"),
+        ({"ALLOWED_HOSTS": "https://label.example"}, "ALLOWED_HOSTS must list names"),
+        ({"ALLOWED_HOSTS": "label.example:8000"}, "ALLOWED_HOSTS must list names"),
+        ({"BROKER_URL": "amqp://u:p#ss@host/"}, "BROKER_URL must be amqp://"),
+        ({"ENV_FILE": "/nowhere/env"}, "ENV_FILE must name a file, but there is no /nowhere/env"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_told_of_in_words_and_without_its_password(given, told):
@@ -150,6 +161,12 @@ def test_a_setting_that_cannot_be_used_is_told_of_in_words_and_without_its_passw
     assert told in ran.stderr
     assert "Traceback" not in ran.stderr
     assert "p#ss" not in ran.stderr
+
+
+@pytest.mark.parametrize("raw", ["*", ".example.org", "a_b.example.org, label.example.org.", "10.1.2.3", "[fd00::1]"])
+def test_names_that_a_request_may_ask_for_are_taken(monkeypatch, raw):
+    monkeypatch.setenv("NAMES", raw)
+    assert env.names("NAMES") == raw.split(", ")
 
 
 def test_a_damaged_file_of_settings_is_told_of_in_words(tmp_path):
