@@ -172,7 +172,8 @@ def _cause(policy: TrainingPolicy, facts: Facts) -> tuple[str, str]:
         return "drift", policy.drift_reason or _("The pictures that are asked about have changed.")
     if facts.new and _is_old(policy, facts):
         return "age", _("The last run is older than %(hours)s hours.") % {"hours": policy.max_age_hours}
-    if facts.new and policy.daily_at and facts.last_run_at and _last_clock(policy, facts.now) > facts.last_run_at:
+    waits_since = facts.last_run_at or facts.newest_label_at
+    if facts.new and policy.daily_at and waits_since and _last_clock(policy, facts.now) > waits_since:
         return "schedule", _("It is the hour of the daily run.")
     if not facts.new:
         return "", _("Nothing is new since the last run.") if facts.last_run_at else _("There are no final labels yet.")

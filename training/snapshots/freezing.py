@@ -168,9 +168,10 @@ def _store(project: Project, question: Question, tally: Tally, found: Iterable[t
             "left_out": dict(tally.left_out),
         },
     )
-    if created:
+    # Images that were deleted have taken their items with them; here they are again, with the same labels.
+    if created or snapshot.items.count() < _used(tally) + tally.left_out.total():
         for part in parts_of(_item(label, side, tally.categories) for label, side in found):
             for item in part:
                 item.snapshot = snapshot
-            SnapshotItem.objects.bulk_create(part)
+            SnapshotItem.objects.bulk_create(part, ignore_conflicts=True)
     return snapshot

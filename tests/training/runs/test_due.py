@@ -96,6 +96,16 @@ def test_where_only_time_is_missing_the_hour_is_said() -> None:
     assert decide(TrainingPolicy(quiet_seconds=15), quiet, NAMES).due_at == NOW + timedelta(seconds=12)
 
 
+def test_the_daily_hour_starts_the_first_run_too_when_it_strikes() -> None:
+    policy = TrainingPolicy(daily_at=time(13, 0))
+    few = replace(FIRST, counts={"cat": 9, "dog": 9}, total=18, new=18)
+
+    waits = decide(policy, few, NAMES)
+
+    assert (waits.start, waits.due_at) == (False, NOW.replace(hour=13))
+    assert decide(policy, replace(few, now=NOW.replace(hour=13)), NAMES).cause == "schedule"
+
+
 def test_after_a_long_look_more_answers_wait_and_what_a_person_asks_for_does_not(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

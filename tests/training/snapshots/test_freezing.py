@@ -45,6 +45,20 @@ def test_labels_that_come_later_leave_a_snapshot_as_it_is(project: Project) -> N
     assert set(before) <= set(second.items.values_list("sha256", "label", "split"))
 
 
+def test_images_that_come_back_with_their_labels_are_in_the_snapshot_again(project: Project) -> None:
+    first = freeze_snapshot(project=project)
+    before = list(first.items.order_by("sha256").values_list("sha256", "label", "split"))
+    gone = list(project.images.order_by("id")[:20])
+    Image.objects.filter(pk__in=[image.pk for image in gone]).delete()
+
+    for image in gone:
+        label(add_image(project, draw(_kind(image), int(image.name[:3])), image.name), _kind(image))
+
+    again = freeze_snapshot(project=project)
+    assert again == first
+    assert list(again.items.order_by("sha256").values_list("sha256", "label", "split")) == before
+
+
 def test_an_image_never_changes_its_side_of_the_split(project: Project) -> None:
     other = labeled_project("other", count=60)
 
