@@ -328,6 +328,29 @@ def count_skip(*, project_id: int, worker_id: int) -> None:
     fetch(_SKIP, {"project": project_id, "worker": worker_id})
 
 
+_YIELD = """
+WITH held AS MATERIALIZED (
+    SELECT t.id AS task_id, a.worker_id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
+    WHERE a.id = %(id)s AND a.state = 'expired' FOR UPDATE OF t
+),
+yielded AS (
+    UPDATE labeling_assignment a SET state = 'released', reason = %(reason)s FROM held
+    WHERE a.task_id = held.task_id AND a.worker_id = held.worker_id AND (a.state = 'leased') IS TRUE
+    RETURNING a.task_id
+),
+back AS (
+    UPDATE labeling_task t SET open_slots = t.open_slots + 1 FROM yielded y
+    WHERE t.id = y.task_id AND t.state = 'open' RETURNING t.id
+)
+SELECT task_id FROM yielded"""
+
+
+def give_way(*, assignment_id: uuid.UUID) -> bool:
+    """Who answers under a lease that ran out may hold the task anew by now: then that newer lease gives way."""
+    values = {"id": assignment_id, "reason": words.stored(_("answered under an earlier lease"))}
+    return bool(fetch(_YIELD, values))
+
+
 _RETAKE = """
 WITH room AS (
     SELECT t.id, t.wanted FROM labeling_task t JOIN labeling_assignment a ON a.task_id = t.id

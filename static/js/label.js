@@ -29,7 +29,7 @@ let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
 const KEPT = 10; // answered tasks that an undo shows again without a wait
 const ahead = [];
-const gone = new Set(); // leases that ended on this page
+const gone = new Set(); // tasks that were answered or skipped on this page
 const ECHO = 350; // milliseconds within which a second click is still the same double click
 let shownAt = 0;
 let refilling = null;
@@ -44,6 +44,7 @@ const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
     else page.sync.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
   },
   onRefused: (item, message) => {
+    gone.delete(item.task);
     if (item.answers) count(-1);
     toast(message, "bad", 8);
   },
@@ -85,11 +86,15 @@ function picture(image) {
 /* Lease the tasks to come and decode their images. Leases whose answers wait in the outbox are live on the server too. */
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
-  const known = new Set([...ahead.map((task) => task.id), current?.id, ...answered]);
   const hold = Math.min(answered.size + (current ? 1 : 0) + AHEAD, 10);
   const { tasks } = await call("POST", client.claim, { hold });
   for (const task of tasks) {
-    if (known.has(task.id) || gone.has(task.id)) continue;
+    if (answered.has(task.id) || gone.has(task.task)) continue;
+    const held = [current, ...ahead].find((one) => one?.task === task.task);
+    if (held) {
+      renew(held, task);
+      continue;
+    }
     task.element = picture(task.image);
     task.decoded = task.element.decode().catch(() => {});
     ahead.push(task);
@@ -98,6 +103,18 @@ async function refill() {
   for (const address of last?.prefetch ?? []) new Image().src = address;
   await Promise.all(ahead.map((task) => task.decoded));
   page.form.dataset.ahead = ahead.length;
+}
+
+/* Who looked at a task for longer than its lease lasts may hold it by another one now, which their answer goes under. */
+function renew(held, { id, signature }) {
+  if (held.id === id || held.signature !== signature) return;
+  held.id = id;
+  if (held === current) name(held);
+}
+
+function name({ id }) {
+  page.form.dataset.assignment = id;
+  page.form.elements.assignment.value = id;
 }
 
 function refillQuietly() {
@@ -155,8 +172,7 @@ async function advance() {
 
 function show(task, answers = {}, said = words.next) {
   current = task;
-  page.form.dataset.assignment = task.id;
-  page.form.elements.assignment.value = task.id;
+  name(task);
   // An image that failed while it was loaded ahead, as without a connection, is asked for again.
   if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image);
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
@@ -225,8 +241,8 @@ function send(answers) {
   history.push({ task: current, answers });
   // Older ones come back from the server, so that their images need not stay in memory.
   if (history.length > KEPT) history.shift();
-  gone.add(current.id);
-  outbox.push({ id: current.id, answers, seconds });
+  gone.add(current.task);
+  outbox.push({ id: current.id, task: current.task, answers, seconds });
   count(1);
   page.undo.disabled = false;
   advance();
@@ -266,7 +282,7 @@ async function undo() {
   }
   if (last?.task.task === restored.task.task) history.pop();
   if (shelved) ahead.unshift(shelved);
-  gone.delete(restored.task.id);
+  gone.delete(restored.task.task);
   count(-1);
   show(restored.task, restored.answers, words.undone);
 }
@@ -283,8 +299,8 @@ function skip(reason) {
   if (busy) return;
   if (page.skip.contains(document.activeElement)) form.focus();
   page.skip.open = false;
-  gone.add(current.id);
-  outbox.push({ id: current.id, skip: reason });
+  gone.add(current.task);
+  outbox.push({ id: current.id, task: current.task, skip: reason });
   advance();
 }
 
@@ -366,8 +382,8 @@ async function start() {
   // Of an earlier visit, on their way still; the server may have one whose reply was lost.
   count(outbox.items().filter((item) => item.answers && !client.counted.includes(item.id)).length);
   outbox.flush();
-  if (outbox.items().some((item) => item.id === current.id)) {
-    gone.add(current.id);
+  if (outbox.items().some((item) => item.id === current.id || item.task === current.task)) {
+    gone.add(current.task);
     return advance();
   }
   return ready(current);

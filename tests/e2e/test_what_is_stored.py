@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from labeling import services
-from labeling.models import Gold
-from tests.e2e.test_labeling import ANIMAL, moved_on, ready, sent, shown, stored
+from labeling.actors import expire_leases
+from labeling.models import Assignment, Gold
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
 
 SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
 NOTE = {"key": "note", "kind": "text", "prompt": "What else?", "required": False}
@@ -199,3 +202,22 @@ def test_an_answer_on_its_way_counts_once_after_a_reload(visit, make_project, jo
     sent(page)
     stored(project, 2)
     expect(page.locator("#done")).to_have_text("2")
+
+
+def test_who_comes_back_after_their_leases_ran_out_answers_each_image_once(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=5)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    loaded_ahead(page, 2)
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    plan = {}
+    for turn in range(5):
+        ready(page)
+        before = shown(page)
+        plan[before.rpartition("/")[2]] = {"animal": ["cat", "dog"][turn % 2]}
+        page.keyboard.press(str(turn % 2 + 1))
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan

@@ -127,6 +127,24 @@ def test_a_late_skip_leaves_the_same_task_that_was_handed_out_anew(
     assert second.state == "leased"
 
 
+def test_a_late_answer_is_taken_where_the_same_person_was_handed_the_task_anew(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1, price_per_judgment=1, budget=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    second = claim(project, worker)
+    assert second.task_id == first.task_id
+    _, created = services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
+    assert created
+    second.refresh_from_db()
+    assert second.state == "released"
+    task = Task.objects.get(pk=first.task_id)
+    assert (task.judgment_count, task.open_slots) == (1, task.wanted - 1)
+
+
 def test_an_answer_after_another_has_the_slot_is_409(make_project: Callable[..., Project], worker: User) -> None:
     project = make_project(images=1)
     services.add_member(project=project, username=worker.username)
