@@ -10,6 +10,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.fields import BooleanField, empty
 
 from labeling import bodies
+from labeling.words import gettext as _
 
 # A form of a program leaves out what it does not set; that of a page leaves out what is not ticked, and we have none.
 BooleanField.default_empty_html = empty
@@ -36,7 +37,13 @@ class FormParser(parsers.FormParser):
 class MultiPartParser(parsers.MultiPartParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         found = super().parse(stream, media_type, parser_context)
-        _check(found.data)
+        try:
+            bodies.check(found.data.lists())
+        except bodies.Unstorable as error:
+            if error.field:
+                told = _("%(error)s If it is a file, send it with a file name: without one it is read as text.")
+                raise ValidationError({error.field: [told % {"error": error}]}) from error
+            raise _refusal(error) from error
         return found
 
 

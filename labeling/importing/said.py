@@ -125,7 +125,10 @@ def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
                 row = json.loads(line)
             except (ValueError, RecursionError):
                 row = None
-            yield number, row if isinstance(row, dict) else {}, ""
+            if isinstance(row, dict):
+                yield number, row, ""
+            else:
+                yield number, {}, _("Expected a JSON object with image, worker and answer.")
 
 
 def parse(question: Asked, value: Any) -> Any:

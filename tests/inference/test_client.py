@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from crowdtune_client import AsyncClient, Client, Refused, RemoteImage, StoredImage, Unreachable, cli
+from crowdtune_client import AsyncClient, Client, CrowdtuneError, Refused, RemoteImage, StoredImage, Unreachable, cli
 
 from inference.engine import runtime
 from labeling.accounts.keys import create_key
@@ -58,6 +58,32 @@ def test_the_category_of_a_heat_map_is_read_in_any_script() -> None:
 
     with Client("http://crowdtune.test", "t", transport=httpx.MockTransport(told)) as client:
         assert client.explain("colours", b"x") == (b"png", "बिल्ली 100%")
+
+
+def _answering(response: httpx.Response) -> Client:
+    return Client("http://crowdtune.test", "t", retries=-1, transport=httpx.MockTransport(lambda _request: response))
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"{}", b"[]", b""])
+def test_what_is_not_crowdtune_is_told_as_such(body: bytes) -> None:
+    with _answering(httpx.Response(200, content=body)) as client:
+        with pytest.raises(CrowdtuneError, match="not Crowdtune"):
+            client.predict("colours", b"x")
+        with pytest.raises(CrowdtuneError, match="not Crowdtune"):
+            client.explain("colours", b"x")
+
+
+@pytest.mark.parametrize(
+    ("response", "told"),
+    [
+        (httpx.Response(301, headers={"Location": "https://crowdtune.test/"}), "https://crowdtune.test/"),
+        (httpx.Response(500), "Internal Server Error"),
+        (httpx.Response(413, content=b"<h1>Too large</h1>"), "Too large"),
+    ],
+)
+def test_a_refusal_of_what_stands_before_the_server_is_told_too(response: httpx.Response, told: str) -> None:
+    with _answering(response) as client, pytest.raises(Refused, match=told):
+        client.predict("colours", b"x")
 
 
 def test_the_awaited_client_answers_the_same(live_server, champion, token) -> None:

@@ -23,7 +23,7 @@ class _Base:
     """What both share: addresses, and when to try again."""
 
     def __init__(self, retries: int, backoff: float, longest: float, on_retry: Told | None) -> None:
-        self.retries = retries
+        self.retries = max(retries, 0)
         self.backoff = backoff
         self.longest = longest
         self.on_retry = on_retry
@@ -58,7 +58,27 @@ def _checked(response: httpx.Response) -> httpx.Response:
         error: Mapping[str, Any] = response.json()["error"]
         raise Refused(response.status_code, error["code"], error["message"], error.get("fields"))
     except (ValueError, KeyError, TypeError):
-        raise Refused(response.status_code, "error", response.text[:200]) from None
+        raise Refused(response.status_code, "error", _told(response)) from None
+
+
+def _told(response: httpx.Response) -> str:
+    """What a refusal says that is not in Crowdtune's shape: it comes from a proxy, or from elsewhere."""
+    if response.has_redirect_location:
+        return f"The server sends this on to {response.headers['Location']}: give the address that it wants."
+    return response.text.strip()[:200] or f"The server answered {response.reason_phrase or response.status_code}."
+
+
+def _answer(response: httpx.Response) -> Answer:
+    try:
+        return Answer.from_json(response.json())
+    except (ValueError, KeyError, TypeError) as error:
+        raise CrowdtuneError(f"What answers at {response.url} is not Crowdtune. Check the address.") from error
+
+
+def _heat_map(response: httpx.Response) -> tuple[bytes, str]:
+    if "X-Category" not in response.headers:
+        raise CrowdtuneError(f"What answers at {response.url} is not Crowdtune. Check the address.")
+    return response.content, unquote(response.headers["X-Category"])
 
 
 def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
@@ -95,12 +115,11 @@ class Client(_Base):
     def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
         """Ask about one picture or several; they are answered in order, by one version."""
         body = payload(as_list(pictures), top_k)
-        return Answer.from_json(self._post(f"/api/v1/projects/{project}/predict/", body).json())
+        return _answer(self._post(f"/api/v1/projects/{project}/predict/", body))
 
     def explain(self, project: str, picture: Picture, *, category: str | None = None) -> tuple[bytes, str]:
         """The heat map as PNG bytes, and the category that it is of."""
-        response = self._post(f"/api/v1/projects/{project}/explain/", one(picture, category))
-        return response.content, unquote(response.headers["X-Category"])
+        return _heat_map(self._post(f"/api/v1/projects/{project}/explain/", one(picture, category)))
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         for attempt in range(self.retries + 1):
@@ -142,12 +161,11 @@ class AsyncClient(_Base):
     async def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
         """Ask about one picture or several; they are answered in order, by one version."""
         body = payload(as_list(pictures), top_k)
-        return Answer.from_json((await self._post(f"/api/v1/projects/{project}/predict/", body)).json())
+        return _answer(await self._post(f"/api/v1/projects/{project}/predict/", body))
 
     async def explain(self, project: str, picture: Picture, *, category: str | None = None) -> tuple[bytes, str]:
         """The heat map as PNG bytes, and the category that it is of."""
-        response = await self._post(f"/api/v1/projects/{project}/explain/", one(picture, category))
-        return response.content, unquote(response.headers["X-Category"])
+        return _heat_map(await self._post(f"/api/v1/projects/{project}/explain/", one(picture, category)))
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         for attempt in range(self.retries + 1):

@@ -60,6 +60,13 @@ def test_a_form_with_a_nul_is_refused(api: APIClient, name: str) -> None:
     assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [name])
 
 
+def test_a_file_without_a_name_is_asked_for_with_one(api: APIClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n' + picture(1) + b"\r\n--x--\r\n"
+    answer = api.post(f"{API}/pets/images/", body, content_type="multipart/form-data; boundary=x")
+    assert answer.status_code == 400
+    assert "file name" in answer.json()["error"]["fields"]["files"][0]
+
+
 @pytest.mark.parametrize("gold", ["9" * 5000, "[" * 100_000, '{"a.png": 1e400}', '{"a.png": "\\u0000"}', "{"])
 def test_gold_of_a_form_that_cannot_be_read_is_refused(api: APIClient, gold: str) -> None:
     body: dict[str, Any] = {"files": SimpleUploadedFile("a.png", picture(7)), "gold": gold}

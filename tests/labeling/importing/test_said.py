@@ -76,6 +76,14 @@ def test_a_refused_line_has_the_number_that_an_editor_shows(make_project: Callab
     assert [row["item"] for row in bring(project, table).errors] == ["line 4"]
 
 
+def test_a_line_that_is_no_json_object_is_told_as_such(make_project: Callable[..., Project]) -> None:
+    good = b'{"image": "0000.png", "worker": "ann", "answer": "cat"}'
+    job = bring(make_project(images=1), good + b"\n{bad\n7\n")
+    assert [(row["item"], row["code"]) for row in job.errors] == [("line 2", "bad_row"), ("line 3", "bad_row")]
+    assert "JSON object" in job.errors[0]["message"]
+    assert job.result["imported"] == 1
+
+
 def test_who_signed_up_by_the_name_of_an_account_that_stands_for_another_does_not_get_in_by_it(
     make_project: Callable[..., Project],
 ) -> None:

@@ -1,0 +1,26 @@
+"""Bodies in chunks, and packed ones."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from django.test import Client
+
+PREDICT = "/api/v1/projects/colours/predict/"
+
+
+@pytest.mark.parametrize("address", [PREDICT, "/api/v1/auth/token/", "/v2/models/colours/infer"])
+def test_a_body_in_chunks_is_refused_as_such_and_not_taken_for_an_empty_one(client: Client, address: str) -> None:
+    chunked = {"Transfer-Encoding": "chunked"}
+    told = client.post(address, "{}", content_type="application/json", headers=chunked, CONTENT_LENGTH="")
+    assert told.status_code == 411
+    assert "Content-Length" in str(told.json()["error"])
+
+
+def test_a_packed_body_is_refused_as_such(client: Client) -> None:
+    told = client.post(
+        PREDICT, gzip.compress(b"{}"), content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert told.status_code == 415
+    assert "gzip" in told.json()["error"]["message"]
