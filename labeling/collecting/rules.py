@@ -1,8 +1,8 @@
 """Rules for workers, as data: what a worker's last judgments show, and what follows from it. Worker-side.
 
-Applied in the transaction of each answer, only in projects that have rules; one query for what all of them measure. A
-rule that fired does not fire again for the same worker before as many new judgments as its window holds, so a warning
-is not repeated with every answer.
+Applied in the transaction of each answer, only in projects that have rules; one query for what most of them measure. A
+rule that fired looks only at what the worker has done since: a warning is not repeated with every answer, and whose
+appeal was accepted is not paused again by the answers that were forgiven.
 
 Source: Toloka's quality control rules ("if accuracy on control tasks over the last n is below x, then ban").
 """
@@ -12,9 +12,12 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from math import ceil
 from typing import Any, NamedTuple
 
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from labeling.collecting import golds, tasks
@@ -23,7 +26,8 @@ from labeling.models.told import in_words
 from labeling.surveys import survey
 from labeling.words import gettext as _
 
-MOST_WINDOW = 500
+# Counts of what comes in a row; the others are of a window's worth of answers.
+IN_A_ROW = {Rule.Measure.SKIPS_IN_A_ROW, Rule.Measure.SAME_IN_A_ROW}
 # How a lease ends by its worker's own doing.
 ENDED = (Assignment.State.SUBMITTED, Assignment.State.SKIPPED, Assignment.State.WITHDRAWN)
 
@@ -36,6 +40,16 @@ class Said(NamedTuple):
     seconds: float | None
     is_gold: bool
     survey_version: int
+    created_at: datetime
+
+
+class Record(NamedTuple):
+    """What a rule looks at: what one worker has done, ``said`` newest first, since the rule last fired."""
+
+    project: Project
+    worker_id: int
+    said: Sequence[Said]
+    since: datetime | None
 
 
 def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
@@ -46,53 +60,73 @@ def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
     if not rules:
         return []
     member = Membership.objects.get(project_id=project.pk, user_id=worker_id)
-    window = min(max(rule.window for rule in rules), MOST_WINDOW)
-    said = _said(project, worker_id, window)
+    said = _said(project, worker_id, max(_reach(rule) for rule in rules))
     fired = []
     for rule in rules:
-        measured = MEASURES[rule.measure](project, worker_id, said, rule.window)
-        if measured is not None and _is_met(rule, measured) and not _fired_lately(rule, member):
-            fired.append(_act(rule, member, measured, task_id))
+        last = RuleEvent.objects.filter(rule=rule, membership=member).order_by("-id").first()
+        record = Record(project, worker_id, said, None)
+        if last is not None:
+            fresh = [row for row in said if row.created_at > last.created_at]
+            record = Record(project, worker_id, fresh, last.created_at)
+        measured = MEASURES[rule.measure](record, rule)
+        if measured is not None and _is_met(rule, measured) and not _fired_lately(rule, member, last):
+            fired.append(_act(rule, member, measured, task_id, record))
     return fired
 
 
-def _said(project: Project, worker_id: int, window: int) -> list[Said]:
+def _reach(rule: Rule) -> int:
+    """How far back the rule looks: its window, or as far as a row has to go."""
+    return max(rule.window, ceil(rule.threshold)) if rule.measure in IN_A_ROW else rule.window
+
+
+def _judgments(project: Project, worker_id: int) -> QuerySet[Judgment]:
     rows = Judgment.objects.filter(project_id=project.pk, worker_id=worker_id, withdrawn_at=None, source="worker")
-    # Gold is rare among them: look far enough back to find a window's worth of it.
-    newest = rows.order_by("-id").values_list("task_id", "answers", "seconds", "is_gold", "survey_version")
-    return [Said(*row) for row in newest[: window * 10]]
+    return rows.order_by("-id")
+
+
+def _said(project: Project, worker_id: int, window: int) -> list[Said]:
+    # Some of them are gold, and others nobody else has answered: look far enough back to find a window's worth.
+    return [Said(*row) for row in _judgments(project, worker_id).values_list(*Said._fields)[: window * 3]]
 
 
 def _is_met(rule: Rule, measured: float) -> bool:
     return measured < rule.threshold if rule.comparison == Rule.Comparison.BELOW else measured >= rule.threshold
 
 
-def _fired_lately(rule: Rule, member: Membership) -> bool:
-    last = RuleEvent.objects.filter(rule=rule, membership=member).order_by("-id").values_list("judgment_count").first()
-    return last is not None and member.judgment_count - last[0] < rule.window
+def _fired_lately(rule: Rule, member: Membership, last: RuleEvent | None) -> bool:
+    """Whether there are fewer new judgments than the window holds; a new row of skips has none, and is its own."""
+    if last is None or (rule.measure in IN_A_ROW and rule.comparison == Rule.Comparison.AT_LEAST):
+        return False
+    return member.judgment_count - last.judgment_count < rule.window
 
 
-def _gold_accuracy(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
-    """The share of the last ``window`` gold answers that were right; None before there are so many."""
-    last = [row for row in said if row.is_gold][:window]
-    if len(last) < window:
+def _gold_accuracy(record: Record, rule: Rule) -> float | None:
+    """The share of the last ``window`` gold answers that were right; None before there are so many.
+
+    They are looked for by themselves: where one task in fifty is gold they reach far back.
+    """
+    rows = _judgments(record.project, record.worker_id).filter(is_gold=True)
+    if record.since is not None:
+        rows = rows.filter(created_at__gt=record.since)
+    last = [Said(*row) for row in rows.values_list(*Said._fields)[: rule.window]]
+    if len(last) < rule.window:
         return None
     known = dict(Gold.objects.filter(task_id__in=[row.task_id for row in last]).values_list("task_id", "answers"))
-    right = [_is_right(project, row, known[row.task_id]) for row in last if row.task_id in known]
+    right = [_is_right(record.project, row, known[row.task_id]) for row in last if row.task_id in known]
     return sum(right) / len(right) if right else None
 
 
-def _agreement(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+def _agreement(record: Record, rule: Rule) -> float | None:
     """The share of the last ``window`` answers that are the consensus, where others have answered too."""
-    last = [row for row in said if not row.is_gold][: window * 3]
+    last = [row for row in record.said if not row.is_gold]
     found: dict[int, dict[str, Any]] = {}
     rows = Consensus.objects.filter(task_id__in=[row.task_id for row in last], judgment_count__gte=2)
     for task_id, key, answer in rows.values_list("task_id", "question__key", "answer"):
         found.setdefault(task_id, {})[key] = answer
-    shared = [row for row in last if row.task_id in found][:window]
-    if len(shared) < window:
+    shared = [row for row in last if row.task_id in found][: rule.window]
+    if len(shared) < rule.window:
         return None
-    return sum(_is_right(project, row, found[row.task_id]) for row in shared) / len(shared)
+    return sum(_is_right(record.project, row, found[row.task_id]) for row in shared) / len(shared)
 
 
 def _is_right(project: Project, row: Said, known: dict[str, Any]) -> bool:
@@ -100,13 +134,14 @@ def _is_right(project: Project, row: Said, known: dict[str, Any]) -> bool:
     return golds.is_right(row.answers, survey.answerable(project.pk, row.survey_version, known))
 
 
-def _median_seconds(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
-    last = [row.seconds for row in said[:window] if row.seconds is not None]
-    return statistics.median(last) if len(last) >= window else None
+def _median_seconds(record: Record, rule: Rule) -> float | None:
+    last = [row.seconds for row in record.said[: rule.window] if row.seconds is not None]
+    return statistics.median(last) if len(last) >= rule.window else None
 
 
-def _same_in_a_row(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+def _same_in_a_row(record: Record, rule: Rule) -> float | None:
     """How many of the newest answers are the same as the newest."""
+    said = record.said
     if not said:
         return None
     first = json.dumps(said[0].answers, sort_keys=True)
@@ -116,15 +151,17 @@ def _same_in_a_row(project: Project, worker_id: int, said: Sequence[Said], windo
     return float(len(said))
 
 
-def _skips_in_a_row(project: Project, worker_id: int, said: Sequence[Said], window: int) -> float | None:
+def _skips_in_a_row(record: Record, rule: Rule) -> float | None:
     """How many of the newest leases that ended were skipped."""
-    rows = Assignment.objects.filter(project_id=project.pk, worker_id=worker_id, state__in=ENDED)
-    states = rows.order_by("-created_at").values_list("state", flat=True)[: window + 1]
+    rows = Assignment.objects.filter(project_id=record.project.pk, worker_id=record.worker_id, state__in=ENDED)
+    if record.since is not None:
+        rows = rows.filter(created_at__gt=record.since)
+    states = rows.order_by("-created_at").values_list("state", flat=True)[: _reach(rule)]
     skipped = [state == Assignment.State.SKIPPED for state in states]
     return float(skipped.index(False) if False in skipped else len(skipped))
 
 
-MEASURES: dict[str, Callable[[Project, int, Sequence[Said], int], float | None]] = {
+MEASURES: dict[str, Callable[[Record, Rule], float | None]] = {
     Rule.Measure.GOLD_ACCURACY: _gold_accuracy,
     Rule.Measure.AGREEMENT: _agreement,
     Rule.Measure.MEDIAN_SECONDS: _median_seconds,
@@ -133,13 +170,13 @@ MEASURES: dict[str, Callable[[Project, int, Sequence[Said], int], float | None]]
 }
 
 
-def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleEvent:
+def _act(rule: Rule, member: Membership, measured: float, task_id: int, record: Record) -> RuleEvent:
     """Do what the rule says, and write down that it did."""
     why = rule.message or _("%(measure)s over the last %(window)s is %(measured).2f.") % {
         "measure": in_words(Rule.Measure(rule.measure).label), "window": rule.window, "measured": measured,
     }  # fmt: skip
     if rule.action == Rule.Action.OVERLAP:
-        tasks.open_more(task_id=task_id, count=int(rule.value or 1), insists=True)
+        tasks.open_more_of(task_ids=_looked_at(rule, task_id, record), count=int(rule.value or 1))
     else:
         changes = _changes(rule, member, why)
         Membership.objects.filter(pk=member.pk).update(**changes)
@@ -159,6 +196,12 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int) -> RuleE
     )
 
 
+def _looked_at(rule: Rule, task_id: int, record: Record) -> list[int]:
+    """The tasks whose answers the rule has measured, and this one."""
+    said = () if rule.measure == Rule.Measure.SKIPS_IN_A_ROW else record.said[: _reach(rule)]
+    return [task_id, *(row.task_id for row in said)]
+
+
 def _has_practice_left(member: Membership) -> bool:
     """Whether there is practice that this worker has not done: without it a worker would wait for ever."""
     practice = Gold.objects.filter(task__project_id=member.project_id, use=Gold.Use.PRACTICE)
@@ -172,5 +215,5 @@ def _changes(rule: Rule, member: Membership, why: str) -> dict[str, Any]:
     if rule.action == Rule.Action.TRAIN and _has_practice_left(member):
         return {"phase": Membership.Phase.PRACTICE, "warning": why}
     if rule.action == Rule.Action.WEIGHT:
-        return {"weight": rule.value if rule.value is not None else F("weight"), "warning": why}
+        return {"weight": F("weight") if rule.value is None else Least(F("weight"), rule.value), "warning": why}
     return {"warning": why}

@@ -116,6 +116,49 @@ def open_more(*, task_id: int, count: int = 1, insists: bool = False) -> bool:
     return bool(fetch(_MORE, {"task": task_id, "count": count, "insists": insists}))
 
 
+# A task that somebody writes at this moment is left out: who holds a task must not wait for another.
+_MORE_OF = """
+WITH held AS MATERIALIZED (
+    SELECT t.id, t.state, t.wanted, t.judgment_count + (
+        SELECT count(*) FROM labeling_assignment a WHERE a.task_id = t.id AND a.state = 'leased') AS taken,
+        p.judgments_max AS most
+    FROM labeling_task t JOIN labeling_project p ON p.id = t.project_id
+    WHERE t.id = ANY(%(tasks)s) AND NOT t.is_gold AND (t.state = 'open' OR (
+        t.retired_because IN ('confident', 'maximum') AND p.workflow = 'label'
+        AND (p.budget IS NULL OR p.spent + p.price_per_judgment <= p.budget)))
+    ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+),
+more AS (
+    SELECT h.*, b.base + least(%(count)s, h.most - b.base) AS now_wanted FROM held h
+    CROSS JOIN LATERAL (SELECT CASE WHEN h.state = 'open' THEN h.wanted ELSE h.taken END AS base) b
+    WHERE b.base < h.most
+),
+asked AS (
+    UPDATE labeling_task t SET state = 'open', retired_because = '', retired_at = NULL, wanted = m.now_wanted,
+        asked_for = m.now_wanted, open_slots = m.now_wanted - m.taken
+    FROM more m WHERE t.id = m.id RETURNING t.id, t.project_id, m.state
+),
+opened AS (
+    UPDATE labeling_consensus c SET is_final = false FROM asked a
+    WHERE c.task_id = a.id AND a.state = 'retired' AND c.decided_by_id IS NULL
+),
+counted AS (
+    UPDATE labeling_project p SET retired_count = greatest(p.retired_count - a.tasks, 0)
+    FROM (SELECT project_id, count(*) AS tasks FROM asked WHERE state = 'retired' GROUP BY project_id) a
+    WHERE p.id = a.project_id
+)
+SELECT id FROM asked"""
+
+
+def open_more_of(*, task_ids: Sequence[int], count: int) -> set[int]:
+    """Insist on ``count`` more judgments of these tasks, never beyond the project's maximum; returns those changed.
+
+    Those that were sure, or had as many as were wanted, are open again; what a person closed stays closed, as do a
+    task whose answer is known and, where boxes are drawn in stages, one that the next stage has followed.
+    """
+    return {pk for (pk,) in fetch(_MORE_OF, {"tasks": list(task_ids), "count": count})}
+
+
 def reopen(*, task_id: int, count: int = 0) -> bool:
     """Take a retirement back: the task is open again and wants ``count`` judgments more than it has.
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from labeling import audit
+from labeling.collecting.rules import IN_A_ROW
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Rule, Webhook
 from labeling.words import gettext as _
@@ -17,6 +18,7 @@ RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value"
 EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")
 MOST_RULES = 50
 MOST_WEBHOOKS = 20
+MOST_WINDOW = 500  # judgments; as far as a rule looks back at each answer
 SHARES = {Rule.Measure.GOLD_ACCURACY, Rule.Measure.AGREEMENT}
 
 
@@ -69,14 +71,16 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(rule: Rule) -> None:
-    if rule.window < 1:
-        raise _bad("window", _("A rule looks at the last 1 or more judgments."))
+    if not 1 <= rule.window <= MOST_WINDOW:
+        raise _bad("window", _("A rule looks at the last 1 to %(most)s judgments.") % {"most": MOST_WINDOW})
     if rule.measure in SHARES and not 0 <= rule.threshold <= 1:
         raise _bad(
             "threshold", _("This measure is a share from 0 to 1; got %(threshold)s.") % {"threshold": rule.threshold}
         )
     if rule.threshold < 0:
         raise _bad("threshold", _("A threshold is 0 or more."))
+    if rule.measure in IN_A_ROW and rule.threshold > MOST_WINDOW:
+        raise _bad("threshold", _("A rule counts at most %(most)s in a row.") % {"most": MOST_WINDOW})
     if rule.action == Rule.Action.WEIGHT and not (rule.value is not None and 0 <= rule.value <= 1):
         raise _bad("value", _("Say the new weight, from 0 to 1."))
     if rule.action == Rule.Action.OVERLAP and not (rule.value is not None and rule.value >= 1):

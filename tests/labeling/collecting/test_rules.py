@@ -135,3 +135,105 @@ def test_training_is_not_required_where_there_is_none_left_to_do(place: tuple[Pr
     answer(project, worker, seconds=0.2)
     member = standing(project, worker)
     assert (member.phase, member.warning) == ("working", "Please look closely.")
+
+
+def make_gold(project: Project, tasks: int, answer: str = "dog") -> None:
+    for task in Task.objects.filter(project=project, is_gold=False).order_by("pk")[:tasks]:
+        services.set_gold(task=task, answers=answer, user=project.owner)
+
+
+def serve(project: Project, *, gold: bool) -> None:
+    services.change_project(project=Project.objects.get(pk=project.pk), user=project.owner, gold_rate=float(gold))
+
+
+def test_gold_that_is_rare_is_measured_too(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=24, judgments_min=1, access="open", gold_rate=0)
+    services.ensure_member(project=project, user=worker)
+    make_gold(project, 2)
+    add(project, measure="gold_accuracy", window=2, comparison="below", threshold=0.6, action="pause")
+    serve(project, gold=True)
+    answer(project, worker, "cat")
+    serve(project, gold=False)
+    for _ in range(20):
+        answer(project, worker, "dog")
+    serve(project, gold=True)
+    answer(project, worker, "cat")
+    assert standing(project, worker).is_paused
+
+
+def test_whose_appeal_was_accepted_is_measured_by_new_answers_alone(place: tuple[Project, User]) -> None:
+    project, worker = place
+    make_gold(project, 3)
+    add(project, measure="gold_accuracy", window=2, comparison="below", threshold=0.6, action="pause")
+    serve(project, gold=True)
+    for _ in range(2):
+        answer(project, worker, "cat")
+    appeal = services.appeal_pause(member=standing(project, worker), text="I was tired.")
+    services.decide_appeal(appeal=appeal, accept=True, by=project.owner)
+    answer(project, worker, "dog")
+    serve(project, gold=False)
+    answer(project, worker, "dog")
+    assert not standing(project, worker).is_paused, "by the old answers"
+
+
+def test_who_skips_on_after_an_appeal_is_paused_again(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="skips_in_a_row", window=10, comparison="at_least", threshold=2, action="pause")
+    for _ in range(2):
+        for _skip in range(2):
+            assert not standing(project, worker).is_paused
+            assignment = services.claim_assignment(project=project, worker=worker)
+            assert assignment is not None
+            services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+        member = standing(project, worker)
+        assert member.is_paused
+        services.resume_worker(member=member, by=project.owner)
+
+
+def test_a_row_may_be_longer_than_the_window(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=6, judgments_min=1, access="open", gold_rate=0)
+    services.ensure_member(project=project, user=worker)
+    add(project, measure="skips_in_a_row", window=1, comparison="at_least", threshold=4, action="warn")
+    for _ in range(4):
+        assert standing(project, worker).warning == ""
+        assignment = services.claim_assignment(project=project, worker=worker)
+        assert assignment is not None
+        services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+    assert standing(project, worker).warning == "Please look closely."
+
+
+def test_a_rule_lowers_a_weight_and_never_raises_it(place: tuple[Project, User]) -> None:
+    project, worker = place
+    add(project, measure="median_seconds", window=1, comparison="below", threshold=1.0, action="weight", value=0.2)
+    add(project, measure="median_seconds", window=1, comparison="below", threshold=2.0, action="weight", value=0.6)
+    answer(project, worker, seconds=0.5)
+    assert standing(project, worker).weight == 0.2
+
+
+def test_more_is_asked_of_all_that_was_measured_also_where_it_was_retired(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=4, judgments_min=1, access="open", gold_rate=0, stopping="fixed")
+    services.ensure_member(project=project, user=worker)
+    make_gold(project, 1)
+    add(project, measure="median_seconds", window=3, comparison="below", threshold=1.0, action="overlap", value=2)
+    said = {answer(project, worker, seconds=0.2) for _ in range(2)}
+    assert set(Task.objects.filter(pk__in=said).values_list("state", flat=True)) == {"retired"}
+    serve(project, gold=True)
+    gold = answer(project, worker, seconds=0.2)
+    wants = Task.objects.filter(pk__in=said).values_list("state", "wanted", "open_slots", "asked_for")
+    assert list(wants) == [("open", 3, 2, 3)] * 2
+    assert Task.objects.get(pk=gold).state == "retired", "what is known is asked nobody for this"
+    assert Project.objects.get(pk=project.pk).retired_count == 1
+    other = person("otto")
+    services.ensure_member(project=project, user=other)
+    serve(project, gold=False)
+    answer(project, other, seconds=5.0)
+    assert Task.objects.filter(pk__in=said, state="open").count() == 2
+
+
+def test_a_rule_that_could_never_be_met_is_refused(place: tuple[Project, User]) -> None:
+    project, _worker = place
+    for values in ({"window": 501, "threshold": 1}, {"window": 10, "threshold": 501}):
+        with pytest.raises(CrowdtuneError, match="500"):
+            add(project, measure="same_in_a_row", comparison="at_least", action="warn", **values)
