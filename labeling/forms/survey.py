@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling import bodies
@@ -65,17 +68,23 @@ class QuestionForm(forms.Form):
     least = forms.FloatField(required=False, label=_("Least"))
     most = forms.FloatField(required=False, label=_("Most"))
     unit = forms.CharField(required=False, max_length=30, label=_("Unit"))
-    labels = forms.CharField(required=False, max_length=200, label=_("Names of the ends"), help_text=_("bad, good"))
+    labels = forms.CharField(required=False, label=_("Names of the ends"), help_text=_("bad, good"))
     section = forms.CharField(required=False, max_length=100, label=_("Section"))
     examples = forms.CharField(
         required=False,
         label=_("Example images"),
-        help_text=_("Addresses, one a line."),
+        help_text=_("Addresses, one a line; “address | caption” where it has one."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     key = forms.CharField(required=False, max_length=60, label=_("Key in exports"))
     stage = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
-    if_question = forms.CharField(required=False, max_length=60, label=_("Ask only if"))
+    if_question = forms.CharField(
+        required=False,
+        max_length=60,
+        label=_("Ask only if"),
+        help_text=_("The key of an earlier question."),
+        widget=forms.TextInput(attrs={"list": "question-keys", "autocomplete": "off", "spellcheck": "false"}),
+    )
     if_test = forms.ChoiceField(
         required=False, choices=[(key, TEST_NAMES[key]) for key in TESTS], label=_("Comparison")
     )
@@ -92,9 +101,10 @@ class QuestionForm(forms.Form):
             value = _option(name, data[name])
             if value is not None and value is not False and value not in ("", []):
                 options[name] = value
-        for name in ("section", "examples"):
-            if data[name].strip():
-                options[name] = data[name].strip() if name == "section" else data[name].split()
+        if data["section"].strip():
+            options["section"] = data["section"].strip()
+        if data["examples"].strip():
+            options["examples"] = [_example(line) for line in data["examples"].splitlines() if line.strip()]
         return {
             "key": data["key"] or key_of(data["prompt"], position),
             "kind": data["kind"],
@@ -134,7 +144,7 @@ def _option(name: str, value: Any) -> Any:
     if name == "choices":
         return [_choice(line) for line in value.splitlines() if line.strip()]
     if name == "labels":
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return _labels([part.strip() for part in value.split(",") if part.strip()])
     if name in {"least", "most"} and value is not None and value == int(value):
         return int(value)
     return value
@@ -145,19 +155,43 @@ def _choice(line: str) -> dict[str, str]:
     return {"key": key.strip(), "name": name.strip() or key.strip()}
 
 
+def _example(line: str) -> str | dict[str, str]:
+    url, _bar, caption = line.partition(" | ")
+    return {"url": url.strip(), "caption": caption.strip()} if caption.strip() else line.strip()
+
+
+def _labels(names: list[str]) -> list[str] | dict[str, str]:
+    """The names of the ends; or of steps, as ``1: bad, 3: fair``."""
+    steps = [re.fullmatch(r"(-?\d+):\s*(.+)", name) for name in names]
+    return {step[1]: step[2] for step in steps if step} if names and all(steps) else names
+
+
+def _truth(text: str) -> bool | None:
+    """Yes or no as it is said here, in the reader's language or in English; None where it is neither."""
+    said = text.strip().casefold()
+    if said in {"yes", "true", "1", gettext("Yes").casefold()}:
+        return True
+    return False if said in {"no", "false", "0", gettext("No").casefold()} else None
+
+
 def _value(test: str, text: str, kind: str | None) -> Any:
     """The answer that a condition compares with, in the shape of the other question's answers."""
     if test == "answered":
-        return text.strip().lower() not in {"no", "false", "0"}
+        return _truth(text) is not False
     if test == "in":
         return [_value("equals", part.strip(), kind) for part in text.split(",") if part.strip()]
     if kind == "yes_no":
-        return text.strip().lower() in {"yes", "true", "1"}
+        said = _truth(text)
+        return text.strip() if said is None else said
+    if kind == "multiple_choice" and test == "equals":
+        return [part.strip() for part in text.split(",") if part.strip()]
     if kind in {"rating", "number"} or test in {"at_least", "at_most"}:
         try:
             number = float(text)
         except ValueError:
-            return text
+            return text.strip()
+        if not math.isfinite(number):
+            return text.strip()
         return int(number) if number == int(number) else number
     return text.strip()
 
@@ -174,8 +208,10 @@ def initial_of(question: Mapping[str, Any]) -> dict[str, Any]:
         **{name: question[name] for name in ("key", "kind", "prompt", "help_text", "required", "stage")},
         **{name: options.get(name) for name in ("cant_tell", "shuffle", "whole", "least", "most", "unit", "section")},
         "choices": "\n".join(_line(choice) for choice in options.get("choices", [])),
-        "labels": ", ".join(labels.values() if isinstance(labels, dict) else labels),
-        "examples": "\n".join(e if isinstance(e, str) else e.get("url", "") for e in options.get("examples") or []),
+        "labels": ", ".join(
+            [f"{step}: {name}" for step, name in labels.items()] if isinstance(labels, dict) else labels
+        ),
+        "examples": "\n".join(_example_line(example) for example in options.get("examples") or []),
         "if_question": condition["question"] if condition and simple else "",
         "if_test": test or "equals",
         "if_value": _text(value),
@@ -186,6 +222,12 @@ def initial_of(question: Mapping[str, Any]) -> dict[str, Any]:
 def _line(choice: Mapping[str, str]) -> str:
     name = choice.get("name", choice["key"])
     return choice["key"] if name == choice["key"] else f"{choice['key']} | {name}"
+
+
+def _example_line(example: str | Mapping[str, str]) -> str:
+    if isinstance(example, str):
+        return example
+    return f"{example['url']} | {example['caption']}" if example.get("caption") else example["url"]
 
 
 def _text(value: Any) -> str:
@@ -217,6 +259,11 @@ class SurveyForms:
         for form in found.forms:
             form.fields["prompt"].required = not is_draft
         return found
+
+    def keys(self) -> dict[str, str]:
+        """Key -> words of each question that stands here, for the conditions of those below it."""
+        rows = [(form["key"].value(), form["prompt"].value() or "") for form in self.forms]
+        return {key or key_of(prompt, place): prompt for place, (key, prompt) in enumerate(rows)}
 
     def is_valid(self) -> bool:
         valid = [form.is_valid() for form in self.forms]  # each of them, so that every problem is shown

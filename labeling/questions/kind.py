@@ -88,9 +88,12 @@ def known_options(options: Options, *names: str) -> Options:
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}
     examples = options.get("examples") or []
-    rows = examples if isinstance(examples, list) else [None]
-    if not all(isinstance(row.get("url") if isinstance(row, dict) else row, str) for row in rows):
-        raise BadAnswer(_("examples must be a list of addresses of pictures."))
+    for row in examples if isinstance(examples, list) else [None]:
+        url = row.get("url") if isinstance(row, dict) else row
+        if not isinstance(url, str) or not url.startswith(("https://", "http://", "/", "data:image/")):
+            raise BadAnswer(
+                _("examples must be addresses of pictures (https://…), got %(value)s.") % {"value": f"{url!r:.80}"}
+            )
     return options
 
 

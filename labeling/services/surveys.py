@@ -82,6 +82,8 @@ def _replace(
         elif project.survey_version == 1 and not project.questions.exists():
             three_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
             _write_questions(project, checked_questions(BOX_QUESTIONS if three_stages else DEFAULT_QUESTIONS))
+        if questions is not None:
+            check_conditions(survey.parse(project.survey_version, build_document(project)))
         _freeze(project, user)
     return project
 
@@ -145,6 +147,37 @@ def _check_choices(project: Project, document: dict[str, Any]) -> None:
                 % {"key": repr(question.key)},
                 fields={"categories": [_("At least one category is needed.")]},
             )
+
+
+def check_conditions(asked: survey.Survey) -> None:
+    """No condition waits for an answer that its question does not take: what it guards would never be asked.
+
+    Raises:
+        CrowdtuneError: bad_survey, with the answers that there are.
+    """
+    by_key = {question.key: question for question in asked.questions}
+    for question in asked.questions:
+        for key, test, value in conditions.compared(question.show_if):
+            try:
+                _check_compared(by_key[key], test, value)
+            except BadAnswer as error:
+                told = _("Question %(key)s: its condition never holds. Of %(other)s, %(problem)s")
+                raise _bad(
+                    "questions", told % {"key": question.key, "other": repr(key), "problem": error.args[0]}
+                ) from error
+
+
+def _check_compared(other: survey.Asked, test: str, value: Any) -> None:
+    statistic = KINDS[other.kind].statistic
+    if test in {"equals", "in"}:
+        for answer in value if test == "in" else [value]:
+            other.check(answer, None, None)
+    elif test == "contains":
+        if statistic != "set":
+            raise BadAnswer(_("'contains' is for questions that take several choices."))
+        KINDS["single_choice"].answer(value, other.options)
+    elif test in {"at_least", "at_most"} and statistic != "median":
+        raise BadAnswer(_("%(name)s is for scales and numbers.") % {"name": repr(test)})
 
 
 def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:

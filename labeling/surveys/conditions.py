@@ -43,14 +43,35 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
         )
     if not isinstance(condition["question"], str) or condition["question"] not in earlier:
         raise BadAnswer(
-            _("show_if looks at %(question)s, which is not an earlier question.")
-            % {"question": repr(condition["question"])}
+            _(
+                "the condition (show_if) looks at %(question)s, which is not an earlier question. "
+                "Earlier ones: %(keys)s."
+            )
+            % {"question": repr(condition["question"]), "keys": ", ".join(sorted(earlier)) or "–"}
         )
     if tests[0] == "in" and not isinstance(condition["in"], list):
         raise BadAnswer(_("'in' takes a list of answers."))
     if tests[0] in {"at_least", "at_most"} and not is_number(condition[tests[0]]):
         value = f"{condition[tests[0]]!r:.80}"
         raise BadAnswer(_("%(name)s must be a number, got %(value)s.") % {"name": tests[0], "value": value})
+
+
+def compared(condition: Any) -> list[tuple[str, str, Any]]:
+    """Every question that a well-formed condition looks at, the test, and what its answer is compared with.
+
+    Example:
+        >>> compared({"any": [{"question": "animal", "equals": "cat"}, {"question": "size", "at_least": 3}]})
+        [('animal', 'equals', 'cat'), ('size', 'at_least', 3)]
+    """
+    if condition is None:
+        return []
+    for name in ("all", "any"):
+        if name in condition:
+            return [row for part in condition[name] for row in compared(part)]
+    if "not" in condition:
+        return compared(condition["not"])
+    test = next(name for name in TESTS if name in condition)
+    return [(condition["question"], test, condition[test])]
 
 
 def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.forms.survey import KIND_NAMES, SurveyForms
 from labeling.models import Image, Project
-from labeling.services.surveys import build_document, checked_questions
+from labeling.services.surveys import build_document, check_conditions, checked_questions
 from labeling.surveys import survey
 from labeling.views import asking
 from labeling.views.owner.context import context_of, load_project
@@ -58,17 +58,26 @@ def tell_saved(request: HttpRequest, before: Project, after: Project, told: str)
 
 
 def _page(
-    request: HttpRequest, project: Project, forms: SurveyForms, *, problem: str = "", status: int = 200
+    request: HttpRequest,
+    project: Project,
+    forms: SurveyForms,
+    *,
+    problem: str = "",
+    status: int = 200,
+    document: str | None = None,
 ) -> HttpResponse:
+    """``document`` is JSON that was sent and not taken; ``problem`` is about it then."""
     context = context_of(
         request,
         project,
         tab="settings",
         section="survey",
         forms=forms.forms,
+        keys=forms.keys(),
         kinds=KIND_NAMES,
         problem=problem,
-        document=json.dumps(_public(project), indent=2, ensure_ascii=False),
+        is_document=document is not None,
+        document=json.dumps(_public(project), indent=2, ensure_ascii=False) if document is None else document,
     )
     return render(request, "projects/survey.html", context, status=status)
 
@@ -84,18 +93,21 @@ def _public(project: Project) -> list[dict[str, Any]]:
 def load_json(request: HttpRequest, slug: str) -> HttpResponse:
     """The whole survey as JSON, as the API takes it."""
     project = load_project(request, slug)
+    document = request.POST.get("document", "")
     try:
-        questions = bodies.loads(request.POST.get("document", ""))
+        questions = bodies.loads(document)
         if not isinstance(questions, list):
             raise CrowdtuneError("bad_survey", _("Expected a list of questions."))
-        services.replace_survey(project=project, user=request.user, questions=questions)
-    except ValueError:
-        messages.error(request, _("That is not valid JSON."))
+        saved = services.replace_survey(project=project, user=request.user, questions=questions)
+    except ValueError as error:
+        problem = _("That is not valid JSON (%(error)s).") % {"error": error}
     except CrowdtuneError as error:
-        messages.error(request, error.message)
+        problem = error.message
     else:
-        messages.success(request, _("The survey is replaced by what you pasted."))
-    return redirect("project-survey", project.slug)
+        tell_saved(request, project, saved, _("The survey is replaced by what you pasted."))
+        return redirect("project-survey", project.slug)
+    stored = SurveyForms.stored(build_document(project)["questions"])
+    return _page(request, project, stored, problem=problem, status=400, document=document)
 
 
 @login_required
@@ -141,6 +153,7 @@ def _asked(request: HttpRequest, project: Project) -> tuple[list[survey.Asked], 
             try:
                 rows = checked_questions(found.questions())
                 document["questions"] = [{"id": 0, **row} for row in rows]
+                check_conditions(survey.parse(project.survey_version, document))
             except CrowdtuneError as error:
                 problem = error.message
         else:

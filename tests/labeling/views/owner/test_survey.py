@@ -124,3 +124,97 @@ def test_a_stored_question_is_shown_as_it_is(question: dict[str, Any]) -> None:
 def test_the_schema_of_answers_names_every_question(project: Project, owning: Client) -> None:
     schema = owning.get(f"/projects/{project.slug}/settings/survey/schema/").json()
     assert list(schema["properties"]) == ["category"]
+
+
+def two(condition: dict[str, str], first: dict[str, str] | None = None) -> dict[str, Any]:
+    """What a browser sends of a question and of a second one that is asked only if."""
+    first = {"kind": "single_choice", "key": "animal", "prompt": "Which?", "choices": "cat\ndog", **(first or {})}
+    second = {"kind": "yes_no", "key": "collar", "prompt": "A collar?", **condition}
+    rows = [(f"{number}-{name}", value) for number, row in enumerate((first, second)) for name, value in row.items()]
+    return {"q": ["0", "1"], **dict(rows)}
+
+
+@pytest.mark.parametrize(
+    ("first", "test", "value", "told"),
+    [
+        ({}, "equals", "Cat", "expected one of cat, dog; got"),
+        ({}, "in", "cat, horse", "expected one of cat, dog; got"),
+        ({}, "at_least", "infinity", "must be a number"),
+        ({}, "at_least", "3", "is for scales and numbers"),
+        ({}, "contains", "cat", "take several choices"),
+        ({"kind": "yes_no"}, "equals", "maybe", "expected true or false"),
+        ({"kind": "number"}, "equals", "nan", "expected a number"),
+        ({"kind": "rating", "least": "1", "most": "5"}, "equals", "9", "from 1 to 5"),
+    ],
+)
+def test_a_condition_that_could_never_hold_is_told_with_the_answers_there_are(
+    project: Project, owning: Client, first: dict[str, str], test: str, value: str, told: str
+) -> None:
+    address = f"/projects/{project.slug}/settings/survey/"
+    data = two({"if_question": "animal", "if_test": test, "if_value": value}, first)
+    response = owning.post(address, data)
+    assert response.status_code == 400
+    assert told in str(response.context["problem"])
+    assert response.context["forms"][1]["if_value"].value() == value
+    assert told in owning.post(f"{address}preview/", data).context["problem"]
+
+
+@pytest.mark.parametrize(
+    ("language", "value", "stored"),
+    [("hi", "हाँ", True), ("hi", "नहीं", False), ("hi", "no", False), ("en", "Yes", True)],
+)
+def test_yes_and_no_are_read_in_the_words_of_the_page(
+    project: Project, owning: Client, language: str, value: str, stored: bool
+) -> None:
+    data = two({"if_question": "animal", "if_test": "equals", "if_value": value}, {"kind": "yes_no"})
+    owning.post(f"/projects/{project.slug}/settings/survey/", data, headers={"Accept-Language": language})
+    assert project.questions.get(key="collar").show_if == {"question": "animal", "equals": stored}
+
+
+def test_a_condition_on_several_choices_compares_with_a_list(project: Project, owning: Client) -> None:
+    data = two({"if_question": "animal", "if_test": "equals", "if_value": "cat, dog"}, {"kind": "multiple_choice"})
+    owning.post(f"/projects/{project.slug}/settings/survey/", data)
+    assert project.questions.get(key="collar").show_if == {"question": "animal", "equals": ["cat", "dog"]}
+
+
+def test_the_keys_for_a_condition_are_offered(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/survey/"
+    page = owning.post(address, {**two({}, {"key": ""}), "action": "add:yes_no"}).content.decode()
+    assert '<option value="which">Which?</option><option value="collar">A collar?</option>' in page
+
+
+def test_pasted_json_that_is_refused_stays_in_its_field(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/survey/json/"
+    for document, told in (('[{"kind": "yes_no", ]', "not valid JSON"), ('[{"kind": "riddle"}]', "kind must be")):
+        response = owning.post(address, {"document": document})
+        assert response.status_code == 400
+        assert response.context["document"] == document
+        assert told in response.context["problem"]
+    document = json.dumps(build_document(project)["questions"])
+    assert "has no new version" in owning.post(address, {"document": document}, follow=True).content.decode()
+
+
+def test_captions_and_names_of_steps_go_through_the_builder(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/survey/"
+    scale = {
+        "key": "sharp",
+        "kind": "rating",
+        "prompt": "How sharp?",
+        "options": {
+            "least": 1,
+            "most": 5,
+            "labels": {"1": "bad", "5": "good"},
+            "examples": [{"url": "https://example.org/a.jpg", "caption": "A 2"}, "https://example.org/b.jpg"],
+        },
+    }
+    owning.post(f"{address}json/", {"document": json.dumps([scale])})
+    stored = build_document(project)["questions"]
+    assert "has no new version" in owning.post(address, sent(SurveyForms.stored(stored)), follow=True).content.decode()
+    assert build_document(project)["questions"] == stored
+
+
+def test_an_example_that_is_no_address_is_refused(project: Project, owning: Client) -> None:
+    data = {"q": ["0"], "0-kind": "yes_no", "0-prompt": "Red?", "0-examples": "a picture of mine"}
+    response = owning.post(f"/projects/{project.slug}/settings/survey/", data)
+    assert response.status_code == 400
+    assert "addresses of pictures" in response.context["problem"]
