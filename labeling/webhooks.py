@@ -21,7 +21,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
-from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend
+from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend, spelled
 from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.words import gettext as _
 
@@ -124,7 +124,9 @@ def _post(url: str, body: bytes, secret: str, event: str, backend: httpcore.Netw
         # Only the status is read: what a stranger's program says below it may have no end.
         with (
             httpcore.ConnectionPool(network_backend=Bounded(backend or PublicBackend(), SECONDS)) as pool,
-            pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeouts}) as answer,
+            pool.stream(
+                "POST", spelled(url), headers=headers, content=body, extensions={"timeout": timeouts}
+            ) as answer,
         ):
             return answer.status, _wait(answer)
     except (*FAILURES, ValueError) as error:

@@ -17,7 +17,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpcore
 from django.conf import settings
@@ -28,6 +28,7 @@ from labeling.words import gettext as _
 
 TIMEOUT = 10.0  # seconds for each step
 DEADLINE = 30.0  # seconds for all of it
+_KEPT = "%/:?@!$&'()*+,;=~[]|"  # in an address: what parts it, and what is written already
 REDIRECTS = 3
 PORTS = {80, 443, 8080, 8443}
 FAILURES = (
@@ -235,7 +236,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int) -> tuple[bytes, st
     timeouts = {"timeout": {"connect": TIMEOUT, "read": TIMEOUT, "write": TIMEOUT, "pool": TIMEOUT}}
     headers: list[tuple[bytes | str, bytes | str]] = [("User-Agent", "Crowdtune"), ("Accept", "image/*")]
     try:
-        with pool.stream("GET", url, headers=headers, extensions=timeouts) as response:
+        with pool.stream("GET", spelled(url), headers=headers, extensions=timeouts) as response:
             if response.status in {301, 302, 303, 307, 308}:
                 return b"", _header(response, b"location") or "/"
             if response.status != 200:
@@ -252,8 +253,33 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int) -> tuple[bytes, st
 def _header(response: httpcore.Response, name: bytes) -> str | None:
     for key, value in response.headers:
         if key.lower() == name:
-            return value.decode("latin-1")
+            return _text(value)
     return None
+
+
+def _text(value: bytes) -> str:
+    """Servers send an address as it is in their files' names, today in UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def spelled(url: str) -> str:
+    """The address as it goes over the wire: what is not ASCII, and spaces, are written as a browser writes them.
+
+    Source: RFC 3987, 3.1.
+
+    Raises:
+        ValueError: The host is no name.
+    """
+    parts = urlsplit(url.strip())
+    netloc = parts.netloc
+    if not netloc.isascii():
+        host = (parts.hostname or "").encode("idna").decode()
+        netloc = host if parts.port is None else f"{host}:{parts.port}"
+    path, query = (quote(text, safe=_KEPT) for text in (parts.path, parts.query))
+    return parts._replace(netloc=netloc, path=path, query=query, fragment="").geturl()
 
 
 def _body(response: httpcore.Response, limit: int) -> bytes:

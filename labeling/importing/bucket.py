@@ -55,7 +55,7 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
         raise CrowdtuneError(
             "invalid",
             _("Expected s3://bucket/prefix, got %(address)s.") % {"address": f"{address!r:.200}"},
-            fields={"s3": ["invalid"]},
+            fields={"s3": []},
         )
     place = Place(parts.netloc, parts.path.removeprefix("/"))
     for entry in buckets:
@@ -68,7 +68,7 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
         _("The setting %(setting)s does not allow %(address)s: %(known)s. Who runs this platform can add it there.")
         % {"setting": SETTING, "address": f"{address!r:.200}", "known": known},
         403,
-        fields={"s3": ["bucket_not_allowed"]},
+        fields={"s3": []},
     )
 
 

@@ -60,9 +60,7 @@ def submit_grid(
     """
     chosen = set(tapped)
     if not shown or not chosen <= set(shown):
-        raise CrowdtuneError(
-            "invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": ["unknown"]}
-        )
+        raise CrowdtuneError("invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": []})
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
     return races.again(lambda: _submit(project, worker, shown, chosen, each))
 

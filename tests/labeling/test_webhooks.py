@@ -177,6 +177,15 @@ def test_a_receiver_that_is_away_holds_up_no_other(project: Project, hook: Webho
     assert sum(row.attempts for row in WebhookDelivery.objects.filter(webhook=away)) == 1
 
 
+def test_an_address_in_another_script_is_called_as_its_host_reads_it(
+    project: Project, worker: User, receiver: Receiver
+) -> None:
+    url = f"http://127.0.0.1:{receiver.server_port}/हुक"
+    services.add_webhook(project=project, user=project.owner, url=url, events=["judgment.created"])
+    answer(project, worker)
+    assert deliver() == 1
+
+
 def test_an_address_in_our_own_network_is_never_called(
     project: Project, worker: User, hook: Webhook, receiver: Receiver
 ) -> None:

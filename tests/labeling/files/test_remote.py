@@ -17,6 +17,8 @@ import pytest
 from labeling.files import remote
 from labeling.files.remote import FetchRefused, fetch, is_public
 
+CAT = "%E0%A4%AC%E0%A4%BF%E0%A4%B2%E0%A5%8D%E0%A4%B2%E0%A5%80"
+
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
@@ -26,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/round":
             self.send_response(302)
             self.send_header("Location", "/round")
+        elif self.path == "/renamed":
+            self.send_response(302)
+            self.send_header("Location", "/बिल्ली.jpg".encode().decode("latin-1"))  # as it is, in UTF-8
         elif self.path == "/missing":
             self.send_response(404)
         else:
@@ -38,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
                     time.sleep(0.05)
             return
         self.end_headers()
+        if self.path in {f"/{CAT}.jpg", f"/my%20{CAT}.jpg?q=%20{CAT}"}:
+            self.wfile.write(b"cat")
         if self.path in {"/picture", "/large"}:
             self.wfile.write(b"bytes" * (1 if self.path == "/picture" else 1000))
 
@@ -63,7 +70,7 @@ class Local(httpcore.SyncBackend):
         self.port = port
 
     def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
-        if host != "images.example":
+        if host not in {"images.example", "xn--i1b6e8byah.example"}:
             remote.public_address(host, port)
         return super().connect_tcp("127.0.0.1", self.port, timeout, local_address, socket_options)
 
@@ -105,6 +112,20 @@ def test_an_address_inside_is_refused_in_every_spelling(url: str) -> None:
 
 def test_bytes_of_a_public_address_come_back(server: ThreadingHTTPServer) -> None:
     assert fetch("http://images.example/picture", backend=Local(server.server_port)) == b"bytes"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://images.example/बिल्ली.jpg",
+        f"http://images.example/{CAT}.jpg#top",
+        " http://images.example:8080/my बिल्ली.jpg?q=%20बिल्ली",
+        "http://हिंदी.example/बिल्ली.jpg",
+        "http://images.example/renamed",
+    ],
+)
+def test_an_address_may_be_written_in_any_script(server: ThreadingHTTPServer, url: str) -> None:
+    assert fetch(url, backend=Local(server.server_port)) == b"cat"
 
 
 def test_a_redirect_to_an_address_inside_is_refused(server: ThreadingHTTPServer) -> None:
