@@ -53,7 +53,8 @@ def make_models() -> str:
     from training.learning.artifact import record, record_verification, write_version
     from training.learning.backbones import BACKBONES as ZOO
     from training.learning.dense import Head
-    from training.learning.trunk import Trunk, export_trunk, trunk_key
+    from training.learning.keys import trunk_key
+    from training.learning.trunk import Trunk, export_trunk
     from training.learning.verify import keras_classifier
     from training.learning.weights import locate
 

@@ -46,7 +46,7 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
 def _main(arguments: dict[str, str]) -> dict[str, Any]:
     from training.learning.export import export  # reaches Keras: only this process does
     from training.learning.imported import find
-    from training.learning.trunk import trunk_key
+    from training.learning.keys import trunk_key
     from training.learning.weights import locate
 
     backbone = find(arguments["backbone"], Path(arguments["backbones"]))

@@ -15,7 +15,8 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from training.learning.trunk import Trunk, faithful, sample_pictures, trunk_key
+from training.learning.keys import trunk_key
+from training.learning.trunk import Trunk, faithful, sample_pictures
 from training.learning.weights import locate
 from training.zoo import catalogue
 

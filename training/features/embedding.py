@@ -29,6 +29,7 @@ from labeling.files.imaging import pixels
 from labeling.models import Image, Project
 from training.learning import weights
 from training.learning.features import FeatureStore
+from training.learning.keys import trunk_key
 from training.models import EmbeddingCursor, TrainingPolicy
 from training.snapshots import traits
 from training.zoo import catalogue, choosing
@@ -92,20 +93,21 @@ def features_folder() -> Path:
 
 
 def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
-    """``key``, ``dim``, ``size`` … of the backbone's trunk where this machine has it; loads no network."""
+    """``key``, ``dim`` and ``size`` of the backbone's trunk where this machine has it; loads no network."""
     backbone = catalogue.known(backbone_key)
     if backbone is None:
         return None
     found = weights.locate(backbone, settings.KERAS_HOME)
-    # The key's own module opens the light runtime, so the folder is found by its name and its facts instead.
-    for path in sorted(trunks_folder().glob(f"{backbone_key}-*/trunk.json")):
-        try:
-            facts: dict[str, Any] = json.loads(path.read_text())
-            if facts["weights_sha256"] == found.sha256 and facts["cut"] is None:
-                return facts
-        except (OSError, ValueError, LookupError, TypeError):
-            logger.warning("%s is damaged; the next run makes the trunk again", path)
-    return None
+    # Not by its name alone: an operator may have imported another network, or layer of one, under it before.
+    path = trunks_folder() / trunk_key(backbone, found.sha256) / "trunk.json"
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text())
+        return {name: facts[name] for name in ("key", "dim", "size")}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError):
+        logger.warning("%s is damaged; the next run makes the trunk again", path)
+        return None
 
 
 def store_of(trunk: Embedder) -> FeatureStore:

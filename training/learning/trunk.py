@@ -8,7 +8,6 @@ the features of a picture then do not depend on the company it came in, so a cac
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -30,10 +29,10 @@ from training.learning.backbones import Backbone
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
 from training.learning.files import HEARD_EVERY, folder_atomic, locked, sha256_of
 from training.learning.imported import from_json
+from training.learning.keys import FORMAT, trunk_key
 from training.learning.light import openvino
 from training.learning.weights import Weights
 
-FORMAT = 1
 TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
 EXPORT_SECONDS = 900
 PRECISIONS = ("f32", "bf16", "f16")
@@ -41,17 +40,6 @@ PRECISIONS = ("f32", "bf16", "f16")
 FULL = ("No space left on device", "Disk quota exceeded", "File too large", "iostream error")
 
 logger = logging.getLogger(__name__)
-
-
-def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:
-    """Name of what the features depend on: network, weights, input size, preprocessing, cut and format."""
-    if cut and backbone.root is not None:  # before the cut nothing was retrained
-        return trunk_key(backbone.root, backbone.root_sha256, cut)
-    facts: tuple[Any, ...] = (FORMAT, backbone.key, weights_sha256, backbone.size, backbone.preprocessing)
-    facts += (cut or "pooled",)
-    if backbone.imported:
-        facts += (backbone.root_sha256, backbone.options)
-    return f"{backbone.key}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}"
 
 
 def ensure_trunk(

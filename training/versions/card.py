@@ -68,10 +68,14 @@ def _recipe(manifest: dict[str, Any]) -> str:
         f"- Augmentation: {'yes' if manifest['augmentation'] else 'no'}; input {manifest['size']} px square",
         f"- Soft labels: {'yes' if manifest['options'].get('soft_labels', True) else 'no'}; seed {manifest['seed']}",
     ]
+    head = "The head" if manifest["recipe"] == "feature_extraction" else "The head that it began with"
     if fit.get("strength") is not None:
-        lines.append(f"- Inverse weight decay {fit['strength']:g}, by cross-validation; best epoch {fit['best_epoch']}")
+        chosen = "as asked for" if "strength" in manifest["options"] else "by cross-validation"
+        lines.append(f"- {head}: inverse weight decay {fit['strength']:g}, {chosen}")
     if fit.get("blend"):
-        lines.append("- The head is the mean of a logistic regression and of a linear discriminant of the same images")
+        lines.append(f"- {head} is the mean of a logistic regression and of a linear discriminant of the same images")
+    if fit.get("best_epoch") is not None:
+        lines.append(f"- Best epoch {fit['best_epoch']}")
     lines.append(f"- Temperature {manifest['temperature']:.3f}, fitted on the validation part")
     return "\n".join(lines)
 

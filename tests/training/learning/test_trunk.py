@@ -15,7 +15,8 @@ import pytest
 
 from tests.training.learning.conftest import SMALL
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
-from training.learning.trunk import Trunk, ensure_trunk, faithful, sample_pictures, trunk_key
+from training.learning.keys import trunk_key
+from training.learning.trunk import Trunk, ensure_trunk, faithful, sample_pictures
 from training.learning.weights import Weights
 
 

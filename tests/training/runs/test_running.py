@@ -21,10 +21,12 @@ from django.utils import timezone
 from labeling.models import Consensus, Image, Project, Task
 from tests.training.drawing import add_image, draw, label, labeled_project, make_project
 from training import actors, services
-from training.features import embedding
-from training.models import ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
+from training.features import answers, embedding
+from training.features.embedding import Picture
+from training.models import ImageTrait, ModelVersion, SnapshotItem, TrainingPolicy, TrainingRun
 from training.runs import pipeline, running
 from training.runs.stages.work import Work
+from training.versions.card import card_of
 from training.versions.gate import Verdict
 
 
@@ -48,6 +50,23 @@ def test_a_run_goes_from_labels_to_a_champion(project: Project, run_actors: Call
     assert [line["message"] for line in run.log][-1].startswith("First model")
     assert "Retraining the last block." not in [line["message"] for line in run.log]
     assert not running.folder_of(run).exists()
+
+
+def test_the_training_accuracy_is_that_of_the_version_itself(db: None, run_actors: Callable[[], int]) -> None:
+    """Not the curve's last point: the head learns the validation part afterwards, and is averaged with another one."""
+    project = labeled_project(count=60)
+    for row in Consensus.objects.order_by("pk")[::5]:  # what no head can learn but by heart
+        answer = "square" if row.answer == "circle" else "circle"
+        Consensus.objects.filter(pk=row.pk).update(answer=answer, confidence=0.6, posterior={answer: 1.0})
+
+    version = ModelVersion.objects.get(run=train(project, run_actors, options={"strength": 0.01}))
+
+    items = SnapshotItem.objects.filter(snapshot=version.run.snapshot, split="train").order_by("sha256")
+    rows = list(items.values_list("sha256", "image__original", "label"))
+    said, _found = answers.answers_of(version, [Picture(sha256, original) for sha256, original, _label in rows])
+    right = [version.categories[top] == label for top, (*_, label) in zip(said.argmax(axis=1), rows, strict=True)]
+    assert version.metrics["train"] == {"count": len(rows), "top1": np.mean(right)}
+    assert "inverse weight decay 0.01, as asked for" in card_of(version.manifest)
 
 
 def test_the_same_snapshot_and_seed_give_the_same_bytes_of_metrics(

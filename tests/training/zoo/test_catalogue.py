@@ -19,6 +19,7 @@ from labeling.models import Project
 from tests.training.drawing import labeled_project
 from training import services
 from training.errors import BadRequest, NothingToDo
+from training.features import embedding
 from training.features.answers import answers_of
 from training.features.embedding import Picture
 from training.learning import imported
@@ -195,6 +196,21 @@ def test_what_the_operator_says_has_to_fit(db: None, tmp_path: Path) -> None:
         call("add", file, *plain, "--licence", "MIT", "--key", "mine")
     call("remove", "mine")
     assert catalogue.known("mine") is None
+
+
+def test_what_a_version_is_looked_into_by_is_the_network_of_now_and_not_one_that_had_its_name(
+    db: None, tmp_path: Path
+) -> None:
+    saved_network(tmp_path / "net.keras")
+    said = ["--key", "mine", "--title", "t", "--size", "48", "--preprocessing", "tf", "--licence", "MIT"]
+    call("add", str(tmp_path / "net.keras"), *said, "--layer", "block1")
+    assert embedding.trunk_of("mine").dim == 12
+    call("remove", "mine")
+    call("add", str(tmp_path / "net.keras"), *said, "--layer", "block2")
+
+    assert embedding.trunk_facts("mine") is None
+    trunk = embedding.trunk_of("mine")
+    assert embedding.trunk_facts("mine") == {"key": trunk.key, "dim": 16, "size": 48}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from training.runs.stages.work import Work, one_hot
 def run(work: Work) -> None:
     """Sets ``temperature``, ``test_probabilities`` and ``metrics``: the same run gives the same bytes of metrics."""
     classes = len(work.categories)
-    validation, test = work.items.side("validation"), work.items.side("test")
+    train, validation, test = (work.items.side(name) for name in ("train", "validation", "test"))
     held = work.logits(validation) if work.held is None else work.held
     work.temperature = temperature(held, one_hot(work.items.labels[validation], classes))
     if work.tail is None and len(validation):
@@ -26,7 +26,7 @@ def run(work: Work) -> None:
     work.metrics = {
         **figures,
         "temperature": work.temperature,
-        "train": {"count": len(work.items.side("train")), "top1": _last(work.history.get("accuracy"))},
+        "train": {"count": len(train), "top1": _right(work.logits(train), work.items.labels[train])},
         "validation": {"count": len(validation), "top1": _right(held, work.items.labels[validation])},
         "fit": work.fit_facts,
     }
@@ -41,7 +41,3 @@ def run(work: Work) -> None:
 
 def _right(logits: np.ndarray, labels: np.ndarray) -> float | None:
     return float((logits.argmax(axis=1) == labels).mean()) if len(labels) else None
-
-
-def _last(curve: list[float] | None) -> float | None:
-    return curve[-1] if curve else None
