@@ -326,13 +326,16 @@ page.form.addEventListener("submit", (event) => {
   } else submit();
 });
 
-/* The second click of a double click was meant for the task before, which is gone. */
+/* The second click of a double click was meant for the task before, which is gone. What counts is when it was made: a
+   page that is busy with the next image hears of it later. */
 let doubled = false;
+let clickedAt = 0;
 page.form.addEventListener("click", (event) => {
   doubled = event.detail > 1;
+  clickedAt = event.timeStamp;
 });
 function isEcho(submitter) {
-  return doubled && submitter?.matches(".choice, #submit") && performance.now() - shownAt < ECHO;
+  return doubled && submitter?.matches(".choice, #submit") && clickedAt - shownAt < ECHO;
 }
 
 let sending = false;

@@ -173,6 +173,15 @@ def until(page: Page, true: str, arg: Any = None) -> None:
         time.sleep(0.02)
 
 
+def happened(page: Page, truth: Callable[[], object]) -> None:
+    """Wait until something is true here, such as what a route's handler notes: a handler runs only while Playwright is
+    waited for, so one that the page still has to call would never run during a plain sleep."""
+    end = time.monotonic() + 30
+    while not truth():
+        assert time.monotonic() < end, "it never happened"
+        page.wait_for_timeout(20)
+
+
 def quiet(page: Page) -> None:
     """Fonts and fragments that the page asks for at its start are there, and nothing is under way."""
     page.evaluate("document.fonts.ready.then(() => {})")

@@ -195,9 +195,10 @@ def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_projec
     page.get_by_role("button", name="Scale").click()
     expect(page.locator(".question-edit")).to_have_count(2)
     expect(page.get_by_label("Question", exact=True).nth(1)).to_be_focused()  # one who adds a question writes it next
-    assert page.locator("iframe").bounding_box()["width"] == 360  # type: ignore[index]
+    seen = page.locator("iframe").first  # the next one waits behind it, unseen, until it has loaded
+    expect(seen).to_have_css("width", "360px")
     page.get_by_text("Desktop", exact=True).click()
-    expect(page.locator("iframe")).to_have_css("width", "1200px")
+    expect(seen).to_have_css("width", "1200px")
 
 
 def test_a_category_is_described_and_shown_by_a_picture(
@@ -237,4 +238,5 @@ def test_a_survey_is_composed_without_a_script(visit: Any, make_project: Any, ow
     page.get_by_role("button", name="Yes or no").click()
     page.get_by_label("Question", exact=True).nth(1).fill("Is it asleep?")
     page.get_by_role("button", name="Save survey").click()
+    expect(page.get_by_text("Saved as a new version")).to_be_visible()
     assert [q.prompt for q in project.questions.order_by("position")][1] == "Is it asleep?"

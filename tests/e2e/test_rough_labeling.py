@@ -80,6 +80,7 @@ def test_enter_after_an_undo_sends_what_stands_in_the_field(visit, make_project,
     stored(project, 1)
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("combobox")).to_have_value("kind 45")
+    ready(page)  # its image comes anew
     page.get_by_role("combobox").press("Enter")
     expect(page.locator("#done")).to_have_text("1")
     assert list(stored(project, 1)[0].answers.values()) == ["kind 45"]

@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 
 from labeling import services
 from labeling.models import Gold, Job
-from tests.e2e.conftest import drawn
+from tests.e2e.conftest import drawn, happened
 from tests.e2e.test_labeling import ANIMAL, ready, stored
 
 BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
@@ -64,7 +64,16 @@ def test_the_preview_leaves_the_back_button_alone(visit, make_project, owner):
 
 def test_files_of_no_use_are_told_and_a_second_choice_is_not_cut_off(visit, make_project, owner, tmp_path):
     project = make_project(images=1)
-    page = visit(f"/projects/{project.slug}/images/", user=owner)
+    page = visit("/projects/", user=owner)
+    held: list[Route] = []
+
+    def hold_the_second(route: Route) -> None:
+        held.append(route)
+        if len(held) == 1:
+            route.continue_()
+
+    page.route("**/images/add/", hold_the_second)
+    page.goto(f"/projects/{project.slug}/images/")
     page.get_by_role("button", name="Add images").click()
     field = page.locator("dialog .dropzone input[type=file]")
     (tmp_path / "notes.txt").write_text("no picture")
@@ -72,20 +81,11 @@ def test_files_of_no_use_are_told_and_a_second_choice_is_not_cut_off(visit, make
     expect(page.locator("#toasts")).to_contain_text("no images or archives: 1")
     for name in ("one", "two"):
         (tmp_path / f"{name}.png").write_bytes(drawn(50 + len(name) + ord(name[0])))
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        if held:
-            held.append(route)
-        else:
-            held.append(route)
-            route.continue_()
-
-    page.route("**/images/add/", hold)
     field.set_input_files(tmp_path / "one.png")
     field.set_input_files(tmp_path / "two.png")
-    page.wait_for_timeout(1500)
-    assert len(held) == 2
+    happened(page, lambda: len(held) == 2)
+    held[0].request.response().finished()
+    page.wait_for_timeout(500)  # in which the page stays
     with page.expect_navigation():
         held[1].continue_()
     assert Job.objects.filter(project=project, kind="import_images").count() == 2
@@ -132,11 +132,12 @@ def test_a_section_of_hidden_questions_has_no_title(visit, make_project, join, w
 
 def test_files_can_be_chosen_again_after_an_upload_that_failed(visit, make_project, owner, tmp_path):
     project = make_project(images=1)
-    page = visit(f"/projects/{project.slug}/images/", user=owner, watch=False)
+    page = visit("/projects/", user=owner, watch=False)
+    page.route("**/images/add/", lambda route: route.abort())
+    page.goto(f"/projects/{project.slug}/images/")
     page.get_by_role("button", name="Add images").click()
     field = page.locator("dialog .dropzone input[type=file]")
     (tmp_path / "one.png").write_bytes(drawn(50))
-    page.route("**/images/add/", lambda route: route.abort())
     field.set_input_files(tmp_path / "one.png")
     expect(page.locator("#toasts")).to_contain_text("The upload stopped")
     assert field.evaluate("field => field.files.length") == 0  # a browser tells of a change only where there is one

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from playwright.sync_api import Route, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import painted, until
+from tests.e2e.conftest import happened, painted, until
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
 
 
@@ -39,15 +41,53 @@ def test_a_double_click_answers_one_task(visit, make_project, join, worker, touc
     first = shown(page)
     spot = page.get_by_role("button", name="cat").bounding_box()
     assert spot
-    x, y = spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2
-    if touch:
-        page.touchscreen.tap(x, y)
-        page.touchscreen.tap(x, y)
-    else:
-        page.mouse.dblclick(x, y)
+    at, made = {"x": spot["x"] + spot["width"] / 2, "y": spot["y"] + spot["height"] / 2}, time.time()
+    fingers = page.context.new_cdp_session(page)
+    for click in (1, 2):
+        for down in (True, False):
+            made += 0.05
+            if touch:
+                kind, more = ("touchStart", [at]) if down else ("touchEnd", [])
+                fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": more, "timestamp": made})
+            else:
+                kind = "mousePressed" if down else "mouseReleased"
+                event = {"type": kind, **at, "button": "left", "clickCount": click, "timestamp": made}
+                fingers.send("Input.dispatchMouseEvent", event)
+        page.wait_for_timeout(500)  # the page is slow to hear of the second
     moved_on(page, first)
     sent(page)
     assert Judgment.objects.filter(project=project).count() == 1
+
+
+def test_a_task_taken_back_while_more_were_asked_for_comes_once(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    page = visit("/label/", user=worker)
+    holding: list[bool] = []
+    held: list[Route] = []
+    page.route("**/next/**", lambda route: held.append(route) if holding else route.continue_())
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    loaded_ahead(page, 2)
+    holding.append(True)
+    first = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, first)
+    happened(page, lambda: held)
+    sent(page)
+    page.keyboard.press("u")
+    expect(page.locator("#image")).to_have_attribute("src", first)
+    ready(page)
+    holding.clear()
+    held[0].continue_()
+    expect(page.locator("#task")).not_to_have_attribute("data-ahead", "2")  # more have come
+    seen = []
+    for _ in range(4):
+        seen.append(shown(page))
+        page.keyboard.press("1")
+        moved_on(page, seen[-1])
+        ready(page)
+    assert len(set(seen)) == 4
 
 
 def test_undo_while_the_next_task_is_awaited_keeps_the_image(visit, make_project, join, worker):
@@ -81,13 +121,16 @@ def test_undo_while_the_next_task_is_awaited_keeps_the_image(visit, make_project
 def test_a_failed_undo_without_a_task_leaves_the_page_alive(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    page = visit("/label/", user=worker, watch=False)
     thrown: list[str] = []
+    away: list[bool] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
+    for path in ("next", "undo"):
+        page.route(f"**/{path}/**", lambda route: route.abort() if away else route.continue_())
+    page.goto(f"/label/{project.slug}/")
     ready(page)
     loaded_ahead(page, 2)
-    page.route("**/next/**", lambda route: route.abort())
-    page.route("**/undo/**", lambda route: route.abort())
+    away.append(True)
     for _ in range(2):
         before = shown(page)
         page.keyboard.press("1")
@@ -106,8 +149,7 @@ def test_a_correction_after_a_lost_reply_is_the_one_that_counts(visit, make_proj
     """The server has the first answer, its reply is lost; the worker takes it back and answers otherwise."""
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = visit("/label/", user=worker, watch=False)
     lost: list[int] = []
 
     def lose_first(route: Route) -> None:
@@ -118,7 +160,7 @@ def test_a_correction_after_a_lost_reply_is_the_one_that_counts(visit, make_proj
             route.continue_()
 
     page.route("**/judgment/", lose_first)
-    page.reload()
+    page.goto(f"/label/{project.slug}/")
     ready(page)
     loaded_ahead(page, 2)
     first = shown(page)

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from labeling import services
 from labeling.actors import expire_leases
 from labeling.models import Assignment, Gold
+from tests.e2e.conftest import happened
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
 
 SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
@@ -165,10 +166,11 @@ def test_a_name_that_two_choices_share_is_asked_about_without_javascript(visit, 
 def test_an_answer_that_was_refused_does_not_count(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = visit("/label/", user=worker, watch=False)
     lost = {"error": {"code": "lease_lost", "message": "Lost."}}
     page.route("**/judgment/", lambda route: route.fulfill(status=409, json=lost))
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
     before = shown(page)
     page.keyboard.press("1")
     moved_on(page, before)
@@ -179,19 +181,21 @@ def test_an_answer_that_was_refused_does_not_count(visit, make_project, join, wo
 def test_an_answer_on_its_way_counts_once_after_a_reload(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = visit("/label/", user=worker, watch=False)
+    arrived: list[int] = []
 
-    def arrive_without_a_reply(route: Route) -> None:
-        route.fetch()
+    def lose_each_reply(route: Route) -> None:
+        if not arrived:
+            arrived.append(route.fetch().status)
         route.abort()
 
+    page.route("**/judgment/", lose_each_reply)
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
     before = shown(page)
-    page.route("**/judgment/", arrive_without_a_reply)
     page.keyboard.press("1")
     moved_on(page, before)
-    stored(project, 1)
-    page.route("**/judgment/", lambda route: route.abort())
+    happened(page, lambda: arrived)
     before = shown(page)
     page.keyboard.press("2")
     moved_on(page, before)

@@ -8,6 +8,7 @@ import pytest
 from django.db import InterfaceError, OperationalError
 
 from labeling.heartbeat import beating
+from tests.config.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +30,10 @@ def test_a_beat_that_fails_for_the_database_s_sake_is_not_the_last(failure):
         assert third.wait(30)
 
 
+def hearts() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "heartbeat of a test"]
+
+
 def test_it_stops_when_another_has_taken_over_and_when_the_work_is_done():
     beats: list[str] = []
 
@@ -37,10 +42,8 @@ def test_it_stops_when_another_has_taken_over_and_when_the_work_is_done():
         return False
 
     with beating("a test", taken_over, every=0.01):
-        (heart,) = [thread for thread in threading.enumerate() if thread.name == "heartbeat of a test"]
-        heart.join(30)
-        assert not heart.is_alive()
+        until(lambda: beats and not hearts(), "it stops by itself", 30)
     assert beats == ["taken over"]
     with beating("a test", lambda: True, every=0.01):
-        (heart,) = [thread for thread in threading.enumerate() if thread.name == "heartbeat of a test"]
+        (heart,) = hearts()
     assert not heart.is_alive()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import random
 import threading
-import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 
 import httpx
 import numpy as np
@@ -18,6 +20,7 @@ from inference.engine.cache import Cache
 from inference.engine.routing import VersionRef, routes
 from labeling.accounts.keys import create_key
 from labeling.files.imaging import pixels
+from tests.config.processes import until
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
 from training.models import ModelVersion
 
@@ -36,7 +39,7 @@ def test_fifty_promotions_under_load_fail_no_request_and_mix_no_answer(
     expected = {number + 1: make_head(number + 1).probabilities(features)[0] for number in range(2)}
     key = create_key(user=owner)[1]
     url = f"{live_server.url}/api/v1/projects/colours/predict/"
-    stop, seen, problems = threading.Event(), set(), []
+    stop, answered, problems = threading.Event(), Counter(), []
 
     def ask() -> int:
         count = 0
@@ -48,7 +51,7 @@ def test_fifty_promotions_under_load_fail_no_request_and_mix_no_answer(
                     problems.append(response.text)
                     continue
                 body = response.json()
-                seen.add(body["model_version"])
+                answered[body["model_version"]] += 1
                 for prediction in body["predictions"]:
                     got = {score["category"]: score["probability"] for score in prediction["categories"]}
                     wanted = expected[body["model_version"]]
@@ -56,18 +59,19 @@ def test_fifty_promotions_under_load_fail_no_request_and_mix_no_answer(
                         problems.append(body)
         return count
 
-    with ThreadPoolExecutor(CLIENTS) as pool:
+    with ThreadPoolExecutor(CLIENTS) as pool, ExitStack() as at_the_end:
+        at_the_end.callback(stop.set)
         asked = [pool.submit(ask) for _ in range(CLIENTS)]
         for swap in range(SWAPS):
+            version = versions[swap % 2]
             with transaction.atomic():
                 ModelVersion.objects.filter(project=project).update(alias="")
-                ModelVersion.objects.filter(pk=versions[swap % 2].pk).update(alias="champion")
-            time.sleep(0.1)
-        stop.set()
-        total = sum(future.result() for future in asked)
+                ModelVersion.objects.filter(pk=version.pk).update(alias="champion")
+            met = partial(answered.__getitem__, version.number)
+            wanted = met() + CLIENTS + 1  # more than may still be on their way from its turn before
+            until(lambda met=met, wanted=wanted: problems or met() >= wanted, "the promoted one answers")
+    assert sum(future.result() for future in asked) > SWAPS
     assert problems == []
-    assert seen == {1, 2}
-    assert total > SWAPS
 
 
 def test_twenty_four_models_take_turns_within_the_bound_of_memory(project, add_version, data_dir) -> None:

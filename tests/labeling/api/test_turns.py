@@ -36,18 +36,21 @@ def test_turns_are_handed_on_in_the_order_of_arrival() -> None:
 
 def test_no_more_are_at_work_than_there_are_lanes() -> None:
     turns, lock, at_work, most = Turns(3), threading.Lock(), [0], [0]
+    all_in = threading.Barrier(3, timeout=30)
 
     def work() -> None:
-        for _ in range(20):
+        for number in range(20):
             with turns.soon(60):
                 with lock:
                     at_work[0] += 1
                     most[0] = max(most[0], at_work[0])
+                if number == 0:
+                    all_in.wait()
                 time.sleep(0.001)
                 with lock:
                     at_work[0] -= 1
 
-    threads = [threading.Thread(target=work) for _ in range(10)]
+    threads = [threading.Thread(target=work) for _ in range(9)]
     for thread in threads:
         thread.start()
     for thread in threads:

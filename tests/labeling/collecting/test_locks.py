@@ -178,7 +178,8 @@ def test_an_answer_to_a_question_that_the_owner_takes_out_meanwhile_is_stored(
         while not over.is_set():
             now = Project.objects.get(pk=project.pk)
             lease = services.claim_assignment(project=now, worker=who)
-            assert lease is not None
+            if lease is None:
+                return  # quicker than the owner: there is nothing left to answer
             asked = survey.load(now.pk, lease.survey_version).questions
             answers = {question.key: True for question in asked}
             services.submit_judgment(assignment_id=lease.pk, worker=who, answers=answers)

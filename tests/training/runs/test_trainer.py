@@ -205,9 +205,26 @@ def test_a_child_that_leaves_after_its_answer_leaves_no_open_pipes() -> None:
     trainer.close()
 
 
-def test_a_child_that_dies_before_it_hears_the_message_is_said_to_have_died() -> None:
-    deaf = "import os, time; os.close(0); print(flush=True); time.sleep(1); os._exit(3)"
-    trainer = Trainer([sys.executable, "-c", deaf])
+class Telling(Trainer):
+    """Makes a file before it sends a message."""
+
+    def _send(self, child: Any, message: dict[str, Any]) -> None:
+        Path(self.command[-1]).touch()
+        super()._send(child, message)
+
+
+DEAF = """
+import os, sys, time
+os.close(0)
+print(flush=True)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+os._exit(3)
+"""
+
+
+def test_a_child_that_dies_before_it_hears_the_message_is_said_to_have_died(tmp_path: Path) -> None:
+    trainer = Telling([sys.executable, "-c", DEAF, str(tmp_path / "it is told")])
     trainer._ready_child()
     child = trainer._child
     assert child is not None
