@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,11 @@ django.setup()
 
 import dramatiq  # noqa: E402 - after the broker is set
 import hypothesis  # noqa: E402
+import psycopg  # noqa: E402
 from django.contrib.auth.models import Permission  # noqa: E402
 from django.contrib.contenttypes.models import ContentType  # noqa: E402
 from django.core.cache import cache  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
+from django.db import OperationalError, connection, transaction  # noqa: E402
 from django.test import TransactionTestCase  # noqa: E402
 from django.utils import translation  # noqa: E402
 from django.utils.module_loading import autodiscover_modules  # noqa: E402
@@ -89,16 +91,25 @@ def _empty_tables(_case: TransactionTestCase) -> None:
     """What Django's flush does after a test with real commits, where rows are.
 
     Truncating every table and writing all rights anew took longer than most of these tests. Like it this waits for
-    whoever still writes.
+    whoever still writes, such as a request of a page that is closed by now; but it holds no table meanwhile, or who
+    writes might wait for that one.
     """
     kept = {ContentType._meta.db_table, Permission._meta.db_table}
     tables = [f'"{name}"' for name in connection.introspection.django_table_names() if name not in kept]
     filled = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
-        cursor.execute(filled)
-        for (table,) in cursor.fetchall():
-            cursor.execute(f"DELETE FROM {table}")  # foreign keys are looked at when all is gone
+    end = time.monotonic() + 120
+    while True:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE NOWAIT")
+                cursor.execute(filled)
+                for (table,) in cursor.fetchall():
+                    cursor.execute(f"DELETE FROM {table}")  # foreign keys are looked at when all is gone
+            return
+        except OperationalError as error:
+            if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable) or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 TransactionTestCase._fixture_teardown = _empty_tables

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dramatiq
 import pytest
+from django.db import connection, transaction
+from django.test import TransactionTestCase
 
 from config.models import QueuedMessage
 
@@ -53,6 +58,28 @@ def test_a_test_with_real_commits_leaves_no_message_behind(countdown, turn):
     assert not QueuedMessage.objects.exists()
     countdown.send(turn)
     assert QueuedMessage.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_still_writes_as_a_test_ends_is_waited_for_whatever_table_comes_next():
+    first, *_, last = (name for name in connection.introspection.django_table_names() if "labeling" in name)
+    reading = threading.Event()
+
+    def request() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SELECT FROM {last}")
+                reading.set()
+                time.sleep(1)
+                cursor.execute(f"SELECT FROM {first}")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as others:
+        requesting = others.submit(request)
+        assert reading.wait(30)
+        TransactionTestCase._fixture_teardown(None)
+        requesting.result()
 
 
 def test_each_worker_has_a_folder_of_its_own_and_child_processes_hear_of_it(settings):
