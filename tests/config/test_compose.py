@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from django.core.management import get_commands
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
 
 from tests.config.test_env import ROOT
 
@@ -64,6 +65,23 @@ def test_what_others_wait_for_has_a_health_check():
 
 def test_rabbitmq_lets_a_training_hold_its_message_for_a_day():
     assert "consumer_timeout = 86400000" in COMPOSE["configs"]["rabbitmq"]["content"]
+
+
+def test_a_password_of_what_others_can_reach_has_no_default():
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert {name for name, service in COMPOSE["services"].items() if "ports" in service} == {
+        "web",
+        "inference",
+        "objects",
+    }
+    for name in ("SECRET_KEY", "ADMIN_PASSWORD", "OBJECTS_PASSWORD"):
+        assert set(re.findall(rf"\$\{{{name}(..)", text)) == {":?"}, name
+
+
+def test_a_worker_has_the_threads_of_the_setting():
+    parser = load_command_class("config", "worker").create_parser("manage.py", "worker")
+    words = OURS["worker"]["command"].split()[3:]
+    assert parser.parse_args(words).threads == settings.WORKER_THREADS
 
 
 def test_every_role_shares_the_queues_that_the_supervisor_serves():

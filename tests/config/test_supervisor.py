@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from django.core.management.base import CommandError
 
+from config.management.commands import up
 from config.supervisor import Child, Program, Supervisor
 from tests.config.processes import ROOT, Platform, marked, until
 
@@ -164,6 +167,17 @@ def test_kill_9_of_the_supervisor_leaves_nothing_behind(tmp_path):
     owner.kill()
     owner.wait()
     until(lambda: not marked(str(tmp_path)), "nothing is left", 30)
+
+
+def test_an_address_that_cannot_be_had_is_told_with_the_setting_to_change():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(CommandError, match="Set PORT"):
+            up._free_port("127.0.0.1", taken.getsockname()[1])
+    for host in ("192.0.2.1", "no host of ours"):
+        with pytest.raises(CommandError, match="Set HOST"):
+            up._free_port(host, 8000)
 
 
 @pytest.fixture

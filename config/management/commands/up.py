@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -70,10 +71,9 @@ class Command(BaseCommand):
 
 def _programs() -> list[Program]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-    threads = str(settings.WORKER_THREADS)
     programs = [
         Program("web", [sys.executable, "-m", "config.web"]),
-        Program("worker", [*manage, "worker", "--queues", "cpu", "default", "--threads", threads], late=True),
+        Program("worker", [*manage, "worker", "--queues", "cpu", "default"], late=True),
         *_trainers(manage),
         Program("scheduler", [*manage, "scheduler"], late=True),
     ]
@@ -112,7 +112,9 @@ def _free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}). Set PORT to a free one.") from None
+            is_port = error.errno in {errno.EADDRINUSE, errno.EACCES}
+            way_out = "Set PORT to a free one." if is_port else "Set HOST to an address of this machine."
+            raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}). {way_out}") from None
 
 
 def _stop_on_signals(supervisor: Supervisor) -> None:

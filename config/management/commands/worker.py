@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from config import worker
@@ -16,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--queues", nargs="+", default=["cpu", "default"])
-        parser.add_argument("--threads", type=int, default=4)
+        parser.add_argument("--threads", type=int, default=settings.WORKER_THREADS)
         parser.add_argument("--gpu", type=int, help="the only GPU that trainings of this worker may use: 0, 1, …")
 
     def handle(self, *args: Any, **options: Any) -> None:
