@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,8 @@ from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.words import gettext as _
 
 SECONDS = 10.0  # for all of it, however slowly a receiver speaks
+TURN = 10.0  # seconds of a turn that one receiver may take
+SHARE = 20  # letters to one receiver before those to others come
 # After each failure: 10 s, 1 min, 5 min, 30 min, 2 h; the sixth is the last. A receiver may ask for 6 h of patience.
 PAUSES = (10, 60, 300, 1800, 7200, 21_600)
 State = WebhookDelivery.State
@@ -64,25 +67,41 @@ def signature(secret: str, body: bytes, moment: int) -> str:
 def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 200) -> int:
     """Send what is due, one after the other; returns how many arrived.
 
-    A receiver that cannot be reached is asked once in a turn: each try may take all of ten seconds, and behind many of
-    them the letters of everybody else would wait.
+    Nobody waits for another's receiver. One that cannot be reached, or has taken TURN seconds, is left alone until the
+    next turn; and who has very many letters has SHARE of them sent before those of others.
     """
     arrived, silent = 0, set[int]()
+    taken: dict[int, float] = {}
+    round_of: Counter[int] = Counter()
     for _number in range(most):
-        with transaction.atomic():
-            due = WebhookDelivery.objects.filter(state=State.WAITING, next_at__lte=timezone.now())
-            due = due.exclude(webhook_id__in=silent)
-            row = due.select_for_update(skip_locked=True, of=("self",)).select_related("webhook").order_by("id").first()
-            if row is None:
-                return arrived
+        row = _next({*silent, *(hook for hook, letters in round_of.items() if letters >= SHARE)})
+        if row is None and round_of:
+            round_of.clear()
+            row = _next(silent)
+        if row is None:
+            return arrived
+        began = time.monotonic()
+        arrived += _deliver(row, backend)
+        hook = row.webhook_id
+        round_of[hook] += 1
+        taken[hook] = taken.get(hook, 0.0) + time.monotonic() - began
+        if row.status_code is None or taken[hook] >= TURN:
+            silent.add(hook)
+    return arrived
+
+
+def _next(without: Collection[int]) -> WebhookDelivery | None:
+    """The oldest letter that is due, to other receivers than these."""
+    with transaction.atomic():
+        due = WebhookDelivery.objects.filter(state=State.WAITING, next_at__lte=timezone.now())
+        due = due.exclude(webhook_id__in=without)
+        row = due.select_for_update(skip_locked=True, of=("self",)).select_related("webhook").order_by("id").first()
+        if row is not None:
             # Put off before it is sent: a process that dies while sending leaves it for later, not for ever.
             row.attempts += 1
             row.next_at = timezone.now() + timedelta(seconds=PAUSES[min(row.attempts, len(PAUSES)) - 1])
             row.save(update_fields=["attempts", "next_at"])
-        arrived += _deliver(row, backend)
-        if row.status_code is None:
-            silent.add(row.webhook_id)
-    return arrived
+    return row
 
 
 def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> bool:

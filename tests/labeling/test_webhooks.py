@@ -186,6 +186,33 @@ def test_an_address_in_another_script_is_called_as_its_host_reads_it(
     assert deliver() == 1
 
 
+def test_a_receiver_that_is_slow_holds_up_no_other(
+    project: Project, hook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = services.add_webhook(project=project, user=project.owner, url=hook.url, events=["job.finished"])
+    project.refresh_from_db()
+    for _number in range(5):
+        webhooks.emit(project=project, event="job.finished", payload={})
+    webhooks.emit(project=project, event="judgment.created", payload={})
+    monkeypatch.setattr(webhooks, "TURN", 0.0)
+    assert deliver() == 2, "one letter of each"
+    assert WebhookDelivery.objects.filter(webhook=slow, state="delivered").count() == 1
+    assert WebhookDelivery.objects.get(webhook=hook).state == "delivered"
+
+
+def test_who_has_very_many_letters_holds_up_no_other(
+    project: Project, hook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.add_webhook(project=project, user=project.owner, url=hook.url, events=["job.finished"])
+    project.refresh_from_db()
+    webhooks.emit(project=project, event="job.finished", payloads=[{} for _letter in range(8)])
+    webhooks.emit(project=project, event="judgment.created", payload={})
+    monkeypatch.setattr(webhooks, "SHARE", 2)
+    assert deliver() == 9, "all the same"
+    told = [headers["X-Crowdtune-Event"] for headers, _body in receiver.got]
+    assert told.index("judgment.created") == 2
+
+
 def test_an_address_in_our_own_network_is_never_called(
     project: Project, worker: User, hook: Webhook, receiver: Receiver
 ) -> None:
