@@ -16,7 +16,7 @@ and negatives of boxes); O. Russakovsky et al., "ImageNet large scale visual rec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ OWN = 10.0  # the crowd's steadiness counts as so many of a worker's boxes
 MISSES, INVENTS = 0.2, 0.05  # of a worker not seen before
 STEADY = 0.05  # standard deviation of a side, in parts of the box's size
 TAILS = 3.0
+LEAST_WEIGHT = 0.05  # as of numbers: what weighs nothing is still the only word where nobody else drew
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,14 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     sides = np.array([box["box"] for _, box in rows], dtype=np.float64)
     worker = np.array([who for who, _ in rows])
     home = cluster(sides, worker, np.array([names.index(str(box["category"])) for _, box in rows]))
+    held = {person.worker: _held(person, hands) for person in drawn}
     found = []
     agreement = []
     for number in range(home.max() + 1):
         inside = np.flatnonzero(home == number)
         present = {int(who) for who in worker[inside]}
         chance = _chance(present, drawn, hands)
-        merged = merge(sides[inside], [hands.get(int(who), Hand()) for who in worker[inside]])
+        merged = merge(sides[inside], [held[int(who)] for who in worker[inside]])
         agreement += overlap(sides[inside], merged[None])[:, 0].tolist()
         found.append(Box(str(rows[inside[0]][1]["category"]), tuple(merged.tolist()), chance, tuple(sorted(present))))
     found.sort(key=lambda box: -box.confidence)
@@ -143,11 +145,17 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     return Fused(real, min(sure, _nothing(drawn, hands)) if not real else sure, float(np.mean(agreement)))
 
 
+def _held(person: Drawn, hands: Mapping[int, Hand]) -> Hand:
+    """The worker's hand; of one whose weight was lowered the sides are as unsteady as that weighs little."""
+    hand = hands.get(person.worker, Hand())
+    return hand if person.weight >= 1 else replace(hand, spread=hand.spread / max(person.weight, LEAST_WEIGHT))
+
+
 def _nothing(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> float:
     """How sure it is that an image on which nobody drew holds nothing: everybody would have had to miss it."""
     missed = 1.0
     for person in drawn:
-        missed *= 1 - hands.get(person.worker, Hand()).finds
+        missed *= (1 - hands.get(person.worker, Hand()).finds) ** person.weight
     return 1 / (1 + missed)
 
 

@@ -45,12 +45,13 @@ Combine = Callable[[Sequence[Said], Options, Belief, Skills], Combined]
 
 
 def combine(statistic: str, said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined | None:
-    """None without an answer. When more people could not tell than could, that is the answer."""
+    """None without an answer. When more people could not tell than could, by their weight, that is the answer."""
     if not said:
         return None
     told = [row for row in said if row.answer != CANT_TELL or isinstance(row.answer, list)]
-    if len(told) * 2 < len(said):
-        return Combined(CANT_TELL, 1 - len(told) / len(said), {}, len(said))
+    heard, all_said = sum(row.weight for row in told), sum(row.weight for row in said)
+    if not told or heard * 2 < all_said:
+        return Combined(CANT_TELL, 1 - heard / all_said if all_said else 0.5, {}, len(said))
     return COMBINE[statistic](told, options, belief, skills)
 
 

@@ -16,6 +16,9 @@ from labeling.questions.kind import (
 )
 from labeling.words import gettext as _
 
+# Larger numbers are slips or worse, and the squares of such would not be numbers any more.
+MOST = 1e100
+
 
 def _options(options: Options) -> Options:
     least, most = number_option(options, "least"), number_option(options, "most")
@@ -27,16 +30,21 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> float:
     if not is_number(value):
         raise BadAnswer(_("expected a number, got %(value)s.") % {"value": f"{value!r:.80}"})
-    least, most = options.get("least"), options.get("most")
-    if least is not None and value < least:
+    least, most = _bound(options, "least", -MOST), _bound(options, "most", MOST)
+    if value < least:
         told = _("expected a number of at least %(least)s, got %(value)s.")
         raise BadAnswer(told % {"least": least, "value": f"{value!r:.80}"})
-    if most is not None and value > most:
+    if value > most:
         told = _("expected a number of at most %(most)s, got %(value)s.")
         raise BadAnswer(told % {"most": most, "value": f"{value!r:.80}"})
     if options.get("whole") and value != int(value):
         raise BadAnswer(_("expected a whole number, got %(value)s.") % {"value": f"{value!r:.80}"})
     return int(value) if options.get("whole") else value
+
+
+def _bound(options: Options, name: str, widest: float) -> float:
+    own = options.get(name)
+    return widest if own is None or abs(own) > MOST else own
 
 
 def _schema(options: Options) -> Schema:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labeling.aggregation.belief import Belief, Skill, posterior, shares
+from labeling.aggregation.combine import Said, combine
+from labeling.questions import CANT_TELL
 
 PAIR = Belief(("cat", "dog"), (0.5, 0.5), ((0.8, 0.2), (0.4, 0.6)), 0.7)
 
@@ -47,3 +49,14 @@ def test_majority_counts_and_weighted_majority_weighs():
     votes = [(0, Skill(0.9), 1.0), (1, Skill(0.3), 1.0), (1, Skill(0.3), 1.0)]
     assert shares(votes, Belief.ignorant(("a", "b"), "majority")) == pytest.approx([1 / 3, 2 / 3])
     assert shares(votes, Belief.ignorant(("a", "b"), "weighted_majority")) == pytest.approx([0.6, 0.4])
+
+
+def test_who_cannot_tell_counts_by_their_weight():
+    idle = [Said(worker, CANT_TELL, weight=0.1) for worker in (1, 2)]
+    belief = Belief.ignorant(("cat", "dog"))
+    found = combine("class", [Said(0, "dog"), *idle], {}, belief, {})
+    assert found is not None
+    assert found.answer == "dog"
+    nobody = combine("class", [Said(worker, CANT_TELL, weight=0.0) for worker in (1, 2)], {}, belief, {})
+    assert nobody is not None
+    assert (nobody.answer, nobody.confidence) == (CANT_TELL, 0.5)

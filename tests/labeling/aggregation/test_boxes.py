@@ -106,3 +106,13 @@ def test_real_pedestrians_beat_the_median_of_clusters(shared_data):
     assert score > 0.9325
     assert overlap > 0.835
     assert precision > recall > 0.88
+
+
+def test_whose_weight_was_lowered_moves_no_side_and_says_little_of_an_empty_image():
+    good = [drawing(n, (10, 10, 40, 40)) for n in range(2)]
+    bad = Drawn(2, [{"category": "cat", "box": [10, 10, 52, 52]}], weight=0.0)
+    [box] = boxes.fuse([*good, bad], {}).boxes
+    assert box.box == pytest.approx((10, 10, 40, 40), abs=0.1)
+    empty = [Drawn(n, [], weight=0.0) for n in range(3)]
+    assert boxes.fuse(empty, {}).confidence == pytest.approx(0.5)
+    assert boxes.fuse([*empty, Drawn(3, [])], {}).confidence == boxes.fuse([Drawn(3, [])], {}).confidence

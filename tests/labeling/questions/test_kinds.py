@@ -152,3 +152,11 @@ def test_classes_of_a_kind_are_its_choices_or_none(kind):
     found = KINDS[kind].classes(checked(kind))
     expected = 2 if kind == "yes_no" else len(CASES[kind][0].get("choices", []))
     assert len(found) == len(set(found)) == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"whole": True}, {"most": 1e300}, {"least": -1e300, "most": 0}])
+def test_a_number_whose_square_is_none_is_refused(options: dict[str, Any]) -> None:
+    kind = KINDS["number"]
+    for value in (1e200, -1e200, 10**200):
+        with pytest.raises(BadAnswer):
+            kind.answer(value, kind.options(options))
