@@ -5,7 +5,8 @@ from __future__ import annotations
 import decimal
 from typing import Any
 
-from django.db.models import Avg, Count, F, Q
+from django.db.models import Avg, Count, F, Q, Sum
+from django.db.models.functions import Greatest
 
 from labeling.accounts import people
 from labeling.collecting import workflow
@@ -43,13 +44,14 @@ def cost(project: Project) -> dict[str, Any]:
     """What was spent, what was saved against asking the maximum of every task, and what the rest will cost."""
     most = project.judgments_min if project.stopping == "fixed" else project.judgments_max
     has = {state: _by_judgments(project, state) for state in Task.State}
+    insisted = _insisted(project)
     ahead = stopping.forecast(
         retired=has[Task.State.RETIRED],
         still_open=has[Task.State.OPEN],
         least=project.judgments_min,
         most=most,
     )
-    more = ahead.judgments_to_go
+    more = ahead.judgments_to_go + insisted
     finished = sum(has[Task.State.RETIRED])
     spent = sum(judgments * tasks for judgments, tasks in enumerate(has[Task.State.RETIRED]))
     return {
@@ -67,12 +69,21 @@ def cost(project: Project) -> dict[str, Any]:
 def _by_judgments(project: Project, state: str) -> list[int]:
     """[judgments]: how many tasks in this state have so many; gold is asked for its own sake.
 
-    A task that the budget's end cut short is no task that needed so few: it says nothing of savings or of the rest.
+    A task that the budget's end cut short is no task that needed so few: it says nothing of savings or of the rest. An
+    open one has what somebody insists on (``_insisted``) already: the stopping policy has a say from there on.
     """
     tasks = Task.objects.filter(project=project, is_gold=False, state=state)
-    rows = tasks.exclude(retired_because=Task.Because.BUDGET).values_list("judgment_count")
-    counts = dict(rows.annotate(number=Count("id")).order_by().values_list("judgment_count", "number"))
+    said = Greatest("judgment_count", "asked_for") if state == Task.State.OPEN else F("judgment_count")
+    rows = tasks.exclude(retired_because=Task.Because.BUDGET).annotate(said=said).values_list("said")
+    counts = dict(rows.annotate(number=Count("id")).order_by().values_list("said", "number"))
     return [counts.get(judgments, 0) for judgments in range(max(counts, default=0) + 1)]
+
+
+def _insisted(project: Project) -> int:
+    """Judgments that a person or a rule asked of open tasks, however sure they are, and that are still to come."""
+    rows = Task.objects.filter(project=project, is_gold=False, state=Task.State.OPEN)
+    short = rows.filter(asked_for__gt=F("judgment_count")).aggregate(n=Sum(F("asked_for") - F("judgment_count")))
+    return int(short["n"] or 0)
 
 
 def retired(project: Project) -> dict[str, int]:

@@ -217,6 +217,20 @@ def test_a_spent_budget_ends_claims_and_retires_what_is_open(
     assert figures.cost(project)["judgments_saved"] == 0  # what was not asked for want of money is not saved
 
 
+def test_what_was_asked_for_beside_the_policy_is_in_the_forecast(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=3, judgments_max=1, price_per_judgment="0.50")
+    services.add_member(project=project, username=worker.username)
+    for _ in range(2):
+        answered = claim(project, worker)
+        services.submit_judgment(assignment_id=answered.pk, worker=worker, answers={"category": "cat"})
+        services.reopen_task(task=answered.task, user=project.owner, count=4)
+    project.refresh_from_db()
+    cost = figures.cost(project)
+    assert (cost["judgments_to_finish"], cost["cost_to_finish"]) == (2 * 4 + 1, "4.50")
+
+
 def test_a_raised_budget_opens_again_what_its_end_had_retired(
     make_project: Callable[..., Project], owner: User, worker: User, run_actors: Callable[[], int]
 ) -> None:
