@@ -105,6 +105,18 @@ def _say_list(answer: list[Any], names: Names) -> str:
     return ", ".join(names.get(item, str(item)) for item in answer)
 
 
+def offered(question: Question, names: Names | None = None) -> list[tuple[Any, str]]:
+    """What the question itself offers, in its own order: (answer, words)."""
+    if question.kind == "single_choice":
+        return list((names_of(question) if names is None else names).items())[:50]
+    if question.kind == "yes_no":
+        return [(True, _("Yes")), (False, _("No"))]
+    if question.kind == "rating":
+        least, most = int(question.options.get("least", 1)), int(question.options.get("most", 5))
+        return [(step, str(step)) for step in range(least, most + 1)]
+    return []
+
+
 def sides(
     question: Question, judgments: Iterable[Judgment], consensus: Any = None, names: Names | None = None
 ) -> list[Side]:

@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from labeling import charts
 from labeling.accounts import people
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
-from labeling.views.owner.answers import Side, names_of, say, say_method, sides
+from labeling.views.owner.answers import Side, names_of, offered, say, say_method, sides
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One question of a task: the consensus, how sure, and the answers that led to it."""
+    """One question of a task: the consensus, how sure, the answers that led to it, and those that gold may have."""
 
     question: Question
     text: str
@@ -24,6 +24,7 @@ class Verdict:
     posterior: list[tuple[str, float]]
     sides: list[Side]
     method: str = ""
+    golds: list[Side] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Story:
     others: list[Assignment]
     overlay: SafeString | str = ""
     groups: list[charts.Legend] = field(default_factory=list)
+
+    @property
+    def has_golds(self) -> bool:
+        return any(verdict.golds for verdict in self.verdicts)
 
 
 def story(project: Project, image: Image) -> list[Story]:
@@ -85,14 +90,17 @@ def _verdict(
 ) -> Verdict:
     consensus = next((c for c in said if c.task_id == task.pk and c.question_id == question.pk), None)
     live = [j for j in judgments if j.withdrawn_at is None]
+    given = sides(question, live, consensus.answer if consensus else None, names)
+    others = [row for row in offered(question, names) if row[0] not in [side.answer for side in given]]
     posterior = sorted((consensus.posterior if consensus else {}).items(), key=lambda item: -item[1])[:8]
     return Verdict(
         question=question,
         text=say(consensus.answer, names) if consensus else "",
         consensus=consensus,
         posterior=[(say(key, names), share) for key, share in posterior],
-        sides=sides(question, live, consensus.answer if consensus else None, names),
+        sides=given,
         method=say_method(consensus) if consensus else "",
+        golds=[*given, *(Side(answer, text, [], 0.0, False) for answer, text in others)],
     )
 
 

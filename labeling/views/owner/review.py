@@ -19,7 +19,7 @@ from labeling.files import storage
 from labeling.models import Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
-from labeling.views.owner.answers import read
+from labeling.views.owner.answers import offered, read
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.provenance import Verdict, story
 
@@ -78,10 +78,10 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
 
 def _in_order(verdict: Verdict, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     known = {choice["value"]: choice for choice in given}
-    offered = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in _offered(verdict)]
-    if len(offered) > KEYS:
-        return given + [choice for choice in offered if choice["value"] not in known]
-    stable = [known.pop(choice["value"], choice) for choice in offered]
+    choices = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in offered(verdict.question)]
+    if len(choices) > KEYS:
+        return given + [choice for choice in choices if choice["value"] not in known]
+    stable = [known.pop(choice["value"], choice) for choice in choices]
     return stable + list(known.values())
 
 
@@ -94,19 +94,6 @@ def _keyed(choices: list[dict[str, Any]], *, is_scale: bool) -> list[dict[str, A
         {**choice, "key": digit if digit in set("123456789") else ""}
         for choice, digit in zip(choices, digits, strict=True)
     ]
-
-
-def _offered(verdict: Verdict) -> list[tuple[Any, str]]:
-    """What the question itself offers, in its own order."""
-    question = verdict.question
-    if question.kind == "single_choice":
-        return [(choice["key"], choice["name"]) for choice in question.choices()[:50]]
-    if question.kind == "yes_no":
-        return [(True, _("Yes")), (False, _("No"))]
-    if question.kind == "rating":
-        least, most = int(question.options.get("least", 1)), int(question.options.get("most", 5))
-        return [(step, str(step)) for step in range(least, most + 1)]
-    return []
 
 
 @login_required

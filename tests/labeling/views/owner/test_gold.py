@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -53,3 +56,23 @@ def test_a_practice_answer_by_program_is_told_why(project: Project, owner: User)
     body = {"answers": {"category": "dog"}, "seconds": 2}
     told = api.post(f"/api/v1/assignments/{lease['id']}/judgment/", body, format="json").json()
     assert told["feedback"]["explanation"] == "Look at the ears."
+
+
+def test_an_image_that_nobody_has_judged_can_be_made_gold_on_its_page(project: Project, owning: Client) -> None:
+    task = project.tasks.order_by("id").first()
+    assert task is not None
+    page = owning.get(f"/projects/{project.slug}/images/{task.image_id}/")
+    values = re.findall(r'name="answer" value=\'([^\']*)\'', page.content.decode())
+    assert [html.unescape(value) for value in values] == ['{"category": "cat"}', '{"category": "dog"}']
+    owning.post(f"/projects/{project.slug}/tasks/{task.pk}/gold/", {"answer": html.unescape(values[1])})
+    task.refresh_from_db()
+    assert task.gold.answers == {"category": "dog"}
+
+
+def test_where_no_answer_is_known_the_page_says_how_gold_comes_about(
+    project: Project, owner: User, owning: Client
+) -> None:
+    services.replace_survey(project=project, user=owner, questions=[{"key": "note", "kind": "text"}])
+    image = project.images.order_by("id").first()
+    assert image is not None
+    assert "can be made gold" in owning.get(f"/projects/{project.slug}/images/{image.pk}/").content.decode()
