@@ -11,7 +11,6 @@ Source: https://huggingface.co/docs/datasets/image_dataset (ImageFolder with met
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -19,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from labeling.errors import CrowdtuneError
-from labeling.importing.known.lines import Lines, array
+from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
 from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
@@ -46,14 +45,10 @@ def rows(stored: IO[bytes]) -> Iterator[Row]:
     Raises:
         CrowdtuneError: bad_manifest, when it is no such list at all.
     """
-    text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
-    start = text.read(1)
-    text.seek(0)
+    start, lines = text_of(stored)
     if start == "[":
         raise CrowdtuneError("bad_manifest", array())
-    lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     yield from _jsonl(lines) if start == "{" else _csv(lines)
-    text.detach()
 
 
 def _csv(text: Iterable[str]) -> Iterator[Row]:
@@ -78,7 +73,9 @@ def _csv(text: Iterable[str]) -> Iterator[Row]:
 
 def _jsonl(text: Iterable[str]) -> Iterator[Row]:
     for number, line in enumerate(text, start=1):
-        if line.strip():
+        if is_foreign(line):
+            yield Row(number, "", "", "", None, {}, not_utf8())
+        elif line.strip():
             try:
                 values = json.loads(line)
             except (ValueError, RecursionError) as error:

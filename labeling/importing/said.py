@@ -7,7 +7,6 @@ killed import goes on where it was and writes nothing twice.
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +22,7 @@ from labeling.consensus import fitting
 from labeling.consensus.update import update_task
 from labeling.errors import CrowdtuneError
 from labeling.importing import naming, sources
-from labeling.importing.known.lines import Lines, array
+from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
 from labeling.jobs import Report
 from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
@@ -67,12 +66,9 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 
 def read(stored: Any) -> Iterator[Line]:
     """Lines of a CSV with a header or of JSONL, told apart by the first character."""
-    text = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="", errors="replace")
-    start = text.read(1)
-    text.seek(0)
+    start, lines = text_of(stored)
     if start == "[":
         raise CrowdtuneError("bad_csv", array())
-    lines = (line.replace("\x00", "\ufffd") for line in text)  # which no database text can hold
     is_csv = start != "{"
     for number, row, problem in _csv(lines) if is_csv else _jsonl(lines):
         if problem:
@@ -93,7 +89,6 @@ def read(stored: Any) -> Iterator[Line]:
             values.get("answer"),
             values.get("seconds"),
         )
-    text.detach()
 
 
 def _csv(text: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any], str]]:
@@ -120,7 +115,9 @@ def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
 
 def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
     for number, line in enumerate(text, start=1):
-        if line.strip():
+        if is_foreign(line):
+            yield number, {}, not_utf8()
+        elif line.strip():
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError):

@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from labeling.importing.archives import PIECE, name_of, open_tar
+from labeling.importing.known.lines import encoding_of
 from labeling.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
@@ -148,7 +149,8 @@ class Files:
 
     def text(self, name: str) -> str:
         try:
-            return self.read(name).decode("utf-8-sig")
+            data = self.read(name)
+            return data.decode(encoding_of(data[:2]))
         except UnicodeDecodeError as error:
             raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name}) from error
 

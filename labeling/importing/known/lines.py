@@ -7,15 +7,52 @@ MOST_FIELD it is a quotation mark that nobody closed, which would swallow the re
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from labeling.words import gettext as _
 
 MOST_FIELD = 2**20  # characters
 csv.field_size_limit(MOST_FIELD)  # of the whole process; by itself 131,072, less than some cells of our own exports
+
+
+def encoding_of(start: bytes) -> str:
+    """UTF-16 where the file begins with its mark, as a spreadsheet's "Unicode text" does; else UTF-8."""
+    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+def text_of(stored: IO[bytes]) -> tuple[str, Iterator[str]]:
+    """The first character of a file, and its lines.
+
+    A byte that is no UTF-8 becomes half of a surrogate pair, by which :func:`is_foreign` knows its line. NUL, which no
+    database text can hold, becomes U+FFFD.
+    """
+    encoding = encoding_of(stored.read(2))
+    stored.seek(0)
+    errors = "replace" if encoding == "utf-16" else "surrogateescape"
+    text = io.TextIOWrapper(stored, encoding=encoding, newline="", errors=errors)
+    start = text.read(1)
+    text.seek(0)
+
+    def lines() -> Iterator[str]:
+        for line in text:
+            yield line.replace("\x00", "\ufffd")
+        text.detach()
+
+    return start, lines()
+
+
+def is_foreign(text: Any) -> bool:
+    """Whether a text of :func:`text_of` holds bytes in another encoding, which would store names that nobody wrote."""
+    return isinstance(text, str) and not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text)
+
+
+def not_utf8() -> str:
+    return _('This is not UTF-8. Save the file as UTF-8 (in a spreadsheet: "CSV UTF-8") and send it again.')
 
 
 def array() -> str:
@@ -34,6 +71,8 @@ class Lines:
         lines = iter(text)
         header = next(lines, "")
         delimiter = max(",;\t", key=header.count)  # the comma where there are as many of each
+        if is_foreign(header):
+            raise ValueError(not_utf8())
         self._rows = csv.DictReader(itertools.chain([header], lines), delimiter=delimiter)
         try:
             self.columns = {str(name).strip().lower() for name in self._rows.fieldnames or ()}
@@ -51,4 +90,5 @@ class Lines:
                 continue
             if row is None:
                 return
-            yield self._rows.reader.line_num, row, ""
+            foreign = any(is_foreign(value) for value in [*row.values(), *(row.get(None) or ())])
+            yield self._rows.reader.line_num, row, not_utf8() if foreign else ""

@@ -148,6 +148,14 @@ def test_characters_that_no_database_holds_are_refused_by_row(bring: Import, tex
     assert (job.state, [row["code"] for row in job.errors]) == ("succeeded", ["bad_row"])
 
 
+def test_a_row_in_another_encoding_is_refused_and_unicode_text_is_read(bring: Import, empty: Project) -> None:
+    text = "path\tstreet\na.png\tKöln\n"
+    job = bring(manifest=SimpleUploadedFile("a.csv", text.encode("cp1252")), archive=pictures(a_png=picture(1)))
+    assert (refused(job), "UTF-8" in job.errors[0]["message"]) == ({"line 2: ": "bad_row"}, True)
+    job = bring(manifest=SimpleUploadedFile("a.txt", text.encode("utf-16")), archive=pictures(a_png=picture(1)))
+    assert (job.errors, Image.objects.get(project=empty).metadata) == ([], {"street": "Köln"})
+
+
 def test_a_row_without_end_is_told_by_its_line_and_the_next_is_taken(bring: Import) -> None:
     endless = '"' + "a" * 1_100_000 + '"'
     job = bring(manifest=listed(f"path,camera\n{endless},\na.png,\n"), archive=pictures(a_png=picture(1)))

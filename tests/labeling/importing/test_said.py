@@ -105,3 +105,24 @@ def test_a_spreadsheet_with_decimal_commas_parts_its_fields_by_semicolons(make_p
     job = bring(make_project(images=1), text.encode())
     judgment = Judgment.objects.get()
     assert (job.errors, judgment.answers, judgment.seconds) == ([], {"category": "cat"}, 3.2)
+
+
+def test_a_line_in_another_encoding_is_refused_before_it_makes_a_name_that_nobody_has(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=1)
+    table = "image,worker,answer\n0000.png,müller,cat\n0000.png,ann,cat\n".encode("cp1252")
+    lines = '{"image": "0000.png", "worker": "gönül", "answer": "cat"}\n'.encode("cp1254")
+    for data, kept in ((table, 1), (lines, 0)):
+        job = bring(project, data)
+        assert ([row["item"] for row in job.errors], job.result["imported"]) == ([f"line {1 + kept}"], kept)
+        assert "UTF-8" in job.errors[0]["message"]
+    header = bring(project, "image,worker,answer,größe\n0000.png,ann,cat,1\n".encode("cp1252"))
+    assert (header.state, "UTF-8" in header.message) == ("failed", True)
+    assert {people.name_of(row.worker) for row in Judgment.objects.all()} == {"ann"}
+
+
+def test_the_unicode_text_of_a_spreadsheet_is_read(make_project: Callable[..., Project]) -> None:
+    text = "image\tworker\tanswer\r\n0000.png\tmüller\tcat\r\n"
+    job = bring(make_project(images=1), text.encode("utf-16"))
+    assert (job.errors, people.name_of(Judgment.objects.get().worker)) == ([], "müller")

@@ -314,3 +314,7 @@ def test_what_is_wrong_with_a_file_is_said_once():
         with pytest.raises(UnreadableError) as refused:
             read(form, data, "l.any")
         assert refused.value.args[0] == told
+
+
+def test_a_table_of_labels_may_be_the_unicode_text_of_a_spreadsheet():
+    assert read("csv", "image\tanswer\nä.jpg\tcat\n".encode("utf-16"), "a.txt") == [Known("ä.jpg", "cat")]
