@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from labeling.models import Image, Project, Task
@@ -90,6 +91,29 @@ def test_a_refusal_of_the_snapshot_is_the_reason_that_is_shown(ready: Project, r
 
     assert not TrainingRun.objects.exists()
     assert "Still missing" in TrainingPolicy.objects.get().status
+
+
+def test_a_run_that_is_due_and_cannot_start_says_why_and_not_that_it_is_due(
+    ready: Project, client: Client, run_actors: Callable[[], int]
+) -> None:
+    TrainingPolicy.objects.create(project=ready, backbone="street_net")  # an operator's, which is gone
+    assert services.recent_decision(ready).start
+    actors.check_due.send()
+    run_actors()
+
+    decision = services.recent_decision(ready)
+    assert not decision.start
+    assert "'street_net'" in decision.reason
+    client.force_login(ready.owner)
+    page = client.get(f"/projects/{ready.slug}/training/live/").content.decode()
+    assert "street_net" in page
+    assert "Due now" not in page
+    assert client.get(f"/api/v1/projects/{ready.slug}/training-runs/next/").json()["start"] is False
+    # It may be back any time, without a new label.
+    TrainingPolicy.objects.filter(project=ready).update(backbone="auto", look_again_at=timezone.now())
+    actors.check_due.send()
+    run_actors()
+    assert TrainingRun.objects.count() == 1
 
 
 def test_drift_makes_one_new_label_enough(ready: Project, run_actors: Callable[[], int]) -> None:

@@ -97,7 +97,7 @@ class NextRun(APIView):
 
     @extend_schema(operation_id="training_next_run", responses=DecisionSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(DecisionSerializer(services.check_due(project_of(request, slug, "review"))).data)
+        return Response(DecisionSerializer(services.recent_decision(project_of(request, slug, "review"))).data)
 
 
 def run_of(request: Request, run_id: UUID, right: Any) -> TrainingRun:

@@ -52,11 +52,16 @@ class Layers:
         if not found:
             raise LearningError(f"{path} has no convolution to look at.", "no_convolution")
         self._filters = _weights_of(found[0])
+        # Those that weigh whole channels (squeeze and excitation) see one cell: there is no picture in that.
+        found = [op for op in found if max(op.output(0).shape[2:]) > 1] or found
         chosen = np.unique(np.linspace(0, len(found) - 1, count).round().astype(int))
         self.depths = [float(place / max(len(found) - 1, 1)) for place in chosen]
         self.names = [f"{place + 1}/{len(found)}" for place in chosen]
-        for place in chosen:
-            network.add_outputs([_activated(found[place])])
+        outputs = [_activated(found[place]) for place in chosen]
+        for output in outputs:
+            if _name(output) not in _results(network):  # two convolutions of a shortcut end in one activation
+                network.add_outputs([output])
+        self._places = [_results(network)[_name(output)] for output in outputs]
         self._compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def filters(self) -> np.ndarray:
@@ -71,11 +76,20 @@ class Layers:
         """uint8 [size, size, 3] -> what each chosen layer answers, in the order of depth."""
         request = self._compiled.create_infer_request()
         request.infer([picture[None]])
-        answers = [np.array(request.get_output_tensor(index + 1).data)[0] for index in range(len(self.names))]
+        answers = [np.array(request.get_output_tensor(place).data)[0] for place in self._places]
         return [
             Seen(name, depth, answer.transpose(1, 2, 0))
             for name, depth, answer in zip(self.names, self.depths, answers, strict=True)
         ]
+
+
+def _name(output: Any) -> tuple[str, int]:
+    return output.get_node().get_friendly_name(), output.get_index()
+
+
+def _results(network: Any) -> dict[tuple[str, int], int]:
+    """What the network gives out -> its place among the outputs."""
+    return {_name(result.input_value(0)): place for place, result in enumerate(network.get_results())}
 
 
 def _weights_of(convolution: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
@@ -105,16 +105,24 @@ def retry_after(failures: int) -> timedelta:
 def recent_decision(project: Project) -> Decision:
     """``check_due`` for pages that ask again and again: after a long look its answer, until something was decided."""
     last = TrainingRun.objects.filter(project=project).order_by("-created_at").values_list("pk", "state").first()
-    chosen = model_to_dict(TrainingPolicy.of(project), exclude=["status", "checked_at", "seen", "look_again_at"])
+    policy = TrainingPolicy.of(project)
+    chosen = model_to_dict(policy, exclude=["status", "checked_at", "seen", "look_again_at"])
     key, stand = f"due:{project.pk}", (last, chosen, get_language())
     kept = cache.get(key)
     if kept is not None and kept[0] == stand:
-        decision: Decision = kept[1]
-        return decision
+        return _as_it_went(project, policy, kept[1])
     started = time.monotonic()
     decision = check_due(project)
     _rest(key, (stand, decision), time.monotonic() - started)
-    return decision
+    return _as_it_went(project, policy, decision)
+
+
+def _as_it_went(project: Project, policy: TrainingPolicy, decision: Decision) -> Decision:
+    """What is due and was tried on these very labels has not started: why, and when it is tried again."""
+    again = policy.look_again_at
+    if not decision.start or policy.seen != _counters(project) or (again is not None and again <= timezone.now()):
+        return decision
+    return replace(decision, start=False, cause="", reason=policy.status, due_at=again)
 
 
 def _rest(key: str, value: object, seconds: float) -> None:
@@ -253,8 +261,8 @@ def _start_if_due(project: Project, start: Callable[[Project, Decision], object]
     try:
         start(project, decision)
     except CrowdtuneError as refusal:
-        # A full disk may change without any new label.
-        _note(project, refusal.message, _later() if refusal.code == "disk_full" else None)
+        # A full disk, or weights that are missing, may change without any new label.
+        _note(project, refusal.message, None if refusal.code == "not_enough_labels" else _later())
         return False
     _note(project, decision.reason, None)
     return True

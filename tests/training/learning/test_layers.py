@@ -42,6 +42,45 @@ def test_the_maps_are_what_the_convolution_says_after_its_activation(trunk: Path
     assert seen.maps.sum() == 150
 
 
+def test_convolutions_that_weigh_whole_channels_are_not_shown(tmp_path: Path) -> None:
+    """Squeeze and excitation, as in EfficientNet and MobileNetV3: one cell a channel shows nothing."""
+    pixels = ops.parameter([-1, SIZE, SIZE, 3], np.uint8, name="pixels")
+    floats = ops.transpose(ops.convert(pixels, np.float32), np.array([0, 3, 1, 2]))
+    first = ops.convolution(floats, np.ones((4, 3, 3, 3), np.float32), [2, 2], [0, 0], [0, 0], [1, 1])
+    squeezed = ops.reduce_mean(first, np.array([2, 3]), keep_dims=True)
+    gate = ops.convolution(squeezed, np.ones((4, 4, 1, 1), np.float32), [1, 1], [0, 0], [0, 0], [1, 1])
+    last = ops.convolution(
+        ops.multiply(first, ops.sigmoid(gate)), np.ones((5, 4, 3, 3), np.float32), [1, 1], [0, 0], [0, 0], [1, 1]
+    )
+    path = tmp_path / "trunk.xml"
+    openvino.save_model(openvino.Model([last], [pixels], "squeezing"), str(path), compress_to_fp16=False)
+
+    seen = Layers(path, SIZE).see(np.zeros((SIZE, SIZE, 3), np.uint8))
+
+    assert [(layer.name, layer.maps.shape) for layer in seen] == [("1/2", (7, 7, 4)), ("2/2", (5, 5, 5))]
+
+
+def test_two_convolutions_that_end_in_one_activation_are_shown_with_it(tmp_path: Path) -> None:
+    """A block with a shortcut of its own, as in ResNet."""
+    pixels = ops.parameter([-1, SIZE, SIZE, 3], np.uint8, name="pixels")
+    floats = ops.transpose(ops.convert(pixels, np.float32), np.array([0, 3, 1, 2]))
+    straight, shortcut = (
+        ops.convolution(floats, np.full((2, 3, 1, 1), value, np.float32), [1, 1], [0, 0], [0, 0], [1, 1])
+        for value in (1, 2)
+    )
+    active = ops.relu(ops.add(straight, shortcut))
+    last = ops.convolution(active, np.ones((4, 2, 1, 1), np.float32), [1, 1], [0, 0], [0, 0], [1, 1])
+    path = tmp_path / "trunk.xml"
+    openvino.save_model(openvino.Model([last], [pixels], "shortcut"), str(path), compress_to_fp16=False)
+
+    first, second, third = Layers(path, SIZE).see(np.ones((SIZE, SIZE, 3), np.uint8))
+
+    assert (first.maps == 9).all()
+    assert (second.maps == 9).all()
+    assert (third.maps == 18).all()
+    assert third.maps.shape == (SIZE, SIZE, 4)
+
+
 def test_the_filters_are_the_first_layers_own(trunk: Path) -> None:
     filters = Layers(trunk, SIZE, count=1).filters()
 
