@@ -74,8 +74,15 @@ class OnDisk(FileUploadHandler):
 
     def upload_interrupted(self) -> None:
         """The sender went away: leave nothing behind."""
+        self._drop()
+        for file in self.received:
+            file.close()
+
+    def __del__(self) -> None:
+        """Of a body that is no form after all no handler is told."""
+        self._drop()
+
+    def _drop(self) -> None:
         if self._writing is not None and not self._writing.closed:
             self._writing.close()
             Path(self._path).unlink(missing_ok=True)
-        for file in self.received:
-            file.close()

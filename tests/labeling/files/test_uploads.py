@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import time
@@ -40,12 +41,31 @@ BROKEN = (
 )
 
 
-def test_what_an_upload_leaves_that_broke_off_lies_beside_the_files_and_goes_after_a_day(
+def test_an_upload_that_is_no_form_after_all_is_refused_and_takes_no_room_elsewhere(
     project: Project, own_media: Path, elsewhere: Path
 ) -> None:
     address = f"/api/v1/projects/{project.slug}/images/"
     answer = client(project.owner).generic("POST", address, BROKEN, content_type="multipart/form-data; boundary=B")
     assert answer.status_code == 400
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_an_upload_that_nobody_waits_for_any_more_leaves_no_file_and_none_open(own_media: Path) -> None:
+    broken = OnDisk()
+    broken.new_file("files", "b.png", "image/png", 1)
+    broken.receive_data_chunk(b"x", 0)
+    assert len(list((own_media / storage.PARTS).iterdir())) == 1
+    del broken
+    gc.collect()  # an unclosed file is told of here
+    assert list((own_media / storage.PARTS).iterdir()) == []
+
+
+def test_what_a_kill_leaves_of_an_upload_lies_beside_the_files_and_goes_after_a_day(
+    own_media: Path, elsewhere: Path
+) -> None:
+    killed = OnDisk()
+    killed.new_file("files", "b.png", "image/png", 1)
+    killed.file_complete(0)
     assert list(elsewhere.iterdir()) == []
     (left,) = (own_media / storage.PARTS).iterdir()
     assert left.stat().st_mode & 0o777 == 0o600
