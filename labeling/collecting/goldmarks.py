@@ -107,6 +107,8 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
     """
     answers = _known(project, entry["answers"], task.image, task.stage)
     with transaction.atomic():
+        row = Task.objects.select_for_update().get(pk=task.pk)
+        was_hidden = Gold.objects.filter(task=task, use=Gold.Use.HIDDEN).exists()
         gold, _created = Gold.objects.update_or_create(
             task=task,
             defaults={
@@ -117,7 +119,6 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
                 "source": source,
             },
         )
-        row = Task.objects.select_for_update().get(pk=task.pk)
         was_open = row.state == Task.State.OPEN
         Task.objects.filter(pk=task.pk).update(
             state=Task.State.RETIRED,
@@ -128,11 +129,12 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
         )
         _write_consensus(task, project, answers)
         changes: dict[str, Any] = {"answers_version": F("answers_version") + 1}
+        # By the difference: a count of all would make the import of many quadratic.
+        changes["gold_count"] = F("gold_count") + int(gold.use == Gold.Use.HIDDEN) - int(was_hidden)
         if was_open:
             changes["retired_count"] = F("retired_count") + 1
             webhooks.tell_retired(project=project, reasons={task.pk: Task.Because.GOLD})
         Project.objects.filter(pk=project.pk).update(**changes)
-        count(project)
     return gold
 
 

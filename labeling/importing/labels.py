@@ -217,11 +217,10 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int
     for image, question, answer in ready:
         entries.setdefault(image.pk, {})[question.key] = answer
     tasks.hold(images=entries, project_id=project.pk)
+    images = {image.pk: image for image, _question, _answer in ready}
     for image_id, answers in entries.items():
-        task = _task(project, next(image for image, _, _ in ready if image.pk == image_id))
-        goldmarks.mark(
-            task=task, project=project, entry={"answers": answers, "use": Gold.Use.HIDDEN}, source=arguments["source"]
-        )
+        entry = {"answers": answers, "use": Gold.Use.HIDDEN}
+        goldmarks.mark(task=_task(project, images[image_id]), project=project, entry=entry, source=arguments["source"])
     return len(entries)
 
 

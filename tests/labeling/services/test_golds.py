@@ -31,3 +31,18 @@ def test_what_was_said_of_gold_counts_when_it_is_gold_no_more(
     label = Consensus.objects.get()
     assert (label.judgment_count, label.is_final, task.retired_because) == (2, bool(ended), ended)
     assert task.open_slots == (0 if ended else 1)
+
+
+def test_the_project_counts_the_gold_that_hides_whatever_becomes_of_it(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=3)
+    first, second, third = Task.objects.order_by("id")
+    counted = []
+    for task, use in [
+        (first, "hidden"), (first, "hidden"), (second, "practice"), (second, "hidden"), (third, "hidden"),
+        (first, "qualification"), (first, "practice"),
+    ]:  # fmt: skip
+        services.set_gold(task=task, answers="cat", use=use, user=project.owner)
+        counted.append(Project.objects.get().gold_count)
+    services.remove_gold(task=second, user=project.owner)
+    services.delete_images(project=project, ids=[third.image_id], user=project.owner)
+    assert [*counted, Project.objects.get().gold_count] == [1, 1, 1, 2, 3, 2, 2, 0]
