@@ -179,13 +179,17 @@ def live(*, project_id: int, worker_id: int) -> list[Lease]:
 
 _SHOW_ONE = f"""WITH live AS MATERIALIZED (
     SELECT a.id, a.task_id, a.created_at, a.expires_at, a.survey_version FROM labeling_assignment a
-    WHERE a.id = %(id)s AND a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state IN ('leased', 'expired')
+    WHERE a.id = %(id)s AND a.worker_id = %(worker)s AND a.project_id = %(project)s AND a.state = ANY(%(states)s)
 ), made AS (SELECT * FROM live WHERE false) {_SHOW.format(upcoming="NULL")}"""
 
 
 def find(*, project_id: int, worker_id: int, assignment_id: uuid.UUID) -> Lease | None:
-    """The worker's lease that can still be answered: a live one, or one that ran out and may be taken again."""
-    found = _leases(_SHOW_ONE, {"project": project_id, "worker": worker_id, "id": assignment_id})
+    """The worker's lease that can be answered: a live one, one that ran out and may be taken again, or one whose answer
+    is stored and comes again, as from a page that is loaded anew.
+    """
+    states = ["leased", "expired", "submitted"]
+    values = {"project": project_id, "worker": worker_id, "id": assignment_id, "states": states}
+    found = _leases(_SHOW_ONE, values)
     return found[0] if found else None
 
 

@@ -18,9 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling import services
+from labeling.collecting.leases import Lease
 from labeling.collecting.phases import BEFORE_WORK
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.surveys.survey import Asked
+from labeling.views import asking
 from labeling.views.showing import task_data
 from labeling.views.worker import project_to_label
 
@@ -46,9 +49,16 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("label-project", slug=slug)
     if not found:
         return redirect("label-project", slug=slug)
-    tiles = [task_data(lease, project) for lease in found]
-    context: dict[str, Any] = {"project": project, "member": member, "question": question, "tiles": tiles}
+    tiles = [{**task_data(lease, project), "suggested": _suggested(lease, question)} for lease in found]
+    suggests = any(tile["suggested"] for tile in tiles)
+    context: dict[str, Any] = {"project": project, "question": question, "tiles": tiles, "suggests": suggests}
     return render(request, "labeling/grid.html", context)
+
+
+def _suggested(lease: Lease, question: Asked) -> str:
+    """What the model says of a tile, in a word; empty for a blind one."""
+    found = lease.payload.get("suggestions") or {}
+    return asking.spoken(question, found[question.key]) if question.key in found else ""
 
 
 def _answer(request: HttpRequest, project: Project) -> None:

@@ -23,13 +23,16 @@ HELD = 10
 
 
 def task_data(lease: Lease, project: Project) -> dict[str, Any]:
+    asked = survey.load(project.pk, lease.survey_version)
     return {
         "id": str(lease.id),
         "task": lease.task_id,
         "stage": lease.asked_as,
-        "order": survey.load(project.pk, lease.survey_version).orders(lease.stage, lease.order_seed),
+        "order": asked.orders(lease.stage, lease.order_seed),
         "signature": signature(lease),
         "payload": lease.payload,
+        "hint": hint(lease.payload),
+        "suggestion": suggestion(lease, asked.at(lease.stage)),
         "image": {
             "id": lease.image_id,
             "url": storage.file_url(lease.display),
@@ -46,11 +49,19 @@ def signature(lease: Lease) -> str:
     return f"{lease.survey_version}:{lease.asked_as}"
 
 
-def marks(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """The boxes that a task shows without asking for them, as ``templates/labeling/task.html`` draws them."""
+def marks(payload: Mapping[str, Any], also: Sequence[tuple[str, Any]] = ()) -> list[dict[str, Any]]:
+    """The boxes that a task shows without asking for them, as ``templates/labeling/_marks.html`` draws them."""
     named = [("accepted", box) for box in payload.get("boxes", [])]
     named += [(name, payload[name]) for name in ("candidate", "rejected") if payload.get(name)]
+    for answer in (payload.get("suggestions") or {}).values():
+        named += drawn("suggested", answer)
+    named += also
     return [{"name": name, **dict(zip(asking.SIDES, row["box"], strict=True))} for name, row in named]
+
+
+def drawn(name: str, answer: Any) -> list[tuple[str, Any]]:
+    """The boxes of an answer under a name; none of an answer in words."""
+    return [(name, row) for row in answer] if _is_drawn(answer) else []
 
 
 def hint(payload: Mapping[str, Any]) -> str:
@@ -67,15 +78,21 @@ def suggestion(lease: Lease, questions: Sequence[Asked]) -> str:
     """
     found = lease.payload.get("suggestions") or {}
     told = [question for question in questions if _is_spoken(found.get(question.key))]
+    boxes = _words()["suggested_boxes"] if any(map(_is_drawn, found.values())) else ""
     said = [asking.spoken(question, found[question.key]) for question in told]
     if len(questions) > 1:
         said = [f"{question.prompt} {answer}" for question, answer in zip(told, said, strict=True)]
-    return _words()["suggestion"].replace("%s", ", ".join(said)) if said else ""
+    words = _words()["suggestion"].replace("%s", ", ".join(said)) if said else ""
+    return " ".join(filter(None, [words, boxes]))
 
 
 def _is_spoken(answer: Any) -> bool:
     """Whether an answer is told in words; boxes are drawn, and None says nothing."""
-    return answer is not None and not (isinstance(answer, list) and answer and isinstance(answer[0], dict))
+    return answer is not None and not _is_drawn(answer)
+
+
+def _is_drawn(answer: Any) -> bool:
+    return isinstance(answer, list) and bool(answer) and isinstance(answer[0], dict)
 
 
 def _hints() -> dict[str, str]:
@@ -126,15 +143,13 @@ def client_data(
         "undo": reverse("label-undo", args=[project.slug]),
         "assignments": "/api/v1/assignments/",
         "words": _words(),
-        "hints": _hints(),
     }
 
 
 def _words() -> dict[str, str]:
     return {
         "suggestion": _("The model suggests: %s. Trust your own eyes."),
-        "yes": _("Yes"),
-        "no": _("No"),
+        "suggested_boxes": _("The dotted boxes are the model's. Trust your own eyes."),
         "required": _("This question needs an answer."),
         "required_one": _("At least one question must be answered."),
         "from_list": _("Choose an answer from the list."),
@@ -161,6 +176,7 @@ def _words() -> dict[str, str]:
         "stage": _("Image with boxes. n makes a new box, arrow keys move it, question mark lists all keys."),
         "tools": _("Box tools"),
         "new_box": _("New box (n)"),
+        "take": _("Take the dotted boxes"),
         "undo": _("Undo (Ctrl+Z)"),
         "redo": _("Redo (Ctrl+Shift+Z)"),
         "zoom_in": _("Zoom in (+)"),

@@ -39,14 +39,17 @@ def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def undo(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take the last answer back -> ``{"task": …, "answers": …}``."""
+    """Take the last answer back -> ``{"task": …, "answers": …, "names": …}``: what was chosen, by its name, too."""
     project = project_to_label(request, slug)
     try:
         assignment, given = services.undo_last(project=project, worker=request.user)
     except CrowdtuneError as refusal:
         return _refused(refusal)
     task = _find(project, assignment.worker_id, assignment.pk)
-    return JsonResponse({"task": task, "answers": given})
+    asked = survey.load(project.pk, assignment.survey_version).at(assignment.task.stage)
+    chosen = [question for question in asked if question.kind == "single_choice" and question.key in given]
+    names = {question.key: asking.spoken(question, given[question.key]) for question in chosen}
+    return JsonResponse({"task": task, "answers": given, "names": names})
 
 
 @login_required

@@ -34,7 +34,7 @@ from labeling.surveys.guide import guide_of
 from labeling.surveys.survey import Asked
 from labeling.views import asking, noscript
 from labeling.views.numbers import whole
-from labeling.views.showing import client_data, hint, marks, own_progress, suggestion, task_data
+from labeling.views.showing import client_data, drawn, marks, own_progress, task_data
 
 MOST_OTHERS = 500  # projects that a person could join, on one page
 SKIP_REASONS = {
@@ -189,8 +189,6 @@ def show_task(
         "questions": shown,
         "instant": asking.is_instant(questions),
         "has_boxes": any(question.kind == "boxes" for question in questions),
-        "hint": hint(lease.payload),
-        "suggestion": suggestion(lease, questions),
         "problem": problem.message if problem and not problem.fields else "",
         "skip_reasons": SKIP_REASONS.items(),
         "can_undo": member.judgment_count > 0 and member.phase == Membership.Phase.WORKING,
@@ -276,7 +274,16 @@ def _feedback(
         for question in questions
         if question.key in told["expected"]
     ]
-    return {"project": project, "task": task_data(lease, project), "rows": rows, "told": told}
+    boxes = [box for key in told["expected"] for box in drawn("expected", told["expected"][key])]
+    boxes += [box for key in told["expected"] for box in drawn("given", given.get(key))]
+    return {
+        "project": project,
+        "task": task_data(lease, project),
+        "rows": rows,
+        "told": told,
+        "marks": marks(lease.payload, boxes),
+        "is_drawn": bool(boxes),
+    }
 
 
 def _seconds(request: HttpRequest) -> float | None:

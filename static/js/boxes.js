@@ -2,8 +2,8 @@
    where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. */
 import "./boxes/environment.js";
 import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
-import { furnish, place } from "./boxes/furniture.js";
-import { contains, fromCorners, moved, resized, rounded, typed } from "./boxes/geometry.js";
+import { annotation, furnish, place } from "./boxes/furniture.js";
+import { contains, fromCorners, isSame, moved, resized, rounded, typed } from "./boxes/geometry.js";
 import { listen } from "./boxes/gestures.js";
 import { List } from "./boxes/list.js";
 import { View } from "./boxes/view.js";
@@ -11,6 +11,7 @@ import { toast } from "./toast.js";
 
 const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
 const COLOURS = 8;
+const LOOKING = ["f", "+", "=", "-"]; // keys that change nothing
 const NUDGE = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function mount(root, page, question, words) {
@@ -30,6 +31,7 @@ class Editor {
   constructor(root, page, question, words) {
     this.root = root;
     this.words = words;
+    this.key = question.key;
     this.choices = question.choices ?? [];
     this.most = question.options?.most ?? 1000;
     this.stage = document.getElementById("stage");
@@ -81,12 +83,25 @@ class Editor {
     const shown = element.naturalWidth / element.naturalHeight;
     this.#open = element.complete && element.naturalWidth > 0 && Math.abs(shown * (this.image.height / this.image.width) - 1) < 0.05;
     this.stage.classList.toggle("not-ready", !this.#open);
+    this.suggested = [task.payload?.suggestions?.[this.key] ?? []].flat().filter((one) => one?.box);
+    this.stage.querySelector('[data-tool="sparkles"]').hidden = !this.suggested.length;
     this.set([]);
     return this.#open;
   }
 
   isOpen() {
     return this.#open;
+  }
+
+  /* Whether boxes are asked for: under a condition that does not hold, the image can be looked at and no more. */
+  isAsked() {
+    return !this.root.hidden;
+  }
+
+  /* What is not asked is not answered: boxes that were drawn before are out of sight until they are asked for again. */
+  ask() {
+    if (this.stage.classList.contains("not-asked") !== this.root.hidden) this.#select(null);
+    this.stage.classList.toggle("not-asked", this.root.hidden);
   }
 
   value() {
@@ -167,6 +182,17 @@ class Editor {
     this.#changed(this.words.box_added);
   }
 
+  /* What the model suggests, as boxes of the person's own: to keep, to mend or to delete. */
+  #take() {
+    const boxes = this.suggested.map(({ category, box }) => ({ id: this.#id(), category, box: rounded(box) }));
+    const fresh = boxes.filter((one) => !this.#boxes.some((other) => isSame(one, other)));
+    if (!this.#open || !fresh.length) return;
+    if (this.#boxes.length + fresh.length > this.most) return void toast(this.words.at_most.replace("%s", this.most), "warn");
+    this.#remember();
+    this.#boxes.push(...fresh);
+    this.#changed(this.words.boxes_count.replace("%s", this.#boxes.length));
+  }
+
   #change(id, change) {
     const box = this.#find(id);
     if (!box) return;
@@ -243,7 +269,7 @@ class Editor {
       else this.#change(box.id, { box: moved(box.box, dx, dy, this.image) });
       return true;
     }
-    if (event.altKey) return false;
+    if (event.altKey || (!this.isAsked() && !LOOKING.includes(event.key))) return false;
     const act = { n: () => this.#insert(), ".": () => this.#turn(1), ",": () => this.#turn(-1), f: () => this.view.whole(), Escape: () => this.#select(null) };
     const more = { "+": () => this.view.zoomBy(1.25), "=": () => this.view.zoomBy(1.25), "-": () => this.view.zoomBy(0.8), Delete: () => this.#remove(this.#selected), Backspace: () => this.#remove(this.#selected) };
     const doing = act[event.key] ?? more[event.key];
@@ -276,7 +302,7 @@ class Editor {
   }
 
   #history(event) {
-    if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("textarea, input:not([type=radio], [type=checkbox])")) return;
+    if (!(event.ctrlKey || event.metaKey) || !this.isAsked() || event.target.closest?.("textarea, input:not([type=radio], [type=checkbox])")) return;
     const key = event.key.toLowerCase();
     if (key === "z" && !event.shiftKey) this.#step(this.#past, this.#future);
     else if (key === "y" || key === "z") this.#step(this.#future, this.#past);
@@ -289,9 +315,10 @@ class Editor {
 
   #tools() {
     return [
-      ["plus", this.words.new_box, () => this.#insert()],
-      ["undo-2", this.words.undo, () => this.#step(this.#past, this.#future)],
-      ["redo-2", this.words.redo, () => this.#step(this.#future, this.#past)],
+      ["plus", this.words.new_box, () => this.#insert(), true],
+      ["sparkles", this.words.take, () => this.#take(), true],
+      ["undo-2", this.words.undo, () => this.#step(this.#past, this.#future), true],
+      ["redo-2", this.words.redo, () => this.#step(this.#future, this.#past), true],
       ["zoom-in", this.words.zoom_in, () => this.view.zoomBy(1.5)],
       ["zoom-out", this.words.zoom_out, () => this.view.zoomBy(1 / 1.5)],
       ["maximize", this.words.whole, () => this.view.whole()],
@@ -367,9 +394,4 @@ class Editor {
     this.#serial += 1;
     return `box-${this.#serial}`;
   }
-}
-
-function annotation({ id, box: [x, y, w, h] }) {
-  const bounds = { minX: x, minY: y, maxX: x + w, maxY: y + h };
-  return { id, bodies: [], target: { annotation: id, selector: { type: "RECTANGLE", geometry: { bounds, x, y, w, h, rot: 0 } } } };
 }

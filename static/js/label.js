@@ -177,7 +177,8 @@ function show(task, answers = {}, said = words.next) {
   if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image);
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   page.loading.hidden = true;
-  remark(task);
+  remark("hint", task.hint);
+  remark("suggestion", task.suggestion);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.order, answers);
   if (form.isPassed(document.activeElement)) form.focus();
@@ -185,31 +186,10 @@ function show(task, answers = {}, said = words.next) {
 }
 
 /* What stands above the questions: of which boxes this task is, and what the model suggests for it, if anything. */
-function remark(task) {
-  const payload = task.payload ?? {};
-  const hint = ["candidate", "rejected", "boxes"].find((name) => [payload[name]].flat().filter(Boolean).length);
-  put("hint", hint && client.hints[hint]);
-  const several = client.questions.length > 1;  // then "yes" may be meant for any of them
-  const said = client.questions.filter(({ key }) => spoken(payload.suggestions?.[key])).map((question) => {
-    const answer = named(question, payload.suggestions[question.key]);
-    return several ? `${question.prompt} ${answer}` : answer;
-  });
-  put("suggestion", said.length && words.suggestion.replace("%s", () => said.join(", ")));
-}
-
-function put(id, text) {
+function remark(id, text) {
   const line = document.getElementById(id);
   line.hidden = !text;
-  line.querySelector("span").textContent = text || "";
-}
-
-function spoken(answer) {
-  return answer !== undefined && answer !== null && !(Array.isArray(answer) && typeof answer[0] === "object");
-}
-
-function named(question, answer) {
-  if (typeof answer === "boolean") return answer ? words.yes : words.no;
-  return [answer].flat().map((key) => question.choices?.find((choice) => choice.key === key)?.name ?? key).join(", ");
+  line.querySelector("span").textContent = text;
 }
 
 async function ready(task, answers = {}, said = words.next) {
@@ -282,6 +262,7 @@ async function undo() {
   }
   if (last?.task.task === restored.task.task) history.pop();
   if (shelved) ahead.unshift(shelved);
+  for (const field of form.fields) field.combo?.learn(restored.answers[field.key], restored.names?.[field.key]);
   gone.delete(restored.task.task);
   count(-1);
   show(restored.task, restored.answers, words.undone);

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
+from labeling.surveys.survey import MANY_CHOICES
+from tests.e2e.conftest import drawn
 from tests.e2e.test_boxes import drag, drawn_boxes, pictured
 from tests.e2e.test_labeling import ANIMAL, ready, stored
 
@@ -34,6 +36,19 @@ def test_a_grid_works_without_javascript(visit, make_project, join, worker):
     page.locator("label.tap").first.click()
     page.get_by_role("button", name="Send 3 answers").click()
     assert sum(row.answers["dog"] for row in stored(project, 3)) == 1
+
+
+def test_a_grid_shows_whole_images_and_what_is_suggested_for_each(visit, make_project, join, worker, axe, fits):
+    project = make_project("Dogs", questions=[DOG], images={"tall.png": drawn(1, 200, 600)}, show_suggestions=True)
+    project.tasks.update(payload={"suggestions": {"dog": True}, "blind_share": 0})
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, width=360)
+    tile = page.get_by_role("checkbox", name="Image 1")
+    expect(tile).to_have_accessible_description("Yes")
+    expect(page.get_by_text("This is what the model suggests.")).to_be_visible()
+    expect(page.locator(".tap img")).to_have_css("object-fit", "contain")
+    axe(page)
+    fits(page)
 
 
 def test_a_box_is_drawn_by_one_worker_and_judged_by_another(visit, make_project, join, worker):
@@ -94,3 +109,18 @@ def test_where_several_questions_are_asked_a_suggestion_names_the_one_that_it_an
     page.get_by_role("button", name="Send").click()
     expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
     expect(page.locator("#suggestion")).to_have_text(told)
+
+
+def test_a_suggestion_is_told_by_its_name_though_the_page_does_not_hold_it(visit, make_project, join, worker):
+    many = [{"key": f"n{number:08}", "name": f"Animal {number}"} for number in range(MANY_CHOICES + 1)]
+    project = make_project("Suggested", categories=many, questions=[ANIMAL], images=3, show_suggestions=True)
+    project.tasks.update(payload={"suggestions": {"animal": "n00000007"}, "blind_share": 0})
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    for _ in range(2):
+        ready(page)
+        expect(page.locator("#suggestion")).to_have_text("The model suggests: Animal 7. Trust your own eyes.")
+        before = page.locator("#image").get_attribute("src") or ""
+        page.get_by_role("combobox").fill("Animal 70")
+        page.get_by_role("option", name="Animal 70").click()
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from labeling import services
 from labeling.actors import expire_leases
 from labeling.models import Assignment, Gold
+from labeling.surveys.survey import MANY_CHOICES
 from tests.e2e.conftest import happened
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
 
@@ -225,3 +227,40 @@ def test_who_comes_back_after_their_leases_ran_out_answers_each_image_once(visit
         expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
     expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
     assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_what_practice_said_is_said_again_when_its_page_is_loaded_anew(
+    visit, make_project, join, worker, owner, javascript
+):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    for task in project.tasks.order_by("id")[:2]:
+        services.set_gold(task=task, answers={"animal": "cat"}, user=owner, use=Gold.Use.PRACTICE)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, script=javascript)
+    page.get_by_role("button", name="dog").click()
+    expect(page.get_by_text("Not quite")).to_be_visible()
+    page.reload()  # sends the form again
+    expect(page.get_by_text("Not quite")).to_be_visible()
+    stored(project, 1)
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("2 of 2")).to_be_visible()
+
+
+def test_an_undo_tells_the_name_of_a_choice_that_the_page_does_not_hold(visit, make_project, join, worker):
+    many = [{"key": f"n{number:08}", "name": f"Animal {number}"} for number in range(MANY_CHOICES + 1)]
+    project = make_project(categories=many, questions=[ANIMAL, SHARP], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("combobox").fill(f"Animal {MANY_CHOICES}")
+    page.get_by_role("option", name=f"Animal {MANY_CHOICES}").click()
+    page.get_by_role("button", name="Send").click()
+    moved_on(page, before)
+    stored(project, 1)
+    page.reload()
+    ready(page)
+    page.locator("#undo").click()
+    expect(page.locator("#image")).to_have_attribute("src", before)
+    expect(page.get_by_role("combobox")).to_have_value(f"Animal {MANY_CHOICES}")

@@ -4,7 +4,7 @@ import { icon } from "../toast.js";
 
 const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 
-/* `tools`: [icon, label, what it does]. Returns the two elements that the editor moves, hidden. */
+/* `tools`: [icon, label, what it does, whether it changes boxes]. Returns the two elements that the editor moves, hidden. */
 export function furnish(stage, words, tools) {
   stage.tabIndex = 0;
   stage.setAttribute("role", "application");
@@ -33,10 +33,11 @@ function toolbar(title, tools) {
   bar.className = "boxes-tools";
   bar.setAttribute("role", "toolbar");
   bar.setAttribute("aria-label", title);
-  for (const [name, label, act] of tools) {
+  for (const [name, label, act, changes] of tools) {
     const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "button square", title: label });
+    Object.assign(button, { type: "button", className: `button square${changes ? " changes" : ""}`, title: label });
     button.setAttribute("aria-label", label);
+    button.dataset.tool = name;
     button.append(icon(name));
     button.addEventListener("click", act);
     bar.append(button);
@@ -48,4 +49,10 @@ export function place(element, { left, top, width, height }) {
   element.style.transform = `translate(${left}px, ${top}px)`;
   element.style.width = `${width}px`;
   element.style.height = `${height}px`;
+}
+
+/* A box as Annotorious takes it. */
+export function annotation({ id, box: [x, y, w, h] }) {
+  const bounds = { minX: x, minY: y, maxX: x + w, maxY: y + h };
+  return { id, bodies: [], target: { annotation: id, selector: { type: "RECTANGLE", geometry: { bounds, x, y, w, h, rot: 0 } } } };
 }

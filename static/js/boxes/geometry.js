@@ -40,3 +40,7 @@ export function typed(box, image) {
   const inside = fromCorners({ x, y }, { x: x + width, y: y + height }, image);
   return width > 0 && height > 0 && inside[2] > 0 && inside[3] > 0 ? inside : null;
 }
+
+export function isSame(one, other) {
+  return one.category === other.category && one.box.every((side, at) => side === other.box[at]);
+}

@@ -14,7 +14,7 @@ export function listen(stage, view, editor) {
     stage.focus({ preventScroll: true });
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, event);
-    const moving = event.button === 1 || space;
+    const moving = event.button === 1 || space || !editor.isAsked();
     if (pointers.size === 2 || moving) {
       if (action) editor.cancel();
       action = null;

@@ -62,6 +62,11 @@ export class Combo {
     this.#activate(this.#shown.indexOf(this.#chosen)); // Enter must not take another one than what stands there
   }
 
+  /* The name of a choice that may not be among those of the page. */
+  learn(key, name) {
+    if (name) this.#names.set(key, name);
+  }
+
   focus() {
     this.#input.focus();
   }

@@ -169,6 +169,7 @@ export class Form {
     for (const field of this.fields) {
       const shown = holds(field.question.show_if, answers);
       field.root.hidden = !shown;
+      field.boxes?.ask();
       if (!shown) continue;
       const value = field.value();
       if (value !== null) {

@@ -48,11 +48,13 @@ export function listen({ page, form, submit, undo, isBusy }) {
     return true;
   }
 
-  /* The question with the focus, else the first one that shows and has no answer yet, else the last with such a key. */
+  /* The question with the focus, which on the image is that of the boxes; else the first one that shows and has no answer
+     yet, else the last with such a key. */
   function choose(key, target) {
     const holders = form.fields.filter((field) => field.shown && find(field, key));
     const field =
-      holders.find((one) => one.root.contains(target)) ?? holders.find((one) => one.value() === null || one.kind === "multiple_choice") ?? holders.at(-1);
+      holders.find((one) => one.root.contains(target) || (one.boxes && one.boxes.stage.contains(target))) ??
+      holders.find((one) => one.value() === null || one.kind === "multiple_choice") ?? holders.at(-1);
     if (!field) return false;
     find(field, key).click();
     return true;

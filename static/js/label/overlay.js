@@ -1,9 +1,11 @@
-/* Boxes that a task shows: accepted ones, the candidate to judge, one that was turned down. Only to look at. */
+/* Boxes that a task shows: accepted ones, the candidate to judge, one that was turned down, those that the model suggests.
+   Only to look at. */
 const SPACE = "http://www.w3.org/2000/svg";
 
 export function overlay(task) {
-  const { boxes = [], candidate, rejected } = task.payload ?? {};
-  const marks = [...boxes.map((box) => ["accepted", box]), ["candidate", candidate], ["rejected", rejected]].filter(([, box]) => box?.box);
+  const { boxes = [], candidate, rejected, suggestions = {} } = task.payload ?? {};
+  const suggested = Object.values(suggestions).flat().map((box) => ["suggested", box]);
+  const marks = [...boxes.map((box) => ["accepted", box]), ["candidate", candidate], ["rejected", rejected], ...suggested].filter(([, box]) => box?.box);
   if (!marks.length) return null;
   const svg = document.createElementNS(SPACE, "svg");
   svg.setAttribute("viewBox", `0 0 ${task.image.width} ${task.image.height}`);

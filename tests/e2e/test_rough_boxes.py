@@ -1,0 +1,93 @@
+"""Boxes beside other questions, under a condition, suggested by a model, and told in practice."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from labeling import services
+from labeling.models import Gold
+from tests.e2e.conftest import painted
+from tests.e2e.test_labeling import ready, shown, stored
+from tests.e2e.test_rough_answers import boxes, drag
+
+BOX = {"key": "boxes", "kind": "boxes", "prompt": "Box each animal", "required": True, "options": {}}
+SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": True}
+SUGGESTED = [{"category": "dog", "box": [80.0, 60.0, 160.0, 120.0]}, {"category": "cat", "box": [8.0, 6.0, 40.0, 30.0]}]
+
+
+def test_a_number_key_on_the_image_is_the_category_of_its_box(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[BOX, {**SHARP, "required": False}], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    answers = stored(project, 1)[0].answers
+    assert [box["category"] for box in answers.pop("boxes")] == ["dog"]
+    assert answers == {}
+
+
+def test_nothing_is_drawn_while_boxes_are_not_asked_for(visit, make_project, join, worker):
+    asked = {**BOX, "show_if": {"question": "sharp", "equals": True}}
+    project = make_project(categories=["cat", "dog"], questions=[SHARP, asked], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    page.keyboard.press("n")  # the key of No
+    expect(page.get_by_role("radio", name="No")).to_be_checked()
+    assert boxes(page) == 0
+    page.get_by_role("radio", name="Yes").check()
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    assert boxes(page) == 1
+    page.get_by_role("radio", name="No").check()
+    painted(page)
+    expect(page.locator(".boxes-canvas svg").first).to_be_hidden()  # what is not sent is not seen
+    expect(page.locator(".box-frame")).to_be_hidden()
+    page.keyboard.press("Enter")
+    assert stored(project, 1)[0].answers == {"sharp": False}
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_boxes_that_a_model_suggests_are_seen_and_taken(visit, make_project, join, worker, javascript):
+    project = make_project(categories=["cat", "dog"], questions=[BOX], images=3, show_suggestions=True)
+    first, *_rest = project.tasks.order_by("-priority", "random", "id")
+    first.payload = {"suggestions": {"boxes": SUGGESTED}, "blind_share": 0}
+    first.save(update_fields=["payload"])
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, script=javascript)
+    expect(page.locator("svg.overlay rect.suggested")).to_have_count(2)
+    expect(page.locator("#suggestion")).to_contain_text("The dotted boxes are the model's.")
+    if not javascript:
+        return
+    ready(page)
+    before = shown(page)
+    page.get_by_role("button", name="Take the dotted boxes").click()
+    assert boxes(page) == 2
+    page.keyboard.press("Control+z")
+    assert boxes(page) == 0
+    page.get_by_role("button", name="Take the dotted boxes").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#image")).not_to_have_attribute("src", before)
+    assert stored(project, 1)[0].answers == {"boxes": SUGGESTED}
+    ready(page)
+    expect(page.locator("svg.overlay")).to_have_count(0)
+    expect(page.get_by_role("button", name="Take the dotted boxes")).to_be_hidden()
+
+
+def test_practice_shows_the_boxes_that_it_speaks_of(visit, make_project, join, worker, owner, axe, fits):
+    project = make_project(categories=["cat", "dog"], questions=[BOX], images=3)
+    task = project.tasks.order_by("id")[0]
+    services.set_gold(task=task, answers={"boxes": SUGGESTED[:1]}, user=owner, use=Gold.Use.PRACTICE)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360)
+    ready(page)
+    drag(page, 0.5, 0.5, 0.9, 0.9)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Not quite")).to_be_visible()
+    expect(page.locator("svg.overlay rect.expected")).to_have_count(1)
+    expect(page.locator("svg.overlay rect.given")).to_have_count(1)
+    axe(page)
+    fits(page)
