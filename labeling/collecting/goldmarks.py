@@ -14,6 +14,7 @@ from labeling.collecting import tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
 from labeling.questions.kind import is_storable
+from labeling.spellings import spellings
 from labeling.surveys import survey
 from labeling.words import gettext as _
 from labeling.words import tell
@@ -165,7 +166,8 @@ def _write_consensus(task: Task, project: Project, answers: dict[str, Any]) -> N
 
 def key_of(gold: Mapping[str, Any], name: str) -> str | None:
     """Under which name ``gold`` knows this file: the whole one, or its last part."""
-    return next((key for key in (name, name.rpartition("/")[2]) if gold.get(key)), None)
+    parts = (name, name.rpartition("/")[2])
+    return next((key for part in parts for key in spellings(part) if gold.get(key)), None)
 
 
 def mark_by_name(

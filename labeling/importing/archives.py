@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from labeling.errors import CrowdtuneError
+from labeling.spellings import composed
 from labeling.words import gettext as _
 
 MOST_MEMBERS = 500_000
@@ -85,7 +86,7 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
 
 def name_of(name: str) -> str:
     """A member's name with slashes, where an archiver of Windows wrote backslashes, and without a folder for here."""
-    return name.replace("\\", "/").removeprefix("./")
+    return composed(name).replace("\\", "/").removeprefix("./")
 
 
 def open_tar(file: IO[bytes]) -> tarfile.TarFile:

@@ -17,6 +17,7 @@ import numpy as np
 from labeling.exporting import safe_name
 from labeling.models import Image, Project
 from labeling.questions.kind import is_storable
+from labeling.spellings import composed, spellings
 
 MOST = 1000  # folders, more than any name has
 BATCH = 5000
@@ -88,19 +89,20 @@ class Names:
 
 def called(project: Project, names: Iterable[str]) -> Named:
     """Images that are called exactly so, and the names that several have."""
-    found: dict[str, Image] = {}
-    shared = set()
-    for image in Image.objects.filter(project=project, name__in=[name for name in names if is_storable(name)]):
-        if image.name in found:
-            shared.add(image.name)
-        found[image.name] = image
-    return {name: image for name, image in found.items() if name not in shared}, shared
+    asked = {name: composed(name) for name in names if is_storable(name)}
+    there: dict[str, list[Image]] = defaultdict(list)
+    for image in Image.objects.filter(project=project, name__in={one for name in asked for one in spellings(name)}):
+        there[composed(image.name)].append(image)
+    found = {name: there[one] for name, one in asked.items() if one in there}
+    shared = {name for name, images in found.items() if len(images) > 1}
+    return {name: images[0] for name, images in found.items() if name not in shared}, shared
 
 
 def _endings(pk: int, name: str) -> Iterator[tuple[str, list[str] | None, bool]]:
     """(how the image's name may end, the folders above or None where they say no more, whether that is all of it)."""
     *folders, last = _parts(name)
-    exported = f"{pk}-{safe_name(name.rpartition('/')[2])}"  # as an export has it where the name alone would not do
+    # As an export has it where the name alone would not do.
+    exported = f"{pk}-{safe_name(composed(name).rpartition('/')[2])}"
     yield last, folders, True
     yield _stem(last), folders, False
     yield exported, None, True
@@ -118,7 +120,7 @@ def _common(said: list[str], folders: list[str] | None, *, alone: bool) -> int |
 
 
 def _parts(name: str) -> list[str]:
-    parts = name.replace("\\", "/").split("/")
+    parts = composed(name).replace("\\", "/").split("/")
     return [*(part for part in parts[:-1] if part not in {"", ".", "..", "images"}), parts[-1]]
 
 

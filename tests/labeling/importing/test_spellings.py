@@ -1,0 +1,49 @@
+"""Names whose accents a Mac has taken apart from their letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unicodedata import normalize
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from labeling import services
+from labeling.models import Gold, Job, Judgment, Project
+from tests.labeling.conftest import picture
+from tests.labeling.importing.conftest import Import, zipped
+
+pytestmark = pytest.mark.django_db
+MAC, KEYBOARD = normalize("NFD", "café.png"), normalize("NFC", "café.png")
+both_ways = pytest.mark.parametrize(("stored", "said"), [(MAC, KEYBOARD), (KEYBOARD, MAC), (MAC, MAC)])
+
+
+@both_ways
+def test_gold_finds_its_file(bring: Import, stored: str, said: str) -> None:
+    job = bring(files=[SimpleUploadedFile(stored, picture(1))], gold={said: "cat"})
+    assert (job.errors, Gold.objects.get().answers) == ([], {"category": "cat"})
+
+
+@both_ways
+def test_a_row_of_a_manifest_finds_its_file(bring: Import, stored: str, said: str) -> None:
+    text = f"path,label\n{said},cat\n".encode()
+    job = bring(manifest=SimpleUploadedFile("list.csv", text), archive=zipped({stored: picture(1)}))
+    assert (job.errors, job.result["labels"]) == ([], 1)
+    sent = [SimpleUploadedFile(stored, picture(2))]
+    assert bring(manifest=SimpleUploadedFile("list.csv", text), files=sent).errors == []
+
+
+@both_ways
+@pytest.mark.parametrize("folder", ["", "pets/"])
+def test_judgments_and_labels_find_their_image(
+    make_project: Callable[..., Project], run_actors: Callable[[], int], stored: str, said: str, folder: str
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={folder + stored: picture(1)})
+    lines = SimpleUploadedFile("a.csv", f"image,worker,answer\n{said},ann,cat\n".encode())
+    services.import_judgments(project=project, file=lines, user=project.owner)
+    labels = SimpleUploadedFile("b.csv", f"image,answer\n{said},cat\n".encode())
+    services.import_labels(project=project, file=labels, user=project.owner, form="csv", take_as="gold", source="them")
+    run_actors()
+    assert [job.errors for job in Job.objects.filter(kind__startswith="import")] == [[], []]
+    assert Judgment.objects.get().answers == Gold.objects.get().answers == {"category": "cat"}
