@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions, views
 from rest_framework.response import Response
 
+from config.patience import Crowded
 from config.requests import request_id
 from labeling import outages
 from labeling.errors import CrowdtuneError
@@ -136,6 +137,8 @@ def outage(error: BaseException | None) -> tuple[int, str] | None:
     """Status and words for what is no fault of ours; None where it is."""
     if outages.is_gone(error):
         return 409, _gone()
+    if isinstance(error, Crowded):
+        return 503, _("Too many uploads are on their way. Send this again in a moment.")
     if outages.is_full(error):
         return 507, _("The disk is full, so this was not kept. Tell whoever runs this platform, then try again.")
     if outages.database_is_away(error):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
+import select
+import socket
 import subprocess
 import sys
 import textwrap
@@ -111,6 +114,39 @@ def test_many_connections_that_keep_alive_are_served_by_one_thread():
         for one in kept:
             one.close()
         servers.kill(web)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bodies_that_do_not_come_hold_up_nobody():
+    port = servers.free_port()
+    web = servers.start(port, WEB_THREADS="6")
+    silent: list[socket.socket] = []
+    try:
+        wait_for(port)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as one:
+            silent += [begun(port, 2**21) for _ in range(12)]
+            time.sleep(1)  # until they wait
+            assert asked(one) == 200
+            one.request("POST", "/api/v1/auth/token/", b"{}", {"Content-Type": "application/json"})
+            answer = one.getresponse()
+            assert (answer.status, "username" in json.loads(answer.read())["error"]["fields"]) == (400, True)
+            silent += [begun(port, 100) for _ in range(12)]
+            time.sleep(1)
+            assert asked(one) == 200
+        refused = select.select(silent, [], [], 30)[0]
+        assert b" 503 " in refused[0].recv(100)
+    finally:
+        for each in silent:
+            each.close()
+        servers.kill(web)
+
+
+def begun(port: int, length: int) -> socket.socket:
+    """A request that promises a body and sends a letter of it."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    head = "POST /api/v1/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    connection.sendall(f"{head}Content-Length: {length}\r\n\r\n{{".encode())
+    return connection
 
 
 def asked(connection: http.client.HTTPConnection) -> int:
