@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.throttling import BaseThrottle
 
-from labeling.accounts import tries
+from labeling.accounts import people, tries
+
+LONGEST_NAME = 150
 
 
 class Adapter(DefaultAccountAdapter):
@@ -24,6 +27,16 @@ class Adapter(DefaultAccountAdapter):
         allauth's own reading refuses to go on where NUM_PROXIES is larger than the number of addresses that came.
         """
         return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        plain = people.plain_name(username)
+        MaxLengthValidator(LONGEST_NAME)(plain)  # which may be longer than what was typed
+        return super().clean_username(plain, shallow)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        if "username" in credentials:
+            credentials["username"] = people.plain_name(credentials["username"])
+        return super().authenticate(request, **credentials)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """By account, tries are counted together with those of the API; allauth counts by address."""

@@ -6,6 +6,7 @@ programs read the name that the file said.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import make_password
@@ -13,6 +14,17 @@ from django.contrib.auth.models import User
 
 if TYPE_CHECKING:
     from labeling.models import Project
+
+
+def plain_name(typed: str) -> str:
+    """A user name as accounts have it: written in other characters that look the same (full-width letters, a letter and
+    its dot apart or as one) it is the same name, at sign-up, at sign-in and where somebody is added.
+
+    An account that was stored otherwise before keeps its name. Source: Unicode Standard Annex #15 (NFKC), as Django's
+    own forms do.
+    """
+    plain = unicodedata.normalize("NFKC", typed)
+    return typed if typed != plain and User.objects.filter(username=typed).exists() else plain
 
 
 def account_of(name: str, slug: str) -> str:

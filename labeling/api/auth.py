@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from labeling.accounts import tries
+from labeling.accounts import people, tries
 from labeling.accounts.keys import create_key
 from labeling.api.base import parsed
 from labeling.errors import CrowdtuneError
@@ -71,6 +71,7 @@ class TokenView(APIView):
     )
     def post(self, request: Request) -> Response:
         given = parsed(CredentialsSerializer, request)
+        given["username"] = people.plain_name(given["username"])
         if seconds := tries.wait(request, given["username"]):
             raise Throttled(seconds)
         user: Any = authenticate(request._request, username=given["username"], password=given["password"])

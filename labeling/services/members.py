@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import audit
-from labeling.accounts import permissions
+from labeling.accounts import people, permissions
 from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
@@ -79,7 +79,7 @@ def _check_rank(by: Any, project: Project, *roles: str) -> None:
 
 
 def _user(username: str) -> User:
-    username = username.strip()
+    username = people.plain_name(username.strip())
     user = User.objects.filter(username=username).first()
     if user is not None:
         return user

@@ -1,0 +1,52 @@
+"""One name is one account, in whatever characters that look the same it is written."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.test import Client
+from rest_framework.test import APIClient
+
+from labeling import services
+from labeling.accounts import people
+from labeling.models import Project
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a long enough one"
+WIDE = "\uff57anda"  # a full-width w
+
+
+def sign_up(name: str) -> int:
+    fields = {"username": name, "email": "", "password1": PASSWORD, "password2": PASSWORD}
+    return Client().post("/accounts/signup/", fields).status_code
+
+
+def test_nobody_signs_up_by_a_name_that_is_another_in_wider_letters() -> None:
+    person("wanda")
+    assert sign_up(WIDE) == 200, "taken"
+    assert sign_up("\ufb03" * 100) == 200, "300 letters"
+    assert User.objects.count() == 1
+
+
+def test_who_signed_up_by_a_composed_letter_signs_in_by_its_parts_and_the_other_way_round() -> None:
+    composed, apart = "zo\u00eb", unicodedata.normalize("NFD", "zo\u00eb")
+    assert sign_up(apart) == 302
+    for name in (composed, apart):
+        assert Client().post("/accounts/login/", {"login": name, "password": PASSWORD}).status_code == 302
+        answer = APIClient().post("/api/v1/auth/token/", {"username": name, "password": PASSWORD})
+        assert answer.status_code == 200
+
+
+def test_who_is_added_is_the_person_of_that_name(project: Project, worker: User) -> None:
+    member, key = services.add_member(project=project, username=WIDE, by=project.owner)
+    assert (member.user, key) == (worker, None)
+
+
+def test_an_account_of_before_keeps_its_name() -> None:
+    User.objects.create(username=WIDE, password=make_password(PASSWORD))
+    assert people.plain_name(WIDE) == WIDE
+    assert Client().post("/accounts/login/", {"login": WIDE, "password": PASSWORD}).status_code == 302
