@@ -32,6 +32,7 @@ ACTIONS: dict[str, Any] = {
     "member_removed": _("Removed a person"),
     "worker_paused": _("Paused a worker"),
     "worker_resumed": _("Let a worker go on"),
+    "worker_weighed": _("Set a worker's weight"),
     "appeal_decided": _("Decided an appeal"),
     "decided": _("Decided a task"),
     "retired": _("Retired a task"),

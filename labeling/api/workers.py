@@ -90,10 +90,13 @@ class WorkerChangeSerializer(serializers.Serializer):
     role = Choice(ROLES, required=False)
     is_paused = serializers.BooleanField(required=False)
     because = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
+    weight = serializers.FloatField(
+        required=False, min_value=0, max_value=1, help_text="Of all their judgments in a consensus."
+    )
 
 
 class WorkerView(ProjectView):
-    """One person's record; change the role, pause or resume, take out of the project."""
+    """One person's record; change the role or the weight, pause or resume, take out of the project."""
 
     rights = {"GET": "review", "PATCH": "manage", "DELETE": "manage"}
 
@@ -109,6 +112,8 @@ class WorkerView(ProjectView):
         given = parsed(WorkerChangeSerializer, request)
         if "role" in given:
             services.change_member(member=member, role=given["role"], by=request.user)
+        if "weight" in given:
+            services.weigh_worker(member=member, weight=given["weight"], by=request.user)
         if given.get("is_paused") is True:
             services.pause_worker(member=member, because=given["because"], by=request.user)
         elif given.get("is_paused") is False:

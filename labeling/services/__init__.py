@@ -24,6 +24,7 @@ from labeling.services.members import (
     read_warning,
     remove_member,
     resume_worker,
+    weigh_worker,
 )
 from labeling.services.oversight import (
     RULE_FIELDS,
@@ -113,5 +114,6 @@ __all__ = [
     "submit_leased",
     "suggest_answers",
     "undo_last",
+    "weigh_worker",
     "withdraw_model_labels",
 ]

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -203,4 +203,23 @@ def resume_worker(*, member: Membership, by: Any) -> Membership:
         audit.write(
             project=member.project, user=by, action="worker_resumed", changes={"username": member.user.username}
         )
+    return member
+
+
+def weigh_worker(*, member: Membership, weight: float, by: Any) -> Membership:
+    """Set what the person's judgments weigh in a consensus, those of before too; a rule can only lower it.
+
+    Raises:
+        CrowdtuneError: invalid; permission_denied.
+    """
+    _check_rank(by, member.project, member.role)
+    if not 0 <= weight <= 1:
+        why = _("A weight is from 0 to 1; got %(weight)s.") % {"weight": weight}
+        raise CrowdtuneError("invalid", why, fields={"weight": [why]})
+    with transaction.atomic():
+        changes = {"username": member.user.username, "weight": [member.weight, weight]}
+        member.weight = weight
+        member.save(update_fields=["weight"])
+        Project.objects.filter(pk=member.project_id).update(answers_version=F("answers_version") + 1)
+        audit.write(project=member.project, user=by, action="worker_weighed", changes=changes)
     return member

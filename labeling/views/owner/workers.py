@@ -155,6 +155,9 @@ def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         elif action == "resume":
             services.resume_worker(member=member, by=request.user)
             messages.success(request, _("%(name)s may go on.") % name)
+        elif action == "weight":
+            services.weigh_worker(member=member, weight=1.0, by=request.user)
+            messages.success(request, _("What %(name)s says counts in full again.") % name)
         elif action == "role":
             services.change_member(member=member, role=request.POST.get("role", ""), by=request.user)
             messages.success(request, _("The role of %(name)s is changed.") % name)

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from labeling import services
 from labeling.actors import expire_leases
+from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, Membership, Project, Task
+from labeling.models import Assignment, AuditEntry, Consensus, Membership, Project, Task
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
@@ -83,3 +84,27 @@ def test_who_comes_back_begins_to_be_measured_anew(make_project: Callable[..., P
     services.undo_last(project=project, worker=wanda)
     member.refresh_from_db()
     assert (member.judgment_count, member.gold_seen, member.gold_right) == (0, 0, 0)
+
+
+def test_a_weight_that_a_rule_lowered_is_raised_again_and_all_labels_follow(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1, judgments_min=3, access="open")
+    Membership.objects.filter(project=project).delete()
+    for person_, said, weight in ((worker, "dog", 0.0), (person("a"), "dog", 0.0), (person("b"), "cat", 1.0)):
+        member = services.ensure_member(project=project, user=person_)
+        services.weigh_worker(member=member, weight=weight, by=None)
+        lease = services.claim_assignment(project=project, worker=person_)
+        assert lease is not None
+        services.submit_judgment(assignment_id=lease.pk, worker=person_, answers={"category": said})
+    fitting.fit_project(project.pk)
+    label = Consensus.objects.get(project=project)
+    assert label.answer == "cat"
+    api, at = client(project.owner), f"/api/v1/projects/{project.slug}/workers"
+    for name in (worker.username, "a"):
+        assert api.patch(f"{at}/{name}/", {"weight": 1}, format="json").json()["weight"] == 1
+    assert api.patch(f"{at}/a/", {"weight": 1.5}, format="json").status_code == 400
+    assert fitting.fit_project(project.pk), "it is due"
+    label.refresh_from_db()
+    assert label.answer == "dog"
+    assert AuditEntry.objects.filter(project=project, action="worker_weighed").count() == 5

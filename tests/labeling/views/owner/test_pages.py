@@ -227,6 +227,10 @@ def test_a_worker_is_added_paused_and_taken_out(project: Project, owning: Client
     owning.post(f"{address}{member.pk}/change/", {"action": "pause", "because": "Too quick"})
     member.refresh_from_db()
     assert (member.is_paused, member.paused_because) == (True, "Too quick")
+    services.weigh_worker(member=member, weight=0.2, by=None)
+    assert "Count in full again" in owning.get(f"{address}{member.pk}/").content.decode()
+    owning.post(f"{address}{member.pk}/change/", {"action": "weight"})
+    assert Membership.objects.get(pk=member.pk).weight == 1
     owning.post(f"{address}{member.pk}/change/", {"role": "reviewer"})
     member.refresh_from_db()
     assert member.role == "reviewer"
