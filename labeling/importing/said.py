@@ -206,7 +206,7 @@ def _checked(
 def _images(names: naming.Names, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:
     """Images by what the lines call them (a name, see ``naming``, or the id), and names that several have."""
     project, said = names.project, {line.image for line in chunk if is_storable(line.image)}
-    numbers = {int(name) for name in said if name.isdecimal()}
+    numbers = {int(name) for name in said if name.isdecimal() and len(name) < 19}  # ids end at 2**63
     by_id = {str(image.pk): image for image in Image.objects.filter(project=project, pk__in=numbers)}
     named, shared = naming.called(project, said)
     found, unclear = names.find(said - by_id.keys() - named.keys() - shared)

@@ -7,7 +7,7 @@ import pytest
 from labeling import services
 from labeling.collecting import suggestions
 from labeling.consensus import fitting
-from labeling.models import Membership, Project, Question, Task
+from labeling.models import Judgment, Membership, Project, Question, Task
 from tests.labeling.crowds import make_project, make_tasks, person, say
 
 KNOWN = {"suggestions": {"label": "cat"}, "suggested_by": "model", "blind_share": 0.5}
@@ -85,6 +85,19 @@ def test_a_full_fit_measures_anchoring():
         say(task, worker, "dog" if suggestions.is_blind(task.pk, worker.pk, 0.5) else "cat")
     fitting.fit_project(Project.objects.get().pk)
     assert Question.objects.get().fit["figures"]["anchoring"]["difference"] == 1.0
+
+
+@pytest.mark.django_db
+def test_judgments_from_a_file_are_of_nobody_who_saw_a_suggestion():
+    project = make_project(show_suggestions=True)
+    worker, source = person("worker1"), person("source")
+    for task in make_tasks(project, 20, payload=KNOWN):
+        say(task, worker, "dog" if suggestions.is_blind(task.pk, worker.pk, 0.5) else "cat")
+        say(task, source, "dog")
+    Judgment.objects.filter(worker=source).update(source="import")
+    fitting.fit_project(Project.objects.get().pk)
+    found = Question.objects.get().fit["figures"]["anchoring"]
+    assert (found["shown"] + found["blind"], found["difference"]) == (20, 1.0)
 
 
 @pytest.mark.django_db
