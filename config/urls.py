@@ -33,8 +33,8 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    # The page and its script are two answers, so that no script is inline.
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
+    # The page and its script are two answers, so that no script is inline. It has no template for an answer to OPTIONS.
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(http_method_names=["get", "head"]), name="api-docs"),
     path("api/v1/", include(labeling_urls.api_urlpatterns(PROJECT_EXTENSIONS))),
     path("api/v1/", include(training_urls.api_urlpatterns)),
     path("api/v1/", include(inference_urls.api_urlpatterns)),

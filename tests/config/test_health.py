@@ -148,5 +148,6 @@ def test_the_api_can_be_read_and_tried_without_an_inline_script(client):
     html = page.content.decode()
     assert html.count("<script") == html.count("<script src=")
     script = client.get("/api/docs/?script=")
+    assert client.options("/api/docs/").status_code == 405
     assert script["Content-Type"].startswith("application/javascript")
     assert client.get("/api/schema/?format=json").json()["openapi"].startswith("3.")
