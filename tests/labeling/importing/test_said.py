@@ -128,6 +128,8 @@ def test_the_unicode_text_of_a_spreadsheet_is_read(make_project: Callable[..., P
     assert (job.errors, people.name_of(Judgment.objects.get().worker)) == ([], "müller")
 
 
-def test_an_image_that_is_called_by_a_number_of_very_many_digits_is_unknown(make_project: Callable[..., Project]) -> None:
+def test_an_image_that_is_called_by_a_number_of_very_many_digits_is_unknown(
+    make_project: Callable[..., Project],
+) -> None:
     job = bring(make_project(images=1), b"image,worker,answer\n%s,dora,cat\n0000.png,dora,cat\n" % (b"9" * 5000))
     assert (job.state, job.result["imported"], job.errors[0]["code"]) == ("succeeded", 1, "unknown_image")
