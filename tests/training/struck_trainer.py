@@ -4,7 +4,8 @@
 
 ``registered`` is the moment after the version was filed and before the worker was told; ``epoch`` the one after an
 epoch of the tuning stage was saved, and every saved epoch's number goes into a file ``epochs``. The signal 0 is no
-signal: the run is cancelled, and the next report comes late enough to hear of it.
+signal: the run is cancelled, and the next report comes late enough to hear of it. Neither is -1: the database ends the
+session, as it does when it is restarted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import django
 from django.core.management import call_command
+from django.db import connection
 
 
 def main(stages: str, number: str, folder: str) -> None:
@@ -33,7 +35,10 @@ def main(stages: str, number: str, folder: str) -> None:
                 (Path(folder) / stage).touch(exist_ok=False)
             except FileExistsError:
                 return result if after else work(*args, **options)
-            if int(number):
+            if int(number) < 0:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            elif int(number):
                 os.kill(os.getpid(), int(number))
             else:
                 TrainingRun.objects.filter(state="running").update(cancel_requested=True)

@@ -272,6 +272,10 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     job = Job.objects.get(kind="bake_off")
     assert job.state == "succeeded", job.message
     assert [row["augmentation"] for row in job.result["rows"]] == [False, True]
+    zoo = owner.get("/backbones/?project=shapes").content.decode()
+    mine = zoo.partition("crowdtune_small")[2].partition("</tr>")[0]
+    least = min(row["top1_error"] for row in job.result["rows"])
+    assert mine.endswith(f'<td class="num">{100 * least:.1f}\u202f%</td>')
     assert sum(row["winner"] for row in job.result["rows"]) == 1
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     assert "Winner" in page

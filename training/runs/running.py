@@ -18,11 +18,11 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import jobs
+from labeling import jobs, outages
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import silent
 from labeling.models import Project
@@ -104,6 +104,10 @@ def execute(run_id: str) -> str:
         _end(run, State.CANCELLED, log=_("Cancelled."))
         return State.CANCELLED
     except Exception as error:
+        if outages.database_is_away(error) and not outages.is_full(error):
+            logger.warning("run %s goes on when the database is back", run.pk, exc_info=True)
+            _give_back(run)
+            return "lost"
         failure = explain(error)
         logger.exception("run %s failed", run.pk)
         _end(
@@ -127,7 +131,7 @@ def explain(error: Exception) -> Failure:
     """An exception as an owner can use it."""
     if isinstance(error, CrowdtuneError):
         return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if outages.is_full(error) or (isinstance(error, OSError) and error.errno == errno.EFBIG):
         return Failure(_("The disk is full: %(error)s.") % {"error": error}, ADVICE["disk_full"])
     if isinstance(error, MemoryError):
         return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
@@ -199,6 +203,13 @@ def release(run_id: str) -> bool:
     """
     mine = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING)
     return bool(mine.update(state=State.QUEUED, heartbeat_at=timezone.now() - RESEND_AFTER))
+
+
+def _give_back(run: TrainingRun) -> None:
+    """Release it by a fresh connection; while there is none, the run goes silent, and a sweep finds it by that."""
+    connection.close_if_unusable_or_obsolete()
+    with contextlib.suppress(Error):
+        release(str(run.pk))
 
 
 def stuck_runs() -> list[str]:

@@ -8,8 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labeling.accounts.permissions import visible_projects
+from labeling.models import Job, Project
 from training import plots
-from training.models import ModelVersion
+from training.models import FROM_SCRATCH, ModelVersion, Snapshot
+from training.services.bakeoffs import KIND
 from training.zoo import table
 
 
@@ -17,10 +19,7 @@ from training.zoo import table
 def backbones(request: HttpRequest) -> HttpResponse:
     """With ``?project=slug``, what each backbone achieved on that project's own labels."""
     project = visible_projects(request.user).filter(slug=request.GET.get("project", "")).first()
-    errors: dict[str, float] = {}
-    if project is not None:
-        rows = ModelVersion.objects.filter(project=project, metrics__top1_error__isnull=False).order_by("number")
-        errors = dict(rows.values_list("run__backbone", "metrics__top1_error"))
+    errors = {} if project is None else _errors_of(project)
     context = {
         "entries": [(entry, errors.get(entry.key)) for entry in table.entries(settings.KERAS_HOME, project)],
         "historic": [(step, errors.get(step.key)) for step in table.HISTORIC],
@@ -28,3 +27,16 @@ def backbones(request: HttpRequest) -> HttpResponse:
         "project": project,
     }
     return render(request, "training/backbones.html", context)
+
+
+def _errors_of(project: Project) -> dict[str, float]:
+    """Backbone -> its error on the project's question: of the newest version on it, else in the last comparison."""
+    question = project.primary_question()
+    job = Job.objects.filter(project=project, kind=KIND, state=Job.State.SUCCEEDED).order_by("-created_at").first()
+    compared: dict[str, float] = {}
+    if job is not None and Snapshot.objects.filter(pk=job.arguments["snapshot"], question=question).exists():
+        for row in job.result["rows"]:
+            if row["recipe"] != FROM_SCRATCH and row["top1_error"] is not None:
+                compared[row["backbone"]] = min(row["top1_error"], compared.get(row["backbone"], 1.0))
+    rows = ModelVersion.objects.filter(project=project, metrics__top1_error__isnull=False).of_primary_question()
+    return compared | dict(rows.order_by("number").values_list("run__backbone", "metrics__top1_error"))

@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 
 from tests.training.drawing import labeled_project
-from training import services
+from training import actors, services
 from training.models import ModelVersion, TrainingRun
 from training.runs import running
 from training.runs.trainer import TRAINER, ChildDied, Trainer, database_url
@@ -135,6 +135,20 @@ def test_a_crash_in_native_code_fails_the_run_and_not_the_worker(
     assert (run.state, run.attempts) == ("failed", 1)
     assert "SIGSEGV" in run.failure
     assert run.advice
+
+
+def test_a_run_goes_on_after_the_database_was_restarted(
+    run: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
+) -> None:
+    struck_in("fit,export", -1, tmp_path)
+
+    for _sweep in range(3):
+        run_actors()
+        actors.requeue_stuck_runs.send()
+    run_actors()
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("succeeded", 3), run.failure
 
 
 def test_a_run_killed_again_and_again_fails_with_advice(run: TrainingRun) -> None:
