@@ -75,7 +75,10 @@ def _clip(box: list[float], options: Options) -> list[float]:
     right, bottom = min(x + w, float(width)), min(y + h, float(height))
     if right <= left or bottom <= top:
         raise BadAnswer(_("the box %(box)s is outside of the image.") % {"box": box})
-    return [left, top, right - left, bottom - top]
+    # A side that was not cut is kept as it came: the difference of its ends is off by the last digit.
+    wide = w if (left, right) == (x, x + w) else right - left
+    high = h if (top, bottom) == (y, y + h) else bottom - top
+    return [left, top, wide, high]
 
 
 def _schema(options: Options) -> Schema:

@@ -7,7 +7,7 @@ import { Combo } from "./label/combo.js";
 import { Form } from "./label/form.js";
 import { listen } from "./label/keys.js";
 import { Outbox } from "./label/outbox.js";
-import { overlay } from "./label/overlay.js";
+import { overlay, picture } from "./label/overlay.js";
 
 const client = JSON.parse(document.getElementById("client").textContent);
 const page = {
@@ -48,6 +48,7 @@ const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
     if (item.answers) count(-1);
     toast(message, "bad", 8);
   },
+  onElsewhere: pass,
 });
 
 async function deliver(item) {
@@ -72,17 +73,6 @@ function wayIn(waiting) {
 
 /* -- the next task ------------------------------------------------------------------------------------------------ */
 
-function picture(image) {
-  const element = new Image();
-  element.decoding = "sync";
-  element.id = "image";
-  element.alt = words.alt;
-  element.width = image.width;
-  element.height = image.height;
-  element.src = image.url;
-  return element;
-}
-
 /* Lease the tasks to come and decode their images. Leases whose answers wait in the outbox are live on the server too. */
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
@@ -95,7 +85,7 @@ async function refill() {
       renew(held, task);
       continue;
     }
-    task.element = picture(task.image);
+    task.element = picture(task.image, words.alt);
     task.decoded = task.element.decode().catch(() => {});
     ahead.push(task);
   }
@@ -115,6 +105,14 @@ function renew(held, { id, signature }) {
 function name({ id }) {
   page.form.dataset.assignment = id;
   page.form.elements.assignment.value = id;
+}
+
+/* What the person answers in another tab is not asked here again; what stands in the form already stays for them to send. */
+function pass(items) {
+  const answered = new Set(items.map((item) => item.task));
+  for (const task of ahead.filter((one) => answered.has(one.task))) ahead.splice(ahead.indexOf(task), 1);
+  for (const task of answered) gone.add(task);
+  if (!busy && answered.has(current.task) && !Object.keys(form.answers()).length) advance();
 }
 
 function refillQuietly() {
@@ -174,7 +172,7 @@ function show(task, answers = {}, said = words.next) {
   current = task;
   name(task);
   // An image that failed while it was loaded ahead, as without a connection, is asked for again.
-  if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image);
+  if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image, words.alt);
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   page.loading.hidden = true;
   remark("hint", task.hint);
@@ -241,6 +239,7 @@ function lacks() {
   const missing = form.missing();
   if (!missing) return false;
   missing.root.scrollIntoView({ block: "center" });
+  missing.problem.scrollIntoView({ block: "nearest" }); // a long question has it out of sight
   missing.root.querySelector("input, textarea, button")?.focus({ preventScroll: true });
   page.announce.textContent = missing.problem.textContent;
   return true;

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from labeling import services
 from labeling.models import Gold
-from tests.e2e.conftest import painted
+from tests.e2e.conftest import drawn, painted
 from tests.e2e.test_labeling import ready, shown, stored
 from tests.e2e.test_rough_answers import boxes, drag
 
@@ -91,3 +91,12 @@ def test_practice_shows_the_boxes_that_it_speaks_of(visit, make_project, join, w
     expect(page.locator("svg.overlay rect.given")).to_have_count(1)
     axe(page)
     fits(page)
+
+
+def test_the_tools_cover_nothing_of_the_whole_image(visit, make_project, join, worker):
+    project = make_project(categories=["cat"], questions=[BOX], images={"tall.png": drawn(1, 400, 500)})
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
+    ready(page)
+    image, tools = (page.locator(at).bounding_box() for at in ("#image", ".boxes-tools"))
+    assert image["y"] + image["height"] <= tools["y"] + 0.5

@@ -150,3 +150,29 @@ def test_practice_brings_the_question_that_lacks_an_answer_into_sight(visit, mak
     assert toast
     assert panel
     assert toast["y"] + toast["height"] <= panel["y"], "it lies neither on the question nor on Send"
+
+
+def test_what_a_long_question_lacks_is_told_in_sight(visit, make_project, join, worker):
+    question = {"key": "all", "kind": "multiple_choice", "prompt": "Which of these?", "required": True}
+    project = make_project(categories=[f"kind {number}" for number in range(16)], questions=[question])
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=360)
+    ready(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#q-all-error")).to_be_in_viewport(ratio=0.9)
+
+
+def test_the_ends_of_a_scale_stand_below_its_steps(visit, make_project, join, worker):
+    options = {"least": 1, "most": 7, "labels": ["bad", "good"], "cant_tell": True}
+    question = {"key": "rate", "kind": "rating", "prompt": "How good?", "required": True, "options": options}
+    project = make_project(questions=[question])
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    steps = [page.get_by_role("button", name=str(step), exact=True).bounding_box() for step in range(1, 8)]
+    assert len({step["y"] for step in steps}) == 1
+    ends, cant = (
+        page.locator(".scale-ends").bounding_box(),
+        page.get_by_role("button", name="I can't tell").bounding_box(),
+    )
+    assert steps[0]["y"] < ends["y"] < cant["y"]

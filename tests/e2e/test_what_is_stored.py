@@ -264,3 +264,23 @@ def test_an_undo_tells_the_name_of_a_choice_that_the_page_does_not_hold(visit, m
     page.locator("#undo").click()
     expect(page.locator("#image")).to_have_attribute("src", before)
     expect(page.get_by_role("combobox")).to_have_value(f"Animal {MANY_CHOICES}")
+
+
+def test_what_is_answered_in_one_tab_is_not_asked_in_another(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    tabs = [visit(f"/label/{project.slug}/", user=worker)]
+    tabs.append(tabs[0].context.new_page())
+    tabs[1].goto(f"/label/{project.slug}/")
+    plan = {}
+    for turn in range(5):
+        for page in tabs:
+            ready(page)
+        page = tabs[turn % 2]
+        before = shown(page)
+        plan[before.rpartition("/")[2]] = {"animal": ["cat", "dog"][turn % 2]}
+        page.keyboard.press(str(turn % 2 + 1))
+        for either in tabs:
+            moved_on(either, before)
+        stored(project, turn + 1)
+    assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan

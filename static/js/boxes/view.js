@@ -35,11 +35,13 @@ export class View {
   fit() {
     if (!this.image) return;
     const room = this.stage.getBoundingClientRect();
-    const scale = Math.min(room.width / this.image.width, room.height / this.image.height);
+    const tools = this.stage.querySelector(".boxes-tools");
+    const high = tools.getBoundingClientRect().top - room.top; // what lies below could not be drawn on
+    const scale = Math.min(room.width / this.image.width, high / this.image.height);
     const unit = [1, 2, 3, 4, 5].find((n) => Math.abs(n * devicePixelRatio - Math.round(n * devicePixelRatio)) < 0.01) ?? 1;
     const snap = (value) => Math.round(value / unit) * unit;
     const size = this.#size(scale, unit, snap);
-    const place = { left: snap((room.width - size.width) / 2), top: snap((room.height - size.height) / 2) };
+    const place = { left: snap((room.width - size.width) / 2), top: snap(Math.min((room.height - size.height) / 2, high - size.height)) };
     for (const [name, value] of Object.entries({ ...size, ...place })) this.canvas.style[name] = `${value}px`;
     this.#changed();
   }

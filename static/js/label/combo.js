@@ -25,6 +25,7 @@ export class Combo {
     this.#list = document.createElement("ul");
     this.#list.id = `${this.#input.id}-list`;
     this.#list.setAttribute("role", "listbox");
+    this.#list.hidden = true;
     this.#list.setAttribute("aria-label", this.#input.labels[0]?.textContent ?? "");
     root.querySelector("datalist").replaceWith(this.#list);
     this.#empty = document.createElement("p");

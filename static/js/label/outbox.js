@@ -13,12 +13,13 @@ export class Outbox {
   #timer = null;
 
   /* `send(item)` resolves to a state: "done", "refused" (give up on it) or "retry", with `denied` where it is not let in;
-     a rejection is a "retry". */
-  constructor(key, { send, onChange = () => {}, onRefused = () => {} }) {
+     a rejection is a "retry". `onElsewhere(items)` tells what waits after another tab has put something here. */
+  constructor(key, { send, onChange = () => {}, onRefused = () => {}, onElsewhere = () => {} }) {
     this.#key = key;
     this.#send = send;
     this.#onChange = onChange;
     this.#onRefused = onRefused;
+    addEventListener("storage", (event) => event.key === key && onElsewhere(this.items()));
     addEventListener("online", () => this.flush(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.flush(true));
   }

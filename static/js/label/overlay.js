@@ -19,3 +19,15 @@ export function overlay(task) {
   }
   return svg;
 }
+
+/* The image itself, on its way. */
+export function picture(image, alt) {
+  const element = new Image();
+  element.decoding = "sync";
+  element.id = "image";
+  element.alt = alt;
+  element.width = image.width;
+  element.height = image.height;
+  element.src = image.url;
+  return element;
+}

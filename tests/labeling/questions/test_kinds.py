@@ -36,6 +36,8 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, Any]], list[Any]]] = {
         [
             ([], []),
             ([{"category": "cat", "box": [0, 0, 100, 50]}], [{"category": "cat", "box": [0.0, 0.0, 100.0, 50.0]}]),
+            # 0.1 + 0.2 - 0.1 is not 0.2
+            ([{"category": "dog", "box": [0.1, 0.1, 0.2, 0.2]}], [{"category": "dog", "box": [0.1, 0.1, 0.2, 0.2]}]),
             ([{"category": "owl", "box": [99, 1, 1.5, 9]}], [{"category": "owl", "box": [99.0, 1.0, 1.0, 9.0]}]),
         ],
         [
