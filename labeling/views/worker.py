@@ -238,32 +238,27 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
         rows = asking.BLANK_ROWS + min(whole(request.POST["more"]), noscript.MOST_ROWS)
         return show_task(request, project, member, lease, given=given, blank_rows=rows)
     try:
-        judgment, _created = services.submit_judgment(
+        stored, _created = services.submit_judgment(
             assignment_id=assignment_id, worker=request.user, answers=given, seconds=_seconds(request)
         )
     except CrowdtuneError as refusal:
         if refusal.code != "bad_answer":
             raise
         return show_task(request, project, member, lease, given=given, problem=refusal)
-    told = feedback(judgment=judgment)
+    told = feedback(judgment=stored)
     if member.phase == Membership.Phase.QUALIFICATION:
         member.refresh_from_db(fields=["phase"])
         if member.phase == Membership.Phase.WORKING:
             messages.success(request, _("You have passed the test. From now on your answers count."))
     if told is not None:
-        return render(request, "labeling/feedback.html", _feedback(project, member, lease, questions, given, told))
+        return render(request, "labeling/feedback.html", _feedback(project, lease, questions, stored.answers, told))
     return redirect("label-project", slug=project.slug)
 
 
 def _feedback(
-    project: Project,
-    member: Membership,
-    lease: Lease,
-    questions: Any,
-    given: dict[str, Any],
-    told: dict[str, Any],
+    project: Project, lease: Lease, questions: Any, given: dict[str, Any], told: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a practice answer is told at once: each question with the answer given and the one expected."""
+    """What a practice answer is told at once: each question with the answer stored and the one expected."""
     rows = [
         {
             "prompt": question.prompt,

@@ -284,3 +284,20 @@ def test_what_is_answered_in_one_tab_is_not_asked_in_another(visit, make_project
             moved_on(either, before)
         stored(project, turn + 1)
     assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan
+
+
+def test_practice_tells_no_answer_to_a_question_that_was_hidden_again(visit, make_project, join, worker, owner):
+    count = {"key": "count", "kind": "number", "prompt": "How many?", "show_if": {"question": "dog", "equals": True}}
+    project = make_project(questions=[DOG, count], images=3)
+    task = project.tasks.order_by("id")[0]
+    services.set_gold(task=task, answers={"dog": True, "count": 2}, user=owner, use=Gold.Use.PRACTICE)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("radio", name="Yes").check()
+    page.get_by_role("spinbutton").fill("31")
+    page.get_by_role("radio", name="No").check()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Not quite")).to_be_visible()
+    expect(page.locator(".feedback")).not_to_contain_text("31")
+    assert stored(project, 1)[0].answers == {"dog": False}
