@@ -14,9 +14,12 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.encoding import escape_uri_path
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What in an address opens a door by itself: of a picture or an export, of a project, of an account.
+_SECRET = re.compile(r"^(/(?:media|join|api/v1/invitations|accounts/confirm-email|accounts/password/reset/key)/)[^/]+")
 SLOW_SECONDS = 1.0
 logger = logging.getLogger("crowdtune.request")
 
@@ -45,7 +48,12 @@ class RequestIdMiddleware:
         noted = settings.LOG_REQUESTS or response.status_code >= 400 or seconds > SLOW_SECONDS
         level = logging.INFO if noted and not quiet else logging.DEBUG
         level = logging.WARNING if response.status_code >= 500 else level
-        logger.log(level, "%s %s %s %.0fms", request.method, request.path, response.status_code, seconds * 1000)
+        logger.log(level, "%s %s %s %.0fms", request.method, _shown(request), response.status_code, seconds * 1000)
+
+
+def _shown(request: HttpRequest) -> str:
+    """The address as a log may hold it: on one line, and of no use to who reads it there."""
+    return _SECRET.sub(r"\1…", escape_uri_path(request.path))
 
 
 class RequestIdFilter(logging.Filter):

@@ -7,12 +7,15 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from allauth.account.adapter import get_adapter
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
+from django.urls import URLResolver, get_resolver
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +111,43 @@ def test_the_log_holds_neither_passwords_nor_keys_nor_queries(client, caplog):
     assert "/accounts/login/" in said
     for secret in ("a-very-secret-word", "ct_secretkey", "in-the-address"):
         assert secret not in said
+
+
+ADDRESSES = [
+    "/media/s3cret/projects/1/ab/ab.display.jpg", "/join/s3cret/", "/api/v1/invitations/s3cret/",
+    "/accounts/confirm-email/s3cret/", "/accounts/password/reset/key/1-s3cret/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_log_holds_no_address_that_opens_a_door(client, caplog, settings, address):
+    settings.LOG_REQUESTS = True
+    caplog.set_level(logging.INFO)
+    client.get(address)
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert f"GET {address[:6]}" in said
+    assert "s3cret" not in said
+
+
+def test_every_address_with_a_secret_is_one_of_these():
+    named = {"signature", "token", "invite", "key"}
+    found = {str(pattern) for pattern in patterns(get_resolver()) if named & set(pattern.regex.groupindex)}
+    assert len(found) == len(ADDRESSES)
+
+
+def patterns(resolver: URLResolver) -> Iterator[Any]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry)
+        else:
+            yield entry.pattern
+
+
+def test_an_address_with_a_line_break_forges_no_line_of_the_log(client, caplog):
+    caplog.set_level(logging.INFO)
+    client.get("/nothing%0atime=2000-01-01T00:00:00.000Z level=INFO logger=forged request=- GET / 200 1ms")
+    assert any("/nothing%0A" in record.getMessage() for record in caplog.records)
+    assert all("\n" not in record.getMessage() for record in caplog.records)
 
 
 def test_a_forgotten_password_is_reset_by_a_mail_and_where_none_is_sent_the_page_says_so(client, settings, mailoutbox):
