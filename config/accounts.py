@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.throttling import BaseThrottle
 
+from config.errors import MailError
 from labeling.accounts import people, tries
 
 LONGEST_NAME = 150
@@ -37,6 +38,12 @@ class Adapter(DefaultAccountAdapter):
         if "username" in credentials:
             credentials["username"] = people.plain_name(credentials["username"])
         return super().authenticate(request, **credentials)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        try:
+            super().send_mail(template_prefix, email, context)
+        except OSError as error:  # of the connection, and whatever smtplib raises
+            raise MailError(f"The mail server of EMAIL_URL: {error}") from error
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """By account, tries are counted together with those of the API; allauth counts by address."""

@@ -44,6 +44,10 @@ CODES = {
 }
 
 
+class MailError(Exception):
+    """The server of EMAIL_URL did not take a mail."""
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Django REST framework's hook: any exception of an API view -> the contract's answer."""
     if isinstance(error, CrowdtuneError):
@@ -145,6 +149,8 @@ def outage(error: BaseException | None) -> tuple[int, str] | None:
         return 503, _("The database does not answer. Try again in a moment.")
     if outages.store_is_away(error):
         return 503, _("The store of files does not answer. Try again in a moment.")
+    if isinstance(error, MailError):
+        return 503, _("No mail can be sent just now. Try again in a moment, or ask whoever runs this platform.")
     return None
 
 

@@ -17,6 +17,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.urls import URLResolver, get_resolver
 
+from config import databases
+
 pytestmark = pytest.mark.django_db
 
 
@@ -160,6 +162,18 @@ def test_a_forgotten_password_is_reset_by_a_mail_and_where_none_is_sent_the_page
     assert 'name="email"' in client.get("/accounts/password/reset/").content.decode()
     client.post("/accounts/password/reset/", {"email": "ada@example.com"}, headers={"X-Forwarded-Proto": "https"})
     assert "/accounts/password/reset/key/" in mailoutbox[0].body
+
+
+def test_a_mail_server_that_is_away_is_told_as_an_outage_whoever_asks(client, settings):
+    get_user_model().objects.create_user("ada", email="ada@example.com", password="correct horse battery")
+    for name, value in databases.mail("smtp://127.0.0.1:1").items():
+        setattr(settings, name, value)
+    client.raise_request_exception = False
+    for email in ("ada@example.com", "nobody@example.com"):
+        answer = client.post("/accounts/password/reset/", {"email": email})
+        assert answer.status_code == 503
+        assert answer["Retry-After"] == "5"
+        assert "No mail can be sent just now." in answer.content.decode()
 
 
 def test_a_host_that_was_not_named_is_refused(client):
