@@ -63,6 +63,11 @@ def test_what_others_wait_for_has_a_health_check():
     assert all("healthcheck" in COMPOSE["services"][name] for name in ("web", "inference"))
 
 
+def test_the_database_is_asked_as_others_will_ask_it():
+    """Source: https://github.com/docker-library/postgres/issues/880"""
+    assert "pg_isready -h 127.0.0.1" in COMPOSE["services"]["postgres"]["healthcheck"]["test"][1]
+
+
 def test_rabbitmq_lets_a_training_hold_its_message_for_a_day():
     assert "consumer_timeout = 86400000" in COMPOSE["configs"]["rabbitmq"]["content"]
 
