@@ -115,7 +115,7 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
         )
     data: Any = request.data
     spend = partial(limits.spend, request.auth)
-    if request.content_type.partition(";")[0] == "application/json":
+    if request.content_type.partition(";")[0].strip().lower() == "application/json":
         if only and isinstance(data, Mapping) and "image" in data:
             data = {"images": [data["image"]]}
         return inputs.from_json(project, data, spend)

@@ -66,8 +66,8 @@ class LabelFilter(FilterSet):
     retired_because = filters.ChoiceFilter(field_name="task__retired_because", choices=Task.Because.choices)
     is_final = TrueOrFalse("is_final")
     stage = filters.CharFilter("task__stage")
-    min_confidence = filters.NumberFilter("confidence", "gte")
-    max_confidence = filters.NumberFilter("confidence", "lte")
+    min_confidence = filters.NumberFilter("confidence", "gte", min_value=0, max_value=1)
+    max_confidence = filters.NumberFilter("confidence", "lte", min_value=0, max_value=1)
 
 
 class LabelListView(ProjectView):

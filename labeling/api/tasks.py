@@ -233,6 +233,7 @@ class JudgmentSerializer(serializers.ModelSerializer):
 
 class JudgmentFilter(FilterSet):
     worker = filters.CharFilter(method="of_worker")
+    task = filters.NumberFilter("task_id")
     image = filters.NumberFilter("task__image_id")
     withdrawn = TrueOrFalse("withdrawn_at", "isnull", exclude=True)
     is_gold = TrueOrFalse("is_gold")
@@ -240,7 +241,7 @@ class JudgmentFilter(FilterSet):
 
     class Meta:
         model = Judgment
-        fields = ["task", "source", "survey_version"]
+        fields = ["source", "survey_version"]
 
     def of_worker(self, rows: Any, _name: str, value: str) -> Any:
         return rows.filter(worker__username__in=people.usernames(value, self.request.parser_context["kwargs"]["slug"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import resource
 import threading
 from contextlib import ExitStack
@@ -141,6 +142,12 @@ def test_many_images_come_back_in_their_order(api, champion) -> None:
     together = post_files(api, *[picture(seed) for seed in seeds]).json()["predictions"]
     alone = [post_files(api, picture(seed)).json()["predictions"][0] for seed in seeds]
     assert together == alone
+
+
+def test_a_content_type_is_read_in_capitals_too(api, champion) -> None:
+    address = "data:image/png;base64," + base64.b64encode(picture()).decode()
+    answer = api.post(URL, json.dumps({"images": [address]}), content_type="Application/JSON")
+    assert answer.json()["predictions"] == post_files(api, picture()).json()["predictions"]
 
 
 def test_top_k_bounds_the_list(api, champion) -> None:

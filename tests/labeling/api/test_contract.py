@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from labeling.models import Project
@@ -226,6 +228,9 @@ def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Cal
         "judgments/?since=yesterday",
         "judgments/?withdrawn=perhaps",
         "labels/?min_confidence=high",
+        "labels/?min_confidence=95",
+        "labels/?max_confidence=-0.1",
+        "judgments/?task=first",
         "labels/?is_final=maybe",
         "labels/?retired_because=fun",
         "workers/?role=king",
@@ -235,6 +240,15 @@ def test_a_filter_that_no_row_can_meet_is_refused_instead_of_ignored(api: APICli
     answer = api.get(f"{API}projects/{make(api)}/{query}")
     assert answer.status_code == 400
     assert set(answer.json()["error"]["fields"]) == {query.partition("?")[2].partition("=")[0]}
+
+
+def test_a_list_of_judgments_reads_the_tasks_of_nobody_else(api: APIClient, project: Project) -> None:
+    """A filter by task read every task of the platform at each look, to name those that may be asked for."""
+    judgments, task = f"{API}projects/{make(api)}/judgments/", project.tasks.first()
+    with CaptureQueriesContext(connection) as asked:
+        assert api.get(judgments, {"task": task.pk}).json()["results"] == []
+    assert [one["sql"] for one in asked if 'FROM "labeling_task"' in one["sql"]] == []
+    assert api.get(judgments, {"task": 2**40}).json()["results"] == []
 
 
 @pytest.mark.parametrize("query", ["is_paused=maybe", "access=some"])
