@@ -17,6 +17,7 @@ from labeling.services.members import ensure_member
 from labeling.words import gettext as _
 
 MOST_HELD = leases.MOST
+LEFT = "left the page"  # as static/js/label.js says it
 
 
 def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
@@ -103,14 +104,19 @@ def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") 
 
 
 def release_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:
-    """Give the task back; it may come again."""
-    _end(assignment_id, worker, Assignment.State.RELEASED, reason)
+    """Give the task back; it may come again.
+
+    A page that is left ends its leases before their time. Another tab may show the same tasks still, so its answers are
+    taken as those after a lease that ran out are.
+    """
+    State = Assignment.State
+    _end(assignment_id, worker, State.EXPIRED if reason == LEFT else State.RELEASED, reason)
 
 
 def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tuple[int, int] | None:
     """None when it was in this state already: saying it twice is saying it once."""
     # The page's script says so in English, whatever language the person reads; people's own words stay theirs.
-    told = _("left the page") if reason == "left the page" else reason[:300]
+    told = _("left the page") if reason == LEFT else reason[:300]
     ended = leases.end(assignment_id=assignment_id, worker_id=worker.pk, state=state, reason=told)
     if ended:
         return ended

@@ -1,4 +1,4 @@
-"""A grid is answered whole: every tile that was shown becomes a yes or a no, all of them or none."""
+"""A grid is answered whole: every tile that was shown becomes a yes or a no, all of them or, for programs, none."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from labeling.services.judging import submit_judgment
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
+
+OVER = {"lease_lost", "already_answered"}  # refusals of a tile that say nothing of the others
 
 
 def grid_question(*, project: Project, version: int | None = None) -> Asked:
@@ -52,8 +54,11 @@ def submit_grid(
     shown: Sequence[uuid.UUID],
     tapped: Sequence[uuid.UUID],
     seconds: float | None = None,
+    in_part: bool = False,
 ) -> list[Judgment]:
     """Store yes for the tapped and no for the other tiles; the time is shared evenly.
+
+    With ``in_part`` tiles that are somebody else's or answered by now are passed over, and the others are stored.
 
     Raises:
         CrowdtuneError: not_a_grid; invalid when a tile was tapped that was not shown; and what submit_judgment raises.
@@ -62,22 +67,27 @@ def submit_grid(
     if not shown or not chosen <= set(shown):
         raise CrowdtuneError("invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": []})
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
-    return races.again(lambda: _submit(project, worker, shown, chosen, each))
+    return races.again(lambda: _submit(project, worker, shown, chosen, each, in_part))
 
 
 def _submit(
-    project: Project, worker: Any, shown: Sequence[uuid.UUID], chosen: set[uuid.UUID], each: float | None
+    project: Project, worker: Any, shown: Sequence[uuid.UUID], chosen: set[uuid.UUID], each: float | None, in_part: bool
 ) -> list[Judgment]:
+    stored = []
     keys = _questions_asked(project, worker, shown)
     with transaction.atomic():
         # All tasks first and in one order: an answer locks its task before the project's row, which the first tile
         # takes; a second tile's task might be held by someone who waits for that row.
         tiles = Task.objects.filter(assignments__in=shown).order_by("pk").select_for_update(of=("self",))
         list(tiles.values_list("pk"))
-        return [
-            submit_judgment(assignment_id=tile, worker=worker, answers={keys[tile]: tile in chosen}, seconds=each)[0]
-            for tile in sorted(shown)
-        ]
+        for tile in sorted(shown):
+            answers = {keys[tile]: tile in chosen}
+            try:
+                stored.append(submit_judgment(assignment_id=tile, worker=worker, answers=answers, seconds=each)[0])
+            except CrowdtuneError as refusal:
+                if not in_part or refusal.code not in OVER:
+                    raise
+    return stored
 
 
 def _questions_asked(project: Project, worker: Any, shown: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -68,6 +68,18 @@ def _answer(request: HttpRequest, project: Project) -> None:
         seconds = float(request.POST.get("seconds") or 0) or None
     except ValueError as error:
         raise CrowdtuneError("invalid", _("That form was incomplete. Here is the task again.")) from error
-    stored = services.submit_grid(project=project, worker=request.user, shown=shown, tapped=tapped, seconds=seconds)
+    stored = services.submit_grid(
+        project=project, worker=request.user, shown=shown, tapped=tapped, seconds=seconds, in_part=True
+    )
+    lost = len(shown) - len(stored)
+    if lost:
+        text = ngettext(
+            "%(n)s image was answered or handed on meanwhile; your answer to it is not stored.",
+            "%(n)s images were answered or handed on meanwhile; your answers to them are not stored.",
+            lost,
+        )
+        messages.warning(request, text % {"n": lost})
+    if not stored:
+        return
     text = ngettext("%(n)s answer stored.", "%(n)s answers stored.", len(stored)) % {"n": len(stored)}
     messages.success(request, text)

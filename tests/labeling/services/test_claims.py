@@ -418,3 +418,20 @@ def test_who_has_nothing_left_to_practice_on_goes_on_to_the_test_at_once(taught:
     for task in Task.objects.filter(gold__use="practice"):
         services.remove_gold(task=task, user=taught.owner)
     assert claim(taught, worker).task.gold.use == "qualification"
+
+
+def test_an_answer_is_taken_from_a_tab_whose_task_another_tab_gave_back_as_it_closed(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=2)
+    services.add_member(project=project, username=worker.username)
+    for reason, is_taken in (("left the page", True), ("enough for today", False)):
+        lease = claim(project, worker)
+        services.release_assignment(assignment_id=lease.pk, worker=worker, reason=reason)
+        assert Task.objects.get(pk=lease.task_id).open_slots == 1
+        again = {"assignment_id": lease.pk, "worker": worker, "answers": {"category": "cat"}}
+        if is_taken:
+            assert services.submit_judgment(**again)[1]
+        else:
+            with pytest.raises(CrowdtuneError, match="no longer leased"):
+                services.submit_judgment(**again)

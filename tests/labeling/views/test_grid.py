@@ -1,0 +1,57 @@
+"""A grid that was looked at for long: what became of one tile takes nothing from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from labeling import services
+from labeling.actors import expire_leases
+from labeling.models import Assignment, Judgment, Project
+from tests.labeling.conftest import person
+
+pytestmark = pytest.mark.django_db
+CAT = {"key": "cat", "kind": "yes_no", "prompt": "Does it contain a cat?"}
+
+
+def sent(client: Client, project: Project, shown: list[str], tapped: list[str]) -> str:
+    address = f"/label/{project.slug}/grid/"
+    return client.post(address, {"shown": shown, "tapped": tapped}, follow=True).content.decode()
+
+
+def test_a_tile_that_went_to_somebody_else_takes_nothing_from_the_others(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=4, access="open", questions=[CAT], judgments_max=1)
+    client = Client()
+    client.force_login(worker)
+    shown = [tile["id"] for tile in client.get(f"/label/{project.slug}/grid/").context["tiles"]]
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    other = person("walt")
+    lease = services.claim_assignment(project=project, worker=other)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.pk, worker=other, answers={"cat": False})
+    told = sent(client, project, shown, shown)
+    assert "3 answers stored." in told
+    assert "1 image was answered or handed on meanwhile" in told
+    mine = Judgment.objects.filter(worker=worker)
+    assert [row.answers for row in mine] == [{"cat": True}] * 3
+    assert lease.task_id not in {row.task_id for row in mine}
+
+
+def test_a_grid_of_which_nothing_is_left_to_store_says_so(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=2, access="open", questions=[CAT])
+    client = Client()
+    client.force_login(worker)
+    shown = [tile["id"] for tile in client.get(f"/label/{project.slug}/grid/").context["tiles"]]
+    for tile in shown:
+        services.submit_judgment(assignment_id=tile, worker=worker, answers={"cat": True})
+    told = sent(client, project, shown, [])
+    assert "2 images were answered or handed on meanwhile" in told
+    assert "answers stored" not in told
