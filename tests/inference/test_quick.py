@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from django.urls import resolve
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
@@ -277,3 +280,12 @@ def test_an_unusual_form_is_left_to_djangos_parser(parts: Any) -> None:
     coded = b"Content-Transfer-Encoding: base64\r\nContent-Type"
     encoded = body_of([("image", "a.png", b"eA==")], "B").replace(b"Content-Type", coded)
     assert split(encoded, "multipart/form-data; boundary=B") is None
+
+
+def test_a_key_is_remembered_no_longer_than_it_lasts(owner, project) -> None:
+    memory = Grants(seconds=1000.0)
+    key, _text = create_key(user=owner)
+    key.expires_at = timezone.now() + timedelta(seconds=60)
+    memory.remember(key, project)
+    (grant,) = memory._grants.values()
+    assert grant.until <= time.monotonic() + 60

@@ -236,3 +236,22 @@ def test_two_workers_at_once_do_not_label_what_the_other_one_drew_for_the_audit(
     assert drawn & labeled == set()
     loop.close_all()  # the lock is free again
     assert Deployment.objects.get().judged_at is not None
+
+
+@pytest.mark.django_db
+def test_what_is_like_nothing_that_was_learned_is_not_labeled_however_sure_the_model_is(
+    project, champion, add_images, monkeypatch
+) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.0001)  # as good as none
+    Deployment.objects.update(auto_label=True, error_bound=0.1)
+    Prediction.objects.update(novelty=1.5)
+    strange = list(Prediction.objects.order_by("id").values_list("image_id", flat=True)[:10])
+    Prediction.objects.exclude(image__in=strange).update(novelty=1.0)
+    monkeypatch.setattr(autolabel, "BATCH", 10**6)
+    autolabel.step(project)
+    labeled = set(AutoLabel.objects.values_list("image_id", flat=True))
+    assert labeled
+    assert labeled.isdisjoint(strange)

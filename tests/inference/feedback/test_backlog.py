@@ -86,3 +86,11 @@ def test_hidden_gold_has_a_suggestion_like_the_rest_and_is_no_part_of_the_pool(
     assert backlog.score_pool(project.pk) == 2
     assert Task.objects.filter(project=project, payload__suggested_by="model 1").count() == 3
     assert not Prediction.objects.filter(image=images[0]).exists()
+
+
+def test_a_pool_of_which_a_part_was_not_embedded_is_looked_at_again(project, champion, add_images) -> None:
+    add_images(range(4))
+    add_images(range(4, 8), embed=False)
+    assert backlog.score_pool(project.pk) == 4
+    assert Deployment.objects.get().scored_images == 4
+    assert backlog.due_projects() == [project.pk]

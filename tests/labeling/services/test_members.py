@@ -108,3 +108,26 @@ def test_a_weight_that_a_rule_lowered_is_raised_again_and_all_labels_follow(
     label.refresh_from_db()
     assert label.answer == "dog"
     assert AuditEntry.objects.filter(project=project, action="worker_weighed").count() == 5
+
+
+@pytest.mark.parametrize("is_staff", [False, True])
+def test_a_key_comes_with_an_account_that_has_no_other_way_in_but_for_staff(paid: Project, is_staff: bool) -> None:
+    crowd = User.objects.create_user("crowd", is_staff=is_staff)
+    assert not crowd.has_usable_password()
+    key = services.add_member(project=paid, username="crowd", by=paid.owner)[1]
+    assert (key is None) == is_staff
+
+
+def test_a_name_that_no_account_can_have_is_refused(paid: Project) -> None:
+    assert services.add_member(project=paid, username="x" * 150, by=paid.owner)[1]
+    for name in ("x" * 151, "a b"):
+        with pytest.raises(CrowdtuneError) as refused:
+            services.add_member(project=paid, username=name, by=paid.owner)
+        assert list(refused.value.fields) == ["username"]
+
+
+def test_a_reason_for_a_pause_has_room_for_a_word_of_why(paid: Project) -> None:
+    member = services.ensure_member(project=paid, user=person("wanda"))
+    services.pause_worker(member=member, because="x" * 400)
+    member.refresh_from_db()
+    assert member.paused_because == "x" * 300

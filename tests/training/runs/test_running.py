@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -350,3 +351,11 @@ def test_a_run_that_was_given_back_after_its_last_attempt_fails_in_words(project
     assert run.state == "failed"
     assert "interrupted 4 times" in run.failure
     assert services.request_run(project=project, cause="person").state == "queued"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_disk_or_a_share_of_one_that_is_full_is_told_as_such(number: int) -> None:
+    found = running.explain(OSError(number, "No"))
+    assert found.message.startswith("The disk is full")
+    assert "Free some space" in found.advice
+    assert not running.explain(OSError(errno.EIO, "No")).message.startswith("The disk is full")

@@ -1,0 +1,42 @@
+"""Appeals: of what length, one at a time, and once decided."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from labeling import services
+from labeling.errors import CrowdtuneError
+from labeling.models import Membership, Project
+from labeling.services.appeals import LONGEST
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def paused(project: Project, worker: User) -> Membership:
+    return services.pause_worker(member=Membership.objects.get(project=project, user=worker), because="Too fast.")
+
+
+@pytest.mark.parametrize("text", [" \n", "x" * (LONGEST + 1)])
+def test_an_appeal_says_something_and_not_too_much(paused: Membership, text: str) -> None:
+    with pytest.raises(CrowdtuneError) as refused:
+        services.appeal_pause(member=paused, text=text)
+    assert list(refused.value.fields) == ["text"]
+    assert services.appeal_pause(member=paused, text="x" * LONGEST).text == "x" * LONGEST
+
+
+def test_one_appeal_waits_at_a_time_and_is_decided_once(paused: Membership) -> None:
+    appeal = services.appeal_pause(member=paused, text="I know these animals.")
+    with pytest.raises(CrowdtuneError) as refused:
+        services.appeal_pause(member=paused, text="Really.")
+    assert refused.value.code == "appeal_open"
+    owner = paused.project.owner
+    answered = services.decide_appeal(appeal=appeal, accept=False, by=owner, answer=" No. " + "x" * LONGEST)
+    assert (answered.state, len(answered.answer)) == ("rejected", LONGEST)
+    with pytest.raises(CrowdtuneError) as refused:
+        services.decide_appeal(appeal=appeal, accept=True, by=owner)
+    assert refused.value.code == "appeal_decided"
+    paused.refresh_from_db()
+    assert paused.is_paused
+    assert services.appeal_pause(member=paused, text="Really.").state == "open"
