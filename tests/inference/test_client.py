@@ -154,6 +154,19 @@ def test_the_command_prints_a_line_or_json_for_each_picture_of_a_folder(
     assert sum(row["scores"].values()) == pytest.approx(1, abs=1e-4)
 
 
+def test_the_command_sends_no_more_at_once_than_the_server_takes(tmp_path: Path) -> None:
+    """Photographs of 20 MB are 320 MB together."""
+    for number in range(20):
+        with (tmp_path / f"{number:02}.jpg").open("wb") as file:
+            file.truncate(20 * 2**20 if number < 4 else 1)
+    with (tmp_path / "99.jpg").open("wb") as file:
+        file.truncate(65 * 2**20)
+    names = [*sorted(str(path) for path in tmp_path.iterdir()), "https://example.org/a.jpg", str(tmp_path / "none")]
+    parts = list(cli._parts(names))
+    assert [name for part in parts for name in part] == names
+    assert [len(part) for part in parts] == [3, 16, 1, 1, 2]
+
+
 def test_where_to_ask_may_stand_before_or_behind_the_command(live_server, champion, token, photo, capsys) -> None:
     before = ["--url", live_server.url, "--token", "wrong", "--project", "colours"]
     assert cli.main([*before, "predict", str(photo), "--token", token]) == 0

@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crowdtune_client.answers import Prediction
@@ -18,6 +18,7 @@ from crowdtune_client.errors import CrowdtuneError, Refused
 from crowdtune_client.pictures import Picture, RemoteImage
 
 BATCH = 16
+BYTES = 64 * 2**20  # of a request's pictures, unless one alone is larger; the server takes four times as much
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
@@ -93,8 +94,29 @@ def _predict(client: Client, options: argparse.Namespace) -> int:
     if not names:
         print(f"crowdtune: no picture in {', '.join(options.pictures)}", file=sys.stderr)
         return 1
-    parts = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
-    return max(_predict_some(client, options, part) for part in parts)
+    return max(_predict_some(client, options, part) for part in _parts(names))
+
+
+def _parts(names: Sequence[str]) -> Iterator[list[str]]:
+    """Each a request's worth, by number and by bytes."""
+    part: list[str] = []
+    size = 0
+    for name in names:
+        own = _size(name)
+        if part and (len(part) == BATCH or size + own > BYTES):
+            yield part
+            part, size = [], 0
+        part.append(name)
+        size += own
+    if part:
+        yield part
+
+
+def _size(name: str) -> int:
+    try:
+        return Path(name).stat().st_size
+    except OSError:  # an address, or a file that is not there, which is told of later
+        return 0
 
 
 def _predict_some(client: Client, options: argparse.Namespace, names: list[str]) -> int:
