@@ -10,6 +10,7 @@ from training import leftovers, suspects
 from training.features import embedding
 from training.runs import due, queueing, running
 from training.runs.due import Decision
+from training.snapshots import traits
 
 HOUR = 3_600_000
 
@@ -62,5 +63,6 @@ def requeue_stuck_runs() -> None:
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 2, max_retries=0)
 def sweep_leftovers() -> None:
-    """Delete the versions of deleted projects, and checkpoints that nobody goes on from."""
+    """Delete the versions of deleted projects, and checkpoints that nobody goes on from; deleted images have heirs."""
     leftovers.sweep()
+    traits.lead_again()

@@ -116,15 +116,15 @@ def counts_by_category(*, project: Project, question: Question) -> dict[str, int
 
 
 def new_since(*, project: Project, question: Question, snapshot: Snapshot | None) -> int:
-    """Labels that the snapshot does not hold, or holds with another class."""
-    rows = Consensus.objects.for_training(project)
+    """Labels of the question's classes that the snapshot does not hold, or holds with another class."""
+    rows = Consensus.objects.for_training(project).annotate(category=class_of_answer(question))
+    rows = rows.filter(category__in=category_names(question))  # not those of a category that was removed
     gold = _gold_without_consensus(project, question)
     if snapshot is None:
         return rows.count() + gold.count()
     held = SnapshotItem.objects.filter(snapshot=snapshot, image=OuterRef("task__image"))
     same = held.filter(label=OuterRef("category"))
-    fresh = rows.annotate(category=class_of_answer(question)).filter(~Exists(same))
-    return fresh.count() + gold.filter(~Exists(held)).count()
+    return rows.filter(~Exists(same)).count() + gold.filter(~Exists(held)).count()
 
 
 def newest_label_at(*, project: Project) -> datetime | None:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from PIL import Image as Pillow
 
 from labeling.files.imaging import decode_rgb
@@ -81,6 +82,20 @@ def _traits(project: Project, looks: list[tuple[Image, np.ndarray | None]]) -> l
         row = ImageTrait(image=image, project=project, look=look.tobytes(), group=group or image.sha256, bucket=bucket)
         rows.append(row)
     return rows
+
+
+def lead_again() -> int:
+    """Let a group whose first image was deleted be found by another of its images; returns how many there were.
+
+    Without one, the next copy of them would begin a group of its own, perhaps on the other side of the split.
+    """
+    leader = ImageTrait.objects.filter(project=OuterRef("project"), group=OuterRef("group"), bucket__isnull=False)
+    followers = ImageTrait.objects.filter(bucket=None).exclude(look=b"").filter(~Exists(leader))
+    heirs = list(followers.order_by("project", "group", "image").distinct("project", "group"))
+    for heir in heirs:
+        heir.bucket = bucket_of(np.frombuffer(bytes(heir.look), np.uint8))
+    ImageTrait.objects.bulk_update(heirs, ["bucket"], batch_size=BATCH)
+    return len(heirs)
 
 
 class _Leaders:

@@ -45,6 +45,14 @@ def test_labels_that_come_later_leave_a_snapshot_as_it_is(project: Project) -> N
     assert set(before) <= set(second.items.values_list("sha256", "label", "split"))
 
 
+def test_labels_of_a_category_that_was_removed_are_not_new(project: Project) -> None:
+    question = project.primary_question()
+    assert question is not None
+    project.categories.filter(key="square").delete()
+
+    assert labels.new_since(project=project, question=question, snapshot=None) == 30
+
+
 def test_images_that_come_back_with_their_labels_are_in_the_snapshot_again(project: Project) -> None:
     first = freeze_snapshot(project=project)
     before = list(first.items.order_by("sha256").values_list("sha256", "label", "split"))

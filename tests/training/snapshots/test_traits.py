@@ -7,6 +7,7 @@ import pytest
 
 from labeling.models import Image, Project
 from tests.training.drawing import make_project
+from training import actors
 from training.models import ImageTrait
 from training.snapshots import traits
 
@@ -65,3 +66,15 @@ def test_a_copy_joins_its_group_in_a_later_transaction_and_others_do_not(db: Non
 def test_two_copies_in_one_transaction_find_each_other(db: None) -> None:
     look = looks(1)
     assert len(set(stored(make_project(), np.concatenate([look, look]), 0))) == 1
+
+
+def test_a_copy_finds_its_group_when_the_first_image_of_it_was_deleted(db: None) -> None:
+    project = make_project()
+    look = looks(1)
+    groups = stored(project, np.concatenate([look, look, looks(1, seed=5)]), 0)
+    Image.objects.filter(project=project, name="0").delete()
+
+    actors.sweep_leftovers()
+
+    assert stored(project, look, 1_000) == groups[:1]
+    assert traits.lead_again() == 0

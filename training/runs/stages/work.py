@@ -119,7 +119,10 @@ class Work:
         assert self.rows is not None
         assert self.predict is not None
         parts = [places[start : start + ROWS_AT_ONCE] for start in range(0, len(places), ROWS_AT_ONCE)]
-        said = [self.predict(self.rows(part)) for part in parts]
+        said = []
+        for part in parts:
+            said.append(self.predict(self.rows(part)))
+            self.reporter.tick()
         return np.concatenate(said) if said else np.empty((0, len(self.categories)), np.float32)
 
     def progress(self, figures: dict[str, Any]) -> bool:

@@ -12,9 +12,23 @@ from labeling.models import Project
 from tests.training.drawing import add_image, draw, label
 from training.learning.rows import Rows
 from training.runs import queueing
-from training.runs.progress import Reporter
+from training.runs.progress import Cancelled, Reporter
 from training.runs.stages import fit
 from training.runs.stages.work import Work, load_items
+
+
+def test_a_cancel_is_heard_while_many_images_are_answered(tmp_path: Path) -> None:
+    class Voice:
+        def tick(self) -> None:
+            raise Cancelled
+
+    nothing: Any = None
+    voice: Any = Voice()
+    work = Work(nothing, voice, tmp_path, nothing, ["a", "b"], rows=lambda places: places[:, None] * np.ones(2))
+    work.predict = lambda rows: rows
+
+    with pytest.raises(Cancelled):
+        work.logits(np.arange(1000))
 
 
 @pytest.mark.parametrize("soft", [True, False])
