@@ -1,6 +1,6 @@
-"""Forgets what nobody asks for any more: sessions that are over, old letters to webhooks, uploads whose import ended
-without having cleaned up (it failed, was cancelled, or never came to be), files that a kill cut off, files made to be
-fetched. Worker-side.
+"""Forgets what nobody asks for any more: sessions and keys that are over, old letters to webhooks, uploads whose
+import ended without having cleaned up (it failed, was cancelled, or never came to be), files that a kill cut off, files
+made to be fetched. Worker-side.
 
 Django deletes an expired session only when its browser comes back, and a webhook has a row for each answer.
 Source: https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the-session-store
@@ -19,18 +19,21 @@ from django.utils import timezone
 
 from labeling.files import storage
 from labeling.importing import sources
-from labeling.models import Job, WebhookDelivery
+from labeling.models import ApiKey, Job, WebhookDelivery
 from labeling.words import gettext as _
 
 DELIVERIES_KEPT = timedelta(days=30)
 UPLOADS_KEPT = timedelta(days=1)
 RESULTS_KEPT = timedelta(days=7)
+KEYS_KEPT = timedelta(days=30)
 
 
 def forget() -> None:
     SessionStore.clear_expired()
     old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - DELIVERIES_KEPT)
     old.exclude(state=WebhookDelivery.State.WAITING).delete()
+    # A program may ask for one at each run. Those of projects stay until somebody there replaces or removes them.
+    ApiKey.objects.filter(project=None, expires_at__lt=timezone.now() - KEYS_KEPT).delete()
     _forget_uploads(timezone.now() - UPLOADS_KEPT)
     _forget_parts(timezone.now() - UPLOADS_KEPT)
     _forget_results(timezone.now() - RESULTS_KEPT)

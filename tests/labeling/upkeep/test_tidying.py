@@ -15,7 +15,8 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from labeling import services
-from labeling.models import Job, Project, WebhookDelivery
+from labeling.accounts.keys import create_key
+from labeling.models import ApiKey, Job, Project, WebhookDelivery
 from labeling.upkeep import tidying
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,19 @@ def test_sessions_that_are_over_go_and_others_stay() -> None:
         Session.objects.create(session_key=name, session_data="", expire_date=now + timedelta(hours=hours))
     tidying.forget()
     assert list(Session.objects.values_list("session_key", flat=True)) == ["lives"]
+
+
+def test_keys_of_a_person_go_a_month_after_their_end(project: Project) -> None:
+    now, old = timezone.now(), timedelta(days=31)
+    made = {
+        name: create_key(user=project.owner, name=name, expires_at=end, project=of)[0]
+        for name, end, of in (
+            ("over", now - old, None), ("lately", now - timedelta(days=1), None), ("lives", now + old, None),
+            ("for ever", None, None), ("of the project", now - old, project),
+        )
+    }  # fmt: skip
+    tidying.forget()
+    assert set(ApiKey.objects.values_list("name", flat=True)) == made.keys() - {"over"}
 
 
 def test_letters_to_webhooks_are_kept_for_a_month_and_those_that_wait_until_they_arrive(project: Project) -> None:
