@@ -157,7 +157,9 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _check(project: Project) -> None:
     """The row's own validation, in the API's shape."""
     if project.judgments_max < project.judgments_min:
-        message = _("At most %(judgments_max)s judgments is below at least %(judgments_min)s.") % {
+        message = _(
+            "The most judgments of a task, %(judgments_max)s, must not be below the least, %(judgments_min)s."
+        ) % {
             "judgments_max": project.judgments_max,
             "judgments_min": project.judgments_min,
         }

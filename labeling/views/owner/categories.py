@@ -6,15 +6,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import CategoriesForm, CategoryForm, ExampleForm, category_lines
-from labeling.models import Category, CategoryExample, Project
+from labeling.models import Category, CategoryExample, Consensus, Project
 from labeling.services.categories import MOST_EXAMPLES
 from labeling.services.surveys import build_document
 from labeling.surveys import guide
@@ -37,6 +39,7 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
             form.add_error("text", error.message)
         else:
             tell_saved(request, project, saved, _("Saved as a new version of the survey."))
+            _tell_taken_out(request, project, [row["key"] for row in rows])
             return redirect("project-categories", project.slug)
     shown = _tree(rows)[:SHOWN]
     found = project.categories.filter(key__in=[row["key"] for row in shown]).prefetch_related("examples")
@@ -46,6 +49,22 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
         row["examples"] = [guide.shown(example) for example in stored[row["key"]].examples.all()]
     context = context_of(request, project, tab="settings", section="categories", form=form, rows=shown, count=len(rows))
     return render(request, "projects/categories.html", context, status=400 if form.errors else 200)
+
+
+def _tell_taken_out(request: HttpRequest, project: Project, before: list[str]) -> None:
+    """Who takes out what labels say is told so, and how they come back."""
+    question = project.primary_question()
+    gone = set(before) - set(project.categories.values_list("key", flat=True))
+    if not gone or question is None or question.options.get("choices"):
+        return
+    labels = Consensus.objects.filter(question=question, answer__in=list(gone))
+    for row in labels.values("answer").annotate(n=Count("id")).order_by("-n", "answer")[:5]:
+        told = ngettext(
+            "%(name)s is no category any more, and %(n)d label says it. Put it back, and its answers count again.",
+            "%(name)s is no category any more, and %(n)d labels say it. Put it back, and its answers count again.",
+            row["n"],
+        )
+        messages.warning(request, told % {"name": row["answer"], "n": row["n"]})
 
 
 def _tree(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -68,9 +68,9 @@ def story(project: Project, image: Image) -> list[Story]:
             Story(
                 task=task,
                 gold=gold,
-                gold_answers=_rows(gold.answers, asked, names) if gold else [],
+                gold_answers=in_order(gold.answers, asked, names) if gold else [],
                 verdicts=[_verdict(q, mine, said, task, names[q.key]) for q in asked],
-                judgments=[(j, _rows(j.answers, asked, names), members.get(j.worker_id)) for j in mine],
+                judgments=[(j, in_order(j.answers, asked, names), members.get(j.worker_id)) for j in mine],
                 others=[a for a in others if a.task_id == task.pk],
                 overlay=drawing,
                 groups=groups,
@@ -79,7 +79,7 @@ def story(project: Project, image: Image) -> list[Story]:
     return found
 
 
-def _rows(answers: dict[str, Any], asked: list[Question], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+def in_order(answers: dict[str, Any], asked: list[Question], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
     """The answers in words, in the order of the questions; questions that are gone come last."""
     order = [q.key for q in asked if q.key in answers] + [key for key in answers if key not in names]
     return [(key, say(answers[key], names.get(key, {}))) for key in order]

@@ -17,6 +17,8 @@ from labeling.models import AuditEntry
 from labeling.views.owner import keyset
 from labeling.views.owner.context import context_of, load_project, project_context
 
+OTHER_NAMES = {"judgments_per_task": "judgments_max"}  # what the API calls as one and pages ask for in two
+
 
 @login_required
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
@@ -37,7 +39,8 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
 
 def refuse(form: Any, error: CrowdtuneError) -> None:
     """A verb's refusal, at the fields that it names."""
-    known = [name for name in error.fields if name in form.fields]
+    named = [OTHER_NAMES.get(name, name) for name in error.fields]
+    known = [name for name in named if name in form.fields]
     for name in known:
         form.add_error(name, error.message)
     if not known:

@@ -21,6 +21,7 @@ from labeling.collecting.phases import test_share
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
 from labeling.views.owner.answers import names_of, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
+from labeling.views.owner.provenance import in_order
 
 ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
 ORDERS = {
@@ -190,9 +191,10 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug)
     member = get_object_or_404(Membership.objects.select_related("user"), project=project, pk=pk)
     question = project.primary_question()
-    names = names_of(question)
+    asked = list(project.questions.order_by("position", "id"))
+    words = {row.key: names_of(row) for row in asked}
     recent = Judgment.objects.filter(project=project, worker=member.user).select_related("task__image").order_by("-id")
-    skill = WorkerSkill.objects.filter(question=question, worker=member.user).first()
+    skill = WorkerSkill.objects.filter(question=question, worker=member.user).select_related("question").first()
     roles = _roles(request, project)
     context = context_of(
         request,
@@ -201,22 +203,24 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         member=member,
         roles=roles,
         is_changeable=member.role in dict(roles),
-        plot=_confusion(skill, list(names.values()) or [_("Yes"), _("No")]),
+        plot=_confusion(skill, words.get(question.key, {}) if question else {}),
         events=RuleEvent.objects.filter(membership=member).order_by("-id")[:20],
         appeals=member.appeals.order_by("-id")[:5],
         judgments=[
-            (j, ", ".join(say(answer, names) for answer in j.answers.values()), j.task.image) for j in recent[:30]
+            (j, ", ".join(text for _key, text in in_order(j.answers, asked, words)), j.task.image) for j in recent[:30]
         ],
     )
     return render(request, "projects/worker.html", context)
 
 
-def _confusion(skill: WorkerSkill | None, names: list[str]) -> charts.Chart:
-    cells = skill.confusion if skill and skill.confusion else []
-    if len(cells) > len(names):  # of a survey with more categories, until the next fit
+def _confusion(skill: WorkerSkill | None, names: dict[str, str]) -> charts.Chart:
+    """Its rows are the classes of the last fit, whatever the survey has become since."""
+    classes = skill.question.fit.get("classes", []) if skill else []
+    cells = (skill.confusion or []) if skill else []
+    if len(cells) != len(classes):
         cells = []
     return charts.matrix(
-        names[: len(cells)],
+        [say(key, names) for key in classes] if cells else [],
         cells,
         title=_("Confusion"),
         description=_("What this worker answers, for each truth, as the last fit believes."),

@@ -72,5 +72,6 @@ def test_an_invitation_says_the_price_the_practice_and_the_test_before_one_joins
     for guest in (pages, Client()):
         told = guest.get(f"/join/{project.invite}/").content.decode()
         assert "0.05 for each answer" in told
+        assert "Practice and the test earn nothing" in told
         assert "begins with 2 images to practice on" in told
         assert "a test of 1 image; 75\u202f% have to be right" in told

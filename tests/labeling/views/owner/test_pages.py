@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling import services
+from labeling.consensus import fitting
 from labeling.models import (
     Appeal,
     Consensus,
@@ -108,6 +109,46 @@ def test_the_overview_says_how_many_labels_may_be_wrong(make_project: Callable[.
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert f"about {round((1 - mean) * 3)} of 3 labels may be wrong" in page
     assert "Cost so far" not in text(owning.get(f"/projects/{project.slug}/"))  # nothing costs anything here
+
+
+def test_a_budget_of_nothing_is_a_budget(make_project: Callable[..., Project], owning: Client) -> None:
+    page = text(owning.get(f"/projects/{make_project(budget=0).slug}/"))
+    assert "of a budget of 0.00" in page
+    assert "no budget set" not in page
+
+
+def test_a_workers_answers_are_told_in_the_surveys_order_and_words(
+    make_project: Callable[..., Project], owner: User, worker: User, owning: Client
+) -> None:
+    project = make_project(images=1)
+    choices = [{"key": "r", "name": "Red"}, {"key": "b", "name": "Blue"}]
+    questions = [
+        {"key": "a_category", "kind": "single_choice"},
+        {"key": "q", "kind": "rating"},
+        {"key": "fur", "kind": "single_choice", "options": {"choices": choices}},
+    ]
+    project = services.replace_survey(project=project, user=owner, questions=questions)
+    member = services.ensure_member(project=project, user=worker)
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    answers = {"a_category": "cat", "q": 4, "fur": "r"}
+    services.submit_judgment(assignment_id=lease.id, worker=worker, answers=answers, seconds=2.0)
+    assert "cat, 4, Red" in text(owning.get(f"/projects/{project.slug}/workers/{member.pk}/"))
+
+
+def test_a_workers_confusion_keeps_the_names_of_its_fit_when_the_categories_change(
+    make_project: Callable[..., Project], owner: User, owning: Client
+) -> None:
+    project = make_project(images=4, judgments_min=2, judgments_max=2)
+    judged(project, 2)
+    fitting.fit_project(project.pk)
+    member = project.memberships.exclude(user=owner).first()
+    assert member is not None
+    page = owning.get(f"/projects/{project.slug}/workers/{member.pk}/")
+    assert 'scope="row">cat<' in str(page.context["plot"].body)
+    services.replace_survey(project=project, user=owner, categories=["ape", "dog", "cat"])
+    page = owning.get(f"/projects/{project.slug}/workers/{member.pk}/")
+    assert 'scope="row">ape<' not in str(page.context["plot"].body)
 
 
 def test_judgments_of_a_few_minutes_are_shown_by_the_minute_also_a_week_later(

@@ -18,6 +18,7 @@ from labeling.models import (
     Webhook,
 )
 from tests.labeling.conftest import person
+from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
 
 
@@ -64,6 +65,8 @@ def test_a_setting_that_cannot_be_is_said_at_its_field(project: Project, owning:
     response = owning.post(f"/projects/{project.slug}/settings/", {**settings_of(project, owning), "confidence": 2})
     assert response.status_code == 400
     assert response.context["form"].errors["confidence"]
+    response = owning.post(f"/projects/{project.slug}/settings/", {**settings_of(project, owning), "judgments_min": 9})
+    assert response.context["form"].errors["judgments_max"]
 
 
 def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
@@ -76,6 +79,14 @@ def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Pro
     page = owning.get(f"/projects/{project.slug}/settings/categories/")
     again = page.context["form"]["text"].value()
     assert again == "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog |  | animal"
+
+
+def test_whoever_takes_out_a_category_that_labels_have_is_told_how_many(project: Project, owning: Client) -> None:
+    judged(project, 1)
+    address = f"/projects/{project.slug}/settings/categories/"
+    told = owning.post(address, {"text": "ape\ndog"}, follow=True).content.decode()
+    assert "cat is no category any more, and 3 labels say it" in told
+    assert "no category any more" not in owning.post(address, {"text": "ape"}, follow=True).content.decode()
 
 
 def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client) -> None:
