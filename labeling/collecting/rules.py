@@ -61,9 +61,11 @@ def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
         return []
     member = Membership.objects.get(project_id=project.pk, user_id=worker_id)
     said = _said(project, worker_id, max(_reach(rule) for rule in rules))
+    events = RuleEvent.objects.filter(membership=member).order_by("rule_id", "-id").distinct("rule_id")
+    lately = {event.rule_id: event for event in events}
     fired = []
     for rule in rules:
-        last = RuleEvent.objects.filter(rule=rule, membership=member).order_by("-id").first()
+        last = lately.get(rule.pk)
         record = Record(project, worker_id, said, None)
         if last is not None:
             fresh = [row for row in said if row.created_at > last.created_at]
@@ -103,8 +105,11 @@ def _fired_lately(rule: Rule, member: Membership, last: RuleEvent | None) -> boo
 def _gold_accuracy(record: Record, rule: Rule) -> float | None:
     """The share of the last ``window`` gold answers that were right; None before there are so many.
 
-    They are looked for by themselves: where one task in fifty is gold they reach far back.
+    They are looked for by themselves: where one task in fifty is gold they reach far back. Nothing but another one
+    changes what they say.
     """
+    if not record.said or not record.said[0].is_gold:
+        return None
     rows = _judgments(record.project, record.worker_id).filter(is_gold=True)
     if record.since is not None:
         rows = rows.filter(created_at__gt=record.since)
