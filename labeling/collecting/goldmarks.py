@@ -160,6 +160,7 @@ def _write_consensus(task: Task, project: Project, answers: dict[str, Any]) -> N
                 "method": GOLD_METHOD,
                 "judgment_count": 0,
                 "is_final": True,
+                "decided_by": None,  # a reviewer, before it was known
             },
         )
 

@@ -19,7 +19,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
     """Set the task's answers by a person's decision and retire it.
 
     Raises:
-        CrowdtuneError: bad_answer.
+        CrowdtuneError: bad_answer; is_gold.
     """
     project = task.project
     asked = survey.current(project)
@@ -27,6 +27,11 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
     ids = {question.key: question.id for question in asked.at(task.stage)}
     with transaction.atomic():
         workflow.hold(task_id=task.pk)  # before its consensus, as an answer does
+        if Task.objects.filter(pk=task.pk, is_gold=True).exists():
+            # Else people would go on to be measured by another answer than the label.
+            raise CrowdtuneError(
+                "is_gold", _("The answer to this task is known: change it as gold, or take that back first."), 409
+            )
         for key, answer in checked.items():
             name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
             Consensus.objects.update_or_create(
@@ -44,7 +49,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
             )
         if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
             # A task that had been retired already is from now on a person's: no late answer decides it anew.
-            Task.objects.filter(pk=task.pk, is_gold=False).update(retired_because=Task.Because.PERSON)
+            Task.objects.filter(pk=task.pk).update(retired_because=Task.Because.PERSON)
         _follow(task)
         workflow.settle_drawing(task=task, answers=checked)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from labeling import services
 from labeling.consensus.fitting import fit_project
+from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task, WebhookDelivery
 from tests.labeling.conftest import person
 
@@ -104,3 +105,18 @@ def test_a_task_that_is_opened_again_waits_for_all_who_are_asked(
         services.submit_judgment(assignment_id=given.pk, worker=worker, answers={"category": "cat"})
     task.refresh_from_db()
     assert (task.state, task.judgment_count) == (Task.State.RETIRED, 4)
+
+
+def test_a_known_answer_is_changed_as_gold_and_by_no_decision(
+    make_project: Callable[..., Project], owner: User
+) -> None:
+    make_project(images=1)
+    task = Task.objects.get()
+    services.decide_task(task=task, answers={"category": "dog"}, user=owner)
+    services.set_gold(task=task, answers="cat", user=owner)
+    label = Consensus.objects.get()
+    assert (label.answer, label.method, label.decided_by) == ("cat", "gold", None)
+    with pytest.raises(CrowdtuneError, match="change it as gold"):
+        services.decide_task(task=task, answers={"category": "dog"}, user=owner)
+    label.refresh_from_db()
+    assert label.answer == "cat"
