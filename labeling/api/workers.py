@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import services
-from labeling.accounts import people
+from labeling.accounts import people, permissions
 from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
 from labeling.api.choices import Choice, FilterSet
 from labeling.models import Membership, Project, Role
@@ -170,6 +170,9 @@ class JoinView(APIView):
 
     @extend_schema(operation_id="join_by_invite", tags=["workers"], request=None, responses=JoinedSerializer)
     def post(self, request: Request, invite: str) -> Response:
+        project = Project.objects.filter(invite=invite).first()
+        if project is not None and request.auth and not permissions.key_fits(request.auth, project, "label"):
+            raise PermissionDenied(_("A key joins a project only if it may label there."))
         member = services.join_by_invite(invite=invite, user=cast("User", request.user))
         return Response({"project": member.project.slug, "role": member.role})
 

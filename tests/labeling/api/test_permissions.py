@@ -256,3 +256,12 @@ def test_an_assignment_is_its_worker_s_alone(project: Project, worker: User, own
     for verb in ("judgment", "skip", "release"):
         answer = client(owner).post(f"/api/v1/assignments/{assignment.pk}/{verb}/", {"answers": {"category": "cat"}})
         assert answer.status_code == 404
+
+
+def test_a_key_joins_no_project_that_it_may_not_label_in(make_project: Callable[..., Project]) -> None:
+    one, other = make_project(), make_project(name="Other")
+    user = person("paula")
+    for refused in (client(user, scopes=("predict",)), client(user, project=other)):
+        assert refused.post(f"/api/v1/invitations/{one.invite}/").status_code == 403
+    assert not one.memberships.filter(user=user).exists()
+    assert client(user, scopes=("label",)).post(f"/api/v1/invitations/{one.invite}/").status_code == 200
