@@ -10,13 +10,15 @@ Source: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from labeling.models import Image
 from training.features import answers
 from training.learning.folds import out_of_fold
-from training.learning.head import HeadOptions
 from training.models import ModelVersion, Recipe, SnapshotItem
+from training.runs.stages import fit
 from training.runs.stages.work import Work
 
 MOST_IN_FOLDS = 20_000
@@ -47,13 +49,19 @@ def _new_since(work: Work, champion: ModelVersion) -> np.ndarray:
         .exclude(split="test")
         .values_list("sha256", flat=True)
     )
-    new = [picture.sha256 not in seen for picture in work.items.pictures]
+    # An image that was deleted since the run began has taken its place in the champion's snapshot with it.
+    there = set(Image.objects.filter(pk__in=work.items.image_ids).values_list("pk", flat=True))
+    new = [
+        picture.sha256 not in seen and image_id in there
+        for picture, image_id in zip(work.items.pictures, work.items.image_ids, strict=True)
+    ]
     return np.flatnonzero(np.array(new, bool) & (work.items.split != "test"))
 
 
 def _in_folds(work: Work) -> np.ndarray:
     """[n, k] over all items; zeros on the test part, which is not fitted on."""
     assert work.features is not None
+    options = fit.head_options(work.run.options)
     known = np.flatnonzero(work.items.split != "test")
     said = np.zeros((len(work.items), len(work.categories)), np.float32)
     said[known] = out_of_fold(
@@ -61,7 +69,13 @@ def _in_folds(work: Work) -> np.ndarray:
         work.items.targets[known],
         work.items.weights[known],
         categories=work.categories,
-        options=HeadOptions(strength=work.fit_facts.get("strength"), blend=work.fit_facts.get("blend"), epochs=EPOCHS),
+        options=replace(
+            options,
+            strength=work.fit_facts.get("strength"),
+            blend=work.fit_facts.get("blend"),
+            # A dense head goes by its batches, and was fitted for as long as this (see fit.refit).
+            epochs=int(work.fit_facts["best_epoch"]) or 1 if options.hidden else min(options.epochs, EPOCHS),
+        ),
         seed=work.run.seed,
         progress=work.still,
     )
