@@ -96,7 +96,10 @@ def choice(name: str, default: str, *, out_of: tuple[str, ...]) -> str:
 
 def path(name: str, default: Path) -> Path:
     raw = string(name).strip()
-    return (ROOT / Path(raw).expanduser()).resolve() if raw else default
+    try:
+        return (ROOT / Path(raw).expanduser()).resolve() if raw else default.expanduser()
+    except RuntimeError as error:  # a container's user, who is only a number, has no home
+        raise EnvError(f"{name} must be a path, and {raw or default} is in a home that is not known here.") from error
 
 
 def strings(name: str) -> list[str]:

@@ -130,7 +130,7 @@ FILE_UPLOAD_HANDLERS = [
 ]
 
 # -- machine learning --------------------------------------------------------------------------------------------------
-KERAS_HOME = env.path("KERAS_HOME", Path.home() / ".keras")
+KERAS_HOME = env.path("KERAS_HOME", Path("~/.keras"))
 KERAS_BACKEND = env.choice("KERAS_BACKEND", "tensorflow", out_of=("tensorflow", "jax", "torch"))
 FEATURES_GB = env.integer("FEATURES_GB", 64, least=1)
 INFERENCE_MEMORY_MB = env.integer("INFERENCE_MEMORY_MB", 1024, least=16)

@@ -67,6 +67,17 @@ def test_a_relative_path_is_relative_to_the_checkout_wherever_one_stands(monkeyp
     assert env.path("FOLDER", Path("/nowhere")) == ROOT / "there"
 
 
+def test_a_home_is_looked_for_only_where_it_is_needed_and_told_of_where_there_is_none(monkeypatch):
+    monkeypatch.setenv("FOLDER", "/there")
+    assert env.path("FOLDER", Path("~nobody-of-this-name/x")) == Path("/there")
+    monkeypatch.delenv("FOLDER")
+    with pytest.raises(env.EnvError, match="FOLDER must be a path, and ~nobody-of-this-name/x is in a home"):
+        env.path("FOLDER", Path("~nobody-of-this-name/x"))
+    monkeypatch.setenv("FOLDER", "~nobody-of-this-name/y")
+    with pytest.raises(env.EnvError, match="FOLDER must be a path"):
+        env.path("FOLDER", Path("/x"))
+
+
 def test_a_file_gives_what_the_environment_does_not(tmp_path):
     file = tmp_path / ".env"
     file.write_text("# a comment\n\nPORT=9000\nNAME = 'two words'\n")
@@ -109,7 +120,7 @@ def test_a_line_of_the_file_that_says_nothing_is_refused_by_number(tmp_path):
 
 def test_the_example_lists_every_variable_that_the_code_reads_and_no_other():
     code = "\n".join(path.read_text() for path in (ROOT / "config").glob("*.py"))
-    read = set(re.findall(r"""(?:env\.\w+|environ\.get)\(\s*"([A-Z_]+)\"""", code))
+    read = set(re.findall(r"""(?:env\.\w+|os\.environ\.get)\(\s*"([A-Z_]+)\"""", code))
     listed = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
     assert listed == read
 
