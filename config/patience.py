@@ -33,18 +33,24 @@ class Patience:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length):
-            places = (self._large, self._all) if int(length) > LARGE else (self._all,)
-            environ["wsgi.input"] = Body(environ["wsgi.input"], places)
-        return self._application(environ, start_response)
+        if not length.isdecimal() or not int(length):
+            return self._application(environ, start_response)
+        places = (self._large, self._all) if int(length) > LARGE else (self._all,)
+        body = Body(environ["wsgi.input"], int(length), places)
+        try:
+            return self._application(environ | {"wsgi.input": body}, start_response)
+        finally:
+            body.leave()
 
 
 class Body:
-    """A request's body, which is read only in a place of each kind."""
+    """A request's body, with a place of each kind from its first piece to its last: what has begun is not refused."""
 
-    def __init__(self, inner: Any, places: Sequence[threading.Semaphore]) -> None:
+    def __init__(self, inner: Any, length: int, places: Sequence[threading.Semaphore]) -> None:
         self._inner = inner
+        self._left = length
         self._places = places
+        self._held: list[threading.Semaphore] = []
 
     def read(self, *size: int) -> bytes:
         return self._read(self._inner.read, *size)
@@ -53,17 +59,24 @@ class Body:
         return self._read(self._inner.readline, *size)
 
     def _read(self, read: Callable[..., bytes], *size: int) -> bytes:
+        self._enter()
+        piece = read(*size)
+        self._left -= len(piece)
+        if self._left <= 0 or not piece:
+            self.leave()
+        return piece
+
+    def _enter(self) -> None:
         """
         Raises:
-            Crowded: There was no place.
+            Crowded: There is no place.
         """
-        held = []
-        try:
-            for places in self._places:
-                if not places.acquire(timeout=SECONDS):
-                    raise Crowded
-                held.append(places)
-            return read(*size)
-        finally:
-            for places in held:
-                places.release()
+        for places in self._places[len(self._held) :]:
+            if not places.acquire(timeout=SECONDS):
+                self.leave()
+                raise Crowded
+            self._held.append(places)
+
+    def leave(self) -> None:
+        while self._held:
+            self._held.pop().release()

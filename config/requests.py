@@ -16,6 +16,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 
+from config.patience import Crowded
+
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What in an address opens a door by itself: of a picture or an export, of a project, of an account.
@@ -66,7 +68,9 @@ class BrokenFilter(logging.Filter):
     """Of what Django logs of a request the traceback of what broke; that it was refused says our own line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.exc_info is not None and getattr(record, "status_code", 500) >= 500
+        if record.exc_info is None or isinstance(record.exc_info[1], Crowded):
+            return False
+        return getattr(record, "status_code", 500) >= 500
 
 
 class KeyValueFormatter(logging.Formatter):
