@@ -11,6 +11,8 @@ scalar subquery or a lateral one, which cannot become another kind of join.
 
 Two claims of one person at the same moment may choose the same slot; the unique index refuses the second, which then
 looks again. Source: https://www.postgresql.org/docs/current/sql-select.html (FOR UPDATE, SKIP LOCKED).
+
+It is one file, though a long one, since its statements are made of the same parts and must change together.
 """
 
 from __future__ import annotations
