@@ -12,6 +12,7 @@ from tests.inference.servers import free_port, kill, start
 from tests.inference.serving import picture
 
 CLIENTS, ASKED = 4, 15
+PATIENCE = 60  # tries: a server of a busy machine may be a minute on its way
 
 
 @pytest.mark.slow
@@ -23,7 +24,7 @@ def test_a_server_killed_under_load_costs_its_clients_time_and_no_answer(champio
     some = threading.Event()
 
     def ask() -> None:
-        with Client(f"http://127.0.0.1:{port}", token, retries=12) as client:
+        with Client(f"http://127.0.0.1:{port}", token, retries=PATIENCE) as client:
             for number in range(ASKED):
                 try:
                     versions.append(client.predict("colours", picture(number)).model_version)
@@ -36,7 +37,7 @@ def test_a_server_killed_under_load_costs_its_clients_time_and_no_answer(champio
         threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        assert some.wait(60)
+        assert some.wait(300)
         kill(process)
         process = start(port)
         for thread in threads:

@@ -30,7 +30,7 @@ def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
     process = start(port, WEB_PROCESSES="2")
     try:
         for number in range(ASKED):  # each on a connection of its own, so that both processes are met
-            with Client(f"http://127.0.0.1:{port}", token, retries=12) as client:
+            with Client(f"http://127.0.0.1:{port}", token, retries=60) as client:
                 assert client.predict("colours", picture(number)).model_version == 1
         assert [counted() for _ in range(ASKED)] == [{f"{ASKED}.0"}] * ASKED
     finally:

@@ -17,12 +17,12 @@ from tests.inference.serving import URL, ask
 
 def test_plots_show_the_version_that_answers_and_its_newest_days(project, add_version) -> None:
     champion = add_version(alias="champion")
-    newer = [add_version() for _ in range(8)]
+    newer, today = [add_version() for _ in range(8)], timezone.now().date()
     for version in (champion, *newer):
         Traffic.objects.create(project=project, version=version, requests=1, images=1, latencies=[1] * 14)
         for days in (1, 2, 100, 101):
             Drift.objects.create(
-                project=project, version=version, day=timezone.now().date() - timedelta(days=days), images=60,
+                project=project, version=version, day=today - timedelta(days=days), images=60,
                 feature_distance=1, feature_limit=1, class_psi=9,
             )  # fmt: skip
     plots = [latency_plot(by_version(project)), *drift_plots(project)]

@@ -222,3 +222,16 @@ def test_when_one_counter_cannot_be_written_nothing_is(project: Project, worker:
     task = Task.objects.get(pk=assignment.task_id)
     assert (task.judgment_count, task.state, task.open_slots) == (0, "open", 0)
     assert Membership.objects.get(project=project, user=worker).judgment_count == 0
+
+
+def test_an_answer_to_gold_that_is_taken_back_is_no_more_measured(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, access="open", gold_rate=1)
+    services.set_gold(task=Task.objects.get(), answers="cat", user=project.owner)
+    project.refresh_from_db()
+    wanda = person("wanda")
+    for said, right in (("cat", 1), ("dog", 0)):
+        answer(project, wanda, said)
+        record = Membership.objects.filter(project=project, user=wanda).values_list("gold_seen", "gold_right")
+        assert record.get() == (1, right)
+        services.undo_last(project=project, worker=wanda)
+        assert record.get() == (0, 0)
