@@ -66,6 +66,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     if counts["labels"]:
         fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
+    if not position:
+        raise CrowdtuneError("nothing_found", _("%(source)s holds no file.") % {"source": _called(arguments)})
     _report_gold(arguments, report)
     if "manifest" not in arguments:
         del counts["labels"]

@@ -50,6 +50,13 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                     report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
+    if not position:
+        sources.clean(job.pk)
+        raise CrowdtuneError(
+            "nothing_found",
+            _("Nothing in %(file)s is a label in the format %(format)s. Choose its own format, or another file.")
+            % {"file": arguments["file"]["name"], "format": arguments["format"]},
+        )
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     return {"imported": imported, "images": position}

@@ -58,3 +58,20 @@ def test_what_a_report_quotes_is_short_however_long_the_line(
     with override("hi"):
         job.refresh_from_db()
         assert is_hindi(job.message)
+
+
+def test_an_archive_without_files_is_no_success(bring: Import, empty: Project, own_media: Path) -> None:
+    job = bring(archive=zipped({}))
+    assert (job.state, job.message) == ("failed", "pictures.zip holds no file.")
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv", "imagefolder"])
+def test_a_file_in_which_no_label_is_found_is_no_success(
+    project: Project, own_media: Path, run_actors: Callable[[], int], form: str
+) -> None:
+    given = SimpleUploadedFile("x.csv", b"image,answer\n") if form == "csv" else zipped({"notes.txt": b"no label"})
+    job = services.import_labels(project=project, file=given, form=form, take_as="gold", source="", user=None)
+    run_actors()
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert job.message
