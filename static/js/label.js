@@ -4,6 +4,7 @@ import { toast } from "./toast.js";
 import { Refusal, call, isDenied, isPassing } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { Combo } from "./label/combo.js";
+import { keep, restore } from "./label/draft.js";
 import { Form } from "./label/form.js";
 import { listen } from "./label/keys.js";
 import { Outbox } from "./label/outbox.js";
@@ -261,7 +262,7 @@ async function undo() {
   }
   if (last?.task.task === restored.task.task) history.pop();
   if (shelved) ahead.unshift(shelved);
-  for (const field of form.fields) field.combo?.learn(restored.answers[field.key], restored.names?.[field.key]);
+  form.learn(restored);
   gone.delete(restored.task.task);
   count(-1);
   show(restored.task, restored.answers, words.undone);
@@ -361,7 +362,7 @@ async function start() {
   await current.element.decode().catch(() => {});
   for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
-  form.update();
+  if (Object.keys(client.answers).length || !restore(current, form)) form.update();
   // Of an earlier visit, on their way still; the server may have one whose reply was lost.
   count(outbox.items().filter((item) => item.answers && !client.counted.includes(item.id)).length);
   outbox.flush();
@@ -377,6 +378,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("a")?.pathname.startsWith(location.pathname)) staying = true;
 });
 addEventListener("pagehide", () => {
+  keep(busy ? null : current, form);
   if (staying) return;
   for (const task of ahead.splice(0)) {
     fetch(`${client.assignments}${task.id}/release/`, {

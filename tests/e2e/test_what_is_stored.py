@@ -173,9 +173,7 @@ def test_an_answer_that_was_refused_does_not_count(visit, make_project, join, wo
     page.route("**/judgment/", lambda route: route.fulfill(status=409, json=lost))
     page.goto(f"/label/{project.slug}/")
     ready(page)
-    before = shown(page)
-    page.keyboard.press("1")
-    moved_on(page, before)
+    page.keyboard.press("1")  # the task is asked again as long as the server says that it is leased
     expect(page.locator(".toast")).to_contain_text("Lost.")
     expect(page.locator("#done")).to_have_text("0")
 
@@ -301,3 +299,37 @@ def test_practice_tells_no_answer_to_a_question_that_was_hidden_again(visit, mak
     expect(page.get_by_text("Not quite")).to_be_visible()
     expect(page.locator(".feedback")).not_to_contain_text("31")
     assert stored(project, 1)[0].answers == {"dog": False}
+
+
+def test_what_stood_in_the_form_is_there_again_in_another_language_and_after_a_reload(
+    visit, make_project, join, worker
+):
+    many = [{"key": f"n{number:08}", "name": f"Animal {number}"} for number in range(MANY_CHOICES + 1)]
+    asked = [ANIMAL, {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}, NOTE]
+    project = make_project(categories=many, questions=asked, images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("combobox").first.fill(f"Animal {MANY_CHOICES}")
+    page.get_by_role("option", name=f"Animal {MANY_CHOICES}").click()
+    page.get_by_role("textbox").fill("took a while")
+    page.get_by_role("button", name="New box").click()
+    drawn = page.locator("[data-json]").input_value()
+    page.get_by_label("Language").first.click()
+    page.get_by_role("button", name="हिन्दी").click()
+    expect(page.locator("html")).to_have_attribute("lang", "hi")
+    ready(page)
+    page.reload()
+    ready(page)
+    assert shown(page) == before
+    expect(page.get_by_role("combobox").first).to_have_value(f"Animal {MANY_CHOICES}")
+    assert page.locator("[data-json]").input_value() == drawn
+    page.locator("#submit").click()
+    moved_on(page, before)
+    answers = stored(project, 1)[0].answers
+    assert (answers["animal"], answers["note"]) == (f"n{MANY_CHOICES:08}", "took a while")
+    ready(page)
+    page.reload()
+    ready(page)
+    expect(page.get_by_role("textbox")).to_have_value("")

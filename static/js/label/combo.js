@@ -47,6 +47,10 @@ export class Combo {
     return this.#chosen?.key ?? null;
   }
 
+  name() {
+    return this.#chosen?.name ?? null;
+  }
+
   /* Something stands there that is none of the choices: a name typed in part, or one that several have. */
   isUnsettled() {
     return this.#chosen === null && this.#input.value.trim() !== "";

@@ -198,6 +198,11 @@ export class Form {
     return this.#asked;
   }
 
+  /* What the answers are called that come back: a choice among many is not on the page. */
+  learn({ answers, names = {} }) {
+    for (const field of this.fields) field.combo?.learn(answers[field.key], names[field.key]);
+  }
+
   reset(order, answers = {}) {
     for (const field of this.fields) {
       field.set(answers[field.key] ?? null);

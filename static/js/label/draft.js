@@ -1,0 +1,28 @@
+/* What stands in the form of a task that is not sent yet: a reload or another language brings the same task again, with a
+   new page. Kept for this tab alone, and for one assignment, so that no answer comes to another image. */
+const KEY = "crowdtune:draft";
+
+export function keep(task, form) {
+  const answers = task ? form.answers() : {};
+  const names = Object.fromEntries(form.fields.map(({ key, combo }) => [key, combo?.name()]));
+  try {
+    if (Object.keys(answers).length) sessionStorage.setItem(KEY, JSON.stringify({ id: task.id, answers, names }));
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // Without storage a reload begins anew.
+  }
+}
+
+/* Fill the form with what stood there for this task; false when nothing did. */
+export function restore(task, form) {
+  let draft = null;
+  try {
+    draft = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+  } catch {
+    return false;
+  }
+  if (draft?.id !== task.id) return false;
+  form.learn(draft);
+  form.reset(task.order, draft.answers);
+  return true;
+}
