@@ -15,10 +15,11 @@ from labeling.models import Consensus, Gold, Image, Project, Task
 from tests.training.drawing import SHAPES, add_image, draw, label, labeled_project, make_project
 from training.errors import NotEnoughLabels
 from training.learning.errors import LearningError
+from training.learning.split import split_of
 from training.models import ImageTrait, Snapshot, SnapshotItem, TrainingPolicy
 from training.runs.due import Decision, start_due_runs
 from training.runs.queueing import create_run
-from training.snapshots import labels
+from training.snapshots import freezing, labels
 from training.snapshots.freezing import freeze_snapshot
 
 
@@ -240,3 +241,16 @@ def test_a_full_disk_refuses_a_snapshot_in_words_and_stops_no_other_project(proj
     policy = TrainingPolicy.objects.get(project=project)
     assert "Free some disk" in policy.status
     assert policy.look_again_at is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "judgments", "is_certain", "kept"),
+    [(3, 1, False, False), (3, 2, False, True), (1, 1, False, True), (1, 0, False, False), (3, 0, True, True)],
+)
+def test_what_is_held_out_was_judged_twice_where_that_is_asked_for_unless_a_person_is_sure(
+    asked: int, judgments: int, is_certain: bool, kept: bool
+) -> None:
+    held_out = next(sha256 for number in range(1000) if split_of(sha256 := f"{number:064x}") == "test")
+    given = labels.Label(1, held_out, "square", {}, 1.0, judgments, is_certain)
+    found = freezing._side(Project(judgments_min=asked), given, held_out)
+    assert found == ("test" if kept else freezing.LEFT_OUT)
