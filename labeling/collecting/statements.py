@@ -76,9 +76,10 @@ class Seen(NamedTuple):
 
 
 def _of_worker(worker: str, project: str = "%(project)s", questions: str = "%(questions)s") -> str:
-    """Two columns: the weight of a worker, and their skills."""
+    """Two columns: the weight of a worker, though they may have left, and their skills."""
     return f"""
-coalesce((SELECT m.weight FROM labeling_membership m WHERE m.project_id = {project} AND m.user_id = {worker}), 1.0), (
+coalesce((SELECT m.weight FROM labeling_membership m WHERE m.project_id = {project} AND m.user_id = {worker}),
+         (SELECT d.weight FROM labeling_departure d WHERE d.project_id = {project} AND d.user_id = {worker}), 1.0), (
     SELECT json_agg(json_build_array(s.question_id, s.accuracy, s.confusion)) FROM labeling_workerskill s
     WHERE s.worker_id = {worker} AND s.question_id = ANY({questions}))"""
 

@@ -22,7 +22,7 @@ from labeling.collecting import suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit, classes_of
 from labeling.consensus.fits import fit_question
 from labeling.heartbeat import beating, silent
-from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
+from labeling.models import Consensus, Departure, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.surveys import survey
 from labeling.surveys.survey import Survey
 from labeling.words import gettext as _
@@ -123,6 +123,15 @@ def _fit(project: Project) -> None:
     logger.info("project %s: fitted %s questions up to version %s", project.pk, len(fits), version)
 
 
+def _weights(project: Project) -> dict[int, float]:
+    """Those that were lowered, also of who has left; 1 is not said."""
+    members = Membership.objects.filter(project=project)
+    left = Departure.objects.filter(project=project).exclude(user__in=members.values("user"))
+    return dict(left.values_list("user_id", "weight")) | dict(
+        members.filter(weight__lt=1).values_list("user_id", "weight")
+    )
+
+
 def fit_all(
     project: Project, method: str, *, beside: bool = True, dropped: Dropped | None = None
 ) -> dict[int, QuestionFit]:
@@ -134,8 +143,7 @@ def fit_all(
     asked = survey.current(project)
     judgments = _read(project, asked, {} if dropped is None else dropped)
     golds, hidden = _golds(project)
-    members = Membership.objects.filter(project=project, weight__lt=1) if beside else Membership.objects.none()
-    weights = dict(members.values_list("user_id", "weight"))
+    weights = _weights(project) if beside else {}
     fits = {}
     for question in asked.questions:
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}

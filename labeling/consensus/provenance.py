@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.accounts import people
-from labeling.models import AuditEntry, Consensus, Gold, Judgment, Membership, RuleEvent, Task
+from labeling.models import AuditEntry, Consensus, Departure, Gold, Judgment, Membership, RuleEvent, Task
 from labeling.surveys import survey
 
 
@@ -16,6 +16,7 @@ def of_task(task: Task) -> dict[str, Any]:
         row.user_id: row
         for row in Membership.objects.filter(project=task.project_id, user_id__in=[j.worker_id for j in judgments])
     }
+    left = dict(Departure.objects.filter(project=task.project_id).values_list("user_id", "weight"))
     gold = Gold.objects.filter(task=task).first()
     return {
         "task": task.pk,
@@ -26,7 +27,7 @@ def of_task(task: Task) -> dict[str, Any]:
         "retired_at": task.retired_at,
         "gold": {"answers": gold.answers, "use": gold.use, "source": gold.source} if gold else None,
         "labels": [_label(row) for row in Consensus.objects.filter(task=task).select_related("question", "decided_by")],
-        "judgments": [_judgment(row, records.get(row.worker_id), task.stage) for row in judgments],
+        "judgments": [_judgment(row, records.get(row.worker_id), left, task.stage) for row in judgments],
         "rules": [_event(row) for row in _events(task, records)],
         "decisions": [_entry(row) for row in _entries(task)],
     }
@@ -46,7 +47,7 @@ def _label(row: Consensus) -> dict[str, Any]:
     }
 
 
-def _judgment(row: Judgment, record: Membership | None, stage: str) -> dict[str, Any]:
+def _judgment(row: Judgment, record: Membership | None, left: dict[int, float], stage: str) -> dict[str, Any]:
     asked = survey.load(row.project_id, row.survey_version)
     seed = survey.order_seed(worker_id=row.worker_id, task_id=row.task_id)
     return {
@@ -60,7 +61,7 @@ def _judgment(row: Judgment, record: Membership | None, stage: str) -> dict[str,
         "created_at": row.created_at,
         "withdrawn_at": row.withdrawn_at,
         "worker_accuracy": record.accuracy if record else None,
-        "worker_weight": record.weight if record else None,
+        "worker_weight": record.weight if record else left.get(row.worker_id),
     }
 
 

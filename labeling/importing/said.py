@@ -24,7 +24,7 @@ from labeling.errors import CrowdtuneError
 from labeling.importing import naming, sources
 from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
 from labeling.jobs import Report
-from labeling.models import Assignment, Image, Job, Judgment, Membership, Project, Task
+from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_storable
 from labeling.surveys import survey
@@ -225,7 +225,7 @@ def workers(project: Project, names: set[str]) -> dict[str, int]:
         found[name] = next((one.pk for one in those if one.username == name or people.stands_for(one, name)), None)
     for name in sorted(name for name, user in found.items() if user is None):
         user = people.stand_in(name, project)
-        Membership.objects.get_or_create(project=project, user=user)
+        Membership.objects.get_or_create(project=project, user=user, defaults=Departure.of(project, user.pk))
         found[name] = user.pk
     return {name: user for name, user in found.items() if user is not None}
 

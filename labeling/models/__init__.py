@@ -11,7 +11,7 @@ from labeling.models.judgment import Consensus, ConsensusQuerySet, Judgment, Wor
 from labeling.models.oversight import AuditEntry, Rule, RuleEvent, Webhook, WebhookDelivery
 from labeling.models.project import MOST_JUDGMENTS, Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.models.task import Assignment, Gold, Image, Task
-from labeling.models.worker import ApiKey, Appeal, Membership, Profile, Role
+from labeling.models.worker import ApiKey, Appeal, Departure, Membership, Profile, Role
 
 __all__ = [
     "MOST_JUDGMENTS",
@@ -23,6 +23,7 @@ __all__ = [
     "CategoryExample",
     "Consensus",
     "ConsensusQuerySet",
+    "Departure",
     "DiscardedFile",
     "Gold",
     "Image",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -56,6 +58,38 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"user {self.user_id}, project {self.project_id}: {self.get_role_display()}"
+
+
+class Departure(models.Model):
+    """Of a person who was taken out of a project: how little what they said counts, and a pause to come back to."""
+
+    KEPT = ("weight", "is_paused", "paused_at", "paused_because")
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    weight = models.FloatField()
+    is_paused = models.BooleanField()
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_because = ToldField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="departure_once")]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}, project {self.project_id}"
+
+    @classmethod
+    def of(cls, project: Any, user_id: int) -> dict[str, Any]:
+        """What the membership of a person who comes back begins with."""
+        return cls.objects.filter(project=project, user_id=user_id).values(*cls.KEPT).first() or {}
+
+    @classmethod
+    def note(cls, member: Membership) -> None:
+        """Before the membership goes; what an earlier one left behind goes with it."""
+        cls.objects.filter(project=member.project_id, user=member.user_id).delete()
+        if member.weight < 1 or member.is_paused:
+            kept = {name: getattr(member, name) for name in cls.KEPT}
+            cls.objects.create(project_id=member.project_id, user_id=member.user_id, **kept)
 
 
 class Profile(models.Model):

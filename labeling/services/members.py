@@ -20,7 +20,7 @@ from labeling.accounts import people, permissions
 from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, Gold, Judgment, Membership, Project, Role
+from labeling.models import Assignment, Departure, Gold, Judgment, Membership, Project, Role
 from labeling.words import gettext as _
 
 LABELERS = ("label",)  # what a worker's key may be used for
@@ -113,13 +113,14 @@ def ensure_member(*, project: Project, user: Any) -> Membership:
 
 
 def _record(project: Project, user_id: int) -> dict[str, Any]:
-    """What the person said here before, when they come back: it was stored, and it is owed."""
+    """What the person said here before, when they come back: it was stored, and it is owed. So is what came of it."""
     said = Judgment.objects.filter(project=project, worker_id=user_id, withdrawn_at=None)
-    return said.aggregate(
+    counted = said.aggregate(
         judgment_count=Count("id"),
         seconds=Coalesce(Sum("seconds"), 0.0),
         earned=Coalesce(Sum("price"), Decimal(0)),
     )
+    return counted | Departure.of(project, user_id)
 
 
 def first_phase(project: Project) -> str:
@@ -171,6 +172,8 @@ def remove_member(*, member: Membership, by: Any) -> None:
         for pk in held.filter(state=Assignment.State.LEASED).order_by("task_id").values_list("pk", flat=True):
             leases.end(assignment_id=pk, worker_id=member.user_id, state=Assignment.State.RELEASED, reason="")
         held.update(state=Assignment.State.RELEASED)  # one that ran out could be taken again
+        # Looked at under its lock: a rule may have lowered the weight since.
+        Departure.note(Membership.objects.select_for_update().get(pk=member.pk))
         member.delete()
 
 

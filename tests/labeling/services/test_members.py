@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from labeling import services
 from labeling.actors import expire_leases
-from labeling.consensus import fitting
+from labeling.consensus import fitting, provenance
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, AuditEntry, Consensus, Membership, Project, Task
 from tests.labeling.conftest import client, person
@@ -108,6 +108,37 @@ def test_a_weight_that_a_rule_lowered_is_raised_again_and_all_labels_follow(
     label.refresh_from_db()
     assert label.answer == "dog"
     assert AuditEntry.objects.filter(project=project, action="worker_weighed").count() == 5
+
+
+def test_who_was_taken_out_counts_as_little_as_before_and_comes_back_so(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, judgments_min=3, access="open")
+    Membership.objects.filter(project=project).delete()
+    spam, clown, honest = (person(name) for name in ("spam", "clown", "honest"))
+    for who, said in ((spam, "dog"), (clown, "dog"), (honest, "cat")):
+        member = services.ensure_member(project=project, user=who)
+        if who != honest:
+            services.weigh_worker(member=member, weight=0.0, by=None)
+        lease = services.claim_assignment(project=project, worker=who)
+        assert lease is not None
+        if who == honest:  # by then the others have left: the answer's own update knows it, and so does the fit
+            for name in (spam, clown):
+                gone = Membership.objects.get(project=project, user=name)
+                services.pause_worker(member=gone, because="Spam.", by=None)
+                services.remove_member(member=gone, by=project.owner)
+        services.submit_judgment(assignment_id=lease.pk, worker=who, answers={"category": said})
+    label = Consensus.objects.get(project=project)
+    assert label.answer == "cat"
+    fitting.fit_project(project.pk)
+    label.refresh_from_db()
+    assert label.answer == "cat"
+    told = {row["worker"]: row["worker_weight"] for row in provenance.of_task(label.task)["judgments"]}
+    assert told == {"spam": 0.0, "clown": 0.0, "honest": 1.0}
+    back = services.ensure_member(project=project, user=spam)
+    assert (back.weight, back.is_paused, back.paused_because, back.judgment_count) == (0.0, True, "Spam.", 1)
+    services.resume_worker(member=back, by=project.owner)
+    services.weigh_worker(member=back, weight=1, by=project.owner)
+    services.remove_member(member=back, by=project.owner)
+    assert services.ensure_member(project=project, user=spam).weight == 1
 
 
 @pytest.mark.parametrize("is_staff", [False, True])
