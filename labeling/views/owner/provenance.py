@@ -13,6 +13,8 @@ from labeling.accounts import people
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
 from labeling.views.owner.answers import Side, names_of, offered, say, say_method, sides
 
+SHORT = 9  # as many as a person sees at once
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -91,7 +93,6 @@ def _verdict(
     consensus = next((c for c in said if c.task_id == task.pk and c.question_id == question.pk), None)
     live = [j for j in judgments if j.withdrawn_at is None]
     given = sides(question, live, consensus.answer if consensus else None, names)
-    others = [row for row in offered(question, names) if row[0] not in [side.answer for side in given]]
     posterior = sorted((consensus.posterior if consensus else {}).items(), key=lambda item: -item[1])[:8]
     return Verdict(
         question=question,
@@ -100,8 +101,16 @@ def _verdict(
         posterior=[(say(key, names), share) for key, share in posterior],
         sides=given,
         method=say_method(consensus) if consensus else "",
-        golds=[*given, *(Side(answer, text, [], 0.0, False) for answer, text in others)],
+        golds=_golds(given, [Side(answer, text, [], 0.0, False) for answer, text in offered(question, names)]),
     )
+
+
+def _golds(given: list[Side], others: list[Side]) -> list[Side]:
+    """What the question offers, in its order, so that a scale stays one; before a long list, what was answered."""
+    answers = [side.answer for side in others]
+    if len(others) > SHORT:
+        return [*given, *(side for side in others if side.answer not in [one.answer for one in given])]
+    return [*others, *(side for side in given if side.answer not in answers)]
 
 
 def _drawing(

@@ -69,6 +69,18 @@ def test_an_image_that_nobody_has_judged_can_be_made_gold_on_its_page(project: P
     assert task.gold.answers == {"category": "dog"}
 
 
+def test_the_steps_of_a_scale_stay_in_order_for_gold_when_one_was_answered(
+    project: Project, owner: User, worker: User, owning: Client
+) -> None:
+    project = services.replace_survey(project=project, user=owner, questions=[{"key": "sharp", "kind": "rating"}])
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.id, worker=worker, answers={"sharp": 4}, seconds=2.0)
+    page = owning.get(f"/projects/{project.slug}/images/{lease.task.image_id}/").content.decode()
+    values = [html.unescape(value) for value in re.findall(r'name="answer" value=\'([^\']+)\'', page)]
+    assert values == [f'{{"sharp": {step}}}' for step in range(1, 6)]
+
+
 def test_where_no_answer_is_known_the_page_says_how_gold_comes_about(
     project: Project, owner: User, owning: Client
 ) -> None:
