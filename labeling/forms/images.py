@@ -40,5 +40,5 @@ class AddImagesForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and not any(data.get(name) for name in ("uploads", "urls", "s3", "manifest")):
-            raise forms.ValidationError(_("Choose some files or paste some addresses."))
+            raise forms.ValidationError(_("Choose some files, or paste addresses that start with http."))
         return data

@@ -18,9 +18,12 @@ class MultipleFileInput(forms.ClearableFileInput):
 
 
 class MultipleFileField(forms.FileField):
-    """Any number of files; the cleaned value is a list."""
+    """Any number of files; the cleaned value is a list. An empty one keeps no other out: the import tells of it."""
 
     widget = MultipleFileInput
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty_file=True, **options)
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         files = data if isinstance(data, list | tuple) else [data] if data else []

@@ -12,6 +12,7 @@ from pathlib import Path
 import dramatiq
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.staticfiles import finders
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.db import OperationalError
@@ -151,3 +152,8 @@ def test_the_api_can_be_read_and_tried_without_an_inline_script(client):
     assert client.options("/api/docs/").status_code == 405
     assert script["Content-Type"].startswith("application/javascript")
     assert client.get("/api/schema/?format=json").json()["openapi"].startswith("3.")
+
+
+def test_a_browser_finds_an_icon_for_an_answer_that_names_none(client):
+    address = client.get("/favicon.ico")["Location"]
+    assert finders.find(address.removeprefix("/static/"))

@@ -169,7 +169,7 @@ def add_images(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
     form = AddImagesForm(request.POST, request.FILES)
     if not form.is_valid():
-        messages.error(request, _("Choose some files, or paste addresses that start with http."))
+        messages.error(request, str(next(iter(form.errors.values()))[0]))
     else:
         with refusals(request):
             bring_in(project, request.user, **form.cleaned_data)

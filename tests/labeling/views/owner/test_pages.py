@@ -244,10 +244,27 @@ def test_the_page_of_an_image_tells_who_said_what(make_project: Callable[..., Pr
     assert "survey 1" in page
 
 
-def test_addresses_that_are_none_are_refused_with_a_sentence(project: Project, owning: Client) -> None:
-    response = owning.post(f"/projects/{project.slug}/images/add/", {"urls": "ftp://x/y.png"}, follow=True)
-    assert "paste addresses that start with http" in text(response)
+@pytest.mark.parametrize(
+    ("given", "told"), [({"urls": "ftp://x/y.png"}, "starts with http:// or"), ({}, "Choose some files, or paste")]
+)
+def test_addresses_that_are_none_are_refused_with_a_sentence(
+    project: Project, owning: Client, given: dict[str, str], told: str
+) -> None:
+    response = owning.post(f"/projects/{project.slug}/images/add/", given, follow=True)
+    assert told in text(response)
     assert not Job.objects.exists()
+
+
+def test_an_empty_picture_keeps_no_other_out_and_is_told_by_its_name(
+    make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=0)
+    files = [SimpleUploadedFile("cat.png", picture(1)), SimpleUploadedFile("lost.png", b"")]
+    owning.post(f"/projects/{project.slug}/images/add/", {"uploads": files})
+    run_actors()
+    job = Job.objects.get()
+    assert [(row["item"], row["code"]) for row in job.errors] == [("lost.png", "empty_file")]
+    assert [image.name for image in Image.objects.filter(project=project)] == ["cat.png"]
 
 
 def test_labels_stand_beside_the_majority_with_a_warning_where_they_differ(
