@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -22,7 +24,17 @@ from labeling.accounts import people
 from labeling.api.base import ProjectView, listing, parsed
 from labeling.api.choices import Choice
 from labeling.cells import plain
-from labeling.models import Appeal, AuditEntry, Judgment, Membership, Rule, Webhook, WebhookDelivery
+from labeling.models import (
+    Appeal,
+    AuditEntry,
+    Departure,
+    Judgment,
+    Membership,
+    Project,
+    Rule,
+    Webhook,
+    WebhookDelivery,
+)
 
 
 class RuleSerializer(serializers.ModelSerializer):
@@ -236,21 +248,27 @@ class EarningsView(ProjectView):
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         project = self.project(request, slug)
-        rows = Membership.objects.filter(project=project, judgment_count__gt=0)
-        told = rows.select_related("user")
-        said = Judgment.objects.filter(project=project, withdrawn_at=None)
-        gone = said.exclude(worker__in=Membership.objects.filter(project=project).values("user")).values("worker")
-        left = gone.annotate(number=Count("id"), time=Coalesce(Sum("seconds"), 0.0), earned=Sum("price"))
-        away = list(left.values_list("worker", "number", "time", "earned"))  # who was taken out is owed it, too
-        names = {user.pk: people.name_of(user) for user in User.objects.filter(pk__in=[row[0] for row in away])}
-        owed: list[tuple[Any, ...]] = [
-            (people.name_of(row.user), row.judgment_count, row.seconds, row.earned) for row in told
-        ]
-        owed += [(names[worker], *figures) for worker, *figures in away]
+        owed = sorted(_owed(project))
         answer = HttpResponse(content_type="text/csv")
         answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
         writer = csv.writer(answer)
         writer.writerow(["worker", "judgments", "seconds", "earned"])
-        for name, judgments, seconds, earned in sorted(owed):
+        for name, judgments, seconds, earned in owed:
             writer.writerow([plain(name), judgments, round(seconds, 1), earned])
         return answer
+
+
+def _owed(project: Project) -> Iterator[tuple[str, int, float, Decimal]]:
+    """Name, judgments, seconds and what was earned, of everybody who said something, be their images gone or they."""
+    members = Membership.objects.filter(project=project)
+    left = Departure.objects.filter(project=project).exclude(user__in=members.values("user"))
+    for rows in (members, left):
+        for row in rows.filter(judgment_count__gt=0).select_related("user"):
+            yield people.name_of(row.user), row.judgment_count, row.seconds, row.earned
+    said = Judgment.objects.filter(project=project, withdrawn_at=None).order_by()
+    # Of whom nothing was kept when they were taken out, as older versions did.
+    others = said.exclude(worker__in=members.values("user")).exclude(worker__in=left.values("user")).values("worker")
+    found = others.annotate(number=Count("id"), time=Coalesce(Sum("seconds"), 0.0), earned=Sum("price"))
+    names = User.objects.in_bulk([figures["worker"] for figures in found])
+    for figures in found:
+        yield people.name_of(names[figures["worker"]]), figures["number"], figures["time"], figures["earned"]

@@ -61,12 +61,15 @@ class Membership(models.Model):
 
 
 class Departure(models.Model):
-    """Of a person who was taken out of a project: how little what they said counts, and a pause to come back to."""
+    """What is kept of a person who was taken out of a project: what is owed, how little it counts, and a pause."""
 
-    KEPT = ("weight", "is_paused", "paused_at", "paused_because")
+    KEPT = ("judgment_count", "seconds", "earned", "weight", "is_paused", "paused_at", "paused_because")
 
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    judgment_count = models.PositiveIntegerField()
+    seconds = models.FloatField()
+    earned = models.DecimalField(max_digits=14, decimal_places=4)
     weight = models.FloatField()
     is_paused = models.BooleanField()
     paused_at = models.DateTimeField(null=True, blank=True)
@@ -85,11 +88,9 @@ class Departure(models.Model):
 
     @classmethod
     def note(cls, member: Membership) -> None:
-        """Before the membership goes; what an earlier one left behind goes with it."""
-        cls.objects.filter(project=member.project_id, user=member.user_id).delete()
-        if member.weight < 1 or member.is_paused:
-            kept = {name: getattr(member, name) for name in cls.KEPT}
-            cls.objects.create(project_id=member.project_id, user_id=member.user_id, **kept)
+        """Before the membership goes."""
+        kept = {name: getattr(member, name) for name in cls.KEPT}
+        cls.objects.update_or_create(project_id=member.project_id, user_id=member.user_id, defaults=kept)
 
 
 class Profile(models.Model):

@@ -113,14 +113,14 @@ def ensure_member(*, project: Project, user: Any) -> Membership:
 
 
 def _record(project: Project, user_id: int) -> dict[str, Any]:
-    """What the person said here before, when they come back: it was stored, and it is owed. So is what came of it."""
-    said = Judgment.objects.filter(project=project, worker_id=user_id, withdrawn_at=None)
-    counted = said.aggregate(
+    """What the person said here before, when they come back: it is owed. So is what came of it."""
+    return Departure.of(project, user_id) or Judgment.objects.filter(
+        project=project, worker_id=user_id, withdrawn_at=None
+    ).aggregate(
         judgment_count=Count("id"),
         seconds=Coalesce(Sum("seconds"), 0.0),
         earned=Coalesce(Sum("price"), Decimal(0)),
     )
-    return counted | Departure.of(project, user_id)
 
 
 def first_phase(project: Project) -> str:

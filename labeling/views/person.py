@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -22,7 +24,7 @@ from labeling.accounts import keys
 from labeling.accounts.languages import LANGUAGES
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
-from labeling.models import ApiKey, Judgment, Membership, Profile, Project
+from labeling.models import ApiKey, Departure, Judgment, Membership, Profile, Project
 from labeling.views.numbers import whole
 from labeling.views.worker import own_id, project_to_label
 
@@ -105,10 +107,23 @@ class _Echo:
         return value
 
 
+def _of_deleted_images(user: int) -> Iterator[tuple[str, Decimal]]:
+    """Project and sum of what the person is owed for answers that went with their images."""
+    standing = Judgment.objects.filter(worker_id=user, withdrawn_at=None).order_by()
+    listed = dict(standing.values_list("project").annotate(Sum("price")))
+    of_person: dict[str, Any] = {"user_id": user, "project__deleted_at": None}
+    members = Membership.objects.filter(**of_person).select_related("project")
+    left = Departure.objects.filter(**of_person).exclude(project__in=members.values("project"))
+    rows: list[Membership | Departure] = [*members, *left.select_related("project")]
+    for row in rows:
+        if rest := row.earned - listed.get(row.project_id, 0):
+            yield row.project.slug, rest
+
+
 @login_required
 @require_GET
 def earnings(request: HttpRequest) -> StreamingHttpResponse:
-    """Every answer with its price, as CSV, streamed."""
+    """Every answer with its price, as CSV, streamed; then, a line a project, what was earned by deleted images."""
     writer = csv.writer(_Echo())
     rows = (
         Judgment.objects.filter(worker_id=request.user.pk, project__deleted_at=None)
@@ -120,6 +135,8 @@ def earnings(request: HttpRequest) -> StreamingHttpResponse:
         yield writer.writerow(["when", "project", "task", "seconds", "price", "withdrawn"])
         for when, slug, task, seconds, price, withdrawn in rows.iterator(chunk_size=2000):
             yield writer.writerow([when.isoformat(), slug, task, seconds, price, "yes" if withdrawn else ""])
+        for slug, price in _of_deleted_images(own_id(request)):
+            yield writer.writerow(["", slug, "deleted", "", price, ""])
 
     response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="earnings.csv"'

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from labeling import services
 from labeling.actors import expire_leases
 from labeling.consensus import fitting, provenance
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, AuditEntry, Consensus, Membership, Project, Task
+from labeling.models import Assignment, AuditEntry, Consensus, Judgment, Membership, Project, Task
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +61,27 @@ def test_who_was_taken_out_is_still_owed_what_was_earned(paid: Project) -> None:
     take_out(paid, wanda)
     told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").content.decode().splitlines()
     assert told == ["worker,judgments,seconds,earned", "wanda,1,2.0,0.1000"]
+
+
+def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_to_who_left(paid: Project) -> None:
+    wanda, wei = person("wanda"), person("wei")
+    for who in (wanda, wanda, wei):
+        answer(paid, who)
+    (first,) = Judgment.objects.filter(worker=wei).values_list("task__image", flat=True)
+    for when in ("before", "after"):
+        told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").content.decode().splitlines()
+        assert told[1:] == ["wanda,2,4.0,0.2000", "wei,1,2.0,0.1000"], when
+        if when == "before":
+            take_out(paid, wei)
+            services.delete_images(project=paid, ids=[first], user=paid.owner)
+    for who, owed in ((wanda, Decimal("0.2")), (wei, Decimal("0.1"))):
+        own = Client()
+        own.force_login(who)
+        lines = b"".join(own.get("/profile/earnings.csv").streaming_content).decode().splitlines()
+        rows = list(csv.DictReader(lines))
+        assert sum(Decimal(row["price"]) for row in rows) == owed
+        assert rows[-1]["task"] == "deleted"
+    assert services.ensure_member(project=paid, user=wei).earned == Decimal("0.1")
 
 
 def test_who_comes_back_has_the_record_of_before_and_can_take_the_last_answer_back(paid: Project) -> None:
