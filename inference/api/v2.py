@@ -33,7 +33,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES, to_input
 from labeling.models import Project
 
-EXTENSIONS = ["binary_tensor_data"]
+EXTENSIONS = ["binary_tensor_data", "classification"]
 HEADER = "Inference-Header-Content-Length"
 
 
@@ -150,10 +150,10 @@ def infer(
     size = runtime.engine().trunk_of(runtime.engine().classifier(ref)).size
     pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
     answer = services.predict(project=project, inputs=Inputs(pictures, 1), version=ref)
-    labels = [answer.categories[index] for index in answer.probabilities.argmax(axis=1)]
     out, header = tensors.write(
-        asked, model=project.slug, version=str(ref.number), probabilities=answer.probabilities, labels=labels
-    )
+        asked, model=project.slug, version=str(ref.number), probabilities=answer.probabilities,
+        categories=answer.categories,
+    )  # fmt: skip
     kind = "application/json" if header is None else "application/octet-stream"
     more = {} if header is None else {HEADER: str(header)}
     return HttpResponse(out, content_type=kind, headers={"X-Model-Version": str(ref.number), **more})

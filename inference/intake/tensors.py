@@ -4,7 +4,11 @@ A binary body is the JSON header followed by the tensors' bytes, in the order of
 ``binary_data_size``; the HTTP header ``Inference-Header-Content-Length`` tells where the JSON ends. FP32 is little
 endian, BYTES is each element's length (4 bytes, little endian) and its bytes.
 
-Source: https://github.com/kserve/open-inference-protocol and Triton's "Binary Tensor Data Extension".
+An output may be asked for as its best classes (``"classification": k``): then it is BYTES ``[n, k]`` of
+``probability:index:category``, best first.
+
+Source: https://github.com/kserve/open-inference-protocol and Triton's "Binary Tensor Data Extension" and
+"Classification Extension".
 """
 
 from __future__ import annotations
@@ -35,12 +39,20 @@ class BadTensor(ValueError):
 
 
 @dataclass(frozen=True)
+class Output:
+    """How an output is asked for; ``classes`` of them as text, 0 = the tensor itself."""
+
+    binary: bool
+    classes: int = 0
+
+
+@dataclass(frozen=True)
 class InferRequest:
     """``pictures`` are encoded images (bytes) or uint8 arrays ``[h, w, 3]``."""
 
     id: str
     pictures: list[bytes | NDArray[np.uint8]]
-    outputs: dict[str, bool] = field(default_factory=dict)  # name -> binary
+    outputs: dict[str, Output] = field(default_factory=dict)
 
 
 def read(body: bytes, header_length: int | None) -> InferRequest:
@@ -70,22 +82,31 @@ def _json(data: bytes) -> Mapping[str, Any]:
     return header
 
 
-def _outputs(header: Mapping[str, Any]) -> dict[str, bool]:
+def _outputs(header: Mapping[str, Any]) -> dict[str, Output]:
     parameters = header.get("parameters")
-    default = isinstance(parameters, Mapping) and bool(parameters.get("binary_data_output"))
+    default = Output(isinstance(parameters, Mapping) and bool(parameters.get("binary_data_output")))
     wanted = header.get("outputs")
     if wanted is None:
         return dict.fromkeys(OUTPUTS, default)
     if not isinstance(wanted, list):
         raise BadTensor("`outputs` must be a list.")
-    result: dict[str, bool] = {}
+    result: dict[str, Output] = {}
     for output in wanted:
         name = output.get("name") if isinstance(output, Mapping) else None
         if name not in OUTPUTS:
             raise BadTensor(f"The outputs are {' and '.join(OUTPUTS)}; got {name!r}.")
         own = output.get("parameters")
-        result[name] = bool(own.get("binary_data", default)) if isinstance(own, Mapping) else default
+        result[name] = _output(name, own, default) if isinstance(own, Mapping) else default
     return result or dict.fromkeys(OUTPUTS, default)
+
+
+def _output(name: str, own: Mapping[str, Any], default: Output) -> Output:
+    classes = own.get("classification", 0)
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 0:
+        raise BadTensor("`classification` must be a whole number: how many classes are wanted.")
+    if classes and name != "probabilities":
+        raise BadTensor("`classification` can be asked of probabilities only.")
+    return Output(bool(own.get("binary_data", default.binary)), classes)
 
 
 def _pictures(tensor: Mapping[str, Any], blob: bytes) -> list[bytes | NDArray[np.uint8]]:
@@ -164,29 +185,45 @@ def _bytes_json(data: Any, shape: list[int]) -> list[bytes]:
 
 
 def write(
-    request: InferRequest, *, model: str, version: str, probabilities: NDArray[np.floating], labels: Sequence[str]
+    request: InferRequest, *, model: str, version: str, probabilities: NDArray[np.floating], categories: Sequence[str]
 ) -> tuple[bytes, int | None]:
-    """The answer's body, and the length of its JSON part where tensors follow it."""
+    """The body of an answer of ``probabilities`` [n, classes], and the length of its JSON part where tensors follow."""
     outputs: list[dict[str, Any]] = []
     blobs: list[bytes] = []
-    for name, binary in request.outputs.items():
-        if name == "probabilities":
-            output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(probabilities.shape)}
-            blob = np.ascontiguousarray(probabilities, "<f4").tobytes()
-            plain: list[Any] = np.asarray(probabilities, np.float32).ravel().tolist()
+    for name, wanted in request.outputs.items():
+        if name == "labels":
+            texts = [categories[index] for index in probabilities.argmax(axis=1)]
+            output, blob, plain = _texts(texts, [len(texts)])
+        elif wanted.classes:
+            texts = _best(probabilities, categories, wanted.classes)
+            output, blob, plain = _texts(texts, [len(probabilities), min(wanted.classes, len(categories))])
         else:
-            output = {"name": name, "datatype": "BYTES", "shape": [len(labels)]}
-            encoded = [label.encode() for label in labels]
-            blob = b"".join(struct.pack("<I", len(item)) + item for item in encoded)
-            plain = list(labels)
-        if binary:
+            output = {"datatype": "FP32", "shape": list(probabilities.shape)}
+            blob = np.ascontiguousarray(probabilities, "<f4").tobytes()
+            plain = np.asarray(probabilities, np.float32).ravel().tolist()
+        if wanted.binary:
             output["parameters"] = {"binary_data_size": len(blob)}
             blobs.append(blob)
         else:
             output["data"] = plain
-        outputs.append(output)
+        outputs.append({"name": name, **output})
     header = {"model_name": model, "model_version": version, "outputs": outputs}
     if request.id:
         header["id"] = request.id
     text = json.dumps(header, ensure_ascii=False).encode()
     return (text + b"".join(blobs), len(text)) if blobs else (text, None)
+
+
+def _texts(texts: list[str], shape: list[int]) -> tuple[dict[str, Any], bytes, list[Any]]:
+    encoded = [text.encode() for text in texts]
+    blob = b"".join(struct.pack("<I", len(item)) + item for item in encoded)
+    return {"datatype": "BYTES", "shape": shape}, blob, texts
+
+
+def _best(probabilities: NDArray[np.floating], categories: Sequence[str], count: int) -> list[str]:
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+    return [
+        f"{row[index]:.6f}:{index}:{categories[index]}"
+        for row, places in zip(probabilities, best, strict=True)
+        for index in places
+    ]

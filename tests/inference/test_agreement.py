@@ -66,6 +66,13 @@ def test_a_client_of_the_open_inference_protocol_gets_what_the_api_answers(
             label = answer.as_numpy("labels")[0]
             assert (label.decode() if isinstance(label, bytes) else label) == CATEGORIES[int(np.argmax(expected))]
             assert answer.get_response()["id"] == "42"
+            best = triton.InferRequestedOutput("probabilities", binary_data=binary, class_count=2)
+            told = client.infer("colours", [given], outputs=[best], headers=dict(headers)).as_numpy("probabilities")
+            assert told.shape == (n, 2)
+            rows = [one.decode() if isinstance(one, bytes) else one for one in told[-1]]
+            first, second = np.argsort(expected)[:-3:-1]
+            assert [row.partition(":")[2] for row in rows] == [f"{at}:{CATEGORIES[at]}" for at in (first, second)]
+            assert float(rows[0].partition(":")[0]) == pytest.approx(expected[first], abs=1e-5)
     with pytest.raises(triton.InferenceServerException, match="no such address"):
         client.get_inference_statistics("colours", headers=headers)
     with pytest.raises(triton.InferenceServerException, match="no version"):

@@ -67,14 +67,31 @@ def test_pixels_come_as_numbers_or_as_little_endian_floats() -> None:
 
 
 def test_the_answer_has_the_outputs_that_were_asked_for_as_they_were_asked_for() -> None:
-    asked = tensors.InferRequest("7", [], {"labels": False, "probabilities": True})
-    body, length = tensors.write(asked, model="m", version="3", probabilities=np.array([[0.25, 0.75]]), labels=["dög"])
+    asked = tensors.InferRequest("7", [], {"labels": tensors.Output(False), "probabilities": tensors.Output(True)})
+    said = np.array([[0.25, 0.75]])
+    body, length = tensors.write(asked, model="m", version="3", probabilities=said, categories=["cat", "dög"])
     assert length is not None
     head = json.loads(body[:length])
     assert head["id"] == "7"
     assert head["outputs"][0] == {"name": "labels", "datatype": "BYTES", "shape": [1], "data": ["dög"]}
     assert head["outputs"][1]["parameters"] == {"binary_data_size": 8}
     np.testing.assert_array_equal(np.frombuffer(body[length:], "<f4"), [0.25, 0.75])
+
+
+def test_the_best_classes_are_told_as_many_as_are_asked_for_and_there_are() -> None:
+    wanted = b', "outputs": [{"name": "probabilities", "parameters": {"classification": 5}}]}'
+    body = header(data=["YQ=="])[:-1] + wanted
+    answer, _ = tensors.write(
+        tensors.read(body, None), model="m", version="3", probabilities=np.array([[0.25, 0.5, 0.25], [0.0, 0.0, 1.0]]),
+        categories=["cat", "dög", "a:b"],
+    )  # fmt: skip
+    assert json.loads(answer)["outputs"] == [
+        {
+            "name": "probabilities", "datatype": "BYTES", "shape": [2, 3],
+            "data": ["0.500000:1:dög", "0.250000:0:cat", "0.250000:2:a:b", "1.000000:2:a:b", "0.000000:0:cat",
+                     "0.000000:1:dög"],
+        }
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -94,6 +111,15 @@ def test_the_answer_has_the_outputs_that_were_asked_for_as_they_were_asked_for()
 def test_a_body_that_is_not_the_protocols_is_refused_with_a_reason(body: bytes, length: int | None) -> None:
     with pytest.raises(BadTensor, match=r"\w+"):
         tensors.read(body, length)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("labels", "2"), ("probabilities", "-1"), ("probabilities", '"2"'), ("probabilities", "true")]
+)
+def test_classes_that_cannot_be_told_are_refused(name: str, count: str) -> None:
+    wanted = f', "outputs": [{{"name": "{name}", "parameters": {{"classification": {count}}}}}]}}'
+    with pytest.raises(BadTensor, match="classification"):
+        tensors.read(header(data=["YQ=="])[:-1] + wanted.encode(), None)
 
 
 @given(st.binary(max_size=300), st.one_of(st.none(), st.integers(0, 400)))
