@@ -106,11 +106,12 @@ def _gold_accuracy(record: Record, rule: Rule) -> float | None:
     """The share of the last ``window`` gold answers that were right; None before there are so many.
 
     They are looked for by themselves: where one task in fifty is gold they reach far back. Nothing but another one
-    changes what they say.
+    changes what they say. Practice teaches and is not measured.
     """
     if not record.said or not record.said[0].is_gold:
         return None
     rows = _judgments(record.project, record.worker_id).filter(is_gold=True)
+    rows = rows.exclude(task__gold__use=Gold.Use.PRACTICE)
     if record.since is not None:
         rows = rows.filter(created_at__gt=record.since)
     last = [Said(*row) for row in rows.values_list(*Said._fields)[: rule.window]]

@@ -176,7 +176,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
     counted = is_spent = False
     if lease.known is not None:
         known = survey.answerable(project.pk, lease.survey_version, lease.known)
-        if known:
+        if known and lease.use != Gold.Use.PRACTICE:  # where people are shown what is right, and are not measured
             right = golds.is_right(answers, known)
             statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
         if lease.use != Gold.Use.HIDDEN:

@@ -237,3 +237,19 @@ def test_a_rule_that_could_never_be_met_is_refused(place: tuple[Project, User]) 
     for values in ({"window": 501, "threshold": 1}, {"window": 10, "threshold": 501}):
         with pytest.raises(CrowdtuneError, match="500"):
             add(project, measure="same_in_a_row", comparison="at_least", action="warn", **values)
+
+
+def test_what_practice_taught_is_not_measured(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=4, access="open", gold_rate=1)
+    uses = ("practice", "practice", "hidden", "hidden")
+    for task, use in zip(Task.objects.filter(project=project).order_by("id"), uses, strict=True):
+        services.set_gold(task=task, answers="cat", user=project.owner, use=use)
+    add(project, measure="gold_accuracy", window=2, comparison="below", threshold=1.0, action="pause")
+    services.ensure_member(project=project, user=worker)
+    for said in ("dog", "dog", "cat"):
+        answer(project, worker, said)
+    member = standing(project, worker)
+    assert (member.is_paused, member.gold_seen, member.gold_right) == (False, 1, 1)
+    answer(project, worker, "dog")
+    member = standing(project, worker)
+    assert (member.is_paused, member.gold_seen, member.gold_right) == (True, 2, 1)
