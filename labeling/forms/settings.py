@@ -11,7 +11,7 @@ from labeling.accounts.languages import LANGUAGES
 from labeling.aggregation import AGGREGATORS
 from labeling.consensus.stopping import POLICIES
 from labeling.forms.project import names_of
-from labeling.models import MOST_JUDGMENTS, Project, Rule
+from labeling.models import MOST_INSTRUCTIONS, MOST_JUDGMENTS, Project, Rule
 
 AGGREGATOR_NAMES = {
     "adaptive": _("Adaptive (trust it on any crowd)"),
@@ -35,6 +35,7 @@ class SettingsForm(forms.Form):
     name = forms.CharField(max_length=200, label=_("Name"))
     instructions = forms.CharField(
         required=False,
+        max_length=MOST_INSTRUCTIONS,
         label=_("Instructions"),
         help_text=_("What a worker reads first: what counts, what does not, what to do in doubt."),
         widget=forms.Textarea(attrs={"rows": 8}),

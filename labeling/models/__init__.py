@@ -9,11 +9,20 @@ from __future__ import annotations
 from labeling.models.job import DiscardedFile, Job
 from labeling.models.judgment import Consensus, ConsensusQuerySet, Judgment, WorkerSkill
 from labeling.models.oversight import AuditEntry, Rule, RuleEvent, Webhook, WebhookDelivery
-from labeling.models.project import MOST_JUDGMENTS, Category, CategoryExample, Project, Question, SurveyVersion
+from labeling.models.project import (
+    MOST_INSTRUCTIONS,
+    MOST_JUDGMENTS,
+    Category,
+    CategoryExample,
+    Project,
+    Question,
+    SurveyVersion,
+)
 from labeling.models.task import Assignment, Gold, Image, Task
 from labeling.models.worker import ApiKey, Appeal, Departure, Membership, Profile, Role
 
 __all__ = [
+    "MOST_INSTRUCTIONS",
     "MOST_JUDGMENTS",
     "ApiKey",
     "Appeal",

@@ -6,13 +6,14 @@ import decimal
 import secrets
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 MOST_JUDGMENTS = 1000
+MOST_INSTRUCTIONS = 50_000  # characters; they go out with each list of projects
 SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 
@@ -38,7 +39,7 @@ class Project(models.Model):
 
     slug = models.SlugField(max_length=80, unique=True)
     name = models.CharField(max_length=200)
-    instructions = models.TextField(blank=True)
+    instructions = models.TextField(blank=True, validators=[MaxLengthValidator(MOST_INSTRUCTIONS)])
     languages = models.JSONField(default=list, blank=True, help_text=_("Language codes a worker should know."))
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     access = models.CharField(max_length=10, choices=Access, default=Access.INVITED)

@@ -17,7 +17,7 @@ from labeling.models import (
     Rule,
     Webhook,
 )
-from tests.labeling.conftest import person
+from tests.labeling.conftest import client, person
 from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
 
@@ -67,6 +67,10 @@ def test_a_setting_that_cannot_be_is_said_at_its_field(project: Project, owning:
     assert response.context["form"].errors["confidence"]
     response = owning.post(f"/projects/{project.slug}/settings/", {**settings_of(project, owning), "judgments_min": 9})
     assert response.context["form"].errors["judgments_max"]
+    told = client(project.owner).patch(
+        f"/api/v1/projects/{project.slug}/", {"instructions": "x" * 50_001}, format="json"
+    )
+    assert (told.status_code, "50000" in str(told.json()["error"]["fields"]["instructions"])) == (400, True)
 
 
 def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
