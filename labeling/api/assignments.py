@@ -16,7 +16,6 @@ from rest_framework.views import APIView
 from labeling import services
 from labeling.accounts import permissions
 from labeling.api.base import ProjectView, origin_of, parsed, unfolded, whole
-from labeling.collecting import leases
 from labeling.collecting.leases import Lease
 from labeling.files import storage
 from labeling.models import Assignment, Project
@@ -253,6 +252,7 @@ class UndoView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         assignment, answers = services.undo_last(project=project, worker=request.user)
-        held = leases.live(project_id=project.pk, worker_id=int(request.user.pk or 0))
-        lease = next(lease for lease in held if lease.id == assignment.pk)
+        lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
+        if lease is None:
+            raise NotFound(_("There is no such assignment of yours."))
         return Response({"assignment": shown(origin_of(request), project, lease, []), "answers": answers})

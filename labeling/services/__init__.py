@@ -8,7 +8,7 @@ from __future__ import annotations
 from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.automatic import label_by_model, withdraw_model_labels
 from labeling.services.categories import add_example, change_category, change_example, remove_example
-from labeling.services.claims import claim_assignment, claim_leases, release_assignment, skip_assignment
+from labeling.services.claims import claim_assignment, claim_leases, find_lease, release_assignment, skip_assignment
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
 from labeling.services.grids import claim_grid, grid_question, submit_grid
@@ -77,6 +77,7 @@ __all__ = [
     "delete_project",
     "ensure_member",
     "feedback",
+    "find_lease",
     "grid_question",
     "hand_out_sooner",
     "import_images",

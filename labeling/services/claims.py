@@ -40,6 +40,12 @@ def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list
     return [suggestions.for_worker(lease, project=project, worker_id=member.user_id) for lease in found]
 
 
+def find_lease(*, project: Project, worker: Any, assignment_id: uuid.UUID) -> Lease | None:
+    """The worker's lease that can be answered, as they may see it; see :func:`labeling.collecting.leases.find`."""
+    lease = leases.find(project_id=project.pk, worker_id=worker.pk, assignment_id=assignment_id)
+    return lease and suggestions.for_worker(lease, project=project, worker_id=worker.pk)
+
+
 def _affordable(project: Project, member: Membership, hold: int) -> list[Lease]:
     with transaction.atomic():
         mine = leases.live(project_id=project.pk, worker_id=member.user_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -10,7 +9,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import bodies, services
-from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.services.claims import MOST_HELD
@@ -45,7 +43,8 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
         assignment, given = services.undo_last(project=project, worker=request.user)
     except CrowdtuneError as refusal:
         return _refused(refusal)
-    task = _find(project, assignment.worker_id, assignment.pk)
+    lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
+    task = task_data(lease, project) if lease else None
     asked = survey.load(project.pk, assignment.survey_version).at(assignment.task.stage)
     chosen = [question for question in asked if question.kind == "single_choice" and question.key in given]
     names = {question.key: asking.spoken(question, given[question.key]) for question in chosen}
@@ -71,11 +70,6 @@ def _asked(request: HttpRequest, project: Project) -> survey.Survey:
     if 0 < version <= project.survey_version:
         return survey.load(project.pk, version)
     return survey.current(project)
-
-
-def _find(project: Project, worker_id: int, assignment_id: uuid.UUID) -> dict[str, Any] | None:
-    rows = leases.live(project_id=project.pk, worker_id=worker_id)
-    return next((task_data(lease, project) for lease in rows if lease.id == assignment_id), None)
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling import services
 from labeling.accounts import languages
 from labeling.accounts.permissions import may, visible_projects
-from labeling.collecting import golds, leases
+from labeling.collecting import golds
 from labeling.collecting.leases import Lease
 from labeling.collecting.phases import BEFORE_WORK, golds_before_work, place_in_phase, test_share
 from labeling.errors import CrowdtuneError
@@ -229,7 +229,7 @@ def _undo(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, project: Project, member: Membership, assignment_id: uuid.UUID) -> HttpResponse:
-    lease = leases.find(project_id=project.pk, worker_id=member.user_id, assignment_id=assignment_id)
+    lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment_id)
     if lease is None:
         raise CrowdtuneError("lease_lost", _("Your time on that task was over, so it went to somebody else."), 409)
     questions = survey.load(project.pk, lease.survey_version).at(lease.stage)

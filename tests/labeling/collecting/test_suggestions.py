@@ -111,3 +111,27 @@ def test_a_model_suggests_only_where_nobody_has_judged_and_the_owner_wants_it():
     assert fresh.payload == {"suggestions": {"label": "cat"}, "suggested_by": "model 1", "blind_share": 0.2}
     project.show_suggestions = False
     assert services.suggest_answers(project=project, labels=labels, source="model 1") == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("shows", [True, False])
+def test_an_undo_and_a_form_that_is_refused_tell_a_blind_worker_nothing(client, shows):
+    project = make_project(show_suggestions=shows, access="open", blind_share=1)
+    make_tasks(
+        project, 2, payload={**KNOWN, "suggestions": {"label": "dog"}, "suggested_by": "resnet", "blind_share": 1}
+    )
+    worker = person("worker1")
+    member = Membership.objects.create(project=project, user=worker)
+    client.force_login(worker)
+    lease = services.claim_leases(project=project, member=member)[0]
+    refused = client.post(f"/label/{project.slug}/", {"assignment": str(lease.id)})
+    pages = [refused]
+    for address in (f"/label/{project.slug}/undo/", f"/api/v1/projects/{project.slug}/judgments/undo/"):
+        lease = services.claim_leases(project=project, member=member)[0]
+        services.submit_judgment(assignment_id=lease.id, worker=worker, answers={"label": "cat"})
+        pages.append(client.post(address))
+    assert [page.status_code for page in pages] == [400, 200, 200]
+    for page in pages:
+        assert not [word for word in ("resnet", "blind_share", "suggested_by") if word in page.text]
+    assert [page.json().get("task", page.json().get("assignment"))["payload"] for page in pages[1:]] == [{}, {}]
+    assert refused.context["task"]["payload"] == {}
