@@ -230,7 +230,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         The new lease, and the answers that were withdrawn.
 
     Raises:
-        CrowdtuneError: nothing_to_undo.
+        CrowdtuneError: nothing_to_undo; also to who is no member any more.
     """
     with transaction.atomic():
         last = (
@@ -241,7 +241,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
             .first()
         )
         if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
-            raise CrowdtuneError("nothing_to_undo", _("There is no last answer to take back."), 409)
+            raise _nothing()
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
             workflow.hold(task_id=last.task_id)
         task = Task.objects.select_for_update().get(pk=last.task_id)
@@ -250,6 +250,10 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
             _reopen_after_withdrawal(task)
         statements.count(project_id=project.pk, judgments=-1, price=-last.price)
     return lease, last.answers
+
+
+def _nothing() -> CrowdtuneError:
+    return CrowdtuneError("nothing_to_undo", _("There is no last answer to take back."), 409)
 
 
 def _taught(judgment: Judgment) -> bool:
@@ -265,7 +269,7 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
     Task.objects.filter(pk=task.pk).update(judgment_count=F("judgment_count") - 1)
     gold = Gold.objects.filter(task=task).first()
     known = survey.answerable(project.pk, judgment.survey_version, gold.answers) if gold else {}
-    Membership.objects.filter(project=project, user_id=judgment.worker_id).update(
+    members = Membership.objects.filter(project=project, user_id=judgment.worker_id).update(
         judgment_count=F("judgment_count") - 1,
         seconds=F("seconds") - (judgment.seconds or 0),
         earned=F("earned") - judgment.price,
@@ -273,6 +277,8 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
         gold_seen=Greatest(F("gold_seen") - (1 if known else 0), 0),
         gold_right=Greatest(F("gold_right") - (1 if known and golds.is_right(judgment.answers, known) else 0), 0),
     )
+    if not members:  # who was taken out is owed what was written down then
+        raise _nothing()
     lease = Assignment.objects.create(
         task=task,
         project=project,

@@ -84,6 +84,18 @@ def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_
     assert services.ensure_member(project=paid, user=wei).earned == Decimal("0.1")
 
 
+def test_who_was_taken_out_takes_no_answer_back_to_be_paid_for_it_twice(paid: Project) -> None:
+    wanda = person("wanda")
+    answer(paid, wanda)
+    take_out(paid, wanda)
+    refused = client(wanda).post(f"/api/v1/projects/{paid.slug}/judgments/undo/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "nothing_to_undo")
+    for _number in range(2):
+        answer(paid, wanda)
+    paid.refresh_from_db()
+    assert Membership.objects.get(project=paid, user=wanda).earned == paid.spent == Decimal("0.3")
+
+
 def test_who_comes_back_has_the_record_of_before_and_can_take_the_last_answer_back(paid: Project) -> None:
     wanda = person("wanda")
     answer(paid, wanda)
