@@ -196,13 +196,15 @@ def _value(test: str, text: str, kind: str | None) -> Any:
     return text.strip()
 
 
-def initial_of(question: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored question as the builder shows it."""
+def initial_of(question: Mapping[str, Any], kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A stored question as the builder shows it; ``kinds`` are those of the survey's questions, by key."""
     options = question["options"]
     condition = question.get("show_if")
     test = next((name for name in TESTS if condition and name in condition), "")
     simple = condition is None or (bool(test) and set(condition) == {"question", test})
     value = condition[test] if condition and simple and test else ""
+    if condition and simple and _value(test, _text(value), (kinds or {}).get(condition["question"])) != value:
+        simple, value = False, ""  # a choice with a comma in it, say: what is saved would be another condition
     labels = options.get("labels") or []
     return {
         **{name: question[name] for name in ("key", "kind", "prompt", "help_text", "required", "stage")},
@@ -249,7 +251,8 @@ class SurveyForms:
 
     @classmethod
     def stored(cls, questions: Sequence[Mapping[str, Any]]) -> SurveyForms:
-        return cls([QuestionForm(prefix=str(i), initial=initial_of(row)) for i, row in enumerate(questions)])
+        kinds = {row["key"]: row["kind"] for row in questions}
+        return cls([QuestionForm(prefix=str(i), initial=initial_of(row, kinds)) for i, row in enumerate(questions)])
 
     @classmethod
     def sent(cls, data: QueryDict, *, is_draft: bool = False) -> SurveyForms:

@@ -51,10 +51,7 @@ class Names:
         best: dict[str, tuple[tuple[int, bool], set[int]]] = {}
         for pk, full in self._ending(ends):
             for end, folders, whole in _endings(pk, full):
-                for name in ends.get(end, ()):
-                    common = _common(said[name][:-1], folders, alone=len(ends[end]) == 1)
-                    if common is None:
-                        continue
+                for name, common in _fitting({name: said[name][:-1] for name in ends.get(end, ())}, folders):
                     fit = (common, whole)
                     if name not in best or fit > best[name][0]:
                         best[name] = (fit, {pk})
@@ -109,14 +106,22 @@ def _endings(pk: int, name: str) -> Iterator[tuple[str, list[str] | None, bool]]
     yield _stem(exported), None, False
 
 
-def _common(said: list[str], folders: list[str] | None, *, alone: bool) -> int | None:
-    """How many folders both tell, the lowest of them; None where they differ, or one name of several is too long."""
+def _fitting(said: dict[str, list[str]], folders: list[str] | None) -> list[tuple[str, int]]:
+    """The names whose folders are the image's, and how many of them both tell.
+
+    Of several with more folders than the image has, it can be only one, and which is not known.
+    """
     if folders is None:
-        return MOST
+        return [(name, MOST) for name in said]
+    fits = [(name, common) for name, above in said.items() if (common := _common(above, folders)) is not None]
+    deeper = [name for name, _count in fits if len(said[name]) > len(folders)]
+    return [(name, common) for name, common in fits if len(deeper) < 2 or len(said[name]) <= len(folders)]
+
+
+def _common(said: list[str], folders: list[str]) -> int | None:
+    """How many folders both tell, the lowest of them; None where they differ."""
     common = min(len(said), len(folders))
-    if said[len(said) - common :] != folders[len(folders) - common :]:
-        return None
-    return None if len(said) > len(folders) and not alone else common
+    return common if said[len(said) - common :] == folders[len(folders) - common :] else None
 
 
 def _parts(name: str) -> list[str]:

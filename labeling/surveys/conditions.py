@@ -97,7 +97,7 @@ def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bo
 
 def _compare(condition: Mapping[str, Any], answer: Any) -> bool:
     if "equals" in condition:
-        return answer == condition["equals"] and isinstance(answer, bool) == isinstance(condition["equals"], bool)
+        return _is_same(answer, condition["equals"])
     if "in" in condition:
         return any(_compare({"equals": value}, answer) for value in condition["in"])
     if "contains" in condition:
@@ -105,3 +105,9 @@ def _compare(condition: Mapping[str, Any], answer: Any) -> bool:
     if isinstance(answer, bool) or not isinstance(answer, int | float):
         return False
     return answer >= condition["at_least"] if "at_least" in condition else answer <= condition["at_most"]
+
+
+def _is_same(answer: Any, said: Any) -> bool:
+    if isinstance(answer, list) and isinstance(said, list):  # several choices, of which none is the first
+        return len(answer) == len(said) and all(item in said for item in answer)
+    return bool(answer == said) and isinstance(answer, bool) == isinstance(said, bool)

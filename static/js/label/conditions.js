@@ -15,5 +15,7 @@ export function holds(condition, answers) {
 }
 
 function same(a, b) {
+  // Several choices, of which none is the first: a page may shuffle them.
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item) => b.some((other) => same(item, other)));
   return JSON.stringify(a) === JSON.stringify(b);
 }

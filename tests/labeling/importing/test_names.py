@@ -90,6 +90,21 @@ def test_a_file_may_know_more_or_fewer_folders_than_the_project(
     assert (job.errors, Gold.objects.get().task.image.name) == ([], image)
 
 
+@pytest.mark.parametrize("above", ["/home/me/data/", "C:\\data\\"])
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_full_paths_are_told_apart_by_the_folders_that_the_images_came_with(
+    make_project: Callable[..., Project], bring: Bring, form: str, above: str
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={"x/1.png": picture(1), "y/1.png": picture(2), "1.png": picture(3)})
+    names = [above + name.replace("/", above[-1]) for name in ("x/1.png", "y/1.png", "z/1.png", "w/1.png")]
+    lines = [f"{name},ann,{answer}" for name, answer in zip(names, ("cat", "dog", "cat", "dog"), strict=True)]
+    job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
+    assert [row["code"] for row in job.errors] == ["unknown_image"] * 2  # either could be the one without a folder
+    rows = (Gold if form else Judgment).objects.values_list("task__image__name", "answers")
+    assert dict(rows) == {"x/1.png": {"category": "cat"}, "y/1.png": {"category": "dog"}}
+
+
 @pytest.mark.parametrize("form", ["csv", ""])
 def test_a_name_that_two_images_have_is_given_to_neither(
     make_project: Callable[..., Project], bring: Bring, form: str

@@ -177,6 +177,29 @@ def test_a_condition_on_several_choices_compares_with_a_list(project: Project, o
     assert project.questions.get(key="collar").show_if == {"question": "animal", "equals": ["cat", "dog"]}
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"question": "animal", "in": ["cat, tame", "dog"]},
+        {"question": "parts", "equals": ["a, b", "c"]},
+        {"question": "parts", "in": [["c", "d"], ["d"]]},
+    ],
+)
+def test_a_condition_that_the_fields_cannot_say_is_saved_as_it_was(
+    project: Project, owning: Client, condition: dict[str, Any]
+) -> None:
+    survey = [
+        {"key": "animal", "kind": "single_choice", "prompt": "Which?", "options": {"choices": ["cat, tame", "dog"]}},
+        {"key": "parts", "kind": "multiple_choice", "prompt": "Parts?", "options": {"choices": ["a, b", "c", "d"]}},
+        {"key": "collar", "kind": "yes_no", "prompt": "A collar?", "show_if": condition},
+    ]
+    address = f"/projects/{project.slug}/settings/survey/"
+    owning.post(f"{address}json/", {"document": json.dumps(survey)})
+    response = owning.post(address, sent(SurveyForms(owning.get(address).context["forms"])))
+    assert response.status_code == 302, response.context["problem"]
+    assert project.questions.get(key="collar").show_if == condition
+
+
 def test_the_keys_for_a_condition_are_offered(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/settings/survey/"
     page = owning.post(address, {**two({}, {"key": ""}), "action": "add:yes_no"}).content.decode()
