@@ -139,6 +139,23 @@ def test_half_a_name_is_not_left_out_without_a_word(visit, make_project, join, w
     assert stored(project, 1)[0].answers == {"animal": "kind-37", "sharp": True}
 
 
+def test_what_stood_in_the_form_is_followed_by_the_list_of_choices(visit, make_project, join, worker):
+    """The list before anything is typed is asked of the server, too late for a form that is filled at once."""
+    many = [{"key": f"kind-{n}", "name": f"Kind {n}"} for n in range(MANY_CHOICES + 1)]
+    project = make_project(categories=many, questions=[ANIMAL, SHARP], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("combobox").fill("Kind 37")
+    expect(page.get_by_role("option", selected=True)).to_have_text("Kind 37")
+    page.keyboard.press("Enter")
+    page.reload()
+    ready(page)
+    expect(page.get_by_role("combobox")).to_have_value("Kind 37")
+    page.get_by_role("combobox").press("Escape")
+    expect(page.get_by_role("option")).to_have_count(30)
+
+
 def test_of_two_choices_of_one_name_practice_takes_the_picked(visit, make_project, join, worker, owner):
     project = make_project(categories=CRANES, questions=[ANIMAL], images=3)
     services.set_gold(

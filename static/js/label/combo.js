@@ -65,6 +65,7 @@ export class Combo {
     this.#empty.textContent = "";
     this.#picked = this.#chosen !== null;
     this.#activate(this.#shown.indexOf(this.#chosen)); // Enter must not take another one than what stands there
+    if (!this.#choices && !this.#chosen && !this.#start.length) this.#typed(); // that list was not waited for
   }
 
   /* The name of a choice that may not be among those of the page. */
