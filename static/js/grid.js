@@ -1,5 +1,6 @@
 /* The grid task: counts what is tapped and the active time; the form does the rest. */
 import { Clock } from "./label/clock.js";
+import { once } from "./label/once.js";
 
 const form = document.getElementById("grid");
 const clock = new Clock();
@@ -12,9 +13,8 @@ addEventListener("pageshow", (event) => {
   // Kept by the browser as it was: these images are answered by now.
   if (event.persisted) location.reload();
 });
-let sending = false;
+const goes = once();
 form.addEventListener("submit", (event) => {
-  if (sending) return void event.preventDefault();
-  sending = true;
+  if (!goes()) return void event.preventDefault();
   document.getElementById("seconds").value = clock.seconds();
 });

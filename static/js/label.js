@@ -7,6 +7,7 @@ import { Combo } from "./label/combo.js";
 import { keep, restore } from "./label/draft.js";
 import { Form } from "./label/form.js";
 import { listen } from "./label/keys.js";
+import { once } from "./label/once.js";
 import { Outbox } from "./label/outbox.js";
 import { overlay, picture } from "./label/overlay.js";
 
@@ -319,13 +320,11 @@ function isEcho(submitter) {
   return doubled && submitter?.matches(".choice, #submit") && clickedAt - shownAt < ECHO;
 }
 
-let sending = false;
+const goes = once(); // a second one would leave the word on the first unread
 
 /* Practice and the test go through the server one by one: it tells at once whether the answer was right. */
 function guided(event) {
-  const { submitter } = event;
-  if (sending || (!submitter?.name && lacks())) return void event.preventDefault();
-  sending = true; // once: a second one would leave the word on the first unread
+  if ((!event.submitter?.name && lacks()) || !goes()) event.preventDefault();
 }
 
 /* What was picked is sent, not its name, which several choices may share. */

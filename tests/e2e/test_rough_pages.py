@@ -112,6 +112,36 @@ def test_a_double_click_sends_one_grid(visit, make_project, join, worker):
     expect(page.locator("#toasts")).to_contain_text("12 answers stored.")
 
 
+@pytest.mark.parametrize("path", ["", "grid/"])
+def test_who_stops_a_page_that_is_sent_may_send_again(visit, make_project, join, worker, owner, path):
+    """In practice, where an answer goes as a form, and in the grid."""
+    project = make_project(
+        questions=[{"key": "dog", "kind": "yes_no", "prompt": "A dog?", "required": True}], images=14
+    )
+    if not path:
+        task = project.tasks.order_by("id").first()
+        services.set_gold(task=task, answers={"dog": True}, user=owner, use=Gold.Use.PRACTICE)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/{path}", user=worker)
+    stopped: list[str] = []
+
+    def stop(route: Route) -> None:
+        if route.request.method != "POST" or stopped:
+            return route.continue_()
+        stopped.append(route.request.url)
+        return route.abort("aborted")
+
+    page.route(f"**/label/{project.slug}/{path}", stop)
+    if not path:
+        ready(page)
+    button = page.get_by_role("button", name="Send" if path else "Yes")
+    button.click(no_wait_after=True)
+    happened(page, lambda: stopped)
+    page.evaluate("{ const now = performance.now.bind(performance); performance.now = () => now() + 6000; }")
+    button.click()
+    stored(project, 12 if path else 1)
+
+
 def test_a_section_of_hidden_questions_has_no_title(visit, make_project, join, worker):
     note = {
         "key": "note",
