@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling import jobs, outages
@@ -201,15 +201,22 @@ def release(run_id: str) -> bool:
 
     The next sweep tells somebody, if the caller cannot: a worker that is being stopped.
     """
-    mine = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING)
+    return _release(TrainingRun.objects.filter(pk=run_id))
+
+
+def _release(runs: QuerySet[TrainingRun]) -> bool:
+    mine = runs.filter(state=State.RUNNING)
     return bool(mine.update(state=State.QUEUED, heartbeat_at=timezone.now() - RESEND_AFTER))
 
 
 def _give_back(run: TrainingRun) -> None:
-    """Release it by a fresh connection; while there is none, the run goes silent, and a sweep finds it by that."""
+    """Release it by a fresh connection; while there is none, the run goes silent, and a sweep finds it by that.
+
+    Who has taken it over meanwhile keeps it.
+    """
     connection.close_if_unusable_or_obsolete()
     with contextlib.suppress(Error):
-        release(str(run.pk))
+        _release(TrainingRun.objects.filter(pk=run.pk, attempts=run.attempts))
 
 
 def stuck_runs() -> list[str]:

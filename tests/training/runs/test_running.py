@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
@@ -125,6 +126,23 @@ def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project,
     run.refresh_from_db()
     assert lost is not None
     assert (run.state, run.attempts) == ("succeeded", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_lost_its_run_while_the_database_was_away_does_not_take_it_from_who_has_it_now(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(run: TrainingRun, *_more: Any) -> None:
+        TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+        assert running.claim(str(run.pk)) is not None
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(pipeline, "go_through", away)
+    run = services.request_run(project=project, cause="person")
+
+    assert running.execute(str(run.pk)) == "lost"
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("running", 2)
 
 
 def test_a_run_whose_owner_died_before_the_clock_was_set_back_is_found(project: Project) -> None:
