@@ -65,7 +65,9 @@ def test_what_others_wait_for_has_a_health_check():
 
 def test_the_database_is_asked_as_others_will_ask_it():
     """Source: https://github.com/docker-library/postgres/issues/880"""
-    assert "pg_isready -h 127.0.0.1" in COMPOSE["services"]["postgres"]["healthcheck"]["test"][1]
+    asked = COMPOSE["services"]["postgres"]["healthcheck"]
+    assert "pg_isready -h 127.0.0.1" in asked["test"][1]
+    assert asked["start_period"] == "2m", "a new volume that takes long to prepare is no failure"
 
 
 def test_rabbitmq_lets_a_training_hold_its_message_for_a_day():
