@@ -2,7 +2,8 @@
 
 A dozen uploads over a slow line, or from phones that lost the network in the middle of one, would hold every thread,
 and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones; who finds
-no place for a while is refused, and may come again. A proxy that takes a body in before it passes it on, as nginx
+no place for a while is refused, and may come again. A line at whose other end nobody is any more is ended by the system
+(``ALIVE`` in ``config.web``), and its place is free. A proxy that takes a body in before it passes it on, as nginx
 does, keeps all of this away.
 
 Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows no end of waiting.

@@ -6,11 +6,17 @@ Source: https://github.com/emmett-framework/granian
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
+import socket
+import stat
 import sys
 import tempfile
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 from granian.constants import Interfaces
@@ -30,6 +36,11 @@ except env.EnvError as error:
 # and those beyond the number are not accepted before others close. Threads say nothing about how many people there are.
 # Source: https://github.com/emmett-framework/granian/issues/789
 CONNECTIONS = 512
+# Who lost the network in the middle of an upload says no goodbye, and would hold a thread, and a place of
+# ``config.patience``, until the restart: the system asks a silent line after so many seconds, and ends it where nothing
+# answers.
+ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+LISTENS_WITHIN = 60  # seconds
 
 
 def load(_target: str) -> Any:
@@ -44,7 +55,37 @@ def load(_target: str) -> Any:
 
     # Looking for garbage after every 700 new objects was a twentieth of a request.
     gc.set_threshold(10_000, 20, 20)
+    threading.Thread(target=_ask_silent_lines, daemon=True).start()
     return application
+
+
+def _ask_silent_lines() -> None:
+    """Once the server listens; it has no setting for this, and connections have what the listening socket has."""
+    until = time.monotonic() + LISTENS_WITHIN
+    while not (found := _listening()) and time.monotonic() < until:
+        time.sleep(0.05)
+    for listener in found:
+        with listener:
+            for name, value in ALIVE.items():
+                if hasattr(socket, name):
+                    listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _listening() -> list[socket.socket]:
+    """This process's sockets that listen on PORT, under other descriptors."""
+    found = []
+    for path in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed by now
+            if not stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
+                continue
+            one = socket.socket(fileno=os.dup(int(path.name)))
+            is_listening = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if is_listening and one.family != socket.AF_UNIX and one.getsockname()[1] == settings.PORT:
+                found.append(one)
+            else:
+                one.close()
+    return found
 
 
 def main() -> None:

@@ -141,6 +141,33 @@ def test_bodies_that_do_not_come_hold_up_nobody():
         servers.kill(web)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(sys.platform != "linux", reason="the timer of a connection is read from /proc")
+def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
+    port = servers.free_port()
+    web = servers.start(port, WEB_THREADS="2")
+    try:
+        wait_for(port)
+        for _ in range(100):  # the server listens a moment before its lines are asked
+            with begun(port, 100) as silent:
+                asked(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+                if timer(port, silent.getsockname()[1]) == "02":
+                    return
+            time.sleep(0.1)
+        raise AssertionError("nobody would notice that it is gone")
+    finally:
+        servers.kill(web)
+
+
+def timer(port: int, peer: int) -> str:
+    """What the system waits for on our end of a connection: 02 is the next question to a silent one."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, own, other, _, _, when, *_ = line.split()
+        if own.endswith(f":{port:04X}") and other.endswith(f":{peer:04X}"):
+            return when[:2]
+    return ""
+
+
 def begun(port: int, length: int) -> socket.socket:
     """A request that promises a body and sends a letter of it."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=60)
