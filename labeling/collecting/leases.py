@@ -342,19 +342,22 @@ WITH held AS MATERIALIZED (
 yielded AS (
     UPDATE labeling_assignment a SET state = 'released', reason = %(reason)s FROM held
     WHERE a.task_id = held.task_id AND a.worker_id = held.worker_id AND (a.state = 'leased') IS TRUE
-    RETURNING a.task_id
+    RETURNING a.task_id, a.price
 ),
 back AS (
     UPDATE labeling_task t SET open_slots = t.open_slots + 1 FROM yielded y
     WHERE t.id = y.task_id AND t.state = 'open' RETURNING t.id
 )
-SELECT task_id FROM yielded"""
+SELECT price FROM yielded"""
 
 
-def give_way(*, assignment_id: uuid.UUID) -> bool:
-    """Who answers under a lease that ran out may hold the task anew by now: then that newer lease gives way."""
+def give_way(*, assignment_id: uuid.UUID) -> list[Any]:
+    """Who answers under a lease that ran out may hold the task anew by now: then that newer lease gives way.
+
+    Returns what was offered for it, in a list; an empty one where there is none.
+    """
     values = {"id": assignment_id, "reason": words.stored(_("answered under an earlier lease"))}
-    return bool(fetch(_YIELD, values))
+    return [price for (price,) in fetch(_YIELD, values)]
 
 
 _RETAKE = """

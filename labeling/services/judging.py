@@ -123,8 +123,10 @@ def _record(lease: Leased, answers: dict[str, Any], seconds: float | None, price
         room = lease.state != State.EXPIRED or spending.has_room(project=project)
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
             workflow.hold(task_id=lease.task_id)
-        if lease.state == State.EXPIRED and leases.give_way(assignment_id=lease.id):
-            room = True  # what the budget held for the newer lease is this one's
+        if lease.state == State.EXPIRED:
+            offers = leases.give_way(assignment_id=lease.id)
+            # What the budget held for the newer lease is this one's, where it is enough.
+            room = room or any(offer is None or offer >= price for offer in offers)
         if not room or (lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60)):
             raise _lost()
         recorded = statements.record(

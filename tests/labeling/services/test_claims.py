@@ -145,6 +145,23 @@ def test_a_late_answer_is_taken_where_the_same_person_was_handed_the_task_anew(
     assert (task.judgment_count, task.open_slots) == (1, task.wanted - 1)
 
 
+def test_a_late_answer_is_not_taken_for_more_than_the_budget_holds_for_the_newer_lease(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1, price_per_judgment=1, budget=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    second = claim(project, worker)
+    Project.objects.filter(pk=project.pk).update(price_per_judgment=2)
+    with pytest.raises(CrowdtuneError, match="no longer leased"):
+        services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
+    services.submit_judgment(assignment_id=second.pk, worker=worker, answers={"category": "cat"})
+    project.refresh_from_db()
+    assert project.spent == project.budget
+
+
 def test_an_answer_after_another_has_the_slot_is_409(make_project: Callable[..., Project], worker: User) -> None:
     project = make_project(images=1)
     services.add_member(project=project, username=worker.username)
