@@ -62,7 +62,7 @@ def _stored(request: HttpRequest) -> dict[str, Any]:
 
 
 def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") -> HttpResponse:
-    members = Membership.objects.filter(user_id=own_id(request)).select_related("project").order_by("project__name")
+    members = sorted(_records(own_id(request)), key=lambda row: row.project.name)
     context = {
         "form": form,
         "members": members,
@@ -107,15 +107,19 @@ class _Echo:
         return value
 
 
+def _records(user: int) -> list[Membership | Departure]:
+    """What the person did in each project, also in those that they were taken out of."""
+    of_person: dict[str, Any] = {"user_id": user, "project__deleted_at": None}
+    members = Membership.objects.filter(**of_person).select_related("project")
+    left = Departure.objects.filter(**of_person).exclude(project__in=members.values("project"))
+    return [*members, *left.select_related("project")]
+
+
 def _of_deleted_images(user: int) -> Iterator[tuple[str, Decimal]]:
     """Project and sum of what the person is owed for answers that went with their images."""
     standing = Judgment.objects.filter(worker_id=user, withdrawn_at=None).order_by()
     listed = dict(standing.values_list("project").annotate(Sum("price")))
-    of_person: dict[str, Any] = {"user_id": user, "project__deleted_at": None}
-    members = Membership.objects.filter(**of_person).select_related("project")
-    left = Departure.objects.filter(**of_person).exclude(project__in=members.values("project"))
-    rows: list[Membership | Departure] = [*members, *left.select_related("project")]
-    for row in rows:
+    for row in _records(user):
         if rest := row.earned - listed.get(row.project_id, 0):
             yield row.project.slug, rest
 

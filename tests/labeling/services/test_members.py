@@ -81,6 +81,8 @@ def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_
         rows = list(csv.DictReader(lines))
         assert sum(Decimal(row["price"]) for row in rows) == owed
         assert rows[-1]["task"] == "deleted"
+        page = own.get("/profile/")
+        assert (page.context["earned"], paid.name in page.content.decode()) == (owed, True)
     assert services.ensure_member(project=paid, user=wei).earned == Decimal("0.1")
 
 
