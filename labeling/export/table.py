@@ -19,7 +19,9 @@ LABELS = [
     "image", "image_id", "sha256", "width", "height", "question", "answer", "confidence", "posterior", "judgments",
     "method", "final", "retired_because",
 ]  # fmt: skip
-JUDGMENTS = ["image", "image_id", "worker", "question", "answer", "seconds", "survey_version", "stage", "created_at"]
+JUDGMENTS = [
+    "image", "image_id", "sha256", "worker", "question", "answer", "seconds", "survey_version", "stage", "created_at",
+]  # fmt: skip
 
 
 def _answer(answer: Any) -> str:
@@ -40,8 +42,8 @@ def _judgments(row: Row) -> Iterator[list[Any]]:
         for key, answer in said.answers.items():
             seconds = "" if said.seconds is None else said.seconds
             yield [
-                plain(row.name), row.image_id, plain(said.worker), key, _answer(answer), seconds, said.survey_version,
-                said.stage, said.created_at,
+                plain(row.name), row.image_id, row.sha256, plain(said.worker), key, _answer(answer), seconds,
+                said.survey_version, said.stage, said.created_at,
             ]  # fmt: skip
 
 

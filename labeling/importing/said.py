@@ -42,6 +42,7 @@ class Line(NamedTuple):
     answer: Any
     seconds: Any
     problem: str = ""
+    sha256: str = ""
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:
@@ -88,6 +89,7 @@ def read(stored: Any) -> Iterator[Line]:
             str(values.get("question") or "").strip(),
             values.get("answer"),
             values.get("seconds"),
+            sha256=_hash(values),
         )
 
 
@@ -110,7 +112,14 @@ def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
         answers: Any = said.get("answers") if isinstance(said.get("answers"), dict) else {"": None}
         for question, answer in answers.items():
             worker = str(said.get("worker") or "").strip()
-            yield Line(number, str(row.get("image") or "").strip(), worker, question, answer, said.get("seconds"))
+            image = str(row.get("image") or "").strip()
+            yield Line(number, image, worker, question, answer, said.get("seconds"), sha256=_hash(row))
+
+
+def _hash(row: dict[str, Any]) -> str:
+    """The picture's, which our exports tell: a name that several images have is another one in the file."""
+    text = row.get("sha256")
+    return text if isinstance(text, str) and is_storable(text) else ""
 
 
 def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
@@ -146,6 +155,7 @@ def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
     project = names.project
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     images, shared = _images(names, chunk)
+    same = _same(project, chunk)
     known = workers(project, {line.worker for line in chunk if line.worker and is_storable(line.worker)})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     seconds: dict[tuple[int, int], float | None] = {}
@@ -163,10 +173,12 @@ def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
             report.error(f"line {line.number}", "bad_row", _("The row holds characters that no database stores."))
             continue
         try:
-            if line.image in shared:
+            if line.sha256 not in same and line.image in shared:
                 told = _("Several images of the project are called %(image)s: say which by its id.")
                 raise CrowdtuneError("ambiguous_image", told % {"image": repr(line.image)})
-            image, worker, key, answer = _checked(line, questions, images, known)
+            image, worker, key, answer = _checked(
+                line, questions, same.get(line.sha256) or images.get(line.image), known
+            )
         except CrowdtuneError as error:
             report.error(f"line {line.number}", error.code, error.message)
             continue
@@ -175,14 +187,14 @@ def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
             differs(line.number)
             continue
         seconds[pair], numbers[pair] = statements.usable_seconds(line.seconds), line.number
-    rows = {image.pk: image for image in images.values()}
+    rows = {image.pk: image for image in [*images.values(), *same.values()]}
     return store(project, found, seconds, rows, lambda pair: differs(numbers[pair]))
 
 
 def _checked(
-    line: Line, questions: dict[str, Asked], images: dict[str, Image], workers: dict[str, int]
+    line: Line, questions: dict[str, Asked], image: Image | None, workers: dict[str, int]
 ) -> tuple[Image, int, str, Any]:
-    if line.image not in images:
+    if image is None:
         raise CrowdtuneError(
             "unknown_image",
             _("There is no image %(image)s (by name or id) in the project.") % {"image": repr(line.image)},
@@ -195,12 +207,18 @@ def _checked(
             "unknown_question",
             _("Expected one of %(questions)s; got %(key)s.") % {"questions": ", ".join(questions), "key": repr(key)},
         )
-    image = images[line.image]
     try:
         answer = questions[key].check(parse(questions[key], line.answer), image.width, image.height)
     except BadAnswer as error:
         raise CrowdtuneError("bad_answer", error.args[0]) from error
     return image, workers[line.worker], key, answer
+
+
+def _same(project: Project, chunk: list[Line]) -> dict[str, Image]:
+    """Images by the hash of their bytes."""
+    hashes = {line.sha256 for line in chunk} - {""}
+    found = Image.objects.filter(project=project, sha256__in=hashes) if hashes else ()
+    return {image.sha256: image for image in found}
 
 
 def _images(names: naming.Names, chunk: list[Line]) -> tuple[dict[str, Image], set[str]]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from labeling import services
+from labeling import exporting, services
 from labeling.accounts import people
+from labeling.files import storage
 from labeling.importing import said
 from labeling.jobs import run
 from labeling.models import Consensus, Image, Job, Judgment, Membership, Project
@@ -133,3 +134,22 @@ def test_an_image_that_is_called_by_a_number_of_very_many_digits_is_unknown(
 ) -> None:
     job = bring(make_project(images=1), b"image,worker,answer\n%s,dora,cat\n0000.png,dora,cat\n" % (b"9" * 5000))
     assert (job.state, job.result["imported"], job.errors[0]["code"]) == ("succeeded", 1, "unknown_image")
+
+
+@pytest.mark.parametrize("into", ["csv", "jsonl"])
+def test_judgments_of_images_of_one_name_travel_to_another_project(
+    make_project: Callable[..., Project], into: str
+) -> None:
+    here, there = make_project(images=0), make_project(images=0)
+    for project in (there, here):
+        for number in (1, 2):  # one by one, so that both are called so
+            services.add_images(project=project, images={"a.png": picture(number)})
+    first, second = Image.objects.filter(project=here).order_by("pk")
+    bring(here, b"image,worker,answer\n%d,ann,cat\n%d,ann,dog\n" % (first.pk, second.pk))
+    job = services.start_export(project=here, into=into, user=here.owner, options={"judgments": True})
+    run(str(job.pk), exporting.run)
+    job.refresh_from_db()
+    brought = bring(there, storage.read(job.result["file"]))
+    assert brought.errors == []
+    rows = Judgment.objects.filter(project=there).values_list("task__image__sha256", "answers")
+    assert dict(rows) == {first.sha256: {"category": "cat"}, second.sha256: {"category": "dog"}}
