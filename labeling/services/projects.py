@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -94,7 +94,7 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
             raise CrowdtuneError("invalid", message, fields={"workflow": [message]})
         for name, value in values.items():
             setattr(row, name, value)
-        _check(row)
+        _check(row, unchanged={field.name for field in row._meta.fields} - set(changes))
         if changes:
             if REFIT & set(changes):
                 row.answers_version += 1
@@ -154,8 +154,8 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
     return dict(settings)
 
 
-def _check(project: Project) -> None:
-    """The row's own validation, in the API's shape."""
+def _check(project: Project, unchanged: Collection[str] = ()) -> None:
+    """The row's own validation, in the API's shape. What was stored under an older bound keeps no other from change."""
     if project.judgments_max < project.judgments_min:
         message = _(
             "The most judgments of a task, %(judgments_max)s, must not be below the least, %(judgments_min)s."
@@ -179,7 +179,8 @@ def _check(project: Project) -> None:
         message = _("languages is a list of codes such as en and hi.")
         raise CrowdtuneError("invalid", message, fields={"languages": [message]})
     try:
-        project.full_clean(validate_unique=False, validate_constraints=True)
+        project.clean_fields(exclude=set(unchanged))
+        project.validate_constraints()
     except ValidationError as error:
         fields = error.message_dict
         name, why = next(iter(fields.items()))

@@ -71,6 +71,9 @@ def test_a_setting_that_cannot_be_is_said_at_its_field(project: Project, owning:
         f"/api/v1/projects/{project.slug}/", {"instructions": "x" * 50_001}, format="json"
     )
     assert (told.status_code, "50000" in str(told.json()["error"]["fields"]["instructions"])) == (400, True)
+    Project.objects.filter(pk=project.pk).update(instructions="x" * 60_000)  # as were stored before
+    paused = client(project.owner).patch(f"/api/v1/projects/{project.slug}/", {"is_paused": True}, format="json")
+    assert (paused.status_code, paused.json()["is_paused"]) == (200, True)
 
 
 def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
