@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from labeling.importing.archives import PIECE, name_of, open_tar
-from labeling.importing.known.lines import encoding_of
+from labeling.importing.known.lines import encoding_of, not_utf8
 from labeling.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
@@ -152,7 +152,7 @@ class Files:
             data = self.read(name)
             return data.decode(encoding_of(data[:2]))
         except UnicodeDecodeError as error:
-            raise UnreadableError(_("%(name)s is not UTF-8 text.") % {"name": name}) from error
+            raise UnreadableError(f"{name}: {not_utf8()}") from error
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:

@@ -55,23 +55,24 @@ def change_rule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
+    url, chosen, problem = request.POST.get("url", "").strip(), request.POST.getlist("events"), ""
     if request.method == "POST":
-        with refusals(request):
-            services.add_webhook(
-                project=project,
-                user=request.user,
-                url=request.POST.get("url", "").strip(),
-                events=request.POST.getlist("events"),
-            )
+        try:
+            services.add_webhook(project=project, user=request.user, url=url, events=chosen)
+        except CrowdtuneError as error:
+            problem = error.message
+        else:
             messages.success(request, _("The webhook is told of what happens from now on."))
-        return redirect("project-webhooks", project.slug)
+            return redirect("project-webhooks", project.slug)
     states = WebhookDelivery.State
     sent = Count("deliveries", filter=Q(deliveries__state=states.DELIVERED))
     failed = Count("deliveries", filter=Q(deliveries__state=states.FAILED))
     found = project.webhooks.annotate(sent=sent, failed=failed).order_by("id")
     last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
     context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
-    return render(request, "projects/webhooks.html", context_of(request, project, tab="settings", **context))
+    context |= {"url": url, "chosen": chosen, "problem": problem}
+    page = context_of(request, project, tab="settings", **context)
+    return render(request, "projects/webhooks.html", page, status=400 if problem else 200)
 
 
 @login_required

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
+from labeling.importing.known.lines import not_utf8
 from labeling.importing.known.yolo import class_names
 
 
@@ -308,7 +309,8 @@ def test_what_is_wrong_with_a_file_is_said_once():
     buffer = io.BytesIO()
     pq.write_table(pa.table({"name": ["a.jpg"], "labels": [1]}), buffer)
     for form, data, told in (
-        ("coco", b"\xff", "l.any is not UTF-8 text."),
+        ("coco", b"\xff", f"l.any: {not_utf8()}"),
+        ("csv", "image,answer\né.jpg,cat\n".encode("cp1252"), f"l.any: {not_utf8()}"),
         ("parquet", buffer.getvalue(), "l.any needs the columns image and answer; it has name, labels."),
     ):
         with pytest.raises(UnreadableError) as refused:

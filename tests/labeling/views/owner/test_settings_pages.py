@@ -123,7 +123,10 @@ def test_a_rule_that_cannot_be_is_refused_at_its_field(project: Project, owning:
 
 def test_a_webhook_is_added_and_an_address_that_is_none_is_not(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/settings/webhooks/"
-    owning.post(address, {"url": "javascript:alert(1)"})
+    refused = owning.post(address, {"url": "javascript:alert(1)", "events": ["task.retired"]})
+    assert refused.status_code == 400
+    assert 'value="javascript:alert(1)"' in refused.content.decode()  # what was typed stays in the form
+    assert 'value="task.retired" checked' in refused.content.decode()
     assert not Webhook.objects.exists()
     owning.post(address, {"url": "https://example.org/hook", "events": ["task.retired"]})
     assert Webhook.objects.get().events == ["task.retired"]
