@@ -167,7 +167,7 @@ async function advance() {
   }
   const task = ahead.shift();
   if (task.signature !== client.signature) return leave();
-  return show(task);
+  return show(task, task.stood);
 }
 
 function show(task, answers = {}, said = words.next) {
@@ -262,7 +262,7 @@ async function undo() {
     return;
   }
   if (last?.task.task === restored.task.task) history.pop();
-  if (shelved) ahead.unshift(shelved);
+  if (shelved) ahead.unshift(Object.assign(shelved, { stood: form.answers() }));
   form.learn(restored);
   gone.delete(restored.task.task);
   count(-1);

@@ -97,6 +97,31 @@ def test_an_undo_shows_the_answer_whatever_its_key(visit, make_project, join, wo
     expect(page.get_by_role("radio", name="true")).to_be_checked()
 
 
+def test_what_stood_in_the_form_comes_back_after_an_undo(visit, make_project, join, worker):
+    project = make_project(questions=[SHARP, NOTE], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    first = shown(page)
+    page.get_by_role("radio", name="Yes").check()
+    page.keyboard.press("Enter")
+    moved_on(page, first)
+    ready(page)
+    second = shown(page)
+    page.get_by_role("textbox").fill("a long note")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#image")).to_have_attribute("src", first)
+    ready(page)
+    expect(page.get_by_role("textbox")).to_have_value("")
+    page.get_by_role("radio", name="No", exact=True).check()
+    page.keyboard.press("Enter")
+    moved_on(page, first)
+    expect(page.locator("#image")).to_have_attribute("src", second)
+    expect(page.get_by_role("textbox")).to_have_value("a long note")
+    page.get_by_role("button", name="Send").click()
+    assert [row.answers for row in stored(project, 2)] == [{"sharp": False}, {"note": "a long note"}]
+
+
 def test_a_survey_of_which_nothing_is_answered_is_not_sent(visit, make_project, join, worker):
     """Enter twice: the second is about an image that nobody has looked at."""
     project = make_project(questions=[SHARP, NOTE], images=4)
