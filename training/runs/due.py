@@ -47,6 +47,7 @@ class Facts:
     failures: int
     newest_label_at: datetime | None
     is_live: bool
+    project_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def check_due(project: Project) -> Decision:
         failures=failures.count(),
         newest_label_at=labels.newest_label_at(project=project),
         is_live=TrainingRun.objects.live().filter(project=project).exists(),
+        project_since=project.created_at,
     )
     decision = decide(policy, facts, names)
     if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:
@@ -180,7 +182,7 @@ def _cause(policy: TrainingPolicy, facts: Facts) -> tuple[str, str]:
         return "drift", policy.drift_reason or _("The pictures that are asked about have changed.")
     if facts.new and _is_old(policy, facts):
         return "age", _("The last run is older than %(hours)s hours.") % {"hours": policy.max_age_hours}
-    waits_since = facts.last_run_at or facts.newest_label_at
+    waits_since = facts.last_run_at or facts.newest_label_at or facts.project_since
     if facts.new and policy.daily_at and waits_since and _last_clock(policy, facts.now) > waits_since:
         return "schedule", _("It is the hour of the daily run.")
     if not facts.new:

@@ -106,6 +106,10 @@ def test_the_daily_hour_starts_the_first_run_too_when_it_strikes() -> None:
 
     assert (waits.start, waits.due_at) == (False, NOW.replace(hour=13))
     assert decide(policy, replace(few, now=NOW.replace(hour=13)), NAMES).cause == "schedule"
+    # Of answers that came with the images nobody knows since when they are there.
+    known = replace(few, newest_label_at=None, project_since=NOW - timedelta(hours=3))
+    assert not decide(policy, known, NAMES).start
+    assert decide(policy, replace(known, now=NOW.replace(hour=13)), NAMES).cause == "schedule"
 
 
 def test_after_a_long_look_more_answers_wait_and_what_a_person_asks_for_does_not(
