@@ -3,7 +3,7 @@
 The trunk runs once per picture and its activations at the cut are kept; each epoch runs the block behind it only. It
 starts from the head that extraction found (a random one would wreck the block first), at a low rate, with batch
 normalisation in inference mode (its statistics are ImageNet's, a small batch's would be noise). Epoch 0, the extraction
-model itself, takes part: the outcome is never worse on the validation part than what it started from.
+model itself, takes part, and stays unless an epoch is better on the validation part beyond chance.
 """
 
 from __future__ import annotations

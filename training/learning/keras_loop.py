@@ -28,7 +28,7 @@ from training.learning.files import write_atomic
 Rows = Callable[[np.ndarray], np.ndarray]
 Progress = Callable[[dict[str, Any]], bool | None]
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
-FORMAT = 2  # of a checkpoint; nobody goes on from another one
+FORMAT = 3  # of a checkpoint; nobody goes on from another one
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,9 @@ def fit_epochs(
 ) -> dict[str, Any]:  # fmt: skip
     """Train ``model`` (inputs -> logits) in place; it ends with the weights of its best epoch, 0 = as it came.
 
+    The best is that of the least validation loss. As it came it stays where no epoch's loss is lower by more than the
+    standard error of the difference, paired by picture: of many epochs one is always a little lower by chance.
+
     Args:
         progress: After every batch (stage, epoch, batch, loss, images_per_second) and every epoch (the four curves).
         checkpoint: File to save to after each epoch and to go on from where it fits; deleted by the caller.
@@ -148,7 +151,7 @@ def fit_epochs(
     state = _State(model, _fingerprint(train, options, seed), checkpoint)
     epoch = state.resume()
     if not state.best:
-        state.keep(0, _loss_of(model, validation, options)[0])
+        state.begin(_losses_of(model, validation, options)[0])
     last = options.epochs if options.stop is None else options.stop
     while epoch < last and (options.stop is not None or epoch - state.best_epoch < options.patience):
         model.optimizer.learning_rate = options.rate(epoch)
@@ -157,11 +160,12 @@ def fit_epochs(
         watch = _Watch(progress, epoch, options, len(batches), len(train))
         curve = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[watch]).history
         epoch += 1
-        val_loss, val_accuracy = _loss_of(model, validation, options) if len(validation) else (curve["loss"][0], 0.0)
+        losses, val_accuracy = _losses_of(model, validation, options)
+        val_loss = float(losses.mean()) if len(losses) else curve["loss"][0]
         values = (curve["loss"][0], curve["accuracy"][0], val_loss, val_accuracy)
         for name, value in zip(CURVES, values, strict=True):
             state.history[name].append(round(float(value), 6))
-        if val_loss < state.best_loss or options.stop is not None:
+        if options.stop is not None or (val_loss < state.best_loss and _is_beyond_chance(state.first - losses)):
             state.keep(epoch, val_loss)
         state.save(epoch)
         report = {"stage": "epoch", "epoch": epoch, "epochs": options.epochs}
@@ -182,14 +186,21 @@ def predict_logits(model: Any, part: Part, batch: int = 64) -> np.ndarray:
     return np.concatenate(answers) if answers else np.empty((0, part.y.shape[1]), np.float32)
 
 
-def _loss_of(model: Any, part: Part, options: LoopOptions) -> tuple[float, float]:
+def _losses_of(model: Any, part: Part, options: LoopOptions) -> tuple[np.ndarray, float]:
+    """The loss of each picture, and the share that is right; none and 0 of an empty part."""
     if not len(part):
-        return math.inf, 0.0
+        return np.empty(0), 0.0
     logits = predict_logits(model, part, options.batch_size).astype(np.float64)
     top = logits.max(axis=1, keepdims=True)
     log_p = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-    loss = -(part.y * log_p).sum(axis=1)
-    return float(loss.mean()), float((logits.argmax(axis=1) == part.y.argmax(axis=1)).mean())
+    losses: np.ndarray = -(part.y * log_p).sum(axis=1)
+    return losses, float((logits.argmax(axis=1) == part.y.argmax(axis=1)).mean())
+
+
+def _is_beyond_chance(saved: np.ndarray) -> bool:
+    """Whether the mean is above zero by more than its standard error."""
+    error = saved.std(ddof=1) / math.sqrt(len(saved)) if len(saved) > 1 else 0.0
+    return bool(saved.mean() > error)
 
 
 def _fingerprint(train: Part, options: LoopOptions, seed: int) -> str:
@@ -203,8 +214,13 @@ class _State:
     def __init__(self, model: Any, fingerprint: str, path: Path | None) -> None:
         self.model, self.fingerprint, self.path = model, fingerprint, path
         self.history: dict[str, list[float]] = {name: [] for name in CURVES}
+        self.first = np.empty(0)  # the loss of each validation picture before the first epoch
         self.best: list[np.ndarray] = []
         self.best_epoch, self.best_loss = 0, math.inf
+
+    def begin(self, losses: np.ndarray) -> None:
+        self.first = losses
+        self.keep(0, float(losses.mean()) if len(losses) else math.inf)
 
     def keep(self, epoch: int, loss: float) -> None:
         self.best = [np.array(value) for value in self.model.get_weights()]
@@ -215,7 +231,7 @@ class _State:
             return
         facts = {"fingerprint": self.fingerprint, "epoch": epoch, "history": self.history,
                  "best_epoch": self.best_epoch, "best_loss": self.best_loss}  # fmt: skip
-        arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
+        arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), "first": self.first}
         arrays |= {f"best{index}": value for index, value in enumerate(self.best)}
         arrays |= {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables()}
         buffer = io.BytesIO()
@@ -242,7 +258,7 @@ class _State:
             return 0
         for name, variable in self._variables():
             variable.assign(arrays[name])
-        self.history = facts["history"]
+        self.history, self.first = facts["history"], arrays["first"]
         self.best = [arrays[f"best{index}"] for index in range(len(self.model.weights))]
         self.best_epoch, self.best_loss = facts["best_epoch"], facts["best_loss"]
         return int(facts["epoch"])

@@ -155,6 +155,18 @@ def test_after_a_kill_the_same_is_dropped_out_as_without_one(tmp_path: Path) -> 
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize(("pictures", "is_kept"), [(10, False), (1000, True)])
+def test_what_it_began_with_stays_where_the_rest_may_be_chance(pictures: int, is_kept: bool) -> None:
+    """Six of ten are of one class: to learn that lowers the mean loss by .02 of .69, which ten pictures cannot show."""
+    y = np.eye(2, dtype=np.float32)[(np.arange(1000) % 10 >= 6).astype(int)]
+    train, validation = (Part(lambda at: np.ones((len(at), 1), np.float32), y[:many]) for many in (1000, pictures))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, kernel_initializer="zeros")])
+    history = fit_epochs(model, train, validation, LoopOptions(epochs=5, learning_rate=0.01, decay=0.0))
+    assert min(history["val_loss"]) < np.log(2)
+    assert (history["best_epoch"] > 0) == is_kept
+    assert bool(np.any(model.get_weights()[0])) == is_kept
+
+
 def test_a_fine_tuned_version_answers_like_keras(
     activations: Set, small_weights: Weights, cut_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
