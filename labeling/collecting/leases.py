@@ -362,20 +362,26 @@ def give_way(*, assignment_id: uuid.UUID) -> list[Any]:
 
 _RETAKE = """
 WITH room AS (
-    SELECT t.id, t.wanted FROM labeling_task t JOIN labeling_assignment a ON a.task_id = t.id
-    WHERE a.id = %(id)s AND a.state IN ('expired', 'withdrawn') AND t.state = 'open' AND t.open_slots > 0
+    SELECT t.id, t.wanted, t.is_gold FROM labeling_task t JOIN labeling_assignment a ON a.task_id = t.id
+    WHERE a.id = %(id)s AND a.state IN ('expired', 'withdrawn')
+        AND (t.is_gold AND t.wanted < 32000 OR t.state = 'open' AND t.open_slots > 0)
     FOR UPDATE OF t
 ),
-taken AS (UPDATE labeling_task t SET open_slots = t.open_slots - 1 FROM room WHERE t.id = room.id)
+taken AS (
+    UPDATE labeling_task t SET wanted = t.wanted + room.is_gold::int,
+        open_slots = t.open_slots - (NOT room.is_gold)::int
+    FROM room WHERE t.id = room.id
+)
 UPDATE labeling_assignment a SET state = 'leased', expires_at = %(now)s + make_interval(secs => %(seconds)s),
-    slot = (SELECT min(s) FROM generate_series(0, room.wanted - 1) s WHERE NOT EXISTS (
-        SELECT 1 FROM labeling_assignment o
-        WHERE o.task_id = room.id AND o.slot = s AND o.state IN ('leased', 'submitted')))
+    slot = CASE WHEN room.is_gold THEN room.wanted ELSE (
+        SELECT min(s) FROM generate_series(0, room.wanted - 1) s WHERE NOT EXISTS (
+            SELECT 1 FROM labeling_assignment o
+            WHERE o.task_id = room.id AND o.slot = s AND o.state IN ('leased', 'submitted'))) END
 FROM room WHERE a.id = %(id)s RETURNING a.id"""
 
 
 def retake(*, assignment_id: uuid.UUID, seconds: int) -> bool:
-    """Lease an expired assignment again when nobody has taken its slot."""
+    """Lease an expired assignment again when nobody has taken its slot; gold has one for everybody, as by a claim."""
     try:
         with transaction.atomic():
             return bool(fetch(_RETAKE, {"id": assignment_id, "seconds": seconds}))

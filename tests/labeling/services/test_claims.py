@@ -145,6 +145,24 @@ def test_a_late_answer_is_taken_where_the_same_person_was_handed_the_task_anew(
     assert (task.judgment_count, task.open_slots) == (1, task.wanted - 1)
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_late_answer_to_gold_is_taken_as_one_to_another_task_is(
+    make_project: Callable[..., Project], worker: User, anew: bool
+) -> None:
+    project = make_project(images=1, gold_rate=1, price_per_judgment=1)
+    services.add_member(project=project, username=worker.username)
+    services.set_gold(task=Task.objects.get(project=project), answers="cat", user=project.owner)
+    project.refresh_from_db()
+    first = claim(project, worker)
+    services.release_assignment(assignment_id=first.pk, worker=worker, reason="left the page")
+    if anew:
+        assert claim(project, worker).pk != first.pk
+    assert services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})[1]
+    assert services.claim_assignment(project=project, worker=worker) is None
+    member = Membership.objects.get(project=project, user=worker)
+    assert (member.gold_seen, member.gold_right, member.earned) == (1, 1, 1)
+
+
 def test_a_late_answer_is_not_taken_for_more_than_the_budget_holds_for_the_newer_lease(
     make_project: Callable[..., Project], worker: User
 ) -> None:
