@@ -117,6 +117,11 @@ def offered(question: Question, names: Names | None = None) -> list[tuple[Any, s
     return []
 
 
+def is_taken(question: Question, answer: Any, names: Names) -> bool:
+    """Whether the question still offers a given choice: a survey that has changed since may have taken it out."""
+    return question.kind != "single_choice" or answer == CANT_TELL or answer in names
+
+
 def sides(
     question: Question, judgments: Iterable[Judgment], consensus: Any = None, names: Names | None = None
 ) -> list[Side]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from labeling import charts
 from labeling.accounts import people
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
-from labeling.views.owner.answers import Side, names_of, offered, say, say_method, sides
+from labeling.views.owner.answers import Side, is_taken, names_of, offered, say, say_method, sides
 
 SHORT = 9  # as many as a person sees at once
 
@@ -101,7 +101,10 @@ def _verdict(
         posterior=[(say(key, names), share) for key, share in posterior],
         sides=given,
         method=say_method(consensus) if consensus else "",
-        golds=_golds(given, [Side(answer, text, [], 0.0, False) for answer, text in offered(question, names)]),
+        golds=_golds(
+            [side for side in given if is_taken(question, side.answer, names)],
+            [Side(answer, text, [], 0.0, False) for answer, text in offered(question, names)],
+        ),
     )
 
 

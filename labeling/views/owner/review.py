@@ -19,7 +19,7 @@ from labeling.files import storage
 from labeling.models import Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
-from labeling.views.owner.answers import offered, read
+from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.provenance import Verdict, story
 
@@ -59,6 +59,7 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
     offers no more than there are number keys, each choice keeps its place and its key from task to task; else what was
     answered comes first.
     """
+    names = names_of(verdict.question)
     given = [
         {
             "value": side.as_json,
@@ -68,17 +69,20 @@ def choices_of(verdict: Verdict) -> list[dict[str, Any]]:
             "is_consensus": side.is_consensus,
         }
         for side in verdict.sides
-        if side.answer != CANT_TELL
+        if side.answer != CANT_TELL and is_taken(verdict.question, side.answer, names)
     ]
     crowds = verdict.consensus.answer if verdict.consensus else None
-    if crowds is not None and crowds != CANT_TELL and not any(choice["is_consensus"] for choice in given):
+    is_choice = crowds is not None and crowds != CANT_TELL and is_taken(verdict.question, crowds, names)
+    if is_choice and not any(choice["is_consensus"] for choice in given):
         given.insert(0, {"value": json.dumps(crowds), "text": verdict.text, "by": _("Consensus"), "is_consensus": True})
-    return _keyed(_in_order(verdict, given), is_scale=verdict.question.kind == "rating")
+    return _keyed(_in_order(verdict, given, names), is_scale=verdict.question.kind == "rating")
 
 
-def _in_order(verdict: Verdict, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _in_order(verdict: Verdict, given: list[dict[str, Any]], names: Names) -> list[dict[str, Any]]:
     known = {choice["value"]: choice for choice in given}
-    choices = [{"value": json.dumps(value), "text": text, "votes": 0} for value, text in offered(verdict.question)]
+    choices = [
+        {"value": json.dumps(value), "text": text, "votes": 0} for value, text in offered(verdict.question, names)
+    ]
     if len(choices) > KEYS:
         return given + [choice for choice in choices if choice["value"] not in known]
     stable = [known.pop(choice["value"], choice) for choice in choices]

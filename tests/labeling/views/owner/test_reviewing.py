@@ -29,6 +29,20 @@ def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project]
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
 
 
+def test_a_category_that_is_gone_is_no_choice_of_a_reviewer_and_no_gold(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    task = project.tasks.get()
+    services.replace_survey(project=project, user=project.owner, categories=["cat", "horse"])
+    page = owning.get(f"/projects/{project.slug}/review/?task={task.pk}")
+    assert [option["text"] for option in page.context["choices"][0][1]] == ["cat", "horse"]
+    told = owning.get(f"/projects/{project.slug}/images/{task.image_id}/").context["stories"][0].verdicts[0]
+    assert [side.text for side in told.golds] == ["cat", "horse"]
+    assert [side.text for side in told.sides] == ["cat", "dog"]  # what was said is shown as it was
+
+
 def test_a_reviewer_goes_back_to_the_one_before_and_decides_it_anew(
     make_project: Callable[..., Project], owning: Client
 ) -> None:
