@@ -180,7 +180,7 @@ def _anchoring(project: Project, key: str, judgments: Judgments) -> dict[str, An
     if not suggested:
         return None
     # What came from files was said without a look at any suggestion.
-    files = Judgment.objects.filter(task_id__in=suggested, source="import", withdrawn_at=None)
+    files = Judgment.objects.filter(project=project, source="import", withdrawn_at=None)
     brought = set(files.values_list("task_id", "worker_id"))
     said = (row for row in judgments.of(key) if row[:2] not in brought)
     return suggestions.anchoring(said, suggested)
