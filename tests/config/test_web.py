@@ -149,8 +149,9 @@ def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
     try:
         wait_for(port)
         for _ in range(100):  # the server listens a moment before its lines are asked
-            with begun(port, 100) as silent:
-                asked(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+            other = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            with begun(port, 100) as silent, contextlib.closing(other):
+                asked(other)
                 if timer(port, silent.getsockname()[1]) == "02":
                     return
             time.sleep(0.1)
