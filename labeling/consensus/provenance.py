@@ -12,11 +12,9 @@ from labeling.surveys import survey
 def of_task(task: Task) -> dict[str, Any]:
     """Who said what, when, in how long, to which version of the survey, by which rule, and what it came to."""
     judgments = Judgment.objects.filter(task=task).select_related("worker").order_by("id")
-    records = {
-        row.user_id: row
-        for row in Membership.objects.filter(project=task.project_id, user_id__in=[j.worker_id for j in judgments])
-    }
-    left = dict(Departure.objects.filter(project=task.project_id).values_list("user_id", "weight"))
+    of_workers: dict[str, Any] = {"project": task.project_id, "user_id__in": [row.worker_id for row in judgments]}
+    records = {row.user_id: row for row in Membership.objects.filter(**of_workers)}
+    left = dict(Departure.objects.filter(**of_workers).values_list("user_id", "weight"))
     gold = Gold.objects.filter(task=task).first()
     return {
         "task": task.pk,

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling import races, webhooks
 from labeling.actors import retire_spent
-from labeling.collecting import glance, golds, leases, phases, rules, spending, statements, tasks, workflow
+from labeling.collecting import glance, golds, late, phases, rules, spending, statements, tasks, workflow
 from labeling.collecting.glance import Leased
 from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
@@ -124,10 +124,10 @@ def _record(lease: Leased, answers: dict[str, Any], seconds: float | None, price
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
             workflow.hold(task_id=lease.task_id)
         if lease.state == State.EXPIRED:
-            offers = leases.give_way(assignment_id=lease.id)
+            offers = late.give_way(assignment_id=lease.id)
             # What the budget held for the newer lease is this one's, where it is enough.
             room = room or any(offer is None or offer >= price for offer in offers)
-        if not room or (lease.state == State.EXPIRED and not leases.retake(assignment_id=lease.id, seconds=60)):
+        if not room or (lease.state == State.EXPIRED and not late.retake(assignment_id=lease.id, seconds=60)):
             raise _lost()
         recorded = statements.record(
             assignment_id=lease.id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -189,84 +188,6 @@ def test_the_list_of_jobs_says_what_each_brought_and_keeps_more_than_the_last_fe
     assert not any(f"/jobs/{other}/" in of_images for other in others), "what is old is no news"
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("", {"0000.png", "0001.png", "0002.png"}),
-        ("?q=0001", {"0001.png"}),
-        ("?state=gold", {"0002.png"}),
-        ("?state=retired&answer=cat", {"0000.png", "0001.png"}),
-        ("?answer=dog", {"0002.png"}),
-        ("?state=new", set()),
-        ("?state=nonsense&before=nonsense", {"0000.png", "0001.png", "0002.png"}),
-    ],
-)
-def test_images_are_found_by_name_state_and_label(
-    query: str, names: set[str], make_project: Callable[..., Project], owning: Client
-) -> None:
-    project = make_project(judgments_min=2, judgments_max=2, confidence=0.6, gold_rate=0)
-    gold = Task.objects.get(image__name="0002.png")
-    services.set_gold(task=gold, answers={"category": "dog"}, user=project.owner)
-    judged(project, 2)
-    page = text(owning.get(f"/projects/{project.slug}/images/{query}"))
-    assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names
-
-
-@pytest.mark.parametrize(("answers", "disputed"), [(("cat",), 0), (("cat", "dog"), 1)])
-def test_images_are_disputed_that_wait_for_a_reviewer_and_not_all_that_reached_the_maximum(
-    answers: tuple[str, ...], disputed: int, make_project: Callable[..., Project], owning: Client
-) -> None:
-    project = make_project(images=1, judgments_min=2, judgments_max=2, confidence=0.6, stopping="fixed")
-    judged(project, 2, answers)
-    assert Task.objects.get().retired_because == Task.Because.MAXIMUM
-    page = text(owning.get(f"/projects/{project.slug}/images/?state=disputed"))
-    assert page.count('alt="0000.png"') == disputed
-    page = text(owning.get(f"/projects/{project.slug}/images/"))
-    assert page.count('corner">Disputed<') == disputed  # what the picture's badge says is what the filter finds
-
-
-def test_long_lists_are_walked_forwards_and_back(make_project: Callable[..., Project], owning: Client) -> None:
-    project = make_project(images=70)
-    first = owning.get(f"/projects/{project.slug}/images/").context["page"]
-    second = owning.get(f"/projects/{project.slug}/images/{first.next}").context["page"]
-    again = owning.get(f"/projects/{project.slug}/images/{second.previous}").context["page"]
-    assert (len(first.rows), len(second.rows), second.next, again.previous) == (60, 10, "", "")
-    assert [row.pk for row in again.rows] == [row.pk for row in first.rows]
-
-
-def test_the_page_of_an_image_tells_who_said_what(make_project: Callable[..., Project], owning: Client) -> None:
-    project = make_project(images=1, judgments_max=2)
-    judged(project, 2, ("cat", "dog"), seconds=4.2)
-    page = text(owning.get(f"/projects/{project.slug}/images/{Image.objects.get().pk}/"))
-    assert page.count("4.2 s") == 2
-    assert "worker0" in page
-    assert "worker1" in page
-    assert "survey 1" in page
-
-
-@pytest.mark.parametrize(
-    ("given", "told"), [({"urls": "ftp://x/y.png"}, "starts with http:// or"), ({}, "Choose some files, or paste")]
-)
-def test_addresses_that_are_none_are_refused_with_a_sentence(
-    project: Project, owning: Client, given: dict[str, str], told: str
-) -> None:
-    response = owning.post(f"/projects/{project.slug}/images/add/", given, follow=True)
-    assert told in text(response)
-    assert not Job.objects.exists()
-
-
-def test_an_empty_picture_keeps_no_other_out_and_is_told_by_its_name(
-    make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
-) -> None:
-    project = make_project(images=0)
-    files = [SimpleUploadedFile("cat.png", picture(1)), SimpleUploadedFile("lost.png", b"")]
-    owning.post(f"/projects/{project.slug}/images/add/", {"uploads": files})
-    run_actors()
-    job = Job.objects.get()
-    assert [(row["item"], row["code"]) for row in job.errors] == [("lost.png", "empty_file")]
-    assert [image.name for image in Image.objects.filter(project=project)] == ["cat.png"]
-
-
 def test_labels_stand_beside_the_majority_with_a_warning_where_they_differ(
     make_project: Callable[..., Project], owning: Client
 ) -> None:
@@ -308,18 +229,6 @@ def test_an_appeal_is_answered(project: Project, worker: User, owning: Client) -
     appeal.refresh_from_db()
     member.refresh_from_db()
     assert (appeal.state, appeal.answer, member.is_paused) == (Appeal.State.ACCEPTED, "You are right", False)
-
-
-def test_gold_is_set_and_taken_back_on_the_page_of_an_image(project: Project, owning: Client) -> None:
-    task = Task.objects.filter(project=project).first()
-    assert task is not None
-    address = f"/projects/{project.slug}/tasks/{task.pk}/gold/"
-    owning.post(address, {"answer": json.dumps({"category": "cat"}), "use": "practice"})
-    task.refresh_from_db()
-    assert (task.is_gold, task.gold.answers, task.gold.use) == (True, {"category": "cat"}, "practice")
-    owning.post(address, {"answer": ""})
-    task.refresh_from_db()
-    assert not task.is_gold
 
 
 def test_a_job_says_what_was_refused_and_why(project: Project, owning: Client) -> None:

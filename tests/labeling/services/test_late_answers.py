@@ -1,0 +1,157 @@
+"""Answers and skips under a lease that is over: taken where there is room, refused where somebody else has the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from labeling import services
+from labeling.actors import expire_leases
+from labeling.errors import CrowdtuneError
+from labeling.models import Assignment, Membership, Project, Task
+from tests.labeling.conftest import person
+from tests.labeling.services.test_claims import claim, let_run_out
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_answer_after_the_lease_ran_out_is_taken_when_nobody_has_the_slot(project: Project, worker: User) -> None:
+    assignment = claim(project, worker)
+    let_run_out(assignment)
+    expire_leases()
+    _, created = services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
+    assert created
+
+
+def test_a_skip_after_the_lease_ran_out_holds(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    assignment = claim(project, worker)
+    let_run_out(assignment)
+    expire_leases()
+    for _again in range(2):
+        services.skip_assignment(assignment_id=assignment.pk, worker=worker, reason="too dark")
+    assignment.refresh_from_db()
+    assert (assignment.state, assignment.reason) == ("skipped", "too dark")
+    assert Task.objects.get(project=project).open_slots == 1
+    assert services.claim_assignment(project=project, worker=worker) is None
+
+
+def test_a_late_skip_leaves_the_same_task_that_was_handed_out_anew(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    second = claim(project, worker)
+    services.skip_assignment(assignment_id=first.pk, worker=worker)
+    second.refresh_from_db()
+    assert second.state == "leased"
+
+
+def test_a_late_answer_is_taken_where_the_same_person_was_handed_the_task_anew(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1, price_per_judgment=1, budget=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    second = claim(project, worker)
+    assert second.task_id == first.task_id
+    _, created = services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
+    assert created
+    second.refresh_from_db()
+    assert second.state == "released"
+    task = Task.objects.get(pk=first.task_id)
+    assert (task.judgment_count, task.open_slots) == (1, task.wanted - 1)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_late_answer_to_gold_is_taken_as_one_to_another_task_is(
+    make_project: Callable[..., Project], worker: User, anew: bool
+) -> None:
+    project = make_project(images=1, gold_rate=1, price_per_judgment=1)
+    services.add_member(project=project, username=worker.username)
+    services.set_gold(task=Task.objects.get(project=project), answers="cat", user=project.owner)
+    project.refresh_from_db()
+    first = claim(project, worker)
+    services.release_assignment(assignment_id=first.pk, worker=worker, reason="left the page")
+    if anew:
+        assert claim(project, worker).pk != first.pk
+    assert services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})[1]
+    assert services.claim_assignment(project=project, worker=worker) is None
+    member = Membership.objects.get(project=project, user=worker)
+    assert (member.gold_seen, member.gold_right, member.earned) == (1, 1, 1)
+
+
+def test_a_late_answer_is_not_taken_for_more_than_the_budget_holds_for_the_newer_lease(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1, price_per_judgment=1, budget=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    second = claim(project, worker)
+    Project.objects.filter(pk=project.pk).update(price_per_judgment=2)
+    with pytest.raises(CrowdtuneError, match="no longer leased"):
+        services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
+    services.submit_judgment(assignment_id=second.pk, worker=worker, answers={"category": "cat"})
+    project.refresh_from_db()
+    assert project.spent == project.budget
+
+
+def test_an_answer_after_another_has_the_slot_is_409(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    services.add_member(project=project, username="walt")
+    first = claim(project, worker)
+    let_run_out(first)
+    claim(project, User.objects.get(username="walt"))
+    with pytest.raises(CrowdtuneError) as refusal:
+        services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
+    assert (refusal.value.code, refusal.value.status) == ("lease_lost", 409)
+
+
+def test_a_lease_that_ran_out_is_not_taken_again_where_the_budget_went_to_another(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=2, access="open", price_per_judgment="0.10", budget="0.10")
+    slow, quick = person("slow"), person("quick")
+    late = services.claim_assignment(project=project, worker=slow)
+    assert late is not None
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    Task.objects.filter(pk=late.task_id).update(priority=-1)  # the other task is next
+    taken = services.claim_assignment(project=project, worker=quick)
+    assert taken is not None
+    with pytest.raises(CrowdtuneError) as refused:
+        services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "cat"})
+    assert refused.value.code == "lease_lost"
+    services.submit_judgment(assignment_id=taken.pk, worker=quick, answers={"category": "cat"})
+    project.refresh_from_db()
+    assert project.spent == project.budget
+
+
+def test_an_answer_is_taken_from_a_tab_whose_task_another_tab_gave_back_as_it_closed(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=2)
+    services.add_member(project=project, username=worker.username)
+    for reason, is_taken in (("left the page", True), ("enough for today", False)):
+        lease = claim(project, worker)
+        services.release_assignment(assignment_id=lease.pk, worker=worker, reason=reason)
+        assert Task.objects.get(pk=lease.task_id).open_slots == 1
+        again = {"assignment_id": lease.pk, "worker": worker, "answers": {"category": "cat"}}
+        if is_taken:
+            assert services.submit_judgment(**again)[1]
+        else:
+            with pytest.raises(CrowdtuneError, match="no longer leased"):
+                services.submit_judgment(**again)
