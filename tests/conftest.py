@@ -33,8 +33,18 @@ from config import postgres  # noqa: E402 - after the environment
 os.environ["DATABASE_URL"] = postgres.url(_FOLDER / "postgres")
 
 import django  # noqa: E402
+from django.conf import settings as django_settings  # noqa: E402
 
 django.setup()
+
+# For the whole run, not for each test: a thread of the live server that still answers a page of the last test would
+# make the storage anew between two tests, from whatever the settings are just then, and the next test would keep it.
+django_settings.STORAGES = {  # tests collect no static files: pages name them as they lie in the checkout
+    **django_settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# A good password hash is slow on purpose, and hundreds of tests make people.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 import dramatiq  # noqa: E402 - after the broker is set
 import hypothesis  # noqa: E402
@@ -133,21 +143,6 @@ def default_language() -> Iterator[None]:
     """A request in this thread leaves its language behind, as in a server's thread; the next test begins without."""
     yield
     translation.deactivate()
-
-
-@pytest.fixture(autouse=True)
-def plain_static_files(settings: Any) -> None:
-    """Pages name static files as they lie in the checkout: tests collect none."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    """A good password hash is slow on purpose, and hundreds of tests make people."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

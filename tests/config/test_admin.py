@@ -37,11 +37,7 @@ MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_mod
 
 
 @pytest.fixture
-def staff(client: Client, settings: Any) -> Client:
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+def staff(client: Client) -> Client:
     client.force_login(User.objects.create_superuser("staff", password="a long one"))
     return client
 

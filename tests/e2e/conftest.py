@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -116,6 +117,14 @@ class Visits:
         return page
 
 
+def answered() -> None:
+    """What closed pages had asked for is answered: it would meet the next test's tables and settings."""
+    end = time.monotonic() + 30
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < end, "a page is closed, and its request does not end"
+        time.sleep(0.005)
+
+
 @pytest.fixture
 def visit(browser: Browser, live_server: Any) -> Iterator[Visits]:
     """``visit("/label/", user=worker)`` -> the page. What a script throws or the console reports fails the test."""
@@ -123,6 +132,7 @@ def visit(browser: Browser, live_server: Any) -> Iterator[Visits]:
     yield visits
     for context in visits.contexts:
         context.close()
+    answered()
     assert not visits.errors, visits.errors
 
 
