@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Sum
-from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -20,21 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
-from labeling.accounts import people
+from labeling.accounts import earnings, people
 from labeling.api.base import ProjectView, listing, parsed
 from labeling.api.choices import Choice
 from labeling.cells import plain
-from labeling.models import (
-    Appeal,
-    AuditEntry,
-    Departure,
-    Judgment,
-    Membership,
-    Project,
-    Rule,
-    Webhook,
-    WebhookDelivery,
-)
+from labeling.models import Appeal, AuditEntry, Rule, Webhook, WebhookDelivery
 
 
 class RuleSerializer(serializers.ModelSerializer):
@@ -248,7 +234,9 @@ class EarningsView(ProjectView):
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         project = self.project(request, slug)
-        owed = sorted(_owed(project))
+        rows = list(earnings.owed(project))
+        names = User.objects.in_bulk([row.user_id for row in rows])
+        owed = sorted((people.name_of(names[row.user_id]), row.judgments, row.seconds, row.earned) for row in rows)
         answer = HttpResponse(content_type="text/csv")
         answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
         writer = csv.writer(answer)
@@ -256,19 +244,3 @@ class EarningsView(ProjectView):
         for name, judgments, seconds, earned in owed:
             writer.writerow([plain(name), judgments, round(seconds, 1), earned])
         return answer
-
-
-def _owed(project: Project) -> Iterator[tuple[str, int, float, Decimal]]:
-    """Name, judgments, seconds and what was earned, of everybody who said something, be their images gone or they."""
-    members = Membership.objects.filter(project=project)
-    left = Departure.objects.filter(project=project).exclude(user__in=members.values("user"))
-    for rows in (members, left):
-        for row in rows.filter(judgment_count__gt=0).select_related("user"):
-            yield people.name_of(row.user), row.judgment_count, row.seconds, row.earned
-    said = Judgment.objects.filter(project=project, withdrawn_at=None).order_by()
-    # Of whom nothing was kept when they were taken out, as older versions did.
-    others = said.exclude(worker__in=members.values("user")).exclude(worker__in=left.values("user")).values("worker")
-    found = others.annotate(number=Count("id"), time=Coalesce(Sum("seconds"), 0.0), earned=Sum("price"))
-    names = User.objects.in_bulk([figures["worker"] for figures in found])
-    for figures in found:
-        yield people.name_of(names[figures["worker"]]), figures["number"], figures["time"], figures["earned"]

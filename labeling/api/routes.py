@@ -66,7 +66,7 @@ def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
         path(f"{of}audit/", oversight.AuditListView.as_view()),
         path(f"{of}appeals/", oversight.AppealListView.as_view()),
         path(f"{of}appeals/<int:appeal_id>/", oversight.AppealView.as_view()),
-        path(f"{of}earnings/", oversight.EarningsView.as_view()),
+        path(f"{of}earnings/", oversight.EarningsView.as_view(), name="api-earnings"),
         path(f"{of}labels/", labels.LabelListView.as_view(), name="api-labels"),
         path(f"{of}labels/import/", exports.LabelImportView.as_view(), name="api-labels-import"),
         path(f"{of}exports/", exports.ExportView.as_view(), name="api-exports"),

@@ -19,7 +19,7 @@ from labeling.models.project import (
     SurveyVersion,
 )
 from labeling.models.task import Assignment, Gold, Image, Task
-from labeling.models.worker import ApiKey, Appeal, Departure, Membership, Profile, Role
+from labeling.models.worker import ApiKey, Appeal, Departure, Membership, PastWork, Profile, Role
 
 __all__ = [
     "MOST_INSTRUCTIONS",
@@ -39,6 +39,7 @@ __all__ = [
     "Job",
     "Judgment",
     "Membership",
+    "PastWork",
     "Profile",
     "Project",
     "Question",

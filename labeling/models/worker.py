@@ -93,6 +93,21 @@ class Departure(models.Model):
         cls.objects.update_or_create(project_id=member.project_id, user_id=member.user_id, defaults=kept)
 
 
+class PastWork(models.Model):
+    """What is kept of a person's work in a project that its owner deleted: it is owed all the same."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=80)
+    judgment_count = models.PositiveIntegerField()
+    seconds = models.FloatField()
+    earned = models.DecimalField(max_digits=14, decimal_places=4)
+    deleted_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}, {self.slug}, deleted"
+
+
 class Profile(models.Model):
     """What a person says of themself once, for all projects."""
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from labeling import audit, races
+from labeling.accounts import earnings
 from labeling.actors import discard_files, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
 from labeling.collecting import spending
@@ -124,8 +125,8 @@ def renew_invite(*, project: Project, user: Any) -> Project:
 def delete_project(*, project: Project) -> None:
     """Take the project out of everybody's sight at once; its rows and files go in the background.
 
-    Its address is free again. Leases, jobs and memberships end here. A file that an image of another project refers to
-    stays.
+    Its address is free again. Leases, jobs and memberships end here; what people earned stays in their own record. A
+    file that an image of another project refers to stays.
     """
     races.again(lambda: _delete(project))
 
@@ -138,6 +139,7 @@ def _delete(project: Project) -> None:
         gone = {"slug": f"{project.pk}-deleted-{mark}"[:80], "invite": mark, "access": Project.Access.INVITED}
         if not Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now(), is_paused=True, **gone):
             return
+        earnings.keep(project)
         discarding.note_project(project)
         for rows in (Job, Membership, ApiKey):
             rows.objects.filter(project_id=project.pk).delete()

@@ -150,7 +150,7 @@ def _check_choices(project: Project, document: dict[str, Any]) -> None:
 
 
 def check_conditions(asked: survey.Survey) -> None:
-    """No condition waits for an answer that its question does not take: what it guards would never be asked.
+    """No condition asks for an answer that its question does not take: it would always hold, or never, unmeant.
 
     Raises:
         CrowdtuneError: bad_survey, with the answers that there are.
@@ -161,7 +161,7 @@ def check_conditions(asked: survey.Survey) -> None:
             try:
                 _check_compared(by_key[key], test, value)
             except BadAnswer as error:
-                told = _("Question %(key)s: its condition never holds. Of %(other)s, %(problem)s")
+                told = _("Question %(key)s: its condition asks for what %(other)s cannot be answered with: %(problem)s")
                 raise _bad(
                     "questions", told % {"key": question.key, "other": repr(key), "problem": error.args[0]}
                 ) from error

@@ -21,10 +21,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling import services
 from labeling.accounts import keys
+from labeling.accounts.earnings import work_of
 from labeling.accounts.languages import LANGUAGES
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
-from labeling.models import ApiKey, Departure, Judgment, Membership, Profile, Project
+from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project
 from labeling.views.numbers import whole
 from labeling.views.worker import own_id, project_to_label
 
@@ -62,7 +63,9 @@ def _stored(request: HttpRequest) -> dict[str, Any]:
 
 
 def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") -> HttpResponse:
-    members = sorted(_records(own_id(request)), key=lambda row: row.project.name)
+    members = sorted(
+        work_of(own_id(request)), key=lambda row: row.name if isinstance(row, PastWork) else row.project.name
+    )
     context = {
         "form": form,
         "members": members,
@@ -107,27 +110,21 @@ class _Echo:
         return value
 
 
-def _records(user: int) -> list[Membership | Departure]:
-    """What the person did in each project, also in those that they were taken out of."""
-    of_person: dict[str, Any] = {"user_id": user, "project__deleted_at": None}
-    members = Membership.objects.filter(**of_person).select_related("project")
-    left = Departure.objects.filter(**of_person).exclude(project__in=members.values("project"))
-    return [*members, *left.select_related("project")]
-
-
-def _of_deleted_images(user: int) -> Iterator[tuple[str, Decimal]]:
-    """Project and sum of what the person is owed for answers that went with their images."""
+def _of_what_is_deleted(user: int) -> Iterator[tuple[str, Decimal]]:
+    """Project and sum of what the person is owed for answers that went with their images or their project."""
     standing = Judgment.objects.filter(worker_id=user, withdrawn_at=None).order_by()
     listed = dict(standing.values_list("project").annotate(Sum("price")))
-    for row in _records(user):
-        if rest := row.earned - listed.get(row.project_id, 0):
+    for row in work_of(user):
+        if isinstance(row, PastWork):
+            yield row.slug, row.earned
+        elif rest := row.earned - listed.get(row.project_id, 0):
             yield row.project.slug, rest
 
 
 @login_required
 @require_GET
 def earnings(request: HttpRequest) -> StreamingHttpResponse:
-    """Every answer with its price, as CSV, streamed; then, a line a project, what was earned by deleted images."""
+    """Every answer with its price, as CSV, streamed; then, a line a project, what was earned by what is deleted."""
     writer = csv.writer(_Echo())
     rows = (
         Judgment.objects.filter(worker_id=request.user.pk, project__deleted_at=None)
@@ -139,7 +136,7 @@ def earnings(request: HttpRequest) -> StreamingHttpResponse:
         yield writer.writerow(["when", "project", "task", "seconds", "price", "withdrawn"])
         for when, slug, task, seconds, price, withdrawn in rows.iterator(chunk_size=2000):
             yield writer.writerow([when.isoformat(), slug, task, seconds, price, "yes" if withdrawn else ""])
-        for slug, price in _of_deleted_images(own_id(request)):
+        for slug, price in _of_what_is_deleted(own_id(request)):
             yield writer.writerow(["", slug, "deleted", "", price, ""])
 
     response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")

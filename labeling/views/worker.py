@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import services
 from labeling.accounts import languages
+from labeling.accounts.earnings import work_of
 from labeling.accounts.permissions import may, visible_projects
 from labeling.collecting import golds
 from labeling.collecting.leases import Lease
@@ -62,16 +63,17 @@ def projects(request: HttpRequest) -> HttpResponse:
     mine = languages.ranked(rows.filter(pk__in=list(members)), spoken)
     joined = [(project, members[project.pk], own_progress(project, members[project.pk])) for project in mine]
     joined.sort(key=lambda row: not _can_go_on(*row[:2]))  # what waits for this person stands above what does not
+    work = work_of(own_id(request))  # as the profile says it
     others = list(languages.ranked(rows.exclude(pk__in=list(members)), spoken)[:MOST_OTHERS])
     context = {
         "joined": joined,
         "open": [project for project in others if project.access == Project.Access.OPEN and project.task_count],
         "own": [project for project in others if project.access != Project.Access.OPEN],
         "streak": max((member.streak_days for _project, member, _own in joined), default=0),
-        "earned": sum(member.earned for _project, member, _own in joined),
+        "earned": sum(row.earned for row in work),
         "speaks": bool(spoken),
         "language": chosen,
-        "judgments": sum(member.judgment_count for _project, member, _own in joined),
+        "judgments": sum(row.judgment_count for row in work),
     }
     return render(request, "labeling/projects.html", context)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -32,7 +34,11 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
     rows = build_document(project)["categories"]
     form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
-    if request.method == "POST" and form.is_valid():
+    losing = _losing(project, form) if request.method == "POST" and form.is_valid() else []
+    told = _mark(losing)
+    if losing and request.POST.get("told") == told:
+        losing = []
+    if request.method == "POST" and form.is_valid() and not losing:
         try:
             saved = services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
         except CrowdtuneError as error:
@@ -48,7 +54,20 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
         row["id"] = stored[row["key"]].pk
         row["examples"] = [guide.shown(example) for example in stored[row["key"]].examples.all()]
     context = context_of(request, project, tab="settings", section="categories", form=form, rows=shown, count=len(rows))
-    return render(request, "projects/categories.html", context, status=400 if form.errors else 200)
+    context |= {"losing": losing, "told": told}
+    return render(request, "projects/categories.html", context, status=400 if form.errors or losing else 200)
+
+
+def _losing(project: Project, form: CategoriesForm) -> list[Category]:
+    """The categories that would go with a description or with pictures, which no way back brings again."""
+    kept = {row["key"] for row in form.cleaned_data["text"]}
+    described = project.categories.annotate(pictures=Count("examples")).exclude(description="", pictures=0)
+    return [row for row in described if row.key not in kept]
+
+
+def _mark(losing: list[Category]) -> str:
+    """What says that a person was told of just these: a digest, for they may be more than a form has fields."""
+    return hashlib.sha256(json.dumps(sorted(row.key for row in losing)).encode()).hexdigest()
 
 
 def _tell_taken_out(request: HttpRequest, project: Project, before: list[str]) -> None:

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from labeling import audit, services
+from labeling.accounts import earnings
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
 from labeling.models import AuditEntry
@@ -91,5 +92,7 @@ def danger(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, _("%(name)s is deleted.") % {"name": project.name})
             return redirect("project-list")
         messages.error(request, _("That is not the project's address, so nothing was deleted."))
+    people, owed = earnings.total_owed(project)
     context = context_of(request, project, tab="settings", section="danger", may_delete=may_delete)
+    context |= {"people": people, "owed": owed}
     return render(request, "projects/danger.html", context)

@@ -1,5 +1,5 @@
 /* Boxes that a task shows: accepted ones, the candidate to judge, one that was turned down, those that the model suggests.
-   Only to look at. */
+   Only to look at; each on a light casing, or the gaps of a dotted one would show a picture of its own colour. */
 const SPACE = "http://www.w3.org/2000/svg";
 
 export function overlay(task) {
@@ -11,13 +11,15 @@ export function overlay(task) {
   svg.setAttribute("viewBox", `0 0 ${task.image.width} ${task.image.height}`);
   svg.setAttribute("class", "overlay");
   svg.setAttribute("aria-hidden", "true");
-  for (const [name, { box }] of marks) {
-    const rect = document.createElementNS(SPACE, "rect");
-    rect.setAttribute("class", name);
-    ["x", "y", "width", "height"].forEach((side, index) => rect.setAttribute(side, box[index]));
-    svg.append(rect);
-  }
+  for (const [name, { box }] of marks) svg.append(outline("casing", box), outline(name, box));
   return svg;
+}
+
+function outline(name, box) {
+  const rect = document.createElementNS(SPACE, "rect");
+  rect.setAttribute("class", name);
+  ["x", "y", "width", "height"].forEach((side, index) => rect.setAttribute(side, box[index]));
+  return rect;
 }
 
 /* The image itself, on its way. */

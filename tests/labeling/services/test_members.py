@@ -17,6 +17,7 @@ from labeling.actors import expire_leases
 from labeling.consensus import fitting, provenance
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, AuditEntry, Consensus, Judgment, Membership, Project, Task
+from labeling.upkeep import discarding
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,43 @@ def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_
         page = own.get("/profile/")
         assert (page.context["earned"], paid.name in page.content.decode()) == (owed, True)
     assert services.ensure_member(project=paid, user=wei).earned == Decimal("0.1")
+
+
+def test_what_was_earned_in_a_project_outlives_it_and_its_owner_is_told_before_it_is_deleted(paid: Project) -> None:
+    owner, wanda, wei = Client(), person("wanda"), person("wei")
+    owner.force_login(paid.owner)
+    for who in (wanda, wei, wei, paid.owner):
+        answer(paid, who)
+    take_out(paid, wei)
+    address = f"/projects/{paid.slug}/settings/danger/"
+    told = owner.get(address).content.decode()
+    assert "2 people have earned 0.30 here together" in told
+    assert f"/api/v1/projects/{paid.slug}/earnings/" in told
+    for step in ("deleted", "deleted once more", "purged"):
+        if step == "purged":
+            discarding.run()
+            assert not Project.with_deleted.exists()
+        else:
+            services.delete_project(project=paid)
+        for who, count, owed in ((wanda, 1, Decimal("0.1")), (wei, 2, Decimal("0.2"))):
+            own = Client()
+            own.force_login(who)
+            page = own.get("/profile/")
+            assert (page.context["earned"], page.context["judgments"]) == (owed, count), step
+            assert paid.name in page.content.decode()
+            lines = b"".join(own.get("/profile/earnings.csv").streaming_content).decode().splitlines()
+            assert [row["project"] for row in csv.DictReader(lines)] == [paid.slug]
+            assert sum(Decimal(row["price"]) for row in csv.DictReader(lines)) == owed
+
+
+def test_the_list_of_projects_to_label_counts_what_was_earned_as_the_profile_does(paid: Project) -> None:
+    wanda, own = person("wanda"), Client()
+    own.force_login(wanda)
+    answer(paid, wanda)
+    take_out(paid, wanda)
+    page = own.get("/label/")
+    assert (page.context["earned"], page.context["judgments"]) == (Decimal("0.1"), 1)
+    assert "0.10" in page.content.decode()
 
 
 def test_who_was_taken_out_takes_no_answer_back_to_be_paid_for_it_twice(paid: Project) -> None:

@@ -17,7 +17,7 @@ from labeling.models import (
     Rule,
     Webhook,
 )
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import client, person, picture
 from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
 
@@ -94,6 +94,26 @@ def test_whoever_takes_out_a_category_that_labels_have_is_told_how_many(project:
     told = owning.post(address, {"text": "ape\ndog"}, follow=True).content.decode()
     assert "cat is no category any more, and 3 labels say it" in told
     assert "no category any more" not in owning.post(address, {"text": "ape"}, follow=True).content.decode()
+
+
+def test_a_category_goes_with_its_description_and_pictures_only_when_its_owner_was_told(
+    project: Project, owning: Client
+) -> None:
+    address = f"/projects/{project.slug}/settings/categories/"
+    owning.post(address, {"text": "cat | | | | A small <tiger>\ndog\nape"})
+    dog = project.categories.get(key="dog")
+    services.add_example(category=dog, data=picture(), user=project.owner)
+    told = owning.post(address, {"text": "ape"})
+    assert (told.status_code, project.categories.count()) == (400, 3)
+    page = told.content.decode()
+    assert "<strong>cat</strong>: A small &lt;tiger&gt;" in page
+    assert "<strong>dog</strong>: 1 example picture<" in page
+    assert told.context["form"]["text"].value() == "ape"
+    assert owning.post(address, {"text": "ape\ncat", "told": told.context["told"]}).status_code == 400  # of others
+    owning.post(address, {"text": "ape", "told": told.context["told"]})
+    assert list(project.categories.values_list("key", flat=True)) == ["ape"]
+    owning.post(address, {"text": "bat"})  # nothing was written about the ape
+    assert list(project.categories.values_list("key", flat=True)) == ["bat"]
 
 
 def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from labeling import services
+from labeling.errors import CrowdtuneError
 from labeling.forms.survey import SurveyForms, initial_of
 from labeling.models import Project
 from labeling.services.surveys import build_document, checked_questions
@@ -157,6 +159,16 @@ def test_a_condition_that_could_never_hold_is_told_with_the_answers_there_are(
     assert told in str(response.context["problem"])
     assert response.context["forms"][1]["if_value"].value() == value
     assert told in owning.post(f"{address}preview/", data).context["problem"]
+
+
+def test_what_a_negated_condition_asks_for_in_vain_is_not_told_as_one_that_never_holds(project: Project) -> None:
+    seen, collar = {"key": "animal", "kind": "single_choice"}, {"key": "collar", "kind": "yes_no"}
+    condition = {"not": {"question": "animal", "equals": "Cat"}}
+    with pytest.raises(CrowdtuneError) as refused:
+        services.replace_survey(project=project, user=project.owner, questions=[seen, {**collar, "show_if": condition}])
+    assert "its condition asks for what 'animal' cannot be answered with: expected one of cat, dog" in str(
+        refused.value.message
+    )
 
 
 @pytest.mark.parametrize(
