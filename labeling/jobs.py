@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
 STUCK_AFTER = timedelta(seconds=30)
 UNSENT_AFTER = timedelta(seconds=60)
+SENT_AGAIN_AFTER = timedelta(minutes=10)
 MOST_ATTEMPTS = 5
 MOST_WAITING = timedelta(days=2)  # for a disk or a store
 MOST_ERRORS = 1000
@@ -181,8 +182,13 @@ def requeue_stuck() -> int:
     """Send again what a dead process left running, or what never started; returns how many."""
     now = timezone.now()
     dead = Q(state=Job.State.RUNNING) & (Q(heartbeat_at=None) | silent("heartbeat_at", STUCK_AFTER, now))
+    # What was sent again and never began waits for its turn, behind an import of hours: its messages would fill the
+    # queue. What began once waits for a disk or a database, and for its next message.
+    never_began = Q(attempts=0, message="")
     unsent = Q(state=Job.State.QUEUED) & (
-        (Q(heartbeat_at=None) & silent("created_at", UNSENT_AFTER, now)) | silent("heartbeat_at", UNSENT_AFTER, now)
+        (Q(heartbeat_at=None) & silent("created_at", UNSENT_AFTER, now))
+        | (silent("heartbeat_at", UNSENT_AFTER, now) & ~never_began)
+        | silent("heartbeat_at", SENT_AGAIN_AFTER, now)
     )
     sent = 0
     for job in Job.objects.filter(dead | unsent).exclude(actor="").only("id", "actor", "attempts", "state"):

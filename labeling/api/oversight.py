@@ -131,14 +131,22 @@ class DeliverySerializer(serializers.ModelSerializer):
 
 
 class WebhookView(ProjectView):
-    """A webhook's last deliveries; remove it."""
+    """A webhook's last deliveries; change or remove it."""
 
-    rights = {"GET": "manage", "DELETE": "manage"}
+    rights = {"GET": "manage", "PATCH": "manage", "DELETE": "manage"}
 
     @extend_schema(operation_id="list_deliveries", tags=["oversight"], **listing(DeliverySerializer))
     def get(self, request: Request, slug: str, webhook_id: int) -> Response:
         hook = self._hook(request, slug, webhook_id)
         return self.page(request, WebhookDelivery.objects.filter(webhook=hook), DeliverySerializer)
+
+    @extend_schema(
+        operation_id="change_webhook", tags=["oversight"], request=WebhookSerializer, responses=WebhookSerializer
+    )
+    def patch(self, request: Request, slug: str, webhook_id: int) -> Response:
+        hook = self._hook(request, slug, webhook_id)
+        values = parsed(WebhookSerializer, request, instance=hook, partial=True)
+        return Response(WebhookSerializer(services.change_webhook(webhook=hook, user=request.user, **values)).data)
 
     @extend_schema(operation_id="remove_webhook", tags=["oversight"], responses={204: None})
     def delete(self, request: Request, slug: str, webhook_id: int) -> Response:

@@ -262,9 +262,14 @@ SELECT floor((p.budget - p.spent - (
 FROM labeling_project p WHERE p.id = %(project)s"""
 
 
+def hold_budget(*, project_id: int) -> None:
+    """The lock of ``affordable``, which comes before those of tasks, to the end of the caller's transaction."""
+    fetch("SELECT pg_advisory_xact_lock(4242, %(project)s::int)", {"project": project_id})
+
+
 def affordable(*, project_id: int) -> int:
     """How many more leases the budget allows, under a lock that lasts to the end of the caller's transaction."""
-    fetch("SELECT pg_advisory_xact_lock(4242, %(project)s::int)", {"project": project_id})
+    hold_budget(project_id=project_id)
     return int(fetch(_LEFT, {"project": project_id})[0][0])
 
 

@@ -2,7 +2,7 @@
 
 Applied in the transaction of each answer, only in projects that have rules; one query for what most of them measure. A
 rule that fired looks only at what the worker has done since: a warning is not repeated with every answer, and whose
-appeal was accepted is not paused again by the answers that were forgiven.
+appeal was accepted is not paused again by the answers that were forgiven. Who was taken out and comes back begins anew.
 
 Source: Toloka's quality control rules ("if accuracy on control tasks over the last n is below x, then ban").
 """
@@ -44,12 +44,12 @@ class Said(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What a rule looks at: what one worker has done, ``said`` newest first, since the rule last fired."""
+    """What a rule looks at: what one worker has done, ``said`` newest first, since it last fired or the worker came."""
 
     project: Project
     worker_id: int
     said: Sequence[Said]
-    since: datetime | None
+    since: datetime
 
 
 def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
@@ -66,10 +66,8 @@ def apply(*, project: Project, worker_id: int, task_id: int) -> list[RuleEvent]:
     fired = []
     for rule in rules:
         last = lately.get(rule.pk)
-        record = Record(project, worker_id, said, None)
-        if last is not None:
-            fresh = [row for row in said if row.created_at > last.created_at]
-            record = Record(project, worker_id, fresh, last.created_at)
+        since = last.created_at if last is not None else member.joined_at
+        record = Record(project, worker_id, [row for row in said if row.created_at > since], since)
         measured = MEASURES[rule.measure](record, rule)
         if measured is not None and _is_met(rule, measured) and not _fired_lately(rule, member, last):
             fired.append(_act(rule, member, measured, task_id, record))
@@ -111,9 +109,7 @@ def _gold_accuracy(record: Record, rule: Rule) -> float | None:
     if not record.said or not record.said[0].is_gold:
         return None
     rows = _judgments(record.project, record.worker_id).filter(is_gold=True)
-    rows = rows.exclude(task__gold__use=Gold.Use.PRACTICE)
-    if record.since is not None:
-        rows = rows.filter(created_at__gt=record.since)
+    rows = rows.exclude(task__gold__use=Gold.Use.PRACTICE).filter(created_at__gt=record.since)
     last = [Said(*row) for row in rows.values_list(*Said._fields)[: rule.window]]
     if len(last) < rule.window:
         return None
@@ -160,9 +156,8 @@ def _same_in_a_row(record: Record, rule: Rule) -> float | None:
 def _skips_in_a_row(record: Record, rule: Rule) -> float | None:
     """How many of the newest leases that ended were skipped."""
     rows = Assignment.objects.filter(project_id=record.project.pk, worker_id=record.worker_id, state__in=ENDED)
-    if record.since is not None:
-        rows = rows.filter(created_at__gt=record.since)
-    states = rows.order_by("-created_at").values_list("state", flat=True)[: _reach(rule)]
+    rows = rows.filter(created_at__gt=record.since).order_by("-created_at")
+    states = rows.values_list("state", flat=True)[: _reach(rule)]
     skipped = [state == Assignment.State.SKIPPED for state in states]
     return float(skipped.index(False) if False in skipped else len(skipped))
 

@@ -85,12 +85,15 @@ class Names:
 
 
 def called(project: Project, names: Iterable[str]) -> Named:
-    """Images that are called exactly so, and the names that several have."""
+    """Images that are called so, and the names that several have; one that is spelled exactly so comes first."""
     asked = {name: composed(name) for name in names if is_storable(name)}
     there: dict[str, list[Image]] = defaultdict(list)
     for image in Image.objects.filter(project=project, name__in={one for name in asked for one in spellings(name)}):
         there[composed(image.name)].append(image)
-    found = {name: there[one] for name, one in asked.items() if one in there}
+    found = {}
+    for name, one in asked.items():
+        if one in there:
+            found[name] = [image for image in there[one] if image.name == name] or there[one]
     shared = {name for name, images in found.items() if len(images) > 1}
     return {name: images[0] for name, images in found.items() if name not in shared}, shared
 

@@ -60,6 +60,10 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 imported += _write(names, chunk, report)
                 report.result.update(position=position, imported=imported)
                 report.checkpoint(stored.tell() / size, _("%(done)s lines") % {"done": position})
+    if not position:
+        sources.clean(job.pk)
+        told = _("There is no judgment in %(file)s.")
+        raise CrowdtuneError("nothing_found", told % {"file": job.arguments["file"]["name"]})
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     return {"imported": imported, "lines": position}

@@ -120,7 +120,9 @@ def listed(arguments: dict[str, Any], position: int = 0) -> Iterator[Item]:
         stored = stack.enter_context(_seekable(arguments["manifest"]["spool"]))
         zipped = arguments.get("archive")
         members = archives.by_name(stack.enter_context(_seekable(zipped["spool"])), MAX_BYTES) if zipped else {}
-        sent = {composed(entry["name"]): entry["spool"] for entry in arguments.get("files", ())}
+        files = arguments.get("files", ())
+        sent = {composed(entry["name"]): entry["spool"] for entry in files}
+        sent |= {entry["name"]: entry["spool"] for entry in files}  # where two differ in nothing else
         for row in itertools.islice(manifest.rows(stored), position, None):
             item = _listed(row, members, sent)
             yield replace(item, where=f"line {row.line}: {row.name}"[:300], label=row.label, metadata=row.metadata)
@@ -133,8 +135,9 @@ def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Map
         return Item(row.name, partial(remote.fetch, row.url))
     if (path := archives.name_of(row.path).lstrip("/")) in members:
         return replace(_read_now(members[path]), name=path if row.name == row.path else row.name)
-    if (path := composed(row.path)) in sent:
-        return Item(row.name, partial(storage.read, sent[path]))
+    for path in (row.path, composed(row.path)):
+        if path in sent:
+            return Item(row.name, partial(storage.read, sent[path]))
     why = _("There is no file %(path)s among what was sent with the manifest.") % {"path": f"{row.path!r:.120}"}
     return Item(row.name, _refusal(CrowdtuneError("missing", why)))
 

@@ -18,6 +18,8 @@ from labeling.words import gettext as _
 
 # Larger numbers are slips or worse, and the squares of such would not be numbers any more.
 MOST = 1e100
+# What a page counts in, and the mean of several answers, tells no whole numbers apart beyond this.
+MOST_WHOLE = 2**53 - 1
 
 
 def _options(options: Options) -> Options:
@@ -30,7 +32,8 @@ def _options(options: Options) -> Options:
 def _answer(value: Any, options: Options) -> float:
     if not is_number(value):
         raise BadAnswer(_("expected a number, got %(value)s.") % {"value": f"{value!r:.80}"})
-    least, most = _bound(options, "least", -MOST), _bound(options, "most", MOST)
+    widest = MOST_WHOLE if options.get("whole") else MOST
+    least, most = _bound(options, "least", -widest), _bound(options, "most", widest)
     if value < least:
         told = _("expected a number of at least %(least)s, got %(value)s.")
         raise BadAnswer(told % {"least": least, "value": f"{value!r:.80}"})
@@ -44,7 +47,7 @@ def _answer(value: Any, options: Options) -> float:
 
 def _bound(options: Options, name: str, widest: float) -> float:
     own = options.get(name)
-    return widest if own is None or abs(own) > MOST else own
+    return widest if own is None or abs(own) > abs(widest) else own
 
 
 def _schema(options: Options) -> Schema:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from labeling import jobs
 from labeling.actors import export_labels
 from labeling.errors import CrowdtuneError
@@ -16,6 +18,8 @@ OPTIONS = ("judgments", "images", "final")
 
 def start_export(*, project: Project, into: str, user: Any, options: dict[str, Any] | None = None) -> Job:
     """Start writing the project's labels in one of FORMATS; the job's result has the file's address.
+
+    The job that is there where the same person has asked for the same and it has not begun yet.
 
     Args:
         options: ``images``: the pictures go into the file; ``judgments``: raw judgments instead of labels (csv);
@@ -37,10 +41,12 @@ def start_export(*, project: Project, into: str, user: Any, options: dict[str, A
             _("options are %(options)s; got %(unknown)s.")
             % {"options": ", ".join(OPTIONS), "unknown": ", ".join(unknown)},
         )
-    return jobs.start(
-        project=project,
-        kind="export",
-        arguments={"format": into, "options": {name: bool(value) for name, value in (options or {}).items()}},
-        requested_by=user,
-        actor=export_labels,
-    )
+    arguments = {"format": into, "options": {name: bool(value) for name, value in (options or {}).items()}}
+    with transaction.atomic():
+        # Who asks again while the first is not begun, by a second click or a retry, means the one file.
+        Project.objects.select_for_update().get(pk=project.pk)
+        waiting = Job.objects.filter(project=project, kind="export", state=Job.State.QUEUED, attempts=0)
+        same = waiting.filter(arguments=arguments, requested_by=user).first()
+        return same or jobs.start(
+            project=project, kind="export", arguments=arguments, requested_by=user, actor=export_labels
+        )

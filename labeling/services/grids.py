@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from labeling import races
-from labeling.collecting import tasks
+from labeling.collecting import leases, tasks
 from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Judgment, Membership, Project, Task
@@ -76,6 +76,9 @@ def _submit(
     stored = []
     keys = _questions_asked(project, worker, shown)
     with transaction.atomic():
+        # A claim near the budget's end, and an answer after its lease, come from there to tasks.
+        if project.budget is not None and project.price_per_judgment:
+            leases.hold_budget(project_id=project.pk)
         # All tasks first and in one order: an answer locks its task before the project's row, which the first tile
         # takes; a second tile's task might be held by someone who waits for that row.
         tiles = Task.objects.filter(assignments__in=shown).order_by("pk").select_for_update(of=("self",))

@@ -95,17 +95,7 @@ def add_webhook(
     *, project: Project, user: Any, url: str, events: Sequence[str] = (), is_active: bool = True
 ) -> Webhook:
     """Tell a program of events by POST, signed with the webhook's secret; no events means all of them."""
-    if not _is_address(url):
-        raise _bad(
-            "url", _("Expected an address that starts with http:// or https://, got %(url)s.") % {"url": f"{url!r:.80}"}
-        )
-    unknown = [event for event in events if event not in EVENTS] if isinstance(events, list | tuple) else [events]
-    if unknown:
-        raise _bad(
-            "events",
-            _("events is a list out of %(events)s; got %(unknown)s.")
-            % {"events": ", ".join(EVENTS), "unknown": ", ".join(f"{event!r:.40}" for event in unknown[:5])},
-        )
+    _check_webhook(url, events)
     if project.webhooks.count() >= MOST_WEBHOOKS:
         raise CrowdtuneError(
             "invalid", _("At most %(most_webhooks)s webhooks are taken.") % {"most_webhooks": MOST_WEBHOOKS}
@@ -119,6 +109,20 @@ def add_webhook(
     return hook
 
 
+def _check_webhook(url: str, events: Any) -> None:
+    if not _is_address(url):
+        raise _bad(
+            "url", _("Expected an address that starts with http:// or https://, got %(url)s.") % {"url": f"{url!r:.80}"}
+        )
+    unknown = [event for event in events if event not in EVENTS] if isinstance(events, list | tuple) else [events]
+    if unknown:
+        raise _bad(
+            "events",
+            _("events is a list out of %(events)s; got %(unknown)s.")
+            % {"events": ", ".join(EVENTS), "unknown": ", ".join(f"{event!r:.40}" for event in unknown[:5])},
+        )
+
+
 def _is_address(url: str) -> bool:
     try:
         address = urlsplit(url)
@@ -128,12 +132,21 @@ def _is_address(url: str) -> bool:
     return is_whole and len(url) <= 500
 
 
-def change_webhook(*, webhook: Webhook, user: Any, is_active: bool) -> Webhook:
+def change_webhook(*, webhook: Webhook, user: Any, **values: Any) -> Webhook:
+    """Change its ``url``, ``events`` or ``is_active``; the secret stays.
+
+    Raises:
+        CrowdtuneError: invalid.
+    """
+    changes = audit.differences(webhook, values)
+    for name in changes:
+        setattr(webhook, name, values[name])
+    _check_webhook(webhook.url, webhook.events)
     with transaction.atomic():
-        changes = {"url": webhook.url, "is_active": [webhook.is_active, is_active]}
-        webhook.is_active = is_active
-        webhook.save(update_fields=["is_active"])
-        audit.write(project=webhook.project, user=user, action="webhook_changed", changes=changes)
+        if changes:
+            webhook.save(update_fields=list(changes))
+            told = {"url": webhook.url, **changes}
+            audit.write(project=webhook.project, user=user, action="webhook_changed", changes=told)
     return webhook
 
 

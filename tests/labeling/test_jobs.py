@@ -206,6 +206,12 @@ def test_a_job_whose_message_was_lost_is_sent_again(job: Job, run_actors: Callab
     assert (jobs.requeue_stuck(), jobs.requeue_stuck()) == (1, 0)
 
 
+def test_a_job_that_waits_for_its_turn_fills_the_queue_with_no_messages(job: Job) -> None:
+    for minutes, sent in ((5, 0), (11, 1)):
+        Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=minutes))
+        assert jobs.requeue_stuck() == sent
+
+
 @pytest.mark.parametrize("state", ["running", "queued"])
 def test_a_job_that_died_before_the_clock_was_set_back_is_sent_again(job: Job, state: str) -> None:
     Job.objects.filter(pk=job.pk).update(state=state, heartbeat_at=timezone.now() + timedelta(hours=2), attempts=1)

@@ -39,6 +39,24 @@ def test_a_webhook_that_is_added_turned_off_is_told_nothing(project: Project, ow
     assert not Webhook.objects.get().is_active
 
 
+def test_a_webhook_is_changed_and_keeps_its_secret(project: Project, owner: User) -> None:
+    api = client(owner)
+    hook = api.post(f"{API}/{project.slug}/webhooks/", {"url": "https://example.org/old"}, format="json").json()
+    address = f"{API}/{project.slug}/webhooks/{hook['id']}/"
+    for wrong in ({"url": "ftp://example.org/"}, {"events": ["no.such"]}, {"events": "task.retired"}):
+        refused = api.patch(address, wrong, format="json")
+        assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, list(wrong))
+    values = {"url": "https://example.org/new", "events": ["task.retired"], "is_active": False}
+    for _again in range(2):
+        assert api.patch(address, values, format="json").json() == {**hook, **values}
+    entry = AuditEntry.objects.get(action="webhook_changed")
+    assert entry.changes == {
+        "url": ["https://example.org/old", "https://example.org/new"],
+        "events": [[], ["task.retired"]],
+        "is_active": [True, False],
+    }
+
+
 def test_a_change_of_settings_says_what_stood_there_before(project: Project, owner: User) -> None:
     client(owner).patch(f"{API}/{project.slug}/", {"name": "Animals", "judgments_per_task": {"min": 2, "max": 5}})
     entry = AuditEntry.objects.filter(project=project, action="settings").get()

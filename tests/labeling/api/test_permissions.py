@@ -79,6 +79,7 @@ CALLS = [
     ("GET", "projects/{slug}/webhooks/", "manage"),
     ("POST", "projects/{slug}/webhooks/", "manage"),
     ("GET", "projects/{slug}/webhooks/{hook}/", "manage"),
+    ("PATCH", "projects/{slug}/webhooks/{hook}/", "manage"),
     ("DELETE", "projects/{slug}/webhooks/{hook}/", "manage"),
     ("GET", "projects/{slug}/audit/", "manage"),
     ("GET", "projects/{slug}/appeals/", "manage"),

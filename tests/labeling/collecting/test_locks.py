@@ -15,12 +15,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from labeling import services
+from labeling.collecting import leases
 from labeling.collecting.leases import fetch
 from labeling.importing import ingest, labels
 from labeling.jobs import Report
-from labeling.models import Gold, Image, Job, Judgment, Membership, Project, Task
+from labeling.models import Assignment, Gold, Image, Job, Judgment, Membership, Project, Task
 from labeling.services.members import ensure_member
 from labeling.surveys import survey
 from tests.labeling.collecting.test_concurrency import await_waiting, bare_tasks, closing, together
@@ -78,6 +80,32 @@ def test_a_claim_of_many_holds_none_while_it_waits_for_one(make_project: Callabl
         claimed = others.submit(lambda: services.claim_leases(project=project, member=member, hold=2))
         assert [lease.task_id for lease in claimed.result(timeout=20)] == [second.pk]
         others.submit(connection.close)
+
+
+def test_a_grid_after_its_leases_and_a_claim_near_the_budgets_end_do_not_lock_each_other_out(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(
+        images=0, questions=SEEN, judgments_min=1, judgments_max=1, access="open", price_per_judgment=1, budget=9
+    )
+    bare_tasks(project, 2)
+    worker = person("wanda")
+    member = ensure_member(project=project, user=worker)
+    tiles = [lease.id for lease in services.claim_grid(project=project, member=member, size=2)[1]]
+    Assignment.objects.update(expires_at=timezone.now())
+    leases.expire()
+
+    def send() -> None:
+        services.submit_grid(project=project, worker=worker, shown=tiles, tapped=tiles[:1])
+
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            assert leases.affordable(project_id=project.pk) == 9
+            sending = others.submit(closing, send)
+            await_waiting("%advisory%")
+            list(Task.objects.select_for_update(nowait=True))  # a claim takes one of those, and waits for it
+        sending.result()
+    assert Judgment.objects.count() == 2
 
 
 def drawn_and_rejected(make_project: Callable[..., Project]) -> Project:

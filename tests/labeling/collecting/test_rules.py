@@ -176,6 +176,36 @@ def test_whose_appeal_was_accepted_is_measured_by_new_answers_alone(place: tuple
     assert not standing(project, worker).is_paused, "by the old answers"
 
 
+@pytest.mark.parametrize("measure", ["gold_accuracy", "skips_in_a_row"])
+def test_who_was_taken_out_and_comes_back_is_measured_by_new_answers_alone(
+    place: tuple[Project, User], measure: str
+) -> None:
+    project, worker = place
+    make_gold(project, 3)
+    comparison, threshold = ("below", 0.6) if measure == "gold_accuracy" else ("at_least", 2)
+    add(project, measure=measure, window=2, comparison=comparison, threshold=threshold, action="pause")
+    serve(project, gold=measure == "gold_accuracy")
+    for _ in range(2):
+        if measure == "gold_accuracy":
+            answer(project, worker, "cat")
+        else:
+            skip(project, worker)
+    services.resume_worker(member=standing(project, worker), by=project.owner)
+    services.remove_member(member=standing(project, worker), by=project.owner)
+    services.ensure_member(project=project, user=worker)
+    if measure == "gold_accuracy":
+        answer(project, worker, "dog")
+    else:
+        skip(project, worker)
+    assert not standing(project, worker).is_paused, "by what was forgiven"
+
+
+def skip(project: Project, worker: User) -> None:
+    assignment = services.claim_assignment(project=project, worker=worker)
+    assert assignment is not None
+    services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+
+
 def test_who_skips_on_after_an_appeal_is_paused_again(place: tuple[Project, User]) -> None:
     project, worker = place
     add(project, measure="skips_in_a_row", window=10, comparison="at_least", threshold=2, action="pause")

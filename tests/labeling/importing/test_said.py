@@ -69,6 +69,12 @@ def test_of_two_answers_of_one_worker_the_first_stays_and_the_other_is_told(
     assert Judgment.objects.get().answers == {"category": "cat"}
 
 
+@pytest.mark.parametrize("data", [b"image,worker,answer\n", b'{"image": "0000.png", "judgments": []}\n'])
+def test_a_file_without_a_judgment_fails_in_words(make_project: Callable[..., Project], data: bytes) -> None:
+    job = bring(make_project(images=1), data)
+    assert (job.state, job.message) == ("failed", "There is no judgment in a.")
+
+
 def test_a_refused_line_has_the_number_that_an_editor_shows(make_project: Callable[..., Project]) -> None:
     project = make_project(images=1)
     lines = b'{"image": "0000.png", "worker": "ann", "answer": "cat"}\n\n{"image": "x", "worker": "ann", "answer": 1}\n'

@@ -47,3 +47,28 @@ def test_judgments_and_labels_find_their_image(
     run_actors()
     assert [job.errors for job in Job.objects.filter(kind__startswith="import")] == [[], []]
     assert Judgment.objects.get().answers == Gold.objects.get().answers == {"category": "cat"}
+
+
+def test_of_two_that_differ_in_their_spelling_alone_the_one_that_is_spelled_so_is_meant(
+    make_project: Callable[..., Project], run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=0)
+    services.add_images(project=project, images={MAC: picture(1), KEYBOARD: picture(2)})
+    lines = SimpleUploadedFile("a.csv", f"image,worker,answer\n{MAC},ann,cat\n{KEYBOARD},ann,dog\n".encode())
+    services.import_judgments(project=project, file=lines, user=project.owner)
+    labels = SimpleUploadedFile("b.csv", f"image,answer\n{KEYBOARD},dog\n{MAC},cat\n".encode())
+    services.import_labels(project=project, file=labels, user=project.owner, form="csv", take_as="gold", source="them")
+    run_actors()
+    assert [job.errors for job in Job.objects.filter(kind__startswith="import")] == [[], []]
+    for model in (Judgment, Gold):
+        said = {row.task.image.name: row.answers["category"] for row in model.objects.select_related("task__image")}
+        assert said == {MAC: "cat", KEYBOARD: "dog"}
+
+
+def test_a_manifest_names_two_files_that_differ_in_their_spelling_alone(bring: Import) -> None:
+    text = f"path,label\n{MAC},cat\n{KEYBOARD},dog\n".encode()
+    sent = [SimpleUploadedFile(KEYBOARD, picture(2)), SimpleUploadedFile(MAC, picture(1))]
+    job = bring(manifest=SimpleUploadedFile("list.csv", text), files=sent)
+    assert (job.errors, job.result["imported"]) == ([], 2)
+    said = {row.task.image.name: row.answers["category"] for row in Gold.objects.select_related("task__image")}
+    assert said == {MAC: "cat", KEYBOARD: "dog"}

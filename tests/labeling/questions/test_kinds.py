@@ -156,6 +156,16 @@ def test_classes_of_a_kind_are_its_choices_or_none(kind):
     assert len(found) == len(set(found)) == expected
 
 
+@pytest.mark.parametrize("options", [{}, {"least": -(10**20), "most": 10**20}])
+def test_a_whole_number_of_which_digits_would_be_lost_is_refused(options: dict[str, Any]) -> None:
+    kind = KINDS["number"]
+    asked = kind.options({"whole": True, **options})
+    for value in (2**53 - 1, 1 - 2**53):
+        assert kind.answer(value, asked) == value
+        with pytest.raises(BadAnswer, match="9007199254740991"):
+            kind.answer(value + (1 if value > 0 else -1), asked)
+
+
 @pytest.mark.parametrize("options", [{}, {"whole": True}, {"most": 1e300}, {"least": -1e300, "most": 0}])
 def test_a_number_whose_square_is_none_is_refused(options: dict[str, Any]) -> None:
     kind = KINDS["number"]

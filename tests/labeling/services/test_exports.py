@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from labeling import services
+from labeling import jobs, services
 from labeling.export import FORMATS
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, person
@@ -58,6 +58,23 @@ def test_a_format_that_cannot_hold_the_project_fails_in_words(make_project, run_
     run_actors()
     job.refresh_from_db()
     assert (job.state, "has neither" in job.message) == ("failed", True)
+
+
+def test_who_asks_twice_before_an_export_begins_gets_one(make_project, run_actors):
+    project = make_project(images=1, judgments_max=1)
+    answered(project, ["cat"], "category")
+
+    def ask(form: str = "csv", who: Any = project.owner, **options: Any) -> Job:
+        return services.start_export(project=project, into=form, user=who, options=options)
+
+    first = ask(final=True)
+    assert ask(final=True) == first
+    others = [ask(), ask("jsonl", final=True), ask(final=True, who=person("other"))]
+    assert first not in others
+    jobs.cancel(job=first)
+    assert ask(final=True) != first
+    run_actors()
+    assert ask() not in others
 
 
 def test_csv_carries_answer_confidence_and_reason(make_project, run_actors):
