@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
-from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, F, Sum
@@ -84,15 +83,14 @@ def _user(username: str) -> User:
     if user is not None:
         return user
     try:
-        UnicodeUsernameValidator()(username)
+        for check in User._meta.get_field("username").validators:
+            check(username)
     except ValidationError as error:
         raise CrowdtuneError(
             "invalid",
             _("username: %(messages)s") % {"messages": error.messages[0]},
             fields={"username": error.messages},
         ) from error
-    if len(username) > 150:
-        raise CrowdtuneError("invalid", _("username: at most 150 characters."), fields={"username": []})
     return User.objects.get_or_create(username=username, defaults={"password": make_password(None)})[0]
 
 

@@ -140,6 +140,59 @@ def test_connections_that_break_are_tried_again_and_then_given_up() -> None:
         client.predict("p", b"x")
 
 
+def test_a_wait_for_the_next_minute_is_waited_and_one_for_the_next_day_is_not() -> None:
+    client = Client("http://crowdtune.test", "t")
+    minute, day = (client._pause(0, httpx.Response(429, headers={"Retry-After": after})) for after in ("60", "3600"))
+    assert 60 <= (minute or 0) <= 61
+    assert day is None
+    assert 0 < (client._pause(7, None) or 0) <= 10
+
+
+def test_the_command_gets_through_a_folder_with_a_key_of_few_images_a_minute(tmp_path: Path, capsys) -> None:
+    """Each minute of the server's is a request of ours here, and the first asks about more than the key may at all."""
+    calls: list[int] = []
+
+    def limited(request: httpx.Request) -> httpx.Response:
+        images = request.content.count(b'name="image"')
+        calls.append(images)
+        if images > 2:
+            error = {"code": "too_many_images", "message": "at most 2 at a time", "fields": {}}
+            return httpx.Response(400, json={"error": error})
+        if len(calls) % 2:
+            error = {"code": "quota_spent", "message": "wait", "fields": {}}
+            return httpx.Response(429, json={"error": error}, headers={"Retry-After": "0"})
+        scores = [{"category": "cat", "probability": 1.0}]
+        predictions = [{"categories": scores, "uncertainty": 0.0, "margin": 1.0}] * images
+        return httpx.Response(200, json={"model_version": 1, "milliseconds": 1.0, "predictions": predictions})
+
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(b"x")
+    options = cli._parser().parse_args(["--project", "p", "predict", str(tmp_path)])
+    with Client("http://x", "t", backoff=0.001, transport=httpx.MockTransport(limited)) as client:
+        assert cli._predict(client, options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [str(tmp_path / f"{number}.png") for number in range(5)]
+    assert calls[:2] == [5, 3]
+
+
+def test_the_command_takes_a_folder_as_file_systems_have_them(live_server, champion, token, tmp_path: Path) -> None:
+    """Folders that are called like pictures, and names that are no text."""
+    (tmp_path / "album.jpg").mkdir()
+    (tmp_path / "album.jpg" / "in.png").write_bytes(picture(4))
+    odd = os.fsencode(tmp_path) + b"/no-text-\xff.png"
+    Path(os.fsdecode(odd)).write_bytes(picture(5))
+    command = [sys.executable, "-m", "crowdtune_client.cli", "--url", live_server.url, "--token", token]
+    command += ["--project", "colours", "predict", str(tmp_path)]
+    path = os.pathsep.join([str(ROOT / "clients/python"), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"}
+    for more in ([], ["--json"]):
+        done = subprocess.run([*command, *more], capture_output=True, env=env, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        lines = done.stdout.splitlines()
+        assert len(lines) == 2
+    assert odd == os.fsencode(json.loads(lines[1])["image"])
+
+
 def test_the_command_prints_a_line_or_json_for_each_picture_of_a_folder(
     live_server, champion, token, photo, capsys
 ) -> None:

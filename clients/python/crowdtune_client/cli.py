@@ -6,6 +6,7 @@ Where to ask comes from options or from CROWDTUNE_URL, CROWDTUNE_TOKEN and CROWD
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -25,6 +26,9 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name that is no text is printed as it is
+            stream.reconfigure(errors="surrogateescape")
     for wanted in ("token", "project"):
         if not getattr(options, wanted):
             print(f"Say --{wanted} or set CROWDTUNE_{wanted.upper()}.", file=sys.stderr)
@@ -79,10 +83,14 @@ def _expanded(names: Sequence[str]) -> list[str]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            found += [str(file) for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES]
+            found += [str(file) for file in sorted(path.rglob("*")) if _is_picture(file)]
         else:
             found.append(name)
     return found
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not file.is_dir()
 
 
 def _picture(name: str) -> Picture:
@@ -124,6 +132,8 @@ def _predict_some(client: Client, options: argparse.Namespace, names: list[str])
     try:
         answer = client.predict(options.project, [_picture(name) for name in names], top_k=options.top_k)
     except Refused as error:
+        if error.code == "too_many_images" and len(names) > 1:  # than the key may ask about at a time
+            return max(_predict_some(client, options, half) for half in _halves(names))
         index = error.fields.get("image")
         if not isinstance(index, int) or index >= len(names):
             raise
@@ -139,6 +149,11 @@ def _predict_some(client: Client, options: argparse.Namespace, names: list[str])
     return 0
 
 
+def _halves(names: list[str]) -> tuple[list[str], list[str]]:
+    middle = (len(names) + 1) // 2
+    return names[:middle], names[middle:]
+
+
 def _without(client: Client, options: argparse.Namespace, names: list[str], index: int, why: str) -> int:
     print(f"crowdtune: {names[index]}: {why}", file=sys.stderr)
     rest = names[:index] + names[index + 1 :]
@@ -150,12 +165,19 @@ def _without(client: Client, options: argparse.Namespace, names: list[str], inde
 def _line(name: str, prediction: Prediction, version: int, *, as_json: bool) -> str:
     if as_json:
         scores = {score.category: score.probability for score in prediction.scores}
-        return json.dumps(
-            {"image": name, "model_version": version, "scores": scores, "uncertainty": prediction.uncertainty},
-            ensure_ascii=False,
-        )
+        row = {"image": name, "model_version": version, "scores": scores, "uncertainty": prediction.uncertainty}
+        return json.dumps(row, ensure_ascii=not _is_text(name))
     scores_text = "  ".join(f"{score.category} {score.probability:.1%}" for score in prediction.scores)
     return f"{name}  {scores_text}"
+
+
+def _is_text(name: str) -> bool:
+    """Not every file's name is; what is none of it is escaped in JSON."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _explain(client: Client, options: argparse.Namespace) -> int:

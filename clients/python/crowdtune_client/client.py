@@ -16,6 +16,7 @@ from crowdtune_client.errors import CrowdtuneError, Refused, Unreachable
 from crowdtune_client.pictures import Picture, as_list, one, payload
 
 RETRIED = frozenset({429, 502, 503, 504})
+GROWN = 10.0  # seconds that pauses of our own grow to
 Told = Callable[[float, str], None]
 
 
@@ -47,7 +48,7 @@ class _Base:
             if int(after) > self.longest:
                 return None
             return int(after) + random.uniform(0, self.backoff)
-        bound = min(self.backoff * 2**attempt, self.longest)
+        bound = min(self.backoff * 2**attempt, GROWN, self.longest)
         return bound / 2 + random.uniform(0, bound / 2)
 
 
@@ -103,9 +104,11 @@ class Client(_Base):
 
     def __init__(
         self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
-        longest: float = 10.0, on_retry: Told | None = None, transport: httpx.BaseTransport | None = None,
+        longest: float = 60.0, on_retry: Told | None = None, transport: httpx.BaseTransport | None = None,
     ) -> None:  # fmt: skip
         """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry.
+
+        A key whose images of this minute are used up waits for the next one; where its day is over, it is refused.
 
         ``on_retry`` is told of each pause, by its seconds and what went wrong.
         """
@@ -153,7 +156,7 @@ class AsyncClient(_Base):
 
     def __init__(
         self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
-        longest: float = 10.0, on_retry: Told | None = None, transport: httpx.AsyncBaseTransport | None = None,
+        longest: float = 60.0, on_retry: Told | None = None, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         super().__init__(retries, backoff, longest, on_retry)
         self._http = httpx.AsyncClient(transport=transport, **_options(url, token, timeout))

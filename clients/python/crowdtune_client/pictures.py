@@ -49,7 +49,9 @@ def one(picture: Picture, category: str | None) -> dict[str, Any]:
 
 
 def name(picture: Picture) -> str:
-    return Path(picture).name if isinstance(picture, (str, Path)) else "image"
+    """As the request may hold it: a file's name can be bytes that are no text."""
+    own = Path(picture).name if isinstance(picture, (str, Path)) else "image"
+    return own.encode(errors="replace").decode()
 
 
 def read(picture: Picture) -> bytes:
