@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import dramatiq
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -175,7 +175,24 @@ def _why(error: Exception) -> str:
 def cancel(*, job: Job) -> bool:
     """Stop the job; work that is under way notices at its next report. False when it had ended before."""
     live = Job.objects.live().filter(pk=job.pk)
-    return bool(live.update(state=Job.State.CANCELLED, finished_at=timezone.now(), message=_("Cancelled.")))
+    return _end(live, state=Job.State.CANCELLED, finished_at=timezone.now(), message=_("Cancelled."))
+
+
+def _end(rows: QuerySet[Job], **values: Any) -> bool:
+    """End the one job that these rows are, and tell of it; False where it is none of them any more."""
+    with transaction.atomic():
+        job = rows.select_for_update(of=("self",)).select_related("project").first()
+        if job is None:
+            return False
+        Job.objects.filter(pk=job.pk).update(**values)
+        told = {
+            "job": str(job.pk),
+            "kind": job.kind,
+            "state": values["state"],
+            "result": values.get("result", job.result),
+        }
+        webhooks.emit(project=job.project, event="job.finished", payload=told)
+    return True
 
 
 def requeue_stuck() -> int:
@@ -195,8 +212,11 @@ def requeue_stuck() -> int:
         with transaction.atomic():
             if job.attempts >= MOST_ATTEMPTS:
                 message = _("Given up after %(count)s attempts; see the log.") % {"count": job.attempts}
-                Job.objects.filter(dead | unsent, pk=job.pk).update(
-                    state=Job.State.FAILED, finished_at=now, message=message
+                _end(
+                    Job.objects.filter(dead | unsent, pk=job.pk),
+                    state=Job.State.FAILED,
+                    finished_at=now,
+                    message=message,
                 )
             # The heartbeat of a queued row says when it was last sent.
             elif Job.objects.filter(dead | unsent, pk=job.pk).update(state=Job.State.QUEUED, heartbeat_at=now):
@@ -205,7 +225,7 @@ def requeue_stuck() -> int:
     return sent
 
 
-def _mine(job: Job) -> Any:
+def _mine(job: Job) -> QuerySet[Job]:
     return Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempts=job.attempts)
 
 
@@ -222,9 +242,7 @@ def _finish(job: Job, state: str, report: Report, message: str) -> None:
         values["progress"] = 1.0
     if message or state == Job.State.SUCCEEDED:
         values["message"] = shortened(message, MOST_LETTERS)
-    if _mine(job).update(errors=report.errors, **values):
-        told = {"job": str(job.pk), "kind": job.kind, "state": state, "result": report.result}
-        webhooks.emit(project=job.project, event="job.finished", payload=told)
+    _end(_mine(job), errors=report.errors, **values)
 
 
 def _beat(job: Job) -> bool:

@@ -91,10 +91,10 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
 
 
 def _next(without: Collection[int]) -> WebhookDelivery | None:
-    """The oldest letter that is due, to other receivers than these."""
+    """The oldest letter that is due, to other receivers than these and those that are turned off."""
     with transaction.atomic():
         due = WebhookDelivery.objects.filter(state=State.WAITING, next_at__lte=timezone.now())
-        due = due.exclude(webhook_id__in=without)
+        due = due.filter(webhook__is_active=True).exclude(webhook_id__in=without)
         row = due.select_for_update(skip_locked=True, of=("self",)).select_related("webhook").order_by("id").first()
         if row is not None:
             # Put off before it is sent: a process that dies while sending leaves it for later, not for ever.
@@ -118,7 +118,8 @@ def _deliver(row: WebhookDelivery, backend: httpcore.NetworkBackend | None) -> b
         row.state = State.DELIVERED
     elif is_last:
         row.state = State.FAILED
-    row.save(update_fields=["state", "status_code", "error"])
+    # Its webhook, or all of the project, may be gone by now: then nobody asks how it went.
+    WebhookDelivery.objects.filter(pk=row.pk).update(state=row.state, status_code=row.status_code, error=row.error)
     if wait > 0:
         until = timezone.now() + timedelta(seconds=min(wait, PAUSES[-1]))
         early = WebhookDelivery.objects.filter(webhook_id=row.webhook_id, state=State.WAITING, next_at__lt=until)

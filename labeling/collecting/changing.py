@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from labeling import webhooks
+from labeling.aggregation.combine import answer_of
 from labeling.collecting import tasks, workflow
 from labeling.jobs import Report
 from labeling.models import Consensus, Job, Project, Question, Task
@@ -15,6 +16,15 @@ from labeling.words import gettext as _
 
 PART = 200  # tasks of one transaction
 SOONER = 1.0  # what is added to a priority, or to the highest that a model gives
+
+
+def says(question: Question, label: str) -> Q:
+    """Labels of the question that say this, or among others this where they say several."""
+    if question.kind == "multiple_choice":
+        return Q(answer__contains=[label])
+    if question.kind == "boxes":
+        return Q(answer__contains=[{"category": label}])
+    return Q(answer=answer_of(label, question.kind))
 
 
 def labels_where(
@@ -27,8 +37,8 @@ def labels_where(
 ) -> QuerySet[Consensus]:
     """The project's labels that fit: with this answer, final or not, with a confidence below that."""
     rows = workflow.labels_of(project).filter(question=question)
-    if answer:
-        rows = rows.filter(answer={"yes": True, "no": False}.get(answer, answer))
+    if answer and question is not None:
+        rows = rows.filter(says(question, answer))
     if final is not None:
         rows = rows.filter(is_final=final)
     if below is not None:

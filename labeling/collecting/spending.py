@@ -49,6 +49,8 @@ def retire_when_spent(*, project_id: int) -> int:
         # Tasks before the project, as everyone does: an answer holds its task when it comes to the project's row.
         open_tasks = Task.objects.filter(project=row, state=Task.State.OPEN)
         ids = list(open_tasks.order_by("pk").select_for_update().values_list("pk", flat=True))
+        if not _held(project_id).is_spent:  # an owner was quicker, and what was closed now nobody would open again
+            return 0
         count = Task.objects.filter(pk__in=ids).update(
             state=Task.State.RETIRED, retired_because=Task.Because.BUDGET, retired_at=timezone.now(), open_slots=0
         )
@@ -56,6 +58,11 @@ def retire_when_spent(*, project_id: int) -> int:
         webhooks.tell_retired(project=row, reasons=dict.fromkeys(ids, Task.Because.BUDGET))
         Project.objects.filter(pk=row.pk).update(retired_count=F("retired_count") + count)
     return count
+
+
+def _held(project_id: int) -> Project:
+    """The project as it is now, and stays until the transaction ends."""
+    return Project.objects.select_for_update().get(pk=project_id)
 
 
 def reopen_when_affordable(*, project_id: int, most: int | None = None) -> int:
@@ -67,6 +74,8 @@ def reopen_when_affordable(*, project_id: int, most: int | None = None) -> int:
         ended = Task.objects.filter(project=row, retired_because=Task.Because.BUDGET, is_gold=False)
         short = ended.filter(state=Task.State.RETIRED, judgment_count__lt=row.judgments_max)
         ids = list(short.order_by("pk")[:most].select_for_update().values_list("pk", flat=True))
+        if _held(project_id).is_spent:  # answers were quicker, and what was opened now nobody would close again
+            return 0
         leases.fetch(_REOPEN, {"tasks": ids})
         Consensus.objects.filter(task_id__in=ids, decided_by=None).update(is_final=False)
         Project.objects.filter(pk=row.pk).update(retired_count=Greatest(F("retired_count") - len(ids), 0))

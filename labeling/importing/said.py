@@ -277,10 +277,11 @@ def store(
         task_id = there[image_id]
         stored = old.get((task_id, worker))
         if stored is not None:
-            if any(stored.answers.get(key, answer) != answer for key, answer in answers.items()):
-                differs((image_id, worker))
             missing = {key: answer for key, answer in answers.items() if key not in stored.answers}
-            if missing and stored.source == "import":
+            own = missing and stored.source != "import"  # what somebody said here is theirs alone to add to
+            if own or any(stored.answers.get(key, answer) != answer for key, answer in answers.items()):
+                differs((image_id, worker))
+            if missing and not own:
                 Judgment.objects.filter(pk=stored.pk).update(answers={**stored.answers, **missing})
                 touched.add(task_id)
             continue

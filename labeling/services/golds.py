@@ -37,9 +37,9 @@ def remove_gold(*, task: Task, user: Any) -> None:
     """
     project = Project.objects.get(pk=task.project_id)
     with transaction.atomic():
+        Task.objects.filter(pk=task.pk).update(is_gold=False)  # and locked, before what is known of it
         Gold.objects.filter(task=task).delete()
         Consensus.objects.filter(task=task, method=goldmarks.GOLD_METHOD).delete()
-        Task.objects.filter(pk=task.pk).update(is_gold=False)
         fresh = Task.objects.get(pk=task.pk)
         if workflow.MADE_GOLD not in fresh.stage:
             tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))

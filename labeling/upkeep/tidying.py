@@ -31,7 +31,7 @@ KEYS_KEPT = timedelta(days=30)
 def forget() -> None:
     SessionStore.clear_expired()
     old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - DELIVERIES_KEPT)
-    old.exclude(state=WebhookDelivery.State.WAITING).delete()
+    old.exclude(state=WebhookDelivery.State.WAITING, webhook__is_active=True).delete()
     # A program may ask for one at each run. Those of projects stay until somebody there replaces or removes them.
     ApiKey.objects.filter(project=None, expires_at__lt=timezone.now() - KEYS_KEPT).delete()
     _forget_uploads(timezone.now() - UPLOADS_KEPT)

@@ -20,9 +20,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.http import http_date
 
-from labeling import services, webhooks
+from labeling import jobs, services, webhooks
 from labeling.importing import said
-from labeling.models import Project, Task, Webhook, WebhookDelivery
+from labeling.models import Job, Project, Task, Webhook, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 
@@ -177,6 +177,16 @@ def test_a_receiver_that_is_away_holds_up_no_other(project: Project, hook: Webho
     assert sum(row.attempts for row in WebhookDelivery.objects.filter(webhook=away)) == 1
 
 
+def test_a_webhook_that_is_turned_off_is_told_nothing_until_it_is_on_again(
+    project: Project, hook: Webhook, receiver: Receiver
+) -> None:
+    project.refresh_from_db()
+    webhooks.emit(project=project, event="judgment.created", payload={})
+    for is_active, arrived in ((False, 0), (True, 1)):
+        services.change_webhook(webhook=hook, user=project.owner, is_active=is_active)
+        assert deliver() == len(receiver.got) == arrived
+
+
 def test_an_address_in_another_script_is_called_as_its_host_reads_it(
     project: Project, worker: User, receiver: Receiver
 ) -> None:
@@ -302,3 +312,36 @@ def test_a_task_is_told_to_be_retired_once_and_also_by_the_end_of_the_budget(
     assert not Task.objects.filter(project=project, state="open").exists()
     told = [row.payload["task"] for row in WebhookDelivery.objects.filter(event="task.retired")]
     assert sorted(told) == sorted(Task.objects.filter(project=project).values_list("pk", flat=True))
+
+
+def test_a_webhook_that_is_removed_while_it_is_told_holds_up_no_other(
+    project: Project, hook: Webhook, receiver: Receiver
+) -> None:
+    class Removing(httpcore.SyncBackend):
+        def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+            Webhook.objects.filter(pk=hook.pk).delete()
+            return super().connect_tcp(*arguments, **options)
+
+    services.add_webhook(project=project, user=project.owner, url=hook.url, events=["task.retired"])
+    project.refresh_from_db()
+    for event in ("judgment.created", "task.retired"):
+        webhooks.emit(project=project, event=event, payload={})
+    assert webhooks.deliver_due(backend=Removing()) == 2
+    assert [row.state for row in WebhookDelivery.objects.all()] == ["delivered"]
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_a_job_that_somebody_ends_or_that_is_given_up_is_told_of_as_any_other(project: Project, state: str) -> None:
+    services.add_webhook(project=project, user=project.owner, url="https://example.org/", events=["job.finished"])
+    job = Job.objects.create(project=project, kind="test", actor="import_images", result={"imported": 3})
+    for _again in range(2):
+        if state == "cancelled":
+            jobs.cancel(job=job)
+        else:
+            long_ago = timezone.now() - jobs.STUCK_AFTER * 2
+            Job.objects.filter(pk=job.pk, state="queued").update(
+                state="running", attempts=jobs.MOST_ATTEMPTS, heartbeat_at=long_ago
+            )
+            jobs.requeue_stuck()
+    told = WebhookDelivery.objects.get().payload
+    assert (told["job"], told["state"], told["result"]) == (str(job.pk), state, {"imported": 3})

@@ -19,6 +19,7 @@ from labeling.models import Consensus, Judgment, Project, Question
 from labeling.questions import CANT_TELL
 
 Names = Mapping[str, str]
+MOST_LABELS = 200  # to choose from in a filter
 
 # What made a label, as the rows name it.
 METHODS: dict[str, str | Promise] = {
@@ -115,6 +116,13 @@ def offered(question: Question, names: Names | None = None) -> list[tuple[Any, s
         least, most = int(question.options.get("least", 1)), int(question.options.get("most", 5))
         return [(step, str(step)) for step in range(least, most + 1)]
     return []
+
+
+def labels_of(question: Question | None, names: Names) -> list[tuple[str, str]]:
+    """What labels can be looked for by: (as an address says it, words)."""
+    if question is None or question.kind in {"rating", "number", "text"}:
+        return []
+    return [("yes", _("Yes")), ("no", _("No"))] if question.kind == "yes_no" else list(names.items())[:MOST_LABELS]
 
 
 def is_taken(question: Question, answer: Any, names: Names) -> bool:

@@ -18,12 +18,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling import services
+from labeling.collecting.changing import says
 from labeling.collecting.tasks import disputed
 from labeling.files import storage
 from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import main_question, names_of, read_all, say
+from labeling.views.owner.answers import labels_of, main_question, names_of, read_all, say
 from labeling.views.owner.context import context_of, load_project, project_context, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
@@ -71,7 +72,7 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
         page=page,
         tiles=tiles(project, page.rows, question, names),
         states=STATES,
-        answers=list(names.items())[:200],
+        answers=labels_of(question, names),
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
         form=AddImagesForm(),
@@ -88,8 +89,9 @@ def filtered(project: Project, question: Question | None, chosen: dict[str, Any]
     if chosen.get("state"):
         rows = rows.filter(pk__in=_in_state(project, chosen["state"]).values("image_id"))
     if chosen.get("answer"):
-        value = {"yes": True, "no": False}.get(chosen["answer"], chosen["answer"])
-        said = Consensus.objects.filter(project=project, question=question, answer=value)
+        said = Consensus.objects.none()
+        if question is not None:
+            said = Consensus.objects.filter(says(question, chosen["answer"]), project=project, question=question)
         rows = rows.filter(pk__in=said.values("task__image_id"))
     return rows
 

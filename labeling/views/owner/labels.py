@@ -24,7 +24,7 @@ from labeling.files import storage
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import names_of, say, say_method
+from labeling.views.owner.answers import labels_of, names_of, say, say_method
 from labeling.views.owner.context import load_project, project_context, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.transfer import ImportForm, format_choices
@@ -102,7 +102,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         differing=sum(row.differs for row in found),
         questions=questions,
         question=question,
-        answers=list(names.items())[:200],
+        answers=labels_of(question, names),
         chosen=data,
         orders=ORDERS,
         jobs=running_jobs(request.user, project, *JOBS),

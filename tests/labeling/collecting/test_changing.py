@@ -14,6 +14,8 @@ from labeling import services
 from labeling.actors import change_tasks
 from labeling.collecting import changing
 from labeling.models import AuditEntry, Consensus, Job, Project, Task, WebhookDelivery
+from labeling.views.owner.answers import labels_of, names_of
+from labeling.views.owner.images import filtered
 from tests.labeling.conftest import client as program_of
 from tests.labeling.conftest import person
 
@@ -65,6 +67,33 @@ def test_a_filter_by_answer_takes_no_other_label(answered: Project) -> None:
     do(answered, "ask_more", answer="dog")
     opened = Task.objects.filter(state="open", judgment_count=1)
     assert [task.consensus.get().answer for task in opened.prefetch_related("consensus")] == ["dog"]
+
+
+BOX = {"category": "yes", "box": [1.0, 1.0, 9.0, 9.0]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "other"),
+    [("single_choice", "yes", "no"), ("yes_no", True, False), ("multiple_choice", ["yes", "no"], ["no"]),
+     ("boxes", [BOX, {**BOX, "category": "no"}], [{**BOX, "category": "no"}])],
+)  # fmt: skip
+def test_labels_are_found_by_what_they_say_whatever_the_kind(
+    make_project: Callable[..., Project], kind: str, said: Any, other: Any
+) -> None:
+    asked = [{"key": "said", "kind": kind, "prompt": "Is it?"}]
+    project = make_project(images=2, questions=asked, categories=["yes", "no"], access="open")
+    worker = person("wanda")
+    for answer in (said, other):
+        assignment = services.claim_assignment(project=project, worker=worker)
+        assert assignment is not None
+        services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"said": answer})
+    question = project.questions.get()
+    rows = changing.labels_where(project=project, question=question, answer="yes")
+    assert [row.task.judgments.get().answers for row in rows] == [{"said": said}]
+    found = filtered(project, question, {"answer": "yes"})
+    assert [image.pk for image in found] == [row.task.image_id for row in rows]
+    offered = dict(labels_of(question, names_of(question)))
+    assert list(offered) == ["yes", "no"]
 
 
 def test_open_tasks_are_closed_with_their_label_and_webhooks_hear_of_it(answered: Project) -> None:

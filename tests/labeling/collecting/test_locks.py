@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import services
-from labeling.collecting import leases
+from labeling.collecting import leases, spending
 from labeling.collecting.leases import fetch
 from labeling.importing import ingest, labels
 from labeling.jobs import Report
@@ -106,6 +106,25 @@ def test_a_grid_after_its_leases_and_a_claim_near_the_budgets_end_do_not_lock_ea
             list(Task.objects.select_for_update(nowait=True))  # a claim takes one of those, and waits for it
         sending.result()
     assert Judgment.objects.count() == 2
+
+
+@pytest.mark.parametrize("spent", [True, False])
+def test_the_end_of_a_budget_and_its_raising_are_looked_at_once_more_when_the_tasks_are_held(
+    make_project: Callable[..., Project], spent: bool
+) -> None:
+    project = make_project(images=0, price_per_judgment=1, budget=0 if spent else 9)
+    bare_tasks(project, 1)
+    if not spent:
+        Task.objects.update(state="retired", retired_because="budget", open_slots=0)
+    work = spending.retire_when_spent if spent else spending.reopen_when_affordable
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            Task.objects.select_for_update().get()
+            working = others.submit(closing, lambda: work(project_id=project.pk))
+            await_waiting("%labeling_task%")
+            Project.objects.update(budget=9 if spent else 0)
+        working.result()
+    assert Task.objects.get().state == ("open" if spent else "retired")
 
 
 def drawn_and_rejected(make_project: Callable[..., Project]) -> Project:

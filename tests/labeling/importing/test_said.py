@@ -69,6 +69,21 @@ def test_of_two_answers_of_one_worker_the_first_stays_and_the_other_is_told(
     assert Judgment.objects.get().answers == {"category": "cat"}
 
 
+def test_a_file_adds_to_what_came_from_files_and_to_nobody_s_own_answer(make_project: Callable[..., Project]) -> None:
+    asked = [{"key": key, "kind": "yes_no", "prompt": key, "required": False} for key in ("a", "b")]
+    project = make_project(images=1, questions=asked, access="open")
+    ann = person("ann")
+    lease = services.claim_assignment(project=project, worker=ann)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.pk, worker=ann, answers={"a": True})
+    head = b"image,worker,question,answer\n"
+    assert bring(project, head + b"0000.png,bob,a,yes\n").errors == []
+    job = bring(project, head + b"0000.png,bob,b,no\n0000.png,ann,a,yes\n0000.png,ann,b,no\n")
+    assert [(row["item"], row["code"]) for row in job.errors] == [("line 4", "already_answered")]
+    said = {row.worker.username: row.answers for row in Judgment.objects.select_related("worker")}
+    assert said == {"ann": {"a": True}, people.stand_in("bob", project).username: {"a": True, "b": False}}
+
+
 @pytest.mark.parametrize("data", [b"image,worker,answer\n", b'{"image": "0000.png", "judgments": []}\n'])
 def test_a_file_without_a_judgment_fails_in_words(make_project: Callable[..., Project], data: bytes) -> None:
     job = bring(make_project(images=1), data)

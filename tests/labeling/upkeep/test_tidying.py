@@ -56,6 +56,9 @@ def test_letters_to_webhooks_are_kept_for_a_month_and_those_that_wait_until_they
         )
     tidying.forget()
     assert sorted(WebhookDelivery.objects.values_list("state", flat=True)) == ["delivered", "waiting"]
+    services.change_webhook(webhook=hook, user=project.owner, is_active=False)  # they wait for nothing then
+    tidying.forget()
+    assert [row.state for row in WebhookDelivery.objects.all()] == ["delivered"]
 
 
 def test_uploads_of_an_import_that_ended_or_never_was_go_after_a_day(project: Project) -> None:
