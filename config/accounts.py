@@ -62,4 +62,5 @@ class Adapter(DefaultAccountAdapter):
 
 
 def _login(credentials: dict[str, Any]) -> str:
-    return str(credentials.get("email") or credentials.get("username") or "")
+    """What was typed, in the plain spelling in which it is looked for as a name."""
+    return str(credentials.get("username") or credentials.get("email") or "")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import time
 
+from allauth.account.utils import filter_users_by_email, filter_users_by_username
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
@@ -30,22 +31,21 @@ ADDRESS_LASTS = 30 * 86_400
 
 
 def wait(request: HttpRequest, login: str) -> int:
-    """Seconds until the account, by the name that was typed, takes another try of this visitor; 0 for now."""
-    if cache.get(_counter(login), 0) < MOST or _is_known(request, login):
+    """Seconds until what was typed, a name or an email, takes another try of this visitor; 0 for now."""
+    if all(cache.get(counter, 0) < MOST for counter in _counters(request, login)):
         return 0
     return WINDOW - int(time.time()) % WINDOW
 
 
 def count(request: HttpRequest, login: str) -> None:
     """One more try was wrong."""
-    if not _is_known(request, login):
-        cache.set(_counter(login), cache.get(_counter(login), 0) + 1, 2 * WINDOW)
+    for counter in _counters(request, login):
+        cache.set(counter, cache.get(counter, 0) + 1, 2 * WINDOW)
 
 
 def remember_address(request: HttpRequest, user: User) -> None:
     """The person has signed in from here."""
-    for login in {user.username, user.email} - {""}:
-        cache.set(_visitor(request, login), True, ADDRESS_LASTS)
+    cache.set(_visitor(request, user.pk), True, ADDRESS_LASTS)
 
 
 def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
@@ -61,11 +61,19 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
     )
 
 
-def _is_known(request: HttpRequest, login: str) -> bool:
-    if cache.get(_visitor(request, login)):
-        return True
-    names = User.objects.filter(pk__in=_people(request)).values_list("username", "email")
-    return any(_plain(login) in {_plain(username), _plain(email)} for username, email in names)
+def _counters(request: HttpRequest, login: str) -> list[str]:
+    """Where a try counts: at every account that this may be the name or the email of, but those of the visitor.
+
+    Nobody proves an email, and a name may look like one: whoever takes another's as a name, or a name as an email, is
+    known at an account of that text, and no less a stranger to the other. What is no account's counts as it was typed.
+    """
+    login = login.strip()
+    accounts = {user.pk for user in (*filter_users_by_username(login), *filter_users_by_email(login))}
+    window = int(time.time()) // WINDOW
+    if not accounts:
+        return [f"wrong:{_digest(login)}:{window}"]
+    own = _people(request)
+    return [f"wrong:{pk}:{window}" for pk in accounts if pk not in own and not cache.get(_visitor(request, pk))]
 
 
 def _people(request: HttpRequest) -> list[int]:
@@ -76,18 +84,10 @@ def _people(request: HttpRequest) -> list[int]:
         return []
 
 
-def _plain(login: str) -> str:
-    return login.strip().lower()
-
-
-def _counter(login: str) -> str:
-    return f"wrong:{_digest(login)}:{int(time.time()) // WINDOW}"
-
-
-def _visitor(request: HttpRequest, login: str) -> str:
-    return f"signed-in:{_digest(login)}:{BaseThrottle().get_ident(request)}"  # type: ignore[arg-type]
+def _visitor(request: HttpRequest, pk: int) -> str:
+    return f"signed-in:{pk}:{BaseThrottle().get_ident(request)}"  # type: ignore[arg-type]
 
 
 def _digest(login: str) -> str:
     """What a person typed may be longer than a key of a cache, and stands in no cache as it is."""
-    return hashlib.sha256(_plain(login).encode(errors="replace")).hexdigest()
+    return hashlib.sha256(login.lower().encode(errors="replace")).hexdigest()

@@ -90,3 +90,30 @@ def test_one_browser_knows_all_who_share_it(tina: User) -> None:
         browser.post("/accounts/logout/")
     guess()
     assert sign_in(browser, "198.51.100.5")
+
+
+def test_a_name_that_is_anothers_email_opens_no_way_round_the_count(tina: User) -> None:
+    person("tina@example.com")
+    browser = Client()
+    given = {"login": "tina@example.com", "password": PASSWORD}
+    assert browser.post("/accounts/login/", given, REMOTE_ADDR="198.51.100.6").status_code == 302
+    browser.post("/accounts/logout/")
+    assert 429 in guess()
+    given["password"] = "wrong"
+    page = browser.post("/accounts/login/", given, REMOTE_ADDR="198.51.100.6")
+    assert "Too many wrong passwords." in page.content.decode()
+    assert ask("198.51.100.6", name="tina@example.com") == 429
+
+
+def test_name_and_email_of_an_account_are_counted_together(tina: User) -> None:
+    assert guess() == [401] * tries.MOST + [429] * 2
+    assert ask("198.51.100.7", name="Tina@Example.com") == 429
+
+
+def test_other_characters_that_look_the_same_are_no_other_account(tina: User) -> None:
+    person("lea@home")
+    for number in range(tries.MOST):
+        ask(f"203.0.113.{number}", name="lea@home")
+    typed = {"login": "\uff4c\uff45\uff41@home", "password": PASSWORD}
+    page = Client().post("/accounts/login/", typed, REMOTE_ADDR="198.51.100.8")
+    assert "Too many wrong passwords." in page.content.decode()
