@@ -20,6 +20,8 @@ def media(request: HttpRequest, signature: str, name: str) -> HttpResponse | Fil
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified()
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if kind.startswith("text/"):  # ours all are; some readers take what is not told for latin-1
+        kind += "; charset=utf-8"
     response = FileResponse(default_storage.open(name, "rb"), content_type=kind)
     response["Cache-Control"] = f"private, max-age={YEAR}, immutable"
     response["ETag"] = tag
