@@ -139,7 +139,8 @@ def _next(request: HttpRequest, project: Project, member: Membership) -> HttpRes
     except CrowdtuneError as refusal:
         return _refused(request, project, member, refusal)
     if not found:
-        return render(request, "labeling/nothing.html", {"project": project, "member": member})
+        context = {"project": project, "member": member, "manages": may(request.user, project, "manage")}
+        return render(request, "labeling/nothing.html", context)
     return show_task(request, project, member, found[0])
 
 

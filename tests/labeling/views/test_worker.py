@@ -62,6 +62,12 @@ def test_a_project_without_images_is_not_offered_and_does_not_ask_to_start(
     told = page(working, f"/label/{empty.slug}/")
     assert "no images here yet" in told
     assert "start/" not in told
+    owning = Client()
+    owning.force_login(empty.owner)
+    for address in (f"/label/{empty.slug}/", f"/projects/{empty.slug}/labels/"):
+        told = page(owning, address)
+        assert "Add images" in told
+        assert ("Nothing is left" in told, "Start yourself" in told) == (False, False)
 
 
 def test_what_waits_for_a_worker_stands_above_what_does_not(
