@@ -59,22 +59,34 @@ def replace_survey(
     user: Any,
     categories: Sequence[Any] | None = None,
     questions: Sequence[Mapping[str, Any]] | None = None,
+    seen: int = 0,
 ) -> Project:
     """Set the categories and/or questions to these; rows whose key stays keep their id and their judgments.
 
     Leases that are out keep the version that they were handed out with. A question that changes its kind is a new one.
 
+    Args:
+        seen: The version that the person saw who asks for this, where it is known: what others have saved since is not
+            written over.
+
     Raises:
-        CrowdtuneError: bad_survey, with what is wrong where.
+        CrowdtuneError: bad_survey, with what is wrong where; survey_changed.
     """
-    return races.again(lambda: _replace(project, user, categories, questions))
+    return races.again(lambda: _replace(project, user, categories, questions, seen))
 
 
 def _replace(
-    project: Project, user: Any, categories: Sequence[Any] | None, questions: Sequence[Mapping[str, Any]] | None
+    project: Project,
+    user: Any,
+    categories: Sequence[Any] | None,
+    questions: Sequence[Mapping[str, Any]] | None,
+    seen: int,
 ) -> Project:
     with transaction.atomic():
         project = Project.objects.select_for_update().get(pk=project.pk)
+        for part, rows in (("categories", categories), ("questions", questions)):
+            if rows is not None:
+                _check_unchanged(project, part, seen)
         if categories is not None:
             _write_categories(project, checked_categories(categories))
         if questions is not None:
@@ -86,6 +98,16 @@ def _replace(
             check_conditions(survey.parse(project.survey_version, build_document(project)))
         _freeze(project, user)
     return project
+
+
+def _check_unchanged(project: Project, part: str, seen: int) -> None:
+    before = project.survey_versions.filter(version=seen).first()
+    if before is not None and before.document[part] != build_document(project)[part]:
+        message = _(
+            "This was saved meanwhile, by somebody else or from another tab: it is version %(now)s now, and you "
+            "began with %(seen)s. Save again to write over it, or load the page anew to see it."
+        ) % {"now": project.survey_version, "seen": seen}
+        raise CrowdtuneError("survey_changed", message, 409)
 
 
 def _freeze(project: Project, user: Any) -> None:

@@ -57,6 +57,24 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
+  else if (isOnItsWay(event)) event.preventDefault();
+});
+
+/* The second click of a double click would make a second webhook, key or export. After a while the form can be sent again:
+   one that brings a download leaves the page where it is. */
+const ON_ITS_WAY = 5000;
+const sent = new WeakMap();
+
+function isOnItsWay({ target: form, submitter, defaultPrevented }) {
+  if (defaultPrevented || form.method !== "post" || submitter?.formTarget) return false;
+  const before = sent.get(form) ?? -Infinity;
+  if (performance.now() - before < ON_ITS_WAY) return true;
+  sent.set(form, performance.now());
+  return false;
+}
+
+addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const form of document.forms) sent.delete(form);
 });
 document.addEventListener("change", (event) => {
   event.target.closest("form[data-autosubmit]")?.requestSubmit();

@@ -112,6 +112,24 @@ def test_a_double_click_sends_one_grid(visit, make_project, join, worker):
     expect(page.locator("#toasts")).to_contain_text("12 answers stored.")
 
 
+def test_the_second_click_of_a_double_click_makes_no_second_webhook(visit, make_project, owner):
+    project = make_project()
+    page = visit(f"/projects/{project.slug}/settings/webhooks/", user=owner)
+    page.get_by_label("Address").fill("https://example.org/hook")
+    refused = page.get_by_role("button", name="Add").evaluate(
+        """button => {
+          const refused = [];
+          addEventListener("submit", (event) => refused.push(event.defaultPrevented));
+          button.click();
+          button.click();
+          return refused;
+        }"""
+    )
+    assert refused == [False, True]
+    expect(page.get_by_role("button", name="Turn off")).to_have_count(1)
+    assert project.webhooks.count() == 1
+
+
 @pytest.mark.parametrize("path", ["", "grid/"])
 def test_who_stops_a_page_that_is_sent_may_send_again(visit, make_project, join, worker, owner, path):
     """In practice, where an answer goes as a form, and in the grid."""

@@ -24,7 +24,7 @@ from labeling.services.surveys import build_document
 from labeling.surveys import guide
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.settings import refuse
-from labeling.views.owner.survey import tell_saved
+from labeling.views.owner.survey import still_seen, tell_saved
 
 SHOWN = 300
 
@@ -34,14 +34,17 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
     rows = build_document(project)["categories"]
     form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
+    seen = still_seen(request)
     losing = _losing(project, form) if request.method == "POST" and form.is_valid() else []
     told = _mark(losing)
     if losing and request.POST.get("told") == told:
         losing = []
     if request.method == "POST" and form.is_valid() and not losing:
         try:
-            saved = services.replace_survey(project=project, user=request.user, categories=form.cleaned_data["text"])
+            wanted = form.cleaned_data["text"]
+            saved = services.replace_survey(project=project, user=request.user, categories=wanted, seen=seen)
         except CrowdtuneError as error:
+            seen = still_seen(request, error)
             form.add_error("text", error.message)
         else:
             tell_saved(request, project, saved, _("Saved as a new version of the survey."))
@@ -54,7 +57,7 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
         row["id"] = stored[row["key"]].pk
         row["examples"] = [guide.shown(example) for example in stored[row["key"]].examples.all()]
     context = context_of(request, project, tab="settings", section="categories", form=form, rows=shown, count=len(rows))
-    context |= {"losing": losing, "told": told}
+    context |= {"losing": losing, "told": told, "seen": seen or project.survey_version}
     return render(request, "projects/categories.html", context, status=400 if form.errors or losing else 200)
 
 

@@ -28,7 +28,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     form = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(project)
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_project(project=project, user=request.user, **form.cleaned_data)
+            services.change_project(project=project, user=request.user, **form.changes())
         except CrowdtuneError as error:
             refuse(form, error)
         else:

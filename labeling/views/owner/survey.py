@@ -21,6 +21,7 @@ from labeling.models import Image, Project
 from labeling.services.surveys import build_document, check_conditions, checked_questions
 from labeling.surveys import survey
 from labeling.views import asking
+from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project
 
 # The preview is the one page of ours that may stand in a frame, and only in one of our own pages.
@@ -40,15 +41,24 @@ def builder(request: HttpRequest, slug: str) -> HttpResponse:
     action = request.POST.get("action", "save")
     if action != "save":
         found.change(action)
-        return _page(request, project, found)
+        return _page(request, project, found, seen=still_seen(request))
     if found.is_valid():
         try:
-            saved = services.replace_survey(project=project, user=request.user, questions=found.questions())
+            saved = services.replace_survey(
+                project=project, user=request.user, questions=found.questions(), seen=still_seen(request)
+            )
         except CrowdtuneError as error:
-            return _page(request, project, found, problem=error.message, status=400)
+            return _page(request, project, found, problem=error.message, status=400, seen=still_seen(request, error))
         tell_saved(request, project, saved, _("Saved as a new version: judgments know which version they answered."))
         return redirect("project-survey", project.slug)
-    return _page(request, project, found, problem=_("Some questions need a look."), status=400)
+    return _page(
+        request, project, found, problem=_("Some questions need a look."), status=400, seen=still_seen(request)
+    )
+
+
+def still_seen(request: HttpRequest, error: CrowdtuneError | None = None) -> int:
+    """The version that the form goes on from; who has been told of a newer one goes on from that."""
+    return 0 if error is not None and error.code == "survey_changed" else whole(request.POST.get("seen"))
 
 
 def tell_saved(request: HttpRequest, before: Project, after: Project, told: str) -> None:
@@ -65,8 +75,10 @@ def _page(
     problem: str = "",
     status: int = 200,
     document: str | None = None,
+    seen: int = 0,
 ) -> HttpResponse:
-    """``document`` is JSON that was sent and not taken; ``problem`` is about it then."""
+    """``document`` is JSON that was sent and not taken; ``problem`` is about it then. ``seen``: what is not stored yet
+    began with that version."""
     context = context_of(
         request,
         project,
@@ -77,6 +89,7 @@ def _page(
         kinds=KIND_NAMES,
         problem=problem,
         is_document=document is not None,
+        seen=seen or project.survey_version,
         document=json.dumps(_public(project), indent=2, ensure_ascii=False) if document is None else document,
     )
     return render(request, "projects/survey.html", context, status=status)
@@ -98,16 +111,19 @@ def load_json(request: HttpRequest, slug: str) -> HttpResponse:
         questions = bodies.loads(document)
         if not isinstance(questions, list):
             raise CrowdtuneError("bad_survey", _("Expected a list of questions."))
-        saved = services.replace_survey(project=project, user=request.user, questions=questions)
+        saved = services.replace_survey(
+            project=project, user=request.user, questions=questions, seen=still_seen(request)
+        )
     except ValueError as error:
+        seen = still_seen(request)
         problem = _("That is not valid JSON (%(error)s).") % {"error": error}
     except CrowdtuneError as error:
-        problem = error.message
+        seen, problem = still_seen(request, error), error.message
     else:
         tell_saved(request, project, saved, _("The survey is replaced by what you pasted."))
         return redirect("project-survey", project.slug)
     stored = SurveyForms.stored(build_document(project)["questions"])
-    return _page(request, project, stored, problem=problem, status=400, document=document)
+    return _page(request, project, stored, problem=problem, status=400, document=document, seen=seen)
 
 
 @login_required

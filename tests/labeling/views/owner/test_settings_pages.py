@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
@@ -74,6 +75,30 @@ def test_a_setting_that_cannot_be_is_said_at_its_field(project: Project, owning:
     Project.objects.filter(pk=project.pk).update(instructions="x" * 60_000)  # as were stored before
     paused = client(project.owner).patch(f"/api/v1/projects/{project.slug}/", {"is_paused": True}, format="json")
     assert (paused.status_code, paused.json()["is_paused"]) == (200, True)
+
+
+def test_a_page_that_stood_open_changes_what_was_changed_in_it_and_nothing_else(
+    project: Project, owning: Client
+) -> None:
+    address = f"/projects/{project.slug}/settings/"
+    form = owning.get(address).context["form"]
+    stood = {**settings_of(project, owning), "shown": form.shown}
+    meanwhile = {"is_paused": True, "judgments_max": 9, "price_per_judgment": "0.05", "languages": ["hi"], "budget": 7}
+    services.change_project(project=project, user=project.owner, **meanwhile)
+    refused = owning.post(address, {**stood, "instructions": "Look twice.", "confidence": 2})
+    assert refused.context["form"].shown == form.shown
+    owning.post(address, {**stood, "instructions": "Look twice.", "gold_rate": "0.2"})
+    project.refresh_from_db()
+    assert {name: getattr(project, name) for name in meanwhile} == {
+        **meanwhile,
+        "price_per_judgment": Decimal("0.05"),
+    }
+    assert (project.instructions, project.gold_rate) == ("Look twice.", 0.2)
+    for shown in ("", "no json", "[]", '{"gold_rate": "much"}'):
+        owning.post(address, {**settings_of(project, owning), "shown": shown, "gold_rate": "0.3"})
+        project.refresh_from_db()
+        assert project.gold_rate == 0.3, shown
+        Project.objects.update(gold_rate=0.2)
 
 
 def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:

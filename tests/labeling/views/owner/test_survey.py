@@ -171,6 +171,30 @@ def test_what_a_negated_condition_asks_for_in_vain_is_not_told_as_one_that_never
     )
 
 
+def test_a_survey_that_was_saved_from_elsewhere_is_written_over_only_by_who_was_told(
+    project: Project, owning: Client
+) -> None:
+    survey, categories = (f"/projects/{project.slug}/settings/{name}/" for name in ("survey", "categories"))
+    seen = {"seen": str(owning.get(survey).context["seen"])}
+    data = {**two({}), **seen}
+    services.replace_survey(project=project, user=project.owner, categories=["cat", "dog", "ape"])
+    owning.post(survey, data)  # of the questions nothing is new
+    assert project.questions.count() == 2
+    for page, sent in (
+        (survey, {**data, "0-prompt": "Which animal?"}),
+        (f"{survey}json/", {**seen, "document": json.dumps([{"kind": "yes_no", "key": "other"}])}),
+        (categories, {**seen, "text": "bat"}),
+    ):
+        drawn = owning.post(survey, {**sent, "action": "add:text"}) if page == survey else None
+        assert drawn is None or drawn.context["seen"] == int(seen["seen"])
+        refused = owning.post(page, sent)
+        assert (refused.status_code, "This was saved meanwhile" in refused.content.decode()) == (400, True)
+        again = owning.post(page, {**sent, "seen": str(refused.context["seen"])})
+        assert again.status_code == 302
+    assert list(project.questions.values_list("key", flat=True)) == ["other"]
+    assert list(project.categories.values_list("key", flat=True)) == ["bat"]
+
+
 @pytest.mark.parametrize(
     ("language", "value", "stored"),
     [("hi", "हाँ", True), ("hi", "नहीं", False), ("hi", "no", False), ("en", "Yes", True)],
