@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -97,8 +96,9 @@ def test_a_batch_job_writes_what_the_api_answers(
     assert default_storage.exists(told["file"])  # which goes with the project, and after a week
     content = read(job.result["url"])
     if output == "csv":
-        with contextlib.closing(api.get(told["url"])) as file:
-            assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
+        answer = api.get(told["url"])
+        assert answer.getvalue() == content
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
         rows = list(csv.DictReader(io.StringIO(content.decode())))
     elif output == "jsonl":
         rows = [json.loads(line) for line in content.decode().splitlines()]
