@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from inference.feedback.scoring import score
 from inference.models import AutoLabel, Deployment, Prediction, Reason, Sample
 from inference.monitoring import references
 from labeling.errors import CrowdtuneError
+from labeling.importing.ingest import IMPORTED_AGAIN
 from labeling.models import Image, Project, Task
 from labeling.models.task import ASKED_BACK
 from labeling.services import add_images, delete_images, open_task_for, raise_priority, withdraw_model_labels
@@ -129,3 +131,11 @@ def forget(*, project: Project, image_id: int, user: Any) -> None:
     if not Sample.objects.filter(project=project, image=image_id).exists():
         raise CrowdtuneError("not_found", _("No kept image of this project has this id."), 404)
     delete_images(project=project, ids=[image_id], user=user)
+
+
+def _leave(image_ids: Sequence[int]) -> None:
+    """Whoever imports a picture wants it: it is the project's own from then on, and does not leave with the others."""
+    Sample.objects.filter(image__in=image_ids).delete()
+
+
+IMPORTED_AGAIN.append(_leave)

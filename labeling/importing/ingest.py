@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,9 @@ from labeling.words import gettext as _
 BATCH = 24
 BATCH_BYTES = 48 * 2**20
 THREADS = 2
+# What this process does, with their ids, once somebody has imported images that the project had already: other rooms
+# keep images for a while only, unless somebody wants them.
+IMPORTED_AGAIN: list[Callable[[Sequence[int]], None]] = []
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,14 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
     return Ready(item, image)
 
 
+def _tell_imported_again(project: Project, files: set[str]) -> None:
+    if not files:
+        return
+    ids = list(Image.objects.filter(project=project, sha256__in=files).values_list("pk", flat=True))
+    for tell in IMPORTED_AGAIN:
+        tell(ids)
+
+
 def _write(
     project: Project, ready: Sequence[Ready], arguments: dict[str, Any], counts: dict[str, int], report: Report
 ) -> None:
@@ -173,6 +184,7 @@ def _write(
     new = add_rows(project, list(good.values()))
     counts["imported"] += len(new)
     counts["duplicates"] += len(good) - len(new)
+    _tell_imported_again(project, set(good) - {image.sha256 for image in new})
     if gold := arguments.get("gold"):
         came = {goldmarks.key_of(gold, one.item.name) for one in ready} - {None}
         report.result["gold_files"] = [*{*report.result.get("gold_files", ()), *came}]

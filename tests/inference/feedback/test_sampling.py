@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import resource
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from inference.engine.routing import routes
 from inference.feedback import loop
 from inference.models import Prediction, Reason, Sample
-from labeling.models import Image, Task
+from labeling.models import Image, Job, Task
 from tests.inference.serving import URL, ask, picture
 
 
@@ -41,6 +42,22 @@ def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, 
     loop.close(project.pk)
     assert Sample.objects.count() == 0
     assert Image.objects.count() == 0
+
+
+def test_what_is_imported_afterwards_is_the_projects_own_and_stays(api, project, champion, run_actors) -> None:
+    api.patch(URL + "serving/", {"sample_rate": 1.0}, format="json")
+    routes.forget()
+    seed = next(seed for seed in range(100) if ask(api, seed) and Sample.objects.exists())
+    file = io.BytesIO(picture(seed))
+    file.name = "mine.png"
+    assert api.post(f"{URL}images/", {"files": file}, format="multipart").status_code == 202
+    run_actors()
+    assert Job.objects.get(kind="import_images").result["duplicates"] == 1
+    assert not Sample.objects.exists()
+    ask(api, seed)  # a request with it once more does not make it one again
+    Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
+    loop.close(project.pk)
+    assert Image.objects.count() == 1
 
 
 def test_a_full_disk_keeps_nobody_from_the_answer(api, project, champion) -> None:
