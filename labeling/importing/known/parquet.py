@@ -14,13 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError
+from labeling.importing.known.files import MOST_ENTRY, Files, Found, Known, Refused, UnreadableError
 from labeling.words import gettext as _
 
 NAMES = ("name", "file_name", "image")
 LABELS = ("label", "answer", "category")
 SHA256 = "sha256"
-BATCH = 500
+BATCH = 500  # rows
+MOST_VALUES = 20_000_000  # of a column in a group of rows: many equal ones take a few bytes
 
 
 def read(files: Files) -> Found:
@@ -30,12 +31,32 @@ def read(files: Files) -> Found:
         columns = _columns(table.schema_arrow, files.name)
         picked = ["image.path" if name == "image" and _is_picture(table.schema_arrow) else name for name in names]
         picked += [column for column, _key, _classes in columns] + [SHA256] * (SHA256 in table.schema_arrow.names)
-        for batch in table.iter_batches(BATCH, columns=picked):
+        for batch in table.iter_batches(_rows_at_once(table.metadata, picked, files.name), columns=picked):
             yield from _rows(batch.to_pylist(), names, columns, files.name)
     except UnreadableError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(_("%(name)s is no Parquet: %(error)s.") % {"name": files.name, "error": error}) from error
+
+
+def _rows_at_once(metadata: pq.FileMetaData, picked: list[str], file: str) -> int:
+    """So many that a batch fits into memory, were every value as long as all that its column holds: a text that stands
+    in every row is in the file once.
+
+    Raises:
+        UnreadableError: What is read of a group of rows is larger than an entry of an archive may be.
+    """
+    most = 1
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(place) for place in range(group.num_columns)]
+        read = [one for one in columns if any(f"{one.path_in_schema}.".startswith(f"{name}.") for name in picked)]
+        size = sum(column.total_uncompressed_size for column in read)
+        if size > MOST_ENTRY or any(column.num_values > MOST_VALUES for column in read):
+            told = _("%(name)s is larger than %(most)s MB.") % {"name": file, "most": MOST_ENTRY // 2**20}
+            raise UnreadableError(told)
+        most = max(most, size)
+    return max(1, min(BATCH, MOST_ENTRY // most))
 
 
 def _names(schema: pa.Schema) -> list[str]:

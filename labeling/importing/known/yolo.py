@@ -16,21 +16,31 @@ from labeling.importing.known.files import Files, Found, Known, Refused, Unreada
 from labeling.words import gettext as _
 
 NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "images.txt"}
+MOST_NAMES = 2 * 2**20  # of characters: twenty thousand classes of ImageNet take a quarter of it
 
 
 def class_names(text: str) -> dict[int, str]:
     """``names`` of a data.yaml, a list or a mapping; every scalar is text, so that no class is called True."""
+    if len(text) > MOST_NAMES:  # YAML is read slowly, and takes many times its size of memory
+        told = _("The names of the classes take more than %(most)s MB.") % {"most": MOST_NAMES // 2**20}
+        raise UnreadableError(told)
     try:
         document = yaml.load(text, Loader=yaml.BaseLoader)
         names = document.get("names") if isinstance(document, dict) else None
         found = dict(enumerate(names)) if isinstance(names, list) else dict(names or {})
-        return {int(number): _whole(str(name)) for number, name in found.items()}
+        return {int(number): _whole(name) for number, name in found.items()}
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise UnreadableError(_("The names of the classes cannot be read: %(error)s.") % {"error": error}) from error
 
 
-def _whole(name: str) -> str:
-    """A name that was written as JSON: YAML reads its escaped pairs as two halves."""
+def _whole(name: Any) -> str:
+    """A name that was written as JSON: YAML reads its escaped pairs as two halves.
+
+    Raises:
+        TypeError: It is no text. A list of aliases of lists of aliases has no end when it is written out.
+    """
+    if not isinstance(name, str):
+        raise TypeError(_("expected the name of a class, got a list or a mapping"))
     return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

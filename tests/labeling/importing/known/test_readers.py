@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 import zipfile
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
+from labeling.importing.known import parquet as reader
 from labeling.importing.known.lines import not_utf8
 from labeling.importing.known.yolo import class_names
 
@@ -52,6 +54,16 @@ def test_a_class_may_hold_a_comma_and_a_line_a_comment(text):
 
 def test_a_class_that_looks_like_something_else_is_text():
     assert class_names('names: [yes, 01, null, "\\ud83d\\ude00"]') == {0: "yes", 1: "01", 2: "null", 3: "😀"}
+
+
+def test_class_names_that_grow_without_bound_are_refused_before_they_do():
+    """Nine lists of ten aliases each would be a text of gigabytes."""
+    lists = ["a: &a [l, l, l, l, l, l, l, l, l, l]"]
+    lists += [f"{one}: &{one} [{', '.join(10 * [f'*{last}'])}]" for last, one in itertools.pairwise("abcdefghi")]
+    with pytest.raises(UnreadableError, match="expected the name of a class"):
+        class_names("\n".join([*lists, "names: [*i]"]))
+    with pytest.raises(UnreadableError, match="more than 2 MB"):
+        class_names("names: [" + "cat, " * 500_000 + "]")
 
 
 def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
@@ -193,6 +205,26 @@ def test_parquet_of_hugging_face_gives_the_names_of_its_numbers():
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     first, second = read("parquet", parquet(table), "train.parquet")
     assert (first, type(second)) == (Known("a.png", "dog"), Refused)
+
+
+def test_parquet_whose_rows_share_a_long_text_is_read_in_small_batches(monkeypatch):
+    """Written out for every row of a batch, a file of two kilobytes would take gigabytes."""
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), pa.array(["a" * 100_000]))
+    data = parquet(pa.table({"image": [f"{number}.png" for number in range(40)], "label": long}))
+    monkeypatch.setattr(reader, "MOST_ENTRY", 2**20)
+    batches: list[int] = []
+    taken = reader._rows
+
+    def noted(rows: Any, *known: Any) -> Any:
+        batches.append(len(rows))
+        return taken(rows, *known)
+
+    monkeypatch.setattr(reader, "_rows", noted)
+    assert len(read("parquet", data, "a.parquet")) == 40
+    assert max(batches) * 100_000 <= 2**20
+    monkeypatch.setattr(reader, "MOST_ENTRY", 50_000)
+    with pytest.raises(UnreadableError, match="is larger than"):
+        read("parquet", data, "a.parquet")
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" * 40, parquet(pa.table({"x": [1]}))])
