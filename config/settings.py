@@ -160,9 +160,15 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "config.accounts.Adapter"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}  # by account: labeling.accounts.tries
-# Of each web process. It holds counters of rates, which must not push each other out where many addresses come.
+# The default is of each web process. It holds counters of rates, which must not push each other out where many
+# addresses come. The other one is of all processes, and outlives them: wrong passwords are counted there.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}},
+    "shared": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "shared_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
 }
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
 globals().update(databases.mail(env.string("EMAIL_URL")))

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import Any
 
 from allauth.account.utils import filter_users_by_email, filter_users_by_username
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
-from django.core.cache import cache
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
+from django.utils.connection import ConnectionProxy
 from rest_framework.throttling import BaseThrottle
 
+cache: Any = ConnectionProxy(caches, "shared")  # of all web processes
 MOST = 8  # wrong tries at one account in a window, of all strangers to it together
 WINDOW = 300  # seconds
 COOKIE = "signed_in_before"
@@ -32,7 +35,7 @@ ADDRESS_LASTS = 30 * 86_400
 
 def wait(request: HttpRequest, login: str) -> int:
     """Seconds until what was typed, a name or an email, takes another try of this visitor; 0 for now."""
-    if all(cache.get(counter, 0) < MOST for counter in _counters(request, login)):
+    if not any(cache.get(f"{counter}:{MOST - 1}") for counter in _counters(request, login)):
         return 0
     return WINDOW - int(time.time()) % WINDOW
 
@@ -40,7 +43,8 @@ def wait(request: HttpRequest, login: str) -> int:
 def count(request: HttpRequest, login: str) -> None:
     """One more try was wrong."""
     for counter in _counters(request, login):
-        cache.set(counter, cache.get(counter, 0) + 1, 2 * WINDOW)
+        # Each takes the next place: of two at a time, none counts in the other's stead.
+        any(cache.add(f"{counter}:{place}", True, 2 * WINDOW) for place in range(MOST))
 
 
 def remember_address(request: HttpRequest, user: User) -> None:

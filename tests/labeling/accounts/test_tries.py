@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -49,6 +50,12 @@ def test_wrong_passwords_from_many_addresses_are_counted_at_the_account(tina: Us
     assert refused.json()["error"]["code"] == "throttled"
     assert not sign_in(Client(), "198.51.100.1")
     assert ask("198.51.100.1", name="somebody else") == 401
+
+
+def test_all_web_processes_count_together(tina: User) -> None:
+    guess()
+    cache.clear()  # what one process alone remembers, as another has never known it
+    assert ask("198.51.100.1", PASSWORD) == 429
 
 
 def test_the_page_counts_at_the_account_as_the_api_does(tina: User) -> None:
