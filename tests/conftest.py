@@ -111,8 +111,8 @@ def _empty_tables(_case: TransactionTestCase) -> None:
     writes might wait for that one.
     """
     kept = {ContentType._meta.db_table, Permission._meta.db_table}
-    names = {*connection.introspection.django_table_names(), django_settings.CACHES["shared"]["LOCATION"]} - kept
-    tables = [f'"{name}"' for name in sorted(names)]
+    names = [*connection.introspection.django_table_names(), django_settings.CACHES["shared"]["LOCATION"]]
+    tables = [f'"{name}"' for name in names if name not in kept]
     filled = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables)
     end = time.monotonic() + 120
     while True:
