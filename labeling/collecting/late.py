@@ -1,4 +1,4 @@
-"""Answers under a lease that is over: the task is taken again where there is room. Worker-side, PostgreSQL only.
+"""Answers and skips under a lease that is over: taken where there is room for them. Worker-side, PostgreSQL only.
 
 Statements like those of ``labeling.collecting.leases``, under the same rules.
 """
@@ -14,14 +14,14 @@ from labeling import words
 from labeling.collecting.leases import fetch
 from labeling.words import gettext as _
 
+# A statement of its own: one that waited for a claim's lock does not see the lease that the claim has made.
+_HOLD = """
+SELECT t.id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id WHERE a.id = %(id)s FOR UPDATE OF t"""
 _YIELD = """
-WITH held AS MATERIALIZED (
-    SELECT t.id AS task_id, a.worker_id FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
-    WHERE a.id = %(id)s AND a.state = 'expired' FOR UPDATE OF t
-),
-yielded AS (
-    UPDATE labeling_assignment a SET state = 'released', reason = %(reason)s FROM held
-    WHERE a.task_id = held.task_id AND a.worker_id = held.worker_id AND (a.state = 'leased') IS TRUE
+WITH yielded AS (
+    UPDATE labeling_assignment a SET state = 'released', reason = %(reason)s FROM labeling_assignment old
+    WHERE old.id = %(id)s AND old.state = 'expired'
+        AND a.task_id = old.task_id AND a.worker_id = old.worker_id AND (a.state = 'leased') IS TRUE
     RETURNING a.task_id, a.price
 ),
 back AS (
@@ -34,10 +34,30 @@ SELECT price FROM yielded"""
 def give_way(*, assignment_id: uuid.UUID) -> list[Any]:
     """Who answers under a lease that ran out may hold the task anew by now: then that newer lease gives way.
 
-    Returns what was offered for it, in a list; an empty one where there is none.
+    Holds the task to the end of the caller's transaction. Returns what was offered for the newer lease, in a list; an
+    empty one where there is none.
     """
+    fetch(_HOLD, {"id": assignment_id})
     values = {"id": assignment_id, "reason": words.stored(_("answered under an earlier lease"))}
     return [price for (price,) in fetch(_YIELD, values)]
+
+
+_SKIP = """
+UPDATE labeling_assignment a SET state = 'skipped', reason = %(reason)s
+WHERE a.id = %(id)s AND a.worker_id = %(worker)s AND a.state = 'expired'
+    AND NOT EXISTS (SELECT FROM labeling_assignment o WHERE o.task_id = a.task_id AND o.worker_id = a.worker_id
+                    AND o.state IN ('leased', 'submitted', 'skipped'))
+RETURNING a.task_id, a.project_id"""
+
+
+def skip(*, assignment_id: uuid.UUID, worker_id: int, reason: str) -> tuple[int, int] | None:
+    """Who skips a task after the lease ran out, and has not been handed it again, is not asked about it again either.
+
+    Returns ``(task, project)``, or None where nothing was changed.
+    """
+    fetch(_HOLD, {"id": assignment_id})
+    rows = fetch(_SKIP, {"id": assignment_id, "worker": worker_id, "reason": words.stored(reason)})
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 _RETAKE = """

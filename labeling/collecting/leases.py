@@ -307,22 +307,12 @@ ended AS (
 back AS (
     UPDATE labeling_task t SET open_slots = t.open_slots + 1 FROM ended e
     WHERE t.id = e.task_id AND t.state = 'open' RETURNING t.id
-),
-late AS (
-    UPDATE labeling_assignment a SET state = %(state)s, reason = %(reason)s FROM held
-    WHERE a.id = %(id)s AND a.task_id = held.task_id AND a.state = 'expired' AND %(state)s = 'skipped'
-      AND NOT EXISTS (SELECT FROM labeling_assignment o WHERE o.task_id = a.task_id AND o.worker_id = a.worker_id
-                      AND o.state IN ('leased', 'submitted', 'skipped'))
-    RETURNING a.task_id, a.project_id
 )
-SELECT task_id, project_id FROM ended UNION ALL SELECT task_id, project_id FROM late"""
+SELECT task_id, project_id FROM ended"""
 
 
 def end(*, assignment_id: uuid.UUID, worker_id: int, state: str, reason: str) -> tuple[int, int] | None:
-    """End a live lease without an answer: ``(task, project)``, or None when it was not live.
-
-    Who skips a task after its lease has expired, and has not been handed it again, is not asked about it again either.
-    """
+    """End a live lease without an answer: ``(task, project)``, or None when it was not live."""
     values = {"id": assignment_id, "worker": worker_id, "state": state, "reason": words.stored(reason)}
     rows = fetch(_END, values)
     return (rows[0][0], rows[0][1]) if rows else None

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.collecting import leases, phases, rules, spending, suggestions
+from labeling.collecting import late, leases, phases, rules, spending, suggestions
 from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Gold, Membership, Project
@@ -99,7 +99,9 @@ def _hiding_gold(project: Project, hold: int, values: dict[str, Any]) -> list[Le
 def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") -> None:
     """Give the task back and not be asked about it again."""
     with transaction.atomic():
-        ended = _end(assignment_id, worker, Assignment.State.SKIPPED, reason)
+        ended = _end(assignment_id, worker, Assignment.State.SKIPPED, reason) or late.skip(
+            assignment_id=assignment_id, worker_id=worker.pk, reason=reason[:300]
+        )
         if ended is None:
             return
         leases.count_skip(project_id=ended[1], worker_id=worker.pk)

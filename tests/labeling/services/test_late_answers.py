@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
 from labeling import services
 from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Membership, Project, Task
+from tests.labeling.collecting.test_concurrency import await_waiting, closing, together
 from tests.labeling.conftest import person
 from tests.labeling.services.test_claims import claim, let_run_out
 
@@ -155,3 +159,51 @@ def test_an_answer_is_taken_from_a_tab_whose_task_another_tab_gave_back_as_it_cl
         else:
             with pytest.raises(CrowdtuneError, match="no longer leased"):
                 services.submit_judgment(**again)
+
+
+def while_handed_anew(project: Project, worker: User, act: Callable[[], object]) -> None:
+    """Do what waits for the task that a claim of the same worker, as of the page's next images, is taking just now."""
+    claimed = threading.Event()
+
+    def run(user: User) -> None:
+        if user == worker:
+            assert claimed.wait(30)
+            act()
+            return
+        with transaction.atomic():
+            claim(project, worker)
+            claimed.set()
+            with ThreadPoolExecutor(1) as other:  # on a connection of its own: this one's statistics stand still
+                other.submit(closing, lambda: await_waiting("%FOR UPDATE OF t%")).result()
+
+    assert together([worker, project.owner], run) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_a_late_answer_is_taken_in_the_moment_in_which_the_task_is_handed_out_anew(
+    make_project: Callable[..., Project], worker: User, wanted: int
+) -> None:
+    project = make_project(images=1, judgments_min=wanted, judgments_max=wanted)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    answer = {"assignment_id": first.pk, "worker": worker, "answers": {"category": "cat"}}
+    while_handed_anew(project, worker, lambda: services.submit_judgment(**answer))
+    assert set(Assignment.objects.values_list("state", flat=True)) == {"submitted", "released"}
+    task = Task.objects.get(pk=first.task_id)
+    assert (task.judgment_count, task.open_slots) == (1, wanted - 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_skip_in_the_moment_in_which_the_task_is_handed_out_anew_changes_nothing(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=1)
+    services.add_member(project=project, username=worker.username)
+    first = claim(project, worker)
+    let_run_out(first)
+    expire_leases()
+    while_handed_anew(project, worker, lambda: services.skip_assignment(assignment_id=first.pk, worker=worker))
+    assert set(Assignment.objects.values_list("state", flat=True)) == {"expired", "leased"}
