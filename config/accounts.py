@@ -32,6 +32,7 @@ class Adapter(DefaultAccountAdapter):
     def clean_username(self, username: str, shallow: bool = False) -> str:
         plain = people.plain_name(username)
         MaxLengthValidator(LONGEST_NAME)(plain)  # which may be longer than what was typed
+        people.check_name(plain)
         return super().clean_username(plain, shallow)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:

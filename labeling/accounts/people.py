@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+
+from labeling.words import gettext as _
 
 if TYPE_CHECKING:
     from labeling.models import Project
@@ -25,6 +28,17 @@ def plain_name(typed: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", typed)
     return typed if typed != plain and User.objects.filter(username=typed).exists() else plain
+
+
+def check_name(name: str) -> None:
+    """Addresses name people (``…/workers/<name>/``), and a client takes these two for the folders they are elsewhere:
+    what was meant to take such a worker out of a project would delete the project.
+
+    Raises:
+        ValidationError: The name is one of them.
+    """
+    if name in {".", ".."}:
+        raise ValidationError(_("A name cannot be . or .. alone: in an address these lead elsewhere."))
 
 
 def account_of(name: str, slug: str) -> str:

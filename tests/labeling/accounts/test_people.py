@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from labeling import services
 from labeling.accounts import people
+from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from tests.labeling.conftest import person
 
@@ -44,6 +45,16 @@ def test_who_signed_up_by_a_composed_letter_signs_in_by_its_parts_and_the_other_
 def test_who_is_added_is_the_person_of_that_name(project: Project, worker: User) -> None:
     member, key = services.add_member(project=project, username=WIDE, by=project.owner)
     assert (member.user, key) == (worker, None)
+
+
+@pytest.mark.parametrize("name", [".", "..", "\uff0e\uff0e"])
+def test_nobody_is_called_what_leads_elsewhere_in_an_address(project: Project, name: str) -> None:
+    """``DELETE …/workers/../`` is ``DELETE`` of the project where a client has tidied the address."""
+    assert sign_up(name) == 200
+    with pytest.raises(CrowdtuneError, match="lead elsewhere") as refusal:
+        services.add_member(project=project, username=name, by=project.owner)
+    assert list(refusal.value.fields) == ["username"]
+    assert not User.objects.filter(username__in=[".", ".."]).exists()
 
 
 def test_an_account_of_before_keeps_its_name() -> None:
