@@ -23,7 +23,7 @@ test: setup ## Run all tests, the browser's included (ARGS="-k name" for some)
 lint: setup ## Check style, templates and which room may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@if [ -d templates ]; then git ls-files 'templates/*.html' | xargs $(BIN)/djade --check --target-version 5.2; fi
+	@git ls-files 'templates/*.html' | xargs $(BIN)/djade --check --target-version 5.2
 	@$(BIN)/lint-imports
 
 types: setup ## Check the types (mypy, strict)

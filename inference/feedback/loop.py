@@ -52,7 +52,7 @@ def close(project_id: int) -> None:
         if not is_mine:
             return
         project = Project.objects.get(pk=project_id)
-        for part in (_judge, _label, _look_for_drift, _forget):
+        for part in (_judge, autolabel.step, _look_for_drift, _forget):
             try:
                 part(project)
             except CrowdtuneError as error:
@@ -75,10 +75,6 @@ def _alone(project_id: int) -> Iterator[bool]:
 
 def _judge(project: Project) -> None:
     predictions.judge(project.pk)
-
-
-def _label(project: Project) -> None:
-    autolabel.step(project)
 
 
 def _forget(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""A number: ``3.5``. Options: ``least``, ``most``, ``whole``."""
+"""A number: ``3.5``. Options: ``least``, ``most``, ``whole``, ``unit``."""
 
 from __future__ import annotations
 

@@ -8,10 +8,6 @@ from labeling.questions.kind import BadAnswer, Kind, Options, Schema, known_opti
 from labeling.words import gettext as _
 
 
-def _options(options: Options) -> Options:
-    return known_options(options)
-
-
 def _answer(value: Any, options: Options) -> bool:
     if not isinstance(value, bool):
         raise BadAnswer(_("expected true or false, got %(value)s.") % {"value": f"{value!r:.80}"})
@@ -26,4 +22,4 @@ def _classes(options: Options) -> list[str]:
     return ["yes", "no"]
 
 
-YES_NO = Kind(_options, _answer, _schema, _classes, "class")
+YES_NO = Kind(known_options, _answer, _schema, _classes, "class")

@@ -10,15 +10,6 @@ from labeling.models import Gold, Job
 from tests.e2e.conftest import drawn, happened
 from tests.e2e.test_labeling import ANIMAL, ready, stored
 
-BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
-COUNT = {
-    "key": "count",
-    "kind": "number",
-    "prompt": "How many?",
-    "required": False,
-    "options": {"least": 0, "most": 10, "whole": True, "cant_tell": True},
-}
-
 
 def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, worker):
     questions = [{**ANIMAL, "required": False}, {"key": "seen", "kind": "yes_no", "prompt": "Seen?", "required": True}]
