@@ -100,6 +100,8 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
             else _("Every task is finished: export the labels")
         )
         step(ended, "labels", "download", "good")
+        if manages and not project.is_spent:
+            step(_("Add more images, if they are too few for a good model"), "images", "upload")
     if not steps:
         steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))
     return steps

@@ -82,7 +82,9 @@ def test_the_overview_says_what_to_do_next(make_project: Callable[..., Project],
     assert "Add the first images" in text(owning.get(f"/projects/{empty.slug}/"))
     disputed = make_project(name="Disputed", images=1, judgments_max=2, confidence=0.99)
     judged(disputed, 2, ("cat", "dog"))
-    assert "1 disputed task waits for your decision" in text(owning.get(f"/projects/{disputed.slug}/"))
+    page = text(owning.get(f"/projects/{disputed.slug}/"))
+    assert "1 disputed task waits for your decision" in page
+    assert "Add more images, if they are too few" in page  # the crowd has nothing left to do for a model
 
 
 def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_figures(
