@@ -154,4 +154,15 @@ document.body.addEventListener("htmx:afterSettle", ({ target: root }) => {
   next.focus({ preventScroll: true });
 });
 
-document.body.addEventListener("htmx:responseError", () => toast(root.dataset.requestFailed, "bad"));
+/* A part that renews itself every second is told once. */
+document.body.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+  const text = xhr.status === 401 ? root.dataset.signedOut : root.dataset.requestFailed;
+  const told = [...document.querySelectorAll("#toasts .toast p")].some((element) => element.textContent === text);
+  if (!told) toast(text, "bad");
+});
+
+/* Whoever signed in again in another tab goes on in this one, whose forms hold the token of before. */
+addEventListener("focus", () => {
+  const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  if (token) for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token;
+});

@@ -41,7 +41,7 @@ function send(form, files, onProgress) {
   const request = new XMLHttpRequest();
   return new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
-    request.addEventListener("load", () => (request.status < 400 ? resolve(request.responseText) : reject(new Error(request.statusText))));
+    request.addEventListener("load", () => (request.status < 400 ? resolve(request.responseText) : reject(new Error(request.status))));
     request.addEventListener("error", () => reject(new Error("network")));
     request.open("POST", form.action);
     request.setRequestHeader("HX-Request", "true");
@@ -78,9 +78,10 @@ async function upload(form, all) {
     }
     running -= 1;
     if (!running) location.reload(); // another choice may still be on its way
-  } catch {
+  } catch (error) {
     running -= 1;
     if (!running) delete document.body.dataset.uploading;
+    if (error.message === "401") toast(document.documentElement.dataset.signedOut, "bad", 0);
     toast(form.dataset.failed, "bad");
   }
 }

@@ -182,6 +182,32 @@ def test_files_can_be_chosen_again_after_an_upload_that_failed(visit, make_proje
     assert field.evaluate("field => field.files.length") == 0  # a browser tells of a change only where there is one
 
 
+def test_who_is_signed_out_keeps_the_survey_and_saves_it_after_signing_in_elsewhere(visit, make_project, owner):
+    project = make_project()
+    page = visit(f"/projects/{project.slug}/settings/survey/", user=owner, watch=False)
+    prompt = page.locator("[name$=prompt]")
+    prompt.first.fill("Which animal is it?")
+    page.context.clear_cookies(name="sessionid")
+    add = page.get_by_role("button", name="Yes or no", exact=True)
+    for _twice in range(2):
+        with page.expect_response(lambda answer: answer.request.method == "POST") as told:
+            add.click()
+        assert told.value.status == 401
+    expect(page.locator("#toasts .toast")).to_have_count(1)
+    expect(page.locator("#toasts")).to_contain_text("You are signed out.")
+    expect(prompt.first).to_have_value("Which animal is it?")
+    other = page.context.new_page()
+    other.goto("/accounts/login/")
+    other.get_by_label("Username").fill("owner1")
+    other.get_by_label("Password").first.fill("owner1-password")
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url("**/label/")
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    add.click()
+    expect(prompt).to_have_count(2)
+    expect(prompt.first).to_have_value("Which animal is it?")
+
+
 def test_a_form_that_came_back_begins_where_it_was_refused(visit, owner):
     page = visit("/projects/new/", user=owner, width=360, touch=True)
     page.get_by_label("Name", exact=True).fill("Animals")
