@@ -58,7 +58,7 @@ class Engine:
         open_version: Callable[[Path], Classifier],
         precision_of: Callable[[Classifier], str] = lambda _classifier: "f32",
     ) -> None:
-        """``memory`` in bytes bounds what the cache holds of trunks and versions together.
+        """``memory`` bounds what the cache holds of trunks and versions together, in bytes of their files.
 
         ``precision_of`` says in what a version's new pictures are computed; stored features are f32 always.
         """
@@ -157,5 +157,5 @@ def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any,
 
 
 def _bytes(folder: Path) -> int:
-    """What the folder's weights take in memory: OpenVINO keeps them about as they lie on disk."""
+    """The folder's weights as they lie on disk; at work OpenVINO takes about four times as much (.env.example)."""
     return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in {".bin", ".npz"})
