@@ -116,7 +116,9 @@ def open_more(*, task_id: int, count: int = 1, insists: bool = False) -> bool:
     return bool(fetch(_MORE, {"task": task_id, "count": count, "insists": insists}))
 
 
-# A task that somebody writes at this moment is left out: who holds a task must not wait for another.
+# A task that somebody writes at this moment is left out: who holds a task must not wait for another. Held first, then
+# counted: a lease that was made or answered while one statement looked for both would be missed.
+_HOLD_FREE = "SELECT t.id FROM labeling_task t WHERE t.id = ANY(%(tasks)s) ORDER BY t.id FOR UPDATE OF t SKIP LOCKED"
 _MORE_OF = """
 WITH held AS MATERIALIZED (
     SELECT t.id, t.state, t.wanted, t.judgment_count + (
@@ -126,7 +128,6 @@ WITH held AS MATERIALIZED (
     WHERE t.id = ANY(%(tasks)s) AND NOT t.is_gold AND (t.state = 'open' OR (
         t.retired_because IN ('confident', 'maximum') AND p.workflow = 'label'
         AND (p.budget IS NULL OR p.spent + p.price_per_judgment <= p.budget)))
-    ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
 ),
 more AS (
     SELECT h.*, b.base + least(%(count)s, h.most - b.base) AS now_wanted FROM held h
@@ -156,7 +157,9 @@ def open_more_of(*, task_ids: Sequence[int], count: int) -> set[int]:
     Those that were sure, or had as many as were wanted, are open again; what a person closed stays closed, as do a
     task whose answer is known and, where boxes are drawn in stages, one that the next stage has followed.
     """
-    return {pk for (pk,) in fetch(_MORE_OF, {"tasks": list(task_ids), "count": count})}
+    with transaction.atomic():
+        held = [pk for (pk,) in fetch(_HOLD_FREE, {"tasks": list(task_ids)})]
+        return {pk for (pk,) in fetch(_MORE_OF, {"tasks": held, "count": count})}
 
 
 def reopen(*, task_id: int, count: int = 0) -> bool:
