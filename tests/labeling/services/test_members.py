@@ -96,7 +96,8 @@ def test_what_was_earned_in_a_project_outlives_it_and_its_owner_is_told_before_i
     address = f"/projects/{paid.slug}/settings/danger/"
     told = owner.get(address).content.decode()
     assert "2 people have earned 0.30 here together" in told
-    assert f"/api/v1/projects/{paid.slug}/earnings/" in told
+    for text in (told, owner.get(f"/projects/{paid.slug}/workers/").content.decode()):
+        assert f"/api/v1/projects/{paid.slug}/earnings/" in text
     for step in ("deleted", "deleted once more", "purged"):
         if step == "purged":
             discarding.run()
