@@ -16,7 +16,7 @@ from django.db import transaction
 from labeling.collecting import goldmarks, tasks
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
-from labeling.export.imagefolder import folder
+from labeling.export.imagefolder import folders
 from labeling.files import imaging, storage
 from labeling.importing import naming, said, sources
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
@@ -149,7 +149,7 @@ def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
             "or add a question of one choice to the survey. The images alone come in where images are added."
         )
         raise CrowdtuneError("unsuited", told % {"question": repr(question.key)})
-    return {folder(name): name for name in KINDS[question.kind].classes(question.options)}
+    return {name: key for key, name in folders(KINDS[question.kind].classes(question.options)).items()}
 
 
 def _pixels(known: Known, image: Image) -> Any:

@@ -30,12 +30,14 @@ def change_category(*, category: Category, user: Any, changes: Mapping[str, Any]
     """Set some of FIELDS (``parent`` is a key, or None for the top); a new version of the survey when anything differs.
 
     Raises:
-        CrowdtuneError: bad_survey.
+        CrowdtuneError: bad_survey, or not_found where it is gone.
     """
     with transaction.atomic():
         project = Project.objects.select_for_update().get(pk=category.project_id)
         rows = build_document(project)["categories"]
-        row = next(row for row in rows if row["key"] == category.key)
+        row = next((row for row in rows if row["key"] == category.key), None)
+        if row is None:  # somebody has taken it out of the survey meanwhile
+            raise CrowdtuneError("not_found", _("There is no such category in this project."), 404)
         wanted = {**row, **{name: changes[name] for name in FIELDS if name in changes}}
         _check_parent(rows, wanted)
         if wanted != row:

@@ -167,6 +167,15 @@ def test_image_folders_hold_final_classes_only():
     assert [(known.image, known.answer) for known in found] == [("slide-1.png", "cat"), ("slide-2.png", "dog")]
 
 
+def test_categories_whose_folders_would_have_one_name_have_one_each():
+    keys = ["a:b", "a/b", "a_b", "..", "cat"]
+    labels = [Label(key, 0.9, {}, 1, "adaptive", True) for key in keys]
+    rows = [Row(n, f"{n}.png", 4, 3, f"{n:064x}", {"pet": label}, [], png) for n, label in enumerate(labels)]
+    header = Header("pets", "Pets", [Question("pet", "single_choice", "Which?", keys)], "now")
+    with zipfile.ZipFile(io.BytesIO(written("imagefolder", header, Repeatable(*rows)))) as archive:
+        assert archive.namelist() == ["a_b_2/0.png", "a_b_3/1.png", "a_b/2.png", "_/3.png", "cat/4.png"]
+
+
 def test_parquet_is_read_by_arrow_with_pictures_posteriors_and_judgments():
     header = Header("pets", "Pets", PETS.questions, "now", {"images": True})
     table = pq.read_table(io.BytesIO(written("parquet", header, PET_ROWS)))

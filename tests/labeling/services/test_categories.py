@@ -38,6 +38,14 @@ def test_a_change_of_a_category_is_a_new_version_and_no_change_is_none(project: 
     assert document["categories"][0]["wordnet_id"] == "n02121808"
 
 
+def test_a_category_that_went_while_somebody_changed_it_is_not_found(project: Project, owner: User) -> None:
+    cat = project.categories.get(key="cat")
+    services.replace_survey(project=project, user=owner, categories=["dog", "bird"])
+    with pytest.raises(CrowdtuneError, match="no such category") as refused:
+        services.change_category(category=cat, user=owner, changes={"name": "Cat"})
+    assert refused.value.status == 404
+
+
 def test_no_category_stands_below_itself(project: Project, owner: User) -> None:
     cat, dog = project.categories.order_by("key")
     services.change_category(category=cat, user=owner, changes={"parent": "dog"})
