@@ -1,9 +1,11 @@
 """Bodies that cannot be read are refused for what they are, instead of being taken for empty or damaged ones.
 
+So is a method that is none of HTTP's: /metrics keeps figures by method, and strangers could make up any number of them.
+
 WSGI knows of a body by its length alone, so that one in chunks looks like none. A packed body is taken by /v2 only,
 whose clients send such.
 
-Source: PEP 3333; RFC 9110, 15.5.12 and 15.5.16.
+Source: PEP 3333; RFC 9110, 9.1, 15.5.12 and 15.5.16.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from django.utils.translation import gettext as _
 
 from config import errors
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
 
 class FramingMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -22,6 +26,10 @@ class FramingMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
+        if request.method not in METHODS:
+            response = errors.plain(request, 405, _('Method "{method}" not allowed.').format(method=request.method))
+            response["Allow"] = ", ".join(METHODS)
+            return response
         if meta.get("HTTP_TRANSFER_ENCODING") and not meta.get("CONTENT_LENGTH"):
             told = _("The body came in chunks, without its length. Send it as a whole, with a Content-Length.")
             return errors.plain(request, 411, told)

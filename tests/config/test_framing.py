@@ -6,6 +6,7 @@ import gzip
 
 import pytest
 from django.test import Client
+from prometheus_client import generate_latest
 
 PREDICT = "/api/v1/projects/colours/predict/"
 
@@ -24,3 +25,12 @@ def test_a_packed_body_is_refused_as_such(client: Client) -> None:
     )
     assert told.status_code == 415
     assert "gzip" in told.json()["error"]["message"]
+
+
+def test_a_method_that_somebody_made_up_is_refused_and_leaves_nothing_in_the_metrics(client: Client) -> None:
+    for address in ("/", "/healthz", PREDICT):
+        told = client.generic("MADEUP", address)
+        assert told.status_code == 405
+        assert "POST" in told["Allow"]
+    assert client.options("/api/v1/").status_code != 405
+    assert b"MADEUP" not in generate_latest()
