@@ -40,7 +40,7 @@ def folders(categories: Iterable[str]) -> dict[str, str]:
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.first("single_choice", "yes_no")
     if question is None:
-        raise ExportRefusedError(_("Image folders hold one class per image, and this project asks for none."))
+        raise ExportRefusedError(_("Image folders hold one category per image, and this project asks for none."))
     folder_of = folders(question.choices)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for row in rows():

@@ -106,7 +106,7 @@ class Header:
         """
         question = self.first("boxes") or self.first("single_choice", "yes_no", "multiple_choice")
         if question is None:
-            told = _("%(title)s holds boxes and classes, and this project has neither. Choose csv, jsonl or parquet.")
+            told = _("%(title)s holds boxes and categories; this project has neither. Choose csv, jsonl or parquet.")
             raise ExportRefusedError(told % {"title": title})
         return question
 

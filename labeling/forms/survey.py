@@ -72,7 +72,7 @@ class QuestionForm(forms.Form):
     section = forms.CharField(required=False, max_length=100, label=_("Section"))
     examples = forms.CharField(
         required=False,
-        label=_("Example images"),
+        label=_("Example pictures"),
         help_text=_("Addresses, one a line; “address | caption” where it has one."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )

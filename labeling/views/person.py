@@ -99,7 +99,7 @@ def make_key(request: HttpRequest) -> HttpResponse:
 def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
     key = get_object_or_404(ApiKey, pk=key_id, user_id=own_id(request))
     services.revoke_key(key=key, user=request.user)
-    messages.success(request, _("The key works no longer."))
+    messages.success(request, _("The key does not work any more."))
     return redirect("profile")
 
 

@@ -34,7 +34,7 @@ class Verdict:
 
 
 def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int, other: str = "") -> Verdict:
-    """The first model of a question has nothing to beat but chance and the largest class.
+    """The first model of a question has nothing to beat but chance and the largest category.
 
     Args:
         right: bool [n], whether the new model was right on each held-out image.
@@ -45,7 +45,7 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int, other
     accuracy = float(right.mean())
     baseline = max(1 / n_classes, float(np.bincount(truth, minlength=n_classes).max()) / len(truth))
     said = _(
-        "accuracy %(accuracy).1f %% on %(count)s held-out images; always saying the largest class gives"
+        "accuracy %(accuracy).1f %% on %(count)s held-out images; always saying the largest category gives"
         " %(baseline).1f %%"
     ) % {"accuracy": 100 * accuracy, "count": len(truth), "baseline": 100 * baseline}
     if accuracy > baseline:

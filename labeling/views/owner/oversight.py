@@ -116,5 +116,5 @@ def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     services.revoke_key(
         key=get_object_or_404(ApiKey.objects.select_related("project"), project=project, pk=pk), user=request.user
     )
-    messages.success(request, _("The key is taken back: programs that use it are refused."))
+    messages.success(request, _("The key does not work any more."))
     return redirect("project-keys", project.slug)

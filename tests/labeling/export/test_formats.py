@@ -249,7 +249,7 @@ def test_formats_of_boxes_say_so_when_there_are_neither_boxes_nor_classes(name):
 
 
 def test_image_folders_say_so_when_there_is_no_class():
-    with pytest.raises(ExportRefusedError, match="one class per image"):
+    with pytest.raises(ExportRefusedError, match="one category per image"):
         written("imagefolder", BOXES, CELL_ROWS)
 
 
