@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.models import Membership, Project, RuleEvent, Task
+from labeling.models import Gold, Judgment, Membership, Project, RuleEvent, Task
 from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
@@ -48,18 +48,27 @@ def test_answers_that_are_too_fast_pause_the_worker_with_the_reason(place: tuple
         answer(project, worker)
 
 
-def test_slow_enough_is_left_alone(place: tuple[Project, User]) -> None:
+def test_slow_enough_is_left_alone_as_is_who_a_rule_that_is_off_would_meet(place: tuple[Project, User]) -> None:
     project, worker = place
-    add(project, measure="median_seconds", window=3, comparison="below", threshold=1.0, action="pause")
+    rule = {"measure": "median_seconds", "window": 3, "comparison": "below", "action": "pause"}
+    add(project, threshold=2.0, **rule)
+    add(project, threshold=3.0, is_active=False, **rule)
     for _ in range(3):
         answer(project, worker, seconds=2.0)
     assert not standing(project, worker).is_paused
 
 
-def test_the_same_answer_in_a_row_warns_once_per_window(place: tuple[Project, User]) -> None:
+@pytest.mark.parametrize(
+    ("measure", "comparison", "threshold"),
+    [("same_in_a_row", "at_least", 3), ("median_seconds", "below", 9), ("skips_in_a_row", "below", 1)],
+)
+def test_who_goes_on_alike_is_warned_once_per_window(
+    place: tuple[Project, User], measure: str, comparison: str, threshold: int
+) -> None:
     project, worker = place
-    add(project, measure="same_in_a_row", window=3, comparison="at_least", threshold=3, action="warn")
-    for _ in range(5):
+    add(project, measure=measure, window=3, comparison=comparison, threshold=threshold, action="warn")
+    soon = 3 if measure == "skips_in_a_row" else 5  # who has not skipped is known at the first answer
+    for _ in range(soon):
         answer(project, worker)
     assert standing(project, worker).warning == "Please look closely."
     assert RuleEvent.objects.count() == 1
@@ -72,7 +81,47 @@ def test_another_answer_breaks_the_row(place: tuple[Project, User]) -> None:
     add(project, measure="same_in_a_row", window=3, comparison="at_least", threshold=3, action="warn")
     for value in ("cat", "cat", "dog", "cat", "cat"):
         answer(project, worker, value)
+    services.undo_last(project=project, worker=worker)
+    answer(project, worker)
     assert RuleEvent.objects.count() == 0
+    Judgment.objects.update(answers={"category": "cat"}, source="import")  # of nobody's work here
+    answer(project, worker)
+    assert RuleEvent.objects.count() == 0
+
+
+def test_who_has_practised_all_there_is_is_warned_and_goes_on(place: tuple[Project, User]) -> None:
+    project, worker = place
+    make_gold(project, 1)
+    Gold.objects.update(use="practice")
+    add(project, measure="median_seconds", window=1, comparison="below", threshold=1.0, action="train")
+    for phase in ("practice", "working"):
+        answer(project, worker, seconds=0.2)
+        member = standing(project, worker)
+        assert (member.phase, member.warning) == (phase, "Please look closely.")
+        if phase == "practice":
+            answer(project, worker, seconds=5.0)
+
+
+def test_agreement_is_of_answers_that_others_gave_too_however_far_apart(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=6, judgments_min=3, judgments_max=5, access="open", gold_rate=0)
+    services.ensure_member(project=project, user=worker)
+    add(project, measure="agreement", window=2, comparison="below", threshold=0.5, action="warn")
+    shared = set()
+    others = [person("a"), person("b")]
+    for other in others:
+        services.ensure_member(project=project, user=other)
+    for number in range(6):
+        if number in {0, 5}:
+            task = Task.objects.filter(project=project, judgment_count=0).order_by("pk")[0]
+            services.raise_priority(project=project, priorities={task.image_id: 9.0 + number})
+            shared.add(task.pk)
+            for other in others:
+                assert answer(project, other, "cat") == task.pk
+        assert standing(project, worker).warning == ""
+        assert (answer(project, worker, "dog") in shared) == (number in {0, 5})
+    assert standing(project, worker).warning == "Please look closely."
 
 
 def test_bad_gold_answers_lower_the_weight(place: tuple[Project, User]) -> None:
