@@ -91,6 +91,26 @@ def test_the_sweeper_returns_the_slot_once(project: Project, worker: User) -> No
     assert Task.objects.get(pk=assignment.task_id).open_slots == 1
 
 
+def test_a_lease_that_ends_on_a_task_that_was_closed_meanwhile_opens_no_slot(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=1, judgments_min=3, access="open")
+    late, skips, gives = (claim(project, person(name)) for name in ("late", "skips", "gives"))
+    services.retire_task(task=Task.objects.get(), user=project.owner)
+    let_run_out(late)
+    expire_leases()
+    services.skip_assignment(assignment_id=skips.pk, worker=skips.worker)
+    services.release_assignment(assignment_id=gives.pk, worker=gives.worker)
+    assert Task.objects.get().open_slots == 0
+    assert not Assignment.objects.filter(state="leased").exists()
+
+
+def test_what_is_left_of_a_budget_below_a_price_leases_nothing(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=3, access="open", price_per_judgment="0.10", budget="0.29")
+    member = services.ensure_member(project=project, user=person("wanda"))
+    assert len(services.claim_leases(project=project, member=member, hold=3)) == 2
+
+
 def test_a_skipped_task_does_not_come_again_and_another_gets_it(
     make_project: Callable[..., Project], worker: User
 ) -> None:

@@ -42,6 +42,22 @@ def test_a_late_answer_does_not_overrule_a_decision_on_a_retired_task(
     assert services.claim_assignment(project=project, worker=last) is None
 
 
+def test_a_decision_that_is_taken_back_is_the_crowds_again(make_project: Callable[..., Project], owner: User) -> None:
+    project = make_project(images=1, judgments_min=2, judgments_max=2, stopping="fixed", access="open")
+    task = Task.objects.get()
+    services.decide_task(task=task, answers={"category": "cat"}, user=owner)
+    project.refresh_from_db()
+    assert project.answers_version == 1, "who fits and who trains finds out"
+    services.reopen_task(task=task, user=owner, count=2)
+    label = Consensus.objects.get()
+    assert (label.decided_by, label.is_final) == (None, False)
+    for name in ("ann", "bob"):
+        lease = leased(project, person(name))
+        services.submit_judgment(assignment_id=lease.pk, worker=lease.worker, answers={"category": "dog"})
+    label.refresh_from_db()
+    assert (label.answer, label.method, label.is_final) == ("dog", project.aggregator, True)
+
+
 def test_a_box_that_a_reviewer_accepts_goes_on_to_coverage(make_project: Callable[..., Project], owner: User) -> None:
     project = make_project(
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=2, judgments_max=3, access="open"
