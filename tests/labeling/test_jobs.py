@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -185,8 +186,10 @@ def silent(job: Job, attempts: int = 1) -> None:
     Job.objects.filter(pk=job.pk).update(state="running", heartbeat_at=long_ago, attempts=attempts)
 
 
-def test_a_job_whose_process_is_silent_is_sent_again_once(job: Job) -> None:
+@pytest.mark.parametrize("beats", [True, False])
+def test_a_job_whose_process_is_silent_is_sent_again_once(job: Job, beats: bool) -> None:
     silent(job)
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=F("heartbeat_at") if beats else None)
     assert (jobs.requeue_stuck(), jobs.requeue_stuck()) == (1, 0)
     jobs.run(str(job.pk), nothing)
     job.refresh_from_db()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -89,7 +90,9 @@ def test_nobody_can_answer_for_another(project: Project, worker: User) -> None:
 
 def test_undo_withdraws_the_answer_and_leases_its_task_again(project: Project, worker: User) -> None:
     Project.objects.filter(pk=project.pk).update(price_per_judgment="0.05")
+    project.refresh_from_db()
     judgment = answer(project, worker, "cat", seconds=2.0)
+    assert judgment.price == Decimal("0.05")
     lease, answers = services.undo_last(project=project, worker=worker)
     assert (lease.task_id, answers) == (judgment.task_id, {"category": "cat"})
     project.refresh_from_db()

@@ -10,7 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from labeling import services
+from labeling.collecting import tasks
 from labeling.models import (
+    Consensus,
     Image,
     Job,
     Project,
@@ -55,6 +57,12 @@ def test_images_are_disputed_that_wait_for_a_reviewer_and_not_all_that_reached_t
     assert page.count('alt="0000.png"') == disputed
     page = text(owning.get(f"/projects/{project.slug}/images/"))
     assert page.count('corner">Disputed<') == disputed  # what the picture's badge says is what the filter finds
+    # One answer alone disagrees with nobody, nor does what somebody has decided wait for a reviewer.
+    for change in ({"judgment_count": 1}, {"judgment_count": 2}):
+        Task.objects.update(**change)
+        assert tasks.disputed_count(project) == (disputed if change["judgment_count"] == 2 else 0)
+    Consensus.objects.update(decided_by=project.owner)
+    assert tasks.disputed_count(project) == 0
 
 
 def test_long_lists_are_walked_forwards_and_back(make_project: Callable[..., Project], owning: Client) -> None:
