@@ -84,7 +84,7 @@ def test_an_owner_starts_a_run_and_watches_it_to_its_end(
     expect(page.locator(".training-log")).to_contain_text("Training the classifier.")
     fits(page)
 
-    running.release(str(run.pk))
+    running.release(run.pk, reporter.attempt)
     run_actors()
     expect(progress.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
@@ -113,7 +113,7 @@ def test_a_running_run_is_stopped_by_its_button(
     expect(page.get_by_role("button", name="Stopping")).to_be_disabled()
     assert TrainingRun.objects.get().cancel_requested
 
-    running.release(str(run.pk))
+    running.release(run.pk, reporter.attempt)
     run_actors()
     expect(page.get_by_role("region", name="Progress").get_by_text("Cancelled", exact=True)).to_be_visible()
     assert not ModelVersion.objects.exists()

@@ -146,7 +146,7 @@ def thinned(curve: list[float]) -> list[float]:
     return [curve[round(index * step)] for index in range(MAX_CURVE)]
 
 
-def heartbeat(run_id: Any) -> AbstractContextManager[None]:
-    """Say every two seconds that this process lives, also while native code holds the main thread."""
-    running = TrainingRun.objects.filter(pk=run_id, state=TrainingRun.State.RUNNING)
-    return beating(f"run {run_id}", lambda: bool(running.update(heartbeat_at=timezone.now())), every=HEARTBEAT_SECONDS)
+def heartbeat(run: TrainingRun) -> AbstractContextManager[None]:
+    """Say every two seconds that this attempt lives, also while native code holds the main thread."""
+    running = TrainingRun.objects.filter(pk=run.pk, state=TrainingRun.State.RUNNING, attempts=run.attempts)
+    return beating(f"run {run.pk}", lambda: bool(running.update(heartbeat_at=timezone.now())), every=HEARTBEAT_SECONDS)

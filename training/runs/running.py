@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import jobs, outages
@@ -73,21 +73,28 @@ def work_on(run_id: str) -> bool:
         return False
     if not TrainingRun.objects.live().filter(pk=run_id, project__deleted_at=None).exists():
         return False
+    taken: list[int] = []  # the attempt as which the process has claimed it: another worker may have it meanwhile
     try:
-        TRAINER.call("run", run_id)
+        TRAINER.call("run", run_id, taken.append)
     except ChildDied as death:
-        return died(run_id, death)
+        return died(run_id, death, *taken)
     except BaseException:
-        release(run_id)
+        for attempt in taken:
+            release(run_id, attempt)
         raise
     return False
 
 
-def execute(run_id: str) -> str:
-    """Claim the run and do it; returns its outcome, or ``nothing`` when there was nothing to claim."""
+def execute(run_id: str, taken: Callable[[int], object] = lambda attempt: None) -> str:
+    """Claim the run and do it; returns its outcome, or ``nothing`` when there was nothing to claim.
+
+    Args:
+        taken: Is told the number of the attempt, once the run is claimed.
+    """
     run = claim(run_id)
     if run is None:
         return "nothing"
+    taken(run.attempts)
     # Everything heavy enters by this door: web processes send messages to actors and must not pay for it.
     from training.runs import pipeline
 
@@ -95,7 +102,7 @@ def execute(run_id: str) -> str:
     if run.attempts > 1:
         reporter.log(_("Attempt %(number)s: going on from the last checkpoint.") % {"number": run.attempts})
     try:
-        with heartbeat(run.pk) if settings.TRAINER_PROCESS else contextlib.nullcontext():
+        with heartbeat(run) if settings.TRAINER_PROCESS else contextlib.nullcontext():
             pipeline.go_through(run, reporter, folder_of(run))
     except Lost:
         logger.warning("run %s was taken over by another process", run.pk)
@@ -182,13 +189,17 @@ def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: s
         shutil.rmtree(folder_of(run), ignore_errors=True)
 
 
-def died(run_id: str, death: ChildDied) -> bool:
-    """The trainer process ended under the run. Killed: again, from the checkpoint. Crashed: the run has failed."""
-    run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING).first()
+def died(run_id: str, death: ChildDied, attempt: int | None = None) -> bool:
+    """The trainer process ended under the run. Killed: again, from the checkpoint. Crashed: the run has failed.
+
+    Args:
+        attempt: As which it had claimed the run; None when it had not, or could not say so: a sweep finds that.
+    """
+    run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING, attempts=attempt or 0).first()
     if run is None:
         return TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).exists()
     if death.was_killed and run.attempts < MAX_ATTEMPTS:
-        return release(run_id)
+        return release(run_id, run.attempts)
     message = _("The trainer process ended with %(how)s in the stage %(stage)s.") % {
         "how": death.how, "stage": run.stage or "start",
     }  # fmt: skip
@@ -196,27 +207,21 @@ def died(run_id: str, death: ChildDied) -> bool:
     return False
 
 
-def release(run_id: str) -> bool:
-    """Give the run back to the queue; its checkpoints stay. True when somebody should be told.
+def release(run_id: UUID | str, attempt: int) -> bool:
+    """Give the attempt's run back to the queue; its checkpoints stay. True when somebody should be told.
 
-    The next sweep tells somebody, if the caller cannot: a worker that is being stopped.
+    Who has taken it over meanwhile keeps it. The next sweep tells somebody, if the caller cannot: a worker that is
+    being stopped.
     """
-    return _release(TrainingRun.objects.filter(pk=run_id))
-
-
-def _release(runs: QuerySet[TrainingRun]) -> bool:
-    mine = runs.filter(state=State.RUNNING)
+    mine = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING, attempts=attempt)
     return bool(mine.update(state=State.QUEUED, heartbeat_at=timezone.now() - RESEND_AFTER))
 
 
 def _give_back(run: TrainingRun) -> None:
-    """Release it by a fresh connection; while there is none, the run goes silent, and a sweep finds it by that.
-
-    Who has taken it over meanwhile keeps it.
-    """
+    """Release it by a fresh connection; while there is none, the run goes silent, and a sweep finds it by that."""
     connection.close_if_unusable_or_obsolete()
     with contextlib.suppress(Error):
-        _release(TrainingRun.objects.filter(pk=run.pk, attempts=run.attempts))
+        release(run.pk, run.attempts)
 
 
 def stuck_runs() -> list[str]:
@@ -256,11 +261,11 @@ def bake_off_on(job_id: str) -> None:
         )
 
 
-def bake_off(job_id: str) -> None:
+def bake_off(job_id: str, _taken: Callable[[int], object] | None = None) -> None:
     from training.runs import bakeoff  # heavy, as above
 
     jobs.run(job_id, bakeoff.measure_all)
 
 
 # What the trainer process does with a message.
-VERBS: dict[str, Callable[[str], object]] = {"run": execute, "bake_off": bake_off}
+VERBS: dict[str, Callable[[str, Callable[[int], object]], object]] = {"run": execute, "bake_off": bake_off}

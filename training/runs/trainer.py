@@ -4,12 +4,12 @@ A crash in native code ends the child, not the worker; a run that brought Tensor
 memory is given back. Between runs the child waits on a pipe with Django, numpy and the light runtime imported, which is
 why a retrain of a head takes seconds from the last label to the live champion.
 
-The protocol is a line of JSON each way. The child ends by itself when the pipe closes, so nothing outlives the worker.
+The protocol is a line of JSON each way, and one before the answer when the child has claimed a run. The child ends by
+itself when the pipe closes, so nothing outlives the worker.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 from urllib.parse import quote, urlencode
 
@@ -54,8 +54,11 @@ class Trainer:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def call(self, verb: str, identifier: str) -> dict[str, Any]:
+    def call(self, verb: str, identifier: str, taken: Callable[[int], object] = lambda attempt: None) -> dict[str, Any]:
         """Let the child do one thing; returns its answer.
+
+        Args:
+            taken: Is told the number of the attempt, once the child has claimed a run.
 
         Raises:
             ChildDied: It ended first.
@@ -64,7 +67,7 @@ class Trainer:
             child = self._ready_child()
             try:
                 self._send(child, {"verb": verb, "id": identifier})
-                answer = self._receive(child)
+                answer = self._receive(child, taken)
             except BaseException:
                 # The worker is told to stop, or its time is up: nobody would read the answer.
                 self._end(child)
@@ -89,6 +92,7 @@ class Trainer:
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.command,
+            bufsize=0,  # a line that waits in a buffer here is none that select sees
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(self.gpu),
@@ -98,11 +102,10 @@ class Trainer:
         try:
             pipe: IO[bytes] = _pipe(child.stdin)
             pipe.write(json.dumps(message).encode() + b"\n")
-            pipe.flush()
         except BrokenPipeError as error:
             raise ChildDied(child.wait()) from error
 
-    def _receive(self, child: subprocess.Popen[bytes]) -> dict[str, Any]:
+    def _receive(self, child: subprocess.Popen[bytes], taken: Callable[[int], object]) -> dict[str, Any]:
         """Wait in short steps: Dramatiq raises its time limit between two of them."""
         pipe = _pipe(child.stdout)
         while True:
@@ -113,7 +116,9 @@ class Trainer:
             if not line:
                 raise ChildDied(child.wait())
             answer: dict[str, Any] = json.loads(line)
-            return answer
+            if "attempt" not in answer:
+                return answer
+            taken(answer["attempt"])
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
         if child.poll() is None:
@@ -121,8 +126,7 @@ class Trainer:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):  # a message that it never read is still in the buffer
-                    pipe.close()
+                pipe.close()
         self._child = None
 
 

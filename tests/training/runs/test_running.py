@@ -350,18 +350,19 @@ def test_a_project_with_runs_and_versions_can_be_deleted(project: Project, run_a
 
 def test_a_run_that_a_stopping_worker_gives_back_is_sent_by_the_next_sweep(project: Project) -> None:
     run = services.request_run(project=project, cause="person")
-    assert running.claim(str(run.pk)) is not None
+    claimed = running.claim(str(run.pk))
+    assert claimed is not None
 
-    assert running.release(str(run.pk))
+    assert running.release(run.pk, claimed.attempts)
 
     assert running.stuck_runs() == [str(run.pk)]
 
 
 def test_a_run_that_was_given_back_after_its_last_attempt_fails_in_words(project: Project) -> None:
     run = services.request_run(project=project, cause="person")
-    for _attempt in range(running.MAX_ATTEMPTS):
+    for attempt in range(1, running.MAX_ATTEMPTS + 1):
         assert running.claim(str(run.pk)) is not None
-        assert running.release(str(run.pk))
+        assert running.release(run.pk, attempt)
 
     assert running.stuck_runs() == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -155,12 +156,41 @@ def test_a_run_killed_again_and_again_fails_with_advice(run: TrainingRun) -> Non
     for attempt in range(1, running.MAX_ATTEMPTS + 1):
         claimed = running.claim(str(run.pk))
         assert claimed is not None
-        again = running.died(str(run.pk), ChildDied(-signal.SIGKILL))
+        again = running.died(str(run.pk), ChildDied(-signal.SIGKILL), claimed.attempts)
         assert again is (attempt < running.MAX_ATTEMPTS)
 
     run.refresh_from_db()
     assert run.state == "failed"
     assert "memory" in run.advice
+
+
+DIES = "raise SystemExit(1)"  # as one does whose libraries cannot be imported
+IS_STOPPED = "print('no answer', flush=True); input()"  # what the worker makes of it ends the call, as a signal does
+
+
+@pytest.mark.parametrize(
+    ("attempt", "end", "state"),
+    [
+        (None, DIES, "running"), (None, IS_STOPPED, "running"), (1, DIES, "running"), (1, IS_STOPPED, "running"),
+        (2, DIES, "failed"), (2, IS_STOPPED, "queued"),
+    ],
+)  # fmt: skip
+def test_a_worker_ends_and_gives_back_only_what_its_own_process_has_claimed(
+    attempt: int | None, end: str, state: str, run: TrainingRun
+) -> None:
+    """Another worker may be at the run by then: its message came twice, or this process slept for long."""
+    for _attempt in range(2):
+        run.heartbeat_at = None
+        run.save(update_fields=["heartbeat_at"])
+        assert running.claim(str(run.pk)) is not None
+    said = "" if attempt is None else f"print('{json.dumps({'attempt': attempt})}');"
+    TRAINER.command = [sys.executable, "-c", f"input(); {said} {end}"]
+
+    with contextlib.suppress(json.JSONDecodeError):
+        assert running.work_on(str(run.pk)) is False
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == (state, 2)
 
 
 def test_the_trainer_stays_warm_between_runs(run: TrainingRun, run_actors: Callable[[], int]) -> None:

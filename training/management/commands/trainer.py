@@ -29,14 +29,18 @@ class Command(BaseCommand):
             arrived.acquire()
             message = json.loads(messages.pop(0))
             close_old_connections()
-            running.VERBS[message["verb"]](message["id"])
+            running.VERBS[message["verb"]](message["id"], lambda attempt: _write(answers, {"attempt": attempt}))
             close_old_connections()
             # TensorFlow does not give its memory back: a process that loaded it ends, a fresh one is started.
             leaving = "tensorflow" in sys.modules or "jax" in sys.modules or "torch" in sys.modules
-            answers.write(json.dumps({"leaving": leaving}) + "\n")
-            answers.flush()
+            _write(answers, {"leaving": leaving})
             if leaving:
                 os._exit(0)
+
+
+def _write(answers: IO[str], answer: dict[str, Any]) -> None:
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
 
 
 def _listen(pipe: IO[bytes], messages: list[bytes], arrived: threading.Semaphore) -> None:
