@@ -169,6 +169,20 @@ class SnapshotItem(models.Model):
         return f"image {self.image_id}: {self.label}, {self.split}"
 
 
+class LearnedPictures(models.Model):
+    """What a snapshot gave to train and validate with. An image that is deleted takes its item with it, but uploaded
+    again it is no new picture to the versions that learned it."""
+
+    snapshot = models.OneToOneField(Snapshot, models.CASCADE, related_name="+", primary_key=True)
+    hashes = models.BinaryField(help_text=_("The first 8 bytes of the SHA-256 of each."))
+
+    class Meta:
+        verbose_name_plural = "learned pictures"
+
+    def __str__(self) -> str:
+        return f"snapshot {self.snapshot_id}"
+
+
 # Of metrics, what grows with the categories: the confusion of 500 has 750 kB, and pages list a hundred versions.
 PER_CATEGORY = ("confusion", "per_class")
 LARGE = ("metrics", "manifest")  # of a version

@@ -1,9 +1,11 @@
 """Worker-side: on which images a new version and the champion are set side by side, and what each says of them.
 
-Both always meet on the new run's frozen test set, which neither was trained on: the split goes by the image's hash. A
-head on cached features also meets the champion on the images that are new since the champion's snapshot: the champion
-never saw them, and the new head answers each in folds, fitted without it. Five times as many images tell two versions
-apart where a small test set with a crowd's own errors in it cannot. A fine-tuned version is too dear to fit in folds.
+Both always meet on the new run's frozen test set, which neither was trained on: the split goes by the image's hash. (An
+image that the champion learned as a near-duplicate of another, and that was uploaded again without that one, is left
+out.) A head on cached features also meets the champion on the images that are new since the champion's snapshot: the
+champion never saw them, and the new head answers each in folds, fitted without it. Five times as many images tell two
+versions apart where a small test set with a crowd's own errors in it cannot. A fine-tuned version is too dear to fit in
+folds.
 Source: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions (JRSS B 1974).
 """
 
@@ -14,10 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.models import Image
 from training.features import answers
 from training.learning.folds import out_of_fold
-from training.models import ModelVersion, Recipe, SnapshotItem
+from training.models import LearnedPictures, ModelVersion, Recipe
 from training.runs.stages import fit
 from training.runs.stages.work import Work
 
@@ -28,34 +29,31 @@ EPOCHS = 30  # the order of the answers settles long before the loss does
 def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns:
     places int [n] of the work's items, probabilities [n, k] of the new version, and [n, k] of the champion, with
-    columns in the order of the work's categories.
+    columns in the order of the work's categories. Images that the champion cannot read any more are left out.
     """
     assert work.test_probabilities is not None
-    test, fresh = work.items.side("test"), _new_since(work, champion)
-    said = work.test_probabilities
+    learned = _learned_by(champion, work)
+    test, fresh = work.items.side("test"), _new_since(work, learned)
+    said, test = work.test_probabilities[~learned[test]], test[~learned[test]]
     if len(fresh):
         said = np.concatenate([said, _in_folds(work)[fresh]])
     places = np.concatenate([test, fresh]).astype(int)
-    found, _ = answers.answers_of(champion, [work.items.pictures[place] for place in places])
-    return places, said, in_order(found, champion.categories, work.categories)
+    found, read = answers.answers_of(champion, [work.items.pictures[place] for place in places])
+    return places[read], said[read], in_order(found[read], champion.categories, work.categories)
 
 
-def _new_since(work: Work, champion: ModelVersion) -> np.ndarray:
+def _learned_by(version: ModelVersion, work: Work) -> np.ndarray:
+    """bool [n]: which of the work's pictures the version was trained on, also those that were deleted since."""
+    row = LearnedPictures.objects.filter(snapshot__runs=version.run_id).first()
+    known = np.frombuffer(bytes(row.hashes) if row else b"", ">u8")
+    return np.isin(np.array([int(picture.sha256[:16], 16) for picture in work.items.pictures], np.uint64), known)
+
+
+def _new_since(work: Work, learned: np.ndarray) -> np.ndarray:
     """Places of training and validation images that the champion was not trained on."""
     if work.run.recipe != Recipe.FEATURE_EXTRACTION or len(work.items) > MOST_IN_FOLDS:
         return np.empty(0, int)
-    seen = set(
-        SnapshotItem.objects.filter(snapshot__runs=champion.run_id)
-        .exclude(split="test")
-        .values_list("sha256", flat=True)
-    )
-    # An image that was deleted since the run began has taken its place in the champion's snapshot with it.
-    there = set(Image.objects.filter(pk__in=work.items.image_ids).values_list("pk", flat=True))
-    new = [
-        picture.sha256 not in seen and image_id in there
-        for picture, image_id in zip(work.items.pictures, work.items.image_ids, strict=True)
-    ]
-    return np.flatnonzero(np.array(new, bool) & (work.items.split != "test"))
+    return np.flatnonzero(~learned & (work.items.split != "test"))
 
 
 def _in_folds(work: Work) -> np.ndarray:

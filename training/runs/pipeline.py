@@ -25,7 +25,7 @@ from training.runs.progress import Reporter
 from training.runs.stages import evaluate, export, features, fit, tune, verify, weights
 from training.runs.stages.work import Work, load_items
 from training.versions import champions
-from training.versions.gate import Verdict, first_verdict, log_losses, not_asked, not_comparable, verdict
+from training.versions.gate import Verdict, first_verdict, log_losses, not_asked, not_comparable, nothing_left, verdict
 from training.zoo import catalogue
 
 # name -> (the work, what people read, progress when it begins)
@@ -103,6 +103,8 @@ def decide(work: Work) -> Verdict:
         places, said, champion_said = comparing.side_by_side(work, champion)
     except (ArtifactDamaged, WeightsMissing) as error:  # no reason to lose the new one: a person can promote it
         return not_comparable(champion=name, why=error.message, right=right)
+    if not len(places):
+        return nothing_left(champion=name, right=right)
     truth, targets = work.items.labels[places], work.items.targets[places]
     return verdict(
         right=said.argmax(axis=1) == truth,

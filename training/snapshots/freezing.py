@@ -19,7 +19,7 @@ from labeling.words import gettext as _
 from training.errors import NotEnoughLabels
 from training.learning.errors import LearningError
 from training.learning.split import split_of
-from training.models import Snapshot, SnapshotItem
+from training.models import LearnedPictures, Snapshot, SnapshotItem
 from training.snapshots import labels, traits
 from training.snapshots.labels import Label
 
@@ -170,8 +170,12 @@ def _store(project: Project, question: Question, tally: Tally, found: Iterable[t
     )
     # Images that were deleted have taken their items with them; here they are again, with the same labels.
     if created or snapshot.items.count() < _used(tally) + tally.left_out.total():
+        learned = bytearray()
         for part in parts_of(_item(label, side, tally.categories) for label, side in found):
             for item in part:
                 item.snapshot = snapshot
+                if item.split in ("train", "validation"):
+                    learned += bytes.fromhex(item.sha256)[:8]
             SnapshotItem.objects.bulk_create(part, ignore_conflicts=True)
+        LearnedPictures.objects.get_or_create(snapshot=snapshot, defaults={"hashes": bytes(learned)})
     return snapshot

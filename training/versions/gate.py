@@ -118,6 +118,20 @@ def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:
     return Verdict("challenger", told % said)
 
 
+def nothing_left(*, champion: str, right: np.ndarray) -> Verdict:
+    """No held-out image is left that the champion has not learned and can read: a person decides.
+
+    Args:
+        right: bool [n], whether the new model was right on each held-out image.
+    """
+    told = _(
+        "It could not be compared, since no image is left that %(champion)s can read and has not learned. Its accuracy"
+        " is %(accuracy).1f %% on %(count)s held-out images; promote it by hand if that is good enough."
+    )
+    said = {"champion": champion, "accuracy": 100 * float(right.mean()), "count": len(right)}
+    return Verdict("challenger", told % said)
+
+
 def not_asked(*, champion: str, right: np.ndarray) -> Verdict:
     """The project asks another question by now, which the champion answers: a person decides.
 

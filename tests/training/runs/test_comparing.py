@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from django.core.files.storage import default_storage
 
 from labeling.models import Image, Project
 from tests.training.drawing import add_image, draw, label
+from training import services
 from training.features.embedding import Picture
 from training.learning.rows import Rows
 from training.models import ModelVersion, TrainingRun
 from training.runs import queueing
-from training.runs.comparing import _in_folds, _new_since, in_order
+from training.runs.comparing import _in_folds, _learned_by, _new_since, in_order, side_by_side
 from training.runs.progress import Reporter
 from training.runs.stages.work import Items, Work, load_items
 
@@ -41,19 +44,56 @@ def test_beside_the_test_part_versions_meet_on_what_is_new_since_the_champion_an
     for image in new:
         label(image, "square")
     run = queueing.create_run(project=project, cause="person")
-    items = load_items(run)
+    work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
 
-    fresh = _new_since(Work(run, Reporter(run), Path(), items, list(run.snapshot.categories)), champion)
+    fresh = _new_since(work, _learned_by(champion, work))
 
     learned = run.snapshot.items.exclude(split="test").filter(image__in=new)
-    assert {items.image_ids[place] for place in fresh} == set(learned.values_list("image_id", flat=True))
+    assert {work.items.image_ids[place] for place in fresh} == set(learned.values_list("image_id", flat=True))
     assert len(fresh)
-    gone = items.image_ids[fresh[0]]
-    Image.objects.get(pk=gone).delete()  # while the run works: what the champion learned of it cannot be known any more
-    left = _new_since(Work(run, Reporter(run), Path(), items, []), champion)
-    assert [items.image_ids[place] for place in left] == [items.image_ids[place] for place in fresh[1:]]
+    old = first.snapshot.items.filter(split="train").order_by("sha256").values_list("image_id", flat=True)[0]
+    Image.objects.filter(pk__in=[old, work.items.image_ids[fresh[0]]]).delete()  # while the run works
+    assert _new_since(work, _learned_by(champion, work)).tolist() == fresh.tolist()
     run.recipe = "fine_tuning"  # too dear to be fitted in folds
-    assert not len(_new_since(Work(run, Reporter(run), Path(), items, []), champion))
+    assert not len(_new_since(work, _learned_by(champion, work)))
+
+
+def test_a_picture_that_was_uploaded_again_is_not_new_to_the_champion_that_learned_it(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    first = services.request_run(project=project, cause="person")
+    run_actors()
+    champion = ModelVersion.objects.get()
+    learned = set(first.snapshot.items.exclude(split="test").values_list("sha256", flat=True))
+    known = [(image.name, image.name[4:-4]) for image in project.images.order_by("id")]
+    Image.objects.filter(project=project).delete()
+    assert not first.snapshot.items.exists()
+    for name, kind in known:
+        label(add_image(project, draw(kind, int(name[:3])), name), kind)
+    new = {add_image(project, draw("square", seed)) for seed in range(500, 530)}
+    for image in new:
+        label(image, "square")
+    run = queueing.create_run(project=project, cause="person")
+    work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
+
+    fresh = _new_since(work, _learned_by(champion, work))
+
+    added = run.snapshot.items.exclude(split="test").filter(image__in=new)
+    assert {work.items.image_ids[place] for place in fresh} == set(added.values_list("image_id", flat=True))
+
+    # One that was on the champion's side as a near-duplicate is held out without the other; one cannot be read.
+    moved = next(place for place, picture in enumerate(work.items.pictures) if picture.sha256 in learned)
+    work.items.split[moved] = "test"
+    test, ids = work.items.side("test"), {image.pk for image in new}
+    lost = next(place for place in test if work.items.image_ids[place] in ids)
+    default_storage.delete(work.items.pictures[lost].original)
+    work.test_probabilities = np.column_stack([test, test])
+    run.recipe = "fine_tuning"  # no folds
+
+    places, said, champion_said = side_by_side(work, champion)
+
+    assert places.tolist() == said[:, 0].tolist() == [place for place in test if place not in (moved, lost)]
+    assert champion_said.any(axis=1).all()
 
 
 def test_a_dense_head_meets_the_champion_as_a_dense_head() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.versions.gate import first_verdict, log_losses, verdict
+from training.versions.gate import first_verdict, log_losses, nothing_left, verdict
 
 
 def test_a_first_model_better_than_the_largest_class_becomes_champion() -> None:
@@ -101,3 +101,10 @@ def test_on_a_handful_of_images_nothing_is_beyond_chance(count: int, alias: str)
 
     assert verdict(right=all_right, champion_right=all_wrong, champion="version 1").alias == alias
     assert verdict(right=all_right, champion_right=all_right, champion="version 1", **losses).alias == alias
+
+
+def test_where_no_image_is_left_to_compare_on_a_person_decides() -> None:
+    decided = nothing_left(champion="version 1", right=np.array([True, True, True, False]))
+
+    assert decided.alias == "challenger"
+    assert "75.0 % on 4" in decided.reason
