@@ -17,6 +17,8 @@ from labeling.aggregation.votes import Floats, Ints
 
 Metric = Literal["nominal", "ordinal", "interval"]
 NAN = float("nan")
+LEAST_SHARED = 5  # tasks in common from which on a pair has a kappa
+BUSIEST = 40  # people whose pairs are looked at
 
 
 def counts_of(task: Ints, label: Ints, n_tasks: int, n_classes: int) -> Floats:
@@ -51,16 +53,16 @@ def cohen_kappa(first: Ints, second: Ints) -> float:
     return (float(np.trace(table)) - chance) / (1 - chance) if chance < 1 else NAN
 
 
-def mean_cohen_kappa(task: Ints, worker: Ints, label: Ints, least: int = 5, most: int = 40) -> float:
-    """The mean kappa of pairs of workers with at least ``least`` tasks in common, by how many; the busiest ``most``."""
-    busiest: list[int] = np.argsort(-np.bincount(worker))[:most].tolist() if len(worker) else []
+def mean_cohen_kappa(task: Ints, worker: Ints, label: Ints) -> float:
+    """The mean kappa of pairs of the busiest workers with tasks enough in common, weighed by how many."""
+    busiest: list[int] = np.argsort(-np.bincount(worker))[:BUSIEST].tolist() if len(worker) else []
     said = {int(w): dict(zip(task[worker == w].tolist(), label[worker == w].tolist(), strict=True)) for w in busiest}
     people = sorted(said)
     total = weight = 0.0
     for index, one in enumerate(people):
         for other in people[index + 1 :]:
             shared = sorted(said[one].keys() & said[other].keys())
-            if len(shared) < least:
+            if len(shared) < LEAST_SHARED:
                 continue
             pair = [np.array([said[who][t] for t in shared], dtype=np.int64) for who in (one, other)]
             kappa = cohen_kappa(pair[0], pair[1])

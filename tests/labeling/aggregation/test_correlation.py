@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.aggregators import read
 from bench.calibration import calibration, thinned, with_gold
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
 from labeling.aggregation.belief import Belief, posterior
 from labeling.aggregation.correlation import GRID, USUAL, discount, learned, tempered, unaided
-from tests.labeling.aggregation.real import read
 
 
 def test_the_design_effect_by_hand():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.aggregators import accuracy
 from labeling.aggregation import AGGREGATORS, Votes
 from labeling.aggregation.hierarchy import Crowd
-from tests.labeling.aggregation.real import accuracy
 
 RARE = 4
 

@@ -10,9 +10,9 @@ import pandas
 import pytest
 from crowdkit import aggregation
 
+from bench.aggregators import accuracy, read
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
-from tests.labeling.aggregation.real import accuracy, read
 
 TWINS = {
     "majority": "MajorityVote",
