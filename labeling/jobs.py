@@ -195,6 +195,12 @@ def _end(rows: QuerySet[Job], **values: Any) -> bool:
     return True
 
 
+def never_began(job_id: str) -> None:
+    """A process ended before it could claim the job: counts as an attempt, or it would be sent again for ever."""
+    waiting = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
+    waiting.update(heartbeat_at=timezone.now(), attempts=F("attempts") + 1)
+
+
 def requeue_stuck() -> int:
     """Send again what a dead process left running, or what never started; returns how many."""
     now = timezone.now()

@@ -45,7 +45,7 @@ def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.nda
 def _learned_by(version: ModelVersion, work: Work) -> np.ndarray:
     """bool [n]: which of the work's pictures the version was trained on, also those that were deleted since."""
     row = LearnedPictures.objects.filter(snapshot__runs=version.run_id).first()
-    known = np.frombuffer(bytes(row.hashes) if row else b"", ">u8")
+    known = np.frombuffer(bytes(row.hashes) if row else b"", ">u8").astype(np.uint64)  # isin knows no foreign order
     return np.isin(np.array([int(picture.sha256[:16], 16) for picture in work.items.pictures], np.uint64), known)
 
 

@@ -167,6 +167,10 @@ ADVICE = {
     ),
     "artifact_damaged": _("A stored file was changed or cut off. It is made again when the run is started again."),
     "crashed": _("Native code crashed. The worker lives on. Try again with another backbone or without augmentation."),
+    "not_begun": _(
+        "Whoever runs this platform finds the reason in the worker's log: most often a library that cannot be loaded,"
+        " or too little memory. Start the run again when that is mended."
+    ),
     "killed": _(
         "The process was killed again and again, most often by the system for want of memory. Choose a smaller"
         " backbone or feature extraction."
@@ -195,7 +199,9 @@ def died(run_id: str, death: ChildDied, attempt: int | None = None) -> bool:
     Args:
         attempt: As which it had claimed the run; None when it had not, or could not say so: a sweep finds that.
     """
-    run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING, attempts=attempt or 0).first()
+    if attempt is None:
+        return _never_began(run_id, death)
+    run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING, attempts=attempt).first()
     if run is None:
         return TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).exists()
     if death.was_killed and run.attempts < MAX_ATTEMPTS:
@@ -204,6 +210,19 @@ def died(run_id: str, death: ChildDied, attempt: int | None = None) -> bool:
         "how": death.how, "stage": run.stage or "start",
     }  # fmt: skip
     _end(run, State.FAILED, failure=message, advice=ADVICE["killed" if death.was_killed else "crashed"], log=message)
+    return False
+
+
+def _never_began(run_id: str, death: ChildDied) -> bool:
+    """The trainer process ended before it had claimed the run. That counts as an attempt, or there would be no end."""
+    waiting = TrainingRun.objects.filter(pk=run_id, state=State.QUEUED)
+    run = waiting.first()
+    if run is None:
+        return False
+    if run.attempts + 1 < MAX_ATTEMPTS:
+        return bool(waiting.filter(attempts=run.attempts).update(attempts=run.attempts + 1))
+    message = _("The trainer process ended with %(how)s before it began.") % {"how": death.how}
+    _end(run, State.FAILED, failure=message, advice=ADVICE["not_begun"], log=message)
     return False
 
 
@@ -253,17 +272,21 @@ def bake_off_on(job_id: str) -> None:
     if not settings.TRAINER_PROCESS:
         bake_off(job_id)
         return
+    begun: list[int] = []
     try:
-        TRAINER.call("bake_off", job_id)
+        TRAINER.call("bake_off", job_id, begun.append)
     except ChildDied as death:
         logger.warning(
             "the trainer ended with %s in the bake-off %s; it goes on from its checkpoint", death.how, job_id
         )
+        if not begun:
+            jobs.never_began(job_id)
 
 
-def bake_off(job_id: str, _taken: Callable[[int], object] | None = None) -> None:
+def bake_off(job_id: str, begun: Callable[[int], object] = lambda attempt: None) -> None:
     from training.runs import bakeoff  # heavy, as above
 
+    begun(0)  # from here on the job's own row says what became of it
     jobs.run(job_id, bakeoff.measure_all)
 
 

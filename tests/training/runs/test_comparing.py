@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from django.core.files.storage import default_storage
 
 from labeling.models import Image, Project
@@ -15,7 +16,7 @@ from tests.training.drawing import add_image, draw, label
 from training import services
 from training.features.embedding import Picture
 from training.learning.rows import Rows
-from training.models import ModelVersion, TrainingRun
+from training.models import LearnedPictures, ModelVersion, TrainingRun
 from training.runs import queueing
 from training.runs.comparing import _in_folds, _learned_by, _new_since, in_order, side_by_side
 from training.runs.progress import Reporter
@@ -94,6 +95,19 @@ def test_a_picture_that_was_uploaded_again_is_not_new_to_the_champion_that_learn
 
     assert places.tolist() == said[:, 0].tolist() == [place for place in test if place not in (moved, lost)]
     assert champion_said.any(axis=1).all()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_however_few_pictures_a_champion_has_learned_they_are_known_again(number: int, project: Project) -> None:
+    """Of its snapshot one alone may be left: the others were deleted before anybody wrote down what was learned."""
+    run = queueing.create_run(project=project, cause="person")
+    work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
+    shas = np.array([picture.sha256 for picture in work.items.pictures])
+    learned = shas.argsort()[::-1][:number]  # the largest numbers that they make
+    hashes = b"".join(bytes.fromhex(sha256)[:8] for sha256 in shas[learned])
+    LearnedPictures.objects.filter(snapshot=run.snapshot).update(hashes=hashes)
+
+    assert np.flatnonzero(_learned_by(ModelVersion(run=run), work)).tolist() == sorted(learned.tolist())
 
 
 def test_a_dense_head_meets_the_champion_as_a_dense_head() -> None:

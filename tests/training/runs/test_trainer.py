@@ -8,12 +8,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from labeling import jobs
+from labeling.models import Job
 from tests.training.drawing import labeled_project
 from training import actors, services
 from training.models import ModelVersion, TrainingRun
@@ -191,6 +194,53 @@ def test_a_worker_ends_and_gives_back_only_what_its_own_process_has_claimed(
 
     run.refresh_from_db()
     assert (run.state, run.attempts) == (state, 2)
+
+
+def test_a_trainer_that_cannot_even_start_fails_the_run_after_some_tries(
+    run: TrainingRun, run_actors: Callable[..., int], tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    TRAINER.command = [sys.executable, "-c", f"input(); print(end='.', file=open({str(tries)!r}, 'a')); {DIES}"]
+
+    run_actors(limit=10)
+
+    run.refresh_from_db()
+    assert (run.state, run.log[-1]["message"]) == ("failed", run.failure)
+    assert run.failure == "The trainer process ended with exit status 1 before it began."
+    assert "log" in run.advice
+    assert len(tries.read_text()) == running.MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_another_worker_has_claimed_is_not_ended_by_a_trainer_that_cannot_start(
+    claimed: bool, run: TrainingRun
+) -> None:
+    """Of two workers with one message only one can start its trainer."""
+    TrainingRun.objects.filter(pk=run.pk).update(attempts=running.MAX_ATTEMPTS - 1 if claimed else 0)
+    if claimed:
+        assert running.claim(str(run.pk)) is not None
+
+    assert running.died(str(run.pk), ChildDied(1)) is not claimed
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == (("running", running.MAX_ATTEMPTS) if claimed else ("queued", 1))
+    assert claimed or running.claim(str(run.pk)) is not None
+
+
+def test_a_trainer_that_cannot_even_start_fails_the_comparison_after_some_tries(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "UNSENT_AFTER", timedelta(0))
+    job = Job.objects.create(project=run.project, kind="bake_off", actor="bake_off")
+    TRAINER.command = [sys.executable, "-c", f"input(); {DIES}"]
+
+    for _sweep in range(jobs.MOST_ATTEMPTS):
+        running.bake_off_on(str(job.pk))
+        jobs.requeue_stuck()
+
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("failed", jobs.MOST_ATTEMPTS)
+    assert "log" in job.message
 
 
 def test_the_trainer_stays_warm_between_runs(run: TrainingRun, run_actors: Callable[[], int]) -> None:
