@@ -22,7 +22,7 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from inference.engine import runtime
 from inference.engine.routing import VersionRef, routes
 from inference.feedback.guarantee import has_failed, threshold
-from inference.models import AutoLabel, Deployment, Prediction
+from inference.models import AutoLabel, Deployment, Prediction, Reason
 from labeling import audit
 from labeling.models import Project, Task
 from labeling.services import label_by_model, raise_priority, withdraw_model_labels
@@ -89,6 +89,8 @@ def _label(project: Project, version: ModelVersion, limit: float, most: int) -> 
         image__tasks__priority__lte=2,  # else a person wants people's word on it, who called the model wrong, say
         category__in=list(category_names(question)),  # one that the version learned may have left the survey since
     )  # fmt: skip
+    # Of the images drawn at random the crowd answers all: without the sure ones they would be no measure of the pool.
+    sure = sure.exclude(reason=Reason.RANDOM)
     sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
     rows = list(sure[:most])
     drawn = {row.image_id for row in rows if random.random() < AUDIT_SHARE}

@@ -14,7 +14,7 @@ from inference.engine.routing import VersionRef
 from inference.feedback.scoring import Choice, Scores, score
 from inference.models import Deployment, Prediction, Reason
 from inference.monitoring.reference import Reference
-from labeling.models import Project
+from labeling.models import Project, Task
 from training.models import ModelVersion
 
 REASONS = (Reason.UNCERTAIN, Reason.NOVEL, Reason.RANDOM)  # by the numbers of inference.feedback.scoring
@@ -51,6 +51,16 @@ def write(version: ModelVersion, ids: NDArray[np.int64], scores: Scores) -> None
 
 
 def record_reasons(version: ModelVersion, image_ids: NDArray[np.int64], choice: Choice) -> None:
+    """Why the crowd is asked about these next.
+
+    What an earlier pass has chosen, and nobody has begun to answer, is not asked next any more: what was drawn at
+    random then would be answered where it is uncertain, and would measure the pool as worse than it is.
+    """
+    serving = ModelVersion.objects.filter(project=version.project_id).exclude(alias="").values_list("pk", flat=True)
+    waiting = Prediction.objects.filter(
+        version__in=list(serving), is_correct=None, image__tasks__state=Task.State.OPEN, image__tasks__judgment_count=0
+    )
+    waiting.exclude(reason="").exclude(image__in=image_ids.tolist()).update(reason="")
     for number, reason in enumerate(REASONS):
         chosen = image_ids[choice.reason == number].tolist()
         Prediction.objects.filter(version=version, image__in=chosen).update(reason=reason)

@@ -1,7 +1,7 @@
 """Pictures that came with requests and are kept on purpose, so that the crowd can say what they show.
 
-Off until somebody turns it on. Of the share that may be kept, the uncertain and the novel are, and a random part of the
-rest; a quota bounds the day, what nobody has labeled leaves after the retention, and anyone with the right can delete.
+Off until somebody turns it on. Of the share that may be kept, a random part is, and of the rest the uncertain and the
+novel; a quota bounds the day, what nobody has labeled leaves after the retention, and anyone with the right can delete.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from labeling.services import add_images, delete_images, open_task_for, raise_pr
 from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
+RANDOM_SHARE = 0.2  # of what may be kept, whatever the answer was
 UNSURE = 0.5  # uncertainty from which a kept request becomes a task
 FIRST = ASKED_BACK  # priority of what a person said is wrong: before everything that a model chose
 
@@ -49,6 +50,9 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
 
 
 def _reason(answer: Answer, index: int) -> Reason | None:
+    # Drawn before it is looked at: the live accuracy is taken on these, so they must not be the sure ones alone.
+    if random.random() < RANDOM_SHARE:
+        return Reason.RANDOM
     reference = references.reference_of(answer.version)
     features = answer.features[index : index + 1]
     novelty = reference.novelty(features) if reference else np.zeros(1, np.float32)
@@ -57,7 +61,7 @@ def _reason(answer: Answer, index: int) -> Reason | None:
         return Reason.NOVEL
     if scores.uncertainty[0] > UNSURE:
         return Reason.UNCERTAIN
-    return Reason.RANDOM if random.random() < 0.2 else None
+    return None
 
 
 def _has_quota(project: Project) -> bool:

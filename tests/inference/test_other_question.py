@@ -65,7 +65,7 @@ def test_nothing_is_labeled_by_a_version_of_another_question(project, champion, 
     images = add_images(range(40))
     backlog.score_pool(project.pk)
     held_out(champion, images)
-    Prediction.objects.update(novelty=0)
+    Prediction.objects.update(novelty=0, reason="")
     Deployment.objects.update(auto_label=True, error_bound=0.1)
     ask_another(project, owner)
     assert autolabel.step(project) == 0

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from inference.feedback import autolabel, backlog, loop
 from inference.intake.features import stored_features
-from inference.models import AutoLabel, Deployment, Prediction
+from inference.models import AutoLabel, Deployment, Prediction, Reason
 from inference.services import report_wrong
 from labeling.models import Consensus, Image, Task
 from labeling.services import decide_task, replace_survey
@@ -34,7 +34,7 @@ def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     images = add_images(range(40))
     backlog.score_pool(project.pk)
     held_out(champion, images)
-    Prediction.objects.update(novelty=0)
+    Prediction.objects.update(novelty=0, reason="")
     monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
     loop.close(project.pk)
@@ -52,6 +52,21 @@ def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     assert "audit" in deployment.auto_label_stopped
 
 
+def test_what_was_drawn_at_random_is_left_to_the_crowd_or_only_what_is_unsure_would_measure_the_pool(
+    project, champion, add_images
+) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Deployment.objects.update(auto_label=True, error_bound=0.1)
+    Prediction.objects.update(novelty=0, reason="")
+    Prediction.objects.filter(image__in=images[:20]).update(reason=Reason.RANDOM)
+
+    loop.close(project.pk)
+
+    assert set(AutoLabel.objects.values_list("image_id", flat=True)) == {image.pk for image in images[20:]}
+
+
 def test_images_that_the_version_has_learned_say_nothing_of_its_errors(api, project, champion, add_images) -> None:
     images = add_images(range(40))
     backlog.score_pool(project.pk)
@@ -65,7 +80,7 @@ def start_labeling(api, project, version, images, monkeypatch) -> None:
     """The model labels half of the images and leaves the other half to the audit."""
     backlog.score_pool(project.pk)
     held_out(version, images)
-    Prediction.objects.update(novelty=0)
+    Prediction.objects.update(novelty=0, reason="")
     monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
     assert api.patch(URL + "serving/", {"auto_label": True, "error_bound": 0.1}, format="json").status_code == 200
     loop.close(project.pk)
@@ -212,7 +227,7 @@ def test_two_workers_at_once_do_not_label_what_the_other_one_drew_for_the_audit(
     images = add_images(range(120))
     backlog.score_pool(project.pk)
     held_out(champion, images)
-    Prediction.objects.update(novelty=0)
+    Prediction.objects.update(novelty=0, reason="")
     monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
     both = threading.Barrier(2)

@@ -28,6 +28,24 @@ def test_every_waiting_image_is_scored_and_the_chosen_come_first(project, champi
     assert len(images) == 120
 
 
+def test_what_an_earlier_pass_has_chosen_says_nothing_any_more_unless_somebody_has_begun_to_answer_it(
+    project, champion, add_version, add_images
+) -> None:
+    """What was drawn at random then comes where it is uncertain now, and would measure the pool as worse than it is."""
+    challenger = add_version(seed=2, alias="challenger")
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    Prediction.objects.update(reason=Reason.RANDOM)
+    Task.objects.filter(image=images[0]).update(judgment_count=1, open_slots=2)
+
+    assert backlog.score_pool(project.pk) == 40
+
+    top = Task.objects.filter(project=project).order_by("-priority").values_list("image_id", flat=True)[:5]
+    for version in (champion, challenger):
+        chosen = Prediction.objects.filter(version=version).exclude(reason="").values_list("image_id", flat=True)
+        assert set(chosen) == {*top, images[0].pk}
+
+
 def test_a_message_that_comes_twice_scores_once(project, champion, add_images) -> None:
     add_images(range(5))
     Deployment.objects.create(project=project, claimed_at=timezone.now())

@@ -7,13 +7,16 @@ import io
 import resource
 from datetime import timedelta
 
+import numpy as np
+import pytest
 from django.utils import timezone
 
-from inference.engine.routing import routes
-from inference.feedback import loop
+from inference.engine.engine import Answer
+from inference.engine.routing import VersionRef, routes
+from inference.feedback import loop, sampling
 from inference.models import Prediction, Reason, Sample
 from labeling.models import Image, Job, Task
-from tests.inference.serving import URL, ask, picture
+from tests.inference.serving import CATEGORIES, DIM, URL, ask, picture
 
 
 def test_nothing_is_kept_unless_somebody_turned_it_on(api, project, champion) -> None:
@@ -42,6 +45,17 @@ def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, 
     loop.close(project.pk)
     assert Sample.objects.count() == 0
     assert Image.objects.count() == 0
+
+
+@pytest.mark.parametrize(("drawn", "reason"), [(0.1, Reason.RANDOM), (0.9, Reason.UNCERTAIN)])
+def test_what_is_drawn_at_random_is_drawn_before_it_is_known_to_be_unsure(
+    drawn: float, reason: Reason, monkeypatch: pytest.MonkeyPatch, champion
+) -> None:
+    """The live accuracy is taken on what was drawn at random: of the sure ones alone it would be too high."""
+    monkeypatch.setattr("random.random", lambda: drawn)
+    unsure = Answer(VersionRef.of(champion), CATEGORIES, np.full((1, 3), 1 / 3), np.zeros((1, DIM), np.float32), 0.0)
+
+    assert sampling._reason(unsure, 0) == reason
 
 
 def test_what_is_imported_afterwards_is_the_projects_own_and_stays(api, project, champion, run_actors) -> None:
