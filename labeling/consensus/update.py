@@ -21,7 +21,7 @@ from labeling.collecting.statements import Heard, Recorded
 from labeling.consensus import stopping
 from labeling.consensus.base import classes_of, scaled, unpacked
 from labeling.consensus.stopping import TaskState
-from labeling.models import Project, Question, Task
+from labeling.models import Consensus, Project, Question, Task
 from labeling.questions import KINDS
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked, Survey
@@ -43,7 +43,7 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
 
     Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.
     """
-    if task.retired_because == Task.Because.PERSON:
+    if task.retired_because == Task.Because.PERSON and _stands(project, task.task_id):
         return price is not None and statements.count(project_id=project.pk, judgments=1, price=price)
     if task.heard is None:
         questions = [each.id for each in survey.current(project).at(stage)]
@@ -53,6 +53,15 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
     if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
         decision = stopping.Decision("retire", "maximum")
     return statements.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
+
+
+def _stands(project: Project, task_id: int) -> bool:
+    """Whether no answer moves what a person has closed: they said what it is, or the next stage has followed.
+
+    Who only closed it as it stood may have done so before the first answer, which somebody was giving.
+    """
+    decided = Consensus.objects.filter(task_id=task_id).exclude(decided_by=None)
+    return project.workflow != Project.Workflow.LABEL or decided.exists()
 
 
 def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision]:

@@ -36,7 +36,10 @@ def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
 def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list[Lease]:
     """Bring the worker's live leases up to ``hold``, oldest first; an empty list when nothing is left for them."""
     _refuse_paused(project, member)
-    found = _affordable(project, member, hold) if spending.is_near_the_end(project) else _claim(project, member, hold)
+    claim = _affordable if spending.is_near_the_end(project) else _claim
+    found = claim(project, member, hold)
+    if not found and leases.expire(project_id=project.pk):  # what is over holds slots, and money, until it is swept
+        found = claim(project, member, hold)
     return [suggestions.for_worker(lease, project=project, worker_id=member.user_id) for lease in found]
 
 
@@ -71,14 +74,7 @@ def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
     _refuse_failed(phase)
     if project.gold_count and project.gold_rate > 0:
         return _hiding_gold(project, hold, values)
-    return _ordinary(project, hold, values)
-
-
-def _ordinary(project: Project, hold: int, values: dict[str, Any]) -> list[Lease]:
-    found = leases.claim(**values, hold=hold)
-    if not found and leases.expire(project_id=project.pk):
-        found = leases.claim(**values, hold=hold)
-    return found
+    return leases.claim(**values, hold=hold)
 
 
 def _hiding_gold(project: Project, hold: int, values: dict[str, Any]) -> list[Lease]:
@@ -92,7 +88,7 @@ def _hiding_gold(project: Project, hold: int, values: dict[str, Any]) -> list[Le
     if any(gold):
         found = leases.claim_gold(**values, gold=gold, use=Gold.Use.HIDDEN, start=random.random())
     if len(found) < hold:
-        found = _ordinary(project, hold, values)
+        found = leases.claim(**values, hold=hold)
     return [lease._replace(upcoming=[]) for lease in found]
 
 

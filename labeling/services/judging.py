@@ -96,7 +96,7 @@ def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | Non
     project, seen = lease.project, lease.seen
     if lease.state != State.LEASED or lease.is_gold or not _ends_here(project):
         return None
-    if seen.retired_because == Task.Because.PERSON:  # whose answer stands
+    if seen.retired_because == Task.Because.PERSON:  # whose answer may stand
         return None
     task = seen.with_answer(
         task_id=lease.task_id, worker_id=lease.worker_id, answers=answers, version=lease.survey_version

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from labeling import figures
+from labeling import figures, services
 from labeling.consensus.update import update_task
 from labeling.models import Consensus, Membership, Project, Question, Task, WorkerSkill
 from tests.labeling.crowds import make_project, make_tasks, person, say
@@ -68,6 +68,17 @@ def test_an_unsure_task_asks_for_one_more():
     [task] = make_tasks(make_project(), 1)
     told(task, "cat", "dog", "cat")
     assert (task.state, task.wanted, task.open_slots) == ("open", 4, 1)
+
+
+def test_a_task_that_is_sure_waits_for_all_who_were_asked():
+    [task] = make_tasks(make_project(confidence=0.9), 1)
+    assert services.open_more(task=task)
+    told(task, "cat", "cat", "cat")
+    assert (task.state, task.wanted, task.open_slots) == ("open", 4, 1)
+    say(task, person(D), {"label": "cat"})
+    update_task(task_id=task.pk)
+    task.refresh_from_db()
+    assert (task.state, task.retired_because) == ("retired", "confident")
 
 
 def test_a_task_retires_at_the_maximum_with_the_reason():

@@ -111,6 +111,17 @@ def test_what_is_left_of_a_budget_below_a_price_leases_nothing(make_project: Cal
     assert len(services.claim_leases(project=project, member=member, hold=3)) == 2
 
 
+def test_what_a_lease_that_ran_out_held_of_the_budget_is_there_for_who_asks_next(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=2, access="open", price_per_judgment="0.10", budget="0.10")
+    gone, now = person("gone"), person("now")
+    let_run_out(claim(project, gone))
+    assert claim(project, now)
+    assert sorted(Assignment.objects.values_list("state", flat=True)) == ["expired", "leased"]
+    assert services.claim_assignment(project=project, worker=gone) is None
+
+
 def test_a_skipped_task_does_not_come_again_and_another_gets_it(
     make_project: Callable[..., Project], worker: User
 ) -> None:
@@ -200,11 +211,15 @@ def test_a_raised_budget_opens_again_what_its_end_had_retired(
     services.change_project(project=project, user=owner, budget="1.20")  # buys nothing
     run_actors()
     assert not Task.objects.filter(project=project, state="open").exists()
+    full = Task.objects.filter(project=project, judgment_count=0)[0]  # as late answers may fill it
+    most = project.judgments_max
+    Task.objects.filter(pk=full.pk).update(judgment_count=most, wanted=most)
     project = services.change_project(project=project, user=owner, budget="9.00")
     run_actors()
     project.refresh_from_db()
     tasks = Task.objects.filter(project=project, state="open")
     assert project.retired_count == 3 - tasks.count()
+    assert full not in tasks
     assert all(task.open_slots == task.wanted - task.judgment_count > 0 for task in tasks)
     assert not Consensus.objects.filter(task__in=tasks, is_final=True).exists()
     claim(project, worker)

@@ -42,6 +42,21 @@ def test_a_late_answer_does_not_overrule_a_decision_on_a_retired_task(
     assert services.claim_assignment(project=project, worker=last) is None
 
 
+def test_an_answer_to_a_task_that_was_closed_before_anybody_answered_is_its_label_at_once(
+    make_project: Callable[..., Project], owner: User
+) -> None:
+    project = make_project(images=1, judgments_min=2, judgments_max=2, access="open")
+    slow = person("slow")
+    late = leased(project, slow)
+    services.retire_task(task=Task.objects.get(), user=owner)
+    services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "dog"})
+    label = Consensus.objects.get()
+    assert (label.answer, label.is_final, label.judgment_count) == ("dog", True, 1)
+    task, project = Task.objects.get(), Project.objects.get()
+    assert (task.retired_because, task.open_slots) == (Task.Because.PERSON, 0)
+    assert (project.judgment_count, project.retired_count) == (1, 1)
+
+
 def test_a_decision_that_is_taken_back_is_the_crowds_again(make_project: Callable[..., Project], owner: User) -> None:
     project = make_project(images=1, judgments_min=2, judgments_max=2, stopping="fixed", access="open")
     task = Task.objects.get()
