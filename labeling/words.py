@@ -74,6 +74,11 @@ def shortened(text: str, most: int) -> str:
     return tell(text.msgid, {name: _short(part, most) for name, part in text.params.items()})
 
 
+def clause(error: object) -> str:
+    """What an error says, to stand inside a sentence: without the stop that ends one of its own."""
+    return str(error).rstrip(".।")
+
+
 def _short(part: Any, most: int) -> Any:
     return shortened(part, most) if isinstance(part, str) else part
 

@@ -26,6 +26,7 @@ from labeling.files import storage
 from labeling.files.uploads import OnDisk
 from labeling.importing.labels import LABELS_AS
 from labeling.models import Image, Job, Task
+from labeling.words import clause
 
 
 class ImageSerializer(serializers.ModelSerializer):
@@ -152,7 +153,7 @@ def _gold(value: Any) -> Any:
     try:
         return bodies.loads(value) if value.strip() else None
     except ValueError as error:
-        why = _("gold must be JSON {file name: answer}: %(error)s.") % {"error": error}
+        why = _("gold must be JSON {file name: answer}: %(error)s.") % {"error": clause(error)}
         raise CrowdtuneError("bad_gold", why, fields={"gold": []}) from error
 
 

@@ -50,6 +50,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     position = int(report.result.get("position", 0))
     counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates", "labels")}
     waiting = sources.items(arguments, position, str(report.result.get("cursor", "")))
+    given: labels.Given = {}
     try:
         total = sources.size(arguments)
         with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
@@ -57,7 +58,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
                 position += len(batch)
                 with transaction.atomic(), discarded_with_the_project(ready):
-                    _write(job.project, ready, arguments, counts, report)
+                    _write(job.project, ready, arguments, counts, report, given)
                     report.result.update(counts, position=position)
                     if batch[-1].cursor:
                         report.result["cursor"] = batch[-1].cursor
@@ -72,6 +73,9 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     if not position:
         raise CrowdtuneError("nothing_found", _("%(source)s holds no file.") % {"source": _called(arguments)})
     _report_gold(arguments, report)
+    if not counts["imported"] and not counts["duplicates"]:
+        told = _("None of the files could be taken: see what was refused, and why.")
+        raise CrowdtuneError("nothing_taken", told)
     if "manifest" not in arguments:
         del counts["labels"]
     return {**counts, "refused": report.result.get("refused", 0)}
@@ -158,16 +162,13 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
     return Ready(item, image)
 
 
-def _tell_imported_again(project: Project, files: set[str]) -> None:
-    if not files:
-        return
-    ids = list(Image.objects.filter(project=project, sha256__in=files).values_list("pk", flat=True))
-    for tell in IMPORTED_AGAIN:
-        tell(ids)
-
-
 def _write(
-    project: Project, ready: Sequence[Ready], arguments: dict[str, Any], counts: dict[str, int], report: Report
+    project: Project,
+    ready: Sequence[Ready],
+    arguments: dict[str, Any],
+    counts: dict[str, int],
+    report: Report,
+    given: labels.Given,
 ) -> None:
     good: dict[str, Image] = {}
     for one in ready:
@@ -177,14 +178,17 @@ def _write(
             counts["duplicates"] += 1
         elif one.image is not None:
             good[one.image.sha256] = one.image
-    if arguments.get("gold") or "manifest" in arguments:
-        # What is said of images that are there already is written to their tasks, which come before the project's row.
-        there = Image.objects.filter(project=project, sha256__in=list(good)).values_list("pk", flat=True)
+    there = list(Image.objects.filter(project=project, sha256__in=list(good)).values_list("pk", flat=True))
+    if there:
+        # What is said of images that are there already is written to their tasks, and who deletes such an image, or
+        # what another room keeps of it, holds its tasks: they come before the project's row.
         tasks.hold(images=there, project_id=project.pk)
     new = add_rows(project, list(good.values()))
     counts["imported"] += len(new)
     counts["duplicates"] += len(good) - len(new)
-    _tell_imported_again(project, set(good) - {image.sha256 for image in new})
+    if there:
+        for tell in IMPORTED_AGAIN:
+            tell(there)
     if gold := arguments.get("gold"):
         came = {goldmarks.key_of(gold, one.item.name) for one in ready} - {None}
         report.result["gold_files"] = [*{*report.result.get("gold_files", ()), *came}]
@@ -192,11 +196,15 @@ def _write(
         goldmarks.mark_by_name(project=project, files=files, gold=gold, report=report.error)
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
-        counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report)
+        counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report, given)
 
 
 def _write_told(
-    project: Project, told: list[tuple[sources.Item, str]], arguments: dict[str, Any], report: Report
+    project: Project,
+    told: list[tuple[sources.Item, str]],
+    arguments: dict[str, Any],
+    report: Report,
+    given: labels.Given,
 ) -> int:
     """What the manifest says of these images, also of those that were there before; returns how many labels."""
     there = {row.sha256: row for row in Image.objects.filter(project=project, sha256__in=[key for _, key in told])}
@@ -207,7 +215,7 @@ def _write_told(
             changed.append(there[sha256])
     Image.objects.bulk_update(changed, ["metadata"])
     labeled = [(item.where, there[sha256], item.label) for item, sha256 in told if item.label is not None]
-    ready = labels.of_images(project, labeled, report)
+    ready = labels.of_images(project, labeled, report, given)
     return labels.TAKES[arguments["labels_as"]](project, ready, arguments) if ready else 0
 
 

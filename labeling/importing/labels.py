@@ -7,6 +7,7 @@ goes on where it was; gold and suggestions written twice are the same, and a sou
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -63,6 +64,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 
 
 Checked = list[tuple[Image, Asked, Any]]
+Given = dict[int, int]  # what a list has said so far, of a picture and a question: by hashes, since it may be long
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 
 
@@ -96,8 +98,11 @@ def _checked(names: naming.Names, found: list[Known | Refused], arguments: dict[
     return ready
 
 
-def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report) -> Checked:
-    """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report."""
+def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, given: Given) -> Checked:
+    """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report.
+
+    Of what a list says of one picture in several lines the first stays.
+    """
     asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     ready: Checked = []
     for where, image, label in labeled:
@@ -106,7 +111,11 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
             for key, answer in answers.items():
                 question = _question(asked, str(key), "csv")
                 value = said.parse(question, str(answer) if question.kind == "single_choice" else answer)
-                ready.append((image, question, question.check(value, image.width, image.height)))
+                value = question.check(value, image.width, image.height)
+                label = hash(json.dumps(value, sort_keys=True))
+                if given.setdefault(hash((image.pk, question.key)), label) != label:
+                    raise BadAnswer(_("a line above says something else of the same picture."))
+                ready.append((image, question, value))
         except (BadAnswer, CrowdtuneError) as error:
             why = _("The image is taken, its label is not: %(why)s") % {"why": error.args[0]}
             report.error(where, "bad_label", why)

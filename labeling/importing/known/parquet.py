@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.importing.known.files import MOST_ENTRY, Files, Found, Known, Refused, UnreadableError
+from labeling.words import clause
 from labeling.words import gettext as _
 
 NAMES = ("name", "file_name", "image")
@@ -36,7 +37,8 @@ def read(files: Files) -> Found:
     except UnreadableError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadableError(_("%(name)s is no Parquet: %(error)s.") % {"name": files.name, "error": error}) from error
+        told = _("%(name)s is no Parquet: %(error)s.")
+        raise UnreadableError(told % {"name": files.name, "error": clause(error)}) from error
 
 
 def _rows_at_once(metadata: pq.FileMetaData, picked: list[str], file: str) -> int:

@@ -23,6 +23,7 @@ from labeling.surveys import survey
 from labeling.views import asking
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project
+from labeling.words import clause
 
 # The preview is the one page of ours that may stand in a frame, and only in one of our own pages.
 FRAME_POLICY = (
@@ -116,7 +117,7 @@ def load_json(request: HttpRequest, slug: str) -> HttpResponse:
         )
     except ValueError as error:
         seen = still_seen(request)
-        problem = _("That is not valid JSON (%(error)s).") % {"error": error}
+        problem = _("That is not valid JSON (%(error)s).") % {"error": clause(error)}
     except CrowdtuneError as error:
         seen, problem = still_seen(request, error), error.message
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -72,6 +73,7 @@ def test_gold_of_a_form_that_cannot_be_read_is_refused(api: APIClient, gold: str
     body: dict[str, Any] = {"files": SimpleUploadedFile("a.png", picture(7)), "gold": gold}
     answer = api.post(f"{API}/pets/images/", body, format="multipart")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_gold")
+    assert re.search(r"[^.]\.$", answer.json()["error"]["message"])
 
 
 @pytest.mark.parametrize("key", ["x" * 5000, "../models", "..", "/etc"])

@@ -181,18 +181,21 @@ def ready(project: Project) -> list[ingest.Ready]:
     return [ingest.Ready(ingest.sources.Item(image.name, lambda: b""), image) for image in images]
 
 
-def test_an_import_of_gold_waits_for_an_answer_to_a_picture_that_is_there(make_project: Callable[..., Project]) -> None:
+@pytest.mark.parametrize("gold", [{"0000.png": {"answers": {"category": "cat"}, "use": "hidden"}}, {}])
+def test_an_import_waits_for_an_answer_to_a_picture_that_is_there(
+    make_project: Callable[..., Project], gold: dict[str, Any]
+) -> None:
     project = make_project(images=1)
     job = Job.objects.create(project=project, kind="import_images", arguments={})
 
     def bring() -> None:
         with transaction.atomic():
             counts = {"imported": 0, "duplicates": 0}
-            gold = {"0000.png": {"answers": {"category": "cat"}, "use": "hidden"}}
-            ingest._write(project, ready(project), {"gold": gold}, counts, Report(job))
+            ingest._write(project, ready(project), {"gold": gold}, counts, Report(job), {})
+            assert counts == {"imported": 0, "duplicates": 1}
 
     beside_an_answer(Task.objects.get(), bring)
-    assert Gold.objects.get().answers == {"category": "cat"}
+    assert list(Gold.objects.values_list("answers", flat=True)) == [entry["answers"] for entry in gold.values()]
 
 
 def test_an_import_of_labels_as_gold_waits_for_an_answer_to_one_of_them(make_project: Callable[..., Project]) -> None:

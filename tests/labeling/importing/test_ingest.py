@@ -228,6 +228,18 @@ def test_an_archive_that_is_cut_off_says_so_and_keeps_what_came_whole(bring: Imp
     assert job.errors
 
 
+def test_an_import_of_which_nothing_can_be_taken_fails_and_one_that_brings_nothing_new_does_not(
+    bring: Import, empty: Project
+) -> None:
+    job = bring(archive=zipped({"a.png": b"no picture", "../b.png": picture(2)}))
+    assert (job.state, job.result["refused"]) == ("failed", 2)
+    assert refused(job) == {"a.png": "not_an_image", "../b.png": "unsafe_name"}
+    assert "None of the files could be taken" in job.message
+    services.add_images(project=empty, images={"a.png": picture(1)})
+    job = bring(archive=zipped({"a.png": picture(1), "b.png": b"no picture"}))
+    assert (job.state, job.result["duplicates"], job.result["refused"]) == ("succeeded", 1, 1)
+
+
 def test_something_that_is_no_archive_fails_with_the_reason(bring: Import, empty: Project) -> None:
     job = bring(archive=SimpleUploadedFile("a.zip", b"not a zip"))
     assert (job.state, refused(job)) == ("failed", {"a.zip": "not_an_archive"})

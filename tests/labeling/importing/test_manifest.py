@@ -91,6 +91,22 @@ def test_labels_come_in_as_suggestions_where_that_is_asked_for(bring: Import) ->
     assert not Gold.objects.exists()
 
 
+@pytest.mark.parametrize("labels_as", ["gold", "judgments"])
+def test_of_two_labels_of_one_picture_the_first_stays_and_the_other_is_told(
+    bring: Import, monkeypatch: pytest.MonkeyPatch, labels_as: str
+) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 2)
+    text = "path,label\na.png,cat\na.png,dog\nb.png,dog\nsame.png,cat\na.png,cat\na.png,\n"
+    sent = pictures(a_png=picture(1), b_png=picture(2), same_png=picture(2))
+    job = bring(manifest=listed(text), archive=sent, labels_as=labels_as)
+    assert refused(job) == {"line 3: a.png": "bad_label", "line 5: same.png": "bad_label"}
+    assert "a line above says something else" in job.errors[0]["message"]
+    assert (job.state, job.result["imported"], job.result["duplicates"]) == ("succeeded", 2, 4)
+    rows = Gold.objects if labels_as == "gold" else Judgment.objects
+    told = dict(rows.values_list("task__image__name", "answers__category"))
+    assert told == {"a.png": "cat", "b.png": "dog"}
+
+
 def test_each_row_that_cannot_be_used_is_told_by_its_line_and_why(bring: Import, empty: Project) -> None:
     text = (
         "url,path,label,metadata\n"
@@ -144,7 +160,7 @@ def test_a_file_that_is_no_list_fails_with_what_was_expected(bring: Import, text
 
 @pytest.mark.parametrize("text", ['{"path": "a.png", "note": "\\u0000"}', '{"path": "a.png", "note": "\\ud800"}'])
 def test_characters_that_no_database_holds_are_refused_by_row(bring: Import, text: str) -> None:
-    job = bring(manifest=listed(text), archive=pictures(a_png=picture(1)))
+    job = bring(manifest=listed(text + '\n{"path": "a.png"}'), archive=pictures(a_png=picture(1)))
     assert (job.state, [row["code"] for row in job.errors]) == ("succeeded", ["bad_row"])
 
 

@@ -76,6 +76,7 @@ def test_gold_by_what_is_no_answer_is_refused(project: Project, owning: Client, 
 def test_a_survey_that_cannot_be_read_is_refused(project: Project, owning: Client, document: str) -> None:
     page = owning.post(f"/projects/{project.slug}/settings/survey/json/", {"document": document}, follow=True)
     assert "not valid JSON" in page.content.decode()
+    assert ".)" not in page.context["problem"]
 
 
 @pytest.mark.parametrize("replaced", ["a", LONG, "-1"])

@@ -110,6 +110,7 @@ def test_voc_with_entities_is_refused():
         ("coco", "a.json", b'{"images": [], "annotations": []}'),
         ("voc", "a.xml", b"<annotation>"),
         ("csv", "a.csv", b"picture,truth\n1,2\n"),
+        ("parquet", "a.parquet", b"PAR1 and no more of it"),
         ("csv", "a.csv", b"\xff\xfe\x00bad"),
         ("yolo", "a.zip", b"PK\x03\x04 cut off"),
         ("coco", "a.json", b"[" * 100_000),
@@ -121,7 +122,7 @@ def test_voc_with_entities_is_refused():
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_in_words(form, name, data):
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableError, match=r"[^.]\.$"):
         read(form, data, name)
 
 
