@@ -1,7 +1,8 @@
-"""A part of a page that is asked for after the session has ended is told so, instead of being led to the sign-in page.
+"""What is asked for after the session has ended, where the way to the sign-in page would lose something.
 
-The browser would follow, and htmx and uploads take that page for the part: the survey builder vanished with all that
-stood in it, and a folder was sent to the end for nothing.
+A part of a page is told so: the browser would follow, and htmx and uploads take the sign-in page for the part: the
+survey builder vanished with all that stood in it, and a folder was sent to the end for nothing. A form comes back on a
+page that sends it again: behind the sign-in page, what was written for an hour was gone.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext as _
 
 from config import errors
+
+PASSWORDS = ("/accounts/", "/admin/")  # their forms hold some, which stand on no page
 
 
 class SignedOutMiddleware:
@@ -23,8 +26,24 @@ class SignedOutMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if "HX-Request" in request.headers and 300 <= response.status_code < 400:
-            path = urlsplit(response["Location"]).path
-            if path == resolve_url(settings.LOGIN_URL):
-                return errors.plain(request, 401, _("You are signed out."))
+        if not _leads_to_sign_in(response) or request.user.is_authenticated:
+            return response
+        if "HX-Request" in request.headers:
+            return errors.plain(request, 401, _("You are signed out."))
+        if (written := _written(request)) and "text/html" in request.headers.get("Accept", ""):
+            return render(request, "signed_out.html", {"written": written}, status=401)
         return response
+
+
+def _leads_to_sign_in(response: HttpResponse) -> bool:
+    is_redirect = 300 <= response.status_code < 400
+    return is_redirect and urlsplit(response["Location"]).path == resolve_url(settings.LOGIN_URL)
+
+
+def _written(request: HttpRequest) -> list[tuple[str, str]]:
+    """What the form said, name by name; nothing where files came with it, which a page cannot send again."""
+    if request.method != "POST" or request.FILES or request.path.startswith((*PASSWORDS, "/i18n/")):
+        return []
+    said = [(name, str(text)) for name, texts in request.POST.lists() for text in texts]
+    kept = [(name, text) for name, text in said if name != "csrfmiddlewaretoken"]
+    return kept if any(text for _name, text in kept) else []
