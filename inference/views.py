@@ -27,6 +27,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
 from labeling.models import ApiKey, Image, Project
 from labeling.services import revoke_key
+from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals
 from training.models import ModelVersion
@@ -119,7 +120,8 @@ def _surroundings(answer: Answer) -> dict[str, Any]:
 def serving(request: HttpRequest, slug: str) -> HttpResponse:
     """Which version answers, how quickly and how rightly, to whom, and how to ask it."""
     project = load_project(request, slug, "manage")
-    return render(request, "inference/serving.html", _serving_context(request, project))
+    context = _serving_context(request, project, new_key=shown_once.take(request))
+    return shown_once.page(request, "inference/serving.html", context)
 
 
 def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         keys=[(key, limits.get(key.pk)) for key in keys],
         champion=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None),
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
-        other_question=champion_of_other_question(project), deployment=deployment,
+        least_random=figures.LEAST_RANDOM, other_question=champion_of_other_question(project), deployment=deployment,
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         kept=figures.kept(project), plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
@@ -158,14 +160,14 @@ def configure(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def make_key(request: HttpRequest, slug: str) -> HttpResponse:
-    """The key's text is shown in this answer and never again."""
+    """The key's text is shown on the next page and never again."""
     project = load_project(request, slug, "manage")
     form = KeyForm(request.POST)
     if not form.is_valid():
         return render(request, "inference/serving.html", _serving_context(request, project, key_form=form), status=400)
     values = form.cleaned_data | {"scopes": tuple(form.cleaned_data["scopes"])}
     _row, text = services.make_limited_key(project=project, user=request.user, **values)
-    return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
+    return shown_once.go_on(request, text, "project-serving", slug)
 
 
 @login_required
@@ -177,7 +179,7 @@ def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
     with refusals(request):
         if request.POST.get("do") == "rotate":
             _row, text = services.rotate_key(key=key, user=request.user)
-            return render(request, "inference/serving.html", _serving_context(request, project, new_key=text))
+            return shown_once.go_on(request, text, "project-serving", slug)
         revoke_key(key=key, user=request.user)
         messages.success(request, _("The key does not work any more."))
     return redirect("project-serving", slug=slug)

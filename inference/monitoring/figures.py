@@ -24,6 +24,7 @@ from training.models import ModelVersion
 
 DAYS = 7
 MOST_ROWS = 50_000
+LEAST_RANDOM = 20  # images drawn at random and labeled, before the page says how often a version is right
 MOST_LINES = 6  # of a plot
 DRIFT_DAYS = 90
 
@@ -63,6 +64,10 @@ class VersionFigures:
     def fair_accuracy(self) -> float | None:
         """On the images drawn at random: an estimate for the pool, which the uncertain ones alone are not."""
         return self.correct_random / self.judged_random if self.judged_random else None
+
+    @property
+    def is_random_enough(self) -> bool:
+        return self.judged_random >= LEAST_RANDOM
 
     def as_json(self) -> dict[str, Any]:
         return {

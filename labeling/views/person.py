@@ -26,6 +26,7 @@ from labeling.accounts.languages import LANGUAGES
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project
+from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.worker import own_id, project_to_label
 
@@ -62,7 +63,7 @@ def _stored(request: HttpRequest) -> dict[str, Any]:
     return {"languages": row.languages, "about": row.about}
 
 
-def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") -> HttpResponse:
+def _profile_page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
     members = sorted(
         work_of(own_id(request)), key=lambda row: row.name if isinstance(row, PastWork) else row.project.name
     )
@@ -74,16 +75,16 @@ def _profile_page(request: HttpRequest, form: ProfileForm, new_key: str = "") ->
         "seconds": sum(member.seconds for member in members),
         "keys": ApiKey.objects.filter(user_id=own_id(request)).select_related("project").order_by("-id"),
         "scopes": keys.SCOPES,
-        "new_key": new_key,
+        "new_key": shown_once.take(request),
         "languages": settings.LANGUAGES,
     }
-    return render(request, "labeling/profile.html", context)
+    return shown_once.page(request, "labeling/profile.html", context)
 
 
 @login_required
 @require_POST
 def make_key(request: HttpRequest) -> HttpResponse:
-    """Make a key, or make one anew in the place of an old one; its text is on this page and never again."""
+    """Make a key, or make one anew in the place of an old one; its text is on the next page and never again."""
     scopes = tuple(scope for scope in keys.SCOPES if scope in request.POST.getlist("scopes")) or keys.SCOPES
     old = ApiKey.objects.filter(user_id=own_id(request), pk=whole(request.POST.get("replace"))).first()
     user: Any = request.user
@@ -91,7 +92,7 @@ def make_key(request: HttpRequest) -> HttpResponse:
         _row, text = keys.replace_key(row=old)
     else:
         _row, text = keys.create_key(user=user, name=request.POST.get("name", "")[:100], scopes=scopes)
-    return _profile_page(request, ProfileForm(initial=_stored(request)), text)
+    return shown_once.go_on(request, text, "profile")
 
 
 @login_required

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from inference.downloads.examples import examples
 from inference.feedback import loop
-from inference.models import Deployment, Sample
-from inference.monitoring import references
+from inference.models import Deployment, Prediction, Reason, Sample
+from inference.monitoring import figures, references
 from labeling.accounts.keys import create_key
 from labeling.files.storage import file_url
 from labeling.models import ApiKey, Task
@@ -110,7 +110,7 @@ def test_an_example_for_a_server_behind_tls_asks_by_tls() -> None:
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(browser, project, champion, client_of, owner) -> None:
-    page = browser.post(SERVING + "keys/", {"name": "site", "scopes": ["predict"]}).content.decode()
+    page = browser.post(SERVING + "keys/", {"name": "site", "scopes": ["predict"]}, follow=True).content.decode()
     key = ApiKey.objects.get(project=project, name="site")
     text = re.search(rf"{re.escape(key.prefix)}[\w-]+", page)
     assert text is not None
@@ -164,3 +164,23 @@ def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_go
     page = browser.get(f"{SERVING}downloads/").content.decode()
     assert re.findall(r'href="([^"]+)" download', page) == [file_url("exports/1/a.csv")]
     assert "spinner" not in page
+
+
+def test_the_page_says_no_share_of_too_few_images_drawn_at_random(browser, project, champion, add_images) -> None:
+    """One image that was right is no accuracy of 100 %."""
+    now, *others = add_images(range(figures.LEAST_RANDOM))
+    said = {"project": project, "version": champion, "is_correct": True, "reason": Reason.RANDOM}
+    said |= {"probability": 0.9, "uncertainty": 0.1, "category": "red", "judged_at": timezone.now()}
+    Prediction.objects.bulk_create([Prediction(image=image, **said) for image in others])
+    assert "19 of 20 images drawn at random are labeled: too few to say" in browser.get(SERVING).content.decode()
+    Prediction.objects.create(image=now, **said)
+    assert "on 20 images drawn at random" in browser.get(SERVING).content.decode()
+
+
+def test_a_rotated_key_is_shown_on_the_next_page_once(browser, project, owner, champion) -> None:
+    key, text = create_key(user=owner, project=project)
+    page = browser.post(f"{SERVING}keys/{key.pk}/", {"do": "rotate"}, follow=True)
+    assert page.redirect_chain == [(SERVING, 302)]  # to load it again rotates nothing
+    assert page.context["new_key"] not in ("", text)
+    assert page.context["new_key"] in page.content.decode()
+    assert not browser.get(SERVING).context["new_key"]

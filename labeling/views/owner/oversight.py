@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling import services
-from labeling.accounts.keys import SCOPES
+from labeling.accounts.keys import SCOPES, digest
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
 from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
 from labeling.services.oversight import EVENTS
+from labeling.views import shown_once
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.settings import refuse
 
@@ -48,7 +49,7 @@ def change_rule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         if request.POST.get("action") == "remove":
             services.remove_rule(rule=rule, user=request.user)
         else:
-            services.change_rule(rule=rule, user=request.user, is_active=not rule.is_active)
+            services.change_rule(rule=rule, user=request.user, is_active=request.POST.get("action") == "on")
     return redirect("project-rules", project.slug)
 
 
@@ -84,7 +85,7 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         if request.POST.get("action") == "remove":
             services.remove_webhook(webhook=hook, user=request.user)
         else:
-            services.change_webhook(webhook=hook, user=request.user, is_active=not hook.is_active)
+            services.change_webhook(webhook=hook, user=request.user, is_active=request.POST.get("action") == "on")
     return redirect("project-webhooks", project.slug)
 
 
@@ -92,21 +93,19 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def keys(request: HttpRequest, slug: str) -> HttpResponse:
     """Keys that open this project alone; the text of a new one is on the page that answers, once."""
     project = load_project(request, slug)
-    made: ApiKey | None = None
-    text = ""
     if request.method == "POST" and request.user.is_authenticated:
         name, scopes = request.POST.get("name", "").strip(), request.POST.getlist("scopes")
         try:
-            made, text = services.make_key(project=project, user=request.user, name=name, scopes=scopes)
+            _row, text = services.make_key(project=project, user=request.user, name=name, scopes=scopes)
         except CrowdtuneError as error:
             messages.error(request, error.message)
             return redirect("project-keys", project.slug)
+        return shown_once.go_on(request, text, "project-keys", project.slug)
+    text = shown_once.take(request)
+    made = ApiKey.objects.filter(project=project, digest=digest(text)).first()
     found = ApiKey.objects.filter(project=project).select_related("user").order_by("-id")
     context: dict[str, Any] = {"section": "keys", "keys": found, "scopes": SCOPES, "made": made, "text": text}
-    response = render(request, "projects/keys.html", context_of(request, project, tab="settings", **context))
-    if made is not None:
-        response["Cache-Control"] = "no-store"
-    return response
+    return shown_once.page(request, "projects/keys.html", context_of(request, project, tab="settings", **context))
 
 
 @login_required

@@ -81,7 +81,8 @@ def test_a_survey_that_cannot_be_read_is_refused(project: Project, owning: Clien
 
 @pytest.mark.parametrize("replaced", ["a", LONG, "-1"])
 def test_the_key_to_replace_is_one_of_ones_own(owning: Client, owner: User, replaced: str) -> None:
-    assert owning.post("/profile/keys/", {"replace": replaced, "name": "mine"}).status_code == 200
+    assert owning.post("/profile/keys/", {"replace": replaced, "name": "mine"}, follow=True).status_code == 200
+    assert owner.api_keys.get().name == "mine"
 
 
 def test_a_worker_gets_no_more_rows_for_boxes_than_a_form_is_read_for(

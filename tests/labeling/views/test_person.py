@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import signing
 from django.test import Client
 
 from labeling import services
-from labeling.accounts.keys import create_key
+from labeling.accounts.keys import create_key, digest
 from labeling.models import ApiKey, Membership, Profile, Project, Task
 from tests.labeling.conftest import person
 
@@ -33,6 +34,22 @@ def test_languages_and_a_word_about_oneself_are_kept_and_shown_again(pages: Clie
     said = Profile.objects.get(user=worker)
     assert (said.languages, said.about) == (["hi", "en"], "I know birds.")
     assert "I know birds." in pages.get("/profile/").content.decode()
+
+
+def test_a_key_is_shown_once_to_whoever_made_it_and_loading_the_page_again_makes_no_other(
+    pages: Client, worker: User
+) -> None:
+    told = pages.post("/profile/keys/", {"name": "laptop"})
+    assert (told.status_code, told["Location"]) == (302, "/profile/")
+    cookie = pages.cookies["new_key"]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/profile/", True, "Strict")
+    shown = pages.get("/profile/")
+    assert digest(shown.context["new_key"]) == ApiKey.objects.get().digest
+    assert shown["Cache-Control"] == "no-store"
+    assert not pages.get("/profile/").context["new_key"]
+    for wrong in (signing.dumps([worker.pk + 1, "of another"], salt="new_key"), "made up"):
+        pages.cookies["new_key"] = wrong
+        assert not pages.get("/profile/").context["new_key"]
 
 
 def test_a_key_that_its_person_deletes_is_gone_and_its_projects_log_says_so(
