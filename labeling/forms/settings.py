@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -32,11 +33,18 @@ POLICY_NAMES = {
 }
 
 
+class LinesField(forms.CharField):
+    """Lines of text as the API stores them: browsers end each with CR and LF, and a text would look changed."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+
 class SettingsForm(forms.Form):
     """Every field is a setting of ``change_project``, under its own name."""
 
     name = forms.CharField(max_length=200, label=_("Name"))
-    instructions = forms.CharField(
+    instructions = LinesField(
         required=False,
         max_length=MOST_INSTRUCTIONS,
         label=_("Instructions"),
@@ -170,7 +178,12 @@ class RuleForm(forms.ModelForm):
 
 
 class CategoriesForm(forms.Form):
-    """One category a line: ``key | name | parent | WordNet id | description``; all but the key may be left out."""
+    """One category a line: ``key | name | parent | WordNet id | description``; all but the key may be left out.
+
+    Args:
+        rows: The stored ones. A line that still says one of them means it as it is: a name with a bar or a description
+            of several lines would not come out of the line again.
+    """
 
     text = forms.CharField(
         required=False,
@@ -179,18 +192,23 @@ class CategoriesForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
     )
 
-    def clean_text(self) -> list[dict[str, str]]:
-        text = self.cleaned_data["text"]
-        if "|" not in text and "\n" not in text.strip():
+    def __init__(self, data: Any, *, rows: Sequence[dict[str, Any]]) -> None:
+        super().__init__(data, initial={"text": "\n".join(map(_line, rows))})
+        self.stored = {_line(row): row for row in rows}
+
+    def clean_text(self) -> list[dict[str, Any]]:
+        text = self.cleaned_data["text"].strip()
+        if "|" not in text and "\n" not in text and text not in self.stored:
             return [{"key": name} for name in names_of(text)]
-        return [_category(line) for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return [self.stored.get(line) or _category(line) for line in lines]
 
 
 class CategoryForm(forms.Form):
     """One category; every field is one of ``change_category``'s."""
 
     name = forms.CharField(max_length=200, label=_("Name"), help_text=_("What workers read."))
-    description = forms.CharField(
+    description = LinesField(
         required=False,
         max_length=2000,
         label=_("Description"),
@@ -236,13 +254,9 @@ def _category(line: str) -> dict[str, str]:
     return {name: part for name, part in zip(FIELDS, parts, strict=False) if part}
 
 
-def category_lines(rows: list[dict[str, Any]]) -> str:
-    """Stored categories as the text of the form; trailing empty columns are left out."""
-    return "\n".join(_line(row) for row in rows)
-
-
 def _line(row: dict[str, Any]) -> str:
-    parts = [str(row.get(name) or "") for name in FIELDS]
+    """A stored category as a line of the form; trailing empty columns are left out."""
+    parts = [" ".join(str(row.get(name) or "").split()) for name in FIELDS]
     if parts[1] == parts[0]:
         parts[1] = ""
     while len(parts) > 1 and not parts[-1]:

@@ -61,15 +61,15 @@ def projects(request: HttpRequest) -> HttpResponse:
         wanted = languages.readable(Project.objects.all(), spoken if chosen == "mine" else [chosen])
         rows = rows.filter(Q(pk__in=list(members)) | Q(pk__in=wanted))
     mine = languages.ranked(rows.filter(pk__in=list(members)), spoken)
-    joined = [(project, members[project.pk], own_progress(project, members[project.pk])) for project in mine]
-    joined.sort(key=lambda row: not _can_go_on(*row[:2]))  # what waits for this person stands above what does not
+    joined = [_joined(project, members[project.pk]) for project in mine]
+    joined.sort(key=lambda row: not row[3])  # what waits for this person stands above what does not
     work = work_of(own_id(request))  # as the profile says it
     others = list(languages.ranked(rows.exclude(pk__in=list(members)), spoken)[:MOST_OTHERS])
     context = {
         "joined": joined,
         "open": [project for project in others if project.access == Project.Access.OPEN and project.task_count],
         "own": [project for project in others if project.access != Project.Access.OPEN],
-        "streak": max((member.streak_days for _project, member, _own in joined), default=0),
+        "streak": max((member.streak_days for _project, member, *_more in joined), default=0),
         "earned": sum(row.earned for row in work),
         "speaks": bool(spoken),
         "language": chosen,
@@ -78,10 +78,14 @@ def projects(request: HttpRequest) -> HttpResponse:
     return render(request, "labeling/projects.html", context)
 
 
-def _can_go_on(project: Project, member: Membership) -> bool:
-    """Whether the person may answer there now, and there is something left to answer."""
+def _joined(project: Project, member: Membership) -> tuple[Project, Membership, dict[str, int], bool]:
+    """The last one: whether the person may answer there now, and there is something left to answer, as far as counts
+    tell."""
+    own = own_progress(project, member)
     barred = member.is_paused or project.is_paused or project.is_spent or member.phase == Membership.Phase.FAILED
-    return not barred and project.retired_count < project.task_count
+    # Boxes come back for one more look; all else is answered once by a person.
+    is_through = project.workflow == Project.Workflow.LABEL and own["done"] >= own["total"]
+    return project, member, own, not barred and not is_through and project.retired_count < project.task_count
 
 
 @never_cache  # the back button would bring images that are answered by now

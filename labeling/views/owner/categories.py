@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.forms.settings import CategoriesForm, CategoryForm, ExampleForm, category_lines
+from labeling.forms.settings import CategoriesForm, CategoryForm, ExampleForm
 from labeling.models import Category, CategoryExample, Consensus, Project
 from labeling.services.categories import MOST_EXAMPLES
 from labeling.services.surveys import build_document
@@ -33,7 +33,7 @@ SHOWN = 300
 def categories(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
     rows = build_document(project)["categories"]
-    form = CategoriesForm(request.POST or None, initial={"text": category_lines(rows)})
+    form = CategoriesForm(request.POST or None, rows=rows)
     seen = still_seen(request)
     losing = _losing(project, form) if request.method == "POST" and form.is_valid() else []
     told = _mark(losing)

@@ -82,6 +82,20 @@ def test_what_waits_for_a_worker_stands_above_what_does_not(
     assert told.index(">Waiting<") < min(told.index(">Halted<"), told.index(">Failed<"))
 
 
+def test_who_has_answered_everything_is_not_told_to_continue(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(name="Done", access="open")
+    working.post(f"/label/{project.slug}/start/")
+    member = Membership.objects.filter(project=project, user__username="wendy")
+    for answers, word in ((1, "Continue"), (project.image_count, "Look again")):
+        member.update(judgment_count=answers)
+        assert f'/label/{project.slug}/">{word}<span' in page(working, "/label/")
+    member.update(judgment_count=1)
+    Project.objects.filter(pk=project.pk).update(retired_count=project.task_count)
+    assert f'<a class="button" href="/label/{project.slug}/">Look again<span' in page(working, "/label/")
+
+
 def test_whose_test_was_not_passed_and_whose_work_is_paused_reads_both(
     make_project: Callable[..., Project], working: Client
 ) -> None:

@@ -101,6 +101,32 @@ def test_a_page_that_stood_open_changes_what_was_changed_in_it_and_nothing_else(
         Project.objects.update(gold_rate=0.2)
 
 
+def test_lines_of_text_count_as_unchanged_though_browsers_end_them_otherwise(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/"
+    services.change_project(project=project, user=project.owner, instructions="One.\nTwo.")
+    stood = {**settings_of(project, owning), "shown": owning.get(address).context["form"].shown}
+    services.change_project(project=project, user=project.owner, instructions="Look\ntwice.")
+    owning.post(address, {**stood, "instructions": "One.\r\nTwo."})
+    project.refresh_from_db()
+    assert project.instructions == "Look\ntwice."
+    owning.post(address, {**stood, "instructions": "One.\r\nThree."})
+    project.refresh_from_db()
+    assert project.instructions == "One.\nThree."
+
+
+def test_a_category_that_no_line_can_say_stays_as_it_is_while_its_line_stays(project: Project, owning: Client) -> None:
+    """Two lines of a description would make a category of the second."""
+    address = f"/projects/{project.slug}/settings/categories/"
+    odd = {"key": "big, old cat", "name": "cat | tiger", "description": "Large.\n\nStriped."}
+    services.replace_survey(project=project, user=project.owner, categories=[odd])
+    for more in ("", "\r\ndog"):
+        lines = owning.get(address).context["form"]["text"].value()
+        owning.post(address, {"text": lines + more})
+        kept = list(project.categories.order_by("position").values("key", "name", "description"))
+        assert kept[0] == odd
+        assert [row["key"] for row in kept] == ["big, old cat", *more.split()]
+
+
 def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
     lines = "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog | | animal"
     owning.post(f"/projects/{project.slug}/settings/categories/", {"text": lines})
@@ -147,9 +173,11 @@ def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client)
     owning.post(address, rule)
     row = Rule.objects.get()
     assert (row.project, row.threshold, row.is_active) == (project, 0.6, True)
-    owning.post(f"{address}{row.pk}/", {"action": "toggle"})
+    owning.post(f"{address}{row.pk}/", {"action": "off"})
+    owning.post(f"{address}{row.pk}/", {"action": "off"})  # from a tab that still showed it on
     row.refresh_from_db()
     assert not row.is_active
+    assert 'value="on">Turn on<' in text(owning.get(address))
     owning.post(f"{address}{row.pk}/", {"action": "remove"})
     assert not Rule.objects.exists()
     assert [e.action for e in AuditEntry.objects.filter(action__startswith="rule").order_by("id")] == [
@@ -179,12 +207,14 @@ def test_a_webhook_is_added_and_an_address_that_is_none_is_not(project: Project,
 
 def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/settings/keys/"
-    response = owning.post(address, {"name": "shop", "scopes": ["predict"]})
+    response = owning.post(address, {"name": "shop", "scopes": ["predict"]}, follow=True)
+    assert response.redirect_chain == [(address, 302)]  # so that to load the page again makes no second key
     key = ApiKey.objects.get(name="shop")
     assert response.context["text"].startswith(key.prefix)
     assert response["Cache-Control"] == "no-store"
     assert key.project == project
-    assert response.context["text"] not in text(owning.get(address))
+    assert "This key is shown once" in text(response)
+    assert "This key is shown once" not in text(owning.get(address))
     owning.post(f"{address}{key.pk}/")
     assert not ApiKey.objects.exists()
 
