@@ -73,8 +73,20 @@ function isOnItsWay({ target: form, submitter, defaultPrevented }) {
   return false;
 }
 
+/* Or it meets the page that the first one brought, and would decide there what nobody has seen yet. */
+const ECHO = 500;
+document.addEventListener("click", (event) => {
+  if (event.detail < 2 || !event.target.closest("form[method=post] button")) return;
+  const [shown] = performance.getEntriesByName("first-contentful-paint");
+  if (event.timeStamp - (shown?.startTime ?? event.timeStamp) < ECHO) event.preventDefault();
+}, { capture: true });
+
+/* Kept by the browser as it was: what a form says it showed is of before it was sent, and a way back to that would count as
+   no change. */
 addEventListener("pageshow", (event) => {
-  if (event.persisted) for (const form of document.forms) sent.delete(form);
+  if (!event.persisted) return;
+  if ([...document.forms].some((form) => sent.has(form) && form.querySelector("[name=shown], [name=seen]"))) location.reload();
+  for (const form of document.forms) sent.delete(form);
 });
 document.addEventListener("change", (event) => {
   event.target.closest("form[data-autosubmit]")?.requestSubmit();

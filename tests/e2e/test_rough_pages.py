@@ -121,6 +121,37 @@ def test_the_second_click_of_a_double_click_makes_no_second_webhook(visit, make_
     assert project.webhooks.count() == 1
 
 
+def test_the_second_click_of_a_double_click_decides_nothing_on_the_page_that_the_first_one_brought(
+    visit, make_project, owner
+):
+    page = visit(f"/projects/{make_project().slug}/settings/webhooks/", user=owner)
+    clicked = """(button, [detail, ago]) => {
+      performance.getEntriesByName = () => [{ startTime: performance.now() - ago }];
+      return button.dispatchEvent(new MouseEvent("click", { detail, bubbles: true, cancelable: true }));
+    }"""
+    button = page.get_by_role("button", name="Add")  # which sends nothing while the address is empty
+    assert [button.evaluate(clicked, [detail, ago]) for detail, ago in ((2, 0), (1, 0), (2, 60_000))] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+def test_settings_that_the_back_button_brings_again_after_they_were_sent_are_loaded_anew(visit, make_project, owner):
+    """Or whoever sets back what the page showed first would be told that it is saved, and it would not be."""
+    project = make_project()
+    page = visit(f"/projects/{project.slug}/settings/", user=owner)
+    name = page.get_by_label("Name", exact=True)
+    comes_back = "setTimeout(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))"
+    page.evaluate("addEventListener('submit', (event) => event.preventDefault())")
+    name.fill("Other")
+    page.evaluate(
+        f"new Promise((done) => {{ addEventListener('pageshow', () => done(), {{ once: true }}); {comes_back}; }})"
+    )
+    expect(name).to_have_value("Other")  # nothing was sent
+    page.get_by_role("button", name="Save").first.click()
+    page.evaluate(comes_back)
+    expect(name).to_have_value(project.name)
+
+
 @pytest.mark.parametrize("path", ["", "grid/"])
 def test_who_stops_a_page_that_is_sent_may_send_again(visit, make_project, join, worker, owner, path):
     """In practice, where an answer goes as a form, and in the grid."""
