@@ -236,8 +236,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
     """
     with transaction.atomic():
         last = (
-            Judgment.objects.select_for_update(of=("self",))
-            .select_related("task", "assignment")
+            Judgment.objects.select_related("task", "assignment")
             .filter(project=project, worker_id=worker.pk, source="worker")
             .order_by("-id")
             .first()
@@ -245,8 +244,11 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
             raise _nothing()
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
-            workflow.hold(task_id=last.task_id)
-        task = Task.objects.select_for_update().get(pk=last.task_id)
+            tasks.hold(images=[last.task.image_id], project_id=project.pk)
+        task = Task.objects.select_for_update().filter(pk=last.task_id).first()
+        # Looked at again under the lock, which comes before judgments: another tab may have taken it back meanwhile.
+        if task is None or not Judgment.objects.filter(pk=last.pk, withdrawn_at=None).exists():
+            raise _nothing()
         lease = _withdraw(last, task, project)
         if not task.is_gold:
             _reopen_after_withdrawal(task)

@@ -20,6 +20,7 @@ from django.utils import timezone
 from labeling import services
 from labeling.collecting import leases, spending
 from labeling.collecting.leases import fetch
+from labeling.errors import CrowdtuneError
 from labeling.importing import ingest, labels
 from labeling.jobs import Report
 from labeling.models import Assignment, Gold, Image, Job, Judgment, Membership, Project, Task
@@ -125,6 +126,27 @@ def test_the_end_of_a_budget_and_its_raising_are_looked_at_once_more_when_the_ta
             Project.objects.update(budget=9 if spent else 0)
         working.result()
     assert Task.objects.get().state == ("open" if spent else "retired")
+
+
+def test_who_takes_an_answer_back_waits_for_who_deletes_its_image(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, access="open")
+    worker = person("wanda")
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
+
+    def take_back() -> None:
+        with pytest.raises(CrowdtuneError, match="no last answer"):
+            services.undo_last(project=project, worker=worker)
+
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            list(Task.objects.select_for_update())
+            taking_back = others.submit(closing, take_back)
+            await_waiting("%labeling_task%")
+            services.delete_images(project=project, ids=list(Image.objects.values_list("pk", flat=True)), user=None)
+        taking_back.result()
+    assert not Judgment.objects.exists()
 
 
 def drawn_and_rejected(make_project: Callable[..., Project]) -> Project:
