@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
@@ -26,7 +28,7 @@ from training import actors, services
 from training.features import answers, embedding
 from training.features.embedding import Picture
 from training.models import ImageTrait, ModelVersion, SnapshotItem, TrainingPolicy, TrainingRun
-from training.runs import pipeline, running
+from training.runs import pipeline, progress, running
 from training.runs.stages.work import Work
 from training.versions.card import card_of
 from training.versions.gate import Verdict
@@ -130,11 +132,16 @@ def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project,
 
 @pytest.mark.django_db(transaction=True)
 def test_who_lost_its_run_while_the_database_was_away_does_not_take_it_from_who_has_it_now(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.TRAINER_PROCESS = True  # where a thread says that the attempt lives
+    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.01)
+
     def away(run: TrainingRun, *_more: Any) -> None:
-        TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
-        assert running.claim(str(run.pk)) is not None
+        heart = next(thread for thread in threading.enumerate() if thread.name == f"heartbeat of run {run.pk}")
+        TrainingRun.objects.update(attempts=F("attempts") + 1)  # as whoever claims it now does
+        heart.join(timeout=60)
+        assert not heart.is_alive()  # or the new owner's death would never be seen
         raise OperationalError("the connection is closed")
 
     monkeypatch.setattr(pipeline, "go_through", away)
