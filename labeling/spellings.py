@@ -1,20 +1,33 @@
-"""One name that is written in two ways: Macs take an accent apart from its letter (NFD), keyboards do not (NFC). Pure.
+"""One name that is written in two ways. Pure.
 
-Whoever reads both sees no difference, so that a file must be found under either.
+Macs take an accent apart from its letter (NFD), keyboards do not (NFC): whoever reads both sees no difference. Browsers
+and programs send the quote of an upload's name as %22, which nobody can tell from a name that has a %22 of its own. A
+file must be found under either.
 
-Source: Unicode Standard Annex 15.
+Source: Unicode Standard Annex 15; HTML, 4.10.22.7 (multipart form data).
 """
 
 from __future__ import annotations
 
 from unicodedata import normalize
 
+SENT = {'"': "%22", "\r": "%0D", "\n": "%0A"}
+
 
 def composed(name: str) -> str:
-    """The one way that names are compared in."""
     return normalize("NFC", name)
+
+
+def compared(name: str) -> str:
+    """The one way that names are compared in."""
+    name = composed(name)
+    for sign, sent in SENT.items():
+        name = name.replace(sent, sign)
+    return name
 
 
 def spellings(name: str) -> dict[str, None]:
     """All ways, as it is given first."""
-    return dict.fromkeys((name, composed(name), normalize("NFD", name)))
+    plain = compared(name)
+    ways = (name, plain, plain.translate(str.maketrans(SENT)))
+    return dict.fromkeys((*ways, *(normalize(form, way) for form in ("NFC", "NFD") for way in ways)))

@@ -17,7 +17,7 @@ import numpy as np
 from labeling.exporting import safe_name
 from labeling.models import Image, Project
 from labeling.questions.kind import is_storable
-from labeling.spellings import composed, spellings
+from labeling.spellings import compared, composed, spellings
 
 MOST = 1000  # folders, more than any name has
 BATCH = 5000
@@ -86,10 +86,10 @@ class Names:
 
 def called(project: Project, names: Iterable[str]) -> Named:
     """Images that are called so, and the names that several have; one that is spelled exactly so comes first."""
-    asked = {name: composed(name) for name in names if is_storable(name)}
+    asked = {name: compared(name) for name in names if is_storable(name)}
     there: dict[str, list[Image]] = defaultdict(list)
     for image in Image.objects.filter(project=project, name__in={one for name in asked for one in spellings(name)}):
-        there[composed(image.name)].append(image)
+        there[compared(image.name)].append(image)
     found = {}
     for name, one in asked.items():
         if one in there:
@@ -102,7 +102,7 @@ def _endings(pk: int, name: str) -> Iterator[tuple[str, list[str] | None, bool]]
     """(how the image's name may end, the folders above or None where they say no more, whether that is all of it)."""
     *folders, last = _parts(name)
     # As an export has it where the name alone would not do.
-    exported = f"{pk}-{safe_name(composed(name).rpartition('/')[2])}"
+    exported = compared(f"{pk}-{safe_name(composed(name).rpartition('/')[2])}")
     yield last, folders, True
     yield _stem(last), folders, False
     yield exported, None, True
@@ -128,7 +128,7 @@ def _common(said: list[str], folders: list[str]) -> int | None:
 
 
 def _parts(name: str) -> list[str]:
-    parts = composed(name).replace("\\", "/").split("/")
+    parts = compared(name).replace("\\", "/").split("/")
     return [*(part for part in parts[:-1] if part not in {"", ".", "..", "images"}), parts[-1]]
 
 

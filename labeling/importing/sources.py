@@ -19,7 +19,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files import remote, storage
 from labeling.files.imaging import EXTENSIONS, MAX_BYTES
 from labeling.importing import archives, bucket, manifest
-from labeling.spellings import composed
+from labeling.spellings import compared
 from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}
@@ -121,7 +121,7 @@ def listed(arguments: dict[str, Any], position: int = 0) -> Iterator[Item]:
         zipped = arguments.get("archive")
         members = archives.by_name(stack.enter_context(_seekable(zipped["spool"])), MAX_BYTES) if zipped else {}
         files = arguments.get("files", ())
-        sent = {composed(entry["name"]): entry["spool"] for entry in files}
+        sent = {compared(entry["name"]): entry["spool"] for entry in files}
         sent |= {entry["name"]: entry["spool"] for entry in files}  # where two differ in nothing else
         for row in itertools.islice(manifest.rows(stored), position, None):
             item = _listed(row, members, sent)
@@ -135,7 +135,7 @@ def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Map
         return Item(row.name, partial(remote.fetch, row.url))
     if (path := archives.name_of(row.path).lstrip("/")) in members:
         return replace(_read_now(members[path]), name=path if row.name == row.path else row.name)
-    for path in (row.path, composed(row.path)):
+    for path in (row.path, compared(row.path)):
         if path in sent:
             return Item(row.name, partial(storage.read, sent[path]))
     why = _("There is no file %(path)s among what was sent with the manifest.") % {"path": f"{row.path!r:.120}"}
@@ -205,7 +205,7 @@ def opened(name: str) -> Iterator[Any]:
     """
     try:
         stored = default_storage.open(name, "rb")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CrowdtuneError("missing", _("The file is not there any more; send it again.")) from error
     with stored:
         yield stored

@@ -1,4 +1,4 @@
-"""Names whose accents a Mac has taken apart from their letters."""
+"""Names whose accents a Mac has taken apart from their letters, and quotes as browsers send them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from tests.labeling.importing.conftest import Import, zipped
 
 pytestmark = pytest.mark.django_db
 MAC, KEYBOARD = normalize("NFD", "café.png"), normalize("NFC", "café.png")
-both_ways = pytest.mark.parametrize(("stored", "said"), [(MAC, KEYBOARD), (KEYBOARD, MAC), (MAC, MAC)])
+ACCENTS = [(MAC, KEYBOARD), (KEYBOARD, MAC), (MAC, MAC)]
+QUOTED, SENT, LINES = 'a "b".png', "a %22b%22.png", "1%0A2.png"
+SIGNS = [(SENT, QUOTED), (SENT, SENT), (QUOTED, SENT), (LINES, LINES)]
+both_ways = pytest.mark.parametrize(("stored", "said"), ACCENTS)
+as_sent = pytest.mark.parametrize(("stored", "said"), SIGNS)
+all_ways = pytest.mark.parametrize(("stored", "said"), ACCENTS + SIGNS)
 
 
-@both_ways
+@all_ways
 def test_gold_finds_its_file(bring: Import, stored: str, said: str) -> None:
     job = bring(files=[SimpleUploadedFile(stored, picture(1))], gold={said: "cat"})
     assert (job.errors, Gold.objects.get().answers) == ([], {"category": "cat"})
@@ -33,7 +38,14 @@ def test_a_row_of_a_manifest_finds_its_file(bring: Import, stored: str, said: st
     assert bring(manifest=SimpleUploadedFile("list.csv", text), files=sent).errors == []
 
 
-@both_ways
+@as_sent
+def test_a_row_of_a_manifest_finds_its_file_as_it_was_sent(bring: Import, stored: str, said: str) -> None:
+    text = f"path,label\n{said},cat\n".encode()
+    job = bring(manifest=SimpleUploadedFile("list.csv", text), files=[SimpleUploadedFile(stored, picture(1))])
+    assert (job.errors, job.result["labels"]) == ([], 1)
+
+
+@all_ways
 @pytest.mark.parametrize("folder", ["", "pets/"])
 def test_judgments_and_labels_find_their_image(
     make_project: Callable[..., Project], run_actors: Callable[[], int], stored: str, said: str, folder: str
