@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import secrets
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 
 import dramatiq
 from django.conf import settings
@@ -24,6 +27,7 @@ from config.models import QueuedMessage
 from labeling import outages
 from training.models import ModelVersion
 
+PATIENCE = 5.0  # seconds
 logger = logging.getLogger(__name__)
 
 
@@ -32,9 +36,27 @@ class NotReady(Exception):
 
 
 def database() -> None:
-    """A query is answered."""
-    with connection.cursor() as cursor:
+    """A query is answered, and soon: one that is frozen, or behind a network that is gone, would be waited for."""
+    with connection.cursor() as cursor, hung_up_after(PATIENCE, connection.connection.pgconn.socket):
         cursor.execute("SELECT 1")
+
+
+@contextlib.contextmanager
+def hung_up_after(seconds: float, line: int) -> Iterator[None]:
+    """Whoever waits at this socket for longer than that finds it closed."""
+
+    def hang_up() -> None:
+        with contextlib.suppress(OSError):  # the other side was quicker
+            end.shutdown(socket.SHUT_RDWR)
+
+    with socket.socket(fileno=os.dup(line)) as end:
+        timer = threading.Timer(seconds, hang_up)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def queue() -> None:

@@ -34,6 +34,9 @@ from labeling.models import Project
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
+# What proxies add, each some of it.
+PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+
 
 class Figures:
     """Read from the database at each scrape, so that every process tells the same."""
@@ -109,7 +112,7 @@ def _from_staff(request: HttpRequest) -> bool:
 
 
 def _from_this_machine(request: HttpRequest) -> bool:
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    if any(name in request.headers for name in PASSED_ON):
         return False
     try:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback

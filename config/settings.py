@@ -283,6 +283,7 @@ LOGGING = {
     "filters": {
         "request_id": {"()": "config.requests.RequestIdFilter"},
         "broken": {"()": "config.requests.BrokenFilter"},
+        "strange_host": {"()": "config.requests.StrangeHostFilter"},
     },
     "formatters": {"line": {"()": "config.requests.KeyValueFormatter"}},
     "handlers": {
@@ -294,5 +295,6 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "django.request": {"filters": ["broken"]},
+        "django.security.DisallowedHost": {"filters": ["strange_host"]},
     },
 }

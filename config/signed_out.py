@@ -36,8 +36,8 @@ class SignedOutMiddleware:
 
 
 def _leads_to_sign_in(response: HttpResponse) -> bool:
-    is_redirect = 300 <= response.status_code < 400
-    return is_redirect and urlsplit(response["Location"]).path == resolve_url(settings.LOGIN_URL)
+    # A 304 leads nowhere.
+    return response.has_header("Location") and urlsplit(response["Location"]).path == resolve_url(settings.LOGIN_URL)
 
 
 def _written(request: HttpRequest) -> list[tuple[str, str]]:

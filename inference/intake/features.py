@@ -72,6 +72,6 @@ def original(image: Image, index: int) -> bytes:
     """
     try:
         return read_original(image)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         message = _("The file of the stored image %(id)s is missing; upload it again.") % {"id": image.pk}
         raise BadPicture("missing_file", message, index, 404) from error

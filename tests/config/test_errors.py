@@ -200,6 +200,13 @@ def test_a_refusal_is_one_line_of_the_log(client, caplog, address):
     assert line.getMessage().startswith(f"GET {address} 40")
 
 
+def test_a_strange_host_is_told_without_a_traceback(client, caplog):
+    client.get("/label/", headers={"Host": "evil.example"})
+    assert [line.levelname for line in caplog.records] == ["WARNING", "INFO"]
+    assert "'evil.example'" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 def test_what_broke_is_logged_with_its_traceback_once(client, caplog):
     client.get("/raise/bug")
     (broken,) = [line for line in caplog.records if line.exc_info]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
+import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import dramatiq
+import psycopg
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles import finders
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from config import health
 from config.models import QueuedMessage
@@ -67,6 +72,20 @@ def test_a_full_disk_is_named_and_nothing_is_left_of_the_try(client, settings, t
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_database_that_is_frozen_is_not_waited_for():
+    given = connection.settings_dict
+    connect = functools.partial(psycopg.connect, host=given["HOST"], user=given["USER"], dbname=given["NAME"])
+    with contextlib.closing(connect()) as asked:
+        os.kill(asked.info.backend_pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(psycopg.OperationalError), health.hung_up_after(0.1, asked.pgconn.socket):
+                asked.execute("SELECT 1")
+        finally:
+            os.kill(asked.info.backend_pid, signal.SIGCONT)
+    with contextlib.closing(connect()) as asked, health.hung_up_after(60, asked.pgconn.socket):
+        assert asked.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_database_that_is_away_is_waited_for_once(client, monkeypatch):
     asked: list[str] = []
 
@@ -116,7 +135,15 @@ def test_metrics_of_a_process_that_ended_count_on_but_hold_nothing(client, tmp_p
 
 
 @pytest.mark.parametrize(
-    "how", [{"REMOTE_ADDR": "192.0.2.7"}, {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}, {"HTTP_FORWARDED": "for=192.0.2.7"}]
+    "how",
+    [
+        {"REMOTE_ADDR": "192.0.2.7"},
+        {"HTTP_X_FORWARDED_FOR": "192.0.2.7"},
+        {"HTTP_FORWARDED": "for=192.0.2.7"},
+        {"HTTP_X_REAL_IP": "192.0.2.7"},
+        {"HTTP_VIA": "1.1 proxy"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+    ],
 )
 def test_metrics_are_not_for_strangers(client, how):
     answer = client.get("/metrics", **how)

@@ -325,7 +325,9 @@ def test_features_that_are_mixed_after_the_pooling_are_explained_by_hiding_parts
     assert answer.content == overlay(explaining.decoded(data, trunk.size), heat, longest=explaining.LONGEST)
 
 
-def test_a_heat_map_of_json_and_of_a_stored_image_is_that_of_the_upload(api, champion, project) -> None:
+def test_a_heat_map_of_json_and_of_a_stored_image_is_that_of_the_upload(
+    api, champion, project, settings, tmp_path
+) -> None:
     data = picture(1, (80, 40))
     image = store(project, data)
     sent = api.post(EXPLAIN, {"image": upload(data), "category": "red"}, format="multipart")
@@ -338,8 +340,12 @@ def test_a_heat_map_of_json_and_of_a_stored_image_is_that_of_the_upload(api, cha
     for wrong in ({}, {"image": None}, [data_url(data)], {"image": data_url(data), "category": ["red"]}):
         assert api.post(EXPLAIN, wrong, format="json").status_code == 400
     storage.default_storage.delete(image.original)
-    gone = api.post(EXPLAIN, {"image": {"id": image.pk}}, format="json")
-    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "missing_file")
+    blocked = tmp_path / "a file where a folder should be"
+    blocked.write_text("")
+    for media in (settings.MEDIA_ROOT, str(blocked)):
+        settings.MEDIA_ROOT = media
+        gone = api.post(EXPLAIN, {"image": {"id": image.pk}}, format="json")
+        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "missing_file")
 
 
 @pytest.mark.parametrize("accepted", ["image/png", "image/*", "application/json", "text/html"])
