@@ -201,7 +201,7 @@ class ApiKeyAdmin(RecordAdmin):
     """Keys can be taken back here; their text is nowhere."""
 
     list_display = ("prefix", "name", "user", "project", "scopes", "last_used_at", "expires_at")
-    exclude = ("digest",)
+    exclude = ("digest", "of_password")
     search_fields = ("prefix", "name", "user__username")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -40,10 +41,12 @@ def create_key(
     lifetime: timedelta | None = None,
     expires_at: datetime | None = None,
     project: Project | None = None,
+    ends_with_password: bool = False,
 ) -> tuple[ApiKey, str]:
     """Make a key, of one project when one is given; the second value is the only copy of its text.
 
-    It is good for its ``lifetime`` or until ``expires_at``, whichever is given, else for ever.
+    It is good for its ``lifetime`` or until ``expires_at``, whichever is given, else for ever; one that was got by the
+    password no longer than that one holds.
     """
     key, now = secrets.token_hex(32), timezone.now()
     if lifetime:
@@ -55,6 +58,7 @@ def create_key(
         name=name[:100],
         prefix=key[:8],
         digest=digest(key),
+        of_password=digest(user.password) if ends_with_password else "",
         scopes=list(scopes),
         expires_at=expires_at,
         lifetime=lifetime,
@@ -77,6 +81,17 @@ def tell_stopped(key_id: int) -> None:
         tell(key_id)
 
 
+def kept(user: Any) -> QuerySet[ApiKey]:
+    """The person's keys, without those that have ended with a password."""
+    return ApiKey.objects.filter(user_id=user.pk, of_password__in=("", digest(user.password)))
+
+
+def _has_ended(row: ApiKey, now: datetime) -> bool:
+    if row.of_password and row.of_password != digest(row.user.password):
+        return True
+    return row.expires_at is not None and row.expires_at <= now
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """``Authorization: Token <key>``; ``request.auth`` becomes the ApiKey row."""
 
@@ -90,7 +105,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed(_("Expected `Authorization: Token <key>`."), "bad_token")
         row = ApiKey.objects.select_related("user").filter(digest=digest(parts[1].decode("latin-1"))).first()
         now = timezone.now()
-        if row is None or not row.user.is_active or (row.expires_at and row.expires_at <= now):
+        if row is None or not row.user.is_active or _has_ended(row, now):
             raise AuthenticationFailed(_("This key is unknown or has expired. Ask for a new one."), "bad_token")
         if row.last_used_at is None or now - row.last_used_at > TOUCH_EVERY:
             ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)

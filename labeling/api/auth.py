@@ -51,7 +51,7 @@ class WrongTries(ScopedRateThrottle):
 
 
 class TokenView(APIView):
-    """Exchange a name and a password for a key of 30 days.
+    """Exchange a name and a password for a key of 30 days. It ends with the password.
 
     At most 20 wrong tries a minute from one address, and 8 in five minutes at one account from all addresses where its
     person has not signed in before.
@@ -80,5 +80,5 @@ class TokenView(APIView):
             tries.count(request, given["username"])
             raise CrowdtuneError("bad_credentials", _("The name and the password do not belong together."), 401)
         tries.remember_address(request, user)
-        row, key = create_key(user=user, name="token", lifetime=LIFETIME)
+        row, key = create_key(user=user, name="token", lifetime=LIFETIME, ends_with_password=True)
         return Response({"token": key, "expiry": row.expires_at})

@@ -69,8 +69,10 @@ def _columns(alias: str, names: Sequence[str]) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
+# A key that was got by a password ends with it (``labeling.accounts.keys``).
+_IS_GOOD = "u.is_active AND k.of_password IN ('', encode(sha256(convert_to(u.password, 'UTF8')), 'hex'))"
 _CALLER = f"""
-SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {_columns("p", _PROJECT)}, {_columns("m", _MEMBER)}
+SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", _KEY)}, {_columns("p", _PROJECT)}, {_columns("m", _MEMBER)}
 FROM labeling_apikey k
 JOIN auth_user u ON u.id = k.user_id
 LEFT JOIN labeling_project p ON p.slug = %(slug)s
@@ -112,7 +114,7 @@ def leased(*, assignment_id: uuid.UUID, worker_id: int) -> Leased | None:
 
 
 _ANSWERING = f"""
-SELECT u.is_active, u.is_superuser, {_columns("k", _KEY)}, {_LEASE}
+SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", _KEY)}, {_LEASE}
 FROM labeling_apikey k
 JOIN auth_user u ON u.id = k.user_id
 JOIN labeling_assignment a ON a.id = %(id)s AND a.worker_id = k.user_id {_WITH_ALL}

@@ -62,7 +62,11 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
         bucket, _slash, prefix = entry.removeprefix("s3://").partition("/")
         if bucket == place.bucket and place.prefix.startswith(prefix):
             return place
-    known = f"it names {', '.join(buckets)}" if buckets else "it is empty, so none may be read"
+    known = (
+        _("it names %(buckets)s") % {"buckets": ", ".join(buckets)}
+        if buckets
+        else _("it is empty, so none may be read")
+    )
     raise CrowdtuneError(
         "bucket_not_allowed",
         _("The setting %(setting)s does not allow %(address)s: %(known)s. Who runs this platform can add it there.")

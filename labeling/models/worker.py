@@ -151,6 +151,11 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=100, blank=True)
     prefix = models.CharField(max_length=12, help_text=_("The first characters, to recognise it by."))
     digest = models.CharField(max_length=64, unique=True)
+    of_password = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text=_("The digest of the stored password that it was got by; it ends with that."),
+    )
     scopes = models.JSONField(default=list, help_text=_("Any of predict, label, manage."))
     project = models.ForeignKey("labeling.Project", models.CASCADE, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -73,7 +73,7 @@ def _profile_page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
         "earned": sum(member.earned for member in members),
         "judgments": sum(member.judgment_count for member in members),
         "seconds": sum(member.seconds for member in members),
-        "keys": ApiKey.objects.filter(user_id=own_id(request)).select_related("project").order_by("-id"),
+        "keys": keys.kept(request.user).select_related("project").order_by("-id"),
         "scopes": keys.SCOPES,
         "new_key": shown_once.take(request),
         "languages": settings.LANGUAGES,

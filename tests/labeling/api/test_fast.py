@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from labeling import services
-from labeling.accounts.keys import create_key
+from labeling.accounts.keys import create_key, kept
 from labeling.models import ApiKey, Assignment, Judgment, Membership, Project
 from labeling.surveys import survey
 
@@ -148,6 +148,21 @@ def test_an_expired_key_and_a_closed_account_are_refused(project: Project, worke
     ApiKey.objects.update(expires_at=None)
     User.objects.filter(pk=worker.pk).update(is_active=False)
     assert api.post(f"/api/v1/projects/{project.slug}/assignments/").status_code == 401
+
+
+@pytest.mark.parametrize("way", ["short", "whole"])
+def test_a_key_that_was_got_by_a_password_ends_with_it_and_others_stay(
+    project: Project, worker: User, key: str, way: str
+) -> None:
+    claims = f"/api/v1/projects/{project.slug}/assignments/"
+    got = APIClient().post("/api/v1/auth/token/", {"username": worker.username, "password": "a long enough one"})
+    token = got.json()["token"]
+    assert ways(token)[way].post(claims).status_code == ways(key)[way].post(claims).status_code == 201
+    worker.set_password("another long one")
+    worker.save()
+    assert ways(token)[way].post(claims).status_code == 401
+    assert ways(key)[way].post(claims).status_code == 201
+    assert [row.name for row in kept(worker)] == [""]
 
 
 def test_the_use_of_a_key_is_written_down_now_and_then(project: Project, key: str) -> None:

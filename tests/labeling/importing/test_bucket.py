@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from config import databases
 from labeling import jobs, services
@@ -120,6 +120,9 @@ def test_a_bucket_that_the_setting_does_not_name_is_refused_and_the_setting_is_n
     answer = client(empty.owner).post(f"/api/v1/projects/{empty.slug}/images/", {"s3": address}, format="json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "bucket_not_allowed")
     assert "IMPORT_BUCKETS" in answer.json()["error"]["message"]
+    with translation.override("hi"), pytest.raises(CrowdtuneError) as told:
+        bucket.allowed("s3://photos/pets/", setting)
+    assert "it " not in told.value.message
     assert not Job.objects.exists()
 
 
