@@ -12,6 +12,7 @@ from __future__ import annotations
 from unicodedata import normalize
 
 SENT = {'"': "%22", "\r": "%0D", "\n": "%0A"}
+_AS_SENT = str.maketrans({ord(sign): sent for sign, sent in SENT.items()})
 
 
 def composed(name: str) -> str:
@@ -29,5 +30,5 @@ def compared(name: str) -> str:
 def spellings(name: str) -> dict[str, None]:
     """All ways, as it is given first."""
     plain = compared(name)
-    ways = (name, plain, plain.translate(str.maketrans(SENT)))
+    ways = (name, plain, plain.translate(_AS_SENT))
     return dict.fromkeys((*ways, *(normalize(form, way) for form in ("NFC", "NFD") for way in ways)))
