@@ -6,6 +6,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from labeling.files import storage
+
 
 @pytest.mark.django_db
 def test_a_part_of_a_page_is_no_sign_in_page_and_a_page_is_led_to_it(client: Client) -> None:
@@ -35,3 +37,11 @@ def test_a_form_comes_back_on_a_page_that_sends_it_again(client: Client) -> None
         assert client.post(path, data, headers=browser).status_code == 302, path
     led = client.post("/i18n/setlang/", {"language": "hi", "next": "/accounts/login/"}, headers=browser)
     assert (led.status_code, led["Location"]) == (302, "/accounts/login/")
+
+
+def test_what_a_browser_has_already_leads_nowhere(client: Client) -> None:
+    storage.put("pets/a.png", b"x")
+    address = storage.file_url("pets/a.png")
+    shown = client.get(address)
+    assert b"".join(shown.streaming_content) == b"x"  # which closes the file
+    assert client.get(address, headers={"If-None-Match": shown["ETag"], "HX-Request": "true"}).status_code == 304
