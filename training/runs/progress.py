@@ -11,6 +11,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from labeling.heartbeat import beating
@@ -117,7 +118,7 @@ class Reporter:
         mine = TrainingRun.objects.filter(pk=self.run_id, state=TrainingRun.State.RUNNING, attempts=self.attempt)
         if not mine.update(heartbeat_at=timezone.now(), **values):
             raise Lost
-        if mine.filter(cancel_requested=True).exists():
+        if mine.filter(Q(cancel_requested=True) | Q(project__deleted_at__isnull=False)).exists():
             raise Cancelled
 
     def last_values(self) -> dict[str, Any]:

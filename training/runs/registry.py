@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from labeling.models import Project
 from training import leftovers
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.runs import due
@@ -41,9 +42,12 @@ def register(
 
     Raises:
         Lost: The run belongs to another attempt by now.
-        Cancelled: A person cancelled it at the last moment.
+        Cancelled: A person cancelled it at the last moment, or deleted the project.
     """
-    champions.lock(run.project_id)
+    try:
+        champions.lock(run.project_id)
+    except Project.DoesNotExist as error:  # deleted meanwhile
+        raise Cancelled from error
     mine = TrainingRun.objects.filter(pk=run.pk, state=TrainingRun.State.RUNNING, attempts=run.attempts)
     if not mine.filter(cancel_requested=False).update(
         state=TrainingRun.State.SUCCEEDED,

@@ -202,6 +202,28 @@ def test_a_cancel_while_the_version_is_filed_is_the_last_word(
     assert not running.folder_of(run).exists()
 
 
+def test_a_run_whose_project_is_deleted_ends_at_its_next_word_and_without_a_failure(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It trained to the end, for hours where it is a large one, and left a traceback in the operator's log."""
+    decide = pipeline.decide
+
+    def deleted_meanwhile(work: Work) -> Verdict:
+        verdict = decide(work)
+        Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now())
+        return verdict
+
+    monkeypatch.setattr(pipeline, "decide", deleted_meanwhile)
+    run = train(project, run_actors)
+
+    assert run.state == "cancelled"
+    assert not ModelVersion.objects.exists()
+    assert "failed" not in caplog.text
+    TrainingRun.objects.update(state="running", cancel_requested=False)
+    with pytest.raises(progress.Cancelled):
+        progress.Reporter(run).flush()
+
+
 def test_a_cancelled_run_is_not_started_again_before_enough_is_new(
     project: Project, run_actors: Callable[[], int]
 ) -> None:
