@@ -167,8 +167,14 @@ document.body.addEventListener("htmx:afterSettle", ({ target: root }) => {
 });
 
 /* A part that renews itself every second is told once. */
-document.body.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
-  const text = xhr.status === 401 ? root.dataset.signedOut : root.dataset.requestFailed;
+const gone = new WeakSet(); // parts of what was deleted meanwhile, or is not for this person any more: they ask no more
+document.body.addEventListener("htmx:beforeRequest", (event) => {
+  if (gone.has(event.detail.elt)) event.preventDefault();
+});
+document.body.addEventListener("htmx:responseError", ({ detail: { xhr, elt, requestConfig } }) => {
+  const isGone = requestConfig.verb === "get" && [403, 404].includes(xhr.status);
+  if (isGone) gone.add(elt);
+  const text = isGone ? root.dataset.gone : xhr.status === 401 ? root.dataset.signedOut : root.dataset.requestFailed;
   const told = [...document.querySelectorAll("#toasts .toast p")].some((element) => element.textContent === text);
   if (!told) toast(text, "bad");
 });

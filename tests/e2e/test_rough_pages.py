@@ -239,6 +239,18 @@ def test_who_is_signed_out_keeps_the_survey_and_saves_it_after_signing_in_elsewh
     expect(prompt.first).to_have_value("Which animal is it?")
 
 
+def test_a_part_of_what_was_deleted_asks_once_and_no_more(visit, make_project, owner):
+    page = visit(f"/projects/{make_project().slug}/", user=owner)
+    asks = """(status) => {
+      const [elt, { body }] = [document.querySelector("main"), document];
+      const tell = (name, detail) => body.dispatchEvent(new CustomEvent(name, { detail, cancelable: true }));
+      tell("htmx:responseError", { elt, xhr: { status }, requestConfig: { verb: "get" } });
+      return tell("htmx:beforeRequest", { elt });
+    }"""
+    assert [page.evaluate(asks, status) for status in (503, 404)] == [True, False]
+    expect(page.locator("#toasts")).to_contain_text("What this page shows is not there any more.")
+
+
 def test_a_form_that_came_back_begins_where_it_was_refused(visit, owner):
     page = visit("/projects/new/", user=owner, width=360, touch=True)
     page.get_by_label("Name", exact=True).fill("Animals")
