@@ -177,5 +177,5 @@ def _store(project: Project, question: Question, tally: Tally, found: Iterable[t
                 if item.split in ("train", "validation"):
                     learned += bytes.fromhex(item.sha256)[:8]
             SnapshotItem.objects.bulk_create(part, ignore_conflicts=True)
-        LearnedPictures.objects.get_or_create(snapshot=snapshot, defaults={"hashes": bytes(learned)})
+        LearnedPictures.objects.update_or_create(snapshot=snapshot, defaults={"hashes": bytes(learned)})
     return snapshot
