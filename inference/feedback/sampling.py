@@ -22,6 +22,7 @@ from inference.engine.routing import routes
 from inference.feedback.scoring import score
 from inference.models import AutoLabel, Deployment, Prediction, Reason, Sample
 from inference.monitoring import references
+from labeling.collecting import tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing.ingest import IMPORTED_AGAIN
 from labeling.models import Image, Project, Task
@@ -123,7 +124,11 @@ def forget_old(*, project: Project) -> int:
     old = Sample.objects.filter(project=project, created_at__lt=before)
     unlabeled = old.exclude(image__tasks__judgment_count__gt=0).exclude(image__tasks__state=Task.State.RETIRED)
     ids = list(unlabeled.values_list("image_id", flat=True)[:1000])
-    return delete_images(project=project, ids=ids, user=None) if ids else 0
+    with transaction.atomic():
+        tasks.hold(images=ids, project_id=project.pk)
+        # Whoever was at one of them meanwhile, with an answer or an import, has kept it.
+        ids = list(unlabeled.filter(image__in=ids).values_list("image_id", flat=True))
+        return delete_images(project=project, ids=ids, user=None) if ids else 0
 
 
 def forget(*, project: Project, image_id: int, user: Any) -> None:

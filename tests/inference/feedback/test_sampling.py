@@ -6,6 +6,7 @@ import hashlib
 import io
 import resource
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef, routes
 from inference.feedback import loop, sampling
 from inference.models import Prediction, Reason, Sample
+from labeling.collecting import tasks
 from labeling.models import Image, Job, Task
+from labeling.services import decide_task
 from tests.inference.serving import CATEGORIES, DIM, URL, ask, picture
 
 
@@ -72,6 +75,33 @@ def test_what_is_imported_afterwards_is_the_projects_own_and_stays(api, project,
     Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
     loop.close(project.pk)
     assert Image.objects.count() == 1
+
+
+def test_what_somebody_labels_or_imports_at_the_moment_when_it_is_to_leave_stays(
+    api, project, champion, owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.patch(URL + "serving/", {"sample_rate": 1.0}, format="json")
+    routes.forget()
+    seed = iter(range(400))
+    while Sample.objects.count() < 3:
+        ask(api, next(seed))
+    labeled, imported, left = Image.objects.order_by("pk")
+    Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
+    hold = tasks.hold
+
+    def others_first(**what: Any) -> None:
+        """They hold the tasks when the pictures that are to leave have been looked up."""
+        monkeypatch.setattr(tasks, "hold", hold)
+        decide_task(task=labeled.tasks.get(), answers={"label": "red"}, user=owner)
+        Sample.objects.filter(image=imported).delete()
+        hold(**what)
+
+    monkeypatch.setattr(tasks, "hold", others_first)
+
+    assert sampling.forget_old(project=project) == 1
+
+    assert set(Image.objects.values_list("pk", flat=True)) == {labeled.pk, imported.pk}
+    assert not Image.objects.filter(pk=left.pk).exists()
 
 
 def test_a_full_disk_keeps_nobody_from_the_answer(api, project, champion) -> None:
