@@ -35,7 +35,7 @@ def spend(key: Any, images: int) -> None:
             UPDATE inference_keylimit SET
                 minute_used = CASE WHEN minute = %(minute)s THEN minute_used ELSE 0 END + %(n)s, minute = %(minute)s,
                 day_used = CASE WHEN day = %(day)s THEN day_used ELSE 0 END + %(n)s, day = %(day)s
-            WHERE key_id = %(key)s
+            WHERE id = (SELECT COALESCE(counts_at_id, id) FROM inference_keylimit WHERE key_id = %(key)s)
               AND (per_minute IS NULL
                    OR CASE WHEN minute = %(minute)s THEN minute_used ELSE 0 END + %(n)s <= per_minute)
               AND (per_day IS NULL OR CASE WHEN day = %(day)s THEN day_used ELSE 0 END + %(n)s <= per_day)
@@ -58,9 +58,10 @@ def _is_limited(key_id: int) -> bool:
 
 
 def _refuse(key: ApiKey, images: int, now: datetime) -> None:
-    limit = KeyLimit.objects.filter(key=key).first()
+    limit = KeyLimit.objects.filter(key=key).select_related("counts_at").first()
     if limit is None:
         return  # it was lifted a moment ago
+    limit = limit.counts_at or limit
     most = min(limit.per_minute or images, limit.per_day or images)
     if images > most:  # waiting would not help
         message = _("One request has %(images)s images, and this key may ask about %(most)s at a time; send fewer.")

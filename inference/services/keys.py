@@ -36,7 +36,8 @@ def limit_key(*, key: ApiKey, per_minute: int | None, per_day: int | None) -> No
 
 
 def rotate_key(*, key: ApiKey, user: Any) -> tuple[ApiKey, str]:
-    """A new key with the same rights and limits; the old one works for GRACE more, so that programs can follow.
+    """A new key with the same rights and limits; the old one works for GRACE more, so that programs can follow;
+    what both ask about counts together.
 
     Raises:
         CrowdtuneError: permission_denied, the key acts for somebody who may do more here than the one who asks.
@@ -50,7 +51,10 @@ def rotate_key(*, key: ApiKey, user: Any) -> tuple[ApiKey, str]:
         )  # fmt: skip
         limit = KeyLimit.objects.filter(key=key).first()
         if limit is not None:
-            limit_key(key=new, per_minute=limit.per_minute, per_day=limit.per_day)
+            counts_at = limit.counts_at_id or limit.pk
+            KeyLimit.objects.create(
+                key=new, counts_at_id=counts_at, per_minute=limit.per_minute, per_day=limit.per_day
+            )  # fmt: skip
         end = timezone.now() + GRACE
         ApiKey.objects.filter(pk=key.pk).update(expires_at=min(key.expires_at, end) if key.expires_at else end)
         if key.project is not None:

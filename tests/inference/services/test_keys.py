@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from inference.intake import inputs, limits
 from inference.intake.grants import grants
+from inference.models import KeyLimit
 from labeling.models import ApiKey
 from tests.inference.serving import URL, ask, picture
 
@@ -112,6 +113,19 @@ def test_a_key_that_is_replaced_twice_passes_its_own_lifetime_on(api, project) -
             row = ApiKey.objects.get(pk=api.post(f"{URL}keys/{made['id']}/rotate/").json()["id"])
             life = row.expires_at and round((row.expires_at - row.created_at) / timedelta(days=1))
             assert life == days
+
+
+def test_a_key_that_replaces_another_one_uses_up_the_same_images(api, client_of, owner, champion) -> None:
+    limits._known.clear()
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_day": 1}, format="json").json()
+    first = api.post(f"{URL}keys/{made['id']}/rotate/").json()
+    second = api.post(f"{URL}keys/{first['id']}/rotate/").json()
+    for one in (first, second):
+        KeyLimit.objects.update(day=None, day_used=0)
+        client = client_of(owner)
+        client.credentials(HTTP_AUTHORIZATION=f"Token {one['token']}")
+        assert ask(client).status_code == 200
+        assert list(KeyLimit.objects.exclude(day=None).values_list("key", "day_used")) == [(made["id"], 1)]
 
 
 def test_a_key_ends_at_the_moment_that_was_asked_for(api, project) -> None:
