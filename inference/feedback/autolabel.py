@@ -17,6 +17,7 @@ import logging
 import random
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Count, OuterRef, Q, Subquery
 
 from inference.engine import runtime
@@ -79,7 +80,9 @@ def threshold_of(version: ModelVersion, bound: float) -> float | None:
     return threshold(answer.probabilities.max(axis=1), is_correct, bound)
 
 
+@transaction.atomic
 def _label(project: Project, version: ModelVersion, limit: float, most: int) -> int:
+    """All or nothing: a label that nobody has noted would stay when its version's audit fails."""
     question = project.primary_question()
     if question is None:
         return 0
@@ -95,6 +98,8 @@ def _label(project: Project, version: ModelVersion, limit: float, most: int) -> 
     rows = list(sure[:most])
     drawn = {row.image_id for row in rows if random.random() < AUDIT_SHARE}
     rest = {row.image_id: (row.category, row.probability) for row in rows if row.image_id not in drawn}
+    # Before the labels, which hold the project: whoever answers one of these may wait for that.
+    raise_priority(project=project, priorities=dict.fromkeys(drawn, AUDIT_PRIORITY))
     labeled = set(label_by_model(project=project, labels=rest))
     kept = [row for row in rows if row.image_id in labeled or row.image_id in drawn]
     AutoLabel.objects.bulk_create(
@@ -107,7 +112,6 @@ def _label(project: Project, version: ModelVersion, limit: float, most: int) -> 
         ],
         ignore_conflicts=True,
     )  # fmt: skip
-    raise_priority(project=project, priorities=dict.fromkeys(drawn, AUDIT_PRIORITY))
     return len(labeled)
 
 
@@ -144,6 +148,7 @@ def _stopped(project: Project, deployment: Deployment) -> bool:
     return True
 
 
+@transaction.atomic
 def _withdraw(project: Project, version_id: int) -> int:
     """Take back what the version labeled, but for what people have answered since; returns how many labels."""
     given = AutoLabel.objects.filter(project=project, version=version_id, is_audit=False)

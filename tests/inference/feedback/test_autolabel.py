@@ -52,6 +52,27 @@ def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     assert "audit" in deployment.auto_label_stopped
 
 
+def test_a_worker_that_is_killed_between_leaves_no_label_that_a_failed_audit_would_not_find(
+    project, champion, add_images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = add_images(range(40))
+    backlog.score_pool(project.pk)
+    held_out(champion, images)
+    Prediction.objects.update(novelty=0, reason="")
+    Deployment.objects.update(auto_label=True, error_bound=0.1)
+
+    def killed(*_rows: object, **_options: object) -> None:
+        assert Consensus.objects.filter(method="model").exists()
+        raise SystemExit
+
+    monkeypatch.setattr(AutoLabel.objects, "bulk_create", killed)
+    with pytest.raises(SystemExit):
+        loop.close(project.pk)
+
+    assert not Consensus.objects.filter(method="model").exists()
+    assert Task.objects.filter(state=Task.State.OPEN).count() == 40
+
+
 def test_what_was_drawn_at_random_is_left_to_the_crowd_or_only_what_is_unsure_would_measure_the_pool(
     project, champion, add_images
 ) -> None:
