@@ -70,7 +70,8 @@ def _columns(alias: str, names: Sequence[str]) -> str:
 
 
 # A key that was got by a password ends with it (``labeling.accounts.keys``).
-_IS_GOOD = "u.is_active AND k.of_password IN ('', encode(sha256(convert_to(u.password, 'UTF8')), 'hex'))"
+_OF_THIS_PASSWORD = "k.of_password = encode(sha256(convert_to(u.password, 'UTF8')), 'hex')"
+_IS_GOOD = f"u.is_active AND (k.of_password = '' OR {_OF_THIS_PASSWORD})"  # most are none, and hash nothing
 _CALLER = f"""
 SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", _KEY)}, {_columns("p", _PROJECT)}, {_columns("m", _MEMBER)}
 FROM labeling_apikey k

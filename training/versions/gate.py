@@ -114,8 +114,7 @@ def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:
         "It could not be compared, since %(champion)s cannot answer: %(why)s Its accuracy is %(accuracy).1f %% on"
         " %(count)s held-out images; promote it by hand if that is good enough."
     )
-    said = {"champion": champion, "why": why, "accuracy": 100 * float(right.mean()), "count": len(right)}
-    return Verdict("challenger", told % said)
+    return _left_to_a_person(told, right, champion=champion, why=why)
 
 
 def nothing_left(*, champion: str, right: np.ndarray) -> Verdict:
@@ -128,8 +127,7 @@ def nothing_left(*, champion: str, right: np.ndarray) -> Verdict:
         "It could not be compared, since no image is left that %(champion)s can read and has not learned. Its accuracy"
         " is %(accuracy).1f %% on %(count)s held-out images; promote it by hand if that is good enough."
     )
-    said = {"champion": champion, "accuracy": 100 * float(right.mean()), "count": len(right)}
-    return Verdict("challenger", told % said)
+    return _left_to_a_person(told, right, champion=champion)
 
 
 def not_asked(*, champion: str, right: np.ndarray) -> Verdict:
@@ -142,7 +140,11 @@ def not_asked(*, champion: str, right: np.ndarray) -> Verdict:
         "The project has another question for its classifier by now, which %(champion)s has learned. Its accuracy at"
         " the one before is %(accuracy).1f %% on %(count)s held-out images."
     )
-    said = {"champion": champion, "accuracy": 100 * float(right.mean()), "count": len(right)}
+    return _left_to_a_person(told, right, champion=champion)
+
+
+def _left_to_a_person(told: str, right: np.ndarray, **more: str) -> Verdict:
+    said = {"accuracy": 100 * float(right.mean()), "count": len(right), **more}
     return Verdict("challenger", told % said)
 
 
