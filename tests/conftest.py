@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-_ROOT = Path(__file__).resolve().parent.parent
+from tests import ROOT
+
 _FOLDER = Path(os.environ.get("CROWDTUNE_TEST_FOLDER") or tempfile.mkdtemp(prefix="crowdtune-test-"))
 os.environ["CROWDTUNE_TEST_FOLDER"] = str(_FOLDER)
 os.environ["DATA_DIR"] = str(_FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "main"))
@@ -162,7 +163,7 @@ def own_media(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real weights, images and judgments, which are beside a checkout on some machines and never in it."""
-    folder = _ROOT.parent / "shared" / "data"
+    folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not on this machine")
     return folder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.processes import ROOT
+from tests import ROOT
 
 REFUSING_UV = '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "$@" >> calls\nexit 1\n'
 

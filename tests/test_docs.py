@@ -10,7 +10,8 @@ import pytest
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import ROOT
+
 PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted(ROOT.glob("docs/**/*.md")),

@@ -9,13 +9,13 @@ import ast
 import gettext
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from django.utils.translation.template import templatize
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import ROOT
+
 FOLDER = ROOT / "locale" / "hi" / "LC_MESSAGES"
 ROOMS = ("config", "inference", "labeling", "training")
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}

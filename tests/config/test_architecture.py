@@ -10,7 +10,8 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 ROOMS = ["labeling", "training", "inference", "config"]  # from the ground up
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "migrations" not in path.parts]
 # To a child process; inference/downloads/examples.py is a text for people's own programs.

@@ -12,7 +12,7 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
-from tests.config.test_env import ROOT
+from tests import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "crowdtune"}

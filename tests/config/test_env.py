@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from config import databases, env
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
 
 
 @pytest.mark.parametrize(("raw", "value"), [("1", True), ("yes", True), ("ON", True), ("0", False), ("false", False)])

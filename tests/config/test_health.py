@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import dramatiq
 import psycopg
@@ -25,6 +24,7 @@ from django.db import OperationalError, connection
 from config import health
 from config.models import QueuedMessage
 from labeling.accounts.keys import create_key
+from tests import ROOT
 from tests.config.messages.test_postgres import message
 
 
@@ -36,7 +36,6 @@ class FullDisk(FileSystemStorage):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
 
 

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bench.api import Api, wait_until
-from tests.config.processes import Platform
+from tests.processes import Platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 IMAGES, JUDGMENTS, WORKERS = 240, 3, 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
-SNAPSHOT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+from tests import ROOT
+
+SNAPSHOT = ROOT / "docs" / "openapi.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ import psycopg
 import pytest
 
 from config import postgres
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
 
 
 @pytest.fixture

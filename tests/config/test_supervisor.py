@@ -21,7 +21,8 @@ from django.core.management.base import CommandError
 
 from config.management.commands import up
 from config.supervisor import Child, Program, Supervisor
-from tests.config.processes import ROOT, Platform, marked, until
+from tests import ROOT
+from tests.processes import Platform, marked, until
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests import ROOT
 from tests.inference import servers
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes import free_port
 
 
 def fresh(code: str) -> str:
@@ -101,7 +101,7 @@ def test_requests_survive_that_the_database_closed_every_connection(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_many_connections_that_keep_alive_are_served_by_one_thread():
-    port = servers.free_port()
+    port = free_port()
     web = servers.start(port, WEB_THREADS="1")
     kept: list[http.client.HTTPConnection] = []
     try:
@@ -118,7 +118,7 @@ def test_many_connections_that_keep_alive_are_served_by_one_thread():
 
 @pytest.mark.django_db(transaction=True)
 def test_bodies_that_do_not_come_hold_up_nobody():
-    port = servers.free_port()
+    port = free_port()
     web = servers.start(port, WEB_THREADS="6")
     silent: list[socket.socket] = []
     try:
@@ -144,7 +144,7 @@ def test_bodies_that_do_not_come_hold_up_nobody():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(sys.platform != "linux", reason="the timer of a connection is read from /proc")
 def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
-    port = servers.free_port()
+    port = free_port()
     web = servers.start(port, WEB_THREADS="2")
     try:
         wait_for(port)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from config import postgres
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+from tests import ROOT
 
 
 def start(port: int, **more: str) -> subprocess.Popen[bytes]:

@@ -19,8 +19,9 @@ from crowdtune_client import AsyncClient, Client, CrowdtuneError, Refused, Remot
 from inference.engine import runtime
 from labeling.accounts.keys import create_key
 from labeling.services import add_images
-from tests.inference.servers import ROOT, free_port
+from tests import ROOT
 from tests.inference.serving import picture
+from tests.processes import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,9 @@ import pytest
 from crowdtune_client import Client, CrowdtuneError
 
 from labeling.accounts.keys import create_key
-from tests.inference.servers import free_port, kill, start
+from tests.inference.servers import kill, start
 from tests.inference.serving import picture
+from tests.processes import free_port
 
 CLIENTS, ASKED = 4, 15
 PATIENCE = 60  # tries: a server of a busy machine may be a minute on its way

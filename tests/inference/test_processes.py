@@ -13,8 +13,10 @@ from crowdtune_client import Client
 
 from labeling.accounts.keys import create_key
 from labeling.api import turns
-from tests.inference.servers import ROOT, free_port, kill, start
+from tests import ROOT
+from tests.inference.servers import kill, start
 from tests.inference.serving import picture
+from tests.processes import free_port
 
 ASKED = 12
 

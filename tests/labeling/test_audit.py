@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from labeling import audit
+from tests import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WRITERS = {"audit.write", "AuditEntry.objects.create"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import InterfaceError, OperationalError
 
 from labeling.heartbeat import beating
-from tests.config.processes import until
+from tests.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

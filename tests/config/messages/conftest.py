@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from config import postgres
+from tests.processes import free_port
 
 _RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # Debian's /usr/sbin/rabbitmq-server insists on its own user
 
@@ -30,13 +31,6 @@ def need(name: str, *places: str) -> str:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
@@ -16,6 +16,7 @@ from config import broker as wiring
 from config import health, scheduler
 from config.env import EnvError
 from config.messages import rabbitmq, redis
+from tests.processes import until
 
 pytestmark = [pytest.mark.brokers, pytest.mark.django_db(transaction=True)]
 
@@ -50,13 +51,6 @@ def seen(broker: dramatiq.Broker) -> Iterator[Any]:
     yield seen
     worker.stop(timeout=5000)
     broker.flush_all()
-
-
-def until(happened: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def test_a_message_sent_outside_a_transaction_arrives(seen):

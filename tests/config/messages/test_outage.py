@@ -8,7 +8,8 @@ from django.db import OperationalError
 from dramatiq import Worker
 
 from config.models import QueuedMessage
-from tests.config.messages.test_postgres import broker, until  # noqa: F401 - the fixture
+from tests.config.messages.test_postgres import broker  # noqa: F401 - the fixture
+from tests.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

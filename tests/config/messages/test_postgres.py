@@ -16,6 +16,7 @@ from django.utils import timezone
 from config import broker as wiring
 from config.messages.postgres import PostgresBroker, PostgresConsumer
 from config.models import QueuedMessage, QueueWorker
+from tests.processes import until
 
 State = QueuedMessage.State
 
@@ -34,13 +35,6 @@ def broker() -> Iterator[PostgresBroker]:
 
 def message(name: str = "note", *arguments: Any, queue: str = "cpu") -> dramatiq.Message[Any]:
     return dramatiq.Message(queue_name=queue, actor_name=name, args=arguments, kwargs={}, options={})
-
-
-def until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def claim(consumer: PostgresConsumer) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from inference.engine.gate import Gate
 from inference.errors import Busy
-from tests.config.processes import until
+from tests.processes import until
 
 
 def test_no_more_work_at_once_than_there_are_lanes() -> None:

@@ -20,8 +20,8 @@ from inference.engine.cache import Cache
 from inference.engine.routing import VersionRef, routes
 from labeling.accounts.keys import create_key
 from labeling.files.imaging import pixels
-from tests.config.processes import until
 from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, picture
+from tests.processes import until
 from training.models import ModelVersion
 
 CLIENTS, SWAPS = 16, 50

@@ -6,13 +6,7 @@ import threading
 import time
 
 from labeling.api.turns import Turns, cores
-
-
-def until(truth: object) -> None:
-    deadline = time.monotonic() + 30
-    while not truth():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+from tests.processes import until
 
 
 def test_turns_are_handed_on_in_the_order_of_arrival() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from config.management.commands.up import _trainers
+from tests import ROOT
 from tests.training.learning.conftest import SMALL, sha
 from training.learning import devices
 from training.learning.dense import Head
@@ -66,7 +66,7 @@ def test_four_devices_that_share_each_batch_train_what_one_trains() -> None:
     flags = "--xla_force_host_platform_device_count=4"
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     done = subprocess.run([sys.executable, "-c", _TUNE], env=environment, capture_output=True, text=True,
-                          cwd=Path(__file__).parents[3], check=False)  # fmt: skip
+                          cwd=ROOT, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     answers = json.loads(done.stdout.splitlines()[-1])
     one, four = answers["one"], answers["all"]

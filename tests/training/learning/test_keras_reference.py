@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import ROOT
 from training.learning.small import build_small
 
 
@@ -69,7 +70,7 @@ _FIT = "import json, tests.training.learning.test_keras_reference as here; print
 def test_tensorflow_and_jax_train_the_same_network() -> None:
     environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True, check=True,
-                          cwd=Path(__file__).parents[3])  # fmt: skip
+                          cwd=ROOT)  # fmt: skip
     answers = {"tensorflow": fitted(), "jax": json.loads(done.stdout.strip().splitlines()[-1])}
     assert all(row["backend"] == backend for backend, row in answers.items())
     np.testing.assert_allclose(answers["jax"]["loss"], answers["tensorflow"]["loss"], rtol=1e-3)

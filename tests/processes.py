@@ -13,14 +13,16 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
 
 
-def until(happened: Callable[[], object], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
+def until(happened: Callable[[], object], what: str = "what the test waits for", seconds: float = 120) -> None:
+    """Wait until something is true: asked again after a millisecond, then less and less often."""
+    deadline, pause = time.monotonic() + seconds, 0.001
     while not happened():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
 
 
 def free_port() -> int:
