@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from labeling import services
 from labeling.accounts.keys import create_key
-from labeling.models import Project
+from labeling.models import Assignment, Judgment, Project
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (40, 30), kind: str = "PNG", **options: Any) -> bytes:
@@ -32,6 +32,20 @@ def person(name: str, **fields: Any) -> User:
 def client(user: User | None = None, **options: Any) -> APIClient:
     """A program of this person, with a key of its own; without a person, a stranger."""
     return APIClient(headers={"Authorization": f"Token {create_key(user=user, **options)[1]}"} if user else {})
+
+
+def claim(project: Project, worker: User) -> Assignment:
+    """The lease that there must be for this person. As in a request, the project is read anew each time."""
+    found = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
+    assert found is not None
+    return found
+
+
+def answer(project: Project, worker: User, value: Any = "cat", seconds: float | None = 2.0) -> Judgment:
+    """Claim the next task and answer it."""
+    answers = {"category": value}
+    lease = claim(project, worker)
+    return services.submit_judgment(assignment_id=lease.pk, worker=worker, answers=answers, seconds=seconds)[0]
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from django.utils.http import http_date
 from labeling import jobs, services, webhooks
 from labeling.importing import said
 from labeling.models import Job, Project, Task, Webhook, WebhookDelivery
+from tests.labeling.conftest import answer, claim
 
 pytestmark = pytest.mark.django_db
 
@@ -80,12 +81,6 @@ def receiver() -> Iterator[Receiver]:
 def hook(project: Project, receiver: Receiver) -> Webhook:
     url = f"http://127.0.0.1:{receiver.server_port}/hook"
     return services.add_webhook(project=project, user=project.owner, url=url, events=["judgment.created"])
-
-
-def answer(project: Project, worker: User) -> None:
-    assignment = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
-    assert assignment is not None
-    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
 
 
 def deliver() -> int:
@@ -301,11 +296,9 @@ def test_a_task_is_told_to_be_retired_once_and_also_by_the_end_of_the_budget(
     Task.objects.filter(project=project).update(wanted=2, open_slots=2)
     services.add_webhook(project=project, url="https://example.com/", events=["task.retired"], user=project.owner)
     project.refresh_from_db()
-    late = services.claim_assignment(project=project, worker=worker)
-    assert late is not None
+    late = claim(project, worker)
     Task.objects.exclude(pk=late.task_id).update(priority=-1)
-    first = services.claim_assignment(project=project, worker=project.owner)
-    assert first is not None
+    first = claim(project, project.owner)
     for lease, who in ((first, project.owner), (late, worker)):
         services.submit_judgment(assignment_id=lease.pk, worker=who, answers={"category": "cat"})
     run_actors()

@@ -14,7 +14,7 @@ from django.utils.translation import override
 from labeling import services, words
 from labeling.models import Job, Membership, Project, RuleEvent
 from labeling.words import gettext as _
-from tests.labeling.conftest import client
+from tests.labeling.conftest import claim, client
 
 HINDI = {"Accept-Language": "hi"}
 
@@ -84,8 +84,7 @@ def test_a_worker_whom_a_rule_pauses_reads_why_in_hindi(
     rule = {"measure": "median_seconds", "window": 2, "comparison": "below", "threshold": 1.0, "action": "pause"}
     services.add_rule(project=project, user=project.owner, **rule)
     for _number in range(2):
-        lease = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
-        assert lease is not None
+        lease = claim(Project.objects.get(pk=project.pk), worker)
         services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"}, seconds=0.1)
 
     assert Membership.objects.get(pk=member.pk).paused_because == "Median seconds per task over the last 2 is 0.10."
@@ -105,8 +104,7 @@ def test_a_rule_that_fires_while_hindi_is_spoken_is_read_in_english(project: Pro
         project=project, user=project.owner, measure="skips_in_a_row", window=1, comparison="at_least", threshold=1,
         action="warn",
     )  # fmt: skip
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     with override("hi"):
         services.skip_assignment(assignment_id=lease.pk, worker=worker)
     assert RuleEvent.objects.get().description == "Skips in a row (1) is at least 1: Warn"
@@ -130,8 +128,7 @@ def test_what_the_page_says_of_a_task_that_was_left_is_read_in_hindi(
     project: Project, worker: User, client: Any
 ) -> None:
     for reason in ("left the page", "My cat sat on it."):
-        lease = services.claim_assignment(project=project, worker=worker)
-        assert lease is not None
+        lease = claim(project, worker)
         services.release_assignment(assignment_id=lease.pk, worker=worker, reason=reason)
     client.force_login(project.owner)
     page = client.get(f"/projects/{project.slug}/images/{lease.task.image_id}/", headers=HINDI).content.decode()

@@ -19,6 +19,7 @@ from labeling import services
 from labeling.accounts.keys import create_key, kept
 from labeling.models import ApiKey, Assignment, Judgment, Membership, Project
 from labeling.surveys import survey
+from tests.labeling.conftest import claim
 
 pytestmark = pytest.mark.django_db
 
@@ -100,8 +101,7 @@ def test_an_answer_looks_the_same_both_ways(project: Project, worker: User, key:
 def test_bad_bodies_are_refused_alike(
     project: Project, worker: User, key: str, way: str, body: Any, status: int, code: str
 ) -> None:
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     answer = ways(key)[way].post(f"/api/v1/assignments/{lease.pk}/judgment/", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert Assignment.objects.get(pk=lease.pk).state == "leased"
@@ -117,8 +117,7 @@ def test_bad_bodies_are_refused_alike(
     ],
 )
 def test_what_is_no_json_is_refused_alike(project: Project, worker: User, key: str, way: str, body: str) -> None:
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     path = f"/api/v1/assignments/{lease.pk}/judgment/"
     answer = ways(key)[way].generic("POST", path, body, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parse_error")
@@ -184,8 +183,7 @@ def test_the_short_way_asks_the_orm_nothing(project: Project, key: str) -> None:
 
 
 def test_refusals_of_the_short_way_are_in_the_readers_language(project: Project, worker: User, key: str) -> None:
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     path, body = f"/api/v1/assignments/{lease.pk}/judgment/", {"answers": {"category": "cow"}}
     said = {}
     for name, api in ways(key).items():

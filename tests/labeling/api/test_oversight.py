@@ -11,7 +11,7 @@ from django.test import Client
 
 from labeling import services
 from labeling.models import AuditEntry, Judgment, Membership, Project, SurveyVersion, Webhook
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/projects"
@@ -67,8 +67,7 @@ def test_a_change_of_settings_says_what_stood_there_before(project: Project, own
 def test_new_questions_are_a_new_version_and_old_judgments_keep_theirs(
     project: Project, owner: User, worker: User
 ) -> None:
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
     questions = [
         {"key": "category", "kind": "single_choice", "prompt": "Which animal?"},
@@ -101,8 +100,7 @@ def test_earnings_are_a_table_that_no_name_can_turn_into_a_formula(
 ) -> None:
     project = make_project(access="open", price_per_judgment="0.25")
     sly = person("+cmd")
-    lease = services.claim_assignment(project=project, worker=sly)
-    assert lease is not None
+    lease = claim(project, sly)
     services.submit_judgment(assignment_id=lease.pk, worker=sly, answers={"category": "cat"}, seconds=2)
     answer = client(owner).get(f"{API}/{project.slug}/earnings/")
     assert answer.headers["Content-Type"].startswith("text/csv")
@@ -218,8 +216,7 @@ def test_large_taxonomies_are_read_page_by_page(owner: User) -> None:
 
 
 def test_provenance_tells_who_said_what_and_what_decided(project: Project, owner: User, worker: User) -> None:
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"}, seconds=4)
     api = client(owner)
     api.post(f"/api/v1/tasks/{lease.task_id}/decide/", {"answers": {"category": "dog"}})

@@ -18,7 +18,7 @@ from labeling import services
 from labeling.accounts import permissions
 from labeling.accounts.keys import create_key
 from labeling.models import Job, Project, Task
-from tests.labeling.conftest import client, person, picture
+from tests.labeling.conftest import claim, client, person, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -252,8 +252,7 @@ def test_a_key_does_what_its_scopes_say(project: Project, owner: User, scopes: t
 
 
 def test_an_assignment_is_its_worker_s_alone(project: Project, worker: User, owner: User) -> None:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     for verb in ("judgment", "skip", "release"):
         answer = client(owner).post(f"/api/v1/assignments/{assignment.pk}/{verb}/", {"answers": {"category": "cat"}})
         assert answer.status_code == 404

@@ -16,8 +16,8 @@ from labeling.collecting import changing
 from labeling.models import AuditEntry, Consensus, Job, Project, Task, WebhookDelivery
 from labeling.views.owner.answers import labels_of, names_of
 from labeling.views.owner.images import filtered
+from tests.labeling.conftest import claim, person
 from tests.labeling.conftest import client as program_of
-from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +28,7 @@ def answered(make_project: Callable[..., Project]) -> Project:
     project = make_project(images=6, judgments_min=1, judgments_max=3, stopping="fixed", access="open")
     worker = person("wanda")
     for number in range(4):
-        assignment = services.claim_assignment(project=project, worker=worker)
-        assert assignment is not None
+        assignment = claim(project, worker)
         services.submit_judgment(
             assignment_id=assignment.pk, worker=worker, answers={"category": "cat" if number < 3 else "dog"}
         )
@@ -84,8 +83,7 @@ def test_labels_are_found_by_what_they_say_whatever_the_kind(
     project = make_project(images=2, questions=asked, categories=["yes", "no"], access="open")
     worker = person("wanda")
     for answer in (said, other):
-        assignment = services.claim_assignment(project=project, worker=worker)
-        assert assignment is not None
+        assignment = claim(project, worker)
         services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"said": answer})
     question = project.questions.get()
     rows = changing.labels_where(project=project, question=question, answer="yes")

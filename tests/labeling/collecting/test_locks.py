@@ -27,7 +27,7 @@ from labeling.models import Assignment, Gold, Image, Job, Judgment, Membership, 
 from labeling.services.members import ensure_member
 from labeling.surveys import survey
 from tests.labeling.collecting.test_concurrency import await_waiting, bare_tasks, closing, together
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SEEN = [{"key": "seen", "kind": "yes_no", "prompt": "Is it?"}]
@@ -131,8 +131,7 @@ def test_the_end_of_a_budget_and_its_raising_are_looked_at_once_more_when_the_ta
 def test_who_takes_an_answer_back_waits_for_who_deletes_its_image(make_project: Callable[..., Project]) -> None:
     project = make_project(images=1, access="open")
     worker = person("wanda")
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
 
     def take_back() -> None:
@@ -155,20 +154,17 @@ def drawn_and_rejected(make_project: Callable[..., Project]) -> Project:
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
     )
     for name, answers in (("ann", {"box": [BOX]}), ("bob", {"good": False})):
-        lease = services.claim_assignment(project=project, worker=person(name))
-        assert lease is not None
+        lease = claim(project, person(name))
         services.submit_judgment(assignment_id=lease.pk, worker=lease.worker, answers=answers)
     return project
 
 
 def test_a_verdict_given_anew_waits_for_who_draws_what_it_voids(make_project: Callable[..., Project]) -> None:
     project = drawn_and_rejected(make_project)
-    drawing = services.claim_assignment(project=project, worker=person("cyd"))
-    assert drawing is not None
+    drawing = claim(project, person("cyd"))
     assert drawing.task.stage == "draw:2"
     services.reopen_task(task=Task.objects.get(stage="quality:1"), user=project.owner)
-    verdict = services.claim_assignment(project=project, worker=person("dan"))
-    assert verdict is not None
+    verdict = claim(project, person("dan"))
     assert verdict.task.stage == "quality:1"
 
     def judge() -> None:
@@ -340,8 +336,7 @@ def test_an_owner_who_loses_a_question_to_a_crowd_at_work_asks_again(
 def test_who_skips_a_task_of_a_project_that_was_just_deleted_is_told(make_project: Callable[..., Project]) -> None:
     project = make_project(images=1, access="open")
     worker = person("wanda")
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.delete_project(project=project)
     answer = client(worker).post(f"/api/v1/assignments/{lease.pk}/skip/")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

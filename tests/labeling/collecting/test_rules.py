@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import Gold, Judgment, Membership, Project, RuleEvent, Task
-from tests.labeling.conftest import person
+from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
 
@@ -25,13 +25,6 @@ def place(make_project: Callable[..., Project], worker: User) -> tuple[Project, 
 
 def add(project: Project, **values: Any) -> None:
     services.add_rule(project=project, user=project.owner, **{"message": "Please look closely.", **values})
-
-
-def answer(project: Project, worker: User, value: str = "cat", seconds: float = 3.0) -> int:
-    assignment = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
-    assert assignment is not None
-    services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": value}, seconds=seconds)
-    return assignment.task_id
 
 
 def standing(project: Project, worker: User) -> Membership:
@@ -118,9 +111,9 @@ def test_agreement_is_of_answers_that_others_gave_too_however_far_apart(
             services.raise_priority(project=project, priorities={task.image_id: 9.0 + number})
             shared.add(task.pk)
             for other in others:
-                assert answer(project, other, "cat") == task.pk
+                assert answer(project, other, "cat").task_id == task.pk
         assert standing(project, worker).warning == ""
-        assert (answer(project, worker, "dog") in shared) == (number in {0, 5})
+        assert (answer(project, worker, "dog").task_id in shared) == (number in {0, 5})
     assert standing(project, worker).warning == "Please look closely."
 
 
@@ -163,7 +156,7 @@ def test_disagreeing_with_the_others_requires_training(place: tuple[Project, Use
 def test_skips_in_a_row_ask_for_more_judgments_of_the_task(place: tuple[Project, User]) -> None:
     project, worker = place
     add(project, measure="skips_in_a_row", window=2, comparison="below", threshold=1, action="overlap", value=2)
-    task = Task.objects.get(pk=answer(project, worker))
+    task = Task.objects.get(pk=answer(project, worker).task_id)
     assert task.wanted == project.judgments_min + 2
 
 
@@ -172,8 +165,7 @@ def test_skips_in_a_row_are_seen_at_the_skip(place: tuple[Project, User]) -> Non
     add(project, measure="skips_in_a_row", window=3, comparison="at_least", threshold=2, action="warn")
     for _ in range(2):
         assert standing(project, worker).warning == ""
-        assignment = services.claim_assignment(project=project, worker=worker)
-        assert assignment is not None
+        assignment = claim(project, worker)
         services.skip_assignment(assignment_id=assignment.pk, worker=worker)
     assert standing(project, worker).warning == "Please look closely."
 
@@ -250,8 +242,7 @@ def test_who_was_taken_out_and_comes_back_is_measured_by_new_answers_alone(
 
 
 def skip(project: Project, worker: User) -> None:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     services.skip_assignment(assignment_id=assignment.pk, worker=worker)
 
 
@@ -261,8 +252,7 @@ def test_who_skips_on_after_an_appeal_is_paused_again(place: tuple[Project, User
     for _ in range(2):
         for _skip in range(2):
             assert not standing(project, worker).is_paused
-            assignment = services.claim_assignment(project=project, worker=worker)
-            assert assignment is not None
+            assignment = claim(project, worker)
             services.skip_assignment(assignment_id=assignment.pk, worker=worker)
         member = standing(project, worker)
         assert member.is_paused
@@ -275,8 +265,7 @@ def test_a_row_may_be_longer_than_the_window(make_project: Callable[..., Project
     add(project, measure="skips_in_a_row", window=1, comparison="at_least", threshold=4, action="warn")
     for _ in range(4):
         assert standing(project, worker).warning == ""
-        assignment = services.claim_assignment(project=project, worker=worker)
-        assert assignment is not None
+        assignment = claim(project, worker)
         services.skip_assignment(assignment_id=assignment.pk, worker=worker)
     assert standing(project, worker).warning == "Please look closely."
 
@@ -296,10 +285,10 @@ def test_more_is_asked_of_all_that_was_measured_also_where_it_was_retired(
     services.ensure_member(project=project, user=worker)
     make_gold(project, 1)
     add(project, measure="median_seconds", window=3, comparison="below", threshold=1.0, action="overlap", value=2)
-    said = {answer(project, worker, seconds=0.2) for _ in range(2)}
+    said = {answer(project, worker, seconds=0.2).task_id for _ in range(2)}
     assert set(Task.objects.filter(pk__in=said).values_list("state", flat=True)) == {"retired"}
     serve(project, gold=True)
-    gold = answer(project, worker, seconds=0.2)
+    gold = answer(project, worker, seconds=0.2).task_id
     wants = Task.objects.filter(pk__in=said).values_list("state", "wanted", "open_slots", "asked_for")
     assert list(wants) == [("open", 3, 2, 3)] * 2
     assert Task.objects.get(pk=gold).state == "retired", "what is known is asked nobody for this"

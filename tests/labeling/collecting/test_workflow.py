@@ -16,7 +16,7 @@ from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
 from labeling.models import Assignment, Consensus, Job, Project, Task
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 
 pytestmark = pytest.mark.django_db
 BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
@@ -37,8 +37,7 @@ def crowd(db: None) -> list[User]:
 
 def answer(project: Project, worker: User, answers: dict[str, Any], seconds: float = 2.0) -> str:
     """Answer the next task; returns its stage."""
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers, seconds=seconds)
     return assignment.task.stage
 
@@ -82,8 +81,7 @@ def open_stages() -> list[str]:
 def test_a_verdict_that_is_decided_anew_voids_what_followed_the_first(boxes: Project, crowd: list[User]) -> None:
     answer(boxes, crowd[0], {"box": [BOX]})
     answer(boxes, crowd[1], {"good": True})
-    leased = services.claim_assignment(project=boxes, worker=crowd[2])
-    assert leased is not None
+    leased = claim(boxes, crowd[2])
     assert leased.task.stage == "coverage:1"
     services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
     assert open_stages() == ["draw:2"]
@@ -151,8 +149,7 @@ def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project,
     boxes.refresh_from_db()
     assert boxes.gold_count == 4
     services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
-    asked = services.claim_assignment(project=Project.objects.get(pk=boxes.pk), worker=person("new"))
-    assert asked is not None
+    asked = claim(Project.objects.get(pk=boxes.pk), person("new"))
     assert asked.task.is_gold
 
 
@@ -177,8 +174,7 @@ def test_made_gold_that_is_taken_back_stays_closed_and_says_nothing_of_its_image
 
 def given(project: Project, worker: User) -> dict[str, Any]:
     """An answer to the next task, whatever it asks."""
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     asked = {"quality": "good", "coverage": "covered"}[lease.task.stage.partition(":")[0]]
     return {"assignment_id": lease.pk, "worker": worker, "answers": {asked: True}}
 

@@ -16,7 +16,7 @@ from django.db.models import F
 from labeling import services
 from labeling.consensus import fitting
 from labeling.models import Consensus, Project, Task
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 
 CHILD = (
     "import sys, django; django.setup(); from labeling.consensus import fitting; fitting.fit_project(int(sys.argv[1]))"
@@ -44,8 +44,7 @@ def test_a_fit_that_is_killed_under_way_is_made_once_by_the_next(make_project: C
     project = make_project(images=2, access="open")
     for name in ("a", "b"):
         user = person(name)
-        lease = services.claim_assignment(project=project, worker=user)
-        assert lease is not None
+        lease = claim(project, user)
         services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"category": "cat"})
     environment = {**os.environ, "DATABASE_URL": address()}
     with transaction.atomic():  # the fit comes as far as its first task, and waits there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -19,12 +19,17 @@ from tests.s3 import s3_service
 Import = Callable[..., Job]
 
 
-def zipped(members: dict[str, bytes]) -> SimpleUploadedFile:
+def packed(members: Mapping[str, bytes | str]) -> bytes:
+    """A zip file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    return SimpleUploadedFile("pictures.zip", buffer.getvalue())
+    return buffer.getvalue()
+
+
+def zipped(members: Mapping[str, bytes | str]) -> SimpleUploadedFile:
+    return SimpleUploadedFile("pictures.zip", packed(members))
 
 
 def refused(job: Job) -> dict[str, str]:

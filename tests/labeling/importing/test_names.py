@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,7 @@ from labeling import services
 from labeling.importing import labels, said
 from labeling.models import Gold, Job, Judgment, Project
 from tests.labeling.conftest import picture
+from tests.labeling.importing.conftest import packed
 
 pytestmark = pytest.mark.django_db
 Bring = Callable[..., Job]
@@ -38,14 +37,6 @@ def bring(run_actors: Callable[[], int]) -> Bring:
         return job
 
     return run
-
-
-def packed(entries: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in entries.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 def yolo(*names: str) -> bytes:

@@ -13,7 +13,7 @@ from labeling.files import storage
 from labeling.importing import said
 from labeling.jobs import run
 from labeling.models import Consensus, Image, Job, Judgment, Membership, Project
-from tests.labeling.conftest import client, person, picture
+from tests.labeling.conftest import claim, client, person, picture
 
 pytestmark = pytest.mark.django_db
 LINES = b"image,worker,answer\n" + b"".join(
@@ -73,8 +73,7 @@ def test_a_file_adds_to_what_came_from_files_and_to_nobody_s_own_answer(make_pro
     asked = [{"key": key, "kind": "yes_no", "prompt": key, "required": False} for key in ("a", "b")]
     project = make_project(images=1, questions=asked, access="open")
     ann = person("ann")
-    lease = services.claim_assignment(project=project, worker=ann)
-    assert lease is not None
+    lease = claim(project, ann)
     services.submit_judgment(assignment_id=lease.pk, worker=ann, answers={"a": True})
     head = b"image,worker,question,answer\n"
     assert bring(project, head + b"0000.png,bob,a,yes\n").errors == []

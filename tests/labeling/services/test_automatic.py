@@ -10,6 +10,7 @@ from django.db import connection
 
 from labeling import services
 from labeling.models import Consensus, Image, Project, Task, WebhookDelivery
+from tests.labeling.conftest import claim
 
 pytestmark = pytest.mark.django_db
 
@@ -24,8 +25,7 @@ def test_untouched_tasks_are_retired_with_their_reason_and_the_counter_says_so(
 ) -> None:
     project = make_project(name="More", images=6)
     services.add_member(project=project, username=worker.username)
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "dog"}, seconds=1)
     project.refresh_from_db()
     answered, before = Task.objects.get(pk=lease.task_id), project.retired_count

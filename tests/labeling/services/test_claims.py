@@ -15,15 +15,9 @@ from labeling import figures, services
 from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Image, Judgment, Membership, Project, Task
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
-
-
-def claim(project: Project, worker: User) -> Assignment:
-    found = services.claim_assignment(project=project, worker=worker)
-    assert found is not None
-    return found
 
 
 def let_run_out(assignment: Assignment) -> None:

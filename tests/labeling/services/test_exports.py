@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from labeling import jobs, services
 from labeling.export import FORMATS
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 
 BOXES = {"key": "cells", "kind": "boxes", "prompt": "Box each"}
 
@@ -25,8 +25,7 @@ def answered(project: Project, answers: list[Any], key: str) -> None:
     services.add_member(project=project, username=worker.username, role="worker")
     by_image = dict(zip([f"{n:04d}.png" for n in range(len(answers))], answers, strict=True))
     for _ in answers:
-        lease = services.claim_assignment(project=project, worker=worker)
-        assert lease is not None
+        lease = claim(project, worker)
         answer = by_image[lease.task.image.name]
         services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={key: answer}, seconds=2)
 

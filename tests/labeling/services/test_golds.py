@@ -8,7 +8,7 @@ import pytest
 
 from labeling import services
 from labeling.models import Consensus, Project, Task
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
 
@@ -23,8 +23,7 @@ def test_what_was_said_of_gold_counts_when_it_is_gold_no_more(
     project.refresh_from_db()
     for number, said in enumerate(answers):
         worker = person(f"w{number}")
-        lease = services.claim_assignment(project=project, worker=worker)
-        assert lease is not None
+        lease = claim(project, worker)
         services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": said})
     services.remove_gold(task=task, user=project.owner)
     task.refresh_from_db()

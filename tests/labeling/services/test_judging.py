@@ -15,15 +15,9 @@ from labeling import services
 from labeling.collecting import glance, statements
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
-from tests.labeling.conftest import person
+from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
-
-
-def answer(project: Project, worker: User, value: Any = "cat", **rest: Any) -> Judgment:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
-    return services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": value}, **rest)[0]
 
 
 def test_a_judgment_moves_every_counter_in_its_own_transaction(project: Project, worker: User) -> None:
@@ -52,8 +46,7 @@ def test_a_judgment_moves_every_counter_in_its_own_transaction(project: Project,
 def test_an_answer_that_does_not_fit_is_refused_with_its_question(
     project: Project, worker: User, answers: dict[str, Any], key: str
 ) -> None:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     with pytest.raises(CrowdtuneError) as refusal:
         services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers)
     assert refusal.value.code == "bad_answer"
@@ -65,8 +58,7 @@ def test_an_answer_that_does_not_fit_is_refused_with_its_question(
 
 @pytest.mark.parametrize("answers", [None, "cat", ["cat"], 3])
 def test_answers_that_are_no_object_are_refused(project: Project, worker: User, answers: Any) -> None:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     with pytest.raises(CrowdtuneError, match="Expected answers"):
         services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers=answers)
 
@@ -81,8 +73,7 @@ def test_other_answers_under_an_answered_lease_are_409(project: Project, worker:
 
 
 def test_nobody_can_answer_for_another(project: Project, worker: User) -> None:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     with pytest.raises(CrowdtuneError) as refusal:
         services.submit_judgment(assignment_id=assignment.pk, worker=person("eve"), answers={"category": "cat"})
     assert refusal.value.status == 404
@@ -100,8 +91,7 @@ def test_undo_withdraws_the_answer_and_leases_its_task_again(project: Project, w
     assert (project.judgment_count, project.spent, project.retired_count) == (0, 0, 0)
     assert (member.judgment_count, member.seconds, member.earned) == (0, 0, 0)
     assert not Consensus.objects.filter(task=judgment.task_id).exists()
-    again = services.claim_assignment(project=project, worker=worker)
-    assert again is not None
+    again = claim(project, worker)
     assert again.pk == lease.pk
     services.submit_judgment(assignment_id=again.pk, worker=worker, answers={"category": "dog"})
     assert Consensus.objects.get(task=judgment.task_id).answer == "dog"
@@ -152,8 +142,7 @@ def test_an_answer_leaves_the_same_behind_whether_it_is_one_statement_or_several
             project = services.replace_survey(project=project, user=project.owner, questions=[asked])
         for user, value in zip(people, (0, 1, 1), strict=True):
             said = ["dog", "cat"][value] if kind == "single_choice" else value
-            lease = services.claim_assignment(project=project, worker=user)
-            assert lease is not None
+            lease = claim(project, user)
             services.submit_judgment(assignment_id=lease.pk, worker=user, answers={key: said}, seconds=2)
         told: list[Any] = [
             (Project.objects.filter(pk=project.pk), "judgment_count", "spent", "answers_version", "retired_count"),
@@ -206,8 +195,7 @@ def test_a_disputed_task_asks_for_more_up_to_the_maximum(make_project: Callable[
 @pytest.mark.django_db(transaction=True)
 def test_when_one_counter_cannot_be_written_nothing_is(project: Project, worker: User) -> None:
     """A trigger breaks the last statement of a submit: judgment, lease, task and record must all be as before."""
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
+    assignment = claim(project, worker)
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION break_it() RETURNS trigger AS $$ BEGIN RAISE 'broken'; END $$ LANGUAGE plpgsql;"

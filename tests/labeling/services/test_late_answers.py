@@ -17,8 +17,8 @@ from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Membership, Project, Task
 from tests.labeling.collecting.test_concurrency import await_waiting, closing, together
-from tests.labeling.conftest import person
-from tests.labeling.services.test_claims import claim, let_run_out
+from tests.labeling.conftest import claim, person
+from tests.labeling.services.test_claims import let_run_out
 
 pytestmark = pytest.mark.django_db
 
@@ -129,13 +129,11 @@ def test_a_lease_that_ran_out_is_not_taken_again_where_the_budget_went_to_anothe
 ) -> None:
     project = make_project(images=2, access="open", price_per_judgment="0.10", budget="0.10")
     slow, quick = person("slow"), person("quick")
-    late = services.claim_assignment(project=project, worker=slow)
-    assert late is not None
+    late = claim(project, slow)
     Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     expire_leases()
     Task.objects.filter(pk=late.task_id).update(priority=-1)  # the other task is next
-    taken = services.claim_assignment(project=project, worker=quick)
-    assert taken is not None
+    taken = claim(project, quick)
     with pytest.raises(CrowdtuneError) as refused:
         services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "cat"})
     assert refused.value.code == "lease_lost"

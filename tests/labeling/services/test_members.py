@@ -18,7 +18,7 @@ from labeling.consensus import fitting, provenance
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, AuditEntry, Consensus, Judgment, Membership, Project, Task
 from labeling.upkeep import discarding
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import answer, claim, client, person
 
 pytestmark = pytest.mark.django_db
 RULE = {"measure": "median_seconds", "window": 5, "comparison": "below", "threshold": 0.5, "action": "warn"}
@@ -27,12 +27,6 @@ RULE = {"measure": "median_seconds", "window": 5, "comparison": "below", "thresh
 @pytest.fixture
 def paid(make_project: Callable[..., Project]) -> Project:
     return make_project(images=3, access="open", price_per_judgment="0.10")
-
-
-def answer(project: Project, user: User) -> None:
-    lease = services.claim_assignment(project=project, worker=user)
-    assert lease is not None
-    services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"category": "cat"}, seconds=2.0)
 
 
 def take_out(project: Project, user: User) -> None:
@@ -44,8 +38,7 @@ def test_what_a_person_holds_who_is_taken_out_goes_to_others(paid: Project, ran_
     services.add_rule(project=paid, user=paid.owner, **RULE)
     paid.refresh_from_db()
     wanda = person("wanda")
-    lease = services.claim_assignment(project=paid, worker=wanda)
-    assert lease is not None
+    lease = claim(paid, wanda)
     if ran_out:
         Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
         expire_leases()
@@ -170,8 +163,7 @@ def test_a_weight_that_a_rule_lowered_is_raised_again_and_all_labels_follow(
     for person_, said, weight in ((worker, "dog", 0.0), (person("a"), "dog", 0.0), (person("b"), "cat", 1.0)):
         member = services.ensure_member(project=project, user=person_)
         services.weigh_worker(member=member, weight=weight, by=None)
-        lease = services.claim_assignment(project=project, worker=person_)
-        assert lease is not None
+        lease = claim(project, person_)
         services.submit_judgment(assignment_id=lease.pk, worker=person_, answers={"category": said})
     fitting.fit_project(project.pk)
     label = Consensus.objects.get(project=project)
@@ -194,8 +186,7 @@ def test_who_was_taken_out_counts_as_little_as_before_and_comes_back_so(make_pro
         member = services.ensure_member(project=project, user=who)
         if who != honest:
             services.weigh_worker(member=member, weight=0.0, by=None)
-        lease = services.claim_assignment(project=project, worker=who)
-        assert lease is not None
+        lease = claim(project, who)
         if who == honest:  # by then the others have left: the answer's own update knows it, and so does the fit
             for name in (spam, clown):
                 gone = Membership.objects.get(project=project, user=name)

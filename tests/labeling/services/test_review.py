@@ -12,15 +12,9 @@ from labeling import services
 from labeling.consensus.fitting import fit_project
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task, WebhookDelivery
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
-
-
-def leased(project: Project, worker: User) -> object:
-    assignment = services.claim_assignment(project=project, worker=worker)
-    assert assignment is not None
-    return assignment
 
 
 def test_a_late_answer_does_not_overrule_a_decision_on_a_retired_task(
@@ -28,8 +22,8 @@ def test_a_late_answer_does_not_overrule_a_decision_on_a_retired_task(
 ) -> None:
     project = make_project(images=1, judgments_min=2, judgments_max=2, stopping="fixed", access="open")
     slow, quick, last = (person(name) for name in ("slow", "quick", "last"))
-    late = leased(project, slow)
-    given = leased(project, quick)
+    late = claim(project, slow)
+    given = claim(project, quick)
     services.submit_judgment(assignment_id=given.pk, worker=quick, answers={"category": "dog"})
     task = Task.objects.get()
     services.retire_task(task=task, user=owner)
@@ -47,7 +41,7 @@ def test_an_answer_to_a_task_that_was_closed_before_anybody_answered_is_its_labe
 ) -> None:
     project = make_project(images=1, judgments_min=2, judgments_max=2, access="open")
     slow = person("slow")
-    late = leased(project, slow)
+    late = claim(project, slow)
     services.retire_task(task=Task.objects.get(), user=owner)
     services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "dog"})
     label = Consensus.objects.get()
@@ -67,7 +61,7 @@ def test_a_decision_that_is_taken_back_is_the_crowds_again(make_project: Callabl
     label = Consensus.objects.get()
     assert (label.decided_by, label.is_final) == (None, False)
     for name in ("ann", "bob"):
-        lease = leased(project, person(name))
+        lease = claim(project, person(name))
         services.submit_judgment(assignment_id=lease.pk, worker=lease.worker, answers={"category": "dog"})
     label.refresh_from_db()
     assert (label.answer, label.method, label.is_final) == ("dog", project.aggregator, True)
@@ -79,7 +73,7 @@ def test_a_box_that_a_reviewer_accepts_goes_on_to_coverage(make_project: Callabl
     )
     drawer = person("drawer")
     box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
-    services.submit_judgment(assignment_id=leased(project, drawer).pk, worker=drawer, answers={"box": [box]})
+    services.submit_judgment(assignment_id=claim(project, drawer).pk, worker=drawer, answers={"box": [box]})
     services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=owner)
     assert Task.objects.get(stage="coverage:1").payload == {"boxes": [box]}
 
@@ -106,7 +100,7 @@ def sure(make_project: Callable[..., Project], **settings: object) -> Project:
     project = make_project(images=1, judgments_min=2, access="open", **settings)
     for number in range(2):
         worker = person(f"early{number}")
-        given = leased(project, worker)
+        given = claim(project, worker)
         services.submit_judgment(assignment_id=given.pk, worker=worker, answers={"category": "cat"})
     return project
 
@@ -132,7 +126,7 @@ def test_a_task_that_is_opened_again_waits_for_all_who_are_asked(
     for number in range(2):
         assert Task.objects.get().state == Task.State.OPEN
         worker = person(f"late{number}")
-        given = leased(project, worker)
+        given = claim(project, worker)
         services.submit_judgment(assignment_id=given.pk, worker=worker, answers={"category": "cat"})
     task.refresh_from_db()
     assert (task.state, task.judgment_count) == (Task.State.RETIRED, 4)

@@ -16,19 +16,12 @@ from labeling.consensus import fitting, viewpoints
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Assignment, Consensus, Judgment, Membership, Project, Task
 from labeling.surveys import survey
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 
 pytestmark = pytest.mark.django_db
 
 LEGS = [{"key": "legs", "kind": "number", "prompt": "How many legs?"}]
 PETS = {"key": "category", "kind": "single_choice", "prompt": "What is it?"}
-
-
-def claim(project: Project, worker: User) -> Assignment:
-    """As a request does: the project is read anew each time."""
-    found = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
-    assert found is not None
-    return found
 
 
 def submit(lease: Assignment, worker: User, **answers: Any) -> Judgment:

@@ -14,7 +14,7 @@ from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Image, Judgment, Membership, Project, Task
 from labeling.upkeep import purging
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 from training.models import ImageTrait
 
 
@@ -96,8 +96,7 @@ def test_another_project_keeps_its_rows(project: Project, make_project: Callable
 def test_what_other_rooms_and_people_hung_on_an_image_goes_with_it(project: Project, worker: User) -> None:
     image = Image.objects.filter(project=project).order_by("pk")[0]
     ImageTrait.objects.create(project=project, image=image, look=b"", group="g")
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"}, seconds=1)
     services.delete_project(project=project)
     assert purging.run() == 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import services
 from labeling.actors import expire_leases
 from labeling.models import Assignment, Judgment, Project
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
 CAT = {"key": "cat", "kind": "yes_no", "prompt": "Does it contain a cat?"}
@@ -34,8 +34,7 @@ def test_a_tile_that_went_to_somebody_else_takes_nothing_from_the_others(
     Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     expire_leases()
     other = person("walt")
-    lease = services.claim_assignment(project=project, worker=other)
-    assert lease is not None
+    lease = claim(project, other)
     services.submit_judgment(assignment_id=lease.pk, worker=other, answers={"cat": False})
     told = sent(client, project, shown, shown)
     assert "3 answers stored." in told

@@ -13,7 +13,7 @@ from labeling import services
 from labeling.consensus import fitting
 from labeling.models import Assignment, Membership, Project, Task, WorkerSkill
 from labeling.views.numbers import whole
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
 LONG = "9" * 5000
@@ -115,8 +115,7 @@ def test_a_worker_who_was_measured_on_more_categories_than_there_are_now_has_a_p
     worker = person("wanda")
     member, _key = services.add_member(project=project, username="wanda")
     for _task in range(2):
-        lease = services.claim_assignment(project=project, worker=worker)
-        assert lease is not None
+        lease = claim(project, worker)
         services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
     fitting.fit_project(project_id=project.pk)
     assert len(WorkerSkill.objects.get(worker=worker).confusion or []) == 3

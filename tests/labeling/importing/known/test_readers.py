@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import tarfile
-import zipfile
 from typing import Any
 
 import pyarrow as pa
@@ -17,14 +16,7 @@ from labeling.importing.known import READERS, Files, Known, Refused, UnreadableE
 from labeling.importing.known import parquet as reader
 from labeling.importing.known.lines import not_utf8
 from labeling.importing.known.yolo import class_names
-
-
-def zipped(entries: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in entries.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
+from tests.labeling.importing.conftest import packed
 
 
 def read(form: str, data: bytes, name: str = "labels.zip") -> list[Any]:
@@ -40,7 +32,7 @@ def test_the_three_ways_of_writing_class_names_are_one(text):
 
 
 def test_yolo_reads_classes_txt_where_there_is_no_yaml():
-    data = zipped({"classes.txt": "cat\ndog\n", "labels/train/a.txt": "1 0.5 0.5 0.2 0.4\n"})
+    data = packed({"classes.txt": "cat\ndog\n", "labels/train/a.txt": "1 0.5 0.5 0.2 0.4\n"})
     assert read("yolo", data) == [Known("train/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True)]
 
 
@@ -67,7 +59,7 @@ def test_class_names_that_grow_without_bound_are_refused_before_they_do():
 
 
 def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
-    data = zipped(
+    data = packed(
         {
             "data.yaml": "names: [cat]", "hyp.yaml": "lr: 0.1", "README.dataset.txt": "Taken from the web.",
             "train/labels/a.txt": "0 0.5 0.5 0.2 0.4", "labels/val/a.txt": "",
@@ -82,7 +74,7 @@ def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
 )
 def test_yolo_names_the_line_that_is_no_box(line):
     good = "0 0.5 0.5 0.1 0.1"
-    found = read("yolo", zipped({"data.yaml": "names: [cat]", "labels/a.txt": line, "labels/b.txt": good}))
+    found = read("yolo", packed({"data.yaml": "names: [cat]", "labels/a.txt": line, "labels/b.txt": good}))
     assert [type(part) for part in found] == [Refused, Known]
     assert (found[0].where, found[1].image) == ("labels/a.txt", "b")
     assert "line 1" in found[0].why
@@ -90,13 +82,13 @@ def test_yolo_names_the_line_that_is_no_box(line):
 
 def test_yolo_without_class_names_says_what_is_missing():
     with pytest.raises(UnreadableError, match=r"data\.yaml"):
-        read("yolo", zipped({"labels/a.txt": "0 0.5 0.5 0.1 0.1"}))
+        read("yolo", packed({"labels/a.txt": "0 0.5 0.5 0.1 0.1"}))
 
 
 def test_voc_with_entities_is_refused():
     bomb = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb">]><annotation><filename>&b;</filename></annotation>'
     good = "<annotation><filename>b.jpg</filename></annotation>"
-    refused, taken = read("voc", zipped({"a.xml": bomb, "b.xml": good}))
+    refused, taken = read("voc", packed({"a.xml": bomb, "b.xml": good}))
     assert (refused.where, taken) == ("a.xml", Known("b.jpg", []))
     assert "document type" in refused.why
     with pytest.raises(UnreadableError, match="document type"):
@@ -118,7 +110,7 @@ def test_voc_with_entities_is_refused():
         ("voc", "a.xml", b"<?xml version='1.0' encoding='none'?><annotation/>"),
         ("voc", "a.xml", '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><annotation/>'.encode("utf-16")),
         ("csv", "a.csv", b'"' + b"a" * 1_100_000 + b'",answer\n'),
-        ("yolo", "a.zip", zipped({"data.yaml": 'names: ["ca\\x", dog]', "a.txt": "0 0.5 0.5 0.1 0.1"})),
+        ("yolo", "a.zip", packed({"data.yaml": 'names: ["ca\\x", dog]', "a.txt": "0 0.5 0.5 0.1 0.1"})),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_in_words(form, name, data):
@@ -170,7 +162,7 @@ def test_coco_refuses_what_is_wrong_by_image_and_takes_the_rest():
 
 
 def test_one_damaged_file_of_a_zip_keeps_no_other_from_being_read():
-    found = read("coco", zipped({"a.json": "{", "b.json": '{"categories": [], "images": [], "annotations": []}'}))
+    found = read("coco", packed({"a.json": "{", "b.json": '{"categories": [], "images": [], "annotations": []}'}))
     assert [part.where for part in found] == ["a.json"]
 
 
@@ -186,7 +178,7 @@ def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
 
 
 def test_image_folders_skip_hidden_files_and_what_is_no_picture():
-    data = zipped(
+    data = packed(
         {"cat/a.jpg": "x", "cat/notes.txt": "x", "__MACOSX/cat/a.jpg": "x", "dog/deep/b.png": "x", "c.jpg": ""}
     )
     found = [(known.image, known.answer, known.path) for known in read("imagefolder", data)]
@@ -235,7 +227,7 @@ def test_what_is_no_parquet_of_labels_is_said_so(data):
 
 
 def test_yolo_reads_the_names_that_darknet_and_cvat_write():
-    data = zipped(
+    data = packed(
         {
             "obj.data": "names = data/obj.names", "obj.names": "cat\ndog\n", "train.txt": "data/obj_train_data/a.jpg",
             "obj_train_data/a.txt": "1 0.5 0.5 0.2 0.4\n",
@@ -256,7 +248,7 @@ def test_yolo_reads_the_names_that_darknet_and_cvat_write():
     ],
 )
 def test_a_polygon_is_the_box_around_it_and_the_points_of_a_pose_are_passed_over(yaml, line):
-    (known,) = read("yolo", zipped({"data.yaml": yaml, "labels/a.txt": line}))
+    (known,) = read("yolo", packed({"data.yaml": yaml, "labels/a.txt": line}))
     assert known.answer[0]["box"] == pytest.approx([0.5, 0.5, 0.2, 0.4])
 
 
@@ -308,7 +300,7 @@ def test_an_archive_that_is_none_is_refused_in_words(form, data):
 
 
 def test_an_empty_zip_holds_no_labels():
-    assert read("voc", zipped({})) == []
+    assert read("voc", packed({})) == []
 
 
 def test_image_folders_without_an_archive_are_refused_instead_of_holding_nothing():

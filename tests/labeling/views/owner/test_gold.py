@@ -10,7 +10,7 @@ from django.test import Client
 
 from labeling import services
 from labeling.models import Project
-from tests.labeling.conftest import client, person
+from tests.labeling.conftest import claim, client, person
 
 
 def test_why_a_gold_answer_is_right_is_written_and_changed_on_the_page(project: Project, owning: Client) -> None:
@@ -73,8 +73,7 @@ def test_the_steps_of_a_scale_stay_in_order_for_gold_when_one_was_answered(
     project: Project, owner: User, worker: User, owning: Client
 ) -> None:
     project = services.replace_survey(project=project, user=owner, questions=[{"key": "sharp", "kind": "rating"}])
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     services.submit_judgment(assignment_id=lease.id, worker=worker, answers={"sharp": 4}, seconds=2.0)
     page = owning.get(f"/projects/{project.slug}/images/{lease.task.image_id}/").content.decode()
     values = [html.unescape(value) for value in re.findall(r'name="answer" value=\'([^\']+)\'', page)]

@@ -26,7 +26,7 @@ from labeling.models import (
     Task,
 )
 from labeling.surveys.starters import STARTERS
-from tests.labeling.conftest import person, picture
+from tests.labeling.conftest import claim, person, picture
 from tests.labeling.views.owner.conftest import judged
 
 
@@ -130,8 +130,7 @@ def test_a_workers_answers_are_told_in_the_surveys_order_and_words(
     ]
     project = services.replace_survey(project=project, user=owner, questions=questions)
     member = services.ensure_member(project=project, user=worker)
-    lease = services.claim_assignment(project=project, worker=worker)
-    assert lease is not None
+    lease = claim(project, worker)
     answers = {"a_category": "cat", "q": 4, "fur": "r"}
     services.submit_judgment(assignment_id=lease.id, worker=worker, answers=answers, seconds=2.0)
     assert "cat, 4, Red" in text(owning.get(f"/projects/{project.slug}/workers/{member.pk}/"))
@@ -339,8 +338,7 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
     for name, answers in (("a", {"box": [box]}), ("b", {"good": True}), ("c", {"covered": True})):
         user = person(name)
-        lease = services.claim_assignment(project=project, worker=user)
-        assert lease is not None
+        lease = claim(project, user)
         services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers, seconds=9.0)
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert "Seconds per accepted box, by stage" in page

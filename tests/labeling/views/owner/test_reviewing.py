@@ -11,7 +11,7 @@ from labeling.models import (
     Consensus,
     Project,
 )
-from tests.labeling.conftest import person
+from tests.labeling.conftest import claim, person
 from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
 
@@ -73,8 +73,7 @@ def test_a_reviewer_may_accept_what_the_crowd_leans_to_where_nobody_said_just_th
     for x, y in ((2.0, 3.0), (4.0, 4.0)):
         user = person(f"drawer{x:.0f}")
         services.ensure_member(project=project, user=user)
-        lease = services.claim_assignment(project=project, worker=user)
-        assert lease is not None
+        lease = claim(project, user)
         answers = {"boxes": [{"category": "cat", "box": [x, 3.0, 20.0, 20.0]}], "count": y}
         services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers)
     page = owning.get(f"/projects/{project.slug}/review/")
@@ -113,8 +112,7 @@ def test_the_choices_of_a_reviewer_keep_their_places_and_keys_from_task_to_task(
         user = person(f"reviewed{number}")
         services.ensure_member(project=project, user=user)
         for _ in range(2):
-            lease = services.claim_assignment(project=project, worker=user)
-            assert lease is not None
+            lease = claim(project, user)
             is_first = (number + lease.task_id) % 2 == 0
             answers = {
                 "category": "dog" if is_first else "cat",
