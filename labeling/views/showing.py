@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.collecting.leases import Lease
@@ -40,6 +41,7 @@ def task_data(lease: Lease, project: Project) -> dict[str, Any]:
             "height": lease.height,
         },
         "expires_at": lease.expires_at.isoformat(),
+        "lasts": (lease.expires_at - timezone.now()).total_seconds(),  # a device's clock may be wrong
         "prefetch": [storage.file_url(image["display"]) for image in lease.upcoming[:2]],
     }
 

@@ -31,10 +31,13 @@ let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
 const KEPT = 10; // answered tasks that an undo shows again without a wait
 const ahead = [];
+let later = []; // addresses of images that will probably be next
 const gone = new Set(); // tasks that were answered or skipped on this page
 const ECHO = 350; // milliseconds within which a second click is still the same double click
+const BLINK = 200; // milliseconds that nobody sees an image and answers in
 let shownAt = 0;
 let refilling = null;
+let loading = null;
 let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
 let busy = true; // nothing may be answered: no task, or its image has not loaded
@@ -75,7 +78,7 @@ function wayIn(waiting) {
 
 /* -- the next task ------------------------------------------------------------------------------------------------ */
 
-/* Lease the tasks to come and decode their images. Leases whose answers wait in the outbox are live on the server too. */
+/* Lease the tasks to come. Leases whose answers wait in the outbox are live on the server too. */
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
   const hold = Math.min(answered.size + (current ? 1 : 0) + AHEAD, 10);
@@ -87,19 +90,39 @@ async function refill() {
       renew(held, task);
       continue;
     }
-    task.element = picture(task.image, words.alt);
-    task.decoded = task.element.decode().catch(() => {});
-    ahead.push(task);
+    ahead.push(lasting(task));
   }
-  const last = tasks.at(-1);
-  for (const address of last?.prefetch ?? []) new Image().src = address;
-  await Promise.all(ahead.map((task) => task.decoded));
+  later = tasks.at(-1)?.prefetch ?? later;
+  loading ??= load().finally(() => {
+    loading = null;
+  });
+}
+
+/* Load the images to come, one after the other: on a slow line the next one would else be as late as the last. */
+async function load() {
+  for (let task; (task = ahead.find(({ element }) => !element)); ) {
+    task.element = picture(task.image, words.alt);
+    await task.element.decode().catch(() => {});
+  }
   page.form.dataset.ahead = ahead.length;
+  for (const address of later.splice(0)) new Image().src = address;
+}
+
+/* Until when a task is leased, by this device's clock. */
+function lasting(task) {
+  return Object.assign(task, { until: Date.now() + task.lasts * 1000 });
+}
+
+/* Somebody else may hold it by now, and the work would be for nothing. What stands in its form is not thrown away. */
+function isOver({ until, stood }) {
+  return until < Date.now() && !Object.keys(stood ?? {}).length;
 }
 
 /* Who looked at a task for longer than its lease lasts may hold it by another one now, which their answer goes under. */
-function renew(held, { id, signature }) {
-  if (held.id === id || held.signature !== signature) return;
+function renew(held, { id, signature, lasts }) {
+  if (held.signature !== signature) return;
+  lasting(Object.assign(held, { lasts }));
+  if (held.id === id) return;
   held.id = id;
   if (held === current) name(held);
 }
@@ -160,6 +183,7 @@ async function advance() {
   current = null;
   // Emptied, so that the same words about the next task are read out again.
   page.announce.textContent = "";
+  for (const task of ahead.filter(isOver)) ahead.splice(ahead.indexOf(task), 1);
   if (!ahead.length) {
     page.loading.hidden = false;
     await waitForTask();
@@ -176,7 +200,7 @@ function show(task, answers = {}, said = words.next) {
   // An image that failed while it was loaded ahead, as without a connection, is asked for again.
   if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image, words.alt);
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
-  page.loading.hidden = true;
+  page.loading.hidden = task.element.complete;
   remark("hint", task.hint);
   remark("suggestion", task.suggestion);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
@@ -195,6 +219,10 @@ function remark(id, text) {
 async function ready(task, answers = {}, said = words.next) {
   if (!task.element.complete) {
     await task.element.decode().catch(() => {});
+    if (current !== task) return;
+    page.loading.hidden = true;
+    // Who was waiting, and pressed a choice while nothing was there, may be about to press it once more.
+    await new Promise((resolve) => setTimeout(resolve, BLINK));
     if (current !== task) return;
     for (const field of form.fields.filter(({ boxes }) => boxes)) {
       // It was opened before its image was there, so it is not open yet.
@@ -274,11 +302,12 @@ async function takeBack() {
   if (!(await outbox.drained(5000))) throw new Error("the answer to take back has not arrived yet");
   const restored = await call("POST", client.undo, {});
   if (restored.task.signature !== client.signature) return leave();
+  lasting(restored.task);
   return restored;
 }
 
 function skip(reason) {
-  if (busy) return;
+  if (busy && (!current || current.element.complete)) return; // an image that does not come can be skipped
   if (page.skip.contains(document.activeElement)) form.focus();
   page.skip.open = false;
   gone.add(current.task);
@@ -357,7 +386,7 @@ async function start() {
     const { mount } = await import("./boxes.js");
     for (const field of controls) field.boxes = mount(field.root, page, field.question, words);
   }
-  current = { ...client.task, element: document.getElementById("image") };
+  current = lasting({ ...client.task, element: document.getElementById("image") });
   await current.element.decode().catch(() => {});
   for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
@@ -376,6 +405,8 @@ async function start() {
 document.addEventListener("click", (event) => {
   if (event.target.closest("a")?.pathname.startsWith(location.pathname)) staying = true;
 });
+/* A phone ends pages that are out of sight without a word more. */
+document.addEventListener("visibilitychange", () => document.hidden && keep(busy ? null : current, form));
 addEventListener("pagehide", () => {
   keep(busy ? null : current, form);
   if (staying) return;

@@ -224,6 +224,48 @@ def test_an_image_that_failed_to_load_ahead_is_tried_again(visit, make_project, 
     assert len(stored(project, 2)) == 2
 
 
+def test_on_a_slow_line_the_next_image_comes_before_the_one_after_it(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    page = visit("/label/", user=worker)
+    first: list[str] = []
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        first.append(route.request.url)
+        if route.request.url == first[0]:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/media/**", hold)
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    happened(page, lambda: held)
+    before = shown(page)
+    page.keyboard.press("1")
+    expect(page.locator("#image")).not_to_have_attribute("src", before)
+    expect(page.locator("#loading")).to_be_visible()  # an image on its way is no empty page
+    page.keyboard.press("2")  # about nothing that is seen
+    assert len(held) == 1
+    held[0].continue_()
+    ready(page)
+    expect(page.locator("#loading")).to_be_hidden()
+    happened(page, lambda: len(held) == 2)
+    before = shown(page)
+    page.keyboard.press("1")
+    expect(page.locator("#image")).not_to_have_attribute("src", before)
+    before = shown(page)
+    page.keyboard.press("s")
+    page.get_by_role("button", name="The image does not load or is broken").press("Enter")
+    expect(page.locator("#image")).not_to_have_attribute("src", before)
+    sent(page)
+    assert [row.answers["animal"] for row in stored(project, 2)] == ["cat", "cat"]
+    assert project.tasks.filter(assignments__state="skipped").count() == 1
+    for route in held[1:]:
+        route.continue_()
+
+
 def test_images_of_old_tasks_are_let_go(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=45)
     join(project, worker)

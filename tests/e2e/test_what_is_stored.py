@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
@@ -269,6 +270,44 @@ def test_who_comes_back_after_their_leases_ran_out_answers_each_image_once(visit
     assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan
 
 
+def test_who_comes_back_after_an_hour_is_asked_nothing_that_others_have_answered(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=5, judgments_max=1)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    loaded_ahead(page, 2)
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    other = User.objects.create_user("other")
+    for answers in (None, {"animal": "dog"}, {"animal": "dog"}):  # the first image is left to the worker
+        lease = services.claim_assignment(project=project, worker=other)
+        assert lease
+        if answers:
+            services.submit_judgment(assignment_id=lease.pk, worker=other, answers=answers)
+        else:
+            services.skip_assignment(assignment_id=lease.pk, worker=other)
+    page.evaluate("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
+    for _ in range(3):
+        ready(page)
+        before = shown(page)
+        page.keyboard.press("1")
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert [row.worker_id for row in stored(project, 5)].count(worker.pk) == 3
+
+
+def test_what_stood_in_the_form_outlives_a_page_that_ends_out_of_sight(visit, make_project, join, worker):
+    project = make_project(questions=[SHARP, NOTE], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("textbox").fill("took a while")
+    # All that a page hears before a phone ends it.
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert "took a while" in page.evaluate("sessionStorage.getItem('crowdtune:draft') ?? ''")
+
+
 @pytest.mark.parametrize("javascript", [True, False])
 def test_what_practice_said_is_said_again_when_its_page_is_loaded_anew(
     visit, make_project, join, worker, owner, javascript
@@ -362,7 +401,10 @@ def test_what_stood_in_the_form_is_there_again_in_another_language_and_after_a_r
     page.get_by_role("button", name="हिन्दी").click()
     expect(page.locator("html")).to_have_attribute("lang", "hi")
     ready(page)
-    page.reload()
+    loaded_ahead(page, 2)
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    page.reload()  # and the same task comes under another lease
     ready(page)
     assert shown(page) == before
     expect(page.get_by_role("combobox").first).to_have_value(f"Animal {MANY_CHOICES}")

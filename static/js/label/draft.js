@@ -1,12 +1,12 @@
 /* What stands in the form of a task that is not sent yet: a reload or another language brings the same task again, with a
-   new page. Kept for this tab alone, and for one assignment, so that no answer comes to another image. */
+   new page. Kept for this tab alone, and for one task, so that no answer comes to another image; its lease may be a new one. */
 const KEY = "crowdtune:draft";
 
 export function keep(task, form) {
   const answers = task ? form.answers() : {};
   const names = Object.fromEntries(form.fields.map(({ key, combo }) => [key, combo?.name()]));
   try {
-    if (Object.keys(answers).length) sessionStorage.setItem(KEY, JSON.stringify({ id: task.id, answers, names }));
+    if (Object.keys(answers).length) sessionStorage.setItem(KEY, JSON.stringify({ task: task.task, signature: task.signature, answers, names }));
     else sessionStorage.removeItem(KEY);
   } catch {
     // Without storage a reload begins anew.
@@ -21,7 +21,7 @@ export function restore(task, form) {
   } catch {
     return false;
   }
-  if (draft?.id !== task.id) return false;
+  if (draft?.task !== task.task || draft.signature !== task.signature) return false;
   form.learn(draft);
   form.reset(task.order, draft.answers);
   return true;

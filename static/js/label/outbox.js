@@ -1,9 +1,11 @@
 /* Answers wait here, on the device, until the server has them: a lost connection or a closed tab loses nothing.
-   Sending the same answer twice is harmless: the server stores one judgment for an assignment. */
+   Each has an entry of its own: tabs hear of each other's writing late, and one that wrote a list of all would drop what
+   another had just added to it. Sending the same answer twice is harmless: the server stores one judgment for an
+   assignment. */
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
 
 export class Outbox {
-  #key;
+  #prefix;
   #send;
   #onChange;
   #onRefused;
@@ -11,48 +13,55 @@ export class Outbox {
   #failures = 0;
   #denied = false;
   #timer = null;
+  #latest = 0;
 
   /* `send(item)` resolves to a state: "done", "refused" (give up on it) or "retry", with `denied` where it is not let in;
      a rejection is a "retry". `onElsewhere(items)` tells what waits after another tab has put something here. */
   constructor(key, { send, onChange = () => {}, onRefused = () => {}, onElsewhere = () => {} }) {
-    this.#key = key;
+    this.#prefix = `${key}:`;
     this.#send = send;
     this.#onChange = onChange;
     this.#onRefused = onRefused;
-    addEventListener("storage", (event) => event.key === key && onElsewhere(this.items()));
+    addEventListener("storage", (event) => event.key?.startsWith(this.#prefix) && onElsewhere(this.items()));
     addEventListener("online", () => this.flush(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.flush(true));
   }
 
+  /* What waits, in the order in which it was answered. */
   items() {
-    try {
-      return JSON.parse(localStorage.getItem(this.#key) ?? "[]");
-    } catch {
-      return [];
-    }
+    const found = Object.keys(localStorage).filter((name) => name.startsWith(this.#prefix)).map(parsed);
+    return found.filter(Boolean).sort((a, b) => a.at - b.at);
   }
 
-  #write(items) {
-    if (items.length) localStorage.setItem(this.#key, JSON.stringify(items));
-    else localStorage.removeItem(this.#key);
+  #has(id) {
+    return localStorage.getItem(this.#prefix + id) !== null;
   }
 
-  #save(items) {
-    this.#write(items);
-    this.#onChange({ waiting: items.length, failing: this.#failures > 0, denied: this.#denied });
+  #write(item) {
+    localStorage.setItem(this.#prefix + item.id, JSON.stringify(item));
+  }
+
+  #remove(id) {
+    localStorage.removeItem(this.#prefix + id);
+    this.#tell();
+  }
+
+  #tell() {
+    this.#onChange({ waiting: this.items().length, failing: this.#failures > 0, denied: this.#denied });
   }
 
   push(item) {
-    this.#save([...this.items().filter((other) => other.id !== item.id), item]);
+    this.#latest = Math.max(Date.now(), this.#latest + 1);
+    this.#write({ ...item, at: this.#latest });
+    this.#tell();
     this.flush();
   }
 
   /* Take an answer back before it was sent; null when it may have arrived, though its reply was lost. */
   take(id) {
-    const items = this.items();
-    const item = items.find((other) => other.id === id) ?? null;
+    const item = this.items().find((other) => other.id === id);
     if (!item || item.tried) return null;
-    this.#save(items.filter((other) => other.id !== id));
+    this.#remove(id);
     return item;
   }
 
@@ -71,7 +80,7 @@ export class Outbox {
 
   async #deliver(item) {
     let outcome;
-    if (!item.tried) this.#write(this.items().map((other) => (other.id === item.id ? { ...other, tried: true } : other)));
+    if (!item.tried && this.#has(item.id)) this.#write({ ...item, tried: true });
     try {
       outcome = await this.#send(item);
     } catch {
@@ -81,13 +90,13 @@ export class Outbox {
       const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
       this.#failures += 1;
       this.#denied = Boolean(outcome.denied);
-      this.#onChange({ waiting: this.items().length, failing: true, denied: this.#denied });
+      this.#tell();
       this.#timer = setTimeout(() => this.flush(), pause);
       return false;
     }
     this.#failures = 0;
     this.#denied = false;
-    this.#save(this.items().filter((other) => other.id !== item.id));
+    this.#remove(item.id);
     if (outcome.state === "refused") this.#onRefused(item, outcome.message);
     return true;
   }
@@ -100,5 +109,13 @@ export class Outbox {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return !this.items().length;
+  }
+}
+
+function parsed(name) {
+  try {
+    return JSON.parse(localStorage.getItem(name));
+  } catch {
+    return null;
   }
 }
