@@ -100,6 +100,16 @@ class Report:
         if len(self.errors) < MOST_ERRORS:
             self.errors.append({"item": item[:300], "code": code, "message": shortened(message, MOST_LETTERS)})
 
+    def refuse_nothing_taken(self, parts: int, file: str) -> None:
+        """Fail where each of so many parts of a file was refused: "succeeded, 0" would be read as done.
+
+        Raises:
+            CrowdtuneError: nothing_taken.
+        """
+        if self.result.get("refused", 0) >= parts:
+            told = _("Nothing in %(file)s could be taken: see what was refused, and why.")
+            raise CrowdtuneError("nothing_taken", told % {"file": file})
+
     def checkpoint(self, fraction: float, message: str = "") -> None:
         """Write the result and errors so far: call it in the transaction that writes what they tell of."""
         told = shortened(message, MOST_LETTERS)

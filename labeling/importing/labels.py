@@ -39,13 +39,14 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     position = int(report.result.get("position", 0))
     imported = int(report.result.get("imported", 0))
     take, names = TAKES[arguments["as"]], naming.Names(job.project)
+    given: Given = {}
     with sources.opened(arguments["file"]["spool"]) as stored:
         try:
             reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
             found = itertools.islice(reader, position, None)
             while chunk := list(itertools.islice(found, CHUNK)):
                 with transaction.atomic():
-                    imported += take(job.project, _checked(names, chunk, arguments, report), arguments)
+                    imported += take(job.project, _checked(names, chunk, arguments, report, given), arguments)
                     position += len(chunk)
                     report.result.update(position=position, imported=imported)
                     report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
@@ -60,6 +61,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         )
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
+    report.refuse_nothing_taken(position, arguments["file"]["name"])
     return {"imported": imported, "images": position}
 
 
@@ -68,7 +70,9 @@ Given = dict[int, int]  # what a list has said so far, of a picture and a questi
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 
 
-def _checked(names: naming.Names, found: list[Known | Refused], arguments: dict[str, Any], report: Report) -> Checked:
+def _checked(
+    names: naming.Names, found: list[Known | Refused], arguments: dict[str, Any], report: Report, given: Given
+) -> Checked:
     """What can be used of a chunk; the rest is reported by image."""
     asked = {question.key: question for question in survey.current(names.project).at(tasks.first_stage(names.project))}
     for part in found:
@@ -88,21 +92,20 @@ def _checked(names: naming.Names, found: list[Known | Refused], arguments: dict[
         try:
             form = "coco" if known.boxed else arguments["format"]
             question = _question(asked, known.question or arguments.get("question", ""), form)
-            answer = said.parse(question, _pixels(known, image) if question.kind == "boxes" else known.answer)
+            answer = said.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
             if form in BOXED and question.kind != "boxes":
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
-                ready.append((image, question, question.check(answer, image.width, image.height)))
+                answer = question.check(answer, image.width, image.height)
+                _check_is_first(given, image, question, answer)
+                ready.append((image, question, answer))
         except (BadAnswer, CrowdtuneError) as error:
             report.error(known.image, "bad_answer", error.args[0])
     return ready
 
 
 def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, given: Given) -> Checked:
-    """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report.
-
-    Of what a list says of one picture in several lines the first stays.
-    """
+    """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report."""
     asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     ready: Checked = []
     for where, image, label in labeled:
@@ -112,14 +115,19 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
                 question = _question(asked, str(key), "csv")
                 value = said.parse(question, str(answer) if question.kind == "single_choice" else answer)
                 value = question.check(value, image.width, image.height)
-                label = hash(json.dumps(value, sort_keys=True))
-                if given.setdefault(hash((image.pk, question.key)), label) != label:
-                    raise BadAnswer(_("a line above says something else of the same picture."))
+                _check_is_first(given, image, question, value)
                 ready.append((image, question, value))
         except (BadAnswer, CrowdtuneError) as error:
             why = _("The image is taken, its label is not: %(why)s") % {"why": error.args[0]}
             report.error(where, "bad_label", why)
     return ready
+
+
+def _check_is_first(given: Given, image: Image, question: Asked, answer: Any) -> None:
+    """Of what a file says of one picture in several places the first stays, and the others are told."""
+    said = hash(json.dumps(answer, sort_keys=True))
+    if given.setdefault(hash((image.pk, question.key)), said) != said:
+        raise BadAnswer(_("a line above says something else of the same picture."))
 
 
 def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
@@ -159,6 +167,21 @@ def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
         )
         raise CrowdtuneError("unsuited", told % {"question": repr(question.key)})
     return {name: key for key, name in folders(KINDS[question.kind].classes(question.options)).items()}
+
+
+def _classes(known: Known) -> Any:
+    return [*known.answer, *({"category": name} for name in known.crowds)] if known.crowds else known.answer
+
+
+def _drawn(known: Known, image: Image) -> Any:
+    """The boxes in natural pixels. As everywhere, what is drawn counts where there are crowds beside it.
+
+    Raises:
+        BadAnswer: There are crowds alone, and no box would say that nothing is there.
+    """
+    if known.crowds and not known.answer:
+        raise BadAnswer(_("the file has only regions of crowds here (iscrowd), and no box of one thing."))
+    return _pixels(known, image)
 
 
 def _pixels(known: Known, image: Image) -> Any:

@@ -66,6 +66,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         raise CrowdtuneError("nothing_found", told % {"file": job.arguments["file"]["name"]})
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
+    report.refuse_nothing_taken(position, job.arguments["file"]["name"])
     return {"imported": imported, "lines": position}
 
 
@@ -300,6 +301,8 @@ def store(
         )
     Judgment.objects.bulk_create(new, batch_size=1000)
     _count(project, new)
+    if touched:
+        Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
     _settle(project, [task for task in locked if task.pk in touched - gold])
     return len(new)
 
@@ -329,6 +332,4 @@ def _count(project: Project, new: list[Judgment]) -> None:
     for worker, number in sorted(per_worker.items()):  # in one order, for another import that names the same people
         Membership.objects.filter(project=project, user_id=worker).update(judgment_count=F("judgment_count") + number)
     if new:
-        Project.objects.filter(pk=project.pk).update(
-            judgment_count=F("judgment_count") + len(new), answers_version=F("answers_version") + 1
-        )
+        Project.objects.filter(pk=project.pk).update(judgment_count=F("judgment_count") + len(new))

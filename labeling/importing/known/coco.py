@@ -1,5 +1,8 @@
 """COCO: boxes of each image; images without annotations were looked at and hold nothing, unless ``labeled`` is false.
 
+A region of a crowd (``iscrowd``) is no box of one thing, and says all the same that such things are there. An id that
+two images or two categories have, as where files were put together, says of neither what is meant.
+
 Source: https://cocodataset.org/#format-data
 """
 
@@ -19,7 +22,7 @@ def _read(files: Files, name: str) -> Found:
     text = files.text(name)
     try:
         document = json.loads(text)
-        categories = {row["id"]: row["name"] for row in document["categories"]}
+        categories = _categories(document["categories"])
         images, annotations = list(document["images"]), list(document["annotations"])
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise UnreadableError(
@@ -29,16 +32,20 @@ def _read(files: Files, name: str) -> Found:
     folder = PurePosixPath(name).parent if files.is_archive else PurePosixPath()
     files_of: dict[Any, dict[str, Any]] = {}
     unlabeled: set[Any] = set()
+    spoiled: dict[Any, str] = {}
     for number, row in enumerate(images):
         try:
             if row.get("labeled") is not False:
-                files_of[row["id"]] = {**row, "file_name": row["file_name"]}
+                there = files_of.setdefault(row["id"], {**row, "file_name": row["file_name"]})
+                if there["file_name"] != row["file_name"]:
+                    spoiled[row["id"]] = _("Several images of the file have the id %(id)s.") % {"id": repr(row["id"])}
+                    yield Refused(str(row["file_name"]), spoiled[row["id"]])
             else:
                 unlabeled.add(row["id"])
         except (KeyError, TypeError, AttributeError):
             yield Refused(f"{name}, images[{number}]", _("An image needs an id and a file_name."))
     boxes: dict[Any, list[dict[str, Any]]] = {image: [] for image in files_of}
-    spoiled: dict[Any, str] = {}
+    crowds: dict[Any, dict[str, None]] = {image: {} for image in files_of}
     for where, row in _of_objects(annotations):
         image = row.get("image_id")
         if isinstance(image, str | int) and image in unlabeled:
@@ -46,9 +53,13 @@ def _read(files: Files, name: str) -> Found:
         if not isinstance(image, str | int) or image not in boxes:
             told = _("The file has no image with the id %(id)s.") % {"id": repr(image)}
             yield Refused(f"{name}, {where}", told)
-        elif not row.get("iscrowd"):
+        else:
             try:
-                boxes[image].append({"category": categories[row["category_id"]], "box": row["bbox"]})
+                category = categories[row["category_id"]]
+                if row.get("iscrowd"):
+                    crowds[image][category] = None
+                else:
+                    boxes[image].append({"category": category, "box": row["bbox"]})
             except (KeyError, TypeError):
                 spoiled.setdefault(image, _("%(where)s is no box of a known category.") % {"where": where})
     question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
@@ -59,8 +70,16 @@ def _read(files: Files, name: str) -> Found:
             yield Refused(str(file), spoiled[image])
             continue
         path = str(folder / file) if isinstance(file, str) and folder.parts else ""
-        known = Known(file, boxes[image], str(question), path=path, size=size_of(row.get("width"), row.get("height")))
+        size = size_of(row.get("width"), row.get("height"))
+        known = Known(file, boxes[image], str(question), path=path, size=size, crowds=tuple(crowds[image]))
         yield replace(known, sha256=sha256) if isinstance(sha256, str) else known
+
+
+def _categories(rows: list[dict[str, Any]]) -> dict[Any, str]:
+    """The names of ids, but of those that have several."""
+    names: dict[Any, str] = {}
+    several = {row["id"] for row in rows if names.setdefault(row["id"], row["name"]) != row["name"]}
+    return {number: name for number, name in names.items() if number not in several}
 
 
 def _of_objects(annotations: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:

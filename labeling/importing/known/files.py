@@ -38,7 +38,8 @@ class Known:
     ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the name
     with the folders that it has in an archive, where ``image`` is without them. ``sha256`` is that of the picture's
     bytes and ``size`` its width and height, both where the file tells them. ``boxed`` says that the answer is a list of
-    ``{"category", "box"}``, in a format that may hold other answers, too.
+    ``{"category", "box"}``, in a format that may hold other answers, too. ``crowds`` are categories of which many are
+    there that nobody has boxed one by one.
     """
 
     image: str
@@ -49,6 +50,7 @@ class Known:
     sha256: str = ""
     size: tuple[int, int] | None = None
     boxed: bool = False
+    crowds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

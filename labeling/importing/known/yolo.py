@@ -1,5 +1,6 @@
-"""YOLO: a zip of one text file per image, with the class names in ``data.yaml`` (or, a line each, in ``classes.txt`` or
-Darknet's ``obj.names``). The corners of a polygon stand for the box around them; points of a pose are passed over.
+"""YOLO: a zip of one text file per image, with the class names in ``data.yaml`` (or, a line each, in ``classes.txt``,
+Darknet's ``obj.names`` or ``coco.names``, or Roboflow's ``_darknet.labels``). The corners of a polygon stand for the
+box around them; points of a pose are passed over.
 
 Source: https://docs.ultralytics.com/datasets/detect/ , https://docs.ultralytics.com/datasets/segment/
 """
@@ -51,8 +52,9 @@ def read(files: Files) -> Found:
         text = files.text(name)
         names, is_pose = class_names(text) or names, is_pose or "kpt_shape" in text
     entries = list(files.names(".txt"))
-    for name in [*files.names(".names"), *entries]:
-        if not names and PurePosixPath(name).name in {"classes.txt", "obj.names"}:
+    listed = [name for name in entries if PurePosixPath(name).name == "classes.txt"]
+    for name in [*files.names(".names", ".labels"), *listed]:
+        if not names:
             names = dict(enumerate(line.strip() for line in files.text(name).splitlines() if line.strip()))
     if not names:
         raise UnreadableError(_("A YOLO zip needs the names of its classes: data.yaml or classes.txt."))

@@ -338,3 +338,67 @@ def test_the_label_of_a_picture_that_did_not_come_is_not_given_to_another_of_its
     job = bring(project, packed(entries), form)
     assert [row["code"] for row in job.errors] == ["ambiguous_image"]
     assert Gold.objects.get().answers == {"category": "cat"}
+
+
+@pytest.mark.parametrize("chunk", [1, 500])
+def test_of_two_labels_of_one_picture_the_first_stays_and_the_other_is_told(
+    make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(labels, "CHUNK", chunk)
+    job = bring(make_project(images=1), b"image,answer\n0000.png,cat\n0000.png,dog\n0000.png,cat\n", "csv")
+    assert [(row["item"], row["message"]) for row in job.errors] == [
+        ("0000.png", "a line above says something else of the same picture.")
+    ]
+    assert Gold.objects.get().answers == {"category": "cat"}
+
+
+@pytest.mark.parametrize(
+    ("form", "data"),
+    [
+        ("csv", b"image,answer\nx.png,cat\n0000.png,cow\n"),
+        ("jsonl", b'{"image": "x.png", "answer": "cat"}\n'),
+        ("", b"image,worker,answer\nx.png,ann,cat\n0000.png,ann,cow\n0000.png,,cat\n"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_taken_fails_and_tells_why(
+    make_project: Callable[..., Project], bring: Bring, form: str, data: bytes
+) -> None:
+    job = bring(make_project(images=1), data, form)
+    assert job.state == "failed"
+    assert job.message == "Nothing in labels could be taken: see what was refused, and why."
+    assert len(job.errors) == job.result["refused"] == data.count(b"png")
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_a_file_that_brings_nothing_new_is_no_failure(
+    make_project: Callable[..., Project], bring: Bring, form: str
+) -> None:
+    project = make_project(images=1)
+    states = [bring(project, b"image,worker,answer\n0000.png,ann,cat\n", form).state for _ in range(2)]
+    assert states == ["succeeded", "succeeded"]
+
+
+CROWD = {"id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 9, 9], "iscrowd": 1}
+BOX = {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "answer"),
+    [
+        ("multiple_choice", [CROWD], ["dog"]),
+        ("multiple_choice", [BOX, CROWD], ["cat", "dog"]),
+        ("boxes", [BOX, CROWD], [{"category": "cat", "box": [1, 2, 3, 4]}]),
+        ("boxes", [CROWD], None),
+    ],
+)
+def test_a_crowd_is_no_box_and_not_nothing(
+    make_project: Callable[..., Project], bring: Bring, kind: str, annotations: Any, answer: Any
+) -> None:
+    project = make_project(images=1, questions=[{"key": "what", "kind": kind, "prompt": "What?"}])
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    document = {"categories": categories, "images": [{"id": 1, "file_name": "0000.png"}], "annotations": annotations}
+    job = bring(project, json.dumps(document).encode(), "coco", "a.json")
+    assert [row.answers["what"] for row in Gold.objects.all()] == ([] if answer is None else [answer])
+    assert [row["message"] for row in job.errors] == (
+        ["the file has only regions of crowds here (iscrowd), and no box of one thing."] if answer is None else []
+    )

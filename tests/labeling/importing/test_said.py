@@ -77,8 +77,11 @@ def test_a_file_adds_to_what_came_from_files_and_to_nobody_s_own_answer(make_pro
     services.submit_judgment(assignment_id=lease.pk, worker=ann, answers={"a": True})
     head = b"image,worker,question,answer\n"
     assert bring(project, head + b"0000.png,bob,a,yes\n").errors == []
+    before = Project.objects.get()
     job = bring(project, head + b"0000.png,bob,b,no\n0000.png,ann,a,yes\n0000.png,ann,b,no\n")
     assert [(row["item"], row["code"]) for row in job.errors] == [("line 4", "already_answered")]
+    project.refresh_from_db()
+    assert project.fitted_version == project.answers_version > before.answers_version  # what was added is fitted, too
     said = {row.worker.username: row.answers for row in Judgment.objects.select_related("worker")}
     assert said == {"ann": {"a": True}, people.stand_in("bob", project).username: {"a": True, "b": False}}
 

@@ -174,7 +174,23 @@ def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
         '{"image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9], "iscrowd": 1}]}'
     )
     found = read("coco", document.encode(), "a.json")
-    assert found == [Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}]), Known("b.jpg", [])]
+    assert found == [Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}], crowds=("cat",)), Known("b.jpg", [])]
+
+
+def test_an_id_that_two_images_or_two_categories_of_coco_have_says_nothing_of_either():
+    document = {
+        "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog"}, {"id": 4, "name": "cow"}],
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}, {"id": 1, "file_name": "c.jpg"},
+                   {"id": 2, "file_name": "b.jpg"}, {"id": 3, "file_name": "d.jpg"}],
+        "annotations": [
+            {"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            {"image_id": 2, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            {"image_id": 3, "category_id": 4, "bbox": [1, 2, 3, 4]},
+        ],
+    }  # fmt: skip
+    found = read("coco", json.dumps(document).encode(), "a.json")
+    assert [part.image for part in found if isinstance(part, Known)] == ["b.jpg"]
+    assert sorted(part.where for part in found if isinstance(part, Refused)) == ["a.jpg", "c.jpg", "d.jpg"]
 
 
 def test_image_folders_skip_hidden_files_and_what_is_no_picture():
@@ -226,10 +242,11 @@ def test_what_is_no_parquet_of_labels_is_said_so(data):
         read("parquet", data, "train.parquet")
 
 
-def test_yolo_reads_the_names_that_darknet_and_cvat_write():
+@pytest.mark.parametrize("names", ["obj.names", "cfg/coco.names", "obj_train_data/_darknet.labels"])
+def test_yolo_reads_the_names_that_darknet_cvat_and_roboflow_write(names):
     data = packed(
         {
-            "obj.data": "names = data/obj.names", "obj.names": "cat\ndog\n", "train.txt": "data/obj_train_data/a.jpg",
+            "obj.data": "names = data/obj.names", names: "cat\ndog\n", "train.txt": "data/obj_train_data/a.jpg",
             "obj_train_data/a.txt": "1 0.5 0.5 0.2 0.4\n",
         }
     )  # fmt: skip
