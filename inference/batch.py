@@ -61,6 +61,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
         path = Path(scratch) / "predictions"
         writer(path, counted(), _columns(version))
+        if {"s3", "archive"} & set(job.arguments) and not counts["images"] and not report.errors:
+            raise sources.nothing_in(job.arguments)  # a prefix that is not spelled right, say
         name = f"exports/{job.id}/predictions.{job.arguments['format']}"
         with path.open("rb") as file:
             storage.put_file(name, File(file))

@@ -19,6 +19,11 @@ def composed(name: str) -> str:
     return normalize("NFC", name)
 
 
+def written(name: str) -> str:
+    """As a database and a file of text can hold it: file systems and tars have names that are no text."""
+    return name.encode(errors="replace").decode().replace("\x00", "\ufffd")
+
+
 def compared(name: str) -> str:
     """The one way that names are compared in."""
     name = composed(name)

@@ -64,14 +64,14 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                         report.result["cursor"] = batch[-1].cursor
                     report.checkpoint(position / total if total else batch[-1].share, _files(position, total))
     except CrowdtuneError as error:  # the archive, the bucket or the list as a whole
-        report.error(_called(arguments), error.code, error.message)
+        report.error(sources.called(arguments), error.code, error.message)
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
             raise
     if counts["labels"]:
         fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     if not position:
-        raise CrowdtuneError("nothing_found", _("%(source)s holds no file.") % {"source": _called(arguments)})
+        raise sources.nothing_in(arguments)
     _report_gold(arguments, report)
     if not counts["imported"] and not counts["duplicates"]:
         told = _("None of the files could be taken: see what was refused, and why.")
@@ -105,13 +105,6 @@ def discarded_with_the_project(ready: Iterable[Ready]) -> Iterator[None]:
             for name in (image.original, image.display, image.thumbnail):
                 default_storage.delete(name)
         raise JobLost from error
-
-
-def _called(arguments: dict[str, Any]) -> str:
-    """The source as a person knows it."""
-    if "s3" in arguments:
-        return "s3://{bucket}/{prefix}".format(**arguments["s3"])
-    return str((arguments.get("manifest") or arguments.get("archive") or {}).get("name", ""))
 
 
 def batches(items: Iterable[sources.Item]) -> Iterator[list[sources.Item]]:

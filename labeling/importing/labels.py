@@ -25,6 +25,7 @@ from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
 from labeling.questions.kind import is_number, is_storable
+from labeling.spellings import written
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -86,8 +87,7 @@ def _checked(
     ready: Checked = []
     for known, image in zip(chunk, images, strict=True):
         if not isinstance(image, Image):
-            called = f"{known.image}".encode(errors="replace").decode().replace("\x00", "\ufffd")
-            report.error(called, image.code, image.message)
+            report.error(written(f"{known.image}"), image.code, image.message)
             continue
         try:
             form = "coco" if known.boxed else arguments["format"]

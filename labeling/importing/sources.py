@@ -19,7 +19,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files import remote, storage
 from labeling.files.imaging import EXTENSIONS, MAX_BYTES
 from labeling.importing import archives, bucket, manifest
-from labeling.spellings import compared
+from labeling.spellings import compared, written
 from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}
@@ -31,7 +31,8 @@ class Item:
 
     ``size`` is what it holds in memory already: members of an archive are read in its order. ``where`` is how a refusal
     names it (by default its name), ``cursor`` where an import that stopped goes on, if not by the number of items, and
-    ``share`` how much of the source has been read with it, where that is told by bytes.
+    ``share`` how much of the source has been read with it, where that is told by bytes. Names are what can be written
+    down, whatever the source calls its files.
     """
 
     name: str
@@ -42,6 +43,10 @@ class Item:
     share: float = 0.0
     label: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("name", "where"):
+            object.__setattr__(self, name, written(getattr(self, name)))
 
 
 def spool_folder(job_id: Any) -> str:
@@ -169,6 +174,18 @@ def items(arguments: dict[str, Any], position: int = 0, cursor: str = "") -> Ite
         return
     source = next(source for name, source in SOURCES.items() if name in arguments)
     yield from itertools.islice(source(arguments), position, None)
+
+
+def called(arguments: dict[str, Any]) -> str:
+    """The source as a person knows it."""
+    if "s3" in arguments:
+        return "s3://{bucket}/{prefix}".format(**arguments["s3"])
+    return str((arguments.get("manifest") or arguments.get("archive") or {}).get("name", ""))
+
+
+def nothing_in(arguments: dict[str, Any]) -> CrowdtuneError:
+    """What is said of a source without any file."""
+    return CrowdtuneError("nothing_found", _("%(source)s holds no file.") % {"source": called(arguments)})
 
 
 def size(arguments: dict[str, Any]) -> int | None:

@@ -39,6 +39,13 @@ def test_a_prefix_of_an_allowed_bucket_is_answered_and_each_bad_object_is_one_er
     assert {error["item"].rpartition("/")[2] for error in job.errors} == {"c.png", "notes.txt"}
 
 
+def test_a_prefix_under_which_nothing_lies_is_told_of(api, champion, photos, run_actors) -> None:
+    assert api.post(BATCH, {"s3": "s3://photos/new/deeper/"}, format="json").status_code == 202
+    run_actors()
+    job = Job.objects.get()
+    assert (job.state, job.message) == ("failed", "s3://photos/new/deeper/ holds no file.")
+
+
 def test_a_bucket_that_the_setting_does_not_name_is_refused(api, champion, photos) -> None:
     for address in ("s3://photos/old/", "s3://other/new/", "https://photos/new/"):
         refused = api.post(BATCH, {"s3": address}, format="json")

@@ -215,6 +215,23 @@ def test_a_tar_s_links_and_devices_are_refused(bring: Import, empty: Project) ->
     assert Image.objects.filter(project=empty).count() == 1
 
 
+def test_a_tar_s_names_that_are_no_text_are_written_as_far_as_they_are(bring: Import, empty: Project) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        for name, data in (("garçon.png", picture(1)), ("fille à part.png", b"no picture")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    buffer.seek(0)
+    with tarfile.open(fileobj=buffer, mode="a", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"path": "nul\x00.png"}
+        archive.addfile(info)
+    job = bring(archive=SimpleUploadedFile("a.tar", buffer.getvalue()))
+    assert (job.state, [image.name for image in Image.objects.filter(project=empty)]) == ("succeeded", ["gar?on.png"])
+    assert refused(job) == {"fille ? part.png": "not_an_image", "nul\ufffd.png": "unsafe_name"}
+
+
 def test_an_archive_that_is_cut_off_says_so_and_keeps_what_came_whole(bring: Import, empty: Project) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
