@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import defaults
 
-from config import errors
+from config import errors, signed_out
 from config.requests import request_id
 
 
@@ -77,4 +77,7 @@ def csrf_failure(request: HttpRequest, reason: str = "", **_context: Any) -> Htt
         return errors.plain(
             request, 403, _("The CSRF token is missing or wrong. Programs send `Authorization: Token …`.")
         )
-    return render(request, "403_csrf.html", status=403)
+    # Django has seen that the Origin is ours before it looks at the token: it is our page's form, of before a sign-in.
+    ours = "Origin" in request.headers and reason.startswith("CSRF ")
+    written = signed_out.written(request) if ours else []
+    return render(request, "403_csrf.html", {"written": written}, status=403)

@@ -30,8 +30,8 @@ class SignedOutMiddleware:
             return response
         if "HX-Request" in request.headers:
             return errors.plain(request, 401, _("You are signed out."))
-        if (written := _written(request)) and "text/html" in request.headers.get("Accept", ""):
-            return render(request, "signed_out.html", {"written": written}, status=401)
+        if (said := written(request)) and "text/html" in request.headers.get("Accept", ""):
+            return render(request, "signed_out.html", {"written": said}, status=401)
         return response
 
 
@@ -40,7 +40,7 @@ def _leads_to_sign_in(response: HttpResponse) -> bool:
     return response.has_header("Location") and urlsplit(response["Location"]).path == resolve_url(settings.LOGIN_URL)
 
 
-def _written(request: HttpRequest) -> list[tuple[str, str]]:
+def written(request: HttpRequest) -> list[tuple[str, str]]:
     """What the form said, name by name; nothing where files came with it, which a page cannot send again."""
     if request.method != "POST" or request.FILES or request.path.startswith((*PASSWORDS, "/i18n/")):
         return []

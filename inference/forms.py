@@ -7,9 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from inference.models import Deployment
 from inference.services.deploying import FIELDS
+from labeling.accounts.keys import SCOPE_NAMES
+from labeling.forms.changes import ChangesForm
 
 
-class DeploymentForm(forms.ModelForm):
+class DeploymentForm(ChangesForm, forms.ModelForm):
     """Settings of serving; the verb checks them again."""
 
     class Meta:
@@ -32,7 +34,7 @@ class KeyForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What uses it: my website, the phone app."))
     scopes = forms.MultipleChoiceField(
         label=_("May"),
-        choices=[("predict", _("Ask the classifier")), ("label", _("Label")), ("manage", _("Manage the project"))],
+        choices=list(SCOPE_NAMES.items()),
         initial=["predict"],
         widget=forms.CheckboxSelectMultiple,
     )

@@ -29,11 +29,11 @@ from labeling.models import ApiKey, Image, Project
 from labeling.services import revoke_key
 from labeling.views import shown_once
 from labeling.views.numbers import whole
-from labeling.views.owner.context import context_of, load_project, refusals
+from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from training.models import ModelVersion
 from training.services import promote, rollback
 from training.snapshots import labels
-from training.versions.champions import champion_of, champion_of_other_question
+from training.versions.champions import champion_of, champion_of_other_question, previous_champion
 
 NEIGHBOURS = 6
 NEWEST = 12  # versions that serving lists, beside those that serve
@@ -139,7 +139,8 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
         least_random=figures.LEAST_RANDOM, other_question=champion_of_other_question(project), deployment=deployment,
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
-        kept=figures.kept(project), plots=[plot for plot in plots if not plot.is_empty],
+        previous=previous_champion(project), kept=figures.kept(project),
+        plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip
 
@@ -152,7 +153,7 @@ def configure(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return render(request, "inference/serving.html", _serving_context(request, project, form=form), status=400)
     with refusals(request):
-        services.configure(project=project, changes=form.cleaned_data, user=request.user)
+        services.configure(project=project, changes=form.changes(), user=request.user)
         messages.success(request, _("Serving follows the new settings within a second."))
     return redirect("project-serving", slug=slug)
 
@@ -175,8 +176,9 @@ def make_key(request: HttpRequest, slug: str) -> HttpResponse:
 def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
     """Rotate or revoke, by the button that was pressed."""
     project = load_project(request, slug, "manage")
-    key = get_object_or_404(ApiKey, project=project, pk=key_id)
     with refusals(request):
+        rows = ApiKey.objects.filter(project=project)
+        key = still_there(rows, key_id, _("This key is gone: it was revoked, or its time was over."))
         if request.POST.get("do") == "rotate":
             _row, text = services.rotate_key(key=key, user=request.user)
             return shown_once.go_on(request, text, "project-serving", slug)

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from labeling.forms.changes import ChangesForm
 from labeling.models import Project
 from training.learning import weights
 from training.learning.backbones import BACKBONES
@@ -46,7 +47,7 @@ class RunForm(forms.Form):
         _choice(self, "backbone").choices = backbone_choices(project)
 
 
-class PolicyForm(forms.ModelForm):
+class PolicyForm(ChangesForm, forms.ModelForm):
     """When and how to train without being asked."""
 
     field_order = ("automatic_training",)

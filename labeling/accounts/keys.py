@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -23,7 +24,12 @@ from labeling.words import gettext as _
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-SCOPES = ("predict", "label", "manage")
+SCOPE_NAMES = {
+    "predict": gettext_lazy("Ask the classifier"),
+    "label": gettext_lazy("Label"),
+    "manage": gettext_lazy("Manage the project"),
+}
+SCOPES = tuple(SCOPE_NAMES)
 TOUCH_EVERY = timedelta(minutes=5)
 # What this process does, with the key's id, once a text has stopped working: other rooms remember whom they let in.
 STOPPED: list[Callable[[int], None]] = []

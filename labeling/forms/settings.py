@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.translation import gettext_lazy as _
 
-from labeling import bodies
 from labeling.accounts.languages import LANGUAGES
 from labeling.aggregation import AGGREGATORS
 from labeling.consensus.stopping import POLICIES
+from labeling.forms.changes import ChangesForm
 from labeling.forms.project import names_of
 from labeling.models import MOST_INSTRUCTIONS, MOST_JUDGMENTS, Project, Rule
 
@@ -40,7 +38,7 @@ class LinesField(forms.CharField):
         return str(super().to_python(value)).replace("\r\n", "\n")
 
 
-class SettingsForm(forms.Form):
+class SettingsForm(ChangesForm, forms.Form):
     """Every field is a setting of ``change_project``, under its own name."""
 
     name = forms.CharField(max_length=200, label=_("Name"))
@@ -127,29 +125,6 @@ class SettingsForm(forms.Form):
     @classmethod
     def of(cls, project: Project) -> SettingsForm:
         return cls(initial={name: getattr(project, name) for name in cls.base_fields})
-
-    @property
-    def shown(self) -> str:
-        """What the page showed first, for it to send back: see ``changes``."""
-        if self.is_bound:
-            return str(self.data.get("shown", ""))
-        return json.dumps(self.initial, cls=DjangoJSONEncoder)
-
-    def changes(self) -> dict[str, Any]:
-        """What the person changed; the rest stays as it is now, which another tab or manager may have set since."""
-        try:
-            shown = bodies.loads(self.shown)
-        except ValueError:
-            shown = None
-        if not isinstance(shown, dict):
-            return dict(self.cleaned_data)
-        return {name: value for name, value in self.cleaned_data.items() if not self._is_as_shown(name, shown)}
-
-    def _is_as_shown(self, name: str, shown: dict[str, Any]) -> bool:
-        try:
-            return name in shown and bool(self.fields[name].clean(shown[name]) == self.cleaned_data[name])
-        except forms.ValidationError:
-            return False
 
 
 class RuleForm(forms.ModelForm):

@@ -41,6 +41,7 @@ def add_rule(*, project: Project, user: Any, **values: Any) -> Rule:
 
 def change_rule(*, rule: Rule, user: Any, **values: Any) -> Rule:
     with transaction.atomic():
+        _hold(rule, _("This rule is gone: somebody has removed it."))
         changes = audit.differences(rule, _known(values))
         for name, value in values.items():
             setattr(rule, name, value)
@@ -53,6 +54,7 @@ def change_rule(*, rule: Rule, user: Any, **values: Any) -> Rule:
 
 def remove_rule(*, rule: Rule, user: Any) -> None:
     with transaction.atomic():
+        _hold(rule, _("This rule is gone: somebody has removed it."))
         audit.write(project=rule.project, user=user, action="rule_removed", changes=_as_changes(rule))
         project = rule.project
         rule.delete()
@@ -136,13 +138,14 @@ def change_webhook(*, webhook: Webhook, user: Any, **values: Any) -> Webhook:
     """Change its ``url``, ``events`` or ``is_active``; the secret stays.
 
     Raises:
-        CrowdtuneError: invalid.
+        CrowdtuneError: invalid, or not_found where it is gone.
     """
     changes = audit.differences(webhook, values)
     for name in changes:
         setattr(webhook, name, values[name])
     _check_webhook(webhook.url, webhook.events)
     with transaction.atomic():
+        _hold(webhook, _("This webhook is gone: somebody has removed it."))
         if changes:
             webhook.save(update_fields=list(changes))
             told = {"url": webhook.url, **changes}
@@ -152,6 +155,7 @@ def change_webhook(*, webhook: Webhook, user: Any, **values: Any) -> Webhook:
 
 def remove_webhook(*, webhook: Webhook, user: Any) -> None:
     with transaction.atomic():
+        _hold(webhook, _("This webhook is gone: somebody has removed it."))
         audit.write(project=webhook.project, user=user, action="webhook_removed", changes={"url": webhook.url})
         project = webhook.project
         webhook.delete()
@@ -163,6 +167,12 @@ def _count(project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(
         rule_count=project.rules.count(), webhook_count=project.webhooks.count()
     )
+
+
+def _hold(row: Rule | Webhook, gone: str) -> None:
+    """Nobody else removes it until the transaction ends."""
+    if not list(type(row).objects.select_for_update().filter(pk=row.pk).values_list("pk")):
+        raise CrowdtuneError("not_found", gone, 404)
 
 
 def _bad(field: str, message: str) -> CrowdtuneError:

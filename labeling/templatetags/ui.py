@@ -13,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from labeling.accounts.keys import SCOPE_NAMES
+
 register = template.Library()
 
 
@@ -50,6 +52,12 @@ def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, 
 def percent(value: Any, digits: int = 0) -> str:
     """0.934 -> ``93 %``; an unknown share is a dash."""
     return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f}\u202f%"
+
+
+@register.filter
+def may(scopes: list[str]) -> str:
+    """What a key may, as its form has asked: ``["predict"]`` -> ``Ask the classifier``."""
+    return ", ".join(str(SCOPE_NAMES.get(scope, scope)) for scope in scopes)
 
 
 @register.filter

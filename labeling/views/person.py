@@ -28,6 +28,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project
 from labeling.views import shown_once
 from labeling.views.numbers import whole
+from labeling.views.owner.context import refusals, still_there
 from labeling.views.worker import own_id, project_to_label
 
 
@@ -74,7 +75,7 @@ def _profile_page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
         "judgments": sum(member.judgment_count for member in members),
         "seconds": sum(member.seconds for member in members),
         "keys": keys.kept(request.user).select_related("project").order_by("-id"),
-        "scopes": keys.SCOPES,
+        "scopes": keys.SCOPE_NAMES,
         "new_key": shown_once.take(request),
         "languages": settings.LANGUAGES,
     }
@@ -85,11 +86,14 @@ def _profile_page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
 @require_POST
 def make_key(request: HttpRequest) -> HttpResponse:
     """Make a key, or make one anew in the place of an old one; its text is on the next page and never again."""
-    scopes = tuple(scope for scope in keys.SCOPES if scope in request.POST.getlist("scopes")) or keys.SCOPES
+    scopes = tuple(scope for scope in keys.SCOPES if scope in request.POST.getlist("scopes"))
     old = ApiKey.objects.filter(user_id=own_id(request), pk=whole(request.POST.get("replace"))).first()
     user: Any = request.user
     if old is not None:
         _row, text = keys.replace_key(row=old)
+    elif not scopes:
+        messages.error(request, _("Choose what the key may do."))
+        return redirect("profile")
     else:
         _row, text = keys.create_key(user=user, name=request.POST.get("name", "")[:100], scopes=scopes)
     return shown_once.go_on(request, text, "profile")
@@ -98,9 +102,11 @@ def make_key(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
-    key = get_object_or_404(ApiKey, pk=key_id, user_id=own_id(request))
-    services.revoke_key(key=key, user=request.user)
-    messages.success(request, _("The key does not work any more."))
+    with refusals(request):
+        rows = ApiKey.objects.filter(user_id=own_id(request))
+        key = still_there(rows, key_id, _("This key is gone: it was revoked, or its time was over."))
+        services.revoke_key(key=key, user=request.user)
+        messages.success(request, _("The key does not work any more."))
     return redirect("profile")
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from labeling import services
 from labeling.files import storage
 
 
@@ -37,6 +41,28 @@ def test_a_form_comes_back_on_a_page_that_sends_it_again(client: Client) -> None
         assert client.post(path, data, headers=browser).status_code == 302, path
     led = client.post("/i18n/setlang/", {"language": "hi", "next": "/accounts/login/"}, headers=browser)
     assert (led.status_code, led["Location"]) == (302, "/accounts/login/")
+
+
+@pytest.mark.django_db
+def test_a_form_of_before_the_sign_in_can_be_sent_again() -> None:
+    """Without scripts nothing renews the token that the page holds; signing in has made another."""
+    owner = User.objects.create_user("owner")
+    project = services.create_project(owner=owner, name="Cats", categories=["cat", "dog"])
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    address, own = f"/projects/{project.slug}/settings/", {"Origin": "http://testserver"}
+    token = re.search('name="csrfmiddlewaretoken" value="(.+?)"', client.get(address).content.decode())
+    assert token
+    form = {"csrfmiddlewaretoken": "a" * 64, "instructions": "Look <b>twice", "languages": ["en", "hi"]}
+    page = client.post(address, form, headers=own)
+    said = page.content.decode()
+    assert (page.status_code, f'method="post" action="{address}"' in said) == (403, True)
+    assert 'name="instructions" value="Look &lt;b&gt;twice"' in said
+    assert said.count('name="languages"') == 2
+    assert "a" * 64 not in said
+    for odd in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):  # another's page is not helped
+        assert "twice" not in client.post(address, form, headers=odd).content.decode(), odd
+    assert "secret" not in client.post("/accounts/login/", {"password": "secret"}, headers=own).content.decode()
 
 
 def test_what_a_browser_has_already_leads_nowhere(client: Client) -> None:

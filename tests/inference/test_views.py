@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from inference import services
 from inference.downloads.examples import examples
 from inference.feedback import loop
 from inference.models import Deployment, Prediction, Reason, Sample
@@ -137,6 +138,18 @@ def test_settings_out_of_range_are_shown_with_the_reason_and_not_kept(browser, p
     assert Deployment.objects.get().random_share == 0.3
     assert browser.post(SERVING + "settings/", good | {"challenger_share": "0.9"}).status_code in {302, 400}
     assert Deployment.objects.get().challenger_share == 0.2
+
+
+def test_two_pages_of_serving_do_not_set_each_other_back(browser, project, champion) -> None:
+    form = browser.get(SERVING).context["form"]
+    stood = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    meanwhile = {"auto_label": True, "retention_days": 3, "random_share": 0.4}
+    services.configure(project=project, changes=meanwhile, user=project.owner)
+    browser.post(SERVING + "settings/", {**stood, "shown": form.shown, "sample_quota": 7})
+    kept = Deployment.objects.get()
+    assert {name: getattr(kept, name) for name in meanwhile} == meanwhile
+    assert kept.sample_quota == 7
+    assert browser.get(SERVING).content.count(b'name="shown"') == 1
 
 
 def test_a_click_promotes_and_another_rolls_back(browser, project, champion, add_version) -> None:

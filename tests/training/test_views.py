@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import time
 from typing import Any
 
 import pytest
@@ -122,6 +123,20 @@ def test_the_policy_is_saved_and_audited(owner: Client, project: Project) -> Non
     assert str(policy.daily_at) == "03:30:00"
     audit = project.audit.get(action="training_policy")
     assert audit.changes["min_labels_per_category"] == [8, 12]
+
+
+def test_two_pages_of_the_policy_do_not_set_each_other_back(owner: Client, project: Project) -> None:
+    form = owner.get("/projects/shapes/training/").context["policy_form"]
+    stood = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    meanwhile = {"automatic_training": False, "daily_at": time(3, 30), "max_age_hours": None, "min_new_share": 0.3}
+    services.set_policy(project=project, changes=meanwhile, user=project.owner)
+
+    owner.post("/projects/shapes/training/policy/", {**stood, "shown": form.shown, "min_new_labels": 30})
+
+    policy = TrainingPolicy.objects.get()
+    assert {name: getattr(policy, name) for name in meanwhile} == meanwhile
+    assert policy.min_new_labels == 30
+    assert owner.get("/projects/shapes/training/").content.count(b'name="shown"') == 1
 
 
 def test_a_wrong_policy_comes_back_with_what_is_wrong(owner: Client) -> None:
@@ -260,6 +275,14 @@ def test_the_zoo_tells_the_historic_line_and_this_projects_errors(owner: Client,
 
     assert "AlexNet" in page
     assert "Error in this project" in page
+    assert '<li><a href="/projects/shapes/training/">Training</a></li>' in page  # the way back
+
+    Project.objects.update(access="open")  # to label in; its figures are for those who see its models
+    other = Client()
+    other.force_login(get_user_model().objects.create_user("other"))
+    page = other.get("/backbones/?project=shapes").content.decode()
+    assert "AlexNet" in page
+    assert "Error in this project" not in page
 
 
 def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(

@@ -110,7 +110,7 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
         context |= _now(project) | _runs(project)
         return render(request, "training/training.html", context, status=400)
     with refusals(request):
-        services.set_policy(project=project, changes=dict(form.cleaned_data), user=request.user)
+        services.set_policy(project=project, changes=form.changes(), user=request.user)
         messages.success(request, _("Saved."))
     return redirect("project-training", slug)
 

@@ -22,7 +22,7 @@ from labeling.models import Category, CategoryExample, Consensus, Project
 from labeling.services.categories import MOST_EXAMPLES
 from labeling.services.surveys import build_document
 from labeling.surveys import guide
-from labeling.views.owner.context import context_of, load_project, refusals
+from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
 from labeling.views.owner.survey import still_seen, tell_saved
 
@@ -50,15 +50,22 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
             tell_saved(request, project, saved, _("Saved as a new version of the survey."))
             _tell_taken_out(request, project, [row["key"] for row in rows])
             return redirect("project-categories", project.slug)
-    shown = _tree(rows)[:SHOWN]
+    wanted = request.GET.get("q", "").strip()
+    fitting = [row for row in _tree(rows) if _is_named(row, wanted)]
+    shown = fitting[:SHOWN]
     found = project.categories.filter(key__in=[row["key"] for row in shown]).prefetch_related("examples")
     stored = {row.key: row for row in found}
     for row in shown:
         row["id"] = stored[row["key"]].pk
         row["examples"] = [guide.shown(example) for example in stored[row["key"]].examples.all()]
     context = context_of(request, project, tab="settings", section="categories", form=form, rows=shown, count=len(rows))
+    context |= {"wanted": wanted, "fitting": len(fitting)}
     context |= {"losing": losing, "told": told, "seen": seen or project.survey_version}
     return render(request, "projects/categories.html", context, status=400 if form.errors or losing else 200)
+
+
+def _is_named(row: dict[str, Any], wanted: str) -> bool:
+    return wanted.casefold() in f"{row['key']}\n{row['name']}\n{row['wordnet_id']}".casefold()
 
 
 def _losing(project: Project, form: CategoriesForm) -> list[Category]:
@@ -158,8 +165,9 @@ def add_example(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def change_example(request: HttpRequest, slug: str, pk: int, example_id: int) -> HttpResponse:
     """Say what it shows, or remove it, by the button that was pressed."""
     row = _category(load_project(request, slug), pk)
-    example = get_object_or_404(CategoryExample, category=row, pk=example_id)
     with refusals(request):
+        rows = CategoryExample.objects.filter(category=row)
+        example = still_there(rows, example_id, _("This example is gone: somebody has removed it."))
         if request.POST.get("do") == "remove":
             services.remove_example(example=example, user=request.user)
             messages.success(request, _("The example is removed."))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -79,6 +80,21 @@ def context_of(request: HttpRequest, project: Project, *, tab: str, **more: Any)
         if manages or t.right == "review"
     ]
     return {"project": project, "role": role, "manages": manages, "tab": tab, "tabs": tabs, **more}
+
+
+Row = TypeVar("Row", bound=Model)
+
+
+def still_there(rows: QuerySet[Row], pk: int, gone: str) -> Row:
+    """The row of a button of a list.
+
+    Raises:
+        CrowdtuneError: not_found, it is gone since the page was loaded, which is told on the page and not in its place.
+    """
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise CrowdtuneError("not_found", gone, 404)
+    return row
 
 
 @contextmanager

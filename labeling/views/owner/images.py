@@ -25,7 +25,7 @@ from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import labels_of, main_question, names_of, read_all, say
-from labeling.views.owner.context import context_of, load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, project_context, refusals, still_there
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
 
@@ -199,8 +199,8 @@ def image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 def delete_image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug)
-    row = get_object_or_404(Image, project=project, pk=pk)
     with refusals(request):
+        row = still_there(Image.objects.filter(project=project), pk, _("This image was deleted before."))
         services.delete_images(project=project, ids=[row.pk], user=request.user)
         messages.success(request, _("The image is deleted, with everything that was said of it."))
     return redirect("project-images", project.slug)

@@ -8,18 +8,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling import services
-from labeling.accounts.keys import SCOPES, digest
+from labeling.accounts.keys import SCOPE_NAMES, digest
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
 from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
 from labeling.services.oversight import EVENTS
 from labeling.views import shown_once
-from labeling.views.owner.context import context_of, load_project, refusals
+from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
 
 
@@ -44,8 +44,9 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def change_rule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug)
-    rule = get_object_or_404(Rule.objects.select_related("project"), project=project, pk=pk)
     with refusals(request):
+        rows = Rule.objects.filter(project=project).select_related("project")
+        rule = still_there(rows, pk, _("This rule is gone: somebody has removed it."))
         if request.POST.get("action") == "remove":
             services.remove_rule(rule=rule, user=request.user)
         else:
@@ -80,8 +81,9 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug)
-    hook = get_object_or_404(Webhook.objects.select_related("project"), project=project, pk=pk)
     with refusals(request):
+        rows = Webhook.objects.filter(project=project).select_related("project")
+        hook = still_there(rows, pk, _("This webhook is gone: somebody has removed it."))
         if request.POST.get("action") == "remove":
             services.remove_webhook(webhook=hook, user=request.user)
         else:
@@ -104,7 +106,7 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
     text = shown_once.take(request)
     made = ApiKey.objects.filter(project=project, digest=digest(text)).first()
     found = ApiKey.objects.filter(project=project).select_related("user").order_by("-id")
-    context: dict[str, Any] = {"section": "keys", "keys": found, "scopes": SCOPES, "made": made, "text": text}
+    context: dict[str, Any] = {"section": "keys", "keys": found, "scopes": SCOPE_NAMES, "made": made, "text": text}
     return shown_once.page(request, "projects/keys.html", context_of(request, project, tab="settings", **context))
 
 
@@ -112,8 +114,9 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug)
-    services.revoke_key(
-        key=get_object_or_404(ApiKey.objects.select_related("project"), project=project, pk=pk), user=request.user
-    )
-    messages.success(request, _("The key does not work any more."))
+    with refusals(request):
+        rows = ApiKey.objects.filter(project=project).select_related("project")
+        key = still_there(rows, pk, _("This key is gone: it was revoked, or its time was over."))
+        services.revoke_key(key=key, user=request.user)
+        messages.success(request, _("The key does not work any more."))
     return redirect("project-keys", project.slug)

@@ -31,8 +31,12 @@ def runs(user: Any) -> QuerySet[Project]:
 
 @login_required
 def project_list(request: HttpRequest) -> HttpResponse:
-    page = keyset.page(request, runs(request.user).select_related("owner"), size=30)
-    return render(request, "projects/list.html", {"page": page})
+    wanted = request.GET.get("q", "").strip()
+    rows = runs(request.user).select_related("owner")
+    if wanted:
+        rows = rows.filter(Q(name__icontains=wanted) | Q(slug__icontains=wanted) | Q(owner__username__iexact=wanted))
+    page = keyset.page(request, rows, size=30)
+    return render(request, "projects/list.html", {"page": page, "wanted": wanted})
 
 
 @login_required

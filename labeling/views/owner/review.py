@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -20,7 +20,7 @@ from labeling.models import Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
 from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
-from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.context import load_project, project_context, refusals, still_there
 from labeling.views.owner.provenance import Verdict, story
 
 # A reviewer decides by one key, 1 to 9.
@@ -104,14 +104,15 @@ def _keyed(choices: list[dict[str, Any]], *, is_scale: bool) -> list[dict[str, A
 @require_POST
 def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug, "review")
-    task = get_object_or_404(Task, project=project, pk=pk)
     sent = {
         name.removeprefix("answer-"): str(text) for name, text in request.POST.items() if name.startswith("answer-")
     }
-    on = f"task={task.pk}"
     with refusals(request):
+        on = f"after={pk}"
+        task = still_there(Task.objects.filter(project=project), pk, _("This task is gone: its image was deleted."))
+        on = f"task={pk}"
         answers = {name: read(text) for name, text in sent.items() if text}
         services.decide_task(task=task, answers=answers, user=request.user)
         messages.success(request, _("Decided. The next one."))
-        on = f"after={task.pk}"
+        on = f"after={pk}"
     return redirect(f"/projects/{project.slug}/review/?{on}")

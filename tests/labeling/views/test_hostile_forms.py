@@ -81,7 +81,12 @@ def test_a_survey_that_cannot_be_read_is_refused(project: Project, owning: Clien
 
 @pytest.mark.parametrize("replaced", ["a", LONG, "-1"])
 def test_the_key_to_replace_is_one_of_ones_own(owning: Client, owner: User, replaced: str) -> None:
-    assert owning.post("/profile/keys/", {"replace": replaced, "name": "mine"}, follow=True).status_code == 200
+    assert (
+        owning.post(
+            "/profile/keys/", {"replace": replaced, "name": "mine", "scopes": ["label"]}, follow=True
+        ).status_code
+        == 200
+    )
     assert owner.api_keys.get().name == "mine"
 
 

@@ -39,12 +39,14 @@ def test_languages_and_a_word_about_oneself_are_kept_and_shown_again(pages: Clie
 def test_a_key_is_shown_once_to_whoever_made_it_and_loading_the_page_again_makes_no_other(
     pages: Client, worker: User
 ) -> None:
-    told = pages.post("/profile/keys/", {"name": "laptop"})
+    assert "Choose what the key may do." in pages.post("/profile/keys/", {"name": "none"}, follow=True).content.decode()
+    told = pages.post("/profile/keys/", {"name": "laptop", "scopes": ["label"]})
     assert (told.status_code, told["Location"]) == (302, "/profile/")
     cookie = pages.cookies["new_key"]
     assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/profile/", True, "Strict")
     shown = pages.get("/profile/")
-    assert digest(shown.context["new_key"]) == ApiKey.objects.get().digest
+    assert digest(shown.context["new_key"]) == ApiKey.objects.get(scopes=["label"]).digest
+    assert "<td>Label" in shown.content.decode()
     assert shown["Cache-Control"] == "no-store"
     assert not pages.get("/profile/").context["new_key"]
     for wrong in (signing.dumps([worker.pk + 1, "of another"], salt="new_key"), "made up"):
@@ -59,10 +61,11 @@ def test_a_key_that_its_person_deletes_is_gone_and_its_projects_log_says_so(
     key, _text = create_key(user=worker, project=project)
     other, _text = create_key(user=project.owner, project=project)
 
-    assert pages.post(f"/profile/keys/{other.pk}/delete/").status_code == 404
+    assert pages.post(f"/profile/keys/{other.pk}/delete/").status_code == 302
     pages.post(f"/profile/keys/{key.pk}/delete/")
 
     assert list(ApiKey.objects.all()) == [other]
+    assert "This key is gone" in pages.post(f"/profile/keys/{key.pk}/delete/", follow=True).content.decode()
     assert project.audit.get(action="key_revoked").changes["prefix"] == key.prefix
 
 

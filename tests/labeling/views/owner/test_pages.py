@@ -77,6 +77,19 @@ def test_the_list_shows_what_one_runs_and_nothing_else(
     assert "Your first project" in text(signed_in(person("stranger")).get("/projects/"))
 
 
+def test_one_of_many_projects_is_found_by_its_name(make_project: Callable[..., Project], owning: Client) -> None:
+    first = make_project(0, name="Sea lions")
+    assert 'name="q"' not in text(owning.get("/projects/"))
+    Project.objects.bulk_create([Project(owner=first.owner, name=f"P {n}", slug=f"p-{n}") for n in range(30)])
+    assert first.name not in text(owning.get("/projects/"))
+    assert 'name="q"' in text(owning.get("/projects/"))
+    assert owning.get("/projects/", {"q": "LIONS"}).context["page"].rows == [first]
+    page = text(owning.get("/projects/", {"q": "tigers"}))
+    assert "No project fits" in page
+    assert "New project" in page
+    assert "Your first project" not in page
+
+
 def test_the_overview_says_what_to_do_next(make_project: Callable[..., Project], owning: Client) -> None:
     empty = make_project(images=0)
     assert "Add the first images" in text(owning.get(f"/projects/{empty.slug}/"))

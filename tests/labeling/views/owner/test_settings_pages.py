@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import services
+from labeling.errors import CrowdtuneError
 from labeling.models import (
     ApiKey,
     AuditEntry,
@@ -18,6 +19,7 @@ from labeling.models import (
     Rule,
     Webhook,
 )
+from labeling.views.owner.categories import SHOWN
 from tests.labeling.conftest import client, person, picture
 from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
@@ -127,6 +129,22 @@ def test_a_category_that_no_line_can_say_stays_as_it_is_while_its_line_stays(pro
         assert [row["key"] for row in kept] == ["big, old cat", *more.split()]
 
 
+def test_a_category_beyond_those_that_are_shown_is_found_by_its_name(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/categories/"
+    assert 'name="q"' not in text(owning.get(address))
+    many = [{"key": f"n{number}", "name": f"Kind {number}"} for number in range(SHOWN + 1)]
+    services.replace_survey(project=project, user=project.owner, categories=many)
+    last = project.categories.get(key=f"n{SHOWN}")
+    page = owning.get(address)
+    assert "are shown" in text(page)
+    assert f"{address}{last.pk}/" not in text(page)
+    page = owning.get(address, {"q": f"KIND {SHOWN}"})
+    assert [row["key"] for row in page.context["rows"]] == [last.key]
+    assert f"{address}{last.pk}/" in text(page)
+    assert f"n{SHOWN - 1}" in page.context["form"]["text"].value()  # a filter takes none out
+    assert "No category fits" in text(owning.get(address, {"q": "zebra"}))
+
+
 def test_categories_keep_their_parents_descriptions_and_wordnet_ids(project: Project, owning: Client) -> None:
     lines = "animal\ncat | Cat | animal | n02121808 | A small one | with a tail\ndog | | animal"
     owning.post(f"/projects/{project.slug}/settings/categories/", {"text": lines})
@@ -217,6 +235,38 @@ def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(proje
     assert "This key is shown once" not in text(owning.get(address))
     owning.post(f"{address}{key.pk}/")
     assert not ApiKey.objects.exists()
+
+
+def test_a_button_of_what_somebody_has_removed_leads_back_and_says_so(project: Project, owning: Client) -> None:
+    rule = services.add_rule(project=project, user=project.owner, measure="gold_accuracy", threshold=0.5, action="warn")
+    hook = services.add_webhook(project=project, user=project.owner, url="https://example.org/")
+    key, _text = services.make_key(project=project, user=project.owner, name="shop", scopes=["predict"])
+    place = f"/projects/{project.slug}/settings/"
+    buttons = [f"{place}rules/{rule.pk}/", f"{place}webhooks/{hook.pk}/", f"{place}keys/{key.pk}/"]
+    for address in [*buttons, *buttons]:
+        page = owning.post(address, {"action": "remove"}, follow=True)
+        assert page.redirect_chain == [(f"{address.rsplit('/', 2)[0]}/", 302)]
+    for address in buttons:
+        assert "is gone" in text(owning.post(address, {"action": "on"}, follow=True)), address
+    assert AuditEntry.objects.filter(action__endswith="_removed").count() == 2
+
+
+def test_what_is_removed_while_it_is_changed_is_refused(project: Project) -> None:
+    rule = services.add_rule(project=project, user=project.owner, measure="gold_accuracy", threshold=0.5, action="warn")
+    hook = services.add_webhook(project=project, user=project.owner, url="https://example.org/")
+    Rule.objects.all().delete()
+    Webhook.objects.all().delete()
+    changes: list[Callable[[], object]] = [
+        lambda: services.change_rule(rule=rule, user=project.owner, is_active=False),
+        lambda: services.remove_rule(rule=rule, user=project.owner),
+        lambda: services.change_webhook(webhook=hook, user=project.owner, is_active=False),
+        lambda: services.remove_webhook(webhook=hook, user=project.owner),
+    ]
+    for change in changes:
+        with pytest.raises(CrowdtuneError) as refused:
+            change()
+        assert (refused.value.code, refused.value.status) == ("not_found", 404)
+    assert not AuditEntry.objects.filter(action__in=["rule_changed", "rule_removed", "webhook_removed"]).exists()
 
 
 @pytest.mark.parametrize(
