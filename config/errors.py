@@ -19,7 +19,7 @@ from rest_framework import exceptions, views
 from rest_framework.response import Response
 
 from config.patience import Crowded
-from config.requests import request_id
+from config.request_log import request_id
 from labeling import outages
 from labeling.errors import CrowdtuneError
 from labeling.models import Project

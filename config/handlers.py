@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views import defaults
 
 from config import errors, signed_out
-from config.requests import request_id
+from config.request_log import request_id
 
 
 def in_readers_language(handler: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from config import keys
+from config import secret_files
 
 _MIGRATION_LOCK = 0x63726F7764  # "crowd"
 
@@ -108,6 +108,6 @@ def ensure_admin() -> str | None:
         return None
     if admin is not None:
         return None
-    password, _made = keys.read_or_create(settings.DATA_DIR / "admin_password", length=12)
+    password, _made = secret_files.read_or_create(settings.DATA_DIR / "admin_password", length=12)
     users.create_superuser("admin", password=password)
     return password

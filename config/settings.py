@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from config import databases, env, keys, postgres
+from config import databases, env, postgres, secret_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
@@ -16,7 +16,7 @@ WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, least=1, most=64)
 WEB_THREADS = env.integer("WEB_THREADS", 12, least=1, most=256)
 WORKER_THREADS = env.integer("WORKER_THREADS", 4, least=1, most=64)
 ADMIN_PASSWORD = env.string("ADMIN_PASSWORD")
-SECRET_KEY = env.string("SECRET_KEY") or keys.read_or_create(DATA_DIR / "secret_key", length=48)[0]
+SECRET_KEY = env.string("SECRET_KEY") or secret_files.read_or_create(DATA_DIR / "secret_key", length=48)[0]
 # How this machine asks for itself: the supervisor, the demo, health checks. Whatever ALLOWED_HOSTS says, that holds.
 OWN_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", OWN_HOST]
@@ -62,11 +62,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "config.requests.RequestIdMiddleware",
+    "config.request_log.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.security.SecurityHeadersMiddleware",
-    "inference.api.quick.QuickMiddleware",
-    "labeling.api.fast.FastMiddleware",
+    "inference.api.short_way.ShortWayMiddleware",
+    "labeling.api.short_way.ShortWayMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -281,11 +281,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "config.requests.RequestIdFilter"},
-        "broken": {"()": "config.requests.BrokenFilter"},
-        "strange_host": {"()": "config.requests.StrangeHostFilter"},
+        "request_id": {"()": "config.request_log.RequestIdFilter"},
+        "broken": {"()": "config.request_log.BrokenFilter"},
+        "strange_host": {"()": "config.request_log.StrangeHostFilter"},
     },
-    "formatters": {"line": {"()": "config.requests.KeyValueFormatter"}},
+    "formatters": {"line": {"()": "config.request_log.KeyValueFormatter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
     },

@@ -7,7 +7,7 @@ import dramatiq
 from labeling import exporting, jobs, webhooks
 from labeling.collecting import changing, leases, spending
 from labeling.consensus import fitting
-from labeling.importing import ingest, labels, said
+from labeling.importing import ingest, judgments, labels
 from labeling.upkeep import discarding, tidying
 
 MINUTE = 60_000
@@ -20,7 +20,7 @@ def import_images(job_id: str) -> None:
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
 def import_judgments(job_id: str) -> None:
-    jobs.run(job_id, said.run, waits=True)
+    jobs.run(job_id, judgments.run, waits=True)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture
-from labeling.collecting import glance
+from labeling.collecting import lookups
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.files.remote import DEADLINE, FetchRefused, fetch
@@ -134,7 +134,7 @@ def _top_k(value: Any) -> int:
 def _stored(project: Project, items: list[Any]) -> dict[int, Image]:
     asked = (_id(item.get("id")) for item in items if isinstance(item, Mapping))
     ids = [pk for pk in asked if pk is not None]
-    return glance.images(project_id=project.pk, ids=ids) if ids else {}
+    return lookups.images(project_id=project.pk, ids=ids) if ids else {}
 
 
 def _id(value: Any) -> int | None:

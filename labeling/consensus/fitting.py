@@ -20,7 +20,7 @@ from django.utils import timezone
 from labeling import webhooks
 from labeling.collecting import suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit, classes_of
-from labeling.consensus.fits import fit_question
+from labeling.consensus.question_fit import fit_question
 from labeling.heartbeat import beating, silent
 from labeling.models import Consensus, Departure, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.surveys import survey

@@ -19,7 +19,7 @@ from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folders
 from labeling.files import imaging, storage
-from labeling.importing import naming, said, sources
+from labeling.importing import judgments, naming, sources
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
@@ -92,7 +92,7 @@ def _checked(
         try:
             form = "coco" if known.boxed else arguments["format"]
             question = _question(asked, known.question or arguments.get("question", ""), form)
-            answer = said.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
+            answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
             if form in BOXED and question.kind != "boxes":
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
@@ -113,7 +113,7 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
             answers = label if isinstance(label, dict) else {_question(asked, "", "csv").key: label}
             for key, answer in answers.items():
                 question = _question(asked, str(key), "csv")
-                value = said.parse(question, str(answer) if question.kind == "single_choice" else answer)
+                value = judgments.parse(question, str(answer) if question.kind == "single_choice" else answer)
                 value = question.check(value, image.width, image.height)
                 _check_is_first(given, image, question, value)
                 ready.append((image, question, value))
@@ -154,7 +154,7 @@ def _class_of(question: Asked, boxes: Any) -> Any:
         return found
     if len(found) > 1:
         raise BadAnswer(_("expected one category an image, got %(found)s.") % {"found": ", ".join(found[:20])})
-    return said.parse(question, found[0]) if found else NOTHING
+    return judgments.parse(question, found[0]) if found else NOTHING
 
 
 def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
@@ -278,11 +278,11 @@ def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any])
 
 
 def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
-    worker = said.workers(project, {arguments["source"]})[arguments["source"]]
+    worker = judgments.workers(project, {arguments["source"]})[arguments["source"]]
     answers: dict[tuple[int, int], dict[str, Any]] = {}
     for image, question, answer in ready:
         answers.setdefault((image.pk, worker), {})[question.key] = answer
-    return said.store(project, answers, dict.fromkeys(answers), {image.pk: image for image, _, _ in ready})
+    return judgments.store(project, answers, dict.fromkeys(answers), {image.pk: image for image, _, _ in ready})
 
 
 def _task(project: Project, image: Image) -> Task:

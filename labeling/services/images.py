@@ -120,7 +120,7 @@ def _check_labels_as(labels_as: str) -> None:
 
 
 def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:
-    """Start importing judgments made elsewhere from a CSV or JSONL file; see ``labeling.importing.said``."""
+    """Start importing judgments made elsewhere from a CSV or JSONL file; see ``labeling.importing.judgments``."""
     job_id = uuid.uuid4()
     return jobs.start(
         project=project,

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from labeling import races, webhooks
 from labeling.actors import retire_spent
-from labeling.collecting import glance, golds, late, phases, rules, spending, statements, tasks, workflow
-from labeling.collecting.glance import Leased
+from labeling.collecting import golds, late, lookups, phases, rules, spending, statements, tasks, workflow
+from labeling.collecting.lookups import Leased
 from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
@@ -34,7 +34,7 @@ def submit_judgment(
         CrowdtuneError: not_found; bad_answer with the reason for each question; 409 lease_lost when another has the
             slot now; 409 already_answered when other answers are stored.
     """
-    lease = glance.leased(assignment_id=assignment_id, worker_id=worker.pk)
+    lease = lookups.leased(assignment_id=assignment_id, worker_id=worker.pk)
     if lease is None:
         raise CrowdtuneError("not_found", _("There is no such assignment of yours."), 404)
     return submit_leased(lease=lease, answers=answers, seconds=seconds)
@@ -45,7 +45,7 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
     looks = iter([lease])
 
     def submit() -> tuple[Judgment, bool]:
-        now = next(looks, None) or glance.leased(assignment_id=lease.id, worker_id=lease.worker_id)
+        now = next(looks, None) or lookups.leased(assignment_id=lease.id, worker_id=lease.worker_id)
         if now is None:
             raise _lost()
         return _submit(now, answers, seconds)
@@ -153,7 +153,7 @@ def _lost() -> CrowdtuneError:
 
 
 def _again(lease: Leased, answers: Any) -> tuple[Judgment, bool]:
-    now = glance.leased(assignment_id=lease.id, worker_id=lease.worker_id)
+    now = lookups.leased(assignment_id=lease.id, worker_id=lease.worker_id)
     if now is not None and now.state == State.SUBMITTED:
         return _repeated(now, answers), False
     raise _lost()

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage, storages
 from django.core.management.base import CommandError
 from django.db import connection
 
-from config import databases, keys, prepare
+from config import databases, prepare, secret_files
 from tests.s3 import s3_service
 
 Users = get_user_model().objects
@@ -134,8 +134,8 @@ def test_a_folder_needs_no_bucket():
 
 
 def test_two_who_ask_for_a_secret_get_the_same(tmp_path):
-    first, made = keys.read_or_create(tmp_path / "secret")
-    second, made_again = keys.read_or_create(tmp_path / "secret")
+    first, made = secret_files.read_or_create(tmp_path / "secret")
+    second, made_again = secret_files.read_or_create(tmp_path / "secret")
     assert (made, made_again) == (True, False)
     assert first == second
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]

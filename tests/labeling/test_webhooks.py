@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.http import http_date
 
 from labeling import jobs, services, webhooks
-from labeling.importing import said
+from labeling.importing import judgments
 from labeling.models import Job, Project, Task, Webhook, WebhookDelivery
 from tests.labeling.conftest import answer, claim
 
@@ -279,10 +279,12 @@ def test_a_task_that_a_known_answer_or_a_file_of_answers_retires_is_told_too(
     known, answered, _open = Task.objects.filter(project=project).select_related("image").order_by("pk")
     for _again in range(2):
         services.set_gold(task=known, answers="cat", user=project.owner)
-    worker = said.workers(project, {"museum"})["museum"]
+    worker = judgments.workers(project, {"museum"})["museum"]
     for _again in range(2):
         answers = {(task.image_id, worker): {"category": "cat"} for task in (known, answered)}
-        said.store(project, answers, dict.fromkeys(answers), {task.image_id: task.image for task in (known, answered)})
+        judgments.store(
+            project, answers, dict.fromkeys(answers), {task.image_id: task.image for task in (known, answered)}
+        )
     told = [(row.payload["task"], row.payload["because"]) for row in WebhookDelivery.objects.order_by("id")]
     assert told == [(known.pk, "gold"), (answered.pk, "maximum")]
 

@@ -16,7 +16,7 @@ from labeling.aggregation.slots import LEAST_WIDTH, is_wide, slotted
 from labeling.aggregation.votes import UNKNOWN
 from labeling.consensus import agreement
 from labeling.consensus.base import Judgments
-from labeling.consensus.fits import fit_question
+from labeling.consensus.question_fit import fit_question
 from labeling.surveys.survey import Asked
 
 IMAGENET = 20_000

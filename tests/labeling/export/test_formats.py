@@ -19,7 +19,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
-from labeling.importing import said
+from labeling.importing import judgments
 from labeling.importing.known import READERS, Files, Known
 
 BOX = {"category": "blood cell: red", "box": [10.25, 20.5, 30.125, 40.0]}
@@ -258,4 +258,4 @@ def test_a_workers_words_are_no_formula_in_a_spreadsheet_and_come_back_as_they_w
     asked = Header("pets", "Pets", [Question("note", "text", "Say")], "now", {"judgments": True})
     data = written("csv", asked, Repeatable(row(1, formula, "note")))
     assert next(csv.DictReader(io.StringIO(data.decode())))["answer"] == f"'{formula}"
-    assert [line.answer for line in said.read(io.BytesIO(data))] == [formula]
+    assert [line.answer for line in judgments.read(io.BytesIO(data))] == [formula]

@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling import jobs, services
 from labeling.errors import CrowdtuneError
 from labeling.files import remote
-from labeling.importing import ingest, manifest, said, sources
+from labeling.importing import ingest, judgments, manifest, sources
 from labeling.jobs import Report
 from labeling.models import Gold, Image, Job, Judgment, Project, Task
 from tests.labeling.conftest import client, picture
@@ -62,7 +62,7 @@ def test_a_json_array_is_told_what_is_expected(bring: Import) -> None:
     assert job.state == "failed"
     assert "Expected one JSON object a line" in job.message
     with pytest.raises(CrowdtuneError, match="Expected one JSON object a line"):
-        list(said.read(io.BytesIO(text.encode())))
+        list(judgments.read(io.BytesIO(text.encode())))
 
 
 def test_an_address_that_is_none_is_refused_alone(bring: Import) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 from PIL import Image as Pillow
 
 from labeling import services
-from labeling.importing import labels, said
+from labeling.importing import judgments, labels
 from labeling.models import Gold, Job, Judgment, Project
 from tests.labeling.conftest import picture
 from tests.labeling.importing.conftest import packed
@@ -271,7 +271,7 @@ def test_folders_answer_no_question_of_boxes_and_it_is_told_once_what_to_do(
 def test_the_names_of_a_project_are_read_once_however_long_the_file_is(
     make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    for module in (labels, said):
+    for module in (labels, judgments):
         monkeypatch.setattr(module, "CHUNK", 2)
     project = make_project(images=0)
     services.add_images(project=project, images={"train/a.png": picture(0), "train/b.png": picture(1)})

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
 from labeling import services
-from labeling.collecting import glance, statements
+from labeling.collecting import lookups, statements
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
 from tests.labeling.conftest import answer, claim, person
@@ -173,7 +173,7 @@ def test_an_answer_whose_look_is_out_of_date_is_stored_once_and_hears_all(
     of_ada, of_bob = (services.claim_assignment(project=project, worker=user) for user in (ada, bob))
     assert of_ada is not None
     assert of_bob is not None
-    looked = glance.leased(assignment_id=of_ada.pk, worker_id=ada.pk)
+    looked = lookups.leased(assignment_id=of_ada.pk, worker_id=ada.pk)
     services.submit_judgment(assignment_id=of_bob.pk, worker=bob, answers={"category": "dog"})
     assert looked is not None
     assert looked.seen.judgment_count == 0

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from labeling import exporting, services
 from labeling.accounts import people
 from labeling.files import storage
-from labeling.importing import said
+from labeling.importing import judgments
 from labeling.jobs import run
 from labeling.models import Consensus, Image, Job, Judgment, Membership, Project
 from tests.labeling.conftest import claim, client, person, picture
@@ -26,7 +26,7 @@ LINES = b"image,worker,answer\n" + b"".join(
 def test_who_asks_once_the_job_is_done_finds_labels(make_project: Callable[..., Project]) -> None:
     project = make_project(images=4)
     job = services.import_judgments(project=project, file=SimpleUploadedFile("a.csv", LINES), user=project.owner)
-    run(str(job.pk), said.run)  # and no other actor
+    run(str(job.pk), judgments.run)  # and no other actor
     job.refresh_from_db()
     assert (job.state, job.result["imported"]) == ("succeeded", 12)
     labels = Consensus.objects.filter(project=project).order_by("task__image__name").values_list("answer", flat=True)
@@ -37,7 +37,7 @@ def test_who_asks_once_the_job_is_done_finds_labels(make_project: Callable[..., 
 
 def bring(project: Project, data: bytes) -> Job:
     job = services.import_judgments(project=project, file=SimpleUploadedFile("a", data), user=project.owner)
-    run(str(job.pk), said.run)
+    run(str(job.pk), judgments.run)
     job.refresh_from_db()
     return job
 
@@ -60,7 +60,7 @@ def test_a_name_that_several_images_have_is_asked_back_instead_of_guessed(
 def test_of_two_answers_of_one_worker_the_first_stays_and_the_other_is_told(
     make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(said, "CHUNK", chunk)
+    monkeypatch.setattr(judgments, "CHUNK", chunk)
     project = make_project(images=1)
     lines = b"image,worker,answer\n0000.png,ann,cat\n0000.png,ann,dog\n0000.png,ann,cat\n"
     job = bring(project, lines)

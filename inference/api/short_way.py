@@ -37,17 +37,17 @@ _INFER = re.compile(r"/v2/models/([-a-zA-Z0-9_]+)(?:/versions/([0-9]{1,9}))?/inf
 MOST = 8 * 2**20  # bytes of a body that is taken here
 
 
-class QuickMiddleware:
+class ShortWayMiddleware:
     """Answers what it can, and hands on the rest."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return _quick(request) or self.get_response(request)
+        return _answered(request) or self.get_response(request)
 
 
-def _quick(request: HttpRequest) -> HttpResponse | None:
+def _answered(request: HttpRequest) -> HttpResponse | None:
     path = request.path_info
     predict = _PREDICT.fullmatch(path)
     match = predict or _INFER.fullmatch(path)

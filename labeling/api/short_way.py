@@ -22,9 +22,9 @@ from labeling.accounts import keys, permissions
 from labeling.api.assignments import head
 from labeling.api.plain import HEADERS, finished, is_plain
 from labeling.api.turns import Turns, cores
-from labeling.collecting import glance
-from labeling.collecting.glance import Caller
+from labeling.collecting import lookups
 from labeling.collecting.leases import Lease
+from labeling.collecting.lookups import Caller
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.surveys import survey
@@ -36,17 +36,17 @@ TURNS = Turns(cores())
 PATIENCE = 0.1  # seconds after which a request goes ahead without its turn
 
 
-class FastMiddleware:
+class ShortWayMiddleware:
     """Answers claims and answers that it can, and hands on the rest."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return _fast(request) or self.get_response(request)
+        return _answered(request) or self.get_response(request)
 
 
-def _fast(request: HttpRequest) -> HttpResponse | None:
+def _answered(request: HttpRequest) -> HttpResponse | None:
     path = request.path_info
     claimed = _CLAIM.fullmatch(path)
     match = claimed or _SUBMIT.fullmatch(path)
@@ -73,7 +73,7 @@ def _json(body: str, status: int) -> HttpResponse:
 
 def claim(request: HttpRequest, slug: str) -> HttpResponse | None:
     """POST /projects/{slug}/assignments/ without a body."""
-    caller = glance.caller(digest=_digest(request), slug=slug)
+    caller = lookups.caller(digest=_digest(request), slug=slug)
     if caller is None or caller.project is None or caller.member is None or not _is_good(caller):
         return None
     role, key, project = caller.member.role, caller.key, caller.project
@@ -96,7 +96,7 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
         return None  # the view says what is wrong with it
     if not isinstance(body, dict) or "answers" not in body:
         return None
-    found = glance.answering(digest=_digest(request), assignment_id=assignment_id)
+    found = lookups.answering(digest=_digest(request), assignment_id=assignment_id)
     if found is None or not _is_good(found[0]):
         return None
     caller, lease = found

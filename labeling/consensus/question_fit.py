@@ -10,7 +10,7 @@ from typing import Any
 
 from labeling.consensus.base import Answers, Judgments, QuestionFit, answers_of
 from labeling.consensus.classes import by_class, by_set
-from labeling.consensus.others import by_boxes, by_median, by_text
+from labeling.consensus.freeform import by_boxes, by_median, by_text
 from labeling.questions import KINDS
 from labeling.surveys.survey import Asked
 
