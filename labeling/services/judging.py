@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling import races, webhooks
 from labeling.actors import retire_spent
-from labeling.collecting import golds, late, lookups, phases, rules, spending, statements, tasks, workflow
+from labeling.collecting import golds, late, leases, lookups, phases, rules, spending, statements, tasks, workflow
 from labeling.collecting.lookups import Leased
 from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
@@ -119,6 +119,8 @@ def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | Non
 def _record(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
     """The judgment and all that it causes, in one transaction; None when the lease is over."""
     project = lease.project
+    if lease.state == State.EXPIRED:
+        leases.expire(project_id=project.pk)  # what is over holds slots, and money, until it is swept
     with transaction.atomic():
         room = lease.state != State.EXPIRED or spending.has_room(project=project)
         if project.workflow == Project.Workflow.THREE_STAGE_BOXES:

@@ -142,6 +142,19 @@ def test_a_lease_that_ran_out_is_not_taken_again_where_the_budget_went_to_anothe
     assert project.spent == project.budget
 
 
+@pytest.mark.parametrize("budget", [None, "0.10"])
+def test_a_late_answer_is_taken_where_slot_and_money_are_held_by_a_lease_that_is_over_too(
+    make_project: Callable[..., Project], budget: str | None
+) -> None:
+    project = make_project(images=1, access="open", price_per_judgment="0.10", budget=budget)
+    slow = person("slow")
+    late = claim(project, slow)
+    let_run_out(late)
+    expire_leases()
+    let_run_out(claim(project, person("slower")))
+    assert services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "cat"})[1]
+
+
 def test_an_answer_is_taken_from_a_tab_whose_task_another_tab_gave_back_as_it_closed(
     make_project: Callable[..., Project], worker: User
 ) -> None:
