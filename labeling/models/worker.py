@@ -37,6 +37,7 @@ class Membership(models.Model):
     role = models.CharField(max_length=10, choices=Role, default=Role.WORKER)
     # The worker's record in this project: written in the submit transaction and by the consensus fit.
     judgment_count = models.PositiveIntegerField(default=0)
+    deleted_count = models.PositiveIntegerField(default=0, help_text=_("Of these, about images deleted since."))
     skip_count = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     accuracy = models.FloatField(null=True, blank=True, help_text=_("Estimated by the last consensus fit."))
@@ -63,11 +64,14 @@ class Membership(models.Model):
 class Departure(models.Model):
     """What is kept of a person who was taken out of a project: what is owed, how little it counts, and a pause."""
 
-    KEPT = ("judgment_count", "seconds", "earned", "weight", "is_paused", "paused_at", "paused_because")
+    KEPT = (
+        "judgment_count", "deleted_count", "seconds", "earned", "weight", "is_paused", "paused_at", "paused_because",
+    )  # fmt: skip
 
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     judgment_count = models.PositiveIntegerField()
+    deleted_count = models.PositiveIntegerField(default=0)
     seconds = models.FloatField()
     earned = models.DecimalField(max_digits=14, decimal_places=4)
     weight = models.FloatField()

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F
 
 from labeling import audit, jobs
 from labeling.actors import import_images as import_actor
@@ -21,7 +21,7 @@ from labeling.collecting import goldmarks
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, ingest, labels, sources
 from labeling.importing.known import READERS
-from labeling.models import Image, Job, Judgment, Project, Task
+from labeling.models import Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.upkeep import discarding
 from labeling.words import gettext as _
 
@@ -196,16 +196,21 @@ def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
         list(tasks.order_by("pk").select_for_update().values_list("pk"))  # before the project, as an answer does
         # Looked at under locks: of two who delete an image at once, one has found it.
         images = list(Image.objects.filter(project=row, pk__in=list(ids)).order_by("pk").select_for_update())
-        judgments = Judgment.objects.filter(task__in=tasks, withdrawn_at=None).count()
+        said = Judgment.objects.filter(task__in=tasks, withdrawn_at=None).order_by("worker_id")
+        by_worker = list(said.values_list("worker_id").annotate(Count("id")))
         retired = tasks.filter(state=Task.State.RETIRED).count()
         count = tasks.count()
         discarding.note_images(images)
+        for worker_id, number in by_worker:  # what they did stays theirs
+            for record in (Membership, Departure):
+                rows: Any = record.objects.filter(project=row, user_id=worker_id)
+                rows.update(deleted_count=F("deleted_count") + number)
         Image.objects.filter(pk__in=[image.pk for image in images]).delete()
         Project.objects.filter(pk=row.pk).update(
             image_count=F("image_count") - len(images),
             task_count=F("task_count") - count,
             retired_count=F("retired_count") - retired,
-            judgment_count=F("judgment_count") - judgments,
+            judgment_count=F("judgment_count") - sum(number for _worker, number in by_worker),
             answers_version=F("answers_version") + 1,
         )
         goldmarks.count(row)

@@ -77,7 +77,8 @@ def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_
         assert rows[-1]["task"] == "deleted"
         page = own.get("/profile/")
         assert (page.context["earned"], paid.name in page.content.decode()) == (owed, True)
-    assert services.ensure_member(project=paid, user=wei).earned == Decimal("0.1")
+    back = services.ensure_member(project=paid, user=wei)
+    assert (back.earned, back.judgment_count, back.deleted_count) == (Decimal("0.1"), 1, 1)
 
 
 def test_what_was_earned_in_a_project_outlives_it_and_its_owner_is_told_before_it_is_deleted(paid: Project) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import services
 from labeling.models import Membership, Project, Task
 from labeling.views import worker
-from tests.labeling.conftest import person
+from tests.labeling.conftest import answer, person
 
 
 @pytest.fixture
@@ -137,3 +138,16 @@ def test_practice_is_one_image_at_a_time_with_its_answer_told_and_no_grid(
     assert "labeling/feedback.html" in [template.name for template in told.templates]
     assert "As a grid" in page(working, address)
     assert working.get(f"{address}grid/").status_code == 200
+
+
+def test_who_answered_what_is_deleted_since_is_told_what_is_left(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(images=4, access="open")
+    wendy = User.objects.get(username="wendy")
+    services.ensure_member(project=project, user=wendy)
+    gone = [answer(project, wendy).task.image_id for _ in range(2)]
+    services.delete_images(project=project, ids=gone, user=project.owner)
+    told = page(working, "/label/")
+    assert "2 of 4 answered by you" in told
+    assert "Continue" in told
