@@ -9,8 +9,7 @@ Source: https://cocodataset.org/#format-data
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,61 +17,77 @@ from labeling.importing.known.files import Files, Found, Known, Refused, Unreada
 from labeling.words import gettext as _
 
 
+@dataclass
+class _Image:
+    """What the file says of an image, and its annotations; ``why`` it cannot be used, if so."""
+
+    row: dict[str, Any]
+    boxes: list[dict[str, Any]] = field(default_factory=list)
+    crowds: dict[str, None] = field(default_factory=dict)
+    why: str = ""
+
+    def add(self, annotation: dict[str, Any], categories: dict[Any, str]) -> bool:
+        """Take a box, or a crowd, of a known category; returns whether it is one."""
+        try:
+            category = categories[annotation["category_id"]]
+            if annotation.get("iscrowd"):
+                self.crowds[category] = None
+            else:
+                self.boxes.append({"category": category, "box": annotation["bbox"]})
+        except (KeyError, TypeError):
+            return False
+        return True
+
+    def known(self, question: str, folder: PurePosixPath) -> Known:
+        file, sha256 = self.row["file_name"], self.row.get("sha256")
+        path = str(folder / file) if isinstance(file, str) and folder.parts else ""
+        size = size_of(self.row.get("width"), self.row.get("height"))
+        known = Known(file, self.boxes, question, path=path, size=size, crowds=tuple(self.crowds))
+        return replace(known, sha256=sha256) if isinstance(sha256, str) else known
+
+
 def _read(files: Files, name: str) -> Found:
     text = files.text(name)
     try:
         document = json.loads(text)
         categories = _categories(document["categories"])
-        images, annotations = list(document["images"]), list(document["annotations"])
+        rows, annotations = list(document["images"]), list(document["annotations"])
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise UnreadableError(
             _("%(name)s is not COCO: %(kind)s at %(error)s.")
             % {"name": name, "kind": type(error).__name__, "error": error}
         ) from error
-    folder = PurePosixPath(name).parent if files.is_archive else PurePosixPath()
-    files_of: dict[Any, dict[str, Any]] = {}
+    images: dict[Any, _Image] = {}
     unlabeled: set[Any] = set()
-    spoiled: dict[Any, str] = {}
-    for number, row in enumerate(images):
+    for number, row in enumerate(rows):
         try:
-            if row.get("labeled") is not False:
-                there = files_of.setdefault(row["id"], {**row, "file_name": row["file_name"]})
-                if there["file_name"] != row["file_name"]:
-                    spoiled[row["id"]] = _("Several images of the file have the id %(id)s.") % {"id": repr(row["id"])}
-                    yield Refused(str(row["file_name"]), spoiled[row["id"]])
-            else:
+            if row.get("labeled") is False:
                 unlabeled.add(row["id"])
+                continue
+            file, image = row["file_name"], images.setdefault(row["id"], _Image(row))
         except (KeyError, TypeError, AttributeError):
             yield Refused(f"{name}, images[{number}]", _("An image needs an id and a file_name."))
-    boxes: dict[Any, list[dict[str, Any]]] = {image: [] for image in files_of}
-    crowds: dict[Any, dict[str, None]] = {image: {} for image in files_of}
-    for where, row in _of_objects(annotations):
-        image = row.get("image_id")
-        if isinstance(image, str | int) and image in unlabeled:
             continue
-        if not isinstance(image, str | int) or image not in boxes:
-            told = _("The file has no image with the id %(id)s.") % {"id": repr(image)}
-            yield Refused(f"{name}, {where}", told)
-        else:
-            try:
-                category = categories[row["category_id"]]
-                if row.get("iscrowd"):
-                    crowds[image][category] = None
-                else:
-                    boxes[image].append({"category": category, "box": row["bbox"]})
-            except (KeyError, TypeError):
-                spoiled.setdefault(image, _("%(where)s is no box of a known category.") % {"where": where})
+        if image.row["file_name"] != file:
+            image.why = _("Several images of the file have the id %(id)s.") % {"id": repr(row["id"])}
+            yield Refused(str(file), image.why)
+    for number, row in enumerate(annotations):
+        pk = row.get("image_id") if isinstance(row, dict) else None
+        has_id = isinstance(pk, str | int)
+        if has_id and pk in unlabeled:
+            continue
+        found = images.get(pk) if has_id else None
+        if found is None:
+            told = _("The file has no image with the id %(id)s.") % {"id": repr(pk)}
+            yield Refused(f"{name}, annotations[{number}]", told)
+        elif not found.add(row, categories):
+            told = _("%(where)s is no box of a known category.") % {"where": f"annotations[{number}]"}
+            found.why = found.why or told
     question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
-    for image, row in files_of.items():
-        file, sha256 = row["file_name"], row.get("sha256")
+    folder = PurePosixPath(name).parent if files.is_archive else PurePosixPath()
+    for image in images.values():
         # An image of which one box is missing would be wrong altogether.
-        if image in spoiled:
-            yield Refused(str(file), spoiled[image])
-            continue
-        path = str(folder / file) if isinstance(file, str) and folder.parts else ""
-        size = size_of(row.get("width"), row.get("height"))
-        known = Known(file, boxes[image], str(question), path=path, size=size, crowds=tuple(crowds[image]))
-        yield replace(known, sha256=sha256) if isinstance(sha256, str) else known
+        yield Refused(str(image.row["file_name"]), image.why) if image.why else image.known(str(question), folder)
 
 
 def _categories(rows: list[dict[str, Any]]) -> dict[Any, str]:
@@ -80,11 +95,6 @@ def _categories(rows: list[dict[str, Any]]) -> dict[Any, str]:
     names: dict[Any, str] = {}
     several = {row["id"] for row in rows if names.setdefault(row["id"], row["name"]) != row["name"]}
     return {number: name for number, name in names.items() if number not in several}
-
-
-def _of_objects(annotations: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, row in enumerate(annotations):
-        yield f"annotations[{number}]", row if isinstance(row, dict) else {}
 
 
 read = by_entry(_read, ".json")
