@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import models
 
 from tests import ROOT
@@ -112,10 +113,32 @@ def test_an_actor_is_a_door_of_a_few_lines_with_every_option_written_out():
 
 def test_registries_name_their_files():
     """File name = key = name stored in the database, wherever a folder is an extension point."""
+    from labeling.aggregation import AGGREGATORS
+    from labeling.export import FORMATS
     from labeling.questions import KINDS
 
     files = {path.stem for path in (ROOT / "labeling" / "questions").glob("*.py")} - {"__init__", "kind"}
     assert set(KINDS) == files
+    for folder, registry in (("aggregation", AGGREGATORS), ("export", FORMATS)):
+        known = {path.stem for path in (ROOT / "labeling" / folder).glob("*.py")}
+        assert {"table" if key == "csv" else key for key in registry} <= known  # the standard library has a csv
+
+
+def test_every_entry_of_a_registry_has_its_words_and_every_measure_its_function():
+    from labeling.aggregation import AGGREGATORS
+    from labeling.collecting.rules import MEASURES
+    from labeling.consensus.stopping import POLICIES
+    from labeling.forms.settings import AGGREGATOR_NAMES, POLICY_NAMES
+    from labeling.models import Rule
+
+    assert set(AGGREGATOR_NAMES) == set(AGGREGATORS)
+    assert set(POLICY_NAMES) == set(POLICIES)
+    assert set(MEASURES) == set(Rule.Measure)
+
+
+@pytest.mark.django_db
+def test_no_change_of_a_model_waits_for_its_migration():
+    call_command("makemigrations", check=True, dry_run=True)
 
 
 def test_openvino_is_imported_in_one_place_only():

@@ -174,7 +174,9 @@ class BackboneSerializer(serializers.Serializer[Any]):
     top5_error = serializers.FloatField(allow_null=True)
     licence = serializers.CharField()
     weights = serializers.CharField(help_text="verified, unknown_hash, missing, damaged, bundled or random.")
-    weights_file = serializers.SerializerMethodField(help_text="Name of the file that is here, or would satisfy it.")
+    weights_file = serializers.SerializerMethodField(
+        help_text='Name of the file that is here, or would satisfy it; "" where none is published.'
+    )
 
     def get_weights_file(self, row: dict[str, Any]) -> str:
         """Where on the server it lies is for its operator (``manage.py weights``)."""

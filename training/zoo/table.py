@@ -24,7 +24,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One backbone. ``weights`` is the state of its file, ``weights_file`` where that is or should be."""
+    """One backbone. ``weights`` is the state of its file, ``weights_file`` where that is or should be, "" for none."""
 
     key: str
     title: str
@@ -66,7 +66,7 @@ def entry(key: str, keras_home: Path) -> Entry:
         top5_error=backbone.top5_error,
         licence=backbone.licence,
         weights=found.state,
-        weights_file=str(found.path or found.expected),
+        weights_file=str(found.path or found.expected) if backbone.weights_file else "",
     )
 
 

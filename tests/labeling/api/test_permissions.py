@@ -7,6 +7,7 @@ there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from labeling import services
 from labeling.accounts import permissions
 from labeling.accounts.keys import create_key
 from labeling.models import Job, Project, Task
+from labeling.urls import api_urlpatterns
 from tests.labeling.conftest import claim, client, person, picture
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +88,12 @@ CALLS = [
     ("POST", "projects/{slug}/appeals/", "label"),
     ("POST", "projects/{slug}/appeals/{appeal}/", "manage"),
     ("GET", "projects/{slug}/earnings/", "manage"),
+    ("POST", "projects/{slug}/tasks/change/", "manage"),
+    ("POST", "projects/{slug}/labels/import/", "manage"),
+    ("POST", "projects/{slug}/exports/", "review"),
 ]
+# Of no project's, of a link's holder, or the worker's own (below).
+NO_ROWS = re.compile(r"auth/|survey/schema/|projects/$|invitations/|assignments/")
 
 
 @pytest.fixture
@@ -143,6 +150,12 @@ def test_the_permission_matrix(who: str, place: Callable[[str], tuple[APIClient,
         if refused or answer.status_code >= 400:
             assert set(answer.json()) == {"error"}, (method, path, answer.content)
     assert wrong == []
+
+
+def test_every_address_of_a_project_is_in_this_matrix_or_needs_a_row() -> None:
+    known = {re.sub(r"\{\w+\}|role-worker", "{}", path) for _method, path, _right in CALLS}
+    paths = {re.sub(r"<[\w:]+>", "{}", str(address.pattern)) for address in api_urlpatterns()}
+    assert {path for path in paths if not NO_ROWS.match(path)} == known
 
 
 @pytest.mark.parametrize("who", ["owner", "worker", "stranger"])

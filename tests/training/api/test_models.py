@@ -135,6 +135,7 @@ def test_the_zoo_lists_every_backbone_and_where_its_weights_should_be(owner: API
     rows = {row["name"]: row for row in owner.get("/api/v1/backbones/").json()["results"]}
 
     assert set(rows) == set(BACKBONES) == {row["key"] for row in rows.values()}
+    assert rows["alexnet"]["weights_file"] == "", "none was published"
     assert rows["mobilenet_v2_1.0"]["weights_file"] == BACKBONES["mobilenet_v2_1.0"].weights_file
     assert rows["mobilenet_v2_1.0"]["top5_error"] == BACKBONES["mobilenet_v2_1.0"].top5_error
 
