@@ -1,4 +1,4 @@
-"""The Hindi catalogue is whole: every entry translated, none in doubt, placeholders kept, the compiled file up to date.
+"""Each language's catalogue is whole: all translated, none in doubt, placeholders kept, the compiled file up to date.
 
 After a change: ``manage.py makemessages -l hi --no-location --no-wrap`` and ``manage.py compilemessages``.
 """
@@ -9,14 +9,17 @@ import ast
 import gettext
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from django.conf import settings
 from django.utils.translation.template import templatize
 
 from tests import ROOT
 
-FOLDER = ROOT / "locale" / "hi" / "LC_MESSAGES"
+FOLDERS = sorted((ROOT / "locale").glob("*/LC_MESSAGES"))
+EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 ROOMS = ("config", "inference", "labeling", "training")
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 IN_TEMPLATES = re.compile(r"""\b(?:gettext|ngettext)\((?:u)?((?:'(?:[^'\\]|\\.)*')|(?:"(?:[^"\\]|\\.)*"))""")
@@ -28,10 +31,10 @@ class Entry(NamedTuple):
     texts: dict[str, str]
 
 
-def entries() -> list[Entry]:
+def entries(folder: Path) -> list[Entry]:
     """The entries of the .po file after its header; ``texts`` by keyword: msgid, msgid_plural, msgstr, msgstr[0] …"""
     found = []
-    for block in (FOLDER / "django.po").read_text(encoding="utf-8").split("\n\n")[1:]:
+    for block in (folder / "django.po").read_text(encoding="utf-8").split("\n\n")[1:]:
         flags = " ".join(line for line in block.splitlines() if line.startswith("#,"))
         texts: dict[str, str] = {}
         for line in block.splitlines():
@@ -46,9 +49,14 @@ def entries() -> list[Entry]:
     return found
 
 
-def test_every_entry_is_translated_and_none_is_in_doubt():
-    assert len(entries()) > 500
-    for entry in entries():
+def test_every_language_of_the_pages_has_its_catalogue():
+    assert {code for code, _name in settings.LANGUAGES} - {"en"} == {folder.parent.name for folder in FOLDERS}
+
+
+@EACH
+def test_every_entry_is_translated_and_none_is_in_doubt(folder):
+    assert len(entries(folder)) > 500
+    for entry in entries(folder):
         assert "fuzzy" not in entry.flags, entry.texts["msgid"]
         assert all(text.strip() for key, text in entry.texts.items() if key.startswith("msgstr")), entry.texts["msgid"]
 
@@ -69,28 +77,31 @@ def said_in_templates() -> Iterator[str]:
             yield ast.literal_eval(match[1]).replace("%%", "%")
 
 
+@EACH
 @pytest.mark.parametrize("said", [said_in_python, said_in_templates])
-def test_nothing_that_is_said_is_missing_from_the_catalogue(said):
-    known = {entry.texts["msgid"] for entry in entries()}
+def test_nothing_that_is_said_is_missing_from_the_catalogue(said, folder):
+    known = {entry.texts["msgid"] for entry in entries(folder)}
     known |= {text.replace("%%", "%") for text in known}
     wanted = set(said())
     assert len(wanted) > 300
     assert not sorted(wanted - known)
 
 
-def test_every_placeholder_is_kept():
-    for entry in entries():
+@EACH
+def test_every_placeholder_is_kept(folder):
+    for entry in entries(folder):
         for key, text in entry.texts.items():
             if key.startswith("msgstr"):
                 source = entry.texts.get("msgid_plural") if key == "msgstr[1]" else entry.texts["msgid"]
                 assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(source or "")), text
 
 
+@EACH
 @pytest.mark.parametrize("key", ["msgstr", "msgstr[0]"])
-def test_the_compiled_catalogue_is_made_from_the_text(key):
-    with open(FOLDER / "django.mo", "rb") as file:
+def test_the_compiled_catalogue_is_made_from_the_text(key, folder):
+    with open(folder / "django.mo", "rb") as file:
         compiled = gettext.GNUTranslations(file)
-    for entry in entries():
+    for entry in entries(folder):
         if key not in entry.texts:
             continue
         identity, plural = entry.texts["msgid"], entry.texts.get("msgid_plural")
