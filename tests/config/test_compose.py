@@ -65,9 +65,10 @@ def test_what_others_wait_for_has_a_health_check():
 
 def test_the_database_is_asked_as_others_will_ask_it():
     """Source: https://github.com/docker-library/postgres/issues/880"""
-    asked = COMPOSE["services"]["postgres"]["healthcheck"]
-    assert "pg_isready -h 127.0.0.1" in asked["test"][1]
-    assert asked["start_period"] == "2m", "a new volume that takes long to prepare is no failure"
+    assert "pg_isready -h 127.0.0.1" in COMPOSE["services"]["postgres"]["healthcheck"]["test"][1]
+    for name in OURS["setup"]["depends_on"]:
+        asked = COMPOSE["services"][name]["healthcheck"]
+        assert asked["start_period"] == "2m", "a new volume that takes long to prepare is no failure"
 
 
 def test_rabbitmq_lets_a_training_hold_its_message_for_a_day():
@@ -96,6 +97,11 @@ def test_every_role_shares_the_queues_that_the_supervisor_serves():
     for queue in ("cpu", "default", "gpu"):
         assert f'"{queue}"' in supervisor
         assert any(queue in OURS[role]["command"] for role in ("worker", "trainer"))
+
+
+def test_no_data_secret_or_backup_of_the_checkout_gets_into_the_image():
+    ignored = set((ROOT / ".dockerignore").read_text().split())
+    assert {"data", ".env", "*.dump", "*.sql"} <= ignored
 
 
 def test_the_image_is_built_from_locked_requirements_and_does_not_run_as_root():
