@@ -3,8 +3,8 @@
 A dozen uploads over a slow line, or from phones that lost the network in the middle of one, would hold every thread,
 and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones; who finds
 no place for a while is refused, and may come again. A line at whose other end nobody is any more is ended by the system
-(``ALIVE`` in ``config.web``), and its place is free. A proxy that takes a body in before it passes it on, as nginx
-does, keeps all of this away.
+(``ALIVE`` in ``config.web``), and its place is free; one at whose other end somebody says nothing for SILENT seconds by
+``config.web`` itself. A proxy that takes a body in before it passes it on, as nginx does, keeps all of this away.
 
 Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows no end of waiting.
 """
@@ -12,10 +12,12 @@ Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 SECONDS = 2.0
+SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)
 LARGE = 2**20
 SPARE = 2  # threads that wait for no body
 
@@ -31,23 +33,33 @@ class Patience:
         self._application = application
         self._all = threading.Semaphore(max(1, threads - SPARE))
         self._large = threading.Semaphore(max(1, threads // 2))
+        self._coming: set[Body] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or not int(length):
             return self._application(environ, start_response)
         places = (self._large, self._all) if int(length) > LARGE else (self._all,)
-        body = Body(environ["wsgi.input"], int(length), places)
+        body = Body(environ["wsgi.input"], int(length), places, environ.get("REMOTE_ADDR", ""))
+        self._coming.add(body)
         try:
             return self._application(environ | {"wsgi.input": body}, start_response)
         finally:
+            self._coming.discard(body)
             body.leave()
+
+    def waited_for(self) -> set[str]:
+        """The addresses from which a body, or the next piece of one, should have come for SILENT seconds."""
+        before = time.monotonic() - SILENT
+        return {body.address for body in tuple(self._coming) if (since := body.since) is not None and since < before}
 
 
 class Body:
     """A request's body, with a place of each kind from its first piece to its last: what has begun is not refused."""
 
-    def __init__(self, inner: Any, length: int, places: Sequence[threading.Semaphore]) -> None:
+    def __init__(self, inner: Any, length: int, places: Sequence[threading.Semaphore], address: str = "") -> None:
+        self.address = address
+        self.since: float | None = None  # when the piece that is being read was asked for
         self._inner = inner
         self._left = length
         self._places = places
@@ -61,7 +73,11 @@ class Body:
 
     def _read(self, read: Callable[..., bytes], *size: int) -> bytes:
         self._enter()
-        piece = read(*size)
+        self.since = time.monotonic()
+        try:
+            piece = read(*size)
+        finally:
+            self.since = None
         self._left -= len(piece)
         if self._left <= 0 or not piece:
             self.leave()

@@ -12,10 +12,12 @@ import os
 import signal
 import socket
 import stat
+import struct
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ CONNECTIONS = 512
 # answers.
 ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 LISTENS_WITHIN = 60  # seconds
+LOOKS_EVERY = 5  # seconds
 
 
 def load(_target: str) -> Any:
@@ -51,11 +54,13 @@ def load(_target: str) -> Any:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if settings.WEB_PROCESSES > 1 and not settings.INFERENCE_LANES:
         settings.INFERENCE_LANES = max(1, cores() // settings.WEB_PROCESSES)  # they share the cores
+    from config import patience
     from config.wsgi import application  # here, so that the watching process does not load Django
 
     # Looking for garbage after every 700 new objects was a twentieth of a request.
     gc.set_threshold(10_000, 20, 20)
     threading.Thread(target=_ask_silent_lines, daemon=True).start()
+    threading.Thread(target=_end_silent_lines, args=(application.waited_for, patience.SILENT), daemon=True).start()
     return application
 
 
@@ -75,17 +80,61 @@ def _ask_silent_lines() -> None:
 def _listening() -> list[socket.socket]:
     """This process's sockets that listen on PORT, under other descriptors."""
     found = []
+    for one in _sockets():
+        if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and one.getsockname()[1] == settings.PORT:
+            found.append(one)
+        else:
+            one.close()
+    return found
+
+
+def _sockets() -> Iterator[socket.socket]:
+    """This process's of the internet, under other descriptors: to be closed by who takes them."""
     for path in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):  # closed by now
             if not stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
                 continue
             one = socket.socket(fileno=os.dup(int(path.name)))
-            is_listening = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-            if is_listening and one.family != socket.AF_UNIX and one.getsockname()[1] == settings.PORT:
-                found.append(one)
+            if one.family in (socket.AF_INET, socket.AF_INET6):
+                yield one
             else:
                 one.close()
-    return found
+
+
+def _end_silent_lines(waited_for: Callable[[], set[str]], seconds: float) -> None:
+    while True:
+        time.sleep(LOOKS_EVERY)
+        if addresses := waited_for():
+            end_silent(addresses, seconds)
+
+
+def end_silent(addresses: Iterable[str], seconds: float) -> int:
+    """End the lines to these addresses on which nothing has come or gone for so many seconds; returns how many.
+
+    On which of them a body should come the server does not say. One that is kept alive for the next request may be
+    ended at any time, and on none an answer is worked on for so long.
+    """
+    ended, known = 0, {_plain(address) for address in addresses}
+    for one in _sockets():
+        with one, contextlib.suppress(OSError):  # not connected, or not any more
+            is_ours = one.getsockname()[1] == settings.PORT and _plain(one.getpeername()[0]) in known
+            if is_ours and _silence(one) > seconds:
+                one.shutdown(socket.SHUT_RD)
+                ended += 1
+    return ended
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("::ffff:")
+
+
+def _silence(one: socket.socket) -> float:
+    """Seconds since the last byte either way; 0 where the system does not tell."""
+    if not sys.platform.startswith("linux"):
+        return 0.0
+    # Milliseconds since data was sent, an acknowledgement was, and data was received (struct tcp_info of linux/tcp.h).
+    sent, _told, received = struct.unpack_from("3I", one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56), 44)
+    return min(sent, received) / 1000
 
 
 def main() -> None:

@@ -32,3 +32,25 @@ def test_who_does_not_read_to_the_end_leaves_with_the_answer() -> None:
     for _ in range(3):
         assert application({"CONTENT_LENGTH": "4", "wsgi.input": io.BytesIO(b"abcd")}, None) == [b"a"]
     assert Patience(lambda environ, _start: [environ["wsgi.input"]], 1)({"wsgi.input": b""}, None) == [b""]
+
+
+def test_from_whom_a_body_does_not_come_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SILENT", 0.0)
+    told = []
+
+    class Line(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            while not (found := application.waited_for()):
+                pass
+            told.append(found)
+            return super().read(size)
+
+    def answer(environ, _start):
+        environ["wsgi.input"].read(2)
+        told.append(application.waited_for())  # nobody waits for the rest just now
+        return []
+
+    application = Patience(answer, 1)
+    asked = {"CONTENT_LENGTH": "4", "REMOTE_ADDR": "10.0.0.7", "wsgi.input": Line(b"abcd")}
+    assert application(asked, None) == []
+    assert (told, application.waited_for()) == ([{"10.0.0.7"}, set()], set())

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from config import web
 from tests import ROOT
 from tests.inference import servers
 from tests.processes import free_port
@@ -143,6 +144,26 @@ def test_bodies_that_do_not_come_hold_up_nobody():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(sys.platform != "linux", reason="the timer of a connection is read from /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a line has been silent")
+def test_a_line_on_which_nothing_comes_is_ended_and_no_other(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as caller, contextlib.closing(listener.accept()[0]) as line:
+            while web._silence(line) < 0.1:
+                time.sleep(0.01)
+            asked = time.monotonic()
+            caller.sendall(b"a")
+            assert line.recv(1) == b"a"
+            assert web._silence(line) <= time.monotonic() - asked + 0.05  # the system counts in ticks
+            monkeypatch.setattr(web.settings, "PORT", port)
+            assert (web.end_silent({"127.0.0.1"}, 3600), web.end_silent({"127.0.0.2"}, -1)) == (0, 0)
+            monkeypatch.setattr(web.settings, "PORT", port + 1)
+            assert web.end_silent({"127.0.0.1"}, -1) == 0
+            monkeypatch.setattr(web.settings, "PORT", port)
+            assert web.end_silent({"::ffff:127.0.0.1"}, -1) == 1
+            assert line.recv(1) == b""
+
+
 def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
     port = free_port()
     web = servers.start(port, WEB_THREADS="2")
