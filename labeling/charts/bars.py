@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from labeling.charts import svg
-from labeling.charts.chart import Chart, Legend, empty, slot
+from labeling.charts.chart import Chart, empty, legend, slot
 from labeling.charts.scale import Format, Scale, sayer, scale
 
 
@@ -41,8 +41,7 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[float]]], series: Sequence[s
         ]
         spoken = ", ".join(hint for _, _, hint in parts)
         body.append(_row(name, parts, say(total), spoken))
-    legend = [Legend(name, slot(i)) for i, name in enumerate(series)]
-    return _table(title, "", "".join(body), legend=legend)
+    return _table(title, "", "".join(body), of=series)
 
 
 def _row(name: str, parts: Sequence[tuple[float, int, str]], value: str, spoken: str = "") -> str:
@@ -65,12 +64,12 @@ def _row(name: str, parts: Sequence[tuple[float, int, str]], value: str, spoken:
     )
 
 
-def _table(title: str, description: str, body: str, *, legend: Sequence[Legend] = ()) -> Chart:
+def _table(title: str, description: str, body: str, *, of: Sequence[str] = ()) -> Chart:
     return Chart(
         title=title,
         body=f'<table class="chart-bars"><caption class="visually-hidden">{escape(title)}</caption>'
         f"<tbody>{body}</tbody></table>",
-        legend=legend,
+        legend=legend(of),
         description=description,
         kind="bars",
         body_is_table=True,
@@ -118,6 +117,6 @@ def columns(
         body=svg.picture("".join(parts), kind="columns", name=title),
         columns=[x_label or "", *(name for name, _ in series)],
         rows=[[label, *(say(values[i]) for _, values in series)] for i, label in enumerate(labels)],
-        legend=[Legend(name, slot(i)) for i, (name, _) in enumerate(series)] if len(series) > 1 else (),
+        legend=legend([name for name, _ in series]),
         kind="columns",
     )

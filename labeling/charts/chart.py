@@ -40,6 +40,11 @@ def slot(index: int) -> int:
     return index % COLOURS + 1
 
 
+def legend(names: Sequence[str]) -> list[Legend]:
+    """Which colour is whose; a series that is alone needs none."""
+    return [Legend(name, slot(index)) for index, name in enumerate(names)] if len(names) > 1 else []
+
+
 def empty(title: str, kind: str) -> Chart:
     """A plot without numbers: the page says so instead of drawing axes around nothing."""
     return Chart(title=title, body="", kind=kind, is_empty=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from labeling.charts import svg
-from labeling.charts.chart import Chart, Legend, empty, slot
+from labeling.charts.chart import Chart, empty, legend, slot
 from labeling.charts.scale import MONTHS, Format, Scale, sayer, scale, seconds_of
 
 X = datetime | float | int
@@ -44,18 +44,10 @@ def line(
         series: At least one with a point, or the chart is empty.
         y_low: Fixed lower end; None lets the data choose.
     """
-    flat = [(seconds_of(x), float(y)) for s in series for x, y in s.points]
-    if not flat:
+    if not any(s.points for s in series):
         return empty(title, "line")
-    if x_format is None:
-        x_format = "time" if isinstance(next(p for s in series for p in s.points)[0], datetime) else "number"
-    bands = [(seconds_of(x), low, high) for s in series for x, low, high in s.band]
-    y_values = [y for _, y in flat] + [v for _, low, high in bands for v in (low, high)]
-    y_values += [reference[0]] if reference else []
-    xs = [x for x, _ in flat] + [x for x, _, _ in bands]
-    ends = (min(xs), max(xs)) if max(xs) > min(xs) else (None, None)
-    x = scale(xs, unit=x_format, low=ends[0], high=ends[1], count=6, months=months)
-    y = scale(y_values, unit=y_format, low=y_low, high=y_high, count=4)
+    x = _x_scale(series, x_format, months)
+    y = _y_scale(series, y_format, y_low, y_high, reference)
     parts = [svg.axes(x, y, x_label=x_label, y_label=y_label)]
     parts.append(svg.stretched("".join(_shape(s, i, x, y) for i, s in enumerate(series) if s.points)))
     parts.extend(_dots(s, i, x, y, y_format) for i, s in enumerate(series))
@@ -66,10 +58,26 @@ def line(
         body=svg.picture("".join(parts), kind="line", name=title, description=description),
         columns=[x_label or "x", *(s.name for s in series)],
         rows=_rows(series, x, sayer(y_format)),
-        legend=[Legend(s.name, slot(i)) for i, s in enumerate(series)] if len(series) > 1 else (),
+        legend=legend([s.name for s in series]),
         description=description,
         kind="line",
     )
+
+
+def _x_scale(series: Sequence[Series], unit: Format | None, months: Sequence[str]) -> Scale:
+    """From the first to the last x exactly, where there are two."""
+    found = [x for s in series for x in (*(x for x, _ in s.points), *(x for x, _, _ in s.band))]
+    seconds = [seconds_of(x) for x in found]
+    ends = (min(seconds), max(seconds)) if min(seconds) < max(seconds) else (None, None)
+    unit = unit or ("time" if isinstance(found[0], datetime) else "number")
+    return scale(seconds, unit=unit, low=ends[0], high=ends[1], count=6, months=months)
+
+
+def _y_scale(
+    series: Sequence[Series], unit: Format, low: float | None, high: float | None, reference: tuple[float, str] | None
+) -> Scale:
+    found = [y for s in series for y in (*(y for _, y in s.points), *(y for _, *ends in s.band for y in ends))]
+    return scale([*found, reference[0]] if reference else found, unit=unit, low=low, high=high, count=4)
 
 
 def _shape(series: Series, index: int, x: Scale, y: Scale) -> str:

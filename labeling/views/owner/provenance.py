@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from labeling import charts
 from labeling.accounts import people
+from labeling.charts.chart import slot
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
 from labeling.views.owner.answers import Side, is_taken, names_of, offered, say, say_method, sides
 
@@ -132,4 +133,4 @@ def _drawing(
         if isinstance(answer, list) and judgment.withdrawn_at is None:
             groups.append(charts.BoxGroup(people.name_of(judgment.worker), answer))
     drawn = charts.overlay(image.width, image.height, groups, name=_("Boxes of all workers"))
-    return mark_safe(drawn), [charts.Legend(group.name, i % 8 + 1) for i, group in enumerate(groups)]
+    return mark_safe(drawn), [charts.Legend(group.name, slot(i)) for i, group in enumerate(groups)]
