@@ -14,6 +14,11 @@ SEEN = {"key": "seen", "kind": "yes_no", "prompt": "Seen from the side?", "requi
 COUNT = {"key": "count", "kind": "number", "prompt": "How many?", "required": True}
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen_ohne_jeden_Zwischenraum"
 
+# Of all that moved since the page was asked for, what is told by the time when the question is.
+SHIFTED = """new Promise((tell) => new PerformanceObserver((list) => {
+  tell(list.getEntries().reduce((sum, { value }) => sum + value, 0));
+}).observe({ type: "layout-shift", buffered: true }) ?? setTimeout(() => tell(0), 200))"""
+
 
 def focused(page: Page, selector: str) -> bool:
     return bool(page.evaluate("where => document.activeElement.matches(where)", selector))
@@ -57,6 +62,8 @@ def test_a_long_list_keeps_its_room_from_task_to_task(visit, make_project, join,
     ready(page)
     loaded_ahead(page, 2)
     expect(page.get_by_role("option")).to_have_count(30)
+    painted(page)
+    assert page.evaluate(SHIFTED) < 0.05  # nor did the image move when the list came
     stage, field = page.locator("#stage").bounding_box(), page.get_by_role("combobox")
     field.fill("kind 149")
     expect(page.get_by_role("option")).to_have_count(1)
@@ -66,6 +73,18 @@ def test_a_long_list_keeps_its_room_from_task_to_task(visit, make_project, join,
     moved_on(page, before)
     expect(page.get_by_role("option")).to_have_count(30)
     assert page.locator("#stage").bounding_box() == stage
+
+
+def test_a_phone_on_its_side_has_the_whole_height_for_the_image_and_its_way_to_send(visit, make_project, join, worker):
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
+    project = make_project(questions=[SEEN, place], images=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, width=740, height=360, touch=True)
+    ready(page)
+    stage, send = page.locator("#stage").bounding_box(), page.locator("#submit").bounding_box()
+    assert stage["y"] + stage["height"] == pytest.approx(360, abs=1)
+    assert send["x"] + send["width"] <= 740
+    assert send["y"] + send["height"] <= 360
 
 
 def test_enter_after_an_undo_sends_what_stands_in_the_field(visit, make_project, join, worker):
