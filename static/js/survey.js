@@ -40,8 +40,17 @@ document.addEventListener("input", (event) => {
 });
 document.body.addEventListener("htmx:afterSwap", refresh);
 
-/* Who adds a question goes on by writing it. */
+/* Who adds a question goes on by writing it, who moves one by its buttons, of which one is off at an end, and who removes one
+   at the next: what was pressed is gone. */
+const STEPS = { up: -1, down: 1, remove: 0 };
 document.body.addEventListener("htmx:afterSettle", ({ detail: { requestConfig } }) => {
-  if (!String(requestConfig?.parameters?.action ?? "").startsWith("add:")) return;
-  document.querySelector(".question-edit:last-of-type input[name$='-prompt']")?.focus();
+  const [verb] = String(requestConfig?.parameters?.action ?? "").split(":");
+  const questions = [...document.querySelectorAll(".question-edit")];
+  if (verb === "add") questions.at(-1)?.querySelector("[name$='-prompt']").focus();
+  if (!(verb in STEPS)) return;
+  const pressed = requestConfig.elt.closest(".question-edit");
+  const before = [...pressed.parentElement.querySelectorAll(".question-edit")].indexOf(pressed);
+  const question = questions[before + STEPS[verb]] ?? questions.at(-1);
+  const next = verb === "remove" ? "[name$='-prompt']" : `[value^='${verb}:']:enabled`;
+  (question?.querySelector(next) ?? question?.querySelector("[name=action]:enabled"))?.focus();
 });

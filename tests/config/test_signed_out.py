@@ -60,6 +60,10 @@ def test_a_form_of_before_the_sign_in_can_be_sent_again() -> None:
     assert 'name="instructions" value="Look &lt;b&gt;twice"' in said
     assert said.count('name="languages"') == 2
     assert "a" * 64 not in said
+    anew = re.search('name="csrfmiddlewaretoken" value="(.+?)"', said)
+    assert anew
+    again = client.post(address, form | {"csrfmiddlewaretoken": anew[1]}, headers=own)
+    assert "Look &lt;b&gt;twice" in again.content.decode()  # read as a form, which asks for the other fields
     for odd in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):  # another's page is not helped
         assert "twice" not in client.post(address, form, headers=odd).content.decode(), odd
     assert "secret" not in client.post("/accounts/login/", {"password": "secret"}, headers=own).content.decode()

@@ -201,6 +201,36 @@ def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_projec
     expect(seen).to_have_css("width", "1200px")
 
 
+def test_a_question_is_moved_by_keyboard_as_far_as_one_wants(visit: Any, make_project: Any, owner: Any) -> None:
+    page: Page = visit(f"/projects/{make_project().slug}/settings/survey/", user=owner)
+    asked, cards = page.get_by_label("Question", exact=True), page.locator(".question-edit")
+    for number, kind in ((1, "Scale"), (2, "Number")):
+        page.get_by_role("button", name=kind, exact=True).click()
+        expect(asked.nth(number)).to_be_focused()
+    page.keyboard.type("How many?")
+    cards.nth(2).get_by_role("button", name="Move up").focus()
+    for place, goes_on in ((1, "Move up"), (0, "Move down")):
+        page.keyboard.press("Enter")
+        expect(asked.nth(place)).to_have_value("How many?")
+        expect(cards.nth(place).get_by_role("button", name=goes_on)).to_be_focused()
+    cards.nth(0).get_by_role("button", name="Remove this question").press("Enter")
+    expect(cards).to_have_count(2)
+    expect(asked.nth(0)).to_be_focused()
+
+
+def test_what_has_the_focus_is_not_under_the_bar_that_saves(visit: Any, make_project: Any, owner: Any) -> None:
+    page: Page = visit(f"/projects/{make_project().slug}/settings/", user=owner, height=500)
+    bar = page.locator(".save-bar button")
+    page.get_by_label("Name", exact=True).focus()
+    while not bar.evaluate("bar => bar === document.activeElement"):
+        page.keyboard.press("Tab")
+        under = """bar => {
+          const { activeElement: at } = document;
+          return !bar.contains(at) && at.getBoundingClientRect().top >= bar.getBoundingClientRect().top;
+        }"""
+        assert not page.locator(".save-bar").evaluate(under), page.evaluate("document.activeElement.name")
+
+
 def test_a_category_is_described_and_shown_by_a_picture(
     visit: Any, make_project: Any, owner: Any, tmp_path: Path, axe: Any, fits: Any
 ) -> None:
