@@ -10,6 +10,9 @@ import pytest
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
+from inference.feedback import loop
+from inference.models import Deployment
+from labeling.upkeep import tidying
 from tests import ROOT
 
 PAGES = [
@@ -59,6 +62,34 @@ def test_every_target_of_make_is_there_and_explains_itself() -> None:
 def test_every_command_is_there() -> None:
     commands = set(get_commands())
     assert [(where, name) for where, name in told(r"manage\.py ([a-z]\w+)", PAGES) if name not in commands] == []
+
+
+def test_every_variable_is_a_setting_or_one_of_the_larger_install() -> None:
+    files = [ROOT / ".env.example", ROOT / "docker-compose.yml"]
+    known = {name for _where, name in told(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{4,})\b", files)}
+    pages = [page for page in PAGES if page.name in {"README.md", "operating.md", "ARCHITECTURE.md"}]
+    named = {name for _where, name in told(r"(?m)(?:`|^)([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)=", pages)}
+    named |= {name for _where, name in told(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`", pages)}
+    assert len(named) > 20
+    assert named - known <= {"BACKUP", "PG", "SSL_CERT_FILE", "CROWDTUNE_TOKEN", "CROWDTUNE_URL", "CROWDTUNE_PROJECT"}
+
+
+def test_every_folder_of_the_data_is_on_the_map() -> None:
+    _before, _heading, part = (ROOT / "ARCHITECTURE.md").read_text().partition("## Files on disk")
+    named = set(re.findall(r"\b(\w+)/", part.partition("\n## ")[0]))
+    code = [path for path in SOURCES if path.suffix == ".py" and "tests" not in path.parts]
+    made = {name for _where, name in told(r"DATA_DIR\)? / \"(\w+)\"", code)}
+    assert len(made) > 5
+    assert made - {"admin_password", "secret_key"} <= named
+
+
+def test_what_leaves_by_itself_leaves_when_operators_are_told() -> None:
+    text = " ".join((ROOT / "docs" / "operating.md").read_text().split())
+    assert "Files of exports, batch predictions and downloads go after a week" in text
+    assert f"told after {tidying.DELIVERIES_KEPT.days} days, a person's key {tidying.KEYS_KEPT.days} days" in text
+    assert f"figures of single requests after {loop.KEEP_TRAFFIC.days}." in text
+    assert f"({Deployment._meta.get_field('retention_days').default} days unless set)" in text
+    assert tidying.RESULTS_KEPT.days == 7
 
 
 def test_every_measurement_is_there_with_its_options() -> None:
