@@ -7,6 +7,7 @@ import { contains, fromCorners, isSame, moved, resized, rounded, typed } from ".
 import { listen } from "./boxes/gestures.js";
 import { List } from "./boxes/list.js";
 import { View } from "./boxes/view.js";
+import { printed } from "./printed.js";
 import { toast } from "./toast.js";
 
 const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
@@ -261,6 +262,7 @@ class Editor {
 
   #act(event) {
     const step = event.shiftKey ? 10 : 1;
+    const key = printed(event);
     const box = this.#find(this.#selected);
     if (event.key in NUDGE) {
       const [dx, dy] = NUDGE[event.key].map((unit) => unit * step);
@@ -269,10 +271,10 @@ class Editor {
       else this.#change(box.id, { box: moved(box.box, dx, dy, this.image) });
       return true;
     }
-    if (event.altKey || (!this.isAsked() && !LOOKING.includes(event.key))) return false;
+    if (event.altKey || (!this.isAsked() && !LOOKING.includes(key))) return false;
     const act = { n: () => this.#insert(), ".": () => this.#turn(1), ",": () => this.#turn(-1), f: () => this.view.whole(), Escape: () => this.#select(null) };
     const more = { "+": () => this.view.zoomBy(1.25), "=": () => this.view.zoomBy(1.25), "-": () => this.view.zoomBy(0.8), Delete: () => this.#remove(this.#selected), Backspace: () => this.#remove(this.#selected) };
-    const doing = act[event.key] ?? more[event.key];
+    const doing = act[key] ?? more[key];
     doing?.();
     return Boolean(doing);
   }
@@ -303,7 +305,7 @@ class Editor {
 
   #history(event) {
     if (!(event.ctrlKey || event.metaKey) || !this.isAsked() || event.target.closest?.("textarea, input:not([type=radio], [type=checkbox])")) return;
-    const key = event.key.toLowerCase();
+    const key = printed(event).toLowerCase();
     if (key === "z" && !event.shiftKey) this.#step(this.#past, this.#future);
     else if (key === "y" || key === "z") this.#step(this.#future, this.#past);
     else return;

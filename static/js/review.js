@@ -1,4 +1,6 @@
 /* Review by keyboard: a number decides, S puts the task off, B goes back to the one before. Questions of a survey are chosen one by one. */
+import { printed } from "./printed.js";
+
 const form = document.querySelector("form[data-review]");
 
 function choose(button) {
@@ -22,7 +24,7 @@ form?.addEventListener("click", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
-  const key = event.key.toLowerCase();
+  const key = printed(event).toLowerCase();
   // A question that nobody has answered may offer nothing to choose: the keys go on to the next.
   const open = form && [...form.querySelectorAll("fieldset:has(.decision)")].find((group) => !group.querySelector("[aria-pressed=true]"));
   const target = (open ?? form)?.querySelector(`.decision[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`a[data-key="${CSS.escape(key)}"]`);

@@ -107,6 +107,22 @@ def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, j
     assert rows[0].task.image.display in first
 
 
+def test_keys_work_where_a_person_writes_hindi_or_has_digits_behind_shift(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    press = """([key, code]) => document.body.dispatchEvent(
+        new KeyboardEvent("keydown", { key, code, bubbles: true, cancelable: true }))"""
+    for key, code in (("\u0967", "Digit1"), ("\u00e9", "Digit2")):  # a Hindi one; the second of a French row
+        ready(page)
+        before = shown(page)
+        page.evaluate(press, [key, code])
+        moved_on(page, before)
+    assert [row.answers["animal"] for row in stored(project, 2)] == ["cat", "dog"]
+    page.evaluate(press, ["\u0939", "KeyU"])
+    expect(page.locator("#image")).to_have_attribute("src", before)
+
+
 def test_the_last_answer_leads_to_the_end_page(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
     join(project, worker)

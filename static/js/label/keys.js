@@ -1,4 +1,6 @@
 /* The keyboard: digits choose, Enter sends, single letters do the rest. Nothing is taken from a person who types text. */
+import { printed } from "../printed.js";
+
 export function listen({ page, form, submit, undo, isBusy }) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
@@ -12,7 +14,7 @@ export function listen({ page, form, submit, undo, isBusy }) {
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return void submit();
     if (typing || event.ctrlKey || event.metaKey || event.altKey) {
-      if (!typing && (event.ctrlKey || event.metaKey) && event.key === "z" && !form.boxes.length) {
+      if (!typing && (event.ctrlKey || event.metaKey) && printed(event) === "z" && !form.boxes.length) {
         event.preventDefault();
         undo();
       }
@@ -30,7 +32,7 @@ export function listen({ page, form, submit, undo, isBusy }) {
   }
 
   function act(event) {
-    const key = event.key.toLowerCase();
+    const key = printed(event).toLowerCase();
     if (key === "u") return void undo() ?? true;
     if (key === "?") return open("keys");
     if (key === "i") return open("instructions");
