@@ -49,7 +49,8 @@ def keys(root: Path) -> list[str]:
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """``{"backbone", "source", "project"}``; ``project`` is 0 for one that every project may use.
+    """``{"backbone", "source", "project", "version"}``: ``project`` is 0 for one that every project may use, and
+    ``version`` the id of the version that taught it, 0 where none did or an older checkout wrote it.
 
     Raises:
         ArtifactDamaged: They cannot be read.
@@ -57,7 +58,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / FACTS).read_text())
         from_json(found["backbone"])
-        return {name: found[name] for name in ("backbone", "source", "project")}
+        return {name: found[name] for name in ("backbone", "source", "project")} | {"version": found.get("version", 0)}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtifactDamaged(f"{folder / FACTS} does not describe a backbone: {error}.") from error
 
@@ -76,7 +77,9 @@ def placed(backbone: Backbone, root: Path) -> Backbone:
     return replace(backbone, weights_folder=str((root / backbone.key).resolve()), root=inner)
 
 
-def store(backbone: Backbone, file: Path, root: Path, *, source: str, project: int = 0) -> Backbone:
+def store(
+    backbone: Backbone, file: Path, root: Path, *, source: str, project: int = 0, version: int = 0
+) -> Backbone:  # fmt: skip
     """Copy the file into the folder of the backbone's key, with its facts, whole or not at all.
 
     Args:
@@ -84,6 +87,7 @@ def store(backbone: Backbone, file: Path, root: Path, *, source: str, project: i
         file: The .keras file, or the arrays of a tail.
         source: In words, for people.
         project: Id of the only project that may use it; 0 = all.
+        version: Id of the version that taught it; 0 = none.
 
     Raises:
         LearningError: It cannot be written there, or the file not be read (``disk_full``).
@@ -92,7 +96,7 @@ def store(backbone: Backbone, file: Path, root: Path, *, source: str, project: i
         with folder_atomic(root / backbone.key) as new:
             shutil.copyfile(file, new / backbone.weights_file)
             known = replace(backbone, sha256=sha256_of(new / backbone.weights_file), weights_folder="")
-            facts = {"backbone": asdict(known), "source": source, "project": project}
+            facts = {"backbone": asdict(known), "source": source, "project": project, "version": version}
             (new / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False))
     except OSError as error:
         reason = _("%(file)s could not be copied into %(folder)s: %(error)s. Free some disk, then try again.")
@@ -103,13 +107,14 @@ def store(backbone: Backbone, file: Path, root: Path, *, source: str, project: i
 
 def store_tail(
     version: Path, backbone: Backbone, weights: Weights, root: Path, *, key: str, title: str, source: str,
-    project: int = 0,
+    project: int = 0, taught_by: int = 0,
 ) -> Backbone:  # fmt: skip
     """Keep what a fine-tuned version has learned as a backbone of its own.
 
     Args:
         version: Folder of the version.
         backbone, weights: What it was trained on; itself one of a champion, perhaps.
+        taught_by: Id of the version.
 
     Raises:
         LearningError: The version has no retrained block (``nothing_learned``), or was cut elsewhere.
@@ -136,7 +141,7 @@ def store_tail(
         weights_hash="", bundled=False, root=first, root_sha256=sha256, top1_error=None, top5_error=None,
         family="Champion",
     )  # fmt: skip
-    return store(known, version / "tail.npz", root, source=source, project=project)
+    return store(known, version / "tail.npz", root, source=source, project=project, version=taught_by)
 
 
 def forget(key: str, root: Path) -> None:

@@ -5,7 +5,8 @@ image that the champion learned as a near-duplicate of another, and that was upl
 out.) A head on cached features also meets the champion on the images that are new since the champion's snapshot: the
 champion never saw them, and the new head answers each in folds, fitted without it. Five times as many images tell two
 versions apart where a small test set with a crowd's own errors in it cannot. A fine-tuned version is too dear to fit in
-folds.
+folds. What a network that a former version retrained has learned is known to whatever stands on it, folds or not: after
+a rollback the new head may stand on more than the champion of now.
 Source: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions (JRSS B 1974).
 """
 
@@ -21,6 +22,7 @@ from training.learning.folds import out_of_fold
 from training.models import LearnedPictures, ModelVersion, Recipe
 from training.runs.stages import fit
 from training.runs.stages.work import Work
+from training.zoo import catalogue
 
 MOST_IN_FOLDS = 20_000
 EPOCHS = 30  # the order of the answers settles long before the loss does
@@ -32,7 +34,7 @@ def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.nda
     columns in the order of the work's categories. Images that the champion cannot read any more are left out.
     """
     assert work.test_probabilities is not None
-    learned = _learned_by(champion, work)
+    learned = _learned_by_either(champion, work)
     test, fresh = work.items.side("test"), _new_since(work, learned)
     said, test = work.test_probabilities[~learned[test]], test[~learned[test]]
     if len(fresh):
@@ -42,15 +44,19 @@ def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.nda
     return places[read], said[read], in_order(found[read], champion.categories, work.categories)
 
 
-def _learned_by(version: ModelVersion, work: Work) -> np.ndarray:
-    """bool [n]: which of the work's pictures the version was trained on, also those that were deleted since."""
-    row = LearnedPictures.objects.filter(snapshot__runs=version.run_id).first()
-    known = np.frombuffer(bytes(row.hashes) if row else b"", ">u8").astype(np.uint64)  # isin knows no foreign order
+def _learned_by_either(champion: ModelVersion, work: Work) -> np.ndarray:
+    """bool [n]: which of the work's pictures the champion, or a network that it or the new version stands on, was
+    trained on, also those that were deleted since.
+    """
+    taught = [teacher for run in (champion.run, work.run) for teacher in catalogue.teachers_of(run.backbone)]
+    runs = [version.run_id for version in (champion, *taught)]
+    rows = LearnedPictures.objects.filter(snapshot__runs__in=runs).values_list("hashes", flat=True)
+    known = np.frombuffer(b"".join(map(bytes, rows)), ">u8").astype(np.uint64)  # isin knows no foreign order
     return np.isin(np.array([int(picture.sha256[:16], 16) for picture in work.items.pictures], np.uint64), known)
 
 
 def _new_since(work: Work, learned: np.ndarray) -> np.ndarray:
-    """Places of training and validation images that the champion was not trained on."""
+    """Places of training and validation images that the champion, and what both stand on, was not trained on."""
     if work.run.recipe != Recipe.FEATURE_EXTRACTION or len(work.items) > MOST_IN_FOLDS:
         return np.empty(0, int)
     return np.flatnonzero(~learned & (work.items.split != "test"))

@@ -132,7 +132,24 @@ def _keep(version: ModelVersion, *, key: str, title: str, project: int) -> Backb
         title=title,
         source=f"version {version.number} of {version.project.slug}",
         project=project,
+        taught_by=version.pk,
     )
+
+
+def teachers_of(key: str) -> list[ModelVersion]:
+    """The versions whose training is in this network: the one that it was made of, then the one that this stood on, …
+
+    One that is gone with its project hides those before it.
+    """
+    teachers: list[ModelVersion] = []
+    while known(key) is not None and key not in BACKBONES:
+        taught_by = imported.facts_of(folder() / key)["version"]
+        version = ModelVersion.objects.filter(pk=taught_by).select_related("run").slim().first()
+        if version is None or version in teachers:
+            break
+        teachers.append(version)
+        key = version.run.backbone
+    return teachers
 
 
 def add(*, file: Path, declared: Declared) -> Backbone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,22 @@ from labeling.models import Image, Project
 from tests.training.drawing import add_image, draw, label
 from training import services
 from training.features.embedding import Picture
+from training.learning import imported
 from training.learning.rows import Rows
 from training.models import LearnedPictures, ModelVersion, TrainingRun
 from training.runs import queueing
-from training.runs.comparing import _in_folds, _learned_by, _new_since, in_order, side_by_side
+from training.runs.comparing import _in_folds, _learned_by_either, _new_since, in_order, side_by_side
 from training.runs.progress import Reporter
 from training.runs.stages.work import Items, Work, load_items
+from training.zoo import catalogue
+
+
+def version_of(run: TrainingRun, number: int) -> ModelVersion:
+    """What the run would have made; the next one may begin."""
+    TrainingRun.objects.filter(pk=run.pk).update(state="succeeded")
+    return ModelVersion.objects.create(
+        project=run.project, run=run, number=number, categories=run.snapshot.categories, artifact=f"models/1/{number}"
+    )
 
 
 def test_columns_follow_the_wanted_order() -> None:
@@ -37,26 +48,55 @@ def test_a_category_that_the_version_does_not_know_has_no_probability() -> None:
 
 def test_beside_the_test_part_versions_meet_on_what_is_new_since_the_champion_and_only_there(project: Project) -> None:
     first = queueing.create_run(project=project, cause="person")
-    champion = ModelVersion.objects.create(
-        project=project, run=first, number=1, categories=first.snapshot.categories, artifact="models/1/1"
-    )
-    TrainingRun.objects.update(state="succeeded")
+    champion = version_of(first, 1)
     new = {add_image(project, draw("square", seed)) for seed in range(500, 520)}
     for image in new:
         label(image, "square")
     run = queueing.create_run(project=project, cause="person")
     work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
 
-    fresh = _new_since(work, _learned_by(champion, work))
+    fresh = _new_since(work, _learned_by_either(champion, work))
 
     learned = run.snapshot.items.exclude(split="test").filter(image__in=new)
     assert {work.items.image_ids[place] for place in fresh} == set(learned.values_list("image_id", flat=True))
     assert len(fresh)
     old = first.snapshot.items.filter(split="train").order_by("sha256").values_list("image_id", flat=True)[0]
     Image.objects.filter(pk__in=[old, work.items.image_ids[fresh[0]]]).delete()  # while the run works
-    assert _new_since(work, _learned_by(champion, work)).tolist() == fresh.tolist()
+    assert _new_since(work, _learned_by_either(champion, work)).tolist() == fresh.tolist()
     run.recipe = "fine_tuning"  # too dear to be fitted in folds
-    assert not len(_new_since(work, _learned_by(champion, work)))
+    assert not len(_new_since(work, _learned_by_either(champion, work)))
+
+
+@pytest.mark.parametrize("stands", ["the new head", "the champion", "neither"])
+def test_what_a_retrained_network_has_learned_is_not_new_to_what_stands_on_it(
+    stands: str, project: Project, tmp_path: Path
+) -> None:
+    """The champion stands on it; or the new head does, after a rollback to the version before."""
+    first = queueing.create_run(project=project, cause="person")
+    champion = version_of(first, 1)
+    for seed in range(500, 510):
+        label(add_image(project, draw("square", seed)), "square")
+    tuned = version_of(queueing.create_run(project=project, cause="person"), 2)
+    (tmp_path / "tail.npz").write_bytes(b"arrays")
+    zoo_net = catalogue.backbone_of("crowdtune_small")
+    made = replace(zoo_net, key="tuned", builder="tail", weights_file="tail.npz", root=zoo_net)
+    imported.store(made, tmp_path / "tail.npz", catalogue.folder(), source="version 2", version=tuned.pk)
+    later = [add_image(project, draw("square", seed)) for seed in range(600, 620)]
+    for image in later:
+        label(image, "square")
+    run = queueing.create_run(project=project, cause="person")
+    if stands != "neither":
+        (run if stands == "the new head" else champion.run).backbone = "tuned"
+    work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
+
+    fresh = _new_since(work, _learned_by_either(champion, work))
+
+    imported.forget("tuned", catalogue.folder())
+    between = tuned.run.snapshot.items.exclude(split="test").exclude(image__in=first.snapshot.items.values("image"))
+    expected = run.snapshot.items.exclude(split="test").filter(image__in=later).values_list("image_id", flat=True)
+    unseen = set(expected) | (set(between.values_list("image_id", flat=True)) if stands == "neither" else set())
+    assert len(between)
+    assert {work.items.image_ids[place] for place in fresh} == unseen
 
 
 def test_a_picture_that_was_uploaded_again_is_not_new_to_the_champion_that_learned_it(
@@ -77,7 +117,7 @@ def test_a_picture_that_was_uploaded_again_is_not_new_to_the_champion_that_learn
     run = queueing.create_run(project=project, cause="person")
     work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
 
-    fresh = _new_since(work, _learned_by(champion, work))
+    fresh = _new_since(work, _learned_by_either(champion, work))
 
     added = run.snapshot.items.exclude(split="test").filter(image__in=new)
     assert {work.items.image_ids[place] for place in fresh} == set(added.values_list("image_id", flat=True))
@@ -107,7 +147,7 @@ def test_however_few_pictures_a_champion_has_learned_they_are_known_again(number
     hashes = b"".join(bytes.fromhex(sha256)[:8] for sha256 in shas[learned])
     LearnedPictures.objects.filter(snapshot=run.snapshot).update(hashes=hashes)
 
-    assert np.flatnonzero(_learned_by(ModelVersion(run=run), work)).tolist() == sorted(learned.tolist())
+    assert np.flatnonzero(_learned_by_either(ModelVersion(run=run), work)).tolist() == sorted(learned.tolist())
 
 
 def test_a_dense_head_meets_the_champion_as_a_dense_head() -> None:
