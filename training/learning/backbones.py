@@ -35,8 +35,8 @@ class Backbone:
         cut: Where the last block begins: the layer whose output, or with "<" whose input, feeds it; "" where more than
             one tensor crosses every boundary (NASNet), so that only extraction is possible. The last block is what its
             authors call one: of MobileNet its last (inverted) residual, of VGG and ResNet the layers after the last halving.
-        deeper: Where the recipe that retrains more begins: with the layers of one map size before the cut, or of
-            MobileNet at the last halving; "" where no more than one boundary is known (an imported network).
+        deeper: Where the recipe that retrains more begins: with the layers of one map size before the cut, of MobileNet
+            at the last halving, or of EfficientNet one stage earlier; "" where no more than one boundary is known (an imported network).
         options: Keyword arguments of the builder.
         sha256: Our own record of a file that was checked against independent sources; "" where there is none.
         bundled: The weights are in the repository.

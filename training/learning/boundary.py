@@ -20,7 +20,16 @@ def cut_tensor(base: Any, cut: str) -> Any:
     The second form is for blocks that begin after a layer without a name of its own (``add_10`` is called so only in
     the first model of a process).
     """
-    return base.get_layer(cut[1:]).input if cut.startswith("<") else base.get_layer(cut).output
+    node = node_of(base, base.get_layer(cut.removeprefix("<")))
+    return node.input_tensors[0] if cut.startswith("<") else node.output_tensors[0]
+
+
+def node_of(model: Any, layer: Any) -> Any:
+    """Where the functional model calls the layer (the last time, if several). ``layer.output`` is of its first call
+    anywhere: a network inside has been called to make it, and each layer of a Sequential once for each that followed.
+    """
+    nodes = (node for _depth, nodes in sorted(model._nodes_by_depth.items()) for node in nodes)
+    return next(node for node in nodes if node.operation is layer)
 
 
 def too_little(backbone: Backbone, counts: Mapping[str, int]) -> str:

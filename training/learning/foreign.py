@@ -2,9 +2,9 @@
 
 ``safe_mode`` alone has been walked around more than once (CVE-2025-1550, CVE-2025-8747, CVE-2025-9905: a config that
 names any function of any module, or a helper of Keras itself that fetches files). So the archive is read first, and
-only what is plainly a network passes: layers of ``keras.layers`` but those that wrap other code, our own layer of the
-historic networks, operations of ``keras.ops``, and their initializers, regularizers, constraints and activations.
-Weights must lie inside the file.
+only what is plainly a network passes: layers of ``keras.layers`` but those that wrap other code, the few that networks
+of ``keras.applications`` bring along, our own layer of the historic networks, operations of ``keras.ops``, and their
+initializers, regularizers, constraints and activations. Weights must lie inside the file.
 
 An operator opens such a file (``manage.py backbones add``), never a person by an upload.
 """
@@ -22,15 +22,21 @@ import h5py
 import keras  # this module is reached only by the trainer, the export and the operator's command
 import numpy as np
 
-from training.learning.boundary import cut_tensor
+from training.learning.boundary import cut_tensor, node_of
 from training.learning.errors import LearningError
 from training.learning.files import sha256_of
 from training.learning.historic import LocalResponseNormalization  # Keras must know it to read it
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 MOST_CONFIG = 32 << 20  # bytes; NASNet Large has 0.7 MB
+MOST_TIMES = 100  # larger unpacked than packed; numbers that were trained halve at best
 # Layers that carry code of another kind, or run what a name says.
 WRAPPERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
+APPLICATIONS = {
+    ("keras.src.applications.convnext", "LayerScale"),
+    ("keras.src.applications.convnext", "StochasticDepth"),
+    ("keras.src.applications.inception_resnet_v2", "CustomScaleLayer"),
+}
 MODELS = {"Functional", "Sequential", "Model"}
 POLICIES = {"DTypePolicy", "FloatDTypePolicy", "DTypePolicyMap"}
 VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__", "__ellipsis__"}
@@ -49,6 +55,13 @@ def load_network(path: Path, layer: str = "") -> Any:
         model = keras.saving.load_model(path, custom_objects=None, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises a dozen kinds on a file that it cannot read
         raise LearningError(f"{path.name} cannot be read as a Keras model: {error}"[:500], "unreadable_file") from error
+    if not model.built:
+        raise LearningError(
+            f"{path.name} was saved before it was built: it has no input and no weights.",
+            "not_a_backbone",
+        )
+    # A Sequential becomes a graph of which each layer is a part.
+    model = _in_float32(keras.Model(model.inputs, model.outputs))
     outputs = [_output_of(model, layer)] if layer else model.outputs
     if len(model.inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) not in (2, 4):
         raise LearningError(
@@ -60,16 +73,30 @@ def load_network(path: Path, layer: str = "") -> Any:
     return keras.Model(model.inputs[0], outputs[0])
 
 
+def _in_float32(model: Any) -> Any:
+    """The network as the light runtime computes it: saved in mixed precision, its answers differ in the third digit."""
+    halves = {"float16", "bfloat16"}
+    if not any({layer.compute_dtype, layer.variable_dtype} & halves for layer in model._flatten_layers()):
+        return model
+
+    def plain(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):  # a bare operation computes in what it is given
+            config["dtype"] = "float32"
+        return layer.__class__.from_config(config)
+
+    whole = keras.models.clone_model(model, clone_function=plain, recursive=True)
+    whole.set_weights(model.get_weights())
+    return whole
+
+
 def _output_of(model: Any, layer: str) -> Any:
     try:
         found = model.get_layer(layer)
     except ValueError:
         names = ", ".join(one.name for one in model.layers[-8:])
         raise LearningError(f"There is no layer {layer!r}; the last ones are {names}.", "no_such_layer") from None
-    if isinstance(found, keras.Model):
-        # Its own output belongs to its own graph: what is wanted is where this model calls it.
-        return found._inbound_nodes[-1].output_tensors[0]
-    return found.output
+    return node_of(model, found).output_tensors[0]
 
 
 def check(path: Path) -> None:
@@ -81,13 +108,18 @@ def check(path: Path) -> None:
                 raise _unsafe(path, f"its members are {sorted(names)}")
             if archive.getinfo("config.json").file_size > MOST_CONFIG:
                 raise _unsafe(path, "its configuration is larger than any network's")
+            packed = archive.getinfo("model.weights.h5")
+            if packed.file_size > MOST_TIMES * packed.compress_size:
+                raise _unsafe(path, f"its weights would take {packed.file_size:,} bytes, packed into a few")
             config = json.loads(archive.read("config.json"))
+            if not isinstance(config, dict):
+                raise ValueError("its configuration is no object")
             with tempfile.TemporaryDirectory() as scratch:
                 _check_weights(path, Path(archive.extract("model.weights.h5", scratch)))
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
+        config.pop("compile_config", None)  # not read
+        _check_config(path, config)
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, RecursionError) as error:
         raise LearningError(f"{path.name} is no .keras file: {error}.", "unreadable_file") from error
-    config.pop("compile_config", None)  # not read
-    _check_config(path, config)
 
 
 def _check_weights(path: Path, weights: Path) -> None:
@@ -132,6 +164,8 @@ def _is_plain(node: dict[str, Any]) -> bool:
         return name == "function" and hasattr(keras.activations, str(node.get("config")))
     if module == "keras.layers":
         return name not in WRAPPERS and _is_class(keras.layers, name, keras.layers.Layer)
+    if (module, name) in APPLICATIONS:
+        return True
     if module in ("keras", "keras.models") or module.startswith("keras.src.models."):
         return name in MODELS | POLICIES
     if module.startswith("keras.src.ops."):
@@ -176,4 +210,6 @@ def facts_of_network(path: Path, layer: str = "", *, size: int, cut: str = "") -
         except Exception as error:
             raise LearningError(f"{path.name} cannot be cut at {cut!r}: {error}"[:500], "bad_cut") from error
     rows = model(np.zeros((1, size, size, 3), np.float32), training=False)
+    if not np.isfinite(np.asarray(rows, np.float32)).all():
+        raise LearningError(f"{path.name} answers black pixels with what is no number.", "not_a_backbone")
     return {"sha256": sha256_of(path), "parameters": int(model.count_params()), "dim": int(rows.shape[-1])}

@@ -12,7 +12,10 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
+from training.learning.boundary import cut_tensor
 from training.learning.errors import LearningError
 from training.learning.foreign import facts_of_network, load_network
 from training.learning.historic import build_alexnet, build_googlenet, build_zfnet
@@ -77,6 +80,49 @@ def test_a_layer_gives_the_features_be_it_a_network_itself(layer: str, dim: int,
     assert (facts["dim"], facts["parameters"]) == (dim, network.count_params())
 
 
+def test_a_sequential_network_can_be_cut_and_ended_at_any_of_its_layers(tmp_path: Path) -> None:
+    """Keras calls each of its layers anew for each that is added: the first call leads nowhere."""
+    layers = [keras.layers.Conv2D(4, 3, name=f"block{number}") for number in range(3)]
+    model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
+    model.save(tmp_path / "net.keras")
+    pictures = np.random.default_rng(0).uniform(0, 255, (1, 16, 16, 3)).astype(np.float32)
+
+    network = load_network(tmp_path / "net.keras", "block1")
+
+    assert facts_of_network(tmp_path / "net.keras", "block1", size=16, cut="block0")["dim"] == 4
+    behind = keras.Model(cut_tensor(network, "block0"), network.output)
+    assert [layer.name for layer in behind.layers][1:] == ["block1"]
+    np.testing.assert_allclose(network(pictures), layers[1](layers[0](pictures)), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
+def test_what_was_trained_in_mixed_precision_answers_in_float32_as_the_light_runtime_does(
+    policy: str, tmp_path: Path
+) -> None:
+    inputs = keras.Input((16, 16, 3))
+    inner = keras.Sequential([keras.layers.Conv2D(5, 3, dtype=policy, name="second")], name="inner")
+    x = keras.layers.Conv2D(4, 3, dtype=policy, name="first")(inputs)
+    x = keras.layers.BatchNormalization(dtype=policy)(inner(keras.ops.multiply(x, 0.5)))
+    model = keras.Model(inputs, x)
+    model.save(tmp_path / "net.keras")
+    pictures = np.random.default_rng(0).uniform(0, 1, (2, 16, 16, 3)).astype(np.float32)
+
+    network = load_network(tmp_path / "net.keras")
+
+    assert {layer.compute_dtype for layer in network._flatten_layers()} == {"float32"}
+    assert facts_of_network(tmp_path / "net.keras", size=16, cut="first")["dim"] == 5
+    np.testing.assert_allclose(network(pictures), np.asarray(model(pictures), np.float32), atol=0.05)
+
+
+def test_the_layers_that_networks_of_keras_itself_bring_along_are_opened(tmp_path: Path) -> None:
+    inputs = keras.Input((16, 16, 3))
+    x = LayerScale(0.5, 3)(inputs)
+    x = CustomScaleLayer(0.2)([x, StochasticDepth(0.1)(x)])
+    keras.Model(inputs, x).save(tmp_path / "net.keras")
+
+    assert facts_of_network(tmp_path / "net.keras", size=16)["parameters"] == 3
+
+
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     saved(tmp_path / "net.keras")
     for wrong, said in (
@@ -86,6 +132,14 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(LearningError, match=said):
             facts_of_network(tmp_path / "net.keras", **wrong)
+    with pytest.warns(UserWarning, match="not yet been built"):
+        keras.Sequential([keras.layers.Conv2D(4, 3)]).save(tmp_path / "never-called.keras")
+    with pytest.raises(LearningError, match="before it was built"):
+        load_network(tmp_path / "never-called.keras")
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, keras.layers.Rescaling(float("nan"))(inputs)).save(tmp_path / "nan.keras")
+    with pytest.raises(LearningError, match="no number"):
+        facts_of_network(tmp_path / "nan.keras", size=32)
     (tmp_path / "text.keras").write_text("no archive")
     with pytest.raises(LearningError, match=r"no \.keras file"):
         load_network(tmp_path / "text.keras")
@@ -119,6 +173,26 @@ def test_a_name_that_is_no_part_of_a_network_is_refused_wherever_it_stands(node:
 
     with pytest.raises(LearningError, match="is not opened"):
         load_network(rewritten(tmp_path / "net.keras", hide))
+
+
+@pytest.mark.parametrize("config", [b"[1, 2]", b"[" * 100_000, b"{}", b"\xff"])
+def test_a_configuration_that_is_none_is_refused_in_a_sentence(config: bytes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("config.json", config)
+        with h5py.File(tmp_path / "empty.h5", "w"):
+            pass
+        archive.write(tmp_path / "empty.h5", "model.weights.h5")
+    with pytest.raises(LearningError) as refusal:
+        load_network(tmp_path / "net.keras")
+    assert refusal.value.code == "unreadable_file"
+
+
+def test_weights_that_would_fill_a_disk_are_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(1 << 20))
+    with pytest.raises(LearningError, match="would take 1,048,576 bytes"):
+        load_network(tmp_path / "net.keras")
 
 
 def test_weights_that_lie_elsewhere_and_further_members_are_refused(tmp_path: Path) -> None:
