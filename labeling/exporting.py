@@ -12,14 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.core.files import File
 from django.db.models import Count, F, Func, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from labeling.accounts import people
 from labeling.collecting import workflow
 from labeling.errors import CrowdtuneError
-from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
+from labeling.export import FORMATS, ExportRefusedError, FilesOf, Header, Label, Question, Row, Said
 from labeling.files import storage
 from labeling.jobs import Report
 from labeling.models import Consensus, Image, Job, Judgment, Project
@@ -27,7 +29,7 @@ from labeling.surveys import survey
 from labeling.words import gettext as _
 
 CHUNK = 300
-_SUFFIX = re.compile(r"\.[^./]*$")
+_SUFFIX = r"\.[^./]*$"
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
 
 
@@ -41,7 +43,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     project = job.project
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
-    rows = Rows(project, header, report, by_stem=chosen.by_stem)
+    rows = Rows(project, header, report, chosen.files)
     with tempfile.TemporaryFile() as draft:
         try:
             chosen.write(header, rows, draft)
@@ -71,16 +73,20 @@ def _choices(options: dict[str, Any]) -> list[str]:
 class Rows:
     """Called for a fresh walk over the project's images, in the order of their ids."""
 
-    def __init__(self, project: Project, header: Header, report: Report, *, by_stem: bool = False) -> None:
+    def __init__(self, project: Project, header: Header, report: Report, files: FilesOf = "") -> None:
         self.project = project
         self.report = report
         self.questions = {question.key for question in header.questions}
         self.final = bool(header.options.get("final"))
         self.images = 0
-        self.by_stem = by_stem
-        called = Func(F("name"), Value(_SUFFIX.pattern), Value(""), function="regexp_replace") if by_stem else F("name")
+        called: Any = F("name")
+        if files:  # Macs and Windows make no difference of cases, Macs none of spellings
+            called = Lower(Func(called, function="normalize"))
+        if files == "stem":
+            called = Func(called, Value(_SUFFIX), Value(""), function="regexp_replace")
         same = Image.objects.filter(project=project).values(called=called).annotate(count=Count("id"))
-        self.repeated = set(same.filter(count__gt=1).values_list("called", flat=True))
+        names = same.filter(count__gt=1).values_list(ArrayAgg("name", distinct=True), flat=True)
+        self.repeated = {name for group in names for name in group}
 
     def __call__(self) -> Iterator[Row]:
         self.images, last = 0, 0
@@ -120,8 +126,7 @@ class Rows:
         """Safe as a path below any folder, and unlike every other of the project."""
         parts = [part for part in safe_name(image.name).split("/") if part not in {"", ".", ".."}]
         # Two names that differ in what a path cannot hold would be one file.
-        called = _SUFFIX.sub("", image.name) if self.by_stem else image.name
-        if called in self.repeated or "/".join(parts) != image.name:
+        if image.name in self.repeated or "/".join(parts) != image.name:
             parts = [*parts[:-1], f"{image.pk}-{parts[-1] if parts else 'image'}"]
         return "/".join(parts)
 

@@ -24,6 +24,11 @@ def written(name: str) -> str:
     return name.encode(errors="replace").decode().replace("\x00", "\ufffd")
 
 
+def folded(name: str) -> str:
+    """The same of all names that are one file on a Mac or on Windows, which make no difference of small and capital."""
+    return composed(composed(name).casefold())
+
+
 def compared(name: str) -> str:
     """The one way that names are compared in."""
     name = composed(name)

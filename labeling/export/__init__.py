@@ -6,7 +6,7 @@ from labeling.export.coco import COCO
 from labeling.export.imagefolder import IMAGEFOLDER
 from labeling.export.jsonl import JSONL
 from labeling.export.parquet import PARQUET
-from labeling.export.rows import ExportRefusedError, Format, Header, Label, Question, Row, Rows, Said
+from labeling.export.rows import ExportRefusedError, FilesOf, Format, Header, Label, Question, Row, Rows, Said
 from labeling.export.table import CSV
 from labeling.export.voc import VOC
 from labeling.export.yolo import YOLO
@@ -21,4 +21,4 @@ FORMATS: dict[str, Format] = {
     "parquet": PARQUET,
 }
 
-__all__ = ["FORMATS", "ExportRefusedError", "Format", "Header", "Label", "Question", "Row", "Rows", "Said"]
+__all__ = ["FORMATS", "ExportRefusedError", "FilesOf", "Format", "Header", "Label", "Question", "Row", "Rows", "Said"]

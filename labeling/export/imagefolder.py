@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from labeling.export.rows import ExportRefusedError, Format, Header, Rows, class_of
+from labeling.spellings import folded
 from labeling.words import gettext as _
 
 
@@ -22,18 +23,18 @@ def _plain(category: str) -> str:
 
 
 def folders(categories: Iterable[str]) -> dict[str, str]:
-    """Category -> its folder's name on any system. Where two would share one, as a_b and a:b, each has its own; a
-    category that can be a folder's name as it is keeps it.
+    """Category -> its folder's name on any system. Where two would share one, as a_b and a:b, or Cat and cat on a Mac
+    or on Windows, each has its own; of those a category that can be a folder's name as it is comes first.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
     numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(2))
     for category in sorted(categories, key=lambda category: _plain(category) != category):
         name = plain = _plain(category)
-        while name in taken:
+        while folded(name) in taken:
             name = f"{plain}_{next(numbers[plain])}"
         found[category] = name
-        taken.add(name)
+        taken.add(folded(name))
     return found
 
 
@@ -52,4 +53,4 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
                 archive.writestr(row.name if row.name.startswith(above) else above + row.name, row.read())
 
 
-IMAGEFOLDER = Format(_("Image folder (zip)"), "zip", write)
+IMAGEFOLDER = Format(_("Image folder (zip)"), "zip", write, files="name")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from labeling.words import gettext as _
 
@@ -116,19 +116,21 @@ class Header:
 
 
 Rows = Callable[[], Iterator[Row]]
+FilesOf = Literal["", "name", "stem"]
 
 
 @dataclass(frozen=True)
 class Format:
     """How a format writes itself: ``write(header, rows, out)`` into a binary stream that can seek.
 
-    ``by_stem`` says that its label files are called as the pictures without their suffix, so that those must differ.
+    ``files`` says what files of an archive are called by, so that it must differ on any system: the pictures' names, or
+    these without their suffix.
     """
 
     title: str
     extension: str
     write: Callable[[Header, Rows, IO[bytes]], None]
-    by_stem: bool = False
+    files: FilesOf = ""
 
 
 def text(answer: Answer) -> str:

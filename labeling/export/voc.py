@@ -1,7 +1,7 @@
 """Pascal VOC: a zip with one XML file per image under ``Annotations``. Corners in pixels, counted from 1 as VOC does.
 
 Fractions of a pixel are kept: a reader of whole numbers rounds them itself. A project without boxes writes each class
-as a box around the whole image, as in COCO.
+as a box around the whole image, as in COCO. ``source`` tells the picture's hash: its name may be one that no file has.
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
 """
 
@@ -20,6 +20,7 @@ def annotation(question: Question, row: Row) -> bytes:
     root = ElementTree.Element("annotation")
     _child(root, "folder", "JPEGImages")
     _child(root, "filename", row.name)
+    _child(ElementTree.SubElement(root, "source"), "image", f"sha256:{row.sha256}")
     size = ElementTree.SubElement(root, "size")
     for name, pixels in (("width", row.width), ("height", row.height), ("depth", 3)):
         _child(size, name, str(pixels))
@@ -53,4 +54,4 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
                     archive.writestr(f"JPEGImages/{row.name}", row.read(), zipfile.ZIP_STORED)
 
 
-VOC = Format("Pascal VOC (zip)", "zip", write, by_stem=True)
+VOC = Format("Pascal VOC (zip)", "zip", write, files="stem")

@@ -2,12 +2,15 @@
 
 A project without boxes writes each class as a box around the whole image, as in COCO.
 Shares are written with 9 digits, so that a box comes back to within a thousandth of a pixel. With the option
-``images`` the pictures lie beside. Source: https://docs.ultralytics.com/datasets/detect/
+``images`` the pictures lie beside. ``images.sha256`` tells their hashes as ``sha256sum`` does: names may be such as no
+file has. Source: https://docs.ultralytics.com/datasets/detect/
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import zipfile
 from pathlib import PurePosixPath
 from typing import IO
@@ -27,7 +30,7 @@ def lines(question: Question, row: Row) -> str:
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("YOLO")
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as hashes:
         # JSON strings are YAML strings, but for their escapes in pairs (of emoji, say).
         names = "".join(
             f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(question.choices)
@@ -37,8 +40,12 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
             if row.is_labeled(question):
                 stem = PurePosixPath(row.name)
                 archive.writestr(f"labels/{stem.with_suffix('.txt')}", lines(question, row))
+                hashes.write(f"{row.sha256}  images/{row.name}\n".encode())
                 if header.with_images:
                     archive.writestr(f"images/{row.name}", row.read(), zipfile.ZIP_STORED)
+        hashes.seek(0)
+        with archive.open("images.sha256", "w") as entry:
+            shutil.copyfileobj(hashes, entry)
 
 
-YOLO = Format("YOLO (zip)", "zip", write, by_stem=True)
+YOLO = Format("YOLO (zip)", "zip", write, files="stem")

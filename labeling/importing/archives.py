@@ -86,7 +86,27 @@ def members(file: IO[bytes], *, most_bytes: int) -> Iterator[Member]:
 
 def name_of(name: str) -> str:
     """A member's name with slashes, where an archiver of Windows wrote backslashes, and without a folder for here."""
-    return composed(name).replace("\\", "/").removeprefix("./")
+    return slashed(composed(name))
+
+
+def slashed(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+class Names:
+    """What the members of an archive are called: see ``name_of``; of two that differ in their spelling alone (see
+    ``labeling.spellings``), which one name would make one, the second as it is spelled.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        called = name_of(name)
+        if called.isascii() or called not in self._seen:
+            self._seen |= set() if called.isascii() else {called}
+            return called
+        return slashed(name)
 
 
 def open_tar(file: IO[bytes]) -> tarfile.TarFile:
@@ -120,11 +140,12 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
     archive = _opened(file)
     found = {}
     total = 0
+    names = Names()
     for number, info in enumerate(archive.infolist()):
         total += info.file_size
         _check_sums(number, total)
         if not info.is_dir():
-            name = name_of(info.filename)
+            name = names(info.filename)
             found[name] = Member(name, partial(_read_zip, archive, info, most_bytes))
     return found
 
@@ -139,12 +160,13 @@ def _opened(file: IO[bytes]) -> zipfile.ZipFile:
 def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
     with _opened(file) as archive:
         total = 0
+        names = Names()
         for number, info in enumerate(archive.infolist()):
             if not _is_meant(info):
                 continue
             total += info.file_size
             _check_sums(number, total)
-            yield Member(name_of(info.filename), partial(_read_zip, archive, info, most_bytes))
+            yield Member(names(info.filename), partial(_read_zip, archive, info, most_bytes))
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) -> bytes:
@@ -168,6 +190,7 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) 
 def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
     total = 0
     number = 0
+    names = Names()
     while True:
         try:
             info = archive.next()
@@ -185,7 +208,7 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
         _check_sums(number, total)
         if info.isdir() or _is_junk(info.name):
             continue
-        yield Member(name_of(info.name), partial(_read_tar, archive, info, most_bytes))
+        yield Member(names(info.name), partial(_read_tar, archive, info, most_bytes))
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, most_bytes: int) -> bytes:

@@ -166,7 +166,8 @@ def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
             "or add a question of one choice to the survey. The images alone come in where images are added."
         )
         raise CrowdtuneError("unsuited", told % {"question": repr(question.key)})
-    return {name: key for key, name in folders(KINDS[question.kind].classes(question.options)).items()}
+    classes = KINDS[question.kind].classes(question.options)
+    return {**{key: key for key in classes}, **{name: key for key, name in folders(classes).items()}}
 
 
 def _classes(known: Known) -> Any:

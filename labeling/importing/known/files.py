@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from labeling.importing.archives import PIECE, name_of, open_tar
+from labeling.importing.archives import PIECE, Names, open_tar
 from labeling.importing.known.lines import encoding_of, not_utf8
 from labeling.words import gettext as _
 
@@ -86,11 +86,13 @@ class Files:
             raise UnreadableError(told % {"name": self.name, "error": error}) from error
         entries = archive.infolist()
         self._check_count(len(entries))
-        found = {name_of(entry.filename): partial(archive.open, entry.filename) for entry in entries}
+        named = Names()
+        found = {named(entry.filename): partial(archive.open, entry.filename) for entry in entries}
         return {name: opened for name, opened in found.items() if not name.endswith("/")}
 
     def _tar(self) -> dict[str, Callable[[], IO[bytes]]]:
         found: dict[str, Callable[[], IO[bytes]]] = {}
+        named = Names()
         try:
             archive = open_tar(self.stream)
             for number in itertools.count(1):
@@ -102,7 +104,7 @@ class Files:
                     raise tarfile.ReadError("a member ends before it begins")
                 archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
                 if entry.isreg():
-                    found[name_of(entry.name)] = partial(archive.extractfile, entry)  # type: ignore[assignment]
+                    found[named(entry.name)] = partial(archive.extractfile, entry)  # type: ignore[assignment]
         except UnreadableError:
             raise
         except Exception as error:  # each codec has its own error, as below

@@ -1,16 +1,21 @@
 """Image folders: a folder above a file is its category. The pictures themselves may be empty here.
 
-Which of several folders it is (``train/cat/sub/1.jpg``) is known where the categories are; see ``in_folders``.
+Which of several folders it is (``train/cat/sub/1.jpg``) is known where the categories are; see ``in_folders``. Where a
+name begins as those do that an export had to change, the picture is known by its bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from labeling.importing.known.files import Files, Known, UnreadableError
 from labeling.words import gettext as _
 
+_CHANGED = re.compile(r"\d+-")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
@@ -20,7 +25,8 @@ def read(files: Files) -> Iterator[Known]:
     for name in files.names(*SUFFIXES):
         parts = PurePosixPath(name).parts
         if len(parts) > 1:
-            yield Known("/".join(parts[1:]), parts[0], path="/".join(parts))
+            sha256 = hashlib.sha256(files.read(name)).hexdigest() if _CHANGED.match(parts[-1]) else ""
+            yield Known("/".join(parts[1:]), parts[0], path="/".join(parts), sha256=sha256)
 
 
 def in_folders(known: Known, categories: Mapping[str, str]) -> Known:
@@ -33,5 +39,5 @@ def in_folders(known: Known, categories: Mapping[str, str]) -> Known:
     parts = PurePosixPath(known.path).parts
     for number, part in enumerate(parts[:-1], start=1):
         if part in categories:
-            return Known("/".join(parts[number:]), categories[part], known.question, path=known.path)
+            return replace(known, image="/".join(parts[number:]), answer=categories[part])
     return known

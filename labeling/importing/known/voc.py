@@ -25,12 +25,14 @@ def _read(files: Files, name: str) -> Found:
         image = (root.findtext("filename") or "").strip()
         boxes = [_box(entry) for entry in root.iter("object")]
         size = size_of(root.findtext("size/width"), root.findtext("size/height"))
+        source = (root.findtext("source/image") or "").strip()
     except (ElementTree.ParseError, LookupError, ValueError, TypeError) as error:
         raise UnreadableError(_("%(name)s is not VOC: %(error)s.") % {"name": name, "error": error}) from error
     image = image or PurePosixPath(name).stem
     folders = [part for part in PurePosixPath(name).parts[:-1] if part != "Annotations"]
     path = "/".join([*folders, image]) if folders and files.is_archive and "/" not in image else ""
-    yield Known(image, boxes, path=path, size=size)
+    sha256 = source.removeprefix("sha256:") if source.startswith("sha256:") else ""  # as we write it
+    yield Known(image, boxes, path=path, size=size, sha256=sha256)
 
 
 def _box(entry: ElementTree.Element) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError
+from labeling.spellings import composed
 from labeling.words import gettext as _
 
 NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "images.txt"}
@@ -60,16 +61,29 @@ def read(files: Files) -> Found:
         raise UnreadableError(_("A YOLO zip needs the names of its classes: data.yaml or classes.txt."))
     # Where labels have a folder of their own, as in train/labels/, what lies beside it (a README) is none.
     labels = [name for name in entries if "labels" in PurePosixPath(name).parts[:-1]] or entries
+    hashes = _hashes(files)
     for name in labels:
         if PurePosixPath(name).name not in NO_LABELS:
-            *folders, last = PurePosixPath(name).with_suffix("").parts
-            if "labels" in folders:
-                folders.remove("labels")
-            image = "/".join([*folders, last])
+            image = _picture(name, "labels")
             try:
-                yield Known(image, list(_boxes(name, files.text(name), names, is_pose)), relative=True)
+                boxes = list(_boxes(name, files.text(name), names, is_pose))
+                yield Known(image, boxes, relative=True, sha256=hashes.get(composed(image), ""))
             except UnreadableError as error:
                 yield Refused(name, error.args[0])
+
+
+def _picture(name: str, beside: str) -> str:
+    """The picture that a file is about: its name without the folder of all of these, and without suffix."""
+    *folders, last = PurePosixPath(name).with_suffix("").parts
+    if beside in folders:
+        folders.remove(beside)
+    return "/".join([*folders, last])
+
+
+def _hashes(files: Files) -> dict[str, str]:
+    """Of the pictures, as our own exports tell them."""
+    lines = [line.partition("  ") for name in files.names(".sha256") for line in files.text(name).split("\n")]
+    return {composed(_picture(name, "images")): sha256 for sha256, _spaces, name in lines if name}
 
 
 def _around(across: list[float], down: list[float]) -> list[float]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from labeling.importing import archives
 from labeling.importing.archives import PIECE, MemberRefused
+from labeling.importing.known import Files
 
 END = b"\0" * 1024
 
@@ -67,3 +69,24 @@ def test_folders_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MOST_MEMBERS", 20)
     with pytest.raises(MemberRefused, match="At most 20 files"):
         names(header("folder/", 0, tarfile.DIRTYPE) * 30 + END)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_of_two_names_that_differ_in_their_spelling_alone_each_is_kept(kind: str) -> None:
+    spelled = ["\u00e9.png", "e\u0301.png", "a.png"]
+    data = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(data, "w") as zipped:
+            for name in spelled:
+                zipped.writestr(name, name)
+    else:
+        with tarfile.open(fileobj=data, mode="w") as tarred:
+            for name in spelled:
+                info = tarfile.TarInfo(name)
+                info.size = len(name.encode())
+                tarred.addfile(info, io.BytesIO(name.encode()))
+    found = {member.name: member.read().decode() for member in archives.members(data, most_bytes=2**20)}
+    assert found == {name: name for name in spelled}
+    data.seek(0)
+    files = Files(data, f"a.{kind}")
+    assert {name: files.text(name) for name in files.names(".png")} == found

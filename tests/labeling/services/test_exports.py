@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from labeling import jobs, services
 from labeling.export import FORMATS
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
 from tests.labeling.conftest import claim, client, person
+from tests.labeling.importing.conftest import packed
 
 BOXES = {"key": "cells", "kind": "boxes", "prompt": "Box each"}
 
@@ -124,7 +126,7 @@ def test_two_pictures_that_differ_in_their_suffix_have_two_label_files(form, mak
         project.images.filter(pk=image.pk).update(name=name)
     _job, data = export(project, form, run_actors)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [name for name in archive.namelist() if name != "data.yaml"]
+        names = [name for name in archive.namelist() if name.startswith(("labels/", "Annotations/"))]
     assert sorted(name.rpartition("/")[2].partition(".")[0] for name in names) == sorted(
         f"{image.pk}-x" for image in project.images.all()
     )
@@ -178,21 +180,52 @@ def test_classes_go_out_and_come_back_as_gold_of_another_project(form, make_proj
     assert {name: answers["category"] for name, answers in gold} == said  # and nothing of the one that nobody labeled
 
 
+ODD = ["same.png", "same.png", "what?.png", "cat/A.png", "cat/a.png", "\u00e9.png", "e\u0301.png"]
+
+
 @pytest.mark.parametrize("form", FORMATS)
-def test_labels_of_images_of_one_name_come_back_to_where_they_were(form, make_project, run_actors):
-    project = make_project(images=3, judgments_max=1)
-    project.images.filter(name="0002.png").update(name="what?.png")
-    for image, answer in zip(project.images.order_by("pk"), ("cat", "dog", "dog"), strict=True):
+def test_labels_of_images_of_odd_names_come_back_to_where_they_were(form, make_project, run_actors):
+    project, other = (make_project(images=len(ODD), name=name, judgments_max=1) for name in ("One", "Other"))
+    for image, answer in zip(project.images.order_by("pk"), ["cat", "dog"] * 3 + ["cat"], strict=True):
         services.decide_task(task=image.tasks.get(), user=project.owner, answers={"category": answer})
-    project.images.exclude(name="what?.png").update(name="same.png")
-    said = dict(Consensus.objects.filter(project=project).values_list("task__image_id", "answer"))
+    for each in (project, other):
+        for image, name in zip(each.images.order_by("pk"), ODD, strict=True):
+            each.images.filter(pk=image.pk).update(name=name)
+    said = dict(Consensus.objects.filter(project=project).values_list("task__image__sha256", "answer"))
     _job, data = export(project, form, run_actors)
-    file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
-    job = services.import_labels(project=project, file=file, form=form, take_as="gold", source="", user=project.owner)
+    for target in (project, other):
+        file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
+        job = services.import_labels(project=target, file=file, form=form, take_as="gold", source="", user=None)
+        run_actors()
+        job.refresh_from_db()
+        gold = Gold.objects.filter(task__project=target).values_list("task__image__sha256", "answers__category")
+        assert (job.errors, dict(gold)) == ([], said)
+
+
+@pytest.mark.parametrize("form", ["yolo", "voc", "imagefolder"])
+def test_no_two_files_of_an_export_are_one_on_any_system(form, make_project, run_actors):
+    names = [*ODD, "\u00c9.png", "cat/b.png"]
+    project = make_project(images=len(names), categories=["Cat", "cat"], judgments_max=1)
+    for number, (image, name) in enumerate(zip(project.images.order_by("pk"), names, strict=True)):
+        answers = {"category": ("Cat", "cat")[number % 2]}
+        services.decide_task(task=image.tasks.get(), user=project.owner, answers=answers)
+        project.images.filter(pk=image.pk).update(name=name)
+    _job, data = export(project, form, run_actors)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = archive.namelist()
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in files}) == len(files)
+    assert len({name.split("/")[0].casefold() for name in files if "/" in name}) == (2 if form == "imagefolder" else 1)
+    assert sum(name.rpartition("/")[2].partition(".")[0] == "b" for name in files) == 1  # which no other is like
+
+
+def test_folders_that_differ_in_cases_alone_are_the_categories_that_are_called_so(make_project, run_actors):
+    project = make_project(images=2, categories=["Cat", "cat"])
+    data = packed({"Cat/0000.png": b"", "cat/0001.png": b""})
+    file = SimpleUploadedFile("pets.zip", data)
+    services.import_labels(project=project, file=file, form="imagefolder", take_as="gold", source="", user=None)
     run_actors()
-    job.refresh_from_db()
-    gold = Gold.objects.values_list("task__image_id", "answers__category")
-    assert (job.errors, dict(gold)) == ([], said)
+    gold = Gold.objects.filter(task__project=project).values_list("task__image__name", "answers__category")
+    assert dict(gold) == {"0000.png": "Cat", "0001.png": "cat"}
 
 
 def test_image_folders_come_in_with_their_pictures_and_go_out_as_they_were(make_project, run_actors):
