@@ -138,7 +138,10 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
         return Combined(scale[best], chances[best], posterior, len(said))
     value, error = numeric.combine(answers)
     tolerance = float(options.get("tolerance") or 0.05 * (abs(value) or 1.0))
-    answer: float = round(value) if options.get("whole") else round(value, 6)
+    # Six digits: behind the point, or, of what is smaller than 1, those that count.
+    answer: float = (
+        round(value) if options.get("whole") else round(value, 6) if abs(value) >= 1 else float(f"{value:.6g}")
+    )
     return Combined(answer, numeric.within(error, tolerance), {}, len(said))
 
 
@@ -149,7 +152,7 @@ def _spread(said: Sequence[Said], belief: Belief) -> float:
     values = sorted(float(row.answer) for row in said)
     centre = values[len(values) // 2]
     away = sorted(abs(value - centre) for value in values)
-    return max(1.4826 * away[len(away) // 2], 0.05 * abs(centre), 1e-6)
+    return max(1.4826 * away[len(away) // 2], 0.05 * abs(centre)) or 1e-6
 
 
 def by_text(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:

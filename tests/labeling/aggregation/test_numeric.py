@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import numeric
+from labeling.aggregation.belief import Belief
+from labeling.aggregation.combine import Said, combine
 
 
 def crowd(seed: int = 0):
@@ -88,3 +90,15 @@ def test_ratings_are_as_sure_as_they_are_right(judgments):
     chances = [numeric.steps(said[t * judgments], [1, 2, 3, 4, 5]) for t in range(400)]
     right = np.mean([int(np.argmax(row)) + 1 == known for row, known in zip(chances, truth, strict=True)])
     assert np.mean([max(row) for row in chances]) - right < 0.2  # one rating was called .97 sure, and right in .55
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5e-7, 1e-12])
+def test_a_number_is_as_sure_and_as_fine_in_any_unit(scale):
+    """Small ones were rounded to nothing."""
+    said = [Said(worker, number * scale) for worker, number in enumerate((0.5, 0.52, 0.53, 0.7))]
+    alone = combine("median", said[:1], {}, Belief.ignorant(()), {})
+    plain = combine("median", [Said(row.worker, row.answer / scale) for row in said], {}, Belief.ignorant(()), {})
+    found = combine("median", said, {}, Belief.ignorant(()), {})
+    assert alone.answer == pytest.approx(0.5 * scale)
+    assert found.answer == pytest.approx(plain.answer * scale, rel=1e-5)
+    assert found.confidence == pytest.approx(plain.confidence, rel=1e-5)
