@@ -31,11 +31,12 @@ from labeling.words import gettext as _
 CHUNK = 300
 _SUFFIX = r"\.[^./]*$"
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
+_HIDING = re.compile(r"^\.+")
 
 
 def safe_name(name: str) -> str:
-    """The name with what no system's paths hold taken out."""
-    return _UNSAFE.sub("_", name)
+    """A file's name with what no system's paths hold taken out, and the point at its start, which hides files."""
+    return _HIDING.sub("_", _UNSAFE.sub("_", name))
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:
@@ -79,6 +80,7 @@ class Rows:
         self.questions = {question.key for question in header.questions}
         self.final = bool(header.options.get("final"))
         self.images = 0
+        self.files = files
         called: Any = F("name")
         if files:  # Macs and Windows make no difference of cases, Macs none of spellings
             called = Lower(Func(called, function="normalize"))
@@ -123,8 +125,12 @@ class Rows:
             )
 
     def _name(self, image: Image) -> str:
-        """Safe as a path below any folder, and unlike every other of the project."""
-        parts = [part for part in safe_name(image.name).split("/") if part not in {"", ".", ".."}]
+        """Safe as a path below any folder, and unlike every other of the project; of a row in a table, which is no
+        file, as it is.
+        """
+        parts = [part for part in image.name.split("/") if part not in {"", ".", ".."}]
+        if self.files:
+            parts = [safe_name(part) for part in parts]
         # Two names that differ in what a path cannot hold would be one file.
         if image.name in self.repeated or "/".join(parts) != image.name:
             parts = [*parts[:-1], f"{image.pk}-{parts[-1] if parts else 'image'}"]

@@ -118,7 +118,8 @@ def worker(row: Membership) -> dict[str, Any]:
         "phase": row.phase,
         "judgments": row.judgment_count,
         "skips": row.skip_count,
-        "seconds_per_judgment": row.seconds / row.judgment_count if row.judgment_count else None,
+        # Files of judgments mostly do not tell how long they took.
+        "seconds_per_judgment": row.seconds / row.judgment_count if row.judgment_count and row.seconds else None,
         "accuracy": row.accuracy,
         "gold_accuracy": row.gold_right / row.gold_seen if row.gold_seen else None,
         "earned": str(row.earned),

@@ -318,10 +318,10 @@ def _settle(project: Project, answered: list[Task]) -> None:
 
 def _count(project: Project, new: list[Judgment]) -> None:
     per_task: dict[int, int] = {}
-    per_worker: dict[int, int] = {}
+    per_worker: dict[int, list[float]] = {}
     for row in new:
         per_task[row.task_id] = per_task.get(row.task_id, 0) + 1
-        per_worker[row.worker_id] = per_worker.get(row.worker_id, 0) + 1
+        per_worker.setdefault(row.worker_id, []).append(row.seconds or 0.0)
     leased = Count("assignments", filter=Q(assignments__state=Assignment.State.LEASED))
     for task in Task.objects.filter(pk__in=per_task).annotate(leased=leased):
         task.judgment_count += per_task[task.pk]
@@ -329,7 +329,9 @@ def _count(project: Project, new: list[Judgment]) -> None:
         is_open = task.state == Task.State.OPEN
         task.open_slots = task.wanted - task.judgment_count - task.leased if is_open else 0
         task.save(update_fields=["judgment_count", "wanted", "open_slots"])
-    for worker, number in sorted(per_worker.items()):  # in one order, for another import that names the same people
-        Membership.objects.filter(project=project, user_id=worker).update(judgment_count=F("judgment_count") + number)
+    for worker, took in sorted(per_worker.items()):  # in one order, for another import that names the same people
+        Membership.objects.filter(project=project, user_id=worker).update(
+            judgment_count=F("judgment_count") + len(took), seconds=F("seconds") + sum(took)
+        )
     if new:
         Project.objects.filter(pk=project.pk).update(judgment_count=F("judgment_count") + len(new))

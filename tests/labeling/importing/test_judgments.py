@@ -176,3 +176,12 @@ def test_judgments_of_images_of_one_name_travel_to_another_project(
     assert brought.errors == []
     rows = Judgment.objects.filter(project=there).values_list("task__image__sha256", "answers")
     assert dict(rows) == {first.sha256: {"category": "cat"}, second.sha256: {"category": "dog"}}
+
+
+def test_the_time_that_judgments_took_is_the_workers(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2)
+    lines = b"0000.png,ann,cat,2.5\n0001.png,ann,cat,4\n0000.png,bob,cat,\n"
+    bring(project, b"image,worker,answer,seconds\n" + lines)
+    workers = client(project.owner).get(f"/api/v1/projects/{project.slug}/stats/").json()["workers"]
+    told = {row["username"]: row["seconds_per_judgment"] for row in workers}
+    assert (told["ann"], told["bob"]) == (3.25, None)

@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from labeling import jobs, services
 from labeling.export import FORMATS
+from labeling.importing.known import READERS, Files
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
 from tests.labeling.conftest import claim, client, person
 from tests.labeling.importing.conftest import packed
@@ -180,7 +181,7 @@ def test_classes_go_out_and_come_back_as_gold_of_another_project(form, make_proj
     assert {name: answers["category"] for name, answers in gold} == said  # and nothing of the one that nobody labeled
 
 
-ODD = ["same.png", "same.png", "what?.png", "cat/A.png", "cat/a.png", "\u00e9.png", "e\u0301.png"]
+ODD = ["same.png", "same.png", ".hidden/what?.png", "cat/A.png", "cat/a.png", "\u00e9.png", "e\u0301.png"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -214,6 +215,7 @@ def test_no_two_files_of_an_export_are_one_on_any_system(form, make_project, run
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = archive.namelist()
     assert len({unicodedata.normalize("NFC", name).casefold() for name in files}) == len(files)
+    assert not any("/." in name for name in files)
     assert len({name.split("/")[0].casefold() for name in files if "/" in name}) == (2 if form == "imagefolder" else 1)
     assert sum(name.rpartition("/")[2].partition(".")[0] == "b" for name in files) == 1  # which no other is like
 
@@ -353,3 +355,13 @@ def test_workers_may_not_take_the_labels_home(make_project):
     services.add_member(project=project, username="wanda", role="worker")
     answer = client(worker).post(f"/api/v1/projects/{project.slug}/exports/", {"format": "csv"}, format="json")
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "coco", "parquet"])
+def test_a_table_calls_an_image_as_the_project_does(form, make_project, run_actors):
+    project = make_project(images=1, judgments_max=1)
+    project.images.update(name='.a/=what? "1".png')
+    services.decide_task(task=Task.objects.get(), user=project.owner, answers={"category": "cat"})
+    _job, data = export(project, form, run_actors)
+    (known,) = READERS[form](Files(io.BytesIO(data), f"a.{FORMATS[form].extension}"))
+    assert known.image == '.a/=what? "1".png'
