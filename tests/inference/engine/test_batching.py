@@ -19,6 +19,7 @@ class Means:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.said: list[float] = []
         self.entered = threading.Event()
         self.open = threading.Event()
         self.open.set()
@@ -29,7 +30,9 @@ class Means:
         self.batches.append(len(images))
         if (images == 255).all(axis=(1, 2, 3)).any():
             raise ValueError("white")
-        return images.reshape(len(images), -1).mean(axis=1, dtype=np.float32)[:, None]
+        means = images.reshape(len(images), -1).mean(axis=1, dtype=np.float32)
+        self.said += means.tolist()
+        return means[:, None]
 
 
 def images(*values: int) -> np.ndarray:
@@ -62,6 +65,21 @@ def test_requests_that_wait_while_one_is_at_work_leave_together() -> None:
         trunk.open.set()
         assert [future.result().item() for future in asked] == [0, 1, 2, 3, 4]
     assert trunk.batches == [1, 4]
+
+
+def test_who_came_first_is_answered_first() -> None:
+    trunk = Means()
+    batched = Batched(trunk, most=1, wait=0.0)
+    trunk.open.clear()
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(4):
+            pool.submit(batched.embed, images(number))
+            assert trunk.entered.wait(10)  # the first is at work, and each of the others waits before the next comes
+            until = time.monotonic() + 10
+            while len(batched._waiting) < number and time.monotonic() < until:
+                time.sleep(0.001)
+        trunk.open.set()
+    assert trunk.said == [0, 1, 2, 3]
 
 
 def test_more_than_a_batch_in_one_request_goes_alone() -> None:

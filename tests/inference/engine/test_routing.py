@@ -20,9 +20,9 @@ from inference.errors import NoChampion
 from inference.feedback import loop
 from inference.intake.inputs import Inputs
 from inference.models import Deployment, Traffic
-from inference.monitoring import references, shadowing
+from inference.monitoring import references, shadowing, traffic
 from inference.monitoring.figures import by_version
-from inference.monitoring.traffic import BUCKETS, compact, quantile, recorder
+from inference.monitoring.traffic import BUCKETS, Recorder, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
 from training.models import ModelVersion
 from training.services import promote, rollback
@@ -67,6 +67,32 @@ def test_traffic_is_counted_by_version_and_written_when_flushed(project, champio
     assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 3, 3, 3)
     assert sum(row.classes.values()) == 3
     assert recorder.flush() == 0
+
+
+@pytest.mark.parametrize(("seconds", "bucket"), [(0.001, 0), (BUCKETS[2], 2), (0.021, 3), (60.0, len(BUCKETS))])
+def test_an_answer_is_counted_by_how_long_it_took(seconds: float, bucket: int, project, champion) -> None:
+    counted = Recorder(None)
+    counted.answered(dataclasses.replace(ask(project), seconds=seconds), "colours")
+    assert counted.flush() == 1
+    assert Traffic.objects.get().latencies == [int(place == bucket) for place in range(len(BUCKETS) + 1)]
+
+
+def test_what_is_answered_while_a_row_cannot_be_written_is_added_to_what_waits(
+    project, champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, answer = Recorder(None), ask(project)
+
+    def away(_waiting: Any) -> int:
+        counted.answered(answer, "colours")
+        raise OperationalError("the connection is closed")
+
+    counted.answered(answer, "colours")
+    with monkeypatch.context() as patched:
+        patched.setattr(traffic, "_write", away)
+        with pytest.raises(OperationalError):
+            counted.flush()
+    counted.flush()
+    assert Traffic.objects.get().requests == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -83,9 +83,10 @@ def test_what_somebody_labels_or_imports_at_the_moment_when_it_is_to_leave_stays
     api.patch(URL + "serving/", {"sample_rate": 1.0}, format="json")
     routes.forget()
     seed = iter(range(400))
-    while Sample.objects.count() < 3:
+    while Sample.objects.count() < 4:
         ask(api, next(seed))
-    labeled, imported, left = Image.objects.order_by("pk")
+    labeled, imported, answered, left = Image.objects.order_by("pk")
+    Task.objects.filter(image=answered).update(judgment_count=1, open_slots=1)  # of several that are wanted
     Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
     hold = tasks.hold
 
@@ -100,7 +101,7 @@ def test_what_somebody_labels_or_imports_at_the_moment_when_it_is_to_leave_stays
 
     assert sampling.forget_old(project=project) == 1
 
-    assert set(Image.objects.values_list("pk", flat=True)) == {labeled.pk, imported.pk}
+    assert set(Image.objects.values_list("pk", flat=True)) == {labeled.pk, imported.pk, answered.pk}
     assert not Image.objects.filter(pk=left.pk).exists()
 
 

@@ -73,6 +73,28 @@ def test_a_flipped_byte_never_gives_a_wrong_value(
     assert found.sum() >= 38 or not found.any()  # a row or two, or the header or the order and with it the file
 
 
+def test_a_merge_takes_the_whole_one_of_two_rows_also_where_the_damaged_one_is_newer(
+    tmp_path: Path,
+) -> None:
+    store, shas, values = filled(tmp_path, 2, batch=1)
+    for _ in range(features.TIER - 3):
+        store.put(shas[:1], values[:1])
+    newest = max(store.folder.glob("*.seg"))
+    data = bytearray(newest.read_bytes())
+    data[-1] ^= 1
+    newest.write_bytes(bytes(data))
+    store.put(shas[1:], values[1:])
+    assert len(list(store.folder.glob("*.seg"))) == 1
+    np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
+def test_a_picture_whose_hash_begins_as_another_one_s_is_not_that_one(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, "trunk", 2)
+    store.put(["ab" * 8 + "00" * 24], np.ones((1, 2)))
+    other = ["ab" * 8 + "11" * 24]
+    assert (store.get(other)[1].any(), store.has(other).any()) == (False, False)
+
+
 def test_a_truncated_file_is_deleted_and_its_rows_are_made_again(tmp_path: Path) -> None:
     _, shas, values = filled(tmp_path, 40)
     path = next(tmp_path.rglob("*.seg"))
