@@ -9,7 +9,7 @@ from django.utils import timezone
 from inference.feedback import backlog, predictions
 from inference.models import Prediction
 from labeling.models import Consensus
-from labeling.services import decide_task
+from labeling.services import decide_task, label_by_model
 
 
 def test_what_the_crowd_answers_measures_the_version_that_said_it_before(project, champion, add_images, owner) -> None:
@@ -33,6 +33,14 @@ def test_a_label_made_before_the_prediction_measures_nothing(project, champion, 
         project=project, image=image, version=champion, category="red", probability=1, uncertainty=0, created_at=late
     )
     assert Consensus.objects.filter(is_final=True).count() == 1
+    assert predictions.judge(project.pk) == 0
+
+
+def test_what_a_model_has_labeled_by_itself_measures_no_version(project, champion, add_images) -> None:
+    (image,) = add_images(range(1))
+    backlog.score_pool(project.pk)
+    assert label_by_model(project=project, labels={image.pk: ("red", 0.99)}) == [image.pk]
+    assert Consensus.objects.get().is_final
     assert predictions.judge(project.pk) == 0
 
 
