@@ -269,6 +269,9 @@ def test_a_phone_labels_by_touch(visit, make_project, join, worker, fits):
     button.tap()
     moved_on(page, first)
     assert stored(project, 1)[0].answers == {"animal": "dog"}
+    # What was touched last does not look as if it were chosen for the next image.
+    looks = "[...document.querySelectorAll('.choice')].map((one) => getComputedStyle(one).backgroundColor)"
+    until(page, f"new Set({looks}).size === 1")
 
 
 WATCH_SHIFTS = """
