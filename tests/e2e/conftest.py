@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from PIL import Image as Picture
 from PIL import ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from labeling import services
@@ -190,6 +190,26 @@ def happened(page: Page, truth: Callable[[], object]) -> None:
     while not truth():
         assert time.monotonic() < end, "it never happened"
         page.wait_for_timeout(20)
+
+
+def lose_first_reply(page: Page, to: str) -> list[int]:
+    """The server takes the first request to this address, and nobody hears of it; its status comes into the list."""
+    lost: list[int] = []
+
+    def lose(route: Route) -> None:
+        if not lost:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(to, lose)
+    return lost
+
+
+def error_of(page: Page, key: str) -> Locator:
+    """What a labeling page says is wrong with the answer to a question."""
+    return page.locator(f"#q-{key}-error")
 
 
 def quiet(page: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import drawn, happened, painted, quiet, until
+from tests.e2e.conftest import drawn, happened, lose_first_reply, painted, quiet, until
 
 ANIMAL = {
     "key": "animal",
@@ -215,16 +215,7 @@ def test_a_lost_reply_stores_one_judgment(visit, make_project, join, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
     join(project, worker)
     page = visit("/label/", user=worker, watch=False)
-    lost = []
-
-    def lose_first(route: Any) -> None:
-        if not lost:
-            lost.append(route.fetch().status)
-            route.abort()
-        else:
-            route.continue_()
-
-    page.route("**/judgment/", lose_first)
+    lost = lose_first_reply(page, "**/judgment/")
     page.goto(f"/label/{project.slug}/")  # a page that was open before may still send around a new route
     ready(page)
     page.keyboard.press("1")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.conftest import drawn, happened, painted
+from tests.e2e.conftest import drawn, error_of, happened, painted
 from tests.e2e.test_labeling import moved_on, ready, shown, stored
 
 BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
@@ -18,10 +18,6 @@ COUNT = {
     "required": False,
     "options": {"least": 0, "most": 10, "whole": True, "cant_tell": True},
 }
-
-
-def error_of(page: Page, key: str) -> Any:
-    return page.locator(f"#q-{key}-error")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import happened, painted, until
+from tests.e2e.conftest import happened, lose_first_reply, painted, until
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
 
 
@@ -150,16 +150,7 @@ def test_a_correction_after_a_lost_reply_is_the_one_that_counts(visit, make_proj
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     join(project, worker)
     page = visit("/label/", user=worker, watch=False)
-    lost: list[int] = []
-
-    def lose_first(route: Route) -> None:
-        if not lost:
-            lost.append(route.fetch().status)
-            route.abort()
-        else:
-            route.continue_()
-
-    page.route("**/judgment/", lose_first)
+    lose_first_reply(page, "**/judgment/")
     page.goto(f"/label/{project.slug}/")
     ready(page)
     loaded_ahead(page, 2)

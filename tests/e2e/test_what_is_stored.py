@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from labeling import services
 from labeling.actors import expire_leases
 from labeling.models import Assignment, Gold
 from labeling.surveys.survey import MANY_CHOICES
-from tests.e2e.conftest import happened
+from tests.e2e.conftest import error_of, happened
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
 
 SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
@@ -24,10 +23,6 @@ CRANES = [{"key": f"kind-{n}", "name": f"Kind {n}"} for n in range(40)] + [
     {"key": "crane-bird", "name": "Crane"},
     {"key": "crane-machine", "name": "Crane"},
 ]
-
-
-def error_of(page: Page, key: str) -> Any:
-    return page.locator(f"#q-{key}-error")
 
 
 def test_the_way_back_ticks_no_image_of_another_grid(visit, make_project, join, worker):
