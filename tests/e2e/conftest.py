@@ -219,6 +219,11 @@ def quiet(page: Page) -> None:
     painted(page)
 
 
+def ready(page: Page) -> None:
+    """The task is on the screen and the script waits for an answer."""
+    expect(page.locator("#announce")).not_to_be_empty()
+
+
 def drawn(number: int = 0, width: int = 320, height: int = 240) -> bytes:
     """A small picture, different for each number."""
     picture = Picture.new("RGB", (width, height), (40 + number * 37 % 180, 90, 200 - number * 23 % 150))
@@ -261,3 +266,16 @@ def make_project(owner: User) -> Callable[..., Project]:
 def join() -> Callable[[Project, User], Membership]:
     """Make somebody a worker of a project."""
     return lambda project, user: services.ensure_member(project=project, user=user)
+
+
+@pytest.fixture
+def start(visit: Visits, join: Callable[[Project, User], Membership], worker: User) -> Callable[..., Page]:
+    """``start(project)``: the worker is in the project, and the first task is on the screen."""
+
+    def make(project: Project, **options: Any) -> Page:
+        join(project, worker)
+        page = visit(f"/label/{project.slug}/", user=worker, **options)
+        ready(page)
+        return page
+
+    return make

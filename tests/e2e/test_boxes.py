@@ -15,8 +15,8 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import painted, until
-from tests.e2e.test_labeling import ready, stored
+from tests.e2e.conftest import painted, ready, until
+from tests.e2e.test_labeling import stored
 
 WIDTH, HEIGHT = 1000, 800
 RED = (440, 340, 96, 64)  # x, y, width, height in natural pixels
@@ -222,11 +222,9 @@ def test_boxes_take_no_room_from_the_image_and_handles_stay_on_theirs(visit, red
         assert frame[side] == pytest.approx(box[side], abs=3), side  # the box's line is 2 wide
 
 
-def test_a_category_has_the_colour_of_its_boxes(visit, make_project, join, worker, axe):
+def test_a_category_has_the_colour_of_its_boxes(make_project, start, axe):
     project = make_project(questions=[QUESTION], categories=["red", "blue"], images=1)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, theme="dark")
-    ready(page)
+    page = start(project, theme="dark")
     colours = []
     for name in ("red", "blue"):
         page.locator(".chip-choice").filter(has_text=name).click()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import drawn, happened, lose_first_reply, painted, quiet, until
+from tests.e2e.conftest import drawn, happened, lose_first_reply, painted, quiet, ready, until
 
 ANIMAL = {
     "key": "animal",
@@ -41,11 +41,6 @@ def moved_on(page: Page, before: str) -> None:
     ready(page)
 
 
-def ready(page: Page) -> None:
-    """The task is on the screen and the script waits for an answer."""
-    expect(page.locator("#announce")).not_to_be_empty()
-
-
 def sent(page: Page) -> None:
     """The server has everything that was answered or skipped: nothing is left in the outbox."""
     until(page, "localStorage.length === 0")
@@ -71,14 +66,12 @@ def test_a_tall_picture_is_seen_whole(visit, make_project, join, worker, window,
 
 
 @pytest.mark.parametrize("kind", ["single_choice", "multiple_choice"])
-def test_the_next_image_begins_without_the_answer_of_the_last(visit, make_project, join, worker, kind):
+def test_the_next_image_begins_without_the_answer_of_the_last(make_project, start, kind):
     """Whatever the question's key: "category" is the one that a project's first question gets by itself."""
     question = {"key": "category", "kind": kind, "prompt": "What is it?", "options": {"cant_tell": True}}
     second = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
     project = make_project(categories=["cat", "dog"], questions=[question, second])
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
-    ready(page)
+    page = start(project, width=360, touch=True)
     chosen = page.locator("#task input:checked")
     page.locator('[data-choice="cat"]').tap()
     expect(chosen).to_have_count(1)
@@ -91,11 +84,9 @@ def test_the_next_image_begins_without_the_answer_of_the_last(visit, make_projec
     expect(chosen).to_have_count(1)  # it stands alone
 
 
-def test_a_number_key_answers_and_the_next_image_is_there(visit, make_project, join, worker):
+def test_a_number_key_answers_and_the_next_image_is_there(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.keyboard.press("2")
     moved_on(page, first)
@@ -136,11 +127,9 @@ def test_the_last_answer_leads_to_the_end_page(visit, make_project, join, worker
     assert len(stored(project, 2)) == 2
 
 
-def test_undo_brings_the_answered_image_back(visit, make_project, join, worker):
+def test_undo_brings_the_answered_image_back(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.keyboard.press("1")
     stored(project, 1)
@@ -157,11 +146,9 @@ def test_undo_brings_the_answered_image_back(visit, make_project, join, worker):
     assert Judgment.objects.filter(project=project).exclude(withdrawn_at=None).count() == 1
 
 
-def test_a_skip_takes_a_reason_and_goes_on(visit, make_project, join, worker):
+def test_a_skip_takes_a_reason_and_goes_on(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.keyboard.press("s")
     page.get_by_role("button", name="The image is not clear enough").press("Enter")
@@ -171,11 +158,9 @@ def test_a_skip_takes_a_reason_and_goes_on(visit, make_project, join, worker):
     assert skipped.reason == "unclear"
 
 
-def test_answers_without_a_connection_arrive_when_it_is_back(visit, make_project, join, worker):
+def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = start(project, watch=False)
     loaded_ahead(page, 2)
     page.context.set_offline(True)
     for key in ("1", "2"):
@@ -194,11 +179,9 @@ def test_answers_without_a_connection_arrive_when_it_is_back(visit, make_project
     expect(page.locator("#loading")).to_be_hidden()
 
 
-def test_an_answer_survives_a_closed_tab(visit, make_project, join, worker):
+def test_an_answer_survives_a_closed_tab(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = start(project, watch=False)
     again = page.context.new_page()
     again.goto("/label/")
     page.context.set_offline(True)
@@ -245,11 +228,9 @@ def test_the_page_works_without_javascript(visit, make_project, join, worker):
     assert [row.answers for row in stored(project, 2)] == [{"animal": "cat"}, {"animal": "cant_tell"}]
 
 
-def test_a_phone_labels_by_touch(visit, make_project, join, worker, fits):
+def test_a_phone_labels_by_touch(make_project, start, fits):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
-    ready(page)
+    page = start(project, width=360, touch=True)
     fits(page)
     button = page.get_by_role("button", name="dog")
     box = button.bounding_box()
@@ -273,13 +254,11 @@ new PerformanceObserver((list) => {
 """
 
 
-def test_nothing_shifts_from_task_to_task(visit, make_project, join, worker):
+def test_nothing_shifts_from_task_to_task(make_project, start):
     sizes = {f"{n}.png": size for n, size in enumerate([(320, 240), (200, 600), (900, 100)])}
     images = {name: drawn(n, *size) for n, (name, size) in enumerate(sizes.items())}
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=images)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     quiet(page)
     page.evaluate(WATCH_SHIFTS)
     places = []
@@ -324,11 +303,9 @@ SURVEY = [
 ]
 
 
-def test_a_survey_shows_what_its_conditions_say_and_asks_for_what_is_missing(visit, make_project, join, worker):
+def test_a_survey_shows_what_its_conditions_say_and_asks_for_what_is_missing(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=SURVEY, images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     young = page.get_by_role("group", name="Is it young?")
     expect(young).to_be_hidden()
     page.get_by_role("radio", name="cat").check()
@@ -343,11 +320,9 @@ def test_a_survey_shows_what_its_conditions_say_and_asks_for_what_is_missing(vis
     assert stored(project, 1)[0].answers == {"animal": "cat", "young": False, "seen": ["toy"], "quality": 4, "count": 2}
 
 
-def test_a_survey_is_answered_by_keys_alone(visit, make_project, join, worker):
+def test_a_survey_is_answered_by_keys_alone(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL, *SURVEY[3:4]], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.keyboard.press("2")
     page.keyboard.press("5")
     page.keyboard.press("Enter")
@@ -369,12 +344,10 @@ def test_a_survey_without_javascript_says_what_is_missing(visit, make_project, j
     assert stored(project, 1)[0].answers == {"animal": "dog", "seen": [], "quality": 3, "count": 3}
 
 
-def test_many_options_are_found_by_their_first_letters(visit, make_project, join, worker):
+def test_many_options_are_found_by_their_first_letters(make_project, start):
     names = [f"{first}{second}" for first in ("ash", "beech", "cedar", "elm", "fir", "oak") for second in "abcdef"]
     project = make_project(categories=names, images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("combobox").press_sequentially("elm")
     expect(page.get_by_role("option")).to_have_count(6)
     page.keyboard.press("ArrowDown")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.conftest import drawn, error_of, happened, painted
-from tests.e2e.test_labeling import moved_on, ready, shown, stored
+from tests.e2e.conftest import drawn, error_of, happened, painted, ready
+from tests.e2e.test_labeling import moved_on, shown, stored
 
 BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
 COUNT = {
@@ -29,11 +29,9 @@ COUNT = {
         ("1e", "Enter a number."),
     ],
 )
-def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(visit, make_project, join, worker, typed, told):
+def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(make_project, start, typed, told):
     project = make_project(categories=["cat", "dog"], questions=[COUNT], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     field = page.get_by_role("spinbutton")
     field.click()
@@ -47,12 +45,10 @@ def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(visit, mak
     assert stored(project, 1)[0].answers == {"count": 3}
 
 
-def test_a_decimal_comma_is_a_decimal_comma(visit, make_project, join, worker):
+def test_a_decimal_comma_is_a_decimal_comma(make_project, start):
     free = {**COUNT, "options": {}}
     project = make_project(categories=["cat", "dog"], questions=[free], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.get_by_role("spinbutton").click()
     page.keyboard.type("3,5")
@@ -61,7 +57,7 @@ def test_a_decimal_comma_is_a_decimal_comma(visit, make_project, join, worker):
     assert stored(project, 1)[0].answers == {"count": 3.5}
 
 
-def test_too_many_choices_are_told_before_they_are_sent(visit, make_project, join, worker):
+def test_too_many_choices_are_told_before_they_are_sent(make_project, start):
     some = {
         "key": "some",
         "kind": "multiple_choice",
@@ -70,9 +66,7 @@ def test_too_many_choices_are_told_before_they_are_sent(visit, make_project, joi
         "options": {"least": 1, "most": 1},
     }
     project = make_project(categories=["cat", "dog"], questions=[some], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.keyboard.press("1")
     page.keyboard.press("2")
@@ -85,11 +79,9 @@ def test_too_many_choices_are_told_before_they_are_sent(visit, make_project, joi
     assert stored(project, 1)[0].answers == {"some": ["cat"]}
 
 
-def test_a_number_after_cannot_tell_is_the_answer(visit, make_project, join, worker):
+def test_a_number_after_cannot_tell_is_the_answer(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[COUNT], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.keyboard.press("0")
     page.get_by_role("spinbutton").click()
     page.keyboard.type("7")
@@ -112,12 +104,10 @@ def found(page: Page, name: str) -> None:
     expect(page.get_by_role("option", selected=True)).to_have_text(name)
 
 
-def test_enter_takes_no_option_of_an_older_search(visit, make_project, join, worker):
+def test_enter_takes_no_option_of_an_older_search(make_project, start):
     """A quick typist presses Enter before the list for the last letters has come."""
     project = many(make_project)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     box = page.get_by_role("combobox")
     box.press_sequentially("dog")
     expect(page.get_by_role("option")).to_have_count(2)
@@ -126,22 +116,18 @@ def test_enter_takes_no_option_of_an_older_search(visit, make_project, join, wor
     assert stored(project, 1)[0].answers == {"species": "c601"}
 
 
-def test_a_name_typed_in_full_is_chosen(visit, make_project, join, worker):
+def test_a_name_typed_in_full_is_chosen(make_project, start):
     project = many(make_project)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("combobox").press_sequentially("dog")
     found(page, "dog")
     page.get_by_role("button", name="Send").click()
     assert stored(project, 1)[0].answers == {"species": "c600"}
 
 
-def test_enter_that_ends_a_composition_chooses_nothing(visit, make_project, join, worker):
+def test_enter_that_ends_a_composition_chooses_nothing(make_project, start):
     project = many(make_project)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.get_by_role("combobox").press_sequentially("dog")
     found(page, "dog")
@@ -181,14 +167,11 @@ def test_a_search_without_result_says_so_and_without_connection_throws_nothing(v
 
 
 @pytest.fixture
-def drawing(visit, make_project, join, worker):
+def drawing(make_project, start):
     project = make_project(
         categories=["cat", "dog"], questions=[BOXES], images={"a.png": drawn(1, 640, 480), "b.png": drawn(2, 640, 480)}
     )
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
-    return page
+    return start(project)
 
 
 def drag(page: Page, x0: float, y0: float, x1: float, y1: float, *, up: bool = True) -> None:
@@ -254,22 +237,18 @@ def test_a_key_in_the_middle_of_a_drag_does_no_harm(drawing, key):
     has_boxes(page, 1 if key == "Escape" else 0)
 
 
-def test_cannot_tell_gives_way_to_a_box(visit, make_project, join, worker):
+def test_cannot_tell_gives_way_to_a_box(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[{**BOXES, "options": {"cant_tell": True}}], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("checkbox", name="I can't tell").check()
     drag(page, 0.2, 0.2, 0.6, 0.6)
     page.get_by_role("button", name="Send").click()
     assert isinstance(stored(project, 1)[0].answers["boxes"], list)
 
 
-def test_one_box_too_many_is_told(visit, make_project, join, worker):
+def test_one_box_too_many_is_told(make_project, start):
     project = make_project(categories=["cat"], questions=[{**BOXES, "options": {"most": 1}}], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     drag(page, 0.1, 0.1, 0.3, 0.3)
     drag(page, 0.5, 0.5, 0.8, 0.8)
     has_boxes(page, 1)

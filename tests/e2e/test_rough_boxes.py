@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from labeling import services
 from labeling.models import Gold
-from tests.e2e.conftest import drawn, painted
-from tests.e2e.test_labeling import ready, shown, stored
+from tests.e2e.conftest import drawn, painted, ready
+from tests.e2e.test_labeling import shown, stored
 from tests.e2e.test_rough_answers import drag, has_boxes
 
 BOX = {"key": "boxes", "kind": "boxes", "prompt": "Box each animal", "required": True, "options": {}}
@@ -16,11 +16,9 @@ SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required":
 SUGGESTED = [{"category": "dog", "box": [80.0, 60.0, 160.0, 120.0]}, {"category": "cat", "box": [8.0, 6.0, 40.0, 30.0]}]
 
 
-def test_a_number_key_on_the_image_is_the_category_of_its_box(visit, make_project, join, worker):
+def test_a_number_key_on_the_image_is_the_category_of_its_box(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[BOX, {**SHARP, "required": False}], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     drag(page, 0.1, 0.1, 0.3, 0.3)
     page.keyboard.press("2")
     page.keyboard.press("Enter")
@@ -29,12 +27,10 @@ def test_a_number_key_on_the_image_is_the_category_of_its_box(visit, make_projec
     assert answers == {}
 
 
-def test_nothing_is_drawn_while_boxes_are_not_asked_for(visit, make_project, join, worker):
+def test_nothing_is_drawn_while_boxes_are_not_asked_for(make_project, start):
     asked = {**BOX, "show_if": {"question": "sharp", "equals": True}}
     project = make_project(categories=["cat", "dog"], questions=[SHARP, asked], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     drag(page, 0.1, 0.1, 0.3, 0.3)
     page.keyboard.press("n")  # the key of No
     expect(page.get_by_role("radio", name="No")).to_be_checked()
@@ -77,13 +73,11 @@ def test_boxes_that_a_model_suggests_are_seen_and_taken(visit, make_project, joi
     expect(page.get_by_role("button", name="Take the dotted boxes")).to_be_hidden()
 
 
-def test_practice_shows_the_boxes_that_it_speaks_of(visit, make_project, join, worker, owner, axe, fits):
+def test_practice_shows_the_boxes_that_it_speaks_of(make_project, start, owner, axe, fits):
     project = make_project(categories=["cat", "dog"], questions=[BOX], images=3)
     task = project.tasks.order_by("id")[0]
     services.set_gold(task=task, answers={"boxes": SUGGESTED[:1]}, user=owner, use=Gold.Use.PRACTICE)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360)
-    ready(page)
+    page = start(project, width=360)
     drag(page, 0.5, 0.5, 0.9, 0.9)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("Not quite")).to_be_visible()
@@ -93,10 +87,8 @@ def test_practice_shows_the_boxes_that_it_speaks_of(visit, make_project, join, w
     fits(page)
 
 
-def test_the_tools_cover_nothing_of_the_whole_image(visit, make_project, join, worker):
+def test_the_tools_cover_nothing_of_the_whole_image(make_project, start):
     project = make_project(categories=["cat"], questions=[BOX], images={"tall.png": drawn(1, 400, 500)})
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
-    ready(page)
+    page = start(project, width=360, touch=True)
     image, tools = (page.locator(at).bounding_box() for at in ("#image", ".boxes-tools"))
     assert image["y"] + image["height"] <= tools["y"] + 0.5

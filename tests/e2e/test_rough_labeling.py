@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from labeling import services
 from labeling.models import Gold
-from tests.e2e.conftest import painted
-from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, shown, stored
+from tests.e2e.conftest import painted, ready
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
 
 SEEN = {"key": "seen", "kind": "yes_no", "prompt": "Seen from the side?", "required": True}
 COUNT = {"key": "count", "kind": "number", "prompt": "How many?", "required": True}
@@ -25,11 +25,9 @@ def focused(page: Page, selector: str) -> bool:
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_long_names_stay_inside_of_the_window(visit, make_project, join, worker, fits, width):
+def test_long_names_stay_inside_of_the_window(make_project, start, fits, width):
     project = make_project(f"{LONG} and {LONG}", questions=[ANIMAL], categories=[LONG, "dog"], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=width, touch=width == 360)
-    ready(page)
+    page = start(project, width=width, touch=width == 360)
     fits(page)
     choice = page.get_by_role("button", name=LONG)
     assert choice.evaluate("button => button.scrollWidth <= button.clientWidth")
@@ -38,16 +36,14 @@ def test_long_names_stay_inside_of_the_window(visit, make_project, join, worker,
     assert box["x"] + box["width"] <= width
 
 
-def test_a_question_of_no_section_does_not_stand_under_the_one_before(visit, make_project, join, worker, axe):
+def test_a_question_of_no_section_does_not_stand_under_the_one_before(make_project, start, axe):
     questions = [
         {**ANIMAL, "options": {"section": "The animal"}},
         {**SEEN, "options": {"section": "The animal"}},
         COUNT,
     ]
     project = make_project(categories=["cat", "dog"], questions=questions, images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     section = page.get_by_role("region", name="The animal")
     expect(section.get_by_role("group", name="Seen from the side?")).to_be_visible()
     expect(section.get_by_role("group", name="How many?")).to_have_count(0)
@@ -55,11 +51,9 @@ def test_a_question_of_no_section_does_not_stand_under_the_one_before(visit, mak
     axe(page)
 
 
-def test_a_long_list_keeps_its_room_from_task_to_task(visit, make_project, join, worker):
+def test_a_long_list_keeps_its_room_from_task_to_task(make_project, start):
     project = make_project(categories=[f"kind {n:03d}" for n in range(150)], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
-    ready(page)
+    page = start(project, width=360, touch=True)
     loaded_ahead(page, 2)
     expect(page.get_by_role("option")).to_have_count(30)
     painted(page)
@@ -75,23 +69,19 @@ def test_a_long_list_keeps_its_room_from_task_to_task(visit, make_project, join,
     assert page.locator("#stage").bounding_box() == stage
 
 
-def test_a_phone_on_its_side_has_the_whole_height_for_the_image_and_its_way_to_send(visit, make_project, join, worker):
+def test_a_phone_on_its_side_has_the_whole_height_for_the_image_and_its_way_to_send(make_project, start):
     place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
     project = make_project(questions=[SEEN, place], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=740, height=360, touch=True)
-    ready(page)
+    page = start(project, width=740, height=360, touch=True)
     stage, send = page.locator("#stage").bounding_box(), page.locator("#submit").bounding_box()
     assert stage["y"] + stage["height"] == pytest.approx(360, abs=1)
     assert send["x"] + send["width"] <= 740
     assert send["y"] + send["height"] <= 360
 
 
-def test_enter_after_an_undo_sends_what_stands_in_the_field(visit, make_project, join, worker):
+def test_enter_after_an_undo_sends_what_stands_in_the_field(make_project, start):
     project = make_project(categories=[f"kind {n}" for n in range(50)], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.get_by_role("combobox").fill("kind 45")
     page.get_by_role("combobox").press("Enter")
@@ -105,11 +95,9 @@ def test_enter_after_an_undo_sends_what_stands_in_the_field(visit, make_project,
     assert list(stored(project, 1)[0].answers.values()) == ["kind 45"]
 
 
-def test_the_next_survey_begins_at_its_first_question(visit, make_project, join, worker):
+def test_the_next_survey_begins_at_its_first_question(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL, COUNT], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.keyboard.press("1")
     page.get_by_role("spinbutton").fill("3")
     before = shown(page)
@@ -121,11 +109,9 @@ def test_the_next_survey_begins_at_its_first_question(visit, make_project, join,
     expect(page.get_by_role("spinbutton")).to_have_value("")
 
 
-def test_the_focus_is_not_lost_with_the_menu_of_a_skip(visit, make_project, join, worker):
+def test_the_focus_is_not_lost_with_the_menu_of_a_skip(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.keyboard.press("s")
     page.keyboard.press("Enter")
@@ -136,16 +122,14 @@ def test_the_focus_is_not_lost_with_the_menu_of_a_skip(visit, make_project, join
     assert focused(page, ".choice")
 
 
-def test_practice_brings_the_question_that_lacks_an_answer_into_sight(visit, make_project, join, worker, owner, axe):
+def test_practice_brings_the_question_that_lacks_an_answer_into_sight(make_project, start, owner, axe):
     questions = [ANIMAL, {**SEEN, "options": {"cant_tell": True}}, {**COUNT, "help_text": "All of them. " * 60}]
     project = make_project(questions=questions, categories=["cat", "dog"], images=3)
     answers = {"animal": "cat", "seen": True, "count": 1}
     first, second = project.tasks.order_by("id")[:2]
     services.set_gold(task=first, answers=answers, user=owner, use=Gold.Use.PRACTICE, explanation="Look at the ears.")
     services.set_gold(task=second, answers=answers, user=owner, use=Gold.Use.QUALIFICATION)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360, touch=True)
-    ready(page)
+    page = start(project, width=360, touch=True)
     page.locator("#q-animal label").filter(has_text="dog").click()
     page.locator("#q-seen label").filter(has_text="Yes").click()
     page.get_by_role("button", name="Send").click()
@@ -171,23 +155,19 @@ def test_practice_brings_the_question_that_lacks_an_answer_into_sight(visit, mak
     assert toast["y"] + toast["height"] <= panel["y"], "it lies neither on the question nor on Send"
 
 
-def test_what_a_long_question_lacks_is_told_in_sight(visit, make_project, join, worker):
+def test_what_a_long_question_lacks_is_told_in_sight(make_project, start):
     question = {"key": "all", "kind": "multiple_choice", "prompt": "Which of these?", "required": True}
     project = make_project(categories=[f"kind {number}" for number in range(16)], questions=[question])
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360)
-    ready(page)
+    page = start(project, width=360)
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#q-all-error")).to_be_in_viewport(ratio=0.9)
 
 
-def test_the_ends_of_a_scale_stand_below_its_steps(visit, make_project, join, worker):
+def test_the_ends_of_a_scale_stand_below_its_steps(make_project, start):
     options = {"least": 1, "most": 7, "labels": ["bad", "good"], "cant_tell": True}
     question = {"key": "rate", "kind": "rating", "prompt": "How good?", "required": True, "options": options}
     project = make_project(questions=[question])
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     steps = [page.get_by_role("button", name=str(step), exact=True).bounding_box() for step in range(1, 8)]
     assert len({step["y"] for step in steps}) == 1
     ends, cant = (

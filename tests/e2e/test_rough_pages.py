@@ -7,8 +7,8 @@ from playwright.sync_api import Route, expect
 
 from labeling import services
 from labeling.models import Gold, Job
-from tests.e2e.conftest import drawn, happened
-from tests.e2e.test_labeling import ANIMAL, ready, stored
+from tests.e2e.conftest import drawn, happened, ready
+from tests.e2e.test_labeling import ANIMAL, stored
 
 
 def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, worker):
@@ -28,11 +28,9 @@ def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, wor
     expect(page.locator(".tap .tick").nth(1)).to_be_hidden()
 
 
-def test_the_image_can_be_seen_at_four_times_the_size(visit, make_project, join, worker, fits):
+def test_the_image_can_be_seen_at_four_times_the_size(make_project, start, fits):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=320, height=256)
-    ready(page)
+    page = start(project, width=320, height=256)
     stage = page.locator("#stage").bounding_box()
     assert stage
     assert stage["height"] >= 150
@@ -82,13 +80,11 @@ def test_files_of_no_use_are_told_and_a_second_choice_is_not_cut_off(visit, make
     assert Job.objects.filter(project=project, kind="import_images").count() == 2
 
 
-def test_a_double_click_in_practice_does_not_skip_what_is_told(visit, make_project, join, worker, owner):
+def test_a_double_click_in_practice_does_not_skip_what_is_told(make_project, start, owner):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
     task = project.tasks.order_by("id").first()
     services.set_gold(task=task, answers={"animal": "cat"}, user=owner, use=Gold.Use.PRACTICE)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("button", name="dog").dblclick()
     expect(page.get_by_text("Not quite")).to_be_visible()
 
@@ -182,7 +178,7 @@ def test_who_stops_a_page_that_is_sent_may_send_again(visit, make_project, join,
     stored(project, 12 if path else 1)
 
 
-def test_a_section_of_hidden_questions_has_no_title(visit, make_project, join, worker):
+def test_a_section_of_hidden_questions_has_no_title(make_project, start):
     note = {
         "key": "note",
         "kind": "text",
@@ -191,9 +187,7 @@ def test_a_section_of_hidden_questions_has_no_title(visit, make_project, join, w
         "show_if": {"question": "animal", "equals": "dog"},
     }
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL, note], images=2)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     title = page.get_by_role("heading", name="Details")
     expect(title).to_be_hidden()
     page.keyboard.press("2")

@@ -8,15 +8,13 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from labeling.models import Judgment
-from tests.e2e.conftest import happened, lose_first_reply, painted, until
-from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
+from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
 
 
-def test_a_key_that_is_held_answers_one_task(visit, make_project, join, worker):
+def test_a_key_that_is_held_answers_one_task(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     loaded_ahead(page, 2)
     first = shown(page)
     page.keyboard.down("1")
@@ -32,11 +30,9 @@ def test_a_key_that_is_held_answers_one_task(visit, make_project, join, worker):
 
 
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
-def test_a_double_click_answers_one_task(visit, make_project, join, worker, touch):
+def test_a_double_click_answers_one_task(make_project, start, touch):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360 if touch else 1440, touch=touch)
-    ready(page)
+    page = start(project, width=360 if touch else 1440, touch=touch)
     loaded_ahead(page, 2)
     first = shown(page)
     spot = page.get_by_role("button", name="cat").bounding_box()
@@ -90,12 +86,10 @@ def test_a_task_taken_back_while_more_were_asked_for_comes_once(visit, make_proj
     assert len(set(seen)) == 4
 
 
-def test_undo_while_the_next_task_is_awaited_keeps_the_image(visit, make_project, join, worker):
+def test_undo_while_the_next_task_is_awaited_keeps_the_image(make_project, start):
     """What was taken back is on the screen: a task that arrives later must not push it off."""
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = start(project, watch=False)
     loaded_ahead(page, 2)
     page.context.set_offline(True)
     for key in ("1", "1"):
@@ -166,11 +160,9 @@ def test_a_correction_after_a_lost_reply_is_the_one_that_counts(visit, make_proj
     assert [row.answers["animal"] for row in stored(project, 1)] == ["dog"]
 
 
-def test_who_is_signed_out_is_told_so_and_loses_nothing(visit, make_project, join, worker):
+def test_who_is_signed_out_is_told_so_and_loses_nothing(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    page = start(project, watch=False)
     loaded_ahead(page, 2)
     page.context.clear_cookies()
     first = shown(page)
@@ -316,12 +308,10 @@ def test_who_is_paused_while_at_work_reads_why(visit, make_project, join, worker
     expect(page.get_by_text("Too fast.").first).to_be_visible()
 
 
-def test_a_page_that_the_browser_kept_is_asked_for_again(visit, make_project, join, worker):
+def test_a_page_that_the_browser_kept_is_asked_for_again(make_project, start):
     """Its leases were given back when it was left."""
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=4)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.evaluate("window.kept = true")
     with page.expect_navigation():
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")

@@ -6,9 +6,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from labeling.surveys.survey import MANY_CHOICES
-from tests.e2e.conftest import drawn
+from tests.e2e.conftest import drawn, ready
 from tests.e2e.test_boxes import drag, drawn_boxes, pictured
-from tests.e2e.test_labeling import ANIMAL, ready, stored
+from tests.e2e.test_labeling import ANIMAL, stored
 
 DOG = {"key": "dog", "kind": "yes_no", "prompt": "Is there a dog?", "required": True, "options": {}}
 

@@ -13,8 +13,8 @@ from labeling import services
 from labeling.actors import expire_leases
 from labeling.models import Assignment, Gold
 from labeling.surveys.survey import MANY_CHOICES
-from tests.e2e.conftest import error_of, happened
-from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, ready, sent, shown, stored
+from tests.e2e.conftest import error_of, happened, ready
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
 
 SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required": False}
 NOTE = {"key": "note", "kind": "text", "prompt": "What else?", "required": False}
@@ -41,11 +41,9 @@ def test_the_way_back_ticks_no_image_of_another_grid(visit, make_project, join, 
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
 
 
-def test_the_way_back_brings_no_answer_of_another_image(visit, make_project, join, worker):
+def test_the_way_back_brings_no_answer_of_another_image(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL, SHARP], images=6)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("radio", name="dog").check()
     page.goto("/label/")
     other = page.context.new_page()  # where the person answers what was left open there
@@ -78,11 +76,9 @@ def test_the_way_back_without_javascript_brings_no_answer_of_another_image(visit
     expect(page.locator("#task input:checked")).to_have_count(0)
 
 
-def test_an_undo_shows_the_answer_whatever_its_key(visit, make_project, join, worker):
+def test_an_undo_shows_the_answer_whatever_its_key(make_project, start):
     project = make_project(categories=["true", "false"], questions=[ANIMAL, SHARP], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.get_by_role("radio", name="true").check()
     page.keyboard.press("Enter")
@@ -93,11 +89,9 @@ def test_an_undo_shows_the_answer_whatever_its_key(visit, make_project, join, wo
     expect(page.get_by_role("radio", name="true")).to_be_checked()
 
 
-def test_what_stood_in_the_form_comes_back_after_an_undo(visit, make_project, join, worker):
+def test_what_stood_in_the_form_comes_back_after_an_undo(make_project, start):
     project = make_project(questions=[SHARP, NOTE], images=4)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     first = shown(page)
     page.get_by_role("radio", name="Yes").check()
     page.keyboard.press("Enter")
@@ -118,12 +112,10 @@ def test_what_stood_in_the_form_comes_back_after_an_undo(visit, make_project, jo
     assert [row.answers for row in stored(project, 2)] == [{"sharp": False}, {"note": "a long note"}]
 
 
-def test_a_survey_of_which_nothing_is_answered_is_not_sent(visit, make_project, join, worker):
+def test_a_survey_of_which_nothing_is_answered_is_not_sent(make_project, start):
     """Enter twice: the second is about an image that nobody has looked at."""
     project = make_project(questions=[SHARP, NOTE], images=4)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.get_by_role("radio", name="Yes").check()
     page.keyboard.press("Enter")
@@ -140,11 +132,9 @@ def test_a_survey_of_which_nothing_is_answered_is_not_sent(visit, make_project, 
     assert [row.answers for row in stored(project, 2)] == [{"sharp": True}, {"note": "a bird"}]
 
 
-def test_half_a_name_is_not_left_out_without_a_word(visit, make_project, join, worker):
+def test_half_a_name_is_not_left_out_without_a_word(make_project, start):
     project = make_project(categories=CRANES, questions=[{**ANIMAL, "required": False}, SHARP], images=4)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.get_by_role("radio", name="Yes").check()
     page.get_by_role("combobox").fill("Kind 3")
@@ -160,13 +150,11 @@ def test_half_a_name_is_not_left_out_without_a_word(visit, make_project, join, w
     assert stored(project, 1)[0].answers == {"animal": "kind-37", "sharp": True}
 
 
-def test_what_stood_in_the_form_is_followed_by_the_list_of_choices(visit, make_project, join, worker):
+def test_what_stood_in_the_form_is_followed_by_the_list_of_choices(make_project, start):
     """The list before anything is typed is asked of the server, too late for a form that is filled at once."""
     many = [{"key": f"kind-{n}", "name": f"Kind {n}"} for n in range(MANY_CHOICES + 1)]
     project = make_project(categories=many, questions=[ANIMAL, SHARP], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("combobox").fill("Kind 37")
     expect(page.get_by_role("option", selected=True)).to_have_text("Kind 37")
     page.keyboard.press("Enter")
@@ -177,14 +165,12 @@ def test_what_stood_in_the_form_is_followed_by_the_list_of_choices(visit, make_p
     expect(page.get_by_role("option")).to_have_count(30)
 
 
-def test_of_two_choices_of_one_name_practice_takes_the_picked(visit, make_project, join, worker, owner):
+def test_of_two_choices_of_one_name_practice_takes_the_picked(make_project, start, owner):
     project = make_project(categories=CRANES, questions=[ANIMAL], images=3)
     services.set_gold(
         task=project.tasks.order_by("id")[0], answers={"animal": "crane-bird"}, user=owner, use=Gold.Use.PRACTICE
     )
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("combobox").fill("Crane")
     page.get_by_role("option").first.click()
     expect(page.get_by_role("status").filter(has_text="Right")).to_be_visible()
@@ -246,11 +232,9 @@ def test_an_answer_on_its_way_counts_once_after_a_reload(visit, make_project, jo
     expect(page.locator("#done")).to_have_text("2")
 
 
-def test_who_comes_back_after_their_leases_ran_out_answers_each_image_once(visit, make_project, join, worker):
+def test_who_comes_back_after_their_leases_ran_out_answers_each_image_once(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=5)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     loaded_ahead(page, 2)
     Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     expire_leases()
@@ -265,11 +249,9 @@ def test_who_comes_back_after_their_leases_ran_out_answers_each_image_once(visit
     assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan
 
 
-def test_who_comes_back_after_an_hour_is_asked_nothing_that_others_have_answered(visit, make_project, join, worker):
+def test_who_comes_back_after_an_hour_is_asked_nothing_that_others_have_answered(make_project, start, worker):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=5, judgments_max=1)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     loaded_ahead(page, 2)
     Assignment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     expire_leases()
@@ -291,11 +273,9 @@ def test_who_comes_back_after_an_hour_is_asked_nothing_that_others_have_answered
     assert [row.worker_id for row in stored(project, 5)].count(worker.pk) == 3
 
 
-def test_what_stood_in_the_form_outlives_a_page_that_ends_out_of_sight(visit, make_project, join, worker):
+def test_what_stood_in_the_form_outlives_a_page_that_ends_out_of_sight(make_project, start):
     project = make_project(questions=[SHARP, NOTE], images=4)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("textbox").fill("took a while")
     # All that a page hears before a phone ends it.
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
@@ -321,12 +301,10 @@ def test_what_practice_said_is_said_again_when_its_page_is_loaded_anew(
     expect(page.get_by_text("2 of 2")).to_be_visible()
 
 
-def test_an_undo_tells_the_name_of_a_choice_that_the_page_does_not_hold(visit, make_project, join, worker):
+def test_an_undo_tells_the_name_of_a_choice_that_the_page_does_not_hold(make_project, start):
     many = [{"key": f"n{number:08}", "name": f"Animal {number}"} for number in range(MANY_CHOICES + 1)]
     project = make_project(categories=many, questions=[ANIMAL, SHARP], images=3)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.get_by_role("combobox").fill(f"Animal {MANY_CHOICES}")
     page.get_by_role("option", name=f"Animal {MANY_CHOICES}").click()
@@ -360,14 +338,12 @@ def test_what_is_answered_in_one_tab_is_not_asked_in_another(visit, make_project
     assert {row.task.image.display.rpartition("/")[2]: row.answers for row in stored(project, 5)} == plan
 
 
-def test_practice_tells_no_answer_to_a_question_that_was_hidden_again(visit, make_project, join, worker, owner):
+def test_practice_tells_no_answer_to_a_question_that_was_hidden_again(make_project, start, owner):
     count = {"key": "count", "kind": "number", "prompt": "How many?", "show_if": {"question": "dog", "equals": True}}
     project = make_project(questions=[DOG, count], images=3)
     task = project.tasks.order_by("id")[0]
     services.set_gold(task=task, answers={"dog": True, "count": 2}, user=owner, use=Gold.Use.PRACTICE)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     page.get_by_role("radio", name="Yes").check()
     page.get_by_role("spinbutton").fill("31")
     page.get_by_role("radio", name="No").check()
@@ -377,15 +353,11 @@ def test_practice_tells_no_answer_to_a_question_that_was_hidden_again(visit, mak
     assert stored(project, 1)[0].answers == {"dog": False}
 
 
-def test_what_stood_in_the_form_is_there_again_in_another_language_and_after_a_reload(
-    visit, make_project, join, worker
-):
+def test_what_stood_in_the_form_is_there_again_in_another_language_and_after_a_reload(make_project, start):
     many = [{"key": f"n{number:08}", "name": f"Animal {number}"} for number in range(MANY_CHOICES + 1)]
     asked = [ANIMAL, {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}, NOTE]
     project = make_project(categories=many, questions=asked, images=4)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker)
-    ready(page)
+    page = start(project)
     before = shown(page)
     page.get_by_role("combobox").first.fill(f"Animal {MANY_CHOICES}")
     page.get_by_role("option", name=f"Animal {MANY_CHOICES}").click()

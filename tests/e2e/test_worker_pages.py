@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from labeling import services
 from labeling.models import Gold, Membership
-from tests.e2e.conftest import drawn
+from tests.e2e.conftest import drawn, ready
 from tests.e2e.test_boxes import QUESTION as BOXES
-from tests.e2e.test_labeling import ANIMAL, SURVEY, ready
+from tests.e2e.test_labeling import ANIMAL, SURVEY
 
 LOOKS = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
 
@@ -149,14 +149,12 @@ def test_who_failed_the_test_reads_how_far_and_appeals_and_the_owner_answers(vis
     assert Membership.objects.get(project=project, user=worker).phase == Membership.Phase.WORKING
 
 
-def test_examples_of_the_categories_open_by_one_key(visit, make_project, join, worker, owner, axe, fits):
+def test_examples_of_the_categories_open_by_one_key(visit, make_project, start, worker, owner, axe, fits):
     project = make_project("Shown", questions=[ANIMAL], categories=["cat", "dog"], images=2, instructions="Look.")
     cat = project.categories.get(key="cat")
     services.change_category(category=cat, user=owner, changes={"description": "It purrs."})
     services.add_example(category=cat, data=drawn(7), alt="a black cat", user=owner)
-    join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, width=360, language="hi")
-    ready(page)
+    page = start(project, width=360, language="hi")
     fits(page)  # every button of the bar, in the longer language
     page = visit(f"/label/{project.slug}/", user=worker, width=360)
     ready(page)
