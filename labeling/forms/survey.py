@@ -199,12 +199,6 @@ def _value(test: str, text: str, kind: str | None) -> Any:
 def initial_of(question: Mapping[str, Any], kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A stored question as the builder shows it; ``kinds`` are those of the survey's questions, by key."""
     options = question["options"]
-    condition = question.get("show_if")
-    test = next((name for name in TESTS if condition and name in condition), "")
-    simple = condition is None or (bool(test) and set(condition) == {"question", test})
-    value = condition[test] if condition and simple and test else ""
-    if condition and simple and _value(test, _text(value), (kinds or {}).get(condition["question"])) != value:
-        simple, value = False, ""  # a choice with a comma in it, say: what is saved would be another condition
     labels = options.get("labels") or []
     return {
         **{name: question[name] for name in ("key", "kind", "prompt", "help_text", "required", "stage")},
@@ -214,11 +208,22 @@ def initial_of(question: Mapping[str, Any], kinds: Mapping[str, str] | None = No
             [f"{step}: {name}" for step, name in labels.items()] if isinstance(labels, dict) else labels
         ),
         "examples": "\n".join(_example_line(example) for example in options.get("examples") or []),
-        "if_question": condition["question"] if condition and simple else "",
-        "if_test": test or "equals",
-        "if_value": _text(value),
-        "if_json": "" if simple else json.dumps(condition),
+        **_condition_initial(question.get("show_if"), kinds or {}),
     }
+
+
+def _condition_initial(condition: Mapping[str, Any] | None, kinds: Mapping[str, str]) -> dict[str, str]:
+    """A condition in the builder's fields, or as JSON where those cannot say it."""
+    blank = {"if_question": "", "if_test": "equals", "if_value": "", "if_json": ""}
+    if condition is None:
+        return blank
+    test = next((name for name in TESTS if name in condition), "")
+    if test and set(condition) == {"question", test}:
+        key, value = condition["question"], condition[test]
+        # Not of a choice with a comma in it, say: what is saved would be another condition.
+        if _value(test, _text(value), kinds.get(key)) == value:
+            return {**blank, "if_question": key, "if_test": test, "if_value": _text(value)}
+    return {**blank, "if_test": test or "equals", "if_json": json.dumps(condition)}
 
 
 def _line(choice: Mapping[str, str]) -> str:

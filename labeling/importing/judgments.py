@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -278,12 +279,11 @@ def store(
         task_id = there[image_id]
         stored = old.get((task_id, worker))
         if stored is not None:
-            missing = {key: answer for key, answer in answers.items() if key not in stored.answers}
-            own = missing and stored.source != "import"  # what somebody said here is theirs alone to add to
-            if own or any(stored.answers.get(key, answer) != answer for key, answer in answers.items()):
+            added, is_other = _beside(stored, answers)
+            if is_other:
                 differs((image_id, worker))
-            if missing and not own:
-                Judgment.objects.filter(pk=stored.pk).update(answers={**stored.answers, **missing})
+            if added:
+                Judgment.objects.filter(pk=stored.pk).update(answers={**stored.answers, **added})
                 touched.add(task_id)
             continue
         touched.add(task_id)
@@ -307,6 +307,14 @@ def store(
     return len(new)
 
 
+def _beside(stored: Judgment, answers: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """What is added to a judgment that is there already, and whether something else is said than it says."""
+    missing = {key: answer for key, answer in answers.items() if key not in stored.answers}
+    if missing and stored.source != "import":  # what somebody said here is theirs alone to add to
+        return {}, True
+    return missing, any(stored.answers.get(key, answer) != answer for key, answer in answers.items())
+
+
 def _settle(project: Project, answered: list[Task]) -> None:
     """Bring the consensus of these tasks, as they were before, up to date, and tell of those that it retires."""
     for task in answered:
@@ -317,10 +325,9 @@ def _settle(project: Project, answered: list[Task]) -> None:
 
 
 def _count(project: Project, new: list[Judgment]) -> None:
-    per_task: dict[int, int] = {}
+    per_task = Counter(row.task_id for row in new)
     per_worker: dict[int, list[float]] = {}
     for row in new:
-        per_task[row.task_id] = per_task.get(row.task_id, 0) + 1
         per_worker.setdefault(row.worker_id, []).append(row.seconds or 0.0)
     leased = Count("assignments", filter=Q(assignments__state=Assignment.State.LEASED))
     for task in Task.objects.filter(pk__in=per_task).annotate(leased=leased):
