@@ -30,7 +30,7 @@ from labeling.services import revoke_key
 from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
-from training.models import ModelVersion
+from training.models import ModelVersion, Snapshot, SnapshotItem
 from training.services import promote, rollback
 from training.snapshots import labels
 from training.versions.champions import champion_of, champion_of_other_question, previous_champion
@@ -83,7 +83,8 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
         return {"problem": str(error.detail)}
     body = answer_json(answer, 10)
     versions = ModelVersion.objects.select_related("run__snapshot__question")
-    names = labels.category_names(versions.get(pk=answer.version.id).run.snapshot.question)
+    snapshot = versions.get(pk=answer.version.id).run.snapshot
+    names = labels.category_names(snapshot.question)
     said = body["predictions"][0]
     for score in said["categories"]:
         score["name"] = names.get(score["category"], score["category"])
@@ -93,7 +94,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
         "milliseconds": body["milliseconds"],
         "picture": _data_url("image/jpeg", explaining.thumbnail(data)),
         "heat": _data_url("image/png", heat),
-        **_surroundings(answer),
+        **_surroundings(answer, snapshot, names),
     }
 
 
@@ -101,15 +102,21 @@ def _data_url(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _surroundings(answer: Answer) -> dict[str, Any]:
-    """How far the picture lies from the training images, and which of them are nearest."""
+def _surroundings(answer: Answer, snapshot: Snapshot, names: dict[str, str]) -> dict[str, Any]:
+    """How far the picture lies from the training images, and which of them are nearest, as what."""
     reference = references.reference_of(answer.version)
     if reference is None:
         return {}
     nearest = reference.nearest(answer.features[0], NEIGHBOURS)
     images = Image.objects.in_bulk([image_id for image_id, _distance in nearest])
+    learned = dict(SnapshotItem.objects.filter(snapshot=snapshot, image__in=images).values_list("image_id", "label"))
     neighbours = [
-        {"image": images[image_id], "url": image_url(images[image_id], "thumbnail"), "distance": distance}
+        {
+            "image": images[image_id],
+            "url": image_url(images[image_id], "thumbnail"),
+            "label": names.get(learned.get(image_id, ""), learned.get(image_id, "")),
+            "distance": distance,
+        }
         for image_id, distance in nearest
         if image_id in images
     ]

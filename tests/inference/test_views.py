@@ -52,6 +52,8 @@ def test_the_playground_shows_the_nearest_training_images(browser, project, cham
     assert references.ensure_reference(champion) is not None
     page = browser.post(PLAYGROUND, {"image": photo(3)}).content.decode()
     assert "Nearest training images" in page
+    assert page.count('<figcaption class="truncate">red<') == 6  # what the model was told that they are
+    assert f'href="/projects/{project.slug}/images/{images[3].pk}/"' in page
     assert page.index("3.png") < min(page.index(f"{n}.png") for n in (0, 1, 2, 4, 5, 6, 7) if f"{n}.png" in page)
 
 
