@@ -59,9 +59,8 @@ def _row(name: str, parts: Sequence[tuple[float, int, str]], value: str, spoken:
         start += max(share, 0.0)
     bar = svg.element("svg", "".join(drawn), class_="chart-bar", width="100%", height="12", aria_hidden="true")
     said = f'<span class="visually-hidden">{escape(spoken)}</span>' if spoken else ""
-    return (
-        f'<tr><th scope="row">{escape(name)}</th><td>{bar}{said}</td><td class="chart-value">{escape(value)}</td></tr>'
-    )
+    head = f'<th scope="row" title="{escape(name)}">{escape(name)}</th>'
+    return f'<tr>{head}<td>{bar}{said}</td><td class="chart-value">{escape(value)}</td></tr>'
 
 
 def _table(title: str, description: str, body: str, *, of: Sequence[str] = ()) -> Chart:

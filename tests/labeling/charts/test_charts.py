@@ -111,6 +111,8 @@ def test_bars_are_drawn_against_the_longest_unless_told_another_length() -> None
         "25%",
     ]
     assert 'width="50%"' in charts.bars([("a", 0.5)], title="t", most=1.0).body
+    long = charts.bars([('a "b"', 1.0)], title="t").body  # is cut off where there is no room
+    assert '<th scope="row" title="a &quot;b&quot;">' in long
 
 
 def test_stacked_parts_begin_where_the_one_before_ends() -> None:
