@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from labeling.models import Job, Membership, Project
 from training import services
-from training.features import answers
+from training.features import answers, insights
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.runs import due
 from training.views.models import download
@@ -369,6 +369,11 @@ def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersi
         assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
     assert owner.get(pictures[0].replace("heat", "secret")).status_code == 404
     assert "Likely label errors" in page
+    (index,) = insights.pictures_folder().glob(f"*/*/{version.pk}/index.json")
+    for damage in (lambda: index.write_bytes(index.read_bytes()[:50]), index.with_name("filters.png").unlink):
+        damage()
+        assert owner.get("/projects/shapes/training/insights/").status_code == 200
+        assert [owner.get(address).status_code for address in pictures] == [200] * len(pictures)
 
 
 def test_insights_say_why_no_layer_can_be_shown(owner: Client, version: ModelVersion) -> None:

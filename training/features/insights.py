@@ -97,11 +97,21 @@ def layer_pictures(version: ModelVersion, image: Image) -> dict[str, Any] | None
     if facts is None:
         return None
     folder = pictures_folder() / facts["key"] / image.sha256 / str(version.pk)
-    index = folder / "index.json"
-    if not index.exists():
-        write_atomic(index, json.dumps(_draw(version, image, facts, folder)).encode())
-    found: dict[str, Any] = json.loads(index.read_text())
+    found = _drawn(folder)
+    if found is None:
+        found = _draw(version, image, facts, folder)
+        write_atomic(folder / "index.json", json.dumps(found).encode())
     return found
+
+
+def _drawn(folder: Path) -> dict[str, Any] | None:
+    """What was drawn before; None where not all of it is there."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "index.json").read_text())
+        names = [found["filters"], *(row["name"] for row in found["maps"]), *(["heat"] if found["heat"] else [])]
+        return found if all((folder / f"{name}.png").is_file() for name in names) else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def picture(version: ModelVersion, image: Image, name: str) -> bytes | None:

@@ -40,4 +40,5 @@ def test_images_of_one_probability_are_taken_all_or_none() -> None:
 def test_an_audit_fails_when_chance_does_not_explain_its_errors() -> None:
     assert not has_failed(0, 0, 0.02)
     assert not has_failed(1, 20, 0.02)
+    assert has_failed(1, 2, 0.02)
     assert has_failed(5, 40, 0.02)
