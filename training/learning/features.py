@@ -146,7 +146,7 @@ class FeatureStore:
     def _segments(self) -> list[Segment]:
         """Open what is in the folder now, newest first; drop what another process merged away."""
         for _turn in range(3):
-            names = sorted((e.name for e in os.scandir(self.folder) if e.name.endswith(".seg")), reverse=True)
+            names = sorted(_names(self.folder), reverse=True)
             with self._guard:
                 for gone in set(self._open) - set(names):
                     del self._open[gone]
@@ -164,6 +164,7 @@ class FeatureStore:
         stamp = f"{_next_stamp(self.folder):012d}-{len(keys):08d}-{uuid.uuid4().hex[:8]}"
         prefixes = np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype("<u8")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)  # whoever needed the room may have deleted it
             with open(temporary, "wb") as out:
                 out.write(MAGIC + struct.pack("<QQ", len(keys), self.dim) + bytes(HEADER - len(MAGIC) - 16))
                 for array in (prefixes, np.ascontiguousarray(keys), checks.astype("<u8")):
@@ -292,11 +293,18 @@ def _open(path: Path, dim: int) -> Segment | None:
     return None
 
 
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in os.scandir(folder) if entry.name.endswith(".seg")]
+    except FileNotFoundError:
+        return []
+
+
 def _tier(rows: int) -> int:
     return (max(rows, 1) - 1).bit_length() // 4
 
 
 def _next_stamp(folder: Path) -> int:
     """One more than the newest segment's number: names sort by age."""
-    newest = max((entry.name for entry in os.scandir(folder) if entry.name.endswith(".seg")), default="0-")
+    newest = max(_names(folder), default="0-")
     return int(newest.split("-")[0]) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,16 @@ def test_a_truncated_file_is_deleted_and_its_rows_are_made_again(tmp_path: Path)
     assert not path.exists()
     store.put(shas, values)
     assert store.get(shas)[1].all()
+
+
+def test_a_folder_that_is_deleted_under_an_open_store_is_made_again(tmp_path: Path) -> None:
+    store, shas, values = filled(tmp_path / "features", 40)
+    assert store.get(shas)[1].all()
+    shutil.rmtree(tmp_path / "features")
+    assert not store.get(shas)[1].any()
+    assert not store.has(shas).any()
+    store.put(shas, values)
+    np.testing.assert_array_equal(store.get(shas)[0], values)
 
 
 def _write(root: Path, first: int, barrier: object) -> None:
