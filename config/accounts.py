@@ -23,7 +23,7 @@ class Adapter(DefaultAccountAdapter):
     }
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Tries to sign in are counted by the address that the API's rates are counted by.
+        """Sign-ups and the like are counted by the address that the API's rates are counted by.
 
         allauth's own reading refuses to go on where NUM_PROXIES is larger than the number of addresses that came.
         """
@@ -47,10 +47,9 @@ class Adapter(DefaultAccountAdapter):
             raise MailError(f"The mail server of EMAIL_URL: {error}") from error
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """By account, tries are counted together with those of the API; allauth counts by address."""
+        """Tries are counted together with those of the API, by all web processes; allauth's own count is of each."""
         if tries.wait(request, _login(credentials)):
             raise self.validation_error("too_many_login_attempts")
-        super().pre_authenticate(request, **credentials)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         tries.count(request, _login(credentials))

@@ -160,7 +160,6 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "config.accounts.Adapter"
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}  # by account: labeling.accounts.tries
 # The default is of each web process. It holds counters of rates, which must not push each other out where many
 # addresses come. The other one is of all processes, and outlives them: wrong passwords are counted there.
 CACHES = {
@@ -213,13 +212,9 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_THROTTLE_CLASSES": [
-        "config.throttles.AnonRate",
-        "config.throttles.UserRate",
-        "config.throttles.ScopedRate",
-    ],
-    # Per web process. A simulated crowd of dozens of workers on one key must fit; a password guesser must not.
-    "DEFAULT_THROTTLE_RATES": {"anon": "300/min", "user": "12000/min", "auth": "20/min"},
+    "DEFAULT_THROTTLE_CLASSES": ["config.throttles.AnonRate", "config.throttles.UserRate"],
+    # Per web process. A simulated crowd of dozens of workers on one key must fit. Wrong passwords are counted apart.
+    "DEFAULT_THROTTLE_RATES": {"anon": "300/min", "user": "12000/min"},
     "EXCEPTION_HANDLER": "config.errors.exception_handler",
     "NUM_PROXIES": NUM_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -49,15 +49,3 @@ class AnonRate(Counted, throttling.AnonRateThrottle):
 
 class UserRate(Counted, throttling.UserRateThrottle):
     """By person."""
-
-
-class ScopedRate(throttling.ScopedRateThrottle, Counted):
-    """By person or address, for the views that name a scope."""
-
-    def allow_request(self, request: Any, view: Any) -> bool:
-        self.scope = getattr(view, self.scope_attr, None)
-        if not self.scope:
-            return True
-        self.rate = self.get_rate()
-        self.num_requests, self.duration = self.parse_rate(self.rate)
-        return Counted.allow_request(self, request, view)

@@ -1,8 +1,8 @@
-"""Wrong passwords counted by account, so that a guess from many addresses is slowed as one from a single address is.
+"""Wrong passwords counted by address, and by account, so that a guess from many addresses is slowed, too.
 
-Counts by address, which the API and django-allauth keep as well, do not see such a guess. A plain count by account
-would let any stranger shut its person out. So whoever has signed in to the account before, with this browser or of late
-from this address, stays outside the count; everybody else waits for the next window at most.
+A plain count by account would let any stranger shut its person out. So whoever has signed in to the account before,
+with this browser or of late from this address, stays outside the count; everybody else waits for the next window at
+most.
 
 Source: OWASP, Authentication Cheat Sheet and Slow Down Online Guessing Attacks with Device Cookies. 96 tries an hour
 keep to the 100 of its Application Security Verification Standard (2.2.1).
@@ -11,6 +11,7 @@ keep to the 100 of its Application Security Verification Standard (2.2.1).
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from typing import Any
 
@@ -26,6 +27,8 @@ from rest_framework.throttling import BaseThrottle
 cache: Any = ConnectionProxy(caches, "shared")  # of all web processes
 MOST = 8  # wrong tries at one account in a window, of all strangers to it together
 WINDOW = 300  # seconds
+MOST_FROM = 20  # wrong tries from one address, at whatever accounts, in so many seconds before now
+FROM_WINDOW = 60
 COOKIE = "signed_in_before"
 SALT = "labeling.accounts.tries"
 PEOPLE = 5  # whom one browser may be of
@@ -35,6 +38,8 @@ ADDRESS_LASTS = 30 * 86_400
 
 def wait(request: HttpRequest, login: str) -> int:
     """Seconds until what was typed, a name or an email, takes another try of this visitor; 0 for now."""
+    if len(times := _lately_from(request)) >= MOST_FROM:
+        return math.ceil(times[-1] + FROM_WINDOW - time.time())
     if not any(cache.get(f"{counter}:{MOST - 1}") for counter in _counters(request, login)):
         return 0
     return WINDOW - int(time.time()) % WINDOW
@@ -42,6 +47,8 @@ def wait(request: HttpRequest, login: str) -> int:
 
 def count(request: HttpRequest, login: str) -> None:
     """One more try was wrong."""
+    # Read again: others may have been wrong while this one's password was looked at.
+    cache.set(_from(request), [time.time(), *_lately_from(request)][:MOST_FROM], FROM_WINDOW)
     for counter in _counters(request, login):
         # Each takes the next place: of two at a time, none counts in the other's stead.
         any(cache.add(f"{counter}:{place}", True, 2 * WINDOW) for place in range(MOST))
@@ -78,6 +85,16 @@ def _counters(request: HttpRequest, login: str) -> list[str]:
         return [f"wrong:{_digest(login)}:{window}"]
     own = _people(request)
     return [f"wrong:{pk}:{window}" for pk in accounts if pk not in own and not cache.get(_visitor(request, pk))]
+
+
+def _from(request: HttpRequest) -> str:
+    return f"wrong-from:{_digest(BaseThrottle().get_ident(request))}"  # type: ignore[arg-type]
+
+
+def _lately_from(request: HttpRequest) -> list[float]:
+    """When tries from this address were wrong of late, the last one first."""
+    since = time.time() - FROM_WINDOW
+    return [moment for moment in cache.get(_from(request), []) if moment > since]
 
 
 def _people(request: HttpRequest) -> list[int]:

@@ -14,7 +14,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from labeling.accounts import people, tries
@@ -35,21 +35,6 @@ class TokenSerializer(serializers.Serializer):
     expiry = serializers.DateTimeField()
 
 
-class WrongTries(ScopedRateThrottle):
-    """Of tries to sign in only the wrong ones count: many who know their passwords may share an address."""
-
-    num_requests: int
-    duration: int
-
-    def throttle_success(self) -> bool:
-        return True  # it is not known yet whether this is one
-
-    def count(self) -> None:
-        # Read again: others may have been wrong while this one's password was looked at.
-        history = [self.now, *self.cache.get(self.key, [])]
-        self.cache.set(self.key, history[: self.num_requests], self.duration)
-
-
 class TokenView(APIView):
     """Exchange a name and a password for a key of 30 days. It ends with the password.
 
@@ -59,12 +44,7 @@ class TokenView(APIView):
 
     authentication_classes: list[type[BaseAuthentication]] = []
     permission_classes = [AllowAny]
-    throttle_scope = "auth"
-    tries: WrongTries
-
-    def get_throttles(self) -> list[Any]:
-        self.tries = WrongTries()
-        return [self.tries]
+    throttle_classes: list[type[BaseThrottle]] = []  # many who know their passwords may share an address
 
     @extend_schema(
         operation_id="create_token", tags=["account"], auth=[], request=CredentialsSerializer, responses=TokenSerializer
@@ -76,7 +56,6 @@ class TokenView(APIView):
             raise Throttled(seconds)
         user: Any = authenticate(request._request, username=given["username"], password=given["password"])
         if user is None:
-            self.tries.count()
             tries.count(request, given["username"])
             raise CrowdtuneError("bad_credentials", _("The name and the password do not belong together."), 401)
         tries.remember_address(request, user)

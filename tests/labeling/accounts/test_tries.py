@@ -20,6 +20,7 @@ TOKEN = "/api/v1/auth/token/"
 def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """No window ends while a test counts."""
     monkeypatch.setattr(tries, "WINDOW", 10**9)
+    monkeypatch.setattr(tries, "FROM_WINDOW", 10**8)
 
 
 @pytest.fixture
@@ -56,6 +57,15 @@ def test_all_web_processes_count_together(tina: User) -> None:
     guess()
     cache.clear()  # what one process alone remembers, as another has never known it
     assert ask("198.51.100.1", PASSWORD) == 429
+
+
+def test_all_web_processes_and_the_page_count_together_what_comes_from_one_address(tina: User) -> None:
+    tried = [ask("198.51.100.1", name=f"person {number}") for number in range(tries.MOST_FROM)]
+    assert set(tried) == {401}
+    cache.clear()
+    assert ask("198.51.100.1", PASSWORD) == 429
+    assert not sign_in(Client(), "198.51.100.1")
+    assert ask("198.51.100.2", PASSWORD) == 200
 
 
 def test_the_page_counts_at_the_account_as_the_api_does(tina: User) -> None:
