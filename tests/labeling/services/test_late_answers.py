@@ -23,10 +23,16 @@ from tests.labeling.services.test_claims import let_run_out
 pytestmark = pytest.mark.django_db
 
 
-def test_an_answer_after_the_lease_ran_out_is_taken_when_nobody_has_the_slot(project: Project, worker: User) -> None:
-    assignment = claim(project, worker)
-    let_run_out(assignment)
+def taken_away(project: Project, worker: User) -> Assignment:
+    """A lease that has run out, which the sweeper has seen."""
+    lease = claim(project, worker)
+    let_run_out(lease)
     expire_leases()
+    return lease
+
+
+def test_an_answer_after_the_lease_ran_out_is_taken_when_nobody_has_the_slot(project: Project, worker: User) -> None:
+    assignment = taken_away(project, worker)
     _, created = services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
     assert created
 
@@ -34,9 +40,7 @@ def test_an_answer_after_the_lease_ran_out_is_taken_when_nobody_has_the_slot(pro
 def test_a_skip_after_the_lease_ran_out_holds(make_project: Callable[..., Project], worker: User) -> None:
     project = make_project(images=1)
     services.add_member(project=project, username=worker.username)
-    assignment = claim(project, worker)
-    let_run_out(assignment)
-    expire_leases()
+    assignment = taken_away(project, worker)
     for _again in range(2):
         services.skip_assignment(assignment_id=assignment.pk, worker=worker, reason="too dark")
     assignment.refresh_from_db()
@@ -50,9 +54,7 @@ def test_a_late_skip_leaves_the_same_task_that_was_handed_out_anew(
 ) -> None:
     project = make_project(images=1)
     services.add_member(project=project, username=worker.username)
-    first = claim(project, worker)
-    let_run_out(first)
-    expire_leases()
+    first = taken_away(project, worker)
     second = claim(project, worker)
     services.skip_assignment(assignment_id=first.pk, worker=worker)
     second.refresh_from_db()
@@ -64,9 +66,7 @@ def test_a_late_answer_is_taken_where_the_same_person_was_handed_the_task_anew(
 ) -> None:
     project = make_project(images=1, price_per_judgment=1, budget=1)
     services.add_member(project=project, username=worker.username)
-    first = claim(project, worker)
-    let_run_out(first)
-    expire_leases()
+    first = taken_away(project, worker)
     second = claim(project, worker)
     assert second.task_id == first.task_id
     _, created = services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
@@ -100,9 +100,7 @@ def test_a_late_answer_is_not_taken_for_more_than_the_budget_holds_for_the_newer
 ) -> None:
     project = make_project(images=1, price_per_judgment=1, budget=1)
     services.add_member(project=project, username=worker.username)
-    first = claim(project, worker)
-    let_run_out(first)
-    expire_leases()
+    first = taken_away(project, worker)
     second = claim(project, worker)
     Project.objects.filter(pk=project.pk).update(price_per_judgment=2)
     with pytest.raises(CrowdtuneError, match="no longer leased"):
@@ -148,9 +146,7 @@ def test_a_late_answer_is_taken_where_slot_and_money_are_held_by_a_lease_that_is
 ) -> None:
     project = make_project(images=1, access="open", price_per_judgment="0.10", budget=budget)
     slow = person("slow")
-    late = claim(project, slow)
-    let_run_out(late)
-    expire_leases()
+    late = taken_away(project, slow)
     let_run_out(claim(project, person("slower")))
     assert services.submit_judgment(assignment_id=late.pk, worker=slow, answers={"category": "cat"})[1]
 
@@ -197,9 +193,7 @@ def test_a_late_answer_is_taken_in_the_moment_in_which_the_task_is_handed_out_an
 ) -> None:
     project = make_project(images=1, judgments_min=wanted, judgments_max=wanted)
     services.add_member(project=project, username=worker.username)
-    first = claim(project, worker)
-    let_run_out(first)
-    expire_leases()
+    first = taken_away(project, worker)
     answer = {"assignment_id": first.pk, "worker": worker, "answers": {"category": "cat"}}
     while_handed_anew(project, worker, lambda: services.submit_judgment(**answer))
     assert set(Assignment.objects.values_list("state", flat=True)) == {"submitted", "released"}
@@ -213,8 +207,6 @@ def test_a_late_skip_in_the_moment_in_which_the_task_is_handed_out_anew_changes_
 ) -> None:
     project = make_project(images=1)
     services.add_member(project=project, username=worker.username)
-    first = claim(project, worker)
-    let_run_out(first)
-    expire_leases()
+    first = taken_away(project, worker)
     while_handed_anew(project, worker, lambda: services.skip_assignment(assignment_id=first.pk, worker=worker))
     assert set(Assignment.objects.values_list("state", flat=True)) == {"expired", "leased"}
