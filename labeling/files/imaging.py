@@ -70,7 +70,7 @@ def _identify(data: bytes) -> Image.Image:
             % {"max_bytes": MAX_BYTES // 2**20, "size": len(data)},
         )
     head = data[:1024].lstrip().lower()
-    if head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) or b"<svg" in head:
+    if head.startswith(b"<!doctype svg") or b"<svg" in head:
         raise ImageRefused("svg", _("SVG drawings can carry scripts and have no pixels. Export it as PNG first."))
     try:
         with warnings.catch_warnings():

@@ -32,7 +32,7 @@ from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
-CHUNK = 2000
+CHUNK = 200  # lines, written in one go: whoever answers in the project waits for the row in which both count
 
 
 class Line(NamedTuple):

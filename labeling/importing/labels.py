@@ -1,6 +1,6 @@
 """Labels that exist already come in: as gold, as suggestions, or as the judgments of a named source. Worker-side.
 
-Each line is checked by the survey like any answer. Written in chunks with the position reached, so a killed import
+Each line is checked by the survey like any answer. Written in parts with the position reached, so a killed import
 goes on where it was; gold and suggestions written twice are the same, and a source judges each image once.
 """
 
@@ -10,6 +10,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -30,7 +31,8 @@ from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
-CHUNK = 500
+CHUNK = 500  # are looked up together
+WRITTEN = 25  # in one go: whoever answers in the project waits for the row in which both count
 BOXED = {"coco", "yolo", "voc"}  # what holds boxes, and a class as one around the whole image
 
 
@@ -46,11 +48,14 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
             found = itertools.islice(reader, position, None)
             while chunk := list(itertools.islice(found, CHUNK)):
-                with transaction.atomic():
-                    imported += take(job.project, _checked(names, chunk, arguments, report, given), arguments)
-                    position += len(chunk)
-                    report.result.update(position=position, imported=imported)
-                    report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
+                asked = _asked(job.project)
+                parts = _looked_up(names, chunk, arguments, asked)
+                for some in (parts[start : start + WRITTEN] for start in range(0, len(parts), WRITTEN)):
+                    with transaction.atomic():
+                        imported += take(job.project, _checked(some, asked, arguments, report, given), arguments)
+                        position += len(some)
+                        report.result.update(position=position, imported=imported)
+                        report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
     if not position:
@@ -71,24 +76,51 @@ Given = dict[int, int]  # what a list has said so far, of a picture and a questi
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 
 
-def _checked(
-    names: naming.Names, found: list[Known | Refused], arguments: dict[str, Any], report: Report, given: Given
-) -> Checked:
-    """What can be used of a chunk; the rest is reported by image."""
-    asked = {question.key: question for question in survey.current(names.project).at(tasks.first_stage(names.project))}
-    for part in found:
-        if isinstance(part, Refused):
-            report.error(part.where, "unreadable", part.why)
-    chunk = [part for part in found if isinstance(part, Known)]
+@dataclass(frozen=True)
+class _Useless:
+    """A part of the file that cannot be used, and why."""
+
+    where: str
+    code: str
+    message: str
+
+
+Parts = list[tuple[Known, Image] | _Useless]
+
+
+def _asked(project: Project) -> dict[str, Asked]:
+    return {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+
+
+def _looked_up(
+    names: naming.Names, chunk: list[Known | Refused], arguments: dict[str, Any], asked: dict[str, Asked]
+) -> Parts:
+    """Each part of the file with its image."""
+    parts = [part for part in chunk if isinstance(part, Known)]
     if arguments["format"] == "imagefolder":
         folders = _folders(asked, arguments.get("question", ""))
-        chunk = [imagefolder.in_folders(known, folders) for known in chunk]
-    images = _images(names, chunk)
+        parts = [imagefolder.in_folders(known, folders) for known in parts]
+    images = zip(parts, _images(names, parts), strict=True)
+    return [
+        _Useless(part.where, "unreadable", part.why) if isinstance(part, Refused) else _with_image(*next(images))
+        for part in chunk
+    ]
+
+
+def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Image] | _Useless:
+    if isinstance(image, Image):
+        return known, image
+    return _Useless(written(f"{known.image}"), image.code, image.message)
+
+
+def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], report: Report, given: Given) -> Checked:
+    """What can be used of them; the rest is reported by image."""
     ready: Checked = []
-    for known, image in zip(chunk, images, strict=True):
-        if not isinstance(image, Image):
-            report.error(written(f"{known.image}"), image.code, image.message)
+    for part in parts:
+        if isinstance(part, _Useless):
+            report.error(part.where, part.code, part.message)
             continue
+        known, image = part
         try:
             form = "coco" if known.boxed else arguments["format"]
             question = _question(asked, known.question or arguments.get("question", ""), form)
@@ -106,7 +138,7 @@ def _checked(
 
 def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, given: Given) -> Checked:
     """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report."""
-    asked = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+    asked = _asked(project)
     ready: Checked = []
     for where, image, label in labeled:
         try:

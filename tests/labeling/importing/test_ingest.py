@@ -57,6 +57,7 @@ def test_every_kind_of_bad_file_is_a_row_with_its_reason(bring: Import, empty: P
             drawing__svg=b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script/></svg>",
             huge__png=png_header(20_000, 20_000),
             text__jpg=b"this is not a picture at all",
+            labels__xml=b"<?xml version='1.0'?><annotation/>",
         )
     )
     assert job.state == "succeeded"
@@ -64,6 +65,7 @@ def test_every_kind_of_bad_file_is_a_row_with_its_reason(bring: Import, empty: P
         "cut.jpg": "damaged",
         "nothing.png": "empty_file",
         "drawing.svg": "svg",
+        "labels.xml": "not_an_image",
         "huge.png": "too_many_pixels",
         "text.jpg": "not_an_image",
     }
@@ -73,7 +75,7 @@ def test_every_kind_of_bad_file_is_a_row_with_its_reason(bring: Import, empty: P
     stored = sorted(path.name.partition(".")[2] for path in own_media.rglob("*") if path.is_file())
     assert stored == ["display.jpg", "original.jpg", "thumbnail.jpg"]
     empty.refresh_from_db()
-    assert (empty.image_count, empty.task_count, job.result["refused"]) == (1, 1, 5)
+    assert (empty.image_count, empty.task_count, job.result["refused"]) == (1, 1, 6)
 
 
 def test_a_png_that_is_called_jpg_is_taken_as_what_it_is(bring: Import, empty: Project) -> None:

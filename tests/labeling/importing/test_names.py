@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image as Pillow
 
 from labeling import services
 from labeling.importing import judgments, labels
+from labeling.jobs import Report
 from labeling.models import Gold, Job, Judgment, Project
 from tests.labeling.conftest import picture
 from tests.labeling.importing.conftest import packed
@@ -402,3 +404,23 @@ def test_a_crowd_is_no_box_and_not_nothing(
     assert [row["message"] for row in job.errors] == (
         ["the file has only regions of crowds here (iscrowd), and no box of one thing."] if answer is None else []
     )
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_who_answers_meanwhile_waits_for_a_few_labels_and_not_for_hundreds(
+    make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """An import and a submit count in one row, the project's, which is locked until what was written is whole."""
+    project = make_project(images=1)
+    seen: list[int] = []
+    checkpoint = Report.checkpoint
+
+    def noted(self: Report, *arguments: Any) -> None:
+        seen.append(self.result["position"])
+        checkpoint(self, *arguments)
+
+    monkeypatch.setattr(Report, "checkpoint", noted)
+    lines = [f"{number % 2:04d}.png,ann,cat" for number in range(450)]
+    job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
+    assert (job.state, job.result["refused"], job.result["position"]) == ("succeeded", 225, 450)
+    assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= (25 if form else 200)
