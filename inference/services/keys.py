@@ -40,12 +40,15 @@ def rotate_key(*, key: ApiKey, user: Any) -> tuple[ApiKey, str]:
     what both ask about counts together.
 
     Raises:
-        CrowdtuneError: permission_denied, the key acts for somebody who may do more here than the one who asks.
+        CrowdtuneError: permission_denied, the key acts for somebody who may do more here than the one who asks; or
+            not_found, it was revoked in this moment.
     """
     if key.project is not None and permissions.outranks(key.user, user, key.project):
         why = _("This key acts for somebody who may do more in the project than you; only that person can replace it.")
         raise CrowdtuneError("permission_denied", why, 403)
     with transaction.atomic():
+        if not list(ApiKey.objects.select_for_update().filter(pk=key.pk).values_list("pk")):
+            raise CrowdtuneError("not_found", _("This key is gone: it was revoked, or its time was over."), 404)
         new, text = keys.create_key(
             user=key.user, name=key.name, scopes=tuple(key.scopes), project=key.project, lifetime=key.lifetime,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
@@ -12,6 +13,8 @@ from rest_framework.test import APIClient
 from inference.intake import inputs, limits
 from inference.intake.grants import grants
 from inference.models import KeyLimit
+from inference.services.keys import rotate_key
+from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey
 from tests.inference.serving import URL, ask, picture
 
@@ -28,8 +31,12 @@ def test_a_key_is_shown_once_rotated_with_grace_and_revoked(api, project, champi
     ApiKey.objects.filter(pk=made["id"]).update(expires_at=timezone.now() - timedelta(seconds=1))
     grants.forget()  # as a second later
     assert ask(old).status_code == 401
-    assert api.delete(f"{URL}keys/{rotated['id']}/").status_code == 204
+    revoked = ApiKey.objects.get(pk=rotated["id"])
+    assert api.delete(f"{URL}keys/{revoked.pk}/").status_code == 204
     assert ask(new).status_code == 401
+    with pytest.raises(CrowdtuneError, match="is gone"):  # looked up before it was revoked
+        rotate_key(key=revoked, user=project.owner)
+    assert ApiKey.objects.filter(project=project).count() == 1
 
 
 def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, project, django_user_model) -> None:
