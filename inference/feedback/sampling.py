@@ -6,15 +6,16 @@ novel; a quota bounds the day, what nobody has labeled leaves after the retentio
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from inference.engine.engine import Answer
@@ -43,8 +44,11 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
     try:
         for index, data in drawn:
             reason = _reason(answer, index)
-            if reason is not None and _has_quota(project):
-                kept += _keep(project=project, data=data, answer=answer, index=index, reason=reason)
+            if reason is None or not _has_quota(project):
+                continue
+            with _alone(project):
+                if _has_quota(project):
+                    kept += _keep(project=project, data=data, answer=answer, index=index, reason=reason)
     except Exception:  # a full disk, a store that is away: whoever asked has the answer all the same
         logger.warning("project %s: pictures of a request could not be kept", project.pk, exc_info=True)
     return kept
@@ -63,6 +67,15 @@ def _reason(answer: Answer, index: int) -> Reason | None:
     if scores.uncertainty[0] > UNSURE:
         return Reason.UNCERTAIN
     return None
+
+
+@contextlib.contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Pictures of a project are kept one at a time, or requests at once would keep more than the quota."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('inference.samples'), %s)", [project.pk])
+        yield
 
 
 def _has_quota(project: Project) -> bool:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import resource
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef, routes
 from inference.feedback import loop, sampling
-from inference.models import Prediction, Reason, Sample
+from inference.models import Deployment, Prediction, Reason, Sample
 from labeling.collecting import tasks
-from labeling.models import Image, Job, Task
+from labeling.models import Image, Job, Project, Task
 from labeling.services import decide_task
 from tests.inference.serving import CATEGORIES, DIM, URL, ask, picture
 
@@ -48,6 +51,32 @@ def test_kept_images_become_tasks_once_within_the_quota_and_can_be_deleted(api, 
     loop.close(project.pk)
     assert Sample.objects.count() == 0
     assert Image.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_once_keep_no_more_than_the_quota(project, champion, monkeypatch: pytest.MonkeyPatch) -> None:
+    Deployment.objects.create(project=project, sample_rate=1.0, sample_quota=2)
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    looked, has_quota, all_looked = threading.local(), sampling._has_quota, threading.Barrier(6, timeout=60)
+
+    def after_all_looked(of: Project) -> bool:
+        found = has_quota(of)
+        if not hasattr(looked, "once"):
+            looked.once = True
+            all_looked.wait()
+        return found
+
+    def keep(seed: int) -> int:
+        answer = Answer(VersionRef.of(champion), CATEGORIES, np.full((1, 3), 1 / 3), np.zeros((1, DIM)), 0.0)
+        try:
+            return len(sampling.maybe_keep(project=project, answer=answer, pictures=[(0, picture(seed))], share=1.0))
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(sampling, "_has_quota", after_all_looked)
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(keep, range(6))) == 2
+    assert Sample.objects.count() == 2
 
 
 @pytest.mark.parametrize(("drawn", "reason"), [(0.1, Reason.RANDOM), (0.9, Reason.UNCERTAIN)])
