@@ -9,7 +9,8 @@ export function listen(stage, view, editor) {
   let space = false;
 
   stage.addEventListener("pointerdown", (event) => {
-    if (event.target.closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
+    // The button of the menu, whose end the page may never hear of, would else count as a finger that stays.
+    if (event.button === 2 || event.target.closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
     event.preventDefault();
     stage.focus({ preventScroll: true });
     stage.setPointerCapture(event.pointerId);
