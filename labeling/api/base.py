@@ -24,6 +24,20 @@ from labeling.accounts.permissions import Right
 from labeling.models import Project, Task
 
 
+def project_of(request: Request, slug: str, right: Right) -> Project:
+    """The project, if the caller has the right in it.
+
+    Raises:
+        NotFound: There is none, or the caller is a stranger to it.
+        PermissionDenied: The caller's role does not allow this.
+    """
+    project = Project.objects.filter(slug=slug).first()
+    if project is None:
+        raise NotFound(_("There is no such project, or you are not a member of it."))
+    permissions.require(request.user, project, right)
+    return project
+
+
 class ProjectView(APIView):
     """A view under ``/projects/{slug}/``. ``rights`` maps a method to the right that it needs."""
 
@@ -35,11 +49,7 @@ class ProjectView(APIView):
 
     def project(self, request: Request, slug: str) -> Project:
         """The project, when the caller has the right that this method needs."""
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise NotFound(_("There is no such project, or you are not a member of it."))
-        permissions.require(request.user, project, self.right(request))
-        return project
+        return project_of(request, slug, self.right(request))
 
     def task(self, request: Request, task_id: int) -> Task:
         """A task by its own address, behind the right in its project."""

@@ -13,11 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.api.base import JobStartedSerializer, parsed
+from labeling.api.base import JobStartedSerializer, parsed, project_of
 from labeling.api.choices import Choice
 from labeling.models import Job
 from training import services
-from training.api.base import project_of
 from training.api.serializers import BackboneField, PolicySerializer
 from training.models import FROM_SCRATCH, Recipe
 from training.services.bakeoffs import KIND, with_fronts

@@ -13,10 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.api.base import listing, parsed
+from labeling.api.base import listing, parsed, project_of
 from labeling.models import Project
 from training import services
-from training.api.base import project_of
 from training.api.serializers import BackboneSerializer, ReasonRequest, VersionRow, VersionSerializer
 from training.models import ModelVersion
 from training.zoo import table

@@ -14,10 +14,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.accounts.permissions import require
-from labeling.api.base import parsed
+from labeling.api.base import parsed, project_of
 from labeling.api.paging import CursorPagination
 from training import services
-from training.api.base import project_of
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
 from training.models import TrainingPolicy, TrainingRun
 
