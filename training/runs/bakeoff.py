@@ -2,11 +2,13 @@
 
 Each candidate goes through the stages of a run up to its evaluation, and leaves no version. Features are cached, so a
 backbone that the project knows costs only its head. The job's result holds the table; a candidate that is in it is not
-measured again after a kill.
+measured again after a kill. One that fails, or with which the process ends again and again, does not take the others
+along.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from labeling import outages
 from labeling.errors import CrowdtuneError
-from labeling.jobs import Report
+from labeling.jobs import JobLost, Report
 from labeling.models import Job
 from labeling.words import gettext as _
 from training.features import embedding
@@ -30,9 +33,11 @@ from training.runs.stages import scratch
 from training.runs.stages.work import Work, load_items
 from training.zoo import catalogue
 
+logger = logging.getLogger(__name__)
 STAGES = ("features", "fit", "tune", "evaluate")  # of a run's
 MEASURED = 0.9  # of a run's progress: a comparison exports and verifies nothing
 LATENCY_ROUNDS = 9
+MOST_TRIES = 2  # of a candidate with which the process ended; the job itself has five
 
 
 class Voice(Reporter):
@@ -63,10 +68,14 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
             "title": catalogue.backbone_of(candidate["backbone"]).title, "number": number + 1, "count": len(candidates),
         }  # fmt: skip
         voice = Voice(report, (number / len(candidates), (number + 1) / len(candidates)), title)
-        rows.append(_measure(job, snapshot, candidate, voice))
+        begun = report.result.get("begun", {}).get(str(number), 0)
+        report.result["begun"] = {str(number): begun + 1}
+        report.checkpoint(number / len(candidates), title)
+        rows.append(_measure(job, snapshot, candidate, voice) if begun < MOST_TRIES else _ended(candidate, voice))
         report.result["rows"] = rows
         report.checkpoint((number + 1) / len(candidates), title)
     shutil.rmtree(folder_of(job), ignore_errors=True)
+    report.result.pop("begun", None)
     return {"rows": with_winner(rows), "snapshot": snapshot.digest}
 
 
@@ -85,9 +94,28 @@ def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "winner": row is best} for row in rows]
 
 
+def _row(candidate: dict[str, Any]) -> dict[str, Any]:
+    parameters = catalogue.backbone_of(candidate["backbone"]).parameters
+    return {**candidate, "title": title_of(candidate), "parameters": parameters}
+
+
+def _failed(candidate: dict[str, Any], voice: Voice, code: str, message: str) -> dict[str, Any]:
+    row = _row(candidate)
+    voice.report.error(row["title"], code, message)
+    return {**row, "failure": message, "top1_error": None}
+
+
+def _ended(candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
+    told = _(
+        "The process that measured it ended %(count)s times, most often for want of memory. Compare a smaller network,"
+        " or feature extraction."
+    )
+    return _failed(candidate, voice, "killed", told % {"count": MOST_TRIES})
+
+
 def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
     backbone = catalogue.backbone_of(candidate["backbone"])
-    row = {**candidate, "title": title_of(candidate), "parameters": backbone.parameters}
+    row = _row(candidate)
     run = TrainingRun(
         project=job.project,
         snapshot=snapshot,
@@ -111,9 +139,15 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
             "cpu_seconds": round(time.process_time() - cpu, 2),
         }
         latency = latency_of(work)
+    except JobLost:
+        raise
     except CrowdtuneError as error:
-        voice.report.error(row["title"], error.code, error.message)
-        return {**row, "failure": error.message, "top1_error": None}
+        return _failed(candidate, voice, error.code, error.message)
+    except Exception as error:
+        if outages.database_is_away(error) or outages.is_full(error) or outages.store_is_away(error):
+            raise  # none of the others could be measured either
+        logger.exception("%s could not be measured", row["title"])
+        return _failed(candidate, voice, "learning_failed", f"{type(error).__name__}: {error}"[:500])
     return {
         **row,
         "curves": {name: work.history.get(name, []) for name in ("accuracy", "val_accuracy")},

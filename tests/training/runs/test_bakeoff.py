@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from training.runs.bakeoff import latency_of
+from labeling.jobs import Report
+from labeling.models import Job, Project
+from training.runs.bakeoff import MOST_TRIES, folder_of, latency_of, measure_all
 from training.runs.stages.work import Items, Work
+from training.snapshots.freezing import freeze_snapshot
 
 
 def test_a_tuned_candidate_is_as_quick_as_the_runtime_that_would_serve_it(tmp_path: Path) -> None:
@@ -24,3 +27,25 @@ def test_a_tuned_candidate_is_as_quick_as_the_runtime_that_would_serve_it(tmp_pa
 
     assert latency_of(work)["latency"] > 0
     assert not asked
+
+
+def test_a_candidate_that_fails_or_ends_the_process_again_and_again_leaves_the_others_theirs(project: Project) -> None:
+    plain = {"backbone": "crowdtune_small", "recipe": "feature_extraction", "augmentation": False}
+    job = Job.objects.create(
+        project=project,
+        kind="bake_off",
+        state="running",
+        attempts=1 + MOST_TRIES,
+        arguments={"snapshot": freeze_snapshot(project=project).pk, "candidates": [plain] * 3},
+        result={"begun": {"0": MOST_TRIES}},
+    )
+    (folder_of(job) / "1" / "head.json").mkdir(parents=True)  # where a file is to be written
+
+    report = Report(job)
+    found = measure_all(job, report)["rows"]
+
+    assert "ended 2 times" in found[0]["failure"]
+    assert "IsADirectoryError" in found[1]["failure"]
+    assert [row["top1_error"] is None for row in found] == [True, True, False]
+    assert found[2]["winner"]
+    assert "begun" not in report.result
