@@ -20,6 +20,7 @@ def run_training(run_id: str) -> None:
     """Do one run; a run whose process was killed is sent again at once."""
     if running.work_on(run_id):
         run_training.send(run_id)
+        running.stand_back()
     for version_id in running.versions_of(run_id):
         find_suspects.send(version_id)
 

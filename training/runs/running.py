@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 STALE_AFTER = timedelta(seconds=20)
 RESEND_AFTER = timedelta(minutes=2)
 MAX_ATTEMPTS = 4
+STAND_BACK_SECONDS = 10.0
 State = TrainingRun.State
 
 
@@ -51,7 +53,7 @@ class Failure:
 
 def claim(run_id: str) -> TrainingRun | None:
     """Take the run, if it waits or its last owner has gone silent; None when there is nothing to take."""
-    dead = Q(state=State.RUNNING) & (Q(heartbeat_at=None) | silent("heartbeat_at", STALE_AFTER))
+    dead = Q(state=State.RUNNING) & _is_dead()
     # Not of a project that is being deleted. A subquery, since a join would move the state into one, too, where the
     # update does not look at it again, and two workers could take one run.
     live = TrainingRun.objects.filter(project__in=Project.objects.all())
@@ -64,6 +66,10 @@ def claim(run_id: str) -> TrainingRun | None:
     if not taken:
         return None
     return TrainingRun.objects.select_related("project", "snapshot__question").get(pk=run_id)
+
+
+def _is_dead() -> Q:
+    return Q(heartbeat_at=None) | silent("heartbeat_at", STALE_AFTER)
 
 
 def work_on(run_id: str) -> bool:
@@ -214,16 +220,29 @@ def died(run_id: str, death: ChildDied, attempt: int | None = None) -> bool:
 
 
 def _never_began(run_id: str, death: ChildDied) -> bool:
-    """The trainer process ended before it had claimed the run. That counts as an attempt, or there would be no end."""
+    """The trainer process ended before it had claimed the run. That counts as an attempt, or there would be no end;
+    but not while another worker can train: that one is to have it, and the next sweep sends it again.
+    """
     waiting = TrainingRun.objects.filter(pk=run_id, state=State.QUEUED)
     run = waiting.first()
     if run is None:
+        return False
+    logger.warning("the trainer process ended with %s before it began the run %s", death.how, run_id)
+    if TrainingRun.objects.filter(state=State.RUNNING).exclude(_is_dead()).exists():
+        waiting.update(heartbeat_at=timezone.now())
         return False
     if run.attempts + 1 < MAX_ATTEMPTS:
         return bool(waiting.filter(attempts=run.attempts).update(attempts=run.attempts + 1))
     message = _("The trainer process ended with %(how)s before it began.") % {"how": death.how}
     _end(run, State.FAILED, failure=message, advice=ADVICE["not_begun"], log=message)
     return False
+
+
+def stand_back() -> None:
+    """Leave what was just sent again to the other workers for a moment, where the trainer of this one cannot begin."""
+    ends = time.monotonic() + STAND_BACK_SECONDS
+    while not TRAINER.began and time.monotonic() < ends:
+        time.sleep(0.2)  # in short steps: Dramatiq raises its shutdown between two of them
 
 
 def release(run_id: UUID | str, attempt: int) -> bool:

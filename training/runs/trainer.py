@@ -51,6 +51,7 @@ class Trainer:
     def __init__(self, command: Sequence[str] = ()) -> None:
         self.command = list(command) or [sys.executable, str(settings.BASE_DIR / "manage.py"), "trainer"]
         self.gpu: int | None = None  # the only one that the child may see; None = all
+        self.began = True  # whether the child did anything with the last message
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +66,7 @@ class Trainer:
         """
         with self._lock:
             child = self._ready_child()
+            self.began = False
             try:
                 self._send(child, {"verb": verb, "id": identifier})
                 answer = self._receive(child, taken)
@@ -116,6 +118,7 @@ class Trainer:
             if not line:
                 raise ChildDied(child.wait())
             answer: dict[str, Any] = json.loads(line)
+            self.began = True
             if "attempt" not in answer:
                 return answer
             taken(answer["attempt"])

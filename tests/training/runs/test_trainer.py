@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from labeling import jobs
 from labeling.models import Job
@@ -197,8 +199,9 @@ def test_a_worker_ends_and_gives_back_only_what_its_own_process_has_claimed(
 
 
 def test_a_trainer_that_cannot_even_start_fails_the_run_after_some_tries(
-    run: TrainingRun, run_actors: Callable[..., int], tmp_path: Path
+    run: TrainingRun, run_actors: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(running, "STAND_BACK_SECONDS", 0)
     tries = tmp_path / "tries"
     TRAINER.command = [sys.executable, "-c", f"input(); print(end='.', file=open({str(tries)!r}, 'a')); {DIES}"]
 
@@ -225,6 +228,46 @@ def test_what_another_worker_has_claimed_is_not_ended_by_a_trainer_that_cannot_s
     run.refresh_from_db()
     assert (run.state, run.attempts) == (("running", running.MAX_ATTEMPTS) if claimed else ("queued", 1))
     assert claimed or running.claim(str(run.pk)) is not None
+
+
+@pytest.mark.parametrize("ago", [-timedelta(minutes=4), 2 * running.STALE_AFTER])
+def test_a_trainer_that_cannot_start_uses_up_no_tries_while_another_worker_trains(
+    ago: timedelta, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = services.request_run(project=labeled_project("others", count=40), cause="person")
+    assert running.claim(str(other.pk)) is not None
+    TrainingRun.objects.filter(pk=other.pk).update(heartbeat_at=timezone.now() - ago)
+    TRAINER.command = [sys.executable, "-c", f"input(); {DIES}"]
+
+    again = [running.work_on(str(run.pk)) for _message in range(running.MAX_ATTEMPTS)]
+
+    run.refresh_from_db()
+    lives = ago < timedelta(0)  # by a clock that is a little ahead: however long this takes
+    assert (run.state, run.attempts, any(again)) == (("queued", 0, False) if lives else ("failed", 3, True))
+    monkeypatch.setattr(running, "RESEND_AFTER", timedelta(0))
+    assert (str(run.pk) in running.stuck_runs()) is lives
+
+
+def test_a_worker_whose_trainer_cannot_start_leaves_the_next_try_to_others_and_no_other_worker_waits(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:  # and a message that was heard ends it
+            TRAINER.began = True
+
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    TRAINER.command = [sys.executable, "-c", f"input(); {DIES}"]
+    assert running.work_on(str(run.pk))
+    running.stand_back()
+    assert len(slept) == 3
+
+    TRAINER.command = [sys.executable, "-c", "input(); print('{\"attempt\": 1}'); raise SystemExit(1)"]
+    running.work_on(str(run.pk))
+    running.stand_back()
+    assert len(slept) == 3
 
 
 def test_a_trainer_that_cannot_even_start_fails_the_comparison_after_some_tries(
