@@ -23,6 +23,10 @@ def test_a_grid_stores_a_yes_for_tapped_images_and_a_no_for_the_others(visit, ma
     page.get_by_role("checkbox", name="Image 2").check()
     page.get_by_role("checkbox", name="Image 4").check()
     expect(page.locator("#tapped")).to_have_text("2")
+    tapped = page.locator("[name=tapped]:checked").evaluate_all("all => all.map((one) => one.value)")
+    page.reload()  # as who comes back from sending it without a connection
+    expect(page.locator("#tapped")).to_have_text("2")
+    assert page.locator("[name=tapped]:checked").evaluate_all("all => all.map((one) => one.value)") == tapped
     page.get_by_role("button", name="Send 5 answers").click()
     expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
     answers = [row.answers["dog"] for row in stored(project, 5)]
