@@ -28,8 +28,9 @@ from training import actors, services
 from training.features import answers, embedding
 from training.features.embedding import Picture
 from training.models import ImageTrait, ModelVersion, SnapshotItem, TrainingRun
-from training.runs import pipeline, progress, running
+from training.runs import pipeline, progress, registry, running
 from training.versions.card import card_of
+from training.versions.gate import Verdict
 
 
 def train(project: Project, run_actors: Callable[[], int], **wishes: Any) -> TrainingRun:
@@ -126,6 +127,29 @@ def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project,
     run.refresh_from_db()
     assert lost is not None
     assert (run.state, run.attempts) == ("succeeded", 2)
+
+
+def test_who_lost_its_run_to_another_attempt_files_no_version_and_does_not_end_it(
+    project: Project, tmp_path: Path
+) -> None:
+    run = services.request_run(project=project, cause="person")
+    lost = running.claim(str(run.pk))
+    TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+    assert lost is not None
+    assert running.claim(str(run.pk)) is not None  # while the first, which was only slow, still works
+
+    with pytest.raises(progress.Lost):
+        progress.Reporter(lost).flush()
+    with pytest.raises(progress.Lost):
+        registry.register(
+            run=lost, folder=tmp_path, categories=[], metrics={}, manifest={}, values={},
+            verdict=Verdict("champion", "Better."),
+        )  # fmt: skip
+    running._end(lost, "failed", log="It broke.")
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts, run.failure) == ("running", 2, "")
+    assert not ModelVersion.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
