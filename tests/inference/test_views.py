@@ -155,11 +155,14 @@ def test_two_pages_of_serving_do_not_set_each_other_back(browser, project, champ
 
 
 def test_a_click_promotes_and_another_rolls_back(browser, project, champion, add_version) -> None:
-    second = add_version(seed=2)
-    browser.post(SERVING + "version/", {"version": second.number})
+    second, third = add_version(seed=2), add_version(seed=3)
+    assert "Roll back" not in browser.get(SERVING).content.decode()  # nothing to go back to yet
+    for version in (second, third):
+        browser.post(SERVING + "version/", {"version": version.number})
+        assert ModelVersion.objects.get(alias="champion") == version
+    assert f"Roll back to version {second.number}" in browser.get(SERVING).content.decode()
+    browser.post(SERVING + "version/", {"do": "rollback"})
     assert ModelVersion.objects.get(alias="champion") == second
-    page = browser.get(SERVING).content.decode()
-    assert "Roll back" in page
 
 
 def test_a_stranger_sees_neither_page(project, champion, django_user_model) -> None:
