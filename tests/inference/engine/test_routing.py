@@ -25,7 +25,7 @@ from inference.monitoring.figures import by_version
 from inference.monitoring.traffic import BUCKETS, Recorder, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
 from training.models import ModelVersion
-from training.services import promote, rollback
+from training.services import challenge, promote, rollback
 
 CHAMPION, CHALLENGER = VersionRef(1, 1, 1, "a", ()), VersionRef(2, 1, 2, "b", ())
 
@@ -243,6 +243,19 @@ def test_who_promotes_or_goes_back_is_answered_by_that_version(
     with django_capture_on_commit_callbacks(execute=True):
         rollback(project=project, user=owner)
     assert ask(project).version.number == second.number
+
+
+def test_a_new_champion_ends_the_challenge_of_an_older_version_only_and_each_rollback_goes_one_further_back(
+    project, champion, add_version, owner
+) -> None:
+    second, third, fourth = (add_version(seed) for seed in (2, 3, 4))
+    for challenger, promoted, left in ((second, third, ""), (fourth, second, "challenger")):
+        challenge(version=challenger, user=owner)
+        promote(version=promoted, actor_user=owner)
+        challenger.refresh_from_db()
+        assert challenger.alias == left
+    promote(version=fourth, actor_user=owner)
+    assert [rollback(project=project, user=owner).number for _ in range(2)] == [2, 3]
 
 
 def test_what_was_read_before_it_was_forgotten_is_not_remembered(project, add_version, monkeypatch) -> None:
