@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import floor, log10
 from typing import Any
 
 from labeling.aggregation import belief as beliefs
@@ -17,6 +18,7 @@ from labeling.aggregation.slots import MANY
 from labeling.questions.kind import CANT_TELL, Options
 
 LIKELY = 0.5
+FINEST = 1e-50  # the least spread of numbers: the square of the largest (1e100), seen by it, is still a number
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,14 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
         return Combined(scale[best], chances[best], posterior, len(said))
     value, error = numeric.combine(answers)
     tolerance = float(options.get("tolerance") or 0.05 * (abs(value) or 1.0))
-    # Six digits: behind the point, or, of what is smaller than 1, those that count.
-    answer: float = (
-        round(value) if options.get("whole") else round(value, 6) if abs(value) >= 1 else float(f"{value:.6g}")
-    )
+    answer: float = round(value) if options.get("whole") else round(value, _decimals(said)) + 0.0  # not minus zero
     return Combined(answer, numeric.within(error, tolerance), {}, len(said))
+
+
+def _decimals(said: Sequence[Said]) -> int:
+    """Six digits of what was said: behind the point, or, where all is smaller than 1, those that count."""
+    largest = max(abs(float(row.answer)) for row in said)
+    return 6 if largest >= 1 or not largest else 5 - floor(log10(largest))
 
 
 def _spread(said: Sequence[Said], belief: Belief) -> float:
@@ -152,7 +157,7 @@ def _spread(said: Sequence[Said], belief: Belief) -> float:
     values = sorted(float(row.answer) for row in said)
     centre = values[len(values) // 2]
     away = sorted(abs(value - centre) for value in values)
-    return max(1.4826 * away[len(away) // 2], 0.05 * abs(centre)) or 1e-6
+    return max(1.4826 * away[len(away) // 2], 0.05 * abs(centre), FINEST)
 
 
 def by_text(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:

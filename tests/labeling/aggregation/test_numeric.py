@@ -102,3 +102,22 @@ def test_a_number_is_as_sure_and_as_fine_in_any_unit(scale):
     assert alone.answer == pytest.approx(0.5 * scale)
     assert found.answer == pytest.approx(plain.answer * scale, rel=1e-5)
     assert found.confidence == pytest.approx(plain.confidence, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "answer"),
+    [
+        ((0, 0, 3), 0.0),  # what a slip moves it by is nothing beside what was said
+        ((0, 0, 2.5e-7), 0.0),
+        ((1e-200,), 1e-200),
+        ((1e-200, 1e-200, 1e100), 0.0),
+        ((1e-60, 1e-60, -1e100), 0.0),
+        ((1e100, 1e100), 1e100),
+    ],
+)
+def test_a_number_is_combined_whatever_its_size_and_has_no_more_digits_than_what_was_said(numbers, answer):
+    said = [Said(worker, number) for worker, number in enumerate(numbers)]
+    found = combine("median", said, {}, Belief.ignorant(()), {})
+    assert not str(found.answer).startswith("-")
+    assert (found.answer, found.judgments) == (pytest.approx(answer, rel=1e-12, abs=0), len(numbers))
+    assert 0 <= found.confidence <= 1
