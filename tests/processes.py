@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,6 +18,8 @@ from pathlib import Path
 
 from tests import ROOT
 
+_numbers = itertools.count(secrets.randbelow(190))  # tests of another checkout run on this machine, too
+
 
 def until(happened: Callable[[], object], what: str = "what the test waits for", seconds: float = 120) -> None:
     """Wait until something is true: asked again after a millisecond, then less and less often."""
@@ -26,10 +31,15 @@ def until(happened: Callable[[], object], what: str = "what the test waits for",
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """None that the system gives to who asks for any, that another xdist worker takes, or that was given before: else
+    somebody could have it before the server that it is for."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for number in _numbers:
+        port = 20_000 + 64 * (number % 190) + worker % 64  # Linux gives those from 32768 on, others higher ones
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the count has no end")
 
 
 def marked(mark: str) -> dict[int, str]:

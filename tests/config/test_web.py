@@ -142,8 +142,6 @@ def test_bodies_that_do_not_come_hold_up_nobody():
         servers.kill(web)
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(sys.platform != "linux", reason="the timer of a connection is read from /proc")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a line has been silent")
 def test_a_line_on_which_nothing_comes_is_ended_and_no_other(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -164,6 +162,8 @@ def test_a_line_on_which_nothing_comes_is_ended_and_no_other(monkeypatch):
             assert line.recv(1) == b""
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(sys.platform != "linux", reason="the timer of a connection is read from /proc")
 def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
     port = free_port()
     web = servers.start(port, WEB_THREADS="2")
