@@ -1,5 +1,7 @@
 /* Every page: theme, menus, dialogs, copy buttons, toasts, dropzones, confirmations. No page needs it to work. */
-import { toast } from "./toast.js";
+import { carried, toast } from "./toast.js";
+
+carried();
 
 const YEAR = 31_536_000;
 const root = document.documentElement;

@@ -1,6 +1,6 @@
 /* The task stream. Without this script the page is a plain form; with it an answer is shown as taken at once, kept in
    an outbox until the server has it, and the next task, claimed ahead and its image decoded, is there in one paint. */
-import { toast } from "./toast.js";
+import { carry, toast } from "./toast.js";
 import { Refusal, call, isDenied, isPassing } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { Combo } from "./label/combo.js";
@@ -40,6 +40,7 @@ let refilling = null;
 let loading = null;
 let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
+let begun = false; // the form holds what stands in it; before, an earlier page has kept it
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
 const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
@@ -173,6 +174,7 @@ async function leave(patience = 60_000) {
   busy = true;
   page.loading.hidden = false;
   await outbox.drained(patience);
+  carry();
   staying = true;
   location.assign(location.pathname);
   return new Promise(() => {});
@@ -195,6 +197,7 @@ async function advance() {
 }
 
 function show(task, answers = {}, said = words.next) {
+  begun = true;
   current = task;
   name(task);
   // An image that failed while it was loaded ahead, as without a connection, is asked for again.
@@ -386,18 +389,20 @@ async function start() {
     const { mount } = await import("./boxes.js");
     for (const field of controls) field.boxes = mount(field.root, page, field.question, words);
   }
-  current = lasting({ ...client.task, element: document.getElementById("image") });
+  // Of an earlier visit, on their way still; the server may have one whose reply was lost.
+  const waiting = outbox.items();
+  count(waiting.filter((item) => item.answers && !client.counted.includes(item.id)).length);
+  const first = lasting({ ...client.task, element: document.getElementById("image") });
+  if (waiting.some((item) => item.id === first.id || item.task === first.task)) gone.add(first.task);
+  outbox.flush();
+  current = first;
   await current.element.decode().catch(() => {});
+  if (current !== first) return undefined; // it did not come, and was skipped
   for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
   if (Object.keys(client.answers).length || !restore(current, form)) form.update();
-  // Of an earlier visit, on their way still; the server may have one whose reply was lost.
-  count(outbox.items().filter((item) => item.answers && !client.counted.includes(item.id)).length);
-  outbox.flush();
-  if (outbox.items().some((item) => item.id === current.id || item.task === current.task)) {
-    gone.add(current.task);
-    return advance();
-  }
+  begun = true;
+  if (gone.has(current.task)) return advance();
   return ready(current);
 }
 
@@ -406,9 +411,9 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("a")?.pathname.startsWith(location.pathname)) staying = true;
 });
 /* A phone ends pages that are out of sight without a word more. */
-document.addEventListener("visibilitychange", () => document.hidden && keep(busy ? null : current, form));
+document.addEventListener("visibilitychange", () => document.hidden && begun && keep(current, form));
 addEventListener("pagehide", () => {
-  keep(busy ? null : current, form);
+  if (begun) keep(current, form);
   if (staying) return;
   for (const task of ahead.splice(0)) {
     fetch(`${client.assignments}${task.id}/release/`, {

@@ -23,3 +23,24 @@ export function toast(text, kind = "info", seconds = 5) {
   if (seconds) setTimeout(() => item.remove(), seconds * 1000);
   return item;
 }
+
+const KEY = "crowdtune:told";
+
+/* A page that leaves by itself takes along what went wrong: nobody has had the time to read it. */
+export function carry() {
+  const told = [...document.querySelectorAll("#toasts > .toast.bad")].map(({ textContent }) => textContent);
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(told));
+  } catch {
+    // Without storage it goes with the page.
+  }
+}
+
+export function carried() {
+  try {
+    for (const text of JSON.parse(sessionStorage.getItem(KEY) ?? "[]")) toast(text, "bad", 8);
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // Without storage there is nothing.
+  }
+}

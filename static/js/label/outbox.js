@@ -1,11 +1,15 @@
 /* Answers wait here, on the device, until the server has them: a lost connection or a closed tab loses nothing.
    Each has an entry of its own: tabs hear of each other's writing late, and one that wrote a list of all would drop what
-   another had just added to it. Sending the same answer twice is harmless: the server stores one judgment for an
+   another had just added to it. Where the device keeps nothing, since it is full or an app's window lets no page write,
+   they wait in this page alone. Sending the same answer twice is harmless: the server stores one judgment for an
    assignment. */
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
 
+const device = reachable();
+
 export class Outbox {
   #prefix;
+  #unkept = new Map(); // what the device did not take, by id
   #send;
   #onChange;
   #onRefused;
@@ -22,27 +26,42 @@ export class Outbox {
     this.#send = send;
     this.#onChange = onChange;
     this.#onRefused = onRefused;
+    this.#adopt(key);
     addEventListener("storage", (event) => event.key?.startsWith(this.#prefix) && onElsewhere(this.items()));
     addEventListener("online", () => this.flush(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.flush(true));
   }
 
+  /* What a page left here that kept one list of all. */
+  #adopt(key) {
+    const items = parsed(key) ?? [];
+    device?.removeItem(key);
+    items.forEach((item, at) => this.#write({ at, ...item }));
+  }
+
   /* What waits, in the order in which it was answered. */
   items() {
-    const found = Object.keys(localStorage).filter((name) => name.startsWith(this.#prefix)).map(parsed);
-    return found.filter(Boolean).sort((a, b) => a.at - b.at);
+    const kept = Object.keys(device ?? {}).filter((name) => name.startsWith(this.#prefix)).map(parsed);
+    const found = kept.filter((item) => item && !this.#unkept.has(item.id));
+    return [...found, ...this.#unkept.values()].sort((a, b) => a.at - b.at);
   }
 
   #has(id) {
-    return localStorage.getItem(this.#prefix + id) !== null;
+    return this.items().some((item) => item.id === id);
   }
 
   #write(item) {
-    localStorage.setItem(this.#prefix + item.id, JSON.stringify(item));
+    try {
+      device.setItem(this.#prefix + item.id, JSON.stringify(item));
+      this.#unkept.delete(item.id);
+    } catch {
+      this.#unkept.set(item.id, item);
+    }
   }
 
   #remove(id) {
-    localStorage.removeItem(this.#prefix + id);
+    this.#unkept.delete(id);
+    device?.removeItem(this.#prefix + id);
     this.#tell();
   }
 
@@ -114,7 +133,15 @@ export class Outbox {
 
 function parsed(name) {
   try {
-    return JSON.parse(localStorage.getItem(name));
+    return JSON.parse(device.getItem(name));
+  } catch {
+    return null;
+  }
+}
+
+function reachable() {
+  try {
+    return localStorage;
   } catch {
     return null;
   }

@@ -1,0 +1,107 @@
+"""What waits on the device: where it keeps nothing, from an older checkout, and what is refused as the page leaves."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from labeling import services
+from tests.e2e.conftest import happened, ready, until
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
+from tests.e2e.test_what_is_stored import NOTE, SHARP
+
+# A device that is full, and a window of another app, which keeps nothing unless that app says so.
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }"
+NONE = "Object.defineProperty(window, 'localStorage', { value: null })"
+
+
+@pytest.mark.parametrize("device", [FULL, NONE])
+def test_answers_arrive_from_a_device_that_keeps_nothing(visit, make_project, join, worker, device):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=4)
+    join(project, worker)
+    page = visit("/label/", user=worker)
+    page.context.add_init_script(device)
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    for key in ("1", "2"):
+        before = shown(page)
+        page.keyboard.press(key)
+        moved_on(page, before)
+    assert [row.answers["animal"] for row in stored(project, 2)] == ["cat", "dog"]
+
+
+def test_answers_that_an_older_page_left_on_the_device_arrive(make_project, start):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=4)
+    page = start(project, watch=False)
+    loaded_ahead(page, 2)
+    page.context.set_offline(True)
+    before = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, before)
+    page.evaluate(
+        """() => {
+          const [name] = Object.keys(localStorage);
+          const { at, tried, ...item } = JSON.parse(localStorage.getItem(name));
+          localStorage.removeItem(name);
+          localStorage.setItem(name.slice(0, name.lastIndexOf(":")), JSON.stringify([item]));
+        }"""
+    )
+    page.context.set_offline(False)
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    assert stored(project, 1)[0].answers == {"animal": "cat"}
+    until(page, "localStorage.length === 0")
+
+
+def test_what_stood_in_the_form_outlives_a_reload_that_ends_before_its_image_is_there(
+    visit, make_project, join, worker
+):
+    project = make_project(questions=[SHARP, NOTE], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("textbox").fill("took a while")
+    held: list[Route] = []
+    page.route("**/media/**", lambda route: held.append(route))
+    page.goto(f"/label/{project.slug}/", wait_until="commit")
+    happened(page, lambda: held)
+    until(page, "document.readyState === 'interactive'")  # all scripts but the image have run
+    page.unroute("**/media/**")
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    expect(page.get_by_role("textbox")).to_have_value("took a while")
+
+
+def test_who_skips_a_first_image_that_does_not_come_keeps_what_is_drawn_on_the_next(visit, make_project, join, worker):
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
+    project = make_project(questions=[place], images=4)
+    join(project, worker)
+    page = visit("/label/", user=worker)
+    held: list[Route] = []
+    page.route("**/media/**", lambda route: route.continue_() if held else held.append(route))
+    page.goto(f"/label/{project.slug}/", wait_until="commit")
+    happened(page, lambda: held)
+    before = shown(page)
+    until(page, "document.querySelector('.boxes-tools') !== null")
+    page.keyboard.press("s")
+    page.get_by_role("button", name="The image does not load or is broken").press("Enter")
+    moved_on(page, before)
+    page.get_by_role("button", name="New box").click()
+    drawn = page.locator("[data-json]").input_value()
+    with page.expect_event("requestfinished", lambda request: request.url == held[0].request.url):
+        held[0].continue_()
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert page.locator("[data-json]").input_value() == drawn != "[]"
+
+
+def test_what_is_refused_as_the_page_leaves_is_told_on_the_next(make_project, start, owner):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
+    page = start(project, watch=False)
+    loaded_ahead(page, 1)
+    services.delete_images(project=project, ids=list(project.images.values_list("id", flat=True)), user=owner)
+    before = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, before)
+    with page.expect_navigation():
+        page.keyboard.press("1")
+    expect(page.locator(".toast.bad").first).to_be_visible()
