@@ -28,7 +28,16 @@ from labeling.errors import CrowdtuneError
 from labeling.importing.ingest import IMPORTED_AGAIN
 from labeling.models import Image, Project, Task
 from labeling.models.task import ASKED_BACK
-from labeling.services import add_images, delete_images, open_task_for, raise_priority, withdraw_model_labels
+from labeling.services import (
+    add_images,
+    add_stored,
+    delete_images,
+    drop_stored,
+    open_task_for,
+    raise_priority,
+    store_images,
+    withdraw_model_labels,
+)
 from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
@@ -46,9 +55,14 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
             reason = _reason(answer, index)
             if reason is None or not _has_quota(project):
                 continue
+            name = f"request-{hashlib.sha256(data).hexdigest()[:12]}"
+            # Before the lock: whoever asks meanwhile would wait for a slow store once for each that asked before.
+            stored = store_images(project=project, images={name: data})
             with _alone(project):
                 if _has_quota(project):
-                    kept += _keep(project=project, data=data, answer=answer, index=index, reason=reason)
+                    kept += _keep(project=project, stored=stored, answer=answer, index=index, reason=reason)
+                else:
+                    drop_stored(images=stored)
     except Exception:  # a full disk, a store that is away: whoever asked has the answer all the same
         logger.warning("project %s: pictures of a request could not be kept", project.pk, exc_info=True)
     return kept
@@ -71,7 +85,7 @@ def _reason(answer: Answer, index: int) -> Reason | None:
 
 @contextlib.contextmanager
 def _alone(project: Project) -> Iterator[None]:
-    """Pictures of a project are kept one at a time, or requests at once would keep more than the quota."""
+    """Rows of kept pictures are written one at a time, or requests at once would keep more than the quota."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('inference.samples'), %s)", [project.pk])
@@ -84,9 +98,8 @@ def _has_quota(project: Project) -> bool:
     return Sample.objects.filter(project=project, created_at__gt=since).count() < deployment.sample_quota
 
 
-def _keep(*, project: Project, data: bytes, answer: Answer, index: int, reason: Reason) -> list[Sample]:
-    name = f"request-{hashlib.sha256(data).hexdigest()[:12]}"
-    new = add_images(project=project, images={name: data})
+def _keep(*, project: Project, stored: list[Image], answer: Answer, index: int, reason: Reason) -> list[Sample]:
+    new = add_stored(project=project, images=stored)
     if not new:
         return []  # the project has these bytes already
     image = new[0]

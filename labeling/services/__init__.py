@@ -12,7 +12,16 @@ from labeling.services.claims import claim_assignment, claim_leases, find_lease,
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
 from labeling.services.grids import claim_grid, grid_question, submit_grid
-from labeling.services.images import add_images, delete_images, import_images, import_judgments, import_labels
+from labeling.services.images import (
+    add_images,
+    add_stored,
+    delete_images,
+    drop_stored,
+    import_images,
+    import_judgments,
+    import_labels,
+    store_images,
+)
 from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
 from labeling.services.keys import make_key, revoke_key
 from labeling.services.members import (
@@ -57,6 +66,7 @@ __all__ = [
     "add_images",
     "add_member",
     "add_rule",
+    "add_stored",
     "add_webhook",
     "appeal_pause",
     "change_category",
@@ -75,6 +85,7 @@ __all__ = [
     "decide_task",
     "delete_images",
     "delete_project",
+    "drop_stored",
     "ensure_member",
     "feedback",
     "find_lease",
@@ -109,6 +120,7 @@ __all__ = [
     "set_gold",
     "skip_assignment",
     "start_export",
+    "store_images",
     "stored_json",
     "submit_grid",
     "submit_judgment",

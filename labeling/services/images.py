@@ -179,13 +179,32 @@ def add_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:
     Raises:
         ImageRefused: The first picture that cannot be taken; none is added then.
     """
+    return ingest.add_rows(project, store_images(project=project, images=images))
+
+
+def store_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:
+    """The slow half of ``add_images``: decode the pictures and store their files; ``add_stored`` makes rows of them.
+
+    Raises:
+        ImageRefused: The first picture that cannot be taken.
+    """
     ready = []
     for name, data in images.items():
         item = ingest.prepare(project.pk, sources.Item(name, partial(bytes, data)))
         if item.error is not None:
             raise item.error
         ready.append(item.image)
-    return ingest.add_rows(project, [image for image in ready if image is not None])
+    return [image for image in ready if image is not None]
+
+
+def add_stored(*, project: Project, images: list[Image]) -> list[Image]:
+    """Add what ``store_images`` stored; returns those that are new."""
+    return ingest.add_rows(project, images)
+
+
+def drop_stored(*, images: Sequence[Image]) -> None:
+    """Let the files of what ``store_images`` stored go, unless an image has them by then."""
+    discarding.note_images(images)
 
 
 def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:

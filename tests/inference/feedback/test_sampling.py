@@ -8,10 +8,13 @@ import resource
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -20,9 +23,12 @@ from inference.engine.routing import VersionRef, routes
 from inference.feedback import loop, sampling
 from inference.models import Deployment, Prediction, Reason, Sample
 from labeling.collecting import tasks
-from labeling.models import Image, Job, Project, Task
+from labeling.files import storage
+from labeling.models import DiscardedFile, Image, Job, Project, Task
 from labeling.services import decide_task
+from labeling.upkeep import discarding
 from tests.inference.serving import CATEGORIES, DIM, URL, ask, picture
+from training.models import ModelVersion
 
 
 def test_nothing_is_kept_unless_somebody_turned_it_on(api, project, champion) -> None:
@@ -66,17 +72,50 @@ def test_requests_at_once_keep_no_more_than_the_quota(project, champion, monkeyp
             all_looked.wait()
         return found
 
-    def keep(seed: int) -> int:
-        answer = Answer(VersionRef.of(champion), CATEGORIES, np.full((1, 3), 1 / 3), np.zeros((1, DIM)), 0.0)
-        try:
-            return len(sampling.maybe_keep(project=project, answer=answer, pictures=[(0, picture(seed))], share=1.0))
-        finally:
-            connection.close()
-
     monkeypatch.setattr(sampling, "_has_quota", after_all_looked)
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(keep, range(6))) == 2
+        assert sum(pool.map(partial(_keep, project, champion), range(6))) == 2
     assert Sample.objects.count() == 2
+    DiscardedFile.objects.update(due_at=timezone.now())
+    discarding.run()
+    assert {path.stem for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()} == {
+        Path(getattr(image, variant)).stem for image in Image.objects.all() for variant in discarding.VARIANTS
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_request_waits_while_the_picture_of_another_is_stored(
+    project, champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Deployment.objects.create(project=project, sample_rate=1.0, sample_quota=9)
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    slow, put = hashlib.sha256(picture(0)).hexdigest(), storage.put
+    begun, kept = threading.Event(), threading.Event()
+
+    def slowly(name: str, content: bytes) -> None:
+        if slow in name:
+            begun.set()
+            kept.wait(60)
+        put(name, content)
+
+    monkeypatch.setattr(storage, "put", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_keep, project, champion, 0)
+        assert begun.wait(60)
+        try:
+            assert pool.submit(_keep, project, champion, 1).result(timeout=30) == 1
+        finally:
+            kept.set()
+        assert first.result() == 1
+
+
+def _keep(project: Project, champion: ModelVersion, seed: int) -> int:
+    """What a request's thread does; how many of its one picture were kept."""
+    answer = Answer(VersionRef.of(champion), CATEGORIES, np.full((1, 3), 1 / 3), np.zeros((1, DIM)), 0.0)
+    try:
+        return len(sampling.maybe_keep(project=project, answer=answer, pictures=[(0, picture(seed))], share=1.0))
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize(("drawn", "reason"), [(0.1, Reason.RANDOM), (0.9, Reason.UNCERTAIN)])
