@@ -141,11 +141,32 @@ def test_connections_that_break_are_tried_again_and_then_given_up() -> None:
         client.predict("p", b"x")
 
 
+def test_an_answer_that_was_damaged_on_its_way_is_asked_for_again() -> None:
+    damaged = {"headers": {"Content-Encoding": "gzip"}, "stream": httpx.ByteStream(b"no gzip")}
+    calls = []
+
+    def flaky(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        return httpx.Response(200, **damaged) if len(calls) < 3 else httpx.Response(413, content=b"enough")
+
+    with Client("http://x", "t", retries=1, backoff=0.001, transport=httpx.MockTransport(flaky)) as client:
+        with pytest.raises(Unreachable, match="2 tries"):
+            client.predict("p", b"x")
+        with pytest.raises(Refused, match="enough"):
+            client.predict("p", b"x")
+
+
+def test_no_picture_is_told_of_before_anything_is_sent() -> None:
+    with _answering(httpx.Response(415)) as client, pytest.raises(CrowdtuneError, match="got none"):
+        client.predict("colours", [])
+
+
 def test_a_wait_for_the_next_minute_is_waited_and_one_for_the_next_day_is_not() -> None:
     client = Client("http://crowdtune.test", "t")
     minute, day = (client._pause(0, httpx.Response(429, headers={"Retry-After": after})) for after in ("60", "3600"))
     assert 60 <= (minute or 0) <= 61
     assert day is None
+    assert 0 < (client._pause(0, httpx.Response(429, headers={"Retry-After": b"\xb2"})) or 0) <= 0.25
     assert 0 < (client._pause(7, None) or 0) <= 10
 
 

@@ -16,6 +16,7 @@ from crowdtune_client.errors import CrowdtuneError, Refused, Unreachable
 from crowdtune_client.pictures import Picture, as_list, one, payload
 
 RETRIED = frozenset({429, 502, 503, 504})
+LOST = (httpx.TransportError, httpx.DecodingError)  # no answer, or one that was damaged on its way
 GROWN = 10.0  # seconds that pauses of our own grow to
 Told = Callable[[float, str], None]
 
@@ -44,7 +45,7 @@ class _Base:
         if attempt >= self.retries:
             return None
         after = response.headers.get("Retry-After", "") if response is not None else ""
-        if after.isdigit():
+        if after.isdecimal():
             if int(after) > self.longest:
                 return None
             return int(after) + random.uniform(0, self.backoff)
@@ -131,7 +132,7 @@ class Client(_Base):
                 response = self._http.post(path, **body)
                 if response.status_code not in RETRIED:
                     return _checked(response)
-            except httpx.TransportError as problem:
+            except LOST as problem:
                 error = problem
             pause = self._next(attempt, response, error)
             if pause is None:
@@ -177,7 +178,7 @@ class AsyncClient(_Base):
                 response = await self._http.post(path, **body)
                 if response.status_code not in RETRIED:
                     return _checked(response)
-            except httpx.TransportError as problem:
+            except LOST as problem:
                 error = problem
             pause = self._next(attempt, response, error)
             if pause is None:

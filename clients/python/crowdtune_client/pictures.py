@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crowdtune_client.errors import CrowdtuneError
+
 
 @dataclass(frozen=True)
 class StoredImage:
@@ -29,7 +31,10 @@ Picture = str | Path | bytes | StoredImage | RemoteImage
 def as_list(pictures: Picture | Sequence[Picture]) -> Sequence[Picture]:
     if isinstance(pictures, (str, Path, bytes, StoredImage, RemoteImage)):
         return [pictures]
-    return list(pictures)
+    several = list(pictures)
+    if not several:
+        raise CrowdtuneError("Expected a picture, or several; got none.")
+    return several
 
 
 def payload(pictures: Sequence[Picture], top_k: int) -> dict[str, Any]:
