@@ -6,6 +6,7 @@ Told by the error that arrived, or by what it was raised from: drivers and frame
 from __future__ import annotations
 
 import errno
+import shutil
 import sys
 from collections.abc import Iterator
 
@@ -18,7 +19,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 def is_full(error: BaseException | None) -> bool:
     """Whether a disk had no room, ours or the database's."""
     return any(
-        isinstance(one, psycopg.errors.DiskFull) or (isinstance(one, OSError) and one.errno in _FULL)
+        isinstance(one, psycopg.errors.DiskFull)
+        or (isinstance(one, OSError) and one.errno in _FULL)
+        # What several files of a folder ran into is told by its text alone.
+        or (isinstance(one, shutil.Error) and any(f"[Errno {number}]" in str(one) for number in _FULL))
         for one in _chain(error)
     )
 

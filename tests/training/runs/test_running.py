@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -358,3 +359,14 @@ def test_a_disk_or_a_share_of_one_that_is_full_is_told_as_such(number: int) -> N
     assert found.message.startswith("The disk is full")
     assert "Free some space" in found.advice
     assert not running.explain(OSError(errno.EIO, "No")).message.startswith("The disk is full")
+
+
+def test_a_full_volume_that_a_folder_is_copied_to_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "head.npz").touch()
+
+    def no_room(source: str, _target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", source)
+
+    with pytest.raises(shutil.Error) as refused:
+        shutil.copytree(tmp_path, tmp_path / "there", copy_function=no_room)
+    assert running.explain(refused.value).message.startswith("The disk is full")
