@@ -100,14 +100,23 @@ def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]
     last = 0
     while images := list(Image.objects.filter(project=job.project_id, id__gt=last).order_by("id")[: 8 * BATCH]):
         last = images[-1].pk
-        while images:
-            try:
-                features = _in_turn(partial(stored_features, trunk_key, images))
-            except BadPicture as error:  # without this one, then
-                report.error(images.pop(error.index).name, error.code, error.why)
-            else:
-                yield _rows([(image.name, image.pk) for image in images], version, features)
-                break
+        try:
+            features = _in_turn(partial(stored_features, trunk_key, images))
+        except BadPicture:  # each by itself, or the others would be embedded again for each bad one
+            images, features = _stored_apart(trunk_key, images, report)
+        if images:
+            yield _rows([(image.name, image.pk) for image in images], version, features)
+
+
+def _stored_apart(trunk_key: str, images: list[Image], report: Report) -> tuple[list[Image], Features]:
+    """The readable ones with their features; each of the others is one error of the job."""
+    good: list[tuple[Image, Features]] = []
+    for image in images:
+        try:
+            good.append((image, _in_turn(partial(stored_features, trunk_key, [image]))[0]))
+        except BadPicture as error:
+            report.error(image.name, error.code, error.why)
+    return [image for image, _features in good], np.array([features for _image, features in good])
 
 
 def prefix_items(prefix: str) -> Iterator[sources.Item]:

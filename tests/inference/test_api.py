@@ -22,6 +22,7 @@ from inference.engine import runtime
 from inference.engine.routing import VersionRef
 from inference.explain import explaining
 from inference.explain.picture import overlay
+from inference.intake import features as intake
 from labeling.files import storage
 from labeling.files.imaging import pixels, to_input
 from labeling.models import Image, Job, Project
@@ -113,14 +114,27 @@ def test_a_stored_image_whose_file_is_gone_is_named(api, project, champion) -> N
     assert answer.json()["error"]["fields"] == {"image": 2}
 
 
-def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(api, project, champion, run_actors) -> None:
-    images = [store(project, picture(number), f"{number}.png") for number in range(10, 14)]
-    storage.default_storage.delete(images[1].original)
+def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(
+    api, project, champion, run_actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [store(project, picture(number), f"{number}.png") for number in range(10, 17)]
+    for gone in images[1:5]:
+        storage.default_storage.delete(gone.original)
+    read, read_original = [], intake.read_original
+
+    def reading(image: Image) -> bytes:
+        read.append(image.name)
+        return read_original(image)
+
+    monkeypatch.setattr(intake, "read_original", reading)
     started = api.post("/api/v1/projects/colours/predict/batch/", {"stored": True, "format": "csv"}, format="json")
     run_actors()
     job = Job.objects.get(pk=started.json()["job"])
     assert (job.state, job.result["images"]) == ("succeeded", 3)
-    assert [(error["item"], error["code"]) for error in job.errors] == [("11.png", "missing_file")]
+    assert [(error["item"], error["code"]) for error in job.errors] == [
+        (f"{number}.png", "missing_file") for number in range(11, 15)
+    ]
+    assert all(read.count(image.name) <= 2 for image in images)
 
 
 @pytest.mark.parametrize("form", ["json", "multipart"])
