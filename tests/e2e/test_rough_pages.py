@@ -37,6 +37,9 @@ def test_the_image_can_be_seen_at_four_times_the_size(make_project, start, fits)
     page.get_by_role("button", name="I can't tell").click()
     assert stored(project, 1)[0].answers == {"animal": "cant_tell"}
     fits(page)
+    page.set_viewport_size({"width": 180, "height": 370})  # as letters of twice the size on a phone: the bar fills rows
+    expect(page.locator(".panel-side .footer")).to_have_css("position", "static")
+    fits(page)
 
 
 def test_the_preview_leaves_the_back_button_alone(visit, make_project, owner):
