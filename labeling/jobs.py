@@ -25,6 +25,7 @@ from labeling import outages, webhooks
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import beating, silent
 from labeling.models import Job, Project
+from labeling.spellings import written
 from labeling.words import gettext as _
 from labeling.words import shortened
 
@@ -98,7 +99,7 @@ class Report:
         """One refused item; it is written with the next checkpoint."""
         self.result["refused"] = self.result.get("refused", 0) + 1
         if len(self.errors) < MOST_ERRORS:
-            self.errors.append({"item": item[:300], "code": code, "message": shortened(message, MOST_LETTERS)})
+            self.errors.append({"item": written(item[:300]), "code": code, "message": shortened(message, MOST_LETTERS)})
 
     def refuse_nothing_taken(self, parts: int, file: str) -> None:
         """Fail where each of so many parts of a file was refused: "succeeded, 0" would be read as done.

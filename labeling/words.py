@@ -16,6 +16,8 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labeling.spellings import written
+
 # How a stored sentence begins; no sentence that a person types does, and one that did would be stored as a parameter.
 MARK = '{"msgid": '
 
@@ -66,9 +68,11 @@ def tell(msgid: str, params: Mapping[str, Any] | None = None) -> Told:
 
 
 def shortened(text: str, most: int) -> str:
-    """A sentence whose parameters hold at most so many characters each; plain text is cut there."""
+    """A sentence whose parameters hold at most so many characters each, such as a database can hold; plain text is cut
+    there.
+    """
     if not isinstance(text, Told):
-        return text[:most]
+        return written(text[:most])
     if text.params is None:
         return text
     return tell(text.msgid, {name: _short(part, most) for name, part in text.params.items()})

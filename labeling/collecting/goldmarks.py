@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -106,37 +106,66 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "
     Raises:
         CrowdtuneError: bad_gold.
     """
-    answers = _known(project, entry["answers"], task.image, task.stage)
     with transaction.atomic():
-        row = Task.objects.select_for_update().get(pk=task.pk)
-        was_hidden = Gold.objects.filter(task=task, use=Gold.Use.HIDDEN).exists()
-        gold, _created = Gold.objects.update_or_create(
-            task=task,
-            defaults={
-                "answers": answers,
-                "use": entry["use"],
-                "explanation": entry.get("explanation", ""),
-                "position": entry.get("position", 0),
-                "source": source,
-            },
-        )
-        was_open = row.state == Task.State.OPEN
-        Task.objects.filter(pk=task.pk).update(
-            state=Task.State.RETIRED,
-            retired_because=Task.Because.GOLD,
-            retired_at=timezone.now(),
-            open_slots=0,
-            is_gold=True,
-        )
-        _write_consensus(task, project, answers)
-        changes: dict[str, Any] = {"answers_version": F("answers_version") + 1}
-        # By the difference: a count of all would make the import of many quadratic.
-        changes["gold_count"] = F("gold_count") + int(gold.use == Gold.Use.HIDDEN) - int(was_hidden)
-        if was_open:
-            changes["retired_count"] = F("retired_count") + 1
-            webhooks.tell_retired(project=project, reasons={task.pk: Task.Because.GOLD})
-        Project.objects.filter(pk=project.pk).update(**changes)
-    return gold
+        marked = _mark(task, project, entry, source)
+        _note(project, [marked])
+    return marked.gold
+
+
+def mark_all(*, entries: Iterable[tuple[Task, dict[str, Any]]], project: Project, source: str) -> None:
+    """Make answers of tasks, which the caller has locked, known beside what is known of other questions.
+
+    Raises:
+        CrowdtuneError: bad_gold.
+    """
+    with transaction.atomic():
+        _note(project, [_mark(task, project, entry, source, adds=True) for task, entry in entries])
+
+
+class _Marked(NamedTuple):
+    gold: Gold
+    more_hidden: int  # of the project's gold
+    was_open: bool
+
+
+def _mark(task: Task, project: Project, entry: dict[str, Any], source: str, *, adds: bool = False) -> _Marked:
+    answers = _known(project, entry["answers"], task.image, task.stage)
+    row = Task.objects.select_for_update().get(pk=task.pk)
+    old = Gold.objects.filter(task=task).first()
+    gold, _created = Gold.objects.update_or_create(
+        task=task,
+        defaults={
+            "answers": {**old.answers, **answers} if old and adds else answers,
+            "use": entry["use"],
+            "explanation": entry.get("explanation", ""),
+            "position": entry.get("position", 0),
+            "source": source,
+        },
+    )
+    Task.objects.filter(pk=task.pk).update(
+        state=Task.State.RETIRED,
+        retired_because=Task.Because.GOLD,
+        retired_at=timezone.now(),
+        open_slots=0,
+        is_gold=True,
+    )
+    _write_consensus(task, project, answers)
+    was_hidden = old is not None and old.use == Gold.Use.HIDDEN
+    return _Marked(gold, int(gold.use == Gold.Use.HIDDEN) - int(was_hidden), row.state == Task.State.OPEN)
+
+
+def _note(project: Project, marked: Sequence[_Marked]) -> None:
+    """Tell the project's row, which whoever answers waits for: last, and once.
+
+    By the difference: a count of all would make the import of many quadratic.
+    """
+    retired = {one.gold.task_id: Task.Because.GOLD for one in marked if one.was_open}
+    webhooks.tell_retired(project=project, reasons=retired)
+    Project.objects.filter(pk=project.pk).update(
+        answers_version=F("answers_version") + 1,
+        gold_count=F("gold_count") + sum(one.more_hidden for one in marked),
+        retired_count=F("retired_count") + len(retired),
+    )
 
 
 def count(project: Project) -> None:

@@ -26,7 +26,6 @@ from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
 from labeling.questions.kind import is_number, is_storable
-from labeling.spellings import written
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -110,7 +109,7 @@ def _looked_up(
 def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Image] | _Useless:
     if isinstance(image, Image):
         return known, image
-    return _Useless(written(f"{known.image}"), image.code, image.message)
+    return _Useless(f"{known.image}", image.code, image.message)
 
 
 def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], report: Report, given: Given) -> Checked:
@@ -132,7 +131,7 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
                 _check_is_first(given, image, question, answer)
                 ready.append((image, question, answer))
         except (BadAnswer, CrowdtuneError) as error:
-            report.error(known.image, "bad_answer", error.args[0])
+            report.error(f"{known.image}", "bad_answer", error.args[0])
     return ready
 
 
@@ -157,7 +156,8 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
 
 def _check_is_first(given: Given, image: Image, question: Asked, answer: Any) -> None:
     """Of what a file says of one picture in several places the first stays, and the others are told."""
-    said = hash(json.dumps(answer, sort_keys=True))
+    same = float(answer) if isinstance(answer, int | float) else answer  # 4 and 4.0 are one number
+    said = hash(json.dumps(same, sort_keys=True))
     if given.setdefault(hash((image.pk, question.key)), said) != said:
         raise BadAnswer(_("a line above says something else of the same picture."))
 
@@ -290,9 +290,12 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int
         entries.setdefault(image.pk, {})[question.key] = answer
     tasks.hold(images=entries, project_id=project.pk)
     images = {image.pk: image for image, _question, _answer in ready}
-    for image_id, answers in entries.items():
-        entry = {"answers": answers, "use": Gold.Use.HIDDEN}
-        goldmarks.mark(task=_task(project, images[image_id]), project=project, entry=entry, source=arguments["source"])
+    # What a file says of an image in several lines may come in several goes.
+    marks = (
+        (_task(project, images[image_id]), {"answers": answers, "use": Gold.Use.HIDDEN})
+        for image_id, answers in entries.items()
+    )
+    goldmarks.mark_all(entries=marks, project=project, source=arguments["source"])
     return len(entries)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import itertools
 import json
+import tarfile
 from collections.abc import Callable
 from typing import Any
 
@@ -424,3 +427,48 @@ def test_who_answers_meanwhile_waits_for_a_few_labels_and_not_for_hundreds(
     job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
     assert (job.state, job.result["refused"], job.result["position"]) == ("succeeded", 225, 450)
     assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= (25 if form else 200)
+
+
+def coco(image: Any, category: int = 1, **more: Any) -> bytes:
+    images = [{"id": 1, "file_name": image, **more}]
+    categories = [{"id": 1, "name": "c\0t"}, {"id": 2, "name": "\ud800"}]
+    boxes = [{"image_id": 1, "category_id": each, "bbox": [1, 2, 3, 4]} for each in (category, 2)]
+    return json.dumps({"images": images, "categories": categories, "annotations": boxes}).encode()
+
+
+def in_tar(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(data)
+        archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "item", "code"),
+    [
+        ("coco", coco("a\0.png", 7), "a\ufffd.png", "unreadable"),
+        ("coco", coco("a\ud800.png", 7), "a?.png", "unreadable"),
+        ("coco", coco("0000.png"), "0000.png", "bad_answer"),
+        ("coco", coco(17, sha256=hashlib.sha256(picture(0)).hexdigest()), "17", "bad_answer"),
+        ("yolo", yolo("labels/a.txt").replace(b"a.txt", b"\xff.txt"), "", "unknown_image"),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_and_told_as_it_can_be(
+    make_project: Callable[..., Project], bring: Bring, form: str, data: bytes, item: str, code: str
+) -> None:
+    """The report of it broke the job, which was tried again and again and never ended."""
+    job = bring(make_project(images=1), data, form)
+    assert job.state == "failed"
+    assert job.message.startswith("Nothing in labels could be taken")
+    assert [row["code"] for row in job.errors] == [code]
+    assert not item or job.errors[0]["item"] == item
+
+
+def test_an_entry_that_cannot_be_read_is_told_whatever_it_is_called(
+    make_project: Callable[..., Project], bring: Bring
+) -> None:
+    job = bring(make_project(images=1), in_tar("Annotations/\udcff.xml", b"<annotation>"), "voc")
+    assert job.state == "failed"
+    assert "?.xml" in "".join([job.message, *(row["item"] for row in job.errors)])

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from labeling import services
-from labeling.models import Consensus, Project, Task
+from labeling.importing import labels
+from labeling.models import Consensus, Gold, Job, Project, Task
 from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
@@ -45,3 +49,43 @@ def test_the_project_counts_the_gold_that_hides_whatever_becomes_of_it(make_proj
     services.remove_gold(task=second, user=project.owner)
     services.delete_images(project=project, ids=[third.image_id], user=project.owner)
     assert [*counted, Project.objects.get().gold_count] == [1, 1, 1, 2, 3, 2, 2, 0]
+
+
+TWO = [
+    {"key": "what", "kind": "single_choice", "prompt": "What?", "choices": ["cat", "dog"]},
+    {"key": "legs", "kind": "number", "prompt": "How many legs?"},
+]
+
+
+@pytest.mark.parametrize("written", [1, 25])
+def test_what_a_file_says_of_an_image_in_several_lines_is_known_together(
+    make_project: Callable[..., Project], run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """However many are written in one go; and one number is the same in any form."""
+    monkeypatch.setattr(labels, "WRITTEN", written)
+    project = make_project(images=2, questions=TWO)
+    lines = ["0000.png,what,cat", "0000.png,legs,4", "0000.png,legs,4.0", "0000.png,legs,-1", "0001.png,what,dog"]
+    file = SimpleUploadedFile("a.csv", "\n".join(["image,question,answer", *lines]).encode())
+    services.import_labels(project=project, file=file, form="csv", take_as="gold", source="", user=None)
+    run_actors()
+    found = Gold.objects.order_by("task__image__name").values_list("answers", flat=True)
+    assert list(found) == [{"what": "cat", "legs": 4}, {"what": "dog"}]
+    assert Consensus.objects.filter(method="gold", is_final=True).count() == 3
+    assert [row["code"] for row in Job.objects.get().errors] == ["bad_answer"]
+    project.refresh_from_db()
+    assert (project.gold_count, project.retired_count) == (2, 2)
+
+
+def test_the_project_that_everybody_waits_for_is_written_once_for_many_known_answers(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=3)
+    question = labels._asked(project)["category"]
+    found = [(task.image, question, "cat") for task in Task.objects.order_by("pk")]
+    with CaptureQueriesContext(connection) as said:
+        assert labels.TAKES["gold"](project, found, {"source": "them"}) == 3
+    written = [number for number, one in enumerate(said) if one["sql"].startswith('UPDATE "labeling_project"')]
+    rest = [one["sql"].split()[0] for one in said.captured_queries[written[0] + 1 :]]
+    assert (len(written), rest) == (1, ["RELEASE"])
+    project.refresh_from_db()
+    assert (project.gold_count, project.retired_count) == (3, 3)
