@@ -229,13 +229,16 @@ def _write_memberships(project: Project, fits: dict[int, QuestionFit]) -> None:
             entry = total.setdefault(worker, [0.0, 0.0])
             entry[0] += skill["accuracy"] * found.said[worker]
             entry[1] += found.said[worker]
-    changed = []
-    for member in Membership.objects.filter(project=project, user_id__in=total).only("pk", "user_id", "accuracy"):
-        accuracy = round(total[member.user_id][0] / total[member.user_id][1], 4)
-        if member.accuracy is None or abs(member.accuracy - accuracy) > MOVED / 2:
-            member.accuracy = accuracy
-            changed.append(member)
-    Membership.objects.bulk_update(changed, ["accuracy"], batch_size=CHUNK)
+    with transaction.atomic():
+        changed = []
+        # In one order, for who imports what several have said, or deletes it, and counts it with each of them.
+        rows = Membership.objects.filter(project=project, user_id__in=total).order_by("user_id").select_for_update()
+        for member in rows.only("pk", "user_id", "accuracy"):
+            accuracy = round(total[member.user_id][0] / total[member.user_id][1], 4)
+            if member.accuracy is None or abs(member.accuracy - accuracy) > MOVED / 2:
+                member.accuracy = accuracy
+                changed.append(member)
+        Membership.objects.bulk_update(changed, ["accuracy"], batch_size=CHUNK)
 
 
 def _write_consensus(project: Project, fits: dict[int, QuestionFit], gold: set[int], dropped: Dropped) -> None:

@@ -220,11 +220,11 @@ def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
         retired = tasks.filter(state=Task.State.RETIRED).count()
         count = tasks.count()
         discarding.note_images(images)
-        for worker_id, number in by_worker:  # what they did stays theirs
+        Image.objects.filter(pk__in=[image.pk for image in images]).delete()
+        for worker_id, number in by_worker:  # what they did stays theirs; after their leases are gone
             for record in (Membership, Departure):
                 rows: Any = record.objects.filter(project=row, user_id=worker_id)
                 rows.update(deleted_count=F("deleted_count") + number)
-        Image.objects.filter(pk__in=[image.pk for image in images]).delete()
         Project.objects.filter(pk=row.pk).update(
             image_count=F("image_count") - len(images),
             task_count=F("task_count") - count,

@@ -20,14 +20,15 @@ from django.utils import timezone
 from labeling import services
 from labeling.collecting import leases, spending
 from labeling.collecting.leases import fetch
+from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.importing import ingest, labels
 from labeling.jobs import Report
-from labeling.models import Assignment, Gold, Image, Job, Judgment, Membership, Project, Task
+from labeling.models import Assignment, Departure, Gold, Image, Job, Judgment, Membership, Project, Task
 from labeling.services.members import ensure_member
 from labeling.surveys import survey
 from tests.labeling.collecting.test_concurrency import await_waiting, bare_tasks, closing, together
-from tests.labeling.conftest import claim, client, person
+from tests.labeling.conftest import answer, claim, client, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SEEN = [{"key": "seen", "kind": "yes_no", "prompt": "Is it?"}]
@@ -268,6 +269,43 @@ def test_a_project_is_deleted_while_its_people_answer(make_project: Callable[...
         deleting.result()
     assert not Project.objects.filter(pk=project.pk).exists()
     assert not Membership.objects.exists()
+
+
+def test_who_is_taken_out_and_who_deletes_the_images_of_their_leases_do_not_lock_each_other_out(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=2, access="open")
+    answer(project, wanda := person("wanda"))
+    claim(project, wanda)
+    Assignment.objects.filter(state="leased").update(state="expired")
+    ids = list(Image.objects.values_list("pk", flat=True))
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            list(Assignment.objects.filter(state="expired").select_for_update())  # as who takes the person out
+            deleting = others.submit(closing, lambda: services.delete_images(project=project, ids=ids, user=None))
+            await_waiting("%labeling_assignment%")
+            services.remove_member(member=Membership.objects.get(user=wanda), by=None)
+        deleting.result()
+    assert not Image.objects.exists()
+    assert Departure.objects.values_list("judgment_count", "deleted_count").get() == (1, 1)
+
+
+def test_a_fit_and_who_counts_for_several_people_do_not_lock_each_other_out(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(images=1, access="open", judgments_min=2, judgments_max=2)
+    people = [person("ada"), person("bob")]
+    for who in reversed(people):  # so that rows lie in another order than people come
+        answer(project, who)
+    first, second = (Membership.objects.filter(user=who) for who in people)
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            first.update(deleted_count=0)
+            fitting_it = others.submit(closing, lambda: fitting.fit_project(project.pk))
+            await_waiting("%labeling_membership%")
+            second.update(deleted_count=0)
+        fitting_it.result()
+    assert Membership.objects.filter(user__in=people, accuracy=None).count() == 0
 
 
 def test_an_image_that_two_delete_at_once_is_counted_once(make_project: Callable[..., Project]) -> None:

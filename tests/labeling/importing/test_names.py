@@ -429,7 +429,7 @@ def test_who_answers_meanwhile_waits_for_a_few_labels_and_not_for_hundreds(
     assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= (25 if form else 200)
 
 
-def coco(image: Any, category: int = 1, **more: Any) -> bytes:
+def unholdable(image: Any, category: int = 1, **more: Any) -> bytes:
     images = [{"id": 1, "file_name": image, **more}]
     categories = [{"id": 1, "name": "c\0t"}, {"id": 2, "name": "\ud800"}]
     boxes = [{"image_id": 1, "category_id": each, "bbox": [1, 2, 3, 4]} for each in (category, 2)]
@@ -448,10 +448,10 @@ def in_tar(name: str, data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("form", "data", "item", "code"),
     [
-        ("coco", coco("a\0.png", 7), "a\ufffd.png", "unreadable"),
-        ("coco", coco("a\ud800.png", 7), "a?.png", "unreadable"),
-        ("coco", coco("0000.png"), "0000.png", "bad_answer"),
-        ("coco", coco(17, sha256=hashlib.sha256(picture(0)).hexdigest()), "17", "bad_answer"),
+        ("coco", unholdable("a\0.png", 7), "a\ufffd.png", "unreadable"),
+        ("coco", unholdable("a\ud800.png", 7), "a?.png", "unreadable"),
+        ("coco", unholdable("0000.png"), "0000.png", "bad_answer"),
+        ("coco", unholdable(17, sha256=hashlib.sha256(picture(0)).hexdigest()), "17", "bad_answer"),
         ("yolo", yolo("labels/a.txt").replace(b"a.txt", b"\xff.txt"), "", "unknown_image"),
     ],
 )
