@@ -140,6 +140,7 @@ def client_data(
         "questions": [question.public() for question in questions],
         "answers": given or {},
         "counted": _lately_counted(member),
+        "warning": member.warning,
         "can_undo": member.judgment_count > 0,
         "gap_cap": GAP_CAP,
         "claim": reverse("label-next", args=[project.slug]),

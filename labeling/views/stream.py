@@ -23,7 +23,11 @@ from labeling.words import gettext as _
 @login_required
 @require_POST
 def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
-    """``{"hold": 3}`` -> ``{"tasks": […]}``: the person's live leases, oldest first, brought up to so many."""
+    """``{"hold": 3}`` -> ``{"tasks": […], "warning": ""}``.
+
+    The tasks are the person's live leases, oldest first, brought up to so many; the warning is what a rule has told
+    them and they have not read.
+    """
     project = project_to_label(request, slug)
     try:
         hold = max(1, min(_hold(request), MOST_HELD))
@@ -31,7 +35,7 @@ def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
         found = services.claim_leases(project=project, member=member, hold=hold)
     except CrowdtuneError as refusal:
         return _refused(refusal)
-    return JsonResponse({"tasks": [task_data(lease, project) for lease in found]})
+    return JsonResponse({"tasks": [task_data(lease, project) for lease in found], "warning": member.warning})
 
 
 @login_required

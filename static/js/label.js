@@ -31,6 +31,7 @@ let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
 const KEPT = 10; // answered tasks that an undo shows again without a wait
 const ahead = [];
+let warning = client.warning; // of a rule, unread
 let later = []; // addresses of images that will probably be next
 const gone = new Set(); // tasks that were answered or skipped on this page
 const ECHO = 350; // milliseconds within which a second click is still the same double click
@@ -83,7 +84,8 @@ function wayIn(waiting) {
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
   const hold = Math.min(answered.size + (current ? 1 : 0) + AHEAD, 10);
-  const { tasks } = await call("POST", client.claim, { hold });
+  const { tasks, ...told } = await call("POST", client.claim, { hold });
+  warning = told.warning;
   for (const task of tasks) {
     if (answered.has(task.id) || gone.has(task.task)) continue;
     const held = [current, ...ahead].find((one) => one?.task === task.task);
@@ -192,7 +194,7 @@ async function advance() {
     if (current) return undefined; // an answer was taken back meanwhile, and its task is on the screen
   }
   const task = ahead.shift();
-  if (task.signature !== client.signature) return leave();
+  if (task.signature !== client.signature || warning !== client.warning) return leave();
   return show(task, task.stood);
 }
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import Route, expect
 
-from labeling.models import Judgment
+from labeling.models import Judgment, Membership
 from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
 
@@ -306,6 +306,30 @@ def test_who_is_paused_while_at_work_reads_why(visit, make_project, join, worker
         if page.locator(f"#image[src='{before}']").count() == 0:
             continue
     expect(page.get_by_text("Too fast.").first).to_be_visible()
+
+
+def test_who_is_warned_while_at_work_reads_it_before_the_next_image(make_project, start):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=9)
+    page = start(project, watch=False)
+    loaded_ahead(page, 2)
+    Membership.objects.filter(project=project, phase="working").update(warning="Three alike.")
+    page.evaluate("document.getElementById('task').dataset.ahead = ''")
+    before = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, before)
+    loaded_ahead(page, 2)  # the server has been asked since
+    with page.expect_navigation():
+        page.keyboard.press("1")
+    expect(page.get_by_text("Three alike.")).to_be_visible()
+    ready(page)
+    page.get_by_role("button", name="I have read this").click()
+    expect(page.get_by_text("Three alike.")).to_have_count(0)
+    for _ in range(3):  # and nothing leads away any more
+        ready(page)
+        before = shown(page)
+        page.keyboard.press("1")
+        moved_on(page, before)
+    assert len(stored(project, 5)) == 5
 
 
 def test_a_page_that_the_browser_kept_is_asked_for_again(make_project, start):
