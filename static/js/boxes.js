@@ -13,6 +13,7 @@ import { toast } from "./toast.js";
 const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
 const COLOURS = 8;
 const LOOKING = ["f", "+", "=", "-"]; // keys that change nothing
+const SIGNS = LOOKING.slice(1); // which some keyboards have where others have a digit
 const NUDGE = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function mount(root, page, question, words) {
@@ -262,7 +263,9 @@ class Editor {
 
   #act(event) {
     const step = event.shiftKey ? 10 : 1;
-    const key = printed(event);
+    const placed = printed(event);
+    const chooses = document.querySelector(`[data-key="${CSS.escape(placed)}"]`);
+    const key = SIGNS.includes(event.key) && !chooses ? event.key : placed;
     const box = this.#find(this.#selected);
     if (event.key in NUDGE) {
       const [dx, dy] = NUDGE[event.key].map((unit) => unit * step);

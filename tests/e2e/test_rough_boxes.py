@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from labeling import services
 from labeling.models import Gold
-from tests.e2e.conftest import drawn, painted, ready
+from tests.e2e.conftest import drawn, painted, ready, until
 from tests.e2e.test_labeling import shown, stored
 from tests.e2e.test_rough_answers import drag, has_boxes
 
@@ -25,6 +25,21 @@ def test_a_number_key_on_the_image_is_the_category_of_its_box(make_project, star
     answers = stored(project, 1)[0].answers
     assert [box["category"] for box in answers.pop("boxes")] == ["dog"]
     assert answers == {}
+
+
+def test_a_minus_that_stands_on_a_digit_zooms_unless_the_digit_chooses(make_project, start):
+    """As on a French keyboard: the key of 6 writes it."""
+    press = """(code) => document.body.dispatchEvent(
+        new KeyboardEvent("keydown", { key: "-", code, bubbles: true, cancelable: true }))"""
+    page = start(make_project(categories=["cat", "dog"], questions=[BOX], images=2))
+    wide = "() => document.getElementById('image').getBoundingClientRect().width"
+    whole = page.evaluate(wide)
+    page.keyboard.press("+")
+    until(page, "(whole) => document.getElementById('image').getBoundingClientRect().width > whole", whole)
+    page.evaluate(press, "Digit6")
+    until(page, "(whole) => document.getElementById('image').getBoundingClientRect().width <= whole", whole)
+    page.evaluate(press, "Digit2")
+    expect(page.get_by_role("radio", name="dog")).to_be_checked()
 
 
 def test_nothing_is_drawn_while_boxes_are_not_asked_for(make_project, start):
