@@ -202,6 +202,7 @@ def test_the_whole_platform_starts_mends_itself_and_stops(platform):
     for words in (("config.web",), ("postgres", "-D"), ("worker", "cpu"), ("worker", "gpu"), ("scheduler",)):
         until(partial(platform.runs, *words), f"{words} runs")
         before = platform.pid_of(*words)
+        assert "Umask:\t0077\n" in Path(f"/proc/{before}/status").read_text(), f"others may read what {words} writes"
         platform.kill(before)
         until(partial(platform.runs, *words, other_than=before), f"{words} is back")
         until(partial(platform.answers, "/readyz"), f"ready after {words} was killed")
