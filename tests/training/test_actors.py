@@ -141,6 +141,8 @@ def test_new_images_are_embedded_once_before_anybody_trains(project: Project, ru
     assert embedding.store_of(trunk).has(list(Image.objects.values_list("sha256", flat=True))).all()
     assert ImageTrait.objects.count() == 60
     assert embedding.embed_new_images() == 0
+    add_image(project, draw("circle", 997))
+    assert embedding.embed_new_images() == 1, "the lease was given back"
     services.request_run(project=project, cause="person")
     run_actors()
     assert TrainingRun.objects.get().cost["embedded"] == 0

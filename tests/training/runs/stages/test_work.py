@@ -41,6 +41,8 @@ def test_how_sure_the_crowd_was_is_what_a_head_is_fitted_to(soft: bool, project:
     wishes: Any = {"options": {"soft_labels": soft}}
     run = queueing.create_run(project=project, cause="person", **wishes)
     items = load_items(run)
+    names = [picture.sha256 for picture in items.pictures]
+    assert names == sorted(names), "the order of folds and batches: rows lie in any"
     work = Work(run, Reporter(run), Path(), items, list(run.snapshot.categories), features=Rows.of(np.eye(len(items))))
 
     _features, targets, weights, _owners = fit._training_rows(work)
