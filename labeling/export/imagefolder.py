@@ -24,12 +24,19 @@ def _plain(category: str) -> str:
 
 def folders(categories: Iterable[str]) -> dict[str, str]:
     """Category -> its folder's name on any system. Where two would share one, as a_b and a:b, or Cat and cat on a Mac
-    or on Windows, each has its own; of those a category that can be a folder's name as it is comes first.
+    or on Windows, each has its own; of those a category that can be a folder's name as it is comes first, and keeps it.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
+    rest = []
+    for category in categories:
+        if _plain(category) == category and folded(category) not in taken:
+            found[category] = category
+            taken.add(folded(category))
+        else:
+            rest.append(category)
     numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(2))
-    for category in sorted(categories, key=lambda category: _plain(category) != category):
+    for category in sorted(rest, key=lambda category: _plain(category) != category):
         name = plain = _plain(category)
         while folded(name) in taken:
             name = f"{plain}_{next(numbers[plain])}"

@@ -221,13 +221,13 @@ def test_no_two_files_of_an_export_are_one_on_any_system(form, make_project, run
 
 
 def test_folders_that_differ_in_cases_alone_are_the_categories_that_are_called_so(make_project, run_actors):
-    project = make_project(images=2, categories=["Cat", "cat"])
-    data = packed({"Cat/0000.png": b"", "cat/0001.png": b""})
+    project = make_project(images=3, categories=["Cat", "cat", "cat_2"])
+    data = packed({"Cat/0000.png": b"", "cat/0001.png": b"", "cat_2/0002.png": b""})
     file = SimpleUploadedFile("pets.zip", data)
     services.import_labels(project=project, file=file, form="imagefolder", take_as="gold", source="", user=None)
     run_actors()
     gold = Gold.objects.filter(task__project=project).values_list("task__image__name", "answers__category")
-    assert dict(gold) == {"0000.png": "Cat", "0001.png": "cat"}
+    assert dict(gold) == {"0000.png": "Cat", "0001.png": "cat", "0002.png": "cat_2"}
 
 
 def test_image_folders_come_in_with_their_pictures_and_go_out_as_they_were(make_project, run_actors):
