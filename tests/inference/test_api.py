@@ -115,7 +115,7 @@ def test_a_stored_image_whose_file_is_gone_is_named(api, project, champion) -> N
 
 
 def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(
-    api, project, champion, run_actors, monkeypatch: pytest.MonkeyPatch
+    api, project, champion, add_version, run_actors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [store(project, picture(number), f"{number}.png") for number in range(10, 17)]
     for gone in images[1:5]:
@@ -128,12 +128,14 @@ def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(
 
     monkeypatch.setattr(intake, "read_original", reading)
     started = api.post("/api/v1/projects/colours/predict/batch/", {"stored": True, "format": "csv"}, format="json")
+    add_version(seed=4, alias="champion")  # a promotion meanwhile
     run_actors()
     job = Job.objects.get(pk=started.json()["job"])
     assert (job.state, job.result["images"]) == ("succeeded", 3)
     assert [(error["item"], error["code"]) for error in job.errors] == [
         (f"{number}.png", "missing_file") for number in range(11, 15)
     ]
+    assert job.result["model_version"] == champion.number
     assert all(read.count(image.name) <= 2 for image in images)
 
 
