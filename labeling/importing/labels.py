@@ -51,7 +51,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 parts = _looked_up(names, chunk, arguments, asked)
                 for some in (parts[start : start + WRITTEN] for start in range(0, len(parts), WRITTEN)):
                     with transaction.atomic():
-                        imported += take(job.project, _checked(some, asked, arguments, report, given), arguments)
+                        there = _held(job.project, some)
+                        imported += take(job.project, _checked(there, asked, arguments, report, given), arguments)
                         position += len(some)
                         report.result.update(position=position, imported=imported)
                         report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
@@ -110,6 +111,17 @@ def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Ima
     if isinstance(image, Image):
         return known, image
     return _Useless(f"{known.image}", image.code, image.message)
+
+
+def _held(project: Project, parts: Parts) -> Parts:
+    """The parts once their tasks are locked, which who deletes an image holds: it may be gone since its look-up."""
+    images = {part[1].pk for part in parts if not isinstance(part, _Useless)}
+    tasks.hold(images=images, project_id=project.pk)
+    there = set(Image.objects.filter(pk__in=images).values_list("pk", flat=True))
+    return [
+        part if isinstance(part, _Useless) or part[1].pk in there else _with_image(part[0], _no_image(part[0], set()))
+        for part in parts
+    ]
 
 
 def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], report: Report, given: Given) -> Checked:

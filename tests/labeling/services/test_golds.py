@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from labeling import services
 from labeling.importing import labels
+from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Job, Project, Task
 from tests.labeling.conftest import claim, person
 
@@ -89,3 +90,24 @@ def test_the_project_that_everybody_waits_for_is_written_once_for_many_known_ans
     assert (len(written), rest) == (1, ["RELEASE"])
     project.refresh_from_db()
     assert (project.gold_count, project.retired_count) == (3, 3)
+
+
+@pytest.mark.parametrize("take_as", labels.TAKES)
+def test_labels_of_an_image_that_is_deleted_while_they_come_in_are_told_and_the_others_taken(
+    make_project: Callable[..., Project], run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch, take_as: str
+) -> None:
+    monkeypatch.setattr(labels, "WRITTEN", 1)
+    project = make_project(images=3)
+    image, checkpoint = project.images.get(name="0001.png"), Report.checkpoint
+
+    def delete(report: Report, fraction: float, message: str = "") -> None:
+        services.delete_images(project=project, ids=[image.pk], user=None)
+        checkpoint(report, fraction, message)
+
+    monkeypatch.setattr(Report, "checkpoint", delete)
+    file = SimpleUploadedFile("a.csv", b"image,answer\n0000.png,cat\n0001.png,cat\n0002.png,dog\n")
+    services.import_labels(project=project, file=file, form="csv", take_as=take_as, source="them", user=None)
+    run_actors()
+    job = Job.objects.get()
+    assert [(row["item"], row["code"]) for row in job.errors] == [("0001.png", "unknown_image")]
+    assert (job.state, job.result["imported"]) == ("succeeded", 2)
