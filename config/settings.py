@@ -160,6 +160,8 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "config.accounts.Adapter"
+# A class of a hundred that follows an invitation comes from one address; wrong passwords are counted by the adapter.
+ACCOUNT_RATE_LIMITS = {"signup": "120/m/ip", "login": "120/m/ip"}
 # The default is of each web process. It holds counters of rates, which must not push each other out where many
 # addresses come. The other one is of all processes, and outlives them: wrong passwords are counted there.
 CACHES = {

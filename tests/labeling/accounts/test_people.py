@@ -42,6 +42,17 @@ def test_who_signed_up_by_a_composed_letter_signs_in_by_its_parts_and_the_other_
         assert answer.status_code == 200
 
 
+def test_a_class_signs_up_and_in_from_one_address_within_a_minute() -> None:
+    for number in range(40):
+        visitor = Client(REMOTE_ADDR="198.51.100.77")
+        name = f"pupil{number}"
+        fields = {"username": name, "email": "", "password1": PASSWORD, "password2": PASSWORD}
+        assert visitor.post("/accounts/signup/", fields).status_code == 302, name
+        visitor.logout()
+        answer = visitor.post("/accounts/login/", {"login": name, "password": PASSWORD})
+        assert answer.status_code == 302, name
+
+
 def test_who_is_added_is_the_person_of_that_name(project: Project, worker: User) -> None:
     member, key = services.add_member(project=project, username=WIDE, by=project.owner)
     assert (member.user, key) == (worker, None)
