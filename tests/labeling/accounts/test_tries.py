@@ -134,3 +134,12 @@ def test_other_characters_that_look_the_same_are_no_other_account(tina: User) ->
     typed = {"login": "\uff4c\uff45\uff41@home", "password": PASSWORD}
     page = Client().post("/accounts/login/", typed, REMOTE_ADDR="198.51.100.8")
     assert "Too many wrong passwords." in page.content.decode()
+
+
+@pytest.mark.parametrize("told", [{"REMOTE_ADDR": ""}, {"REMOTE_ADDR": None}])
+def test_a_try_whose_address_the_server_does_not_tell_is_counted_too(tina: User, told: dict[str, str | None]) -> None:
+    answers = [
+        Client(**told).post("/api/v1/auth/token/", {"username": f"nobody {number}", "password": "wrong"}).status_code
+        for number in range(tries.MOST_FROM + 1)
+    ]
+    assert answers == [401] * tries.MOST_FROM + [429]

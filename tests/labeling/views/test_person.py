@@ -46,7 +46,7 @@ def test_a_key_is_shown_once_to_whoever_made_it_and_loading_the_page_again_makes
     assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/profile/", True, "Strict")
     shown = pages.get("/profile/")
     assert digest(shown.context["new_key"]) == ApiKey.objects.get(scopes=["label"]).digest
-    assert "<td>Label" in shown.content.decode()
+    assert '<span class="answer">Label' in shown.content.decode()
     assert shown["Cache-Control"] == "no-store"
     assert not pages.get("/profile/").context["new_key"]
     for wrong in (signing.dumps([worker.pk + 1, "of another"], salt="new_key"), "made up"):
