@@ -1,5 +1,6 @@
 /* The task stream. Without this script the page is a plain form; with it an answer is shown as taken at once, kept in
-   an outbox until the server has it, and the next task, claimed ahead and its image decoded, is there in one paint. */
+   an outbox until the server has it, and the next task, claimed ahead and its image decoded, is there in one paint.
+   One file, though a long one: all of it reads and changes which task is on the screen and which are to come. */
 import { carry, toast } from "./toast.js";
 import { Refusal, call, isDenied, isPassing } from "./label/api.js";
 import { Clock } from "./label/clock.js";
