@@ -77,3 +77,25 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         bucket._stored.cache_clear()
         yield bucket.client("photos")
         bucket._stored.cache_clear()
+
+
+@pytest.fixture
+def bring_labels(run_actors: Callable[[], int]) -> Import:
+    """Import labels (or judgments, without a format) and return the job as it ended."""
+
+    def run(project: Project, data: bytes, form: str = "", name: str = "labels") -> Job:
+        file = SimpleUploadedFile(name, data)
+        if form:
+            values: dict[str, Any] = {"form": form, "take_as": "gold", "source": "them"}
+            job = services.import_labels(project=project, file=file, user=project.owner, **values)
+        else:
+            job = services.import_judgments(project=project, file=file, user=project.owner)
+        run_actors()
+        job.refresh_from_db()
+        return job
+
+    return run
+
+
+def yolo(*names: str) -> bytes:
+    return packed({"data.yaml": "names: [cat, dog]", **dict.fromkeys(names, "1 0.5 0.5 0.2 0.4")})

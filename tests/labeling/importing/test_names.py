@@ -2,68 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import itertools
 import json
-import tarfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from PIL import Image as Pillow
 
 from labeling import services
 from labeling.importing import judgments, labels
-from labeling.jobs import Report
-from labeling.models import Gold, Job, Judgment, Project
+from labeling.models import Gold, Judgment, Project
 from tests.labeling.conftest import picture
-from tests.labeling.importing.conftest import packed
+from tests.labeling.importing.conftest import Import, packed, yolo
 
 pytestmark = pytest.mark.django_db
-Bring = Callable[..., Job]
-
-
-@pytest.fixture
-def bring(run_actors: Callable[[], int]) -> Bring:
-    """Import labels (or judgments, without a format) and return the job as it ended."""
-
-    def run(project: Project, data: bytes, form: str = "", name: str = "labels") -> Job:
-        file = SimpleUploadedFile(name, data)
-        if form:
-            values: dict[str, Any] = {"form": form, "take_as": "gold", "source": "them"}
-            job = services.import_labels(project=project, file=file, user=project.owner, **values)
-        else:
-            job = services.import_judgments(project=project, file=file, user=project.owner)
-        run_actors()
-        job.refresh_from_db()
-        return job
-
-    return run
-
-
-def yolo(*names: str) -> bytes:
-    return packed({"data.yaml": "names: [cat, dog]", **dict.fromkeys(names, "1 0.5 0.5 0.2 0.4")})
 
 
 @pytest.mark.parametrize("label", ["labels/train/a.txt", "train/labels/a.txt"])
 @pytest.mark.parametrize("image", ["images/train/a.png", "train/images/a.png", "train/a.png", "a.png"])
 def test_labels_of_a_split_find_the_pictures_of_it(
-    make_project: Callable[..., Project], bring: Bring, label: str, image: str
+    make_project: Callable[..., Project], bring_labels: Import, label: str, image: str
 ) -> None:
     project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
     services.add_images(project=project, images={image: picture(1)})
-    job = bring(project, yolo(label), "yolo")
+    job = bring_labels(project, yolo(label), "yolo")
     assert (job.state, job.errors) == ("succeeded", [])
     assert Gold.objects.get().answers["box"][0]["category"] == "dog"
 
 
-def test_labels_of_another_split_are_about_no_picture(make_project: Callable[..., Project], bring: Bring) -> None:
+def test_labels_of_another_split_are_about_no_picture(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
     project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
     services.add_images(project=project, images={"images/train/a.png": picture(1)})
-    job = bring(project, yolo("labels/val/a.txt"), "yolo")
+    job = bring_labels(project, yolo("labels/val/a.txt"), "yolo")
     assert [row["code"] for row in job.errors] == ["unknown_image"]
 
 
@@ -78,24 +51,24 @@ def test_labels_of_another_split_are_about_no_picture(make_project: Callable[...
     ],
 )
 def test_a_file_may_know_more_or_fewer_folders_than_the_project(
-    make_project: Callable[..., Project], bring: Bring, image: str, said: str
+    make_project: Callable[..., Project], bring_labels: Import, image: str, said: str
 ) -> None:
     project = make_project(images=0)
     services.add_images(project=project, images={image: picture(1), "other/b.png": picture(2)})
-    job = bring(project, json.dumps({"image": said, "answer": "cat"}).encode(), "jsonl")
+    job = bring_labels(project, json.dumps({"image": said, "answer": "cat"}).encode(), "jsonl")
     assert (job.errors, Gold.objects.get().task.image.name) == ([], image)
 
 
 @pytest.mark.parametrize("above", ["/home/me/data/", "C:\\data\\"])
 @pytest.mark.parametrize("form", ["csv", ""])
 def test_full_paths_are_told_apart_by_the_folders_that_the_images_came_with(
-    make_project: Callable[..., Project], bring: Bring, form: str, above: str
+    make_project: Callable[..., Project], bring_labels: Import, form: str, above: str
 ) -> None:
     project = make_project(images=0)
     services.add_images(project=project, images={"x/1.png": picture(1), "y/1.png": picture(2), "1.png": picture(3)})
     names = [above + name.replace("/", above[-1]) for name in ("x/1.png", "y/1.png", "z/1.png", "w/1.png")]
     lines = [f"{name},ann,{answer}" for name, answer in zip(names, ("cat", "dog", "cat", "dog"), strict=True)]
-    job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
+    job = bring_labels(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
     assert [row["code"] for row in job.errors] == ["unknown_image"] * 2  # either could be the one without a folder
     rows = (Gold if form else Judgment).objects.values_list("task__image__name", "answers")
     assert dict(rows) == {"x/1.png": {"category": "cat"}, "y/1.png": {"category": "dog"}}
@@ -103,12 +76,12 @@ def test_full_paths_are_told_apart_by_the_folders_that_the_images_came_with(
 
 @pytest.mark.parametrize("form", ["csv", ""])
 def test_a_name_that_two_images_have_is_given_to_neither(
-    make_project: Callable[..., Project], bring: Bring, form: str
+    make_project: Callable[..., Project], bring_labels: Import, form: str
 ) -> None:
     project = make_project(images=0)
     services.add_images(project=project, images={"a/1.png": picture(1), "b/1.png": picture(2), "2.png": picture(3)})
     lines = "image,worker,answer\n1.png,ann,cat\nb/1.png,ann,dog\n2.png,ann,cat\n"
-    job = bring(project, lines.encode(), form)
+    job = bring_labels(project, lines.encode(), form)
     assert [row["code"] for row in job.errors] == ["ambiguous_image"]
     rows = Judgment.objects.values_list("task__image__name", "answers")
     gold = Gold.objects.values_list("task__image__name", "answers")
@@ -139,13 +112,13 @@ VOC += "<xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>"
     ],
 )
 def test_one_name_in_two_folders_is_two_pictures(
-    make_project: Callable[..., Project], bring: Bring, form: str, entries: dict[str, str]
+    make_project: Callable[..., Project], bring_labels: Import, form: str, entries: dict[str, str]
 ) -> None:
     question = {"questions": [{"key": "box", "kind": "boxes", "prompt": "Where?"}]} if form != "imagefolder" else {}
     project = make_project(images=0, **question)
     images = ["cat/1.png", "dog/1.png"] if form == "imagefolder" else ["a/1.png", "b/1.png"]
     services.add_images(project=project, images={name: picture(number) for number, name in enumerate(images)})
-    job = bring(project, packed(entries), form)
+    job = bring_labels(project, packed(entries), form)
     assert job.errors == []
     answers = {gold.task.image.name: gold.answers for gold in Gold.objects.all()}
     said = [
@@ -154,10 +127,10 @@ def test_one_name_in_two_folders_is_two_pictures(
     assert said == ["cat", "dog"]
 
 
-def test_one_name_in_two_folders_is_not_one_picture(make_project: Callable[..., Project], bring: Bring) -> None:
+def test_one_name_in_two_folders_is_not_one_picture(make_project: Callable[..., Project], bring_labels: Import) -> None:
     project = make_project(images=0)
     services.add_images(project=project, images={"1.png": picture(1)})
-    job = bring(project, packed({"cat/1.png": "", "dog/1.png": ""}), "imagefolder")
+    job = bring_labels(project, packed({"cat/1.png": "", "dog/1.png": ""}), "imagefolder")
     assert [row["code"] for row in job.errors] == ["ambiguous_image"] * 2
     assert not Gold.objects.exists()
 
@@ -166,23 +139,23 @@ def test_one_name_in_two_folders_is_not_one_picture(make_project: Callable[..., 
     ("orientation", "box"), [(5, [2, 30, 4, 8]), (6, [24, 30, 4, 8]), (7, [24, 2, 4, 8]), (8, [2, 2, 4, 8])]
 )
 def test_boxes_of_a_tool_that_did_not_turn_the_photograph_are_turned(
-    make_project: Callable[..., Project], bring: Bring, orientation: int, box: list[float]
+    make_project: Callable[..., Project], bring_labels: Import, orientation: int, box: list[float]
 ) -> None:
     project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     services.add_images(project=project, images={"1.jpg": picture(1, kind="JPEG", exif=exif.tobytes())})
-    assert bring(project, coco((40, 30), "1.jpg").encode(), "coco").errors == []
+    assert bring_labels(project, coco((40, 30), "1.jpg").encode(), "coco").errors == []
     assert Gold.objects.get().answers["box"] == [{"category": "cat", "box": box}]
 
 
 @pytest.mark.parametrize("size", [(30, 40), (80, 60)])
 def test_boxes_of_a_picture_of_another_size_are_refused(
-    make_project: Callable[..., Project], bring: Bring, size: tuple[int, int]
+    make_project: Callable[..., Project], bring_labels: Import, size: tuple[int, int]
 ) -> None:
     project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
     services.add_images(project=project, images={"1.png": picture(1)})
-    job = bring(project, coco(size).encode(), "coco")
+    job = bring_labels(project, coco(size).encode(), "coco")
     assert [row["code"] for row in job.errors] == ["bad_answer"]
     assert f"{size[0]} x {size[1]}" in job.errors[0]["message"]
 
@@ -196,9 +169,9 @@ def test_boxes_of_a_picture_of_another_size_are_refused(
     ],
 )
 def test_a_label_of_a_name_that_no_database_stores_is_told_and_the_next_is_taken(
-    make_project: Callable[..., Project], bring: Bring, form: str, data: bytes
+    make_project: Callable[..., Project], bring_labels: Import, form: str, data: bytes
 ) -> None:
-    job = bring(make_project(images=1), data, form)
+    job = bring_labels(make_project(images=1), data, form)
     assert job.state == "succeeded", job.message
     assert [row["code"] for row in job.errors] == ["unknown_image"]
     assert Gold.objects.count() == 1
@@ -216,10 +189,10 @@ def test_a_label_of_a_name_that_no_database_stores_is_told_and_the_next_is_taken
     ],
 )
 def test_a_judgment_that_cannot_be_stored_is_told_and_the_next_is_taken(
-    make_project: Callable[..., Project], bring: Bring, line: str
+    make_project: Callable[..., Project], bring_labels: Import, line: str
 ) -> None:
     good = '{"image": "0000.png", "worker": "ann", "answer": "cat"}\n'
-    job = bring(make_project(images=1), f"{good[:-1]}\n{line}\n".encode())
+    job = bring_labels(make_project(images=1), f"{good[:-1]}\n{line}\n".encode())
     assert job.state == "succeeded", job.message
     assert [row["item"] for row in job.errors] == ["line 2"]
     assert Judgment.objects.count() == 1
@@ -229,52 +202,54 @@ ENDLESS = '"' + "a" * 1_100_000 + '"'
 
 
 def test_a_field_without_end_is_told_by_its_line_and_the_next_is_taken(
-    make_project: Callable[..., Project], bring: Bring
+    make_project: Callable[..., Project], bring_labels: Import
 ) -> None:
     text = f"image,worker,answer\n{ENDLESS},ann,cat\n0000.png,ann,cat\n"
-    job = bring(make_project(images=1), text.encode())
+    job = bring_labels(make_project(images=1), text.encode())
     assert (job.state, [row["item"] for row in job.errors]) == ("succeeded", ["line 2"])
     assert "quotation mark" in job.errors[0]["message"]
     assert Judgment.objects.count() == 1
 
 
 def test_a_label_without_end_is_told_by_its_line_and_the_next_is_taken(
-    make_project: Callable[..., Project], bring: Bring
+    make_project: Callable[..., Project], bring_labels: Import
 ) -> None:
-    job = bring(make_project(images=1), f"image,answer\n{ENDLESS},cat\n0000.png,cat\n".encode(), "csv")
+    job = bring_labels(make_project(images=1), f"image,answer\n{ENDLESS},cat\n0000.png,cat\n".encode(), "csv")
     assert (job.state, [row["item"] for row in job.errors]) == ("succeeded", ["labels, line 2"])
     assert Gold.objects.count() == 1
 
 
 @pytest.mark.parametrize("form", ["", "csv"])
-def test_a_header_without_end_fails_in_words(make_project: Callable[..., Project], bring: Bring, form: str) -> None:
-    job = bring(make_project(images=1), f"{ENDLESS},worker,answer\n".encode(), form)
+def test_a_header_without_end_fails_in_words(
+    make_project: Callable[..., Project], bring_labels: Import, form: str
+) -> None:
+    job = bring_labels(make_project(images=1), f"{ENDLESS},worker,answer\n".encode(), form)
     assert job.state == "failed"
     assert "first line is no CSV" in job.message
 
 
 def test_a_cell_as_long_as_a_posterior_over_many_categories_is_read(
-    make_project: Callable[..., Project], bring: Bring
+    make_project: Callable[..., Project], bring_labels: Import
 ) -> None:
     long = json.dumps({f"category {number}": 0.0001 for number in range(10_000)}).replace('"', '""')
-    job = bring(make_project(images=1), f'image,answer,posterior\n0000.png,cat,"{long}"\n'.encode(), "csv")
+    job = bring_labels(make_project(images=1), f'image,answer,posterior\n0000.png,cat,"{long}"\n'.encode(), "csv")
     assert (job.state, job.errors) == ("succeeded", [])
     assert Gold.objects.count() == 1
 
 
 def test_folders_answer_no_question_of_boxes_and_it_is_told_once_what_to_do(
-    make_project: Callable[..., Project], bring: Bring
+    make_project: Callable[..., Project], bring_labels: Import
 ) -> None:
     project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
     services.add_images(project=project, images={"a.png": picture(1), "b.png": picture(2)})
-    job = bring(project, packed({"cat/a.png": "", "dog/b.png": ""}), "imagefolder")
+    job = bring_labels(project, packed({"cat/a.png": "", "dog/b.png": ""}), "imagefolder")
     assert (job.state, job.errors) == ("failed", [])
     assert "'box' asks for boxes. Bring boxes in from COCO" in str(job.message)
 
 
 @pytest.mark.parametrize("form", ["csv", ""])
 def test_the_names_of_a_project_are_read_once_however_long_the_file_is(
-    make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, form: str
+    make_project: Callable[..., Project], bring_labels: Import, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     for module in (labels, judgments):
         monkeypatch.setattr(module, "CHUNK", 2)
@@ -290,7 +265,7 @@ def test_the_names_of_a_project_are_read_once_however_long_the_file_is(
         return execute(sql, *rest)
 
     with connection.execute_wrapper(watch):
-        job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
+        job = bring_labels(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
     assert (job.result["imported"], job.result["refused"], len(reads)) == (2, 9, 1)
     assert [error["code"] for error in job.errors] == ["unknown_image"] * 9
 
@@ -318,10 +293,15 @@ MARKED = b"filename,cat,dog\n0000.png,0,1\n0001.png,1,1\n0002.png,0,0\n"
     ],
 )
 def test_tables_of_other_tools_answer_the_question_that_they_can(
-    make_project: Callable[..., Project], bring: Bring, kind: str, data: bytes, said: dict[str, Any], refused: list[str]
+    make_project: Callable[..., Project],
+    bring_labels: Import,
+    kind: str,
+    data: bytes,
+    said: dict[str, Any],
+    refused: list[str],
 ) -> None:
     project = make_project(images=3, questions=[{"key": "q", "kind": kind, "prompt": "?"}])
-    job = bring(project, data, "csv")
+    job = bring_labels(project, data, "csv")
     assert job.state == "succeeded", job.message
     assert [row["item"] for row in job.errors] == refused
     gold = Gold.objects.values_list("task__image__name", "answers")
@@ -336,139 +316,10 @@ def test_tables_of_other_tools_answer_the_question_that_they_can(
     ],
 )
 def test_the_label_of_a_picture_that_did_not_come_is_not_given_to_another_of_its_name(
-    make_project: Callable[..., Project], bring: Bring, form: str, entries: dict[str, str]
+    make_project: Callable[..., Project], bring_labels: Import, form: str, entries: dict[str, str]
 ) -> None:
     project = make_project(images=0)
     services.add_images(project=project, images={"cat/1.png": picture(1)})
-    job = bring(project, packed(entries), form)
+    job = bring_labels(project, packed(entries), form)
     assert [row["code"] for row in job.errors] == ["ambiguous_image"]
     assert Gold.objects.get().answers == {"category": "cat"}
-
-
-@pytest.mark.parametrize("chunk", [1, 500])
-def test_of_two_labels_of_one_picture_the_first_stays_and_the_other_is_told(
-    make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
-    monkeypatch.setattr(labels, "CHUNK", chunk)
-    job = bring(make_project(images=1), b"image,answer\n0000.png,cat\n0000.png,dog\n0000.png,cat\n", "csv")
-    assert [(row["item"], row["message"]) for row in job.errors] == [
-        ("0000.png", "a line above says something else of the same picture.")
-    ]
-    assert Gold.objects.get().answers == {"category": "cat"}
-
-
-@pytest.mark.parametrize(
-    ("form", "data"),
-    [
-        ("csv", b"image,answer\nx.png,cat\n0000.png,cow\n"),
-        ("jsonl", b'{"image": "x.png", "answer": "cat"}\n'),
-        ("", b"image,worker,answer\nx.png,ann,cat\n0000.png,ann,cow\n0000.png,,cat\n"),
-    ],
-)
-def test_a_file_of_which_nothing_can_be_taken_fails_and_tells_why(
-    make_project: Callable[..., Project], bring: Bring, form: str, data: bytes
-) -> None:
-    job = bring(make_project(images=1), data, form)
-    assert job.state == "failed"
-    assert job.message == "Nothing in labels could be taken: see what was refused, and why."
-    assert len(job.errors) == job.result["refused"] == data.count(b"png")
-
-
-@pytest.mark.parametrize("form", ["csv", ""])
-def test_a_file_that_brings_nothing_new_is_no_failure(
-    make_project: Callable[..., Project], bring: Bring, form: str
-) -> None:
-    project = make_project(images=1)
-    states = [bring(project, b"image,worker,answer\n0000.png,ann,cat\n", form).state for _ in range(2)]
-    assert states == ["succeeded", "succeeded"]
-
-
-CROWD = {"id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 9, 9], "iscrowd": 1}
-BOX = {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0}
-
-
-@pytest.mark.parametrize(
-    ("kind", "annotations", "answer"),
-    [
-        ("multiple_choice", [CROWD], ["dog"]),
-        ("multiple_choice", [BOX, CROWD], ["cat", "dog"]),
-        ("boxes", [BOX, CROWD], [{"category": "cat", "box": [1, 2, 3, 4]}]),
-        ("boxes", [CROWD], None),
-    ],
-)
-def test_a_crowd_is_no_box_and_not_nothing(
-    make_project: Callable[..., Project], bring: Bring, kind: str, annotations: Any, answer: Any
-) -> None:
-    project = make_project(images=1, questions=[{"key": "what", "kind": kind, "prompt": "What?"}])
-    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
-    document = {"categories": categories, "images": [{"id": 1, "file_name": "0000.png"}], "annotations": annotations}
-    job = bring(project, json.dumps(document).encode(), "coco", "a.json")
-    assert [row.answers["what"] for row in Gold.objects.all()] == ([] if answer is None else [answer])
-    assert [row["message"] for row in job.errors] == (
-        ["the file has only regions of crowds here (iscrowd), and no box of one thing."] if answer is None else []
-    )
-
-
-@pytest.mark.parametrize("form", ["csv", ""])
-def test_who_answers_meanwhile_waits_for_a_few_labels_and_not_for_hundreds(
-    make_project: Callable[..., Project], bring: Bring, monkeypatch: pytest.MonkeyPatch, form: str
-) -> None:
-    """An import and a submit count in one row, the project's, which is locked until what was written is whole."""
-    project = make_project(images=1)
-    seen: list[int] = []
-    checkpoint = Report.checkpoint
-
-    def noted(self: Report, *arguments: Any) -> None:
-        seen.append(self.result["position"])
-        checkpoint(self, *arguments)
-
-    monkeypatch.setattr(Report, "checkpoint", noted)
-    lines = [f"{number % 2:04d}.png,ann,cat" for number in range(450)]
-    job = bring(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
-    assert (job.state, job.result["refused"], job.result["position"]) == ("succeeded", 225, 450)
-    assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= (25 if form else 200)
-
-
-def unholdable(image: Any, category: int = 1, **more: Any) -> bytes:
-    images = [{"id": 1, "file_name": image, **more}]
-    categories = [{"id": 1, "name": "c\0t"}, {"id": 2, "name": "\ud800"}]
-    boxes = [{"image_id": 1, "category_id": each, "bbox": [1, 2, 3, 4]} for each in (category, 2)]
-    return json.dumps({"images": images, "categories": categories, "annotations": boxes}).encode()
-
-
-def in_tar(name: str, data: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(data)
-        archive.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("form", "data", "item", "code"),
-    [
-        ("coco", unholdable("a\0.png", 7), "a\ufffd.png", "unreadable"),
-        ("coco", unholdable("a\ud800.png", 7), "a?.png", "unreadable"),
-        ("coco", unholdable("0000.png"), "0000.png", "bad_answer"),
-        ("coco", unholdable(17, sha256=hashlib.sha256(picture(0)).hexdigest()), "17", "bad_answer"),
-        ("yolo", yolo("labels/a.txt").replace(b"a.txt", b"\xff.txt"), "", "unknown_image"),
-    ],
-)
-def test_what_no_database_can_hold_is_refused_and_told_as_it_can_be(
-    make_project: Callable[..., Project], bring: Bring, form: str, data: bytes, item: str, code: str
-) -> None:
-    """The report of it broke the job, which was tried again and again and never ended."""
-    job = bring(make_project(images=1), data, form)
-    assert job.state == "failed"
-    assert job.message.startswith("Nothing in labels could be taken")
-    assert [row["code"] for row in job.errors] == [code]
-    assert not item or job.errors[0]["item"] == item
-
-
-def test_an_entry_that_cannot_be_read_is_told_whatever_it_is_called(
-    make_project: Callable[..., Project], bring: Bring
-) -> None:
-    job = bring(make_project(images=1), in_tar("Annotations/\udcff.xml", b"<annotation>"), "voc")
-    assert job.state == "failed"
-    assert "?.xml" in "".join([job.message, *(row["item"] for row in job.errors)])

@@ -1,0 +1,150 @@
+"""What of a file of labels or judgments is taken, what is refused, and what is told of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import tarfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from labeling.importing import labels
+from labeling.jobs import Report
+from labeling.models import Gold, Project
+from tests.labeling.conftest import picture
+from tests.labeling.importing.conftest import Import, yolo
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("chunk", [1, 500])
+def test_of_two_labels_of_one_picture_the_first_stays_and_the_other_is_told(
+    make_project: Callable[..., Project], bring_labels: Import, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(labels, "CHUNK", chunk)
+    job = bring_labels(make_project(images=1), b"image,answer\n0000.png,cat\n0000.png,dog\n0000.png,cat\n", "csv")
+    assert [(row["item"], row["message"]) for row in job.errors] == [
+        ("0000.png", "a line above says something else of the same picture.")
+    ]
+    assert Gold.objects.get().answers == {"category": "cat"}
+
+
+@pytest.mark.parametrize(
+    ("form", "data"),
+    [
+        ("csv", b"image,answer\nx.png,cat\n0000.png,cow\n"),
+        ("jsonl", b'{"image": "x.png", "answer": "cat"}\n'),
+        ("", b"image,worker,answer\nx.png,ann,cat\n0000.png,ann,cow\n0000.png,,cat\n"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_taken_fails_and_tells_why(
+    make_project: Callable[..., Project], bring_labels: Import, form: str, data: bytes
+) -> None:
+    job = bring_labels(make_project(images=1), data, form)
+    assert job.state == "failed"
+    assert job.message == "Nothing in labels could be taken: see what was refused, and why."
+    assert len(job.errors) == job.result["refused"] == data.count(b"png")
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_a_file_that_brings_nothing_new_is_no_failure(
+    make_project: Callable[..., Project], bring_labels: Import, form: str
+) -> None:
+    project = make_project(images=1)
+    states = [bring_labels(project, b"image,worker,answer\n0000.png,ann,cat\n", form).state for _ in range(2)]
+    assert states == ["succeeded", "succeeded"]
+
+
+CROWD = {"id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 9, 9], "iscrowd": 1}
+BOX = {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "answer"),
+    [
+        ("multiple_choice", [CROWD], ["dog"]),
+        ("multiple_choice", [BOX, CROWD], ["cat", "dog"]),
+        ("boxes", [BOX, CROWD], [{"category": "cat", "box": [1, 2, 3, 4]}]),
+        ("boxes", [CROWD], None),
+    ],
+)
+def test_a_crowd_is_no_box_and_not_nothing(
+    make_project: Callable[..., Project], bring_labels: Import, kind: str, annotations: Any, answer: Any
+) -> None:
+    project = make_project(images=1, questions=[{"key": "what", "kind": kind, "prompt": "What?"}])
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    document = {"categories": categories, "images": [{"id": 1, "file_name": "0000.png"}], "annotations": annotations}
+    job = bring_labels(project, json.dumps(document).encode(), "coco", "a.json")
+    assert [row.answers["what"] for row in Gold.objects.all()] == ([] if answer is None else [answer])
+    assert [row["message"] for row in job.errors] == (
+        ["the file has only regions of crowds here (iscrowd), and no box of one thing."] if answer is None else []
+    )
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_who_answers_meanwhile_waits_for_a_few_labels_and_not_for_hundreds(
+    make_project: Callable[..., Project], bring_labels: Import, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """An import and a submit count in one row, the project's, which is locked until what was written is whole."""
+    project = make_project(images=1)
+    seen: list[int] = []
+    checkpoint = Report.checkpoint
+
+    def noted(self: Report, *arguments: Any) -> None:
+        seen.append(self.result["position"])
+        checkpoint(self, *arguments)
+
+    monkeypatch.setattr(Report, "checkpoint", noted)
+    lines = [f"{number % 2:04d}.png,ann,cat" for number in range(450)]
+    job = bring_labels(project, "\n".join(["image,worker,answer", *lines]).encode(), form)
+    assert (job.state, job.result["refused"], job.result["position"]) == ("succeeded", 225, 450)
+    assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= (25 if form else 200)
+
+
+def unholdable(image: Any, category: int = 1, **more: Any) -> bytes:
+    images = [{"id": 1, "file_name": image, **more}]
+    categories = [{"id": 1, "name": "c\0t"}, {"id": 2, "name": "\ud800"}]
+    boxes = [{"image_id": 1, "category_id": each, "bbox": [1, 2, 3, 4]} for each in (category, 2)]
+    return json.dumps({"images": images, "categories": categories, "annotations": boxes}).encode()
+
+
+def in_tar(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(data)
+        archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "item", "code"),
+    [
+        ("coco", unholdable("a\0.png", 7), "a\ufffd.png", "unreadable"),
+        ("coco", unholdable("a\ud800.png", 7), "a?.png", "unreadable"),
+        ("coco", unholdable("0000.png"), "0000.png", "bad_answer"),
+        ("coco", unholdable(17, sha256=hashlib.sha256(picture(0)).hexdigest()), "17", "bad_answer"),
+        ("yolo", yolo("labels/a.txt").replace(b"a.txt", b"\xff.txt"), "", "unknown_image"),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_and_told_as_it_can_be(
+    make_project: Callable[..., Project], bring_labels: Import, form: str, data: bytes, item: str, code: str
+) -> None:
+    """The report of it broke the job, which was tried again and again and never ended."""
+    job = bring_labels(make_project(images=1), data, form)
+    assert job.state == "failed"
+    assert job.message.startswith("Nothing in labels could be taken")
+    assert [row["code"] for row in job.errors] == [code]
+    assert not item or job.errors[0]["item"] == item
+
+
+def test_an_entry_that_cannot_be_read_is_told_whatever_it_is_called(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    job = bring_labels(make_project(images=1), in_tar("Annotations/\udcff.xml", b"<annotation>"), "voc")
+    assert job.state == "failed"
+    assert "?.xml" in "".join([job.message, *(row["item"] for row in job.errors)])
