@@ -206,10 +206,15 @@ def _end(rows: QuerySet[Job], **values: Any) -> bool:
     return True
 
 
-def never_began(job_id: str) -> None:
-    """A process ended before it could claim the job: counts as an attempt, or it would be sent again for ever."""
+def never_began(job_id: str, *, counts: bool = True) -> bool:
+    """A process ended before it could claim the job; True when the job should be sent again at once.
+
+    Args:
+        counts: As an attempt, or it would be sent again for ever. Else the sweeper sends it again, later.
+    """
     waiting = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
-    waiting.update(heartbeat_at=timezone.now(), attempts=F("attempts") + 1)
+    waiting.update(heartbeat_at=timezone.now(), attempts=F("attempts") + int(counts))
+    return counts and waiting.filter(attempts__lt=MOST_ATTEMPTS).exists()
 
 
 def requeue_stuck() -> int:

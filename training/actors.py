@@ -34,7 +34,9 @@ def find_suspects(version_id: int) -> None:
 @dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)
 def bake_off(job_id: str) -> None:
     """Measure several backbones and recipes; a job whose process was killed is sent again by the jobs' sweeper."""
-    running.bake_off_on(job_id)
+    if running.bake_off_on(job_id):
+        bake_off.send(job_id)
+        running.stand_back()
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)

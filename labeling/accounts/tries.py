@@ -39,7 +39,7 @@ ADDRESS_LASTS = 30 * 86_400
 def wait(request: HttpRequest, login: str) -> int:
     """Seconds until what was typed, a name or an email, takes another try of this visitor; 0 for now."""
     if len(times := _lately_from(request)) >= MOST_FROM:
-        return math.ceil(times[-1] + FROM_WINDOW - time.time())
+        return max(math.ceil(times[MOST_FROM - 1] + FROM_WINDOW - time.time()), 1)
     if not any(cache.get(f"{counter}:{MOST - 1}") for counter in _counters(request, login)):
         return 0
     return WINDOW - int(time.time()) % WINDOW
@@ -47,10 +47,10 @@ def wait(request: HttpRequest, login: str) -> int:
 
 def count(request: HttpRequest, login: str) -> None:
     """One more try was wrong."""
-    # Read again: others may have been wrong while this one's password was looked at.
-    cache.set(_from(request), [time.time(), *_lately_from(request)][:MOST_FROM], FROM_WINDOW)
+    now = time.time()
+    # Each takes the next place: of two at a time, none counts in the other's stead.
+    any(cache.add(place, now, 2 * FROM_WINDOW) for place in _places_from(request, int(now) // FROM_WINDOW))
     for counter in _counters(request, login):
-        # Each takes the next place: of two at a time, none counts in the other's stead.
         any(cache.add(f"{counter}:{place}", True, 2 * WINDOW) for place in range(MOST))
 
 
@@ -87,14 +87,17 @@ def _counters(request: HttpRequest, login: str) -> list[str]:
     return [f"wrong:{pk}:{window}" for pk in accounts if pk not in own and not cache.get(_visitor(request, pk))]
 
 
-def _from(request: HttpRequest) -> str:
-    return f"wrong-from:{_digest(_address(request))}"
+def _places_from(request: HttpRequest, window: int) -> list[str]:
+    """Where tries from this address count in a window."""
+    return [f"wrong-from:{_digest(_address(request))}:{window}:{place}" for place in range(MOST_FROM)]
 
 
 def _lately_from(request: HttpRequest) -> list[float]:
     """When tries from this address were wrong of late, the last one first."""
-    since = time.time() - FROM_WINDOW
-    return [moment for moment in cache.get(_from(request), []) if moment > since]
+    now = time.time()
+    window = int(now) // FROM_WINDOW
+    places = _places_from(request, window - 1) + _places_from(request, window)
+    return sorted((moment for moment in cache.get_many(places).values() if moment > now - FROM_WINDOW), reverse=True)
 
 
 def _people(request: HttpRequest) -> list[int]:

@@ -26,7 +26,7 @@ from django.utils import timezone
 from labeling import jobs, outages
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import silent
-from labeling.models import Project
+from labeling.models import Job, Project
 from labeling.words import gettext as _
 from training.learning.errors import Cancelled as LearningCancelled
 from training.models import ModelVersion, TrainingRun
@@ -228,7 +228,7 @@ def _never_began(run_id: str, death: ChildDied) -> bool:
     if run is None:
         return False
     logger.warning("the trainer process ended with %s before it began the run %s", death.how, run_id)
-    if TrainingRun.objects.filter(state=State.RUNNING).exclude(_is_dead()).exists():
+    if _another_trains():
         waiting.update(heartbeat_at=timezone.now())
         return False
     if run.attempts + 1 < MAX_ATTEMPTS:
@@ -236,6 +236,15 @@ def _never_began(run_id: str, death: ChildDied) -> bool:
     message = _("The trainer process ended with %(how)s before it began.") % {"how": death.how}
     _end(run, State.FAILED, failure=message, advice=ADVICE["not_begun"], log=message)
     return False
+
+
+def _another_trains() -> bool:
+    """Whether another worker can train: it does so now, a run or a comparison."""
+    compares = Job.objects.filter(kind="bake_off", state=Job.State.RUNNING)
+    return (
+        TrainingRun.objects.filter(state=State.RUNNING).exclude(_is_dead()).exists()
+        or compares.exclude(silent("heartbeat_at", jobs.STUCK_AFTER)).exists()
+    )
 
 
 def stand_back() -> None:
@@ -286,11 +295,11 @@ def versions_of(run_id: str) -> list[int]:
     return list(ModelVersion.objects.filter(run_id=UUID(run_id)).values_list("pk", flat=True))
 
 
-def bake_off_on(job_id: str) -> None:
-    """A bake-off, in the warm trainer too: its candidates may be fine-tuned."""
+def bake_off_on(job_id: str) -> bool:
+    """A bake-off, in the warm trainer too: its candidates may be fine-tuned. True when it should be sent again."""
     if not settings.TRAINER_PROCESS:
         bake_off(job_id)
-        return
+        return False
     begun: list[int] = []
     try:
         TRAINER.call("bake_off", job_id, begun.append)
@@ -298,8 +307,8 @@ def bake_off_on(job_id: str) -> None:
         logger.warning(
             "the trainer ended with %s in the bake-off %s; it goes on from its checkpoint", death.how, job_id
         )
-        if not begun:
-            jobs.never_began(job_id)
+        return not begun and jobs.never_began(job_id, counts=not _another_trains())
+    return False
 
 
 def bake_off(job_id: str, begun: Callable[[int], object] = lambda attempt: None) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.test import Client
+from django.db import connection
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
 from labeling.accounts import tries
@@ -143,3 +147,24 @@ def test_a_try_whose_address_the_server_does_not_tell_is_counted_too(tina: User,
         for number in range(tries.MOST_FROM + 1)
     ]
     assert answers == [401] * tries.MOST_FROM + [429]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tries_at_the_same_time_from_one_address_all_count(rf: RequestFactory) -> None:
+    request = rf.get("/", REMOTE_ADDR="198.51.100.10")
+    together = threading.Barrier(6)
+
+    def fail(name: str) -> None:
+        together.wait()
+        try:
+            tries.count(request, name)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as crowd:
+        list(crowd.map(fail, "abcdef"))
+
+    for name in range(tries.MOST_FROM - 6):
+        assert tries.wait(request, "g") == 0
+        tries.count(request, f"person {name}")
+    assert tries.wait(request, "g") > 0
