@@ -43,8 +43,12 @@ VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__
 PARTS = ("initializers", "regularizers", "constraints")
 
 
-def load_network(path: Path, layer: str = "") -> Any:
+def load_network(path: Path, layer: str = "", cut: str = "") -> Any:
     """The network, up to the output of ``layer`` where one is named, as a Keras model.
+
+    Args:
+        path, layer: The file, and where its features are.
+        cut: Where it is to be cut, so that this place is found in a network inside it, too.
 
     Raises:
         LearningError: ``unsafe_file`` (with what was found), ``unreadable_file``, ``no_such_layer`` or
@@ -62,6 +66,8 @@ def load_network(path: Path, layer: str = "") -> Any:
         )
     # A Sequential becomes a graph of which each layer is a part.
     model = _in_float32(keras.Model(model.inputs, model.outputs))
+    if not {layer, cut.removeprefix("<")} - {""} <= {one.name for one in model.layers}:
+        model = _opened(model)
     outputs = [_output_of(model, layer)] if layer else model.outputs
     if len(model.inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) not in (2, 4):
         raise LearningError(
@@ -71,6 +77,24 @@ def load_network(path: Path, layer: str = "") -> Any:
             "not_a_backbone",
         )
     return keras.Model(model.inputs[0], outputs[0])
+
+
+def _opened(model: Any) -> Any:
+    """The network with the layers of the networks inside it as its own: a pretrained base is most often one of them.
+
+    Only where a place in them is named: what was cut before as a whole stays as it was.
+    """
+
+    def inside(operation: Any) -> Any:
+        inner = getattr(operation, "_functional", operation)  # a Sequential's graph
+        if not isinstance(inner, keras.Model):
+            return operation
+        return lambda inputs, **_context: inner._run_through_graph(inputs, inside)
+
+    try:
+        return keras.Model(model.inputs, model._run_through_graph(model.inputs, inside))
+    except ValueError:  # two layers of one name: none of them can be named
+        return model
 
 
 def _in_float32(model: Any) -> Any:
@@ -200,7 +224,7 @@ def facts_of_network(path: Path, layer: str = "", *, size: int, cut: str = "") -
     Raises:
         LearningError: as ``load_network``; or the declared size or cut does not fit the network.
     """
-    model = load_network(path, layer)
+    model = load_network(path, layer, cut)
     shape = tuple(model.inputs[0].shape[1:])
     if len(shape) != 3 or shape[2] not in (3, None) or any(side not in (size, None) for side in shape[:2]):
         raise LearningError(f"{path.name} takes {shape}; {size} x {size} x 3 was declared.", "bad_size")

@@ -56,7 +56,7 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
         from training.learning.foreign import load_network  # reads no code from the file
 
         assert path is not None  # ``require`` refuses an imported backbone without its file
-        return load_network(path, backbone.options.get("layer", ""))
+        return load_network(path, backbone.options.get("layer", ""), backbone.cut)
     if backbone.builder == "tail":
         return _with_tail(backbone, weights, size)
     if backbone.builder.startswith("own:"):

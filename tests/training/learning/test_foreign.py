@@ -95,6 +95,39 @@ def test_a_sequential_network_can_be_cut_and_ended_at_any_of_its_layers(tmp_path
     np.testing.assert_allclose(network(pictures), layers[1](layers[0](pictures)), rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("layer", "cut", "behind"), [("", "first", ["second", "pool", "answer"]), ("second", "<second", ["second"])]
+)
+def test_a_network_inside_another_is_cut_and_ended_at_any_of_its_layers(
+    layer: str, cut: str, behind: list[str], tmp_path: Path
+) -> None:
+    model = saved(tmp_path / "net.keras")
+    pictures = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+
+    facts = facts_of_network(tmp_path / "net.keras", layer, size=32, cut=cut)
+    network = load_network(tmp_path / "net.keras", layer, cut)
+
+    assert facts["parameters"] == network.count_params()
+    front, block = (
+        keras.Model(network.input, cut_tensor(network, cut)),
+        keras.Model(cut_tensor(network, cut), network.output),
+    )
+    assert [one.name for one in block.layers if one.weights or one.name in behind][-len(behind) :] == behind
+    base = model.get_layer("base")
+    expected = model(pictures) if not layer else base(pictures / 127.5 - 1)
+    np.testing.assert_allclose(block(front(pictures)), expected, atol=1e-6)
+
+
+def test_of_two_layers_of_one_name_inside_none_can_be_named(tmp_path: Path) -> None:
+    inputs = keras.Input((16, 16, 3))
+    parts = [keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(2, 3, name="one")]) for _part in range(2)]
+    keras.Model(inputs, keras.layers.Add()([part(inputs) for part in parts])).save(tmp_path / "net.keras")
+
+    assert facts_of_network(tmp_path / "net.keras", size=16)["dim"] == 2
+    with pytest.raises(LearningError, match="cannot be cut"):
+        facts_of_network(tmp_path / "net.keras", size=16, cut="one")
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_what_was_trained_in_mixed_precision_answers_in_float32_as_the_light_runtime_does(
     policy: str, tmp_path: Path
