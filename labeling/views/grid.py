@@ -24,7 +24,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.surveys.survey import Asked
 from labeling.views import asking
-from labeling.views.showing import task_data
+from labeling.views.showing import grid_data, task_data
 from labeling.views.worker import project_to_label
 
 TILES = 12
@@ -51,7 +51,14 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("label-project", slug=slug)
     tiles = [{**task_data(lease, project), "suggested": _suggested(lease, question)} for lease in found]
     suggests = any(tile["suggested"] for tile in tiles)
-    context: dict[str, Any] = {"project": project, "question": question, "tiles": tiles, "suggests": suggests}
+    context: dict[str, Any] = {
+        "project": project,
+        "question": question,
+        "tiles": tiles,
+        "suggests": suggests,
+        "warning": member.warning,
+        "client": grid_data(request, project, question, tiles),
+    }
     return render(request, "labeling/grid.html", context)
 
 

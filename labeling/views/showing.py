@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.collecting.leases import Lease
+from labeling.collecting.leases import MOST, Lease
 from labeling.files import storage
 from labeling.models import Judgment, Membership, Project
 from labeling.surveys import survey
@@ -19,8 +19,7 @@ from labeling.views import asking
 
 # A pause longer than this, in seconds, is not work.
 GAP_CAP = 30
-# As many leases a person may hold, and so as many answers may wait on a device.
-HELD = 10
+ASSIGNMENTS = "/api/v1/assignments/"
 
 
 def task_data(lease: Lease, project: Project) -> dict[str, Any]:
@@ -119,7 +118,7 @@ def own_progress(project: Project, member: Membership) -> dict[str, int]:
 def _lately_counted(member: Membership) -> list[str]:
     """The assignments whose answers :func:`own_progress` counts, as far back as an outbox may wait."""
     judgments = Judgment.objects.filter(worker=member.user_id, project=member.project_id, withdrawn_at=None)
-    return [str(pk) for pk in judgments.order_by("-id").values_list("assignment_id", flat=True)[:HELD]]
+    return [str(pk) for pk in judgments.order_by("-id").values_list("assignment_id", flat=True)[:MOST]]
 
 
 def client_data(
@@ -145,8 +144,24 @@ def client_data(
         "gap_cap": GAP_CAP,
         "claim": reverse("label-next", args=[project.slug]),
         "undo": reverse("label-undo", args=[project.slug]),
-        "assignments": "/api/v1/assignments/",
+        "assignments": ASSIGNMENTS,
         "words": _words(),
+    }
+
+
+def grid_data(
+    request: HttpRequest, project: Project, question: Asked, tiles: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The same for static/js/grid.js."""
+    words = _words()
+    return {
+        "user": request.user.pk,
+        "project": project.slug,
+        "question": question.key,
+        "tiles": [{"id": tile["id"], "task": tile["task"]} for tile in tiles],
+        "gap_cap": GAP_CAP,
+        "assignments": ASSIGNMENTS,
+        "words": {name: words[name] for name in ("waiting", "sign_in")},
     }
 
 

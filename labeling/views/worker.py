@@ -118,7 +118,7 @@ def read_warning(request: HttpRequest, slug: str) -> HttpResponse:
     """The worker has read a rule's message."""
     project = project_to_label(request, slug)
     services.read_warning(project=project, user=request.user)
-    return redirect("label-project", slug=slug)
+    return redirect("label-grid" if "grid" in request.POST else "label-project", slug=slug)
 
 
 def own_id(request: HttpRequest) -> int:

@@ -1,12 +1,32 @@
-/* The grid task: counts what is tapped and the active time; the form does the rest. What is tapped is kept for this tab, by
-   lease: who sends it without a connection, and comes back, finds it where it was, and never on another image. */
+/* The grid task: counts what is tapped and the active time, and sends all of it at once; without a connection each answer
+   waits in the outbox that the labeling page has, too. What is tapped is kept for this tab, by lease: who comes back
+   before it is sent finds it where it was, and never on another image. */
 import { Clock } from "./label/clock.js";
-import { once } from "./label/once.js";
+import { delivery, tell } from "./label/delivery.js";
+import { Outbox } from "./label/outbox.js";
+import { carry, toast } from "./toast.js";
 
+const client = JSON.parse(document.getElementById("client").textContent);
 const form = document.getElementById("grid");
-const clock = new Clock();
+const gallery = form.querySelector(".gallery");
+const clock = new Clock({ cap: client.gap_cap });
 clock.start();
 const KEY = "crowdtune:tapped";
+const PATIENCE = 20_000; // milliseconds in which a grid is stored, or waits in the outbox
+let held = false; // it is sent, and its answers are on their way or wait
+
+const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
+  send: delivery(client.assignments),
+  onChange: (state) => {
+    tell(document.getElementById("sync"), state, client.words);
+    if (held && !state.waiting) next();
+  },
+  onRefused: (item, message) => {
+    const told = [...document.querySelectorAll("#toasts .toast")].some(({ textContent }) => textContent === message);
+    if (!told) toast(message, "bad", 8);
+  },
+});
+
 function count() {
   document.getElementById("tapped").textContent = form.querySelectorAll(":checked").length;
 }
@@ -37,8 +57,48 @@ addEventListener("pageshow", (event) => {
   // Kept by the browser as it was: these images are answered by now.
   if (event.persisted) location.reload();
 });
-const goes = once();
+
 form.addEventListener("submit", (event) => {
-  if (!goes()) return void event.preventDefault();
-  document.getElementById("seconds").value = clock.seconds();
+  event.preventDefault();
+  if (!held) send();
 });
+
+async function send() {
+  const seconds = clock.seconds();
+  document.getElementById("seconds").value = seconds;
+  const body = new FormData(form);
+  hold();
+  if (await isStored(body)) return next();
+  const tapped = body.getAll("tapped");
+  const each = Math.round((seconds / client.tiles.length) * 100) / 100;
+  for (const { id, task } of client.tiles) {
+    outbox.push({ id, task, answers: { [client.question]: tapped.includes(id) }, seconds: each });
+  }
+  return undefined;
+}
+
+/* Whether the server has taken the form: it answers with the way to what comes next. */
+async function isStored(body) {
+  try {
+    const response = await fetch(location.pathname, { method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
+    return response.type === "opaqueredirect";
+  } catch {
+    return false;
+  }
+}
+
+function hold() {
+  held = true;
+  gallery.inert = true;
+  form.querySelector("button").disabled = true;
+}
+
+function next() {
+  carry();
+  location.assign(location.pathname);
+}
+
+/* Sent by an earlier page, and waiting still: these tiles are answered. */
+const waiting = new Set(outbox.items().map(({ task }) => task));
+if (client.tiles.some(({ task }) => waiting.has(task))) hold();
+outbox.flush();

@@ -5,6 +5,7 @@ import { carry, toast } from "./toast.js";
 import { Refusal, call, isDenied, isPassing } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { Combo } from "./label/combo.js";
+import { delivery, tell } from "./label/delivery.js";
 import { keep, restore } from "./label/draft.js";
 import { Form } from "./label/form.js";
 import { listen } from "./label/keys.js";
@@ -46,11 +47,8 @@ let begun = false; // the form holds what stands in it; before, an earlier page 
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
 const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
-  send: deliver,
-  onChange: ({ waiting, failing, denied }) => {
-    if (denied && waiting) page.sync.replaceChildren(wayIn(waiting));
-    else page.sync.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
-  },
+  send: delivery(client.assignments),
+  onChange: (state) => tell(page.sync, state, words),
   onRefused: (item, message) => {
     gone.delete(item.task);
     if (item.answers) count(-1);
@@ -58,26 +56,6 @@ const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
   },
   onElsewhere: pass,
 });
-
-async function deliver(item) {
-  const [address, body] = item.skip === undefined
-    ? [`${client.assignments}${item.id}/judgment/`, { answers: item.answers, seconds: item.seconds }]
-    : [`${client.assignments}${item.id}/skip/`, { reason: item.skip }];
-  try {
-    await call("POST", address, body);
-    return { state: "done" };
-  } catch (error) {
-    return isPassing(error) ? { state: "retry", denied: isDenied(error) } : { state: "refused", message: error.message };
-  }
-}
-
-/* Who is signed out, or has signed in again elsewhere, needs this page anew: it asks for the password where need be. */
-function wayIn(waiting) {
-  const link = document.createElement("a");
-  link.href = location.pathname;
-  link.textContent = words.sign_in.replace("%s", waiting);
-  return link;
-}
 
 /* -- the next task ------------------------------------------------------------------------------------------------ */
 
@@ -282,7 +260,7 @@ function lacks() {
 }
 
 async function undo() {
-  if (busy && current) return;
+  if (busy && (current || !begun)) return;
   const last = history.at(-1);
   const shelved = current;
   busy = true;
@@ -359,6 +337,10 @@ const goes = once(); // a second one would leave the word on the first unread
 
 /* Practice and the test go through the server one by one: it tells at once whether the answer was right. */
 function guided(event) {
+  if (!navigator.onLine) {
+    event.preventDefault();
+    return void toast(words.offline, "warn");
+  }
   if ((!event.submitter?.name && lacks()) || !goes()) event.preventDefault();
 }
 

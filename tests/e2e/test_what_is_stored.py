@@ -36,7 +36,6 @@ def test_the_way_back_ticks_no_image_of_another_grid(visit, make_project, join, 
     expect(page.locator("#tapped")).to_have_text("0")
     page.goto("/label/")
     page.go_back()
-    page.go_back()
     expect(page.locator("label.tap")).to_have_count(12)
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
 

@@ -1,0 +1,134 @@
+"""A grid over a line that fails: its answers wait on the device, as those of the labeling page do."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, Route, expect
+
+from labeling import services
+from labeling.models import Gold, Membership
+from tests.e2e.conftest import happened, lose_first_reply, ready, until
+from tests.e2e.test_labeling import stored
+from tests.e2e.test_stages import DOG
+
+
+def yes(rows: list) -> int:
+    return sum(row.answers["dog"] for row in rows)
+
+
+def tap(page: Page, *numbers: int) -> None:
+    for number in numbers:
+        page.get_by_role("checkbox", name=f"Image {number}", exact=True).check()
+
+
+def test_a_grid_sent_without_a_connection_arrives_when_it_is_back(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=14)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, watch=False)
+    tap(page, 2, 4)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send 12 answers").click()
+    expect(page.locator("#sync")).to_have_text("12 waiting for the connection")
+    page.context.set_offline(False)
+    assert yes(stored(project, 12)) == 2
+    expect(page.get_by_role("button", name="Send 2 answers")).to_be_enabled()
+    until(page, "localStorage.length === 0")
+
+
+def test_a_grid_that_waited_in_a_closed_tab_arrives_from_the_labeling_page(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, watch=False)
+    again = page.context.new_page()
+    again.goto("/label/")
+    tap(page, 1)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    until(again, "localStorage.length === 3")
+    page.close()
+    again.context.set_offline(False)
+    again.goto(f"/label/{project.slug}/")
+    assert yes(stored(project, 3)) == 1
+    expect(again.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+
+
+def test_a_grid_that_waits_is_not_asked_again_by_the_next_page(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, watch=False)
+    tap(page, 1)
+    fails = lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+    page.context.route("**/*", fails)
+    page.get_by_role("button", name="Send").click()
+    until(page, "localStorage.length === 3")
+    page.reload()
+    expect(page.get_by_role("button", name="Send")).to_be_disabled()
+    page.context.unroute("**/*", fails)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert yes(stored(project, 3)) == 1
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+
+
+def test_a_grid_whose_reply_is_lost_is_stored_once(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=5)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, watch=False)
+    lost = lose_first_reply(page, f"**/label/{project.slug}/grid/")
+    tap(page, 3)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert lost
+    assert yes(stored(project, 5)) == 1
+
+
+def test_who_was_at_a_grid_is_told_of_a_rules_warning_there(visit, make_project, join, worker, axe, fits):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    Membership.objects.filter(project=project, user=worker).update(warning="You answer too fast.")
+    page = visit(f"/label/{project.slug}/grid/", user=worker, width=360)
+    tap(page, 2)
+    expect(page.get_by_role("alert")).to_contain_text("You answer too fast.")
+    axe(page)
+    fits(page)
+    page.get_by_role("button", name="I have read this").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("checkbox", name="Image 2")).to_be_checked()
+
+
+def test_undo_pressed_before_the_editor_is_there_does_no_harm(visit, make_project, join, worker):
+    """It would bring the last image back into a form whose boxes nobody can draw yet."""
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
+    project = make_project(questions=[place], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("checkbox", name="There is none in this image").check()
+    page.get_by_role("button", name="Send").click()
+    stored(project, 1)
+    held: list[Route] = []
+    page.route("**/boxes*.js", lambda route: route.continue_() if held else held.append(route))
+    page.goto(f"/label/{project.slug}/", wait_until="commit")
+    happened(page, lambda: held)
+    page.keyboard.press("u")
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert stored(project, 1)
+    held[0].continue_()
+    ready(page)
+    page.keyboard.press("u")
+    expect(page.get_by_role("checkbox", name="There is none in this image")).to_be_checked()
+
+
+def test_practice_sent_without_a_connection_stays_on_the_page(visit, make_project, join, worker, owner):
+    why = {"key": "why", "kind": "text", "prompt": "Why?", "required": False}
+    project = make_project("Dogs", questions=[DOG, why], images=3)
+    task = project.tasks.order_by("id").first()
+    services.set_gold(task=task, answers={"dog": True}, user=owner, use=Gold.Use.PRACTICE)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    page.get_by_role("radio", name="Yes").check()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#toasts")).to_contain_text("No connection")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Right", exact=True)).to_be_visible()
