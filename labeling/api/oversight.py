@@ -99,7 +99,9 @@ class WebhookListView(ProjectView):
 
     The header `X-Crowdtune-Signature: t=<unix seconds>,v1=<hex>` holds the HMAC-SHA256 of `<t>.<body>` under the
     webhook's `secret`. Answer 2xx within ten seconds; else the same `id` comes again after 10 s, 1 min, 5 min, 30 min
-    and 2 h, or when `Retry-After` of a 429 or 503 says (6 h at most). Events may come twice or in another order.
+    and 2 h, or when `Retry-After` of a 429 or 503 says (6 h at most). Events may come twice or in another order. The
+    `id` is a number that grows: what has one again has come before, and of two events about the same task, job or
+    classifier the one with the larger number is the newer, whatever the clock in `created_at` says.
     """
 
     rights = {"GET": "manage", "POST": "manage"}

@@ -23,7 +23,7 @@ from django.utils.http import http_date
 from labeling import jobs, services, webhooks
 from labeling.importing import judgments
 from labeling.models import Job, Project, Task, Webhook, WebhookDelivery
-from tests.labeling.conftest import answer, claim
+from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
 
@@ -121,8 +121,12 @@ def test_the_receiver_comes_back(project: Project, worker: User, hook: Webhook, 
     answer(project, worker)
     deliver()
     receiver.status = 204
+    answer(project, person("second"))
+    assert deliver() == 1
     WebhookDelivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
     assert deliver() == 1
+    first, newer, again = (json.loads(body)["id"] for _headers, body in receiver.got)
+    assert first == again < newer  # what a receiver puts them in order by
 
 
 @pytest.mark.parametrize(
