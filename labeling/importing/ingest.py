@@ -23,6 +23,7 @@ from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.files import imaging, storage
 from labeling.importing import labels, sources
+from labeling.importing.said import Said
 from labeling.jobs import JobLost, Report
 from labeling.models import Image, Job, Project
 from labeling.words import gettext as _
@@ -50,7 +51,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     position = int(report.result.get("position", 0))
     counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates", "labels")}
     waiting = sources.items(arguments, position, str(report.result.get("cursor", "")))
-    given: labels.Given = {}
+    said = Said(job.pk, position if "manifest" in arguments else 0)
     try:
         total = sources.size(arguments)
         with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
@@ -58,7 +59,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 ready = list(pool.map(lambda item: prepare(job.project_id, item), batch))
                 position += len(batch)
                 with transaction.atomic(), discarded_with_the_project(ready):
-                    _write(job.project, ready, arguments, counts, report, given)
+                    _write(job.project, ready, arguments, counts, report, said)
+                    said.keep(position)
                     report.result.update(counts, position=position)
                     if batch[-1].cursor:
                         report.result["cursor"] = batch[-1].cursor
@@ -161,7 +163,7 @@ def _write(
     arguments: dict[str, Any],
     counts: dict[str, int],
     report: Report,
-    given: labels.Given,
+    said: Said,
 ) -> None:
     good: dict[str, Image] = {}
     for one in ready:
@@ -189,7 +191,7 @@ def _write(
         goldmarks.mark_by_name(project=project, files=files, gold=gold, report=report.error)
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
-        counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report, given)
+        counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report, said)
 
 
 def _write_told(
@@ -197,7 +199,7 @@ def _write_told(
     told: list[tuple[sources.Item, str]],
     arguments: dict[str, Any],
     report: Report,
-    given: labels.Given,
+    said: Said,
 ) -> int:
     """What the manifest says of these images, also of those that were there before; returns how many labels."""
     there = {row.sha256: row for row in Image.objects.filter(project=project, sha256__in=[key for _, key in told])}
@@ -208,8 +210,9 @@ def _write_told(
             changed.append(there[sha256])
     Image.objects.bulk_update(changed, ["metadata"])
     labeled = [(item.where, there[sha256], item.label) for item, sha256 in told if item.label is not None]
-    ready = labels.of_images(project, labeled, report, given)
-    return labels.TAKES[arguments["labels_as"]](project, ready, arguments) if ready else 0
+    ready = labels.of_images(project, labeled, report, said)
+    taken = labels.TAKES[arguments["labels_as"]](project, ready, arguments, report) if ready else {}
+    return taken.get("imported", 0) + taken.get("added", 0)
 
 
 def add_rows(project: Project, images: list[Image]) -> list[Image]:

@@ -32,6 +32,7 @@ from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
+COUNTS = ("imported", "added", "duplicates")  # what came of judgments: see ``store``
 CHUNK = 200  # lines, written in one go: whoever answers in the project waits for the row in which both count
 
 
@@ -50,7 +51,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an ``import_judgments`` job; see ``labeling.jobs.run``."""
     project = job.project
     position = int(report.result.get("position", 0))
-    imported = int(report.result.get("imported", 0))
+    counts = Counter({name: int(report.result[name]) for name in COUNTS if name in report.result})
     names = naming.Names(project)
     with sources.opened(job.arguments["file"]["spool"]) as stored:
         size = max(stored.size, 1)
@@ -58,8 +59,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         while chunk := list(itertools.islice(lines, CHUNK)):
             position += len(chunk)
             with transaction.atomic():
-                imported += _write(names, chunk, report)
-                report.result.update(position=position, imported=imported)
+                counts.update(_write(names, chunk, report))
+                report.result.update(counts, position=position)
                 report.checkpoint(stored.tell() / size, _("%(done)s lines") % {"done": position})
     if not position:
         sources.clean(job.pk)
@@ -68,7 +69,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     report.refuse_nothing_taken(position, job.arguments["file"]["name"])
-    return {"imported": imported, "lines": position}
+    return {**counts, "lines": position}
 
 
 def read(stored: Any) -> Iterator[Line]:
@@ -156,8 +157,12 @@ def parse(question: Asked, value: Any) -> Any:
     return value
 
 
-def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
-    """One chunk; returns how many judgments are new."""
+def answered_otherwise() -> str:
+    return _("The worker's answer about this image is there already, and another one; it stays as it was.")
+
+
+def _write(names: naming.Names, chunk: list[Line], report: Report) -> dict[str, int]:
+    """One chunk; returns what came of it, see ``store``."""
     project = names.project
     questions = {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
     images, shared = _images(names, chunk)
@@ -168,8 +173,7 @@ def _write(names: naming.Names, chunk: list[Line], report: Report) -> int:
     numbers: dict[tuple[int, int], int] = {}
 
     def differs(number: int) -> None:
-        told = _("The worker's answer about this image is there already, and another one; it stays as it was.")
-        report.error(f"line {number}", "already_answered", told)
+        report.error(f"line {number}", "already_answered", answered_otherwise())
 
     for line in chunk:
         if line.problem:
@@ -260,8 +264,13 @@ def store(
     seconds: dict[tuple[int, int], float | None],
     images: dict[int, Image],
     differs: Callable[[tuple[int, int]], None] = lambda _pair: None,
-) -> int:
-    """Write what is new; ``differs`` is told of who has said something else about an image before. How many are new."""
+) -> dict[str, int]:
+    """Write what is new; ``differs`` is told of who has said something else about an image before.
+
+    Returns:
+        How many judgments are new (``imported``), how many of those that were there say more than before (``added``),
+        and how many said all of it already (``duplicates``).
+    """
     stage = tasks.first_stage(project)
     wanted = {image for image, _ in found}
     there = dict(Task.objects.filter(image_id__in=wanted, stage=stage).values_list("image_id", "id"))
@@ -275,6 +284,7 @@ def store(
         for row in Judgment.objects.filter(task_id__in=there.values(), withdrawn_at=None)
     }
     new, touched = [], set()
+    added_to = repeated = 0
     for (image_id, worker), answers in found.items():
         task_id = there[image_id]
         stored = old.get((task_id, worker))
@@ -282,6 +292,8 @@ def store(
             added, is_other = _beside(stored, answers)
             if is_other:
                 differs((image_id, worker))
+            added_to += bool(added)
+            repeated += not added and not is_other
             if added:
                 Judgment.objects.filter(pk=stored.pk).update(answers={**stored.answers, **added})
                 touched.add(task_id)
@@ -304,7 +316,7 @@ def store(
     if touched:
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
     _settle(project, [task for task in locked if task.pk in touched - gold])
-    return len(new)
+    return {"imported": len(new), "added": added_to, "duplicates": repeated}
 
 
 def _beside(stored: Judgment, answers: dict[str, Any]) -> tuple[dict[str, Any], bool]:

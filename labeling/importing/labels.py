@@ -7,7 +7,6 @@ goes on where it was; gold and suggestions written twice are the same, and a sou
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from labeling.export.imagefolder import folders
 from labeling.files import imaging, storage
 from labeling.importing import judgments, naming, sources
 from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
+from labeling.importing.said import Said
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
@@ -39,9 +39,9 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an ``import_labels`` job; see ``labeling.jobs.run``."""
     arguments = job.arguments
     position = int(report.result.get("position", 0))
-    imported = int(report.result.get("imported", 0))
+    counts = Counter({name: int(report.result[name]) for name in judgments.COUNTS if name in report.result})
     take, names = TAKES[arguments["as"]], naming.Names(job.project)
-    given: Given = {}
+    said = Said(job.pk, position)
     with sources.opened(arguments["file"]["spool"]) as stored:
         try:
             reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
@@ -52,9 +52,11 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                 for some in (parts[start : start + WRITTEN] for start in range(0, len(parts), WRITTEN)):
                     with transaction.atomic():
                         there = _held(job.project, some)
-                        imported += take(job.project, _checked(there, asked, arguments, report, given), arguments)
+                        ready = _checked(there, asked, arguments, report, said)
+                        counts.update(take(job.project, ready, arguments, report))
                         position += len(some)
-                        report.result.update(position=position, imported=imported)
+                        said.keep(position)
+                        report.result.update(counts, position=position)
                         report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
@@ -68,11 +70,11 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     report.refuse_nothing_taken(position, arguments["file"]["name"])
-    return {"imported": imported, "images": position}
+    return {**counts, "images": position}
 
 
 Checked = list[tuple[Image, Asked, Any]]
-Given = dict[int, int]  # what a list has said so far, of a picture and a question: by hashes, since it may be long
+Counts = dict[str, int]  # what came of them, as a job's result tells it
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 
 
@@ -124,7 +126,7 @@ def _held(project: Project, parts: Parts) -> Parts:
     ]
 
 
-def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], report: Report, given: Given) -> Checked:
+def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], report: Report, said: Said) -> Checked:
     """What can be used of them; the rest is reported by image."""
     ready: Checked = []
     for part in parts:
@@ -140,14 +142,14 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
                 answer = question.check(answer, image.width, image.height)
-                _check_is_first(given, image, question, answer)
+                said.check_is_first(image.pk, question.key, answer)
                 ready.append((image, question, answer))
         except (BadAnswer, CrowdtuneError) as error:
             report.error(f"{known.image}", "bad_answer", error.args[0])
     return ready
 
 
-def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, given: Given) -> Checked:
+def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, said: Said) -> Checked:
     """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report."""
     asked = _asked(project)
     ready: Checked = []
@@ -158,20 +160,12 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
                 question = _question(asked, str(key), "csv")
                 value = judgments.parse(question, str(answer) if question.kind == "single_choice" else answer)
                 value = question.check(value, image.width, image.height)
-                _check_is_first(given, image, question, value)
+                said.check_is_first(image.pk, question.key, value)
                 ready.append((image, question, value))
         except (BadAnswer, CrowdtuneError) as error:
             why = _("The image is taken, its label is not: %(why)s") % {"why": error.args[0]}
             report.error(where, "bad_label", why)
     return ready
-
-
-def _check_is_first(given: Given, image: Image, question: Asked, answer: Any) -> None:
-    """Of what a file says of one picture in several places the first stays, and the others are told."""
-    same = float(answer) if isinstance(answer, int | float) else answer  # 4 and 4.0 are one number
-    said = hash(json.dumps(same, sort_keys=True))
-    if given.setdefault(hash((image.pk, question.key)), said) != said:
-        raise BadAnswer(_("a line above says something else of the same picture."))
 
 
 def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
@@ -296,7 +290,7 @@ def _no_image(known: Known, shared: set[str]) -> CrowdtuneError:
     return CrowdtuneError("unknown_image", _("No image of the project has this name. Upload it first."))
 
 
-def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
+def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
     entries: dict[int, dict[str, Any]] = {}
     for image, question, answer in ready:
         entries.setdefault(image.pk, {})[question.key] = answer
@@ -308,10 +302,10 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any]) -> int
         for image_id, answers in entries.items()
     )
     goldmarks.mark_all(entries=marks, project=project, source=arguments["source"])
-    return len(entries)
+    return {"imported": len(entries)}
 
 
-def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
+def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
     for image, question, answer in ready:
         task = _task(project, image)
         known = {**task.payload.get("suggestions", {}), question.key: answer}
@@ -322,22 +316,27 @@ def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any])
             "blind_share": project.blind_share,
         }
         Task.objects.filter(pk=task.pk).update(payload=payload)
-    return len(ready)
+    return {"imported": len(ready)}
 
 
-def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any]) -> int:
+def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
     worker = judgments.workers(project, {arguments["source"]})[arguments["source"]]
     answers: dict[tuple[int, int], dict[str, Any]] = {}
     for image, question, answer in ready:
         answers.setdefault((image.pk, worker), {})[question.key] = answer
-    return judgments.store(project, answers, dict.fromkeys(answers), {image.pk: image for image, _, _ in ready})
+    images = {image.pk: image for image, _question, _answer in ready}
+
+    def differs(pair: tuple[int, int]) -> None:
+        report.error(images[pair[0]].name, "already_answered", judgments.answered_otherwise())
+
+    return judgments.store(project, answers, dict.fromkeys(answers), images, differs)
 
 
 def _task(project: Project, image: Image) -> Task:
     return tasks.open_for(image=image, project=project, stage=tasks.first_stage(project))
 
 
-TAKES: dict[str, Callable[[Project, Checked, dict[str, Any]], int]] = {
+TAKES: dict[str, Callable[[Project, Checked, dict[str, Any], Report], Counts]] = {
     "gold": _as_gold,
     "suggestions": _as_suggestions,
     "judgments": _as_judgments,

@@ -39,6 +39,7 @@ TAB_OF = {
 # What a result says that a person wants to know; the rest is for the work itself, to go on from.
 FACTS = {
     "imported": _("Brought in"),
+    "added": _("Added to"),  # judgments that were there
     "changed": _("Changed"),
     "unchanged": _("As they were"),
     "duplicates": _("There already"),

@@ -23,6 +23,7 @@ from labeling.collecting.leases import fetch
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.importing import ingest, labels
+from labeling.importing.said import Said
 from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Gold, Image, Job, Judgment, Membership, Project, Task
 from labeling.services.members import ensure_member
@@ -210,7 +211,7 @@ def test_an_import_waits_for_an_answer_to_a_picture_that_is_there(
     def bring() -> None:
         with transaction.atomic():
             counts = {"imported": 0, "duplicates": 0}
-            ingest._write(project, ready(project), {"gold": gold}, counts, Report(job), {})
+            ingest._write(project, ready(project), {"gold": gold}, counts, Report(job), Said(job.pk, 0))
             assert counts == {"imported": 0, "duplicates": 1}
 
     beside_an_answer(Task.objects.get(), bring)
@@ -224,7 +225,7 @@ def test_an_import_of_labels_as_gold_waits_for_an_answer_to_one_of_them(make_pro
     def bring() -> None:
         with transaction.atomic():
             found = [(image, question, "cat") for image in Image.objects.order_by("pk")]
-            labels.TAKES["gold"](project, found, {"source": "csv"})
+            labels.TAKES["gold"](project, found, {"source": "csv"}, Report(Job()))
 
     last = Task.objects.order_by("-pk")[0]
     beside_an_answer(last, bring)

@@ -226,11 +226,9 @@ def test_a_row_with_an_address_is_fetched_and_called_by_its_name(bring: Import, 
 
 def test_an_import_of_a_list_that_stopped_goes_on_at_its_row(empty: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "BATCH", 2)
-    text = "path,label\n" + "".join(f"{n}.png,cat\n" for n in range(5))
+    text = "path,label\n" + "".join(f"{n}.png,cat\n" for n in range(5)) + "0.png,dog\n"
     sent = pictures(**{f"{n}_png": picture(n) for n in range(5)})
-    job = services.import_images(
-        project=empty, user=empty.owner, manifest=listed(text), archive=sent, labels_as="judgments"
-    )
+    job = services.import_images(project=empty, user=empty.owner, manifest=listed(text), archive=sent)
     Job.objects.filter(pk=job.pk).update(state="running", attempts=1, heartbeat_at=None)
     job.refresh_from_db()
     read = sources._listed
@@ -249,8 +247,9 @@ def test_an_import_of_a_list_that_stopped_goes_on_at_its_row(empty: Project, mon
     assert jobs.requeue_stuck() == 1
     jobs.run(str(job.pk), ingest.run)
     job.refresh_from_db()
-    assert (job.state, job.result["imported"], job.result["labels"], job.errors) == ("succeeded", 5, 5, [])
-    assert Judgment.objects.count() == 5
+    assert (job.state, job.result["imported"], job.result["labels"]) == ("succeeded", 5, 5)
+    assert refused(job) == {"line 7: 0.png": "bad_label"}  # also what was said before the stop is known
+    assert [row.answers for row in Gold.objects.all()] == [{"category": "cat"}] * 5
 
 
 def test_the_api_and_the_page_take_a_manifest(empty: Project, run_actors: Callable[[], int]) -> None:

@@ -8,13 +8,16 @@ import itertools
 import json
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
-from labeling.importing import labels
+from labeling import jobs, services
+from labeling.importing import judgments, labels
 from labeling.jobs import Report
-from labeling.models import Gold, Project
+from labeling.models import Gold, Job, Project
 from tests.labeling.conftest import picture
 from tests.labeling.importing.conftest import Import, yolo
 
@@ -31,6 +34,37 @@ def test_of_two_labels_of_one_picture_the_first_stays_and_the_other_is_told(
         ("0000.png", "a line above says something else of the same picture.")
     ]
     assert Gold.objects.get().answers == {"category": "cat"}
+
+
+@pytest.mark.parametrize("take_as", ["gold", "suggestions", "judgments"])
+def test_an_import_that_was_killed_still_knows_what_the_file_said_before(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, own_media: Path, take_as: str
+) -> None:
+    """It took the other label for the first, and wrote it over what it had written before it was killed."""
+    monkeypatch.setattr(labels, "WRITTEN", 1)
+    project = make_project(images=2)
+    file = SimpleUploadedFile("a.csv", b"image,answer\n0000.png,cat\n0001.png,cat\n0000.png,dog\n0001.png,cat\n")
+    values: dict[str, Any] = {"form": "csv", "take_as": take_as, "source": "them"}
+    job = services.import_labels(project=project, file=file, user=project.owner, **values)
+    write = Report.checkpoint
+
+    def killed(self: Report, *told: Any) -> None:
+        write(self, *told)
+        if self.result["position"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Report, "checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run(str(job.pk), labels.run)
+    Job.objects.update(state="queued")
+    jobs.run(str(job.pk), labels.run)
+    job.refresh_from_db()
+    assert job.result["position"] == 4
+    assert [(row["item"], row["message"]) for row in job.errors] == [
+        ("0000.png", "a line above says something else of the same picture.")
+    ]
+    assert not (own_media / "imports" / str(job.pk)).exists()
 
 
 @pytest.mark.parametrize(
@@ -57,6 +91,30 @@ def test_a_file_that_brings_nothing_new_is_no_failure(
     project = make_project(images=1)
     states = [bring_labels(project, b"image,worker,answer\n0000.png,ann,cat\n", form).state for _ in range(2)]
     assert states == ["succeeded", "succeeded"]
+
+
+def test_a_file_that_only_adds_to_judgments_that_are_there_tells_how_many(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    asked = [{"key": key, "kind": "yes_no", "prompt": key, "required": False} for key in ("a", "b")]
+    project = make_project(images=2, questions=asked)
+    head = b"image,worker,question,answer\n0000.png,ann,a,yes\n0001.png,ann,a,yes\n"
+    told = [bring_labels(project, data).result for data in (head, head + b"0000.png,ann,b,no\n")]
+    assert [[result[name] for name in judgments.COUNTS] for result in told] == [[2, 0, 0], [0, 1, 1]]
+
+
+def test_labels_of_a_source_that_has_said_something_else_before_are_told(
+    make_project: Callable[..., Project], run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=2)
+    for answer in (b"cat", b"dog"):
+        file = SimpleUploadedFile("a.csv", b"image,answer\n0000.png,%s\n0001.png,cat\n" % answer)
+        values: dict[str, Any] = {"form": "csv", "take_as": "judgments", "source": "them"}
+        job = services.import_labels(project=project, file=file, user=project.owner, **values)
+        run_actors()
+    job.refresh_from_db()
+    assert [(row["item"], row["code"]) for row in job.errors] == [("0000.png", "already_answered")]
+    assert [job.result[name] for name in judgments.COUNTS] == [0, 0, 1]
 
 
 CROWD = {"id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 9, 9], "iscrowd": 1}

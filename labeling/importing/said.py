@@ -1,0 +1,65 @@
+"""What a file has said so far of each picture and question: of what it says in several places the first stays.
+
+By hashes, since a file may be long. What is new is kept beside the upload at each checkpoint, so that an import that
+was killed knows it again; lines that were kept and not written say the same when they come again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from array import array
+from typing import Any
+
+from django.core.files.storage import default_storage
+
+from labeling.files import storage
+from labeling.importing import sources
+from labeling.questions import BadAnswer
+from labeling.words import gettext as _
+
+PREFIX = "said-"
+
+
+class Said:
+    """What the file of a job has said before ``position``."""
+
+    def __init__(self, job_id: Any, position: int) -> None:
+        self._folder = sources.spool_folder(job_id)
+        self._answers: dict[int, int] = {}
+        self._new = array("q")
+        if position:
+            self._read()
+
+    def _read(self) -> None:
+        with contextlib.suppress(FileNotFoundError):  # the upload is gone, too, and its reader says so
+            for name in sorted(default_storage.listdir(self._folder)[1]):
+                if name.startswith(PREFIX):
+                    pairs = array("q", storage.read(f"{self._folder}/{name}"))
+                    for place, answer in zip(pairs[::2], pairs[1::2], strict=True):
+                        self._answers.setdefault(place, answer)
+
+    def check_is_first(self, image_id: int, question: str, answer: Any) -> None:
+        """
+        Raises:
+            BadAnswer: The file has said something else of this picture.
+        """
+        same = float(answer) if isinstance(answer, int | float) else answer  # 4 and 4.0 are one number
+        place, said = _number([image_id, question]), _number(same)
+        if place not in self._answers:
+            self._answers[place] = said
+            self._new.extend((place, said))
+        elif self._answers[place] != said:
+            raise BadAnswer(_("a line above says something else of the same picture."))
+
+    def keep(self, position: int) -> None:
+        """Store what is new since the last time; ``position`` is where the part that is being written ends."""
+        if self._new:
+            storage.put(f"{self._folder}/{PREFIX}{position:09d}", self._new.tobytes())
+            self._new = array("q")
+
+
+def _number(value: Any) -> int:
+    text = json.dumps(value, sort_keys=True).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True)
