@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from django.utils import timezone
 from PIL import Image as Picture
 
 from inference.engine import runtime
@@ -30,6 +31,8 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
     assert references.ensure_reference(champion) is not None
     Deployment.objects.create(project=project, drift_trains=True)
+    begun = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: begun)  # Drift is of a day, and a midnight may come in between
     for seed in range(55):
         ask(api, seed)
     recorder.flush()
@@ -37,9 +40,9 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     calm = Drift.objects.get()
     assert not calm.is_alarm
     assert not TrainingPolicy.objects.exists()
-    monkeypatch.setattr(drift, "chance_limit", pytest.fail)  # 200 draws: not while nobody asks
-    loop.close(project.pk)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(drift, "chance_limit", pytest.fail)  # 200 draws: not while nobody asks
+        loop.close(project.pk)
     Traffic.objects.all().delete()
     white = io.BytesIO()
     Picture.new("RGB", (40, 40), "white").save(white, "PNG")
