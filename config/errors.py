@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
@@ -65,8 +65,21 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     response = views.exception_handler(error, context)
     if response is None:
         return None
-    response.data = _translate(error, response)
+    response.data = _translate(_plainly(error, context), response)
     return response
+
+
+def _plainly(error: Exception, context: dict[str, Any]) -> Exception:
+    """The framework says what cannot be; whoever calls needs to know what can."""
+    view = context["view"]
+    if isinstance(error, exceptions.UnsupportedMediaType) and view is not None:
+        told = _('The body came as "%(came)s"; this call takes %(taken)s. Send one of these, named by Content-Type.')
+        taken = ", ".join(parser.media_type for parser in view.parser_classes)
+        return exceptions.UnsupportedMediaType("", told % {"came": context["request"].content_type, "taken": taken})
+    if isinstance(error, exceptions.NotAcceptable) and view is not None:
+        told = _("This call answers by %(given)s, which the Accept header leaves out.")
+        return exceptions.NotAcceptable(told % {"given": ", ".join(one.media_type for one in view.renderer_classes)})
+    return error
 
 
 def shape(code: str, message: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -131,6 +144,9 @@ def too_much(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, TooManyFilesSent):
         told = _("At most %(most)s files a request are taken. Send the rest in another, or all of them as an archive.")
         return 413, told % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
+    if isinstance(error, TooManyFieldsSent):
+        told = _("At most %(most)s fields a form are taken. Send JSON instead.")
+        return 413, told % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FIELDS}
     if isinstance(error, RequestDataTooBig):
         told = _("At most %(most)s MB a request are taken beside its files.")
         return 413, told % {"most": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20}

@@ -73,8 +73,8 @@ class BrokenFilter(logging.Filter):
         return getattr(record, "status_code", 500) >= 500
 
 
-class StrangeHostFilter(logging.Filter):
-    """Whoever asks under a name that is none of ours is told of in a line: no code of ours broke."""
+class TheirsFilter(logging.Filter):
+    """What Django refuses for the request's own sake, a strange host or too large a body, is a line: nothing broke."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.exc_info = None

@@ -280,7 +280,7 @@ LOGGING = {
     "filters": {
         "request_id": {"()": "config.request_log.RequestIdFilter"},
         "broken": {"()": "config.request_log.BrokenFilter"},
-        "strange_host": {"()": "config.request_log.StrangeHostFilter"},
+        "theirs": {"()": "config.request_log.TheirsFilter"},
     },
     "formatters": {"line": {"()": "config.request_log.KeyValueFormatter"}},
     "handlers": {
@@ -292,6 +292,9 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "django.request": {"filters": ["broken"]},
-        "django.security.DisallowedHost": {"filters": ["strange_host"]},
+        "django.security.DisallowedHost": {"filters": ["theirs"]},
+        "django.security.RequestDataTooBig": {"filters": ["theirs"]},
+        "django.security.TooManyFieldsSent": {"filters": ["theirs"]},
+        "django.security.TooManyFilesSent": {"filters": ["theirs"]},
     },
 }

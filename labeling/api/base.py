@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django_filters.rest_framework import BooleanFilter, FilterSet, NumberFilter
+from django_filters.rest_framework import (
+    BooleanFilter,
+    ChoiceFilter,
+    Filter,
+    FilterSet,
+    IsoDateTimeFilter,
+    NumberFilter,
+)
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -88,17 +96,20 @@ def listing(
     row: type[serializers.Serializer], filters: type[FilterSet] | None = None, *more: OpenApiParameter
 ) -> dict[str, Any]:
     """What the schema says of a list that ``ProjectView.page`` answers: its parameters, the page around its rows."""
-    kinds = {NumberFilter: float, BooleanFilter: bool}
-    asked = [
-        OpenApiParameter(name, next((kind for known, kind in kinds.items() if isinstance(one, known)), str))
-        for name, one in (filters.base_filters if filters else {}).items()
-    ]
+    asked = [_asked(name, one) for name, one in (filters.base_filters if filters else {}).items()]
     cursor = OpenApiParameter("cursor", str, description="Where the page begins: follow `next` and `previous`.")
     size = OpenApiParameter("page_size", int, description="Rows a page, 500 at most.")
     fields = {"next": serializers.URLField(allow_null=True), "previous": serializers.URLField(allow_null=True)}
     name = f"Paginated{row.__name__.removesuffix('Serializer')}List"
     page = inline_serializer(name, {**fields, "results": row(many=True)})
     return {"parameters": [*more, *asked, cursor, size], "responses": page}
+
+
+def _asked(name: str, by: Filter) -> OpenApiParameter:
+    kinds = {NumberFilter: float, BooleanFilter: bool, IsoDateTimeFilter: datetime}
+    kind = next((kind for known, kind in kinds.items() if isinstance(by, known)), str)
+    choices = [value for value, _name in by.extra["choices"]] if isinstance(by, ChoiceFilter) else None
+    return OpenApiParameter(name, kind, enum=choices)
 
 
 def origin_of(request: Request) -> str:

@@ -26,3 +26,11 @@ class TrueOrFalse(filters.BooleanFilter):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, widget=forms.TextInput, **named)
+
+
+class Since(filters.IsoDateTimeFilter):
+    """``?name=2026-11-29T09:10:00Z``: what happened then or later."""
+
+    def __init__(self, field_name: str) -> None:
+        told = _("Expected a moment such as 2026-11-29T09:10:00Z (in an address, a + is written %2B).")
+        super().__init__(field_name, "gte", error_messages={"invalid": told})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import pagination
 from rest_framework.exceptions import NotFound
 
@@ -14,6 +15,9 @@ class CursorPagination(pagination.CursorPagination):
     ordering: Any = "-id"
     page_size_query_param = "page_size"
     max_page_size = 500
+    invalid_cursor_message: Any = _(
+        "This list has no such cursor. Follow `next` and `previous` as they came, or leave it out."
+    )
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
         try:

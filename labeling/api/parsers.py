@@ -36,6 +36,10 @@ class FormParser(parsers.FormParser):
 
 class MultiPartParser(parsers.MultiPartParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        if "boundary=" not in (media_type or ""):
+            raise ParseError(
+                _("Content-Type names no boundary. Leave that header to your HTTP library, which sets both.")
+            )
         found = super().parse(stream, media_type, parser_context)
         try:
             bodies.check(found.data.lists())

@@ -16,7 +16,7 @@ from labeling import services
 from labeling.accounts import people
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.choices import Choice, FilterSet
-from labeling.api.filters import TrueOrFalse
+from labeling.api.filters import Since, TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.collecting.changing import CHANGES
 from labeling.collecting.goldmarks import MOST_POSITION
@@ -237,7 +237,7 @@ class JudgmentFilter(FilterSet):
     image = filters.NumberFilter("task__image_id")
     withdrawn = TrueOrFalse("withdrawn_at", "isnull", exclude=True)
     is_gold = TrueOrFalse("is_gold")
-    since = filters.IsoDateTimeFilter("created_at", "gte")
+    since = Since("created_at")
 
     class Meta:
         model = Judgment

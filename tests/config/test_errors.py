@@ -6,7 +6,13 @@ import errno
 from typing import Any
 
 import pytest
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
@@ -204,6 +210,14 @@ def test_a_strange_host_is_told_without_a_traceback(client, caplog):
     client.get("/label/", headers={"Host": "evil.example"})
     assert [line.levelname for line in caplog.records] == ["WARNING", "INFO"]
     assert "'evil.example'" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("refusal", [RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent])
+def test_too_large_a_form_is_told_without_a_traceback(client, caplog, monkeypatch, refusal):
+    monkeypatch.setitem(RAISED, "odd", refusal("Too much came."))
+    assert client.get("/api/v1/raise/odd").status_code == 413
+    assert [line.levelname for line in caplog.records] == ["WARNING", "INFO"]
     assert "Traceback" not in caplog.text
 
 

@@ -85,16 +85,41 @@ def test_answers_that_are_no_object_are_refused_by_their_name(
 
 @pytest.mark.parametrize(
     ("setting", "most", "said"),
-    [("DATA_UPLOAD_MAX_NUMBER_FILES", 1, "At most 1 files"), ("DATA_UPLOAD_MAX_MEMORY_SIZE", 3, "beside its files")],
+    [
+        ("DATA_UPLOAD_MAX_NUMBER_FILES", 1, "At most 1 files"),
+        ("DATA_UPLOAD_MAX_NUMBER_FIELDS", 1, "At most 1 fields"),
+        ("DATA_UPLOAD_MAX_MEMORY_SIZE", 3, "beside its files"),
+    ],
 )
 def test_a_form_of_more_than_a_request_may_have_is_told_how_much_that_is(
     make_project: Callable[..., Project], settings: Any, setting: str, most: int, said: str
 ) -> None:
     project = make_project(images=0)
     setattr(settings, setting, most)
-    body = {"files": [SimpleUploadedFile("a.png", b"a"), SimpleUploadedFile("b.png", b"b")], "gold": "{}  "}
+    body = {"files": [SimpleUploadedFile("a.png", b"a"), SimpleUploadedFile("b.png", b"b")], "gold": "{}  ", "b": ""}
     answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="multipart")
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "said"),
+    [
+        ("POST", "exports/", {"Content-Type": "text/plain"}, 415, '"text/plain"; this call takes application/json, '),
+        ("POST", "images/", {"Content-Type": "multipart/form-data"}, 400, "Leave that header to your HTTP library"),
+        ("GET", "tasks/", {"Accept": "text/csv"}, 406, "answers by application/json,"),
+        ("GET", "tasks/?cursor=7", {}, 404, "Follow `next`"),
+        ("GET", "judgments/?since=2026-11-29T10:00:00+01:00", {}, 400, "a + is written %2B"),
+    ],
+)
+def test_a_refusal_says_what_would_be_taken(
+    make_project: Callable[..., Project], method: str, path: str, headers: dict[str, str], status: int, said: str
+) -> None:
+    project = make_project(images=0)
+    kind = headers.get("Content-Type", "application/json")
+    address = f"{API}/projects/{project.slug}/{path}"
+    answer = client(project.owner).generic(method, address, "x=y", kind, headers=headers)
+    assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
 
 
