@@ -1,0 +1,44 @@
+"""The page that looks into a version."""
+
+from __future__ import annotations
+
+import re
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.test import Client
+
+from training.features import answers, insights
+from training.models import ModelVersion
+
+
+def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/training/insights/").content.decode()
+
+    assert "Nearest labeled images" in page
+    assert "Why " in page
+    pictures = re.findall(r'src="(/projects/shapes/training/insights/[^"]+)"', page)
+    assert len(pictures) >= 5
+    for address in pictures:
+        answer = owner.get(address)
+        assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
+    assert owner.get(pictures[0].replace("heat", "secret")).status_code == 404
+    assert "Likely label errors" in page
+    (index,) = insights.pictures_folder().glob(f"*/*/{version.pk}/index.json")
+    for damage in (lambda: index.write_bytes(index.read_bytes()[:50]), index.with_name("filters.png").unlink):
+        damage()
+        assert owner.get("/projects/shapes/training/insights/").status_code == 200
+        assert [owner.get(address).status_code for address in pictures] == [200] * len(pictures)
+
+
+def test_insights_say_why_no_layer_can_be_shown(owner: Client, version: ModelVersion) -> None:
+    gone, other = version.project.images.order_by("id")[:2]
+    default_storage.delete(gone.original)
+    unreadable = owner.get(f"/projects/shapes/training/insights/?image={gone.pk}")
+    (settings.DATA_DIR / version.artifact / "head.npz").write_bytes(b"x")
+    answers._load.cache_clear()
+    damaged = owner.get(f"/projects/shapes/training/insights/?image={other.pk}")
+
+    assert (unreadable.status_code, damaged.status_code) == (200, 200)
+    assert f"{gone.name} cannot be read" in unreadable.content.decode()
+    assert "is not the file that the training run wrote" in damaged.content.decode()

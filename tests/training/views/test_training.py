@@ -1,0 +1,133 @@
+"""The training page: runs, and the policy by which they start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import time
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from labeling.models import Project
+from training import services
+from training.models import ModelVersion, TrainingPolicy, TrainingRun
+from training.runs import due
+
+
+def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
+    page = owner.get("/projects/shapes/training/").content.decode()
+
+    assert "new labels, at least" in page
+    assert "No run yet" in page
+
+
+def test_a_page_that_asks_again_does_not_count_very_many_labels_again_until_something_was_decided(
+    owner: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "LONG_SECONDS", 0)
+    monkeypatch.setattr(due, "REST", 1_000_000)
+    live = "/projects/shapes/training/live/"
+    first = owner.get(live).content
+    with CaptureQueriesContext(connection) as asked:
+        assert owner.get(live).content == first
+    assert not [query for query in asked if "labeling_consensus" in query["sql"]]
+    services.set_policy(project=project, changes={"automatic_training": False}, user=project.owner)
+    assert "Automatic training is off" in owner.get(live).content.decode()
+
+
+def test_an_owner_starts_watches_and_reads_a_run(
+    owner: Client, project: Project, run_actors: Callable[[], int]
+) -> None:
+    body = {"backbone": "crowdtune_small", "recipe": "feature_extraction"}
+    assert owner.post("/projects/shapes/training/start/", body).status_code == 302
+    run = TrainingRun.objects.get()
+
+    waiting = owner.get(f"/projects/shapes/training/runs/{run.pk}/").content.decode()
+    assert "hx-trigger" in waiting
+    assert "Queued" in waiting
+
+    run_actors()
+    done = owner.get(f"/projects/shapes/training/runs/{run.pk}/live/").content.decode()
+    assert "hx-trigger" not in done
+    assert "Confusion matrix" in done
+    assert "Reliability" in done
+    assert "Champion" in done
+    assert "Took" in done
+    assert "Time left" not in done
+    for page in ("training", "models"):
+        lists = owner.get(f"/projects/shapes/{page}/").content.decode()
+        assert '<td class="nowrap">Crowdtune small' in lists
+
+
+def test_a_second_run_is_refused_in_words(owner: Client, project: Project) -> None:
+    services.request_run(project=project, cause="person")
+    body = {"backbone": "auto", "recipe": "feature_extraction"}
+
+    page = owner.post("/projects/shapes/training/start/", body, follow=True).content.decode()
+
+    assert "A run of this project is queued" in page
+    assert TrainingRun.objects.count() == 1
+
+
+def test_a_queued_run_is_cancelled_by_its_button(owner: Client, project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+
+    page = owner.post(f"/projects/shapes/training/runs/{run.pk}/cancel/", follow=True).content.decode()
+
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    assert "Cancelled" in page
+
+
+def test_the_policy_is_saved_and_audited(owner: Client, project: Project) -> None:
+    body = {
+        "backbone": "auto",
+        "recipe": "fine_tuning",
+        "automatic_training": "on",
+        "min_labels_per_category": 12,
+        "min_new_labels": 30,
+        "min_new_share": 0.2,
+        "quiet_seconds": 5,
+        "max_age_hours": "",
+        "daily_at": "03:30",
+    }
+
+    owner.post("/projects/shapes/training/policy/", body)
+
+    policy = TrainingPolicy.objects.get()
+    assert (policy.recipe, policy.min_labels_per_category, policy.max_age_hours) == ("fine_tuning", 12, None)
+    assert str(policy.daily_at) == "03:30:00"
+    audit = project.audit.get(action="training_policy")
+    assert audit.changes["min_labels_per_category"] == [8, 12]
+
+
+def test_two_pages_of_the_policy_do_not_set_each_other_back(owner: Client, project: Project) -> None:
+    form = owner.get("/projects/shapes/training/").context["policy_form"]
+    stood = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    meanwhile = {"automatic_training": False, "daily_at": time(3, 30), "max_age_hours": None, "min_new_share": 0.3}
+    services.set_policy(project=project, changes=meanwhile, user=project.owner)
+
+    owner.post("/projects/shapes/training/policy/", {**stood, "shown": form.shown, "min_new_labels": 30})
+
+    policy = TrainingPolicy.objects.get()
+    assert {name: getattr(policy, name) for name in meanwhile} == meanwhile
+    assert policy.min_new_labels == 30
+    assert owner.get("/projects/shapes/training/").content.count(b'name="shown"') == 1
+
+
+def test_a_wrong_policy_comes_back_with_what_is_wrong(owner: Client) -> None:
+    page = owner.post("/projects/shapes/training/policy/", {"backbone": "auto", "recipe": "magic", "min_new_share": 2})
+
+    assert page.status_code == 400
+    assert {"recipe", "min_new_share"} <= set(page.context["policy_form"].errors)
+    assert "__all__" not in page.context["policy_form"].errors
+    assert not TrainingPolicy.objects.exists()
+
+
+def test_the_overview_fragment_names_champion_and_next_run(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/training/summary/").content.decode()
+
+    assert "Version 1" in page
+    assert "Nothing is new since the last run." in page
