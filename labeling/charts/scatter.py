@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,10 +12,14 @@ from labeling.charts.chart import Chart, empty, slot
 from labeling.charts.scale import Format, sayer, scale
 
 Better = Literal["less", "more"]
-# What a name takes of a plot as it is in two columns: the share of a letter's width, and of a line's height.
-LETTER, LINE = 0.025, 0.052
-DOT = 0.01  # half of a dot's width; a name keeps as much from the dot that is its own
+# Names are placed twice, for the narrowest plots that the style sheet shows them in: on a phone, and elsewhere.
+WIDTHS = {"chart-narrow": 215, "chart-wide": 380}  # pixels
+WIDEST = 1300
+LETTER, GAP, DOT = 6.0, 9.0, 4.5  # pixels: of a name's letter, between dot and name, of half a dot
+LINE = 0.052  # of the plot's height
 ENDS = 0.7  # from here on a name stands before its dot
+# So many lines away, or so far out of the plot, nobody sees whose name it is: it is left to the table of the numbers.
+AWAY, OUT = 2, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,19 @@ def scatter(
     if len(best) > 1:
         parts.append(svg.stretched(svg.polyline([(x(p.x), y(p.y)) for p in best], "chart-stroke chart-front")))
     say_x, say_y = sayer(x_format), sayer(y_format)
-    lines = _lines([(x(p.x), y(p.y), len(p.label)) for p in points])
-    for point, line in zip(points, lines, strict=True):
-        words = f"{point.label}: {say_x(point.x)}, {say_y(point.y)}"
-        parts += _named_dot(point, x(point.x), y(point.y), line, words)
+    parts += [
+        svg.dot(
+            x(p.x), y(p.y), f"chart-dot chart-fill-{slot(1) if p.marked else slot(0)}",
+            f"{p.label}: {say_x(p.x)}, {say_y(p.y)}", radius=6.5 if p.marked else 4.5,
+        )
+        for p in points
+    ]  # fmt: skip
+    first = sorted(points, key=lambda p: (not p.marked, p not in best))  # they have the choice
+    spots = [(x(p.x), y(p.y), len(p.label)) for p in first]
+    for shown, width in WIDTHS.items():
+        for point, spot, place in zip(first, spots, _places(spots, width), strict=True):
+            if place is not None:
+                parts.append(_name(point.label, spot, place, shown))
     return Chart(
         title=title,
         body=svg.picture("".join(parts), kind="scatter", name=title, description=description),
@@ -64,50 +78,45 @@ def scatter(
     )
 
 
-def _lines(places: Sequence[tuple[float, float, int]]) -> list[int]:
-    """How many lines each name moves down (up where negative), so that none is written over another or over a dot.
+def _places(spots: Sequence[tuple[float, float, int]], width: int) -> list[tuple[int, bool] | None]:
+    """Where each name stands, so that none is written over another or over a dot: how many lines lower than its dot
+    (higher where negative), and whether before it. None where there is no room near by.
 
     Args:
-        places: (left, bottom) of each dot as shares of the plot, and the letters of its name.
+        spots: (left, bottom) of each dot as shares of the plot, and the letters of its name.
+        width: Of the plot in pixels, at least.
     """
     taken: list[tuple[float, float, float]] = []  # left and right end of a name, its height
-    lines = []
-    for own, (left, bottom, letters) in enumerate(places):
-        dots = [(a - DOT, a + DOT, b) for n, (a, b, _) in enumerate(places) if n != own]
-        start = left - 2 * DOT - letters * LETTER if _stands_before(left, letters) else left + 2 * DOT
-        end = start + letters * LETTER
-        for line in sorted(range(-len(places), len(places) + 1), key=lambda n: (abs(n), n)):
+    places: list[tuple[int, bool] | None] = []
+    for own, (left, bottom, letters) in enumerate(spots):
+        dots = [(a - DOT / width, a + DOT / width, b) for n, (a, b, _) in enumerate(spots) if n != own]
+        length = (GAP + letters * LETTER) / width
+        first = left > ENDS or (left > 0.4 and left + length > 1)
+        place = None
+        for line, before in itertools.product(sorted(range(-AWAY, AWAY + 1), key=abs), (first, not first)):
+            start, end = (left - length, left - GAP / WIDEST) if before else (left + GAP / WIDEST, left + length)
             height = bottom - line * LINE
-            if 0 <= height <= 1 and not any(
-                a < end and start < b and abs(height - c) < 0.99 * LINE for a, b, c in taken + dots
-            ):
+            is_in = 0 <= height <= 1 and start >= -OUT and end <= 1 + OUT
+            if is_in and not any(a < end and start < b and abs(height - c) < 0.99 * LINE for a, b, c in taken + dots):
+                place = line, before
+                taken.append((start, end, height))
                 break
-        else:
-            line, height = 0, bottom
-        taken.append((start, end, height))
-        lines.append(line)
-    return lines
+        places.append(place)
+    return places
 
 
-def _stands_before(left: float, letters: int) -> bool:
-    """Whether a name has more room before its dot than after it: at the right end, and where it is too long."""
-    return left > ENDS or (left > 0.4 and left + 2 * DOT + letters * LETTER > 1)
-
-
-def _named_dot(point: Point, left: float, bottom: float, line: int, words: str) -> list[str]:
-    """The dot and its name, which stands on the side where there is room, so many lines lower."""
-    colour, ends = slot(1) if point.marked else slot(0), _stands_before(left, len(point.label))
-    dot = svg.dot(left, bottom, f"chart-dot chart-fill-{colour}", words, radius=6.5 if point.marked else 4.5)
-    name = svg.text(
-        point.label,
+def _name(label: str, spot: tuple[float, float, int], place: tuple[int, bool], shown: str) -> str:
+    """The name of a dot, so many lines lower, before it or after it."""
+    (left, bottom, _letters), (line, before) = spot, place
+    return svg.text(
+        label,
         x=svg.percent(left),
         y=svg.percent(1 - bottom),
-        dx="-9" if ends else "9",
+        dx=f"{-GAP if before else GAP:g}",
         dy=f"{0.32 + 1.2 * line:.2f}em",
-        text_anchor="end" if ends else "start",
-        class_="chart-name",
+        text_anchor="end" if before else "start",
+        class_=f"chart-name {shown}",
     )
-    return [dot, name]
 
 
 def pareto(points: Sequence[Point], better: tuple[Better, Better]) -> list[Point]:

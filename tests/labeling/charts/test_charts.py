@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
@@ -148,15 +149,15 @@ def test_names_of_points_that_lie_together_stand_below_each_other() -> None:
         charts.Point(9, 0, "another"),
     ]
     drawn = render(charts.scatter([*points, charts.Point(5, 1, "far away")], title="t"))
-    moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name"', drawn)
-    assert moved == ["0.32", "-0.88", "0.32", "0.32"]
+    moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name chart-wide"', drawn)
+    assert moved == ["-0.88", "-2.08", "0.32", "0.32"]
 
 
 def test_a_name_is_not_written_over_another_point() -> None:
     places = [(1, 2, "first worker"), (2, 2, "b"), (9, 0, "c"), (1, 9, "d")]
     points = [charts.Point(x, y, name) for x, y, name in places]
     drawn = render(charts.scatter(points, title="t"))
-    moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name"', drawn)
+    moved = re.findall(r'dy="([-.\d]+)em" text-anchor="(?:start|end)" class="chart-name chart-wide"', drawn)
     assert moved[0] == "-0.88"
 
 
@@ -167,7 +168,30 @@ def test_a_long_name_stands_where_it_has_room() -> None:
         charts.Point(3, 9, "b"),
     ]
     drawn = render(charts.scatter(points, title="t"))
-    assert re.findall(r'text-anchor="(start|end)" class="chart-name"', drawn) == ["start", "end", "end"]
+    assert re.findall(r'text-anchor="(start|end)" class="chart-name chart-wide"', drawn) == ["start", "end", "end"]
+
+
+NAMES = ["small", "small, augmented", "small, tuned", "small, tuned, augmented", "large", "large, tuned", "winner"]
+
+
+@pytest.mark.parametrize(("shown", "width", "named"), [("chart-narrow", 215, 4), ("chart-wide", 380, 5)])
+def test_no_name_is_written_over_another_on_a_phone_nor_far_from_its_dot(shown: str, width: int, named: int) -> None:
+    places = [(2, 9), (2.1, 8), (2.2, 7.8), (2.1, 7), (8, 6), (8.1, 5), (8.2, 4.9)]
+    points = [charts.Point(x, y, name, name == "winner") for (x, y), name in zip(places, NAMES, strict=True)]
+    drawn = render(charts.scatter(points, title="t", front=("less", "less"), y_low=0))
+    found = re.findall(
+        rf'x="([\d.]+)%" y="([\d.]+)%" dx="(-?9)" dy="([-.\d]+)em"[^>]+chart-name {shown}">([^<]+)<', drawn
+    )
+    assert len(found) >= named
+    assert found[0][-1] == "winner"
+    spans = []
+    for x, y, dx, dy, name in found:
+        assert abs(float(dy)) < 3
+        left = float(x) / 100 * width + float(dx)
+        left -= 6 * len(name) if dx == "-9" else 0
+        spans.append((left, left + 6 * len(name), float(y) / 100 * 256 + 11 * (float(dy) - 0.32)))
+    for (a, b, top), (c, d, other) in itertools.combinations(spans, 2):
+        assert a >= d or c >= b or abs(top - other) > 11
 
 
 def test_no_tick_stands_between_two_counts() -> None:
