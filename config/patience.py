@@ -48,10 +48,11 @@ class Patience:
             self._coming.discard(body)
             body.leave()
 
-    def waited_for(self) -> set[str]:
-        """The addresses from which a body, or the next piece of one, should have come for SILENT seconds."""
-        before = time.monotonic() - SILENT
-        return {body.address for body in tuple(self._coming) if (since := body.since) is not None and since < before}
+    def waited_for(self) -> list[tuple[str, float]]:
+        """Of each body that is not there, nor its next piece, for SILENT seconds: from where it comes, and how long."""
+        now = time.monotonic()
+        waits = [(body.address, now - since) for body in tuple(self._coming) if (since := body.since) is not None]
+        return [(address, waited) for address, waited in waits if waited > SILENT]
 
 
 class Body:

@@ -90,51 +90,84 @@ def _listening() -> list[socket.socket]:
 
 def _sockets() -> Iterator[socket.socket]:
     """This process's of the internet, under other descriptors: to be closed by who takes them."""
-    for path in Path("/dev/fd").iterdir():
+    # All before the first is taken: the descriptor by which the folder was read is free then, and would be its number.
+    for number in list(filter(_is_socket, [int(path.name) for path in Path("/dev/fd").iterdir()])):
         with contextlib.suppress(OSError):  # closed by now
-            if not stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
-                continue
-            one = socket.socket(fileno=os.dup(int(path.name)))
+            one = socket.socket(fileno=os.dup(number))
             if one.family in (socket.AF_INET, socket.AF_INET6):
                 yield one
             else:
                 one.close()
 
 
-def _end_silent_lines(waited_for: Callable[[], set[str]], seconds: float) -> None:
+def _is_socket(number: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:  # closed by now
+        return False
+
+
+def _end_silent_lines(waited_for: Callable[[], list[tuple[str, float]]], seconds: float) -> None:
     while True:
         time.sleep(LOOKS_EVERY)
-        if addresses := waited_for():
-            end_silent(addresses, seconds)
+        if waits := waited_for():
+            end_silent(waits, seconds)
 
 
-def end_silent(addresses: Iterable[str], seconds: float) -> int:
-    """End the lines to these addresses on which nothing has come or gone for so many seconds; returns how many.
+def end_silent(waits: Iterable[tuple[str, float]], seconds: float) -> int:
+    """For each address and how long a body from there is waited for, end one line: that of the body. Returns how many.
 
-    On which of them a body should come the server does not say. One that is kept alive for the next request may be
-    ended at any time, and on none an answer is worked on for so long.
+    Which one it is the server does not say. It is among those to the address on which nothing has come or gone for so
+    many seconds, and on it the last piece came when the wait for the next began: the line that is nearest to that is
+    ended, and the next look finds another one should the wait go on. So a download that was paused, or an upload that
+    is being stored, is left to others of its address.
     """
-    ended, known = 0, {_plain(address) for address in addresses}
-    for one in _sockets():
-        with one, contextlib.suppress(OSError):  # not connected, or not any more
-            is_ours = one.getsockname()[1] == settings.PORT and _plain(one.getpeername()[0]) in known
-            if is_ours and _silence(one) > seconds:
-                one.shutdown(socket.SHUT_RD)
-                ended += 1
+    ended = 0
+    with contextlib.ExitStack() as opened:
+        lines = [(opened.enter_context(one), address, since) for one, address, since in _silent(seconds)]
+        for address, waited in waits:
+            own = [line for line in lines if line[1] == _plain(address)]
+            if own:
+                line = min(own, key=lambda each: abs(each[2] - waited))
+                lines.remove(line)
+                with contextlib.suppress(OSError):  # not connected any more
+                    line[0].shutdown(socket.SHUT_RD)
+                    ended += 1
     return ended
+
+
+def _silent(seconds: float) -> Iterator[tuple[socket.socket, str, float]]:
+    """Lines of PORT that have been silent for longer, to be closed by who takes them: to which address, and how long
+    ago something came."""
+    for one in _sockets():
+        with contextlib.suppress(OSError):  # not connected, or not any more
+            sent, received = _silence(one)
+            if one.getsockname()[1] == settings.PORT and min(sent, received) > seconds and not _has_come(one):
+                yield one, _plain(one.getpeername()[0]), received
+                continue
+        one.close()
+
+
+def _has_come(one: socket.socket) -> bool:
+    """Whether something is there to be read, or the end."""
+    try:
+        one.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _plain(address: str) -> str:
     return address.removeprefix("::ffff:")
 
 
-def _silence(one: socket.socket) -> float:
-    """Seconds since the last byte either way; 0 where the system does not tell."""
+def _silence(one: socket.socket) -> tuple[float, float]:
+    """Seconds since the last byte went, and since one came; 0 where the system does not tell."""
     if not sys.platform.startswith("linux"):
-        return 0.0
+        return 0.0, 0.0
     # Milliseconds since data was sent, an acknowledgement was, and data was received (struct tcp_info of linux/tcp.h).
     sent, _told, received = struct.unpack_from("3I", one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56), 44)
-    return min(sent, received) / 1000
+    return sent / 1000, received / 1000
 
 
 def main() -> None:

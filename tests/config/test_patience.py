@@ -42,7 +42,7 @@ def test_from_whom_a_body_does_not_come_is_known(monkeypatch: pytest.MonkeyPatch
         def read(self, size: int | None = -1) -> bytes:
             while not (found := application.waited_for()):
                 pass
-            told.append(found)
+            told.append([address for address, _seconds in found])
             return super().read(size)
 
     def answer(environ, _start):
@@ -53,4 +53,4 @@ def test_from_whom_a_body_does_not_come_is_known(monkeypatch: pytest.MonkeyPatch
     application = Patience(answer, 1)
     asked = {"CONTENT_LENGTH": "4", "REMOTE_ADDR": "10.0.0.7", "wsgi.input": Line(b"abcd")}
     assert application(asked, None) == []
-    assert (told, application.waited_for()) == ([{"10.0.0.7"}, set()], set())
+    assert (told, application.waited_for()) == ([["10.0.0.7"], []], [])
