@@ -41,6 +41,11 @@ def main(arguments: list[str]) -> None:
         done = stamp()
         if done.get(wanted) == digest and PYTHON.exists():
             return
+        if not os.access(ROOT, os.W_OK):
+            raise SystemExit(
+                f"bootstrap: what {wanted} needs is not installed here, and {ROOT} cannot be written by this user. "
+                f"Let who owns it run `python3 bootstrap.py {wanted}` once, and again after each upgrade."
+            )
         uv = find_uv()
         if not works(PYTHON):
             make_environment(uv)
@@ -86,8 +91,9 @@ def only_one() -> Iterator[None]:
     except ImportError:
         yield
         return
-    with open(ROOT / ".bootstrap.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # a service may not write its checkout: then it sets up nothing either
+            fcntl.flock(held.enter_context(open(ROOT / ".bootstrap.lock", "w")), fcntl.LOCK_EX)
         yield
 
 

@@ -81,6 +81,23 @@ def test_an_environment_that_was_moved_is_set_up_again(set_up):
     assert "installing" in bootstrap(clone).stdout
 
 
+def test_a_checkout_that_is_anothers_is_run_and_not_set_up(set_up, clone):
+    """As of a service, whose user may not change its code."""
+    made, _first = set_up
+    lock = made / ".bootstrap.lock"
+    lock.unlink()
+    lock.mkdir()  # cannot be opened, by root either
+    try:
+        second = bootstrap(made)
+        assert (second.returncode, second.stderr) == (0, "")
+    finally:
+        lock.rmdir()
+    nowhere = "import os, bootstrap; os.access = lambda *_: False; bootstrap.main(['base'])"
+    new = subprocess.run([sys.executable, "-c", nowhere], cwd=clone, capture_output=True, text=True, check=False)
+    assert (new.returncode, "run `python3 bootstrap.py base` once" in new.stderr) == (1, True)
+    assert not (clone / ".venv").exists()
+
+
 def test_a_requirement_without_its_hash_is_refused(clone):
     (clone / "requirements" / "base.txt").write_text("no-such-package==1.0\n")
     refused = bootstrap(clone)

@@ -30,8 +30,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["with_parent"]:
             guard.die_with_parent(os.getppid(), signal.SIGTERM)
+        # Features, models and the demo's truths are no other account's business, as images are none; nor is the lock,
+        # which whoever may read it may hold.
+        os.umask(0o077)
         lock = _only_one(settings.DATA_DIR)
-        os.umask(0o077)  # features, models and the demo's truths are no other account's business, as images are none
         _free_port(settings.HOST, settings.PORT)
         database = postgres.Postgres(settings.DATA_DIR / "postgres") if settings.EMBEDDED else None
         address = f"http://{settings.OWN_HOST}:{settings.PORT}"
