@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +32,9 @@ from config import guard
 USER = DATABASE = "crowdtune"
 # sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS; the file's name takes 20.
 _LONGEST_FOLDER = 80
+# Seconds. After a kill it reads first what was written since its last checkpoint, minutes on a slow disk, and would
+# begin that anew if it were ended in the middle.
+PATIENCE = 600.0
 _GUARD = str(Path(guard.__file__).resolve())
 
 
@@ -87,9 +90,14 @@ class Postgres:
         self.settings = dict(settings or {})
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, log: IO[bytes] | int | None = None, timeout: float = 60) -> None:
-        """Make the cluster at the first start, start the server and wait until it answers."""
-        deadline = time.monotonic() + timeout
+    def start(
+        self,
+        *,
+        log: IO[bytes] | int | None = None,
+        timeout: float = PATIENCE,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Make the cluster at the first start, start the server and wait until it answers, or nobody waits any more."""
         self._private(self.folder)
         self._private(self.sockets)
         lock = self._lock(time.monotonic() + min(timeout, 15))
@@ -111,7 +119,7 @@ class Postgres:
             )
         finally:
             os.close(lock)
-        self._wait(deadline)
+        self._wait(time.monotonic() + timeout, given_up)
 
     def stop(self, timeout: float = 10) -> None:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk."""
@@ -218,13 +226,13 @@ class Postgres:
                 for name in folders + files:
                     os.chown(Path(root) / name, owner, owner, follow_symlinks=False)
 
-    def _wait(self, deadline: float) -> None:
+    def _wait(self, deadline: float, given_up: Callable[[], bool]) -> None:
         process: Any = self.process
         # Asked before it is ready, it would log a FATAL line, and each start would look like one that went wrong.
         while not (self._says_ready() and self.answers()):
             if process.poll() is not None:
                 raise PostgresError(f"PostgreSQL exited with {process.returncode} at its start; its log says why.")
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or given_up():
                 self.stop()
                 raise PostgresError("PostgreSQL did not answer in time; its log says why.")
             time.sleep(0.05)
@@ -241,6 +249,9 @@ class Postgres:
     def _create_database(self) -> None:
         import psycopg
 
-        with psycopg.connect(url(self.folder, "postgres"), autocommit=True) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-                connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        try:
+            with psycopg.connect(url(self.folder, "postgres"), autocommit=True) as connection:
+                if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+                    connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        except psycopg.OperationalError as error:
+            raise PostgresError(f"PostgreSQL went away as soon as it had started: {error}") from error

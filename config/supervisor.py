@@ -101,21 +101,24 @@ class Supervisor:
         read, write = os.pipe()
         threading.Thread(target=self._relay, args=("postgres", os.fdopen(read, "rb")), daemon=True).start()
         try:
-            self.database.start(log=write)
+            self.database.start(log=write, given_up=lambda: self.stopping)
         finally:
             os.close(write)
         if self.database.process is not None:
             self._tell_reaper(f"+{self.database.process.pid} {int(signal.SIGINT)}")
 
     def _watch_database(self) -> None:
-        process = self.database.process if self.database else None
-        if process is None or process.poll() is None:
+        if self.database is None:
             return
-        self._tell_reaper(f"-{process.pid}")
-        self.say("postgres", f"died with {process.returncode}, starting it again")
+        process = self.database.process  # None where a start was given up
+        if process is not None:
+            if process.poll() is None:
+                return
+            self._tell_reaper(f"-{process.pid}")
+            self.say("postgres", f"died with {process.returncode}, starting it again")
         try:
             self.start_database()
-        except postgres.PostgresError as error:
+        except (postgres.PostgresError, OSError) as error:  # the machine may have no memory, process or disk to spare
             self.say("postgres", str(error))
             time.sleep(1)
 
@@ -157,15 +160,20 @@ class Supervisor:
         return child.program.late and now - self.running_since > _LATE_SECONDS
 
     def _start(self, child: Child) -> None:
-        process = subprocess.Popen(
-            postgres.guarded(list(child.program.command), stop=signal.SIGTERM),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=self.folder,
-        )
-        child.process, child.started_at = process, time.monotonic()
+        child.started_at = time.monotonic()
+        try:
+            process = subprocess.Popen(
+                postgres.guarded(list(child.program.command), stop=signal.SIGTERM),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+        except OSError as error:  # no memory or no process to spare: no reason to end all that still run
+            self.say(child.program.name, f"cannot be started ({error.strerror}), again in {child.died():g} s")
+            return
+        child.process = process
         self._tell_reaper(f"+{process.pid} {int(signal.SIGTERM)}")
         threading.Thread(target=self._relay, args=(child.program.name, process.stdout), daemon=True).start()
 

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
 
+from config import postgres
 from config.management.commands import up
 from config.supervisor import Child, Program, Supervisor
 from tests import ROOT
@@ -99,6 +101,48 @@ def test_what_dies_is_started_again_and_said_so(address, tmp_path):
         "web      | died with 3, again in 0.5 s",
         "web      | died with 3, again in 1 s",
     ]
+
+
+def test_what_cannot_be_started_now_is_tried_again_and_ends_nothing_else(address, tmp_path):
+    """As where there is no memory for another process: here there is no folder to start it in."""
+    folder = tmp_path / "later"
+    made = Supervisor([Program("web", python("print('here', flush=True); import time; time.sleep(600)"))],
+                      url=address, folder=folder, out=io.BytesIO())  # fmt: skip
+
+    def is_there() -> bool:
+        if "again in 1 s" in said(made):
+            folder.mkdir(exist_ok=True)
+        return "here" in said(made)
+
+    lines = run(made, is_there)
+    assert lines[0] == "web      | cannot be started (No such file or directory), again in 0.5 s"
+
+
+def test_a_database_that_was_given_up_at_its_start_is_started_again(address, tmp_path):
+    class Hasty(postgres.Postgres):
+        """Gives its second start no time, as a slow disk would."""
+
+        starts = 0
+
+        def start(self, **options: Any) -> None:
+            self.starts += 1
+            super().start(**{**options, **({"timeout": 0} if self.starts == 2 else {})})
+
+    database = Hasty(tmp_path / "postgres")
+    sleeper = Program("web", python("import time; time.sleep(600)"))
+    made = Supervisor([sleeper], url=address, folder=ROOT, database=database, out=io.BytesIO())
+    made.start_database()
+    assert database.process is not None
+    os.kill(database.process.pid, signal.SIGKILL)
+    run(made, lambda: database.starts == 3 and database.answers())
+    assert "did not answer in time" in said(made)
+
+
+def test_a_database_is_waited_for_only_while_somebody_waits(tmp_path):
+    database = postgres.Postgres(tmp_path / "postgres")
+    with pytest.raises(postgres.PostgresError, match="in time"):
+        database.start(given_up=lambda: True)
+    assert database.process is None
 
 
 def test_pauses_grow_to_half_a_minute_and_shrink_after_a_steady_while():
