@@ -35,12 +35,23 @@ def _choice(form: forms.BaseForm, name: str) -> forms.ChoiceField:
     return field
 
 
+BACKBONE = _("The pretrained network to start from.")
+RECIPE = _(
+    "Feature extraction leaves the network as it is: it takes few labels and little time. Fine-tuning retrains its end,"
+    " too: it takes at least 60 images and far longer, and may know more then."
+)
+AUGMENTATION = _(
+    "Learn from changed copies of each image, too: cropped, turned a little, lighter or darker, and mirrored. Not where"
+    " left and right make the difference, as in writing."
+)
+
+
 class RunForm(forms.Form):
     """Train now."""
 
-    backbone = forms.ChoiceField(label=_("Backbone"))
-    recipe = forms.ChoiceField(label=_("Recipe"), choices=Recipe.choices)
-    augmentation = forms.BooleanField(label=_("Augmentation"), required=False)
+    backbone = forms.ChoiceField(label=_("Backbone"), help_text=BACKBONE)
+    recipe = forms.ChoiceField(label=_("Recipe"), choices=Recipe.choices, help_text=RECIPE)
+    augmentation = forms.BooleanField(label=_("Augmentation"), required=False, help_text=AUGMENTATION)
 
     def __init__(self, *args: Any, project: Project, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -86,6 +86,10 @@ def _log_scale(least: float, most: float, unit: Format) -> Scale:
         ticks = tuple(t for e in exponents for s in steps if low <= (t := s * 10.0**e) <= high)
         if len(ticks) >= 3:
             break
+    if len(ticks) < 2:  # all lies within one of those steps
+        step = nice_step(high - low, 4)
+        ticks = tuple(step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1))
+        return Scale(low, high, ticks, sayer(unit, step), log=True)
     return Scale(low, high, ticks, sayer(unit, low), log=True)
 
 

@@ -201,6 +201,14 @@ def test_no_tick_stands_between_two_counts() -> None:
     assert "0.5" in re.findall(r'class="chart-tick">([^<]+)<', drawn)
 
 
+@pytest.mark.parametrize(("least", "most"), [(1.42, 1.48), (0.0021, 0.0024), (300.0, 310.0), (6.0, 6.0), (1.0, 900.0)])
+def test_an_axis_by_logarithm_has_ticks_that_differ_however_little_it_spans(least: float, most: float) -> None:
+    drawn = scale([least, most], log=True)
+    said = [drawn.say(tick) for tick in drawn.ticks]
+    assert len(set(said)) == len(said) >= 2
+    assert all(0 <= drawn(tick) <= 1 for tick in drawn.ticks)
+
+
 @pytest.mark.parametrize(("span", "step"), [(1.0, 0.2), (7.0, 2), (100.0, 20), (0.03, 0.01)])
 def test_steps_are_round(span: float, step: float) -> None:
     assert nice_step(span, 5) == pytest.approx(step)

@@ -27,6 +27,12 @@ def test_the_models_page_shows_versions_with_interval_and_decision(owner: Client
     assert '<ol class="training-log" tabindex="0" aria-labelledby="changes">' in page  # a long one scrolls, by keys too
 
 
+def test_a_versions_page_says_what_its_figures_mean(owner: Client, version: ModelVersion) -> None:
+    page = owner.get("/projects/shapes/models/1/").content.decode()
+    for told in ("Precision: of the images", "rare ones count as much", "knows by heart", "how often it is right"):
+        assert told in page
+
+
 @pytest.mark.parametrize(
     "address",
     [
