@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from collections import Counter
 from typing import Any
 
 from django.db.models import Avg, Count, F, Q, Sum
@@ -27,14 +28,14 @@ def of_project(project: Project) -> dict[str, Any]:
 
 
 def progress(project: Project) -> dict[str, Any]:
-    done = project.retired_count / project.task_count if project.task_count else 0.0
+    done, all_of_it = project.finished
     leased = Assignment.objects.filter(project=project, state=Assignment.State.LEASED).count()
     return {
         "images": project.image_count,
         "tasks": project.task_count,
         "retired": project.retired_count,
         "open": project.task_count - project.retired_count,
-        "share": done,
+        "share": done / all_of_it if all_of_it else 0.0,
         "judgments": project.judgment_count,
         "leased": leased,
     }
@@ -51,7 +52,8 @@ def cost(project: Project) -> dict[str, Any]:
         least=project.judgments_min,
         most=most,
     )
-    more = ahead.judgments_to_go + insisted
+    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
+    more = _to_cover(project) if in_stages else ahead.judgments_to_go + insisted
     finished = sum(has[Task.State.RETIRED])
     spent = sum(judgments * tasks for judgments, tasks in enumerate(has[Task.State.RETIRED]))
     return {
@@ -60,6 +62,7 @@ def cost(project: Project) -> dict[str, Any]:
         "budget": None if project.budget is None else str(project.budget),
         "is_spent": project.is_spent,
         "judgments_per_task": ahead.per_task,
+        "most_per_task": most,
         "judgments_saved": max(finished * most - spent, 0),
         "judgments_to_finish": more,
         "cost_to_finish": str((decimal.Decimal(more) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))),
@@ -69,10 +72,11 @@ def cost(project: Project) -> dict[str, Any]:
 def _by_judgments(project: Project, state: str) -> list[int]:
     """[judgments]: how many tasks in this state have so many; gold is asked for its own sake.
 
-    A task that the budget's end cut short is no task that needed so few: it says nothing of savings or of the rest. An
-    open one has what somebody insists on (``_insisted``) already: the stopping policy has a say from there on.
+    A task that the budget's end cut short is no task that needed so few: it says nothing of savings or of the rest. Nor
+    does the drawing of a box, which is one person's whoever verifies it. An open one has what somebody insists on
+    (``_insisted``) already: the stopping policy has a say from there on.
     """
-    tasks = Task.objects.filter(project=project, is_gold=False, state=state)
+    tasks = Task.objects.filter(project=project, is_gold=False, state=state).exclude(stage__startswith="draw:")
     said = Greatest("judgment_count", "asked_for") if state == Task.State.OPEN else F("judgment_count")
     rows = tasks.exclude(retired_because=Task.Because.BUDGET).annotate(said=said).values_list("said")
     counts = dict(rows.annotate(number=Count("id")).order_by().values_list("said", "number"))
@@ -84,6 +88,37 @@ def _insisted(project: Project) -> int:
     rows = Task.objects.filter(project=project, is_gold=False, state=Task.State.OPEN)
     short = rows.filter(asked_for__gt=F("judgment_count")).aggregate(n=Sum(F("asked_for") - F("judgment_count")))
     return int(short["n"] or 0)
+
+
+def _to_cover(project: Project) -> int:
+    """How many judgments the images of the three stages still take: the rounds ahead of them, by what a round takes.
+
+    A life table again, of rounds, which looks one round further than any image has come: nobody knows before how many
+    objects an image shows. A round is a box that is drawn and verified, and the question for others where it is good.
+    """
+    rows = Task.objects.filter(project=project, is_gold=False).exclude(stage__contains=workflow.MADE_GOLD)
+    rows = rows.exclude(retired_because=Task.Because.BUDGET).order_by()
+    counted = rows.values_list("stage", "state").annotate(n=Count("id"), said=Sum("judgment_count"))
+    begun, waiting, said = Counter[int](), Counter[int](), Counter[tuple[str, str]]()
+    tasks = Counter[tuple[str, str]]()
+    for stage, state, number, judgments in counted:
+        kind, _, turn = stage.partition(":")
+        tasks[kind, state] += number
+        said[kind, state] += judgments
+        begun[int(turn)] += number if kind == "draw" else 0
+        waiting[int(turn)] += number if state == Task.State.OPEN else 0
+    last = max(begun, default=0)
+    done = [0] + [max(begun[turn] - begun[turn + 1] - waiting[turn], 0) for turn in range(1, last + 1)]
+    behind = [waiting[turn + 1] for turn in range(last)]  # so many rounds are behind them
+    rounds = stopping.forecast(retired=done, still_open=behind, least=1, most=last + 1).judgments_to_go
+    ended = Task.State.RETIRED
+    quality, coverage = (
+        (said[kind, ended] + project.judgments_min) / (tasks[kind, ended] + 1) for kind in ("quality", "coverage")
+    )
+    good = min((tasks["coverage", ended] + tasks["coverage", "open"] + 1) / (tasks["quality", ended] + 1), 1)
+    verified = tasks["quality", "open"] + tasks["coverage", "open"] * (1 + quality)  # of rounds that are under way
+    had = said["quality", "open"] + said["coverage", "open"] + verified
+    return max(round(rounds * (1 + quality + good * coverage) - had), sum(waiting.values()))
 
 
 def retired(project: Project) -> dict[str, int]:

@@ -114,6 +114,16 @@ class Project(models.Model):
         return self.questions.learnable().first()
 
     @property
+    def finished(self) -> tuple[int, int]:
+        """(done, all) of the tasks; of the images where one finished task opens the next, which has the work grow.
+
+        An image that is not done has one open task in such a workflow, so the open ones tell the images that wait.
+        """
+        if self.workflow == self.Workflow.THREE_STAGE_BOXES:
+            return max(self.image_count - (self.task_count - self.retired_count), 0), self.image_count
+        return self.retired_count, self.task_count
+
+    @property
     def cost(self) -> decimal.Decimal:
         """What the judgments so far have cost, each at the price of its day."""
         return decimal.Decimal(self.spent)

@@ -43,6 +43,7 @@ class Step:
 def overview(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="overview", right="review")
     project = context["project"]
+    context["in_stages"] = project.workflow == Project.Workflow.THREE_STAGE_BOXES
     context["steps"] = next_steps(project, manages=context["manages"])
     return render(request, "projects/overview.html", context)
 

@@ -277,3 +277,47 @@ def test_a_reviewer_s_drawing_keeps_the_boxes_before_it_and_ends_what_was_open(
 
 def labels(project: Project) -> list[list[dict[str, object]]]:
     return list(workflow.labels_of(project).filter(question__kind="boxes").values_list("answer", flat=True))
+
+
+def test_an_image_is_finished_when_it_is_covered_however_many_of_its_tasks_are(
+    boxes: Project, crowd: list[User]
+) -> None:
+    answer(boxes, crowd[0], {"box": [BOX]})
+    answer(boxes, crowd[1], {"good": True})
+    boxes.refresh_from_db()
+    assert (boxes.retired_count, boxes.task_count, boxes.finished) == (2, 3, (0, 1))
+    assert figures.of_project(boxes)["progress"]["share"] == 0
+    answer(boxes, crowd[2], {"covered": True})
+    boxes.refresh_from_db()
+    assert boxes.finished == (1, 1)
+    assert figures.cost(boxes)["judgments_to_finish"] == 0
+
+
+def test_the_forecast_counts_the_rounds_ahead_and_no_drawing_as_saved(
+    make_project: Callable[..., Project], crowd: list[User]
+) -> None:
+    project = make_project(
+        images=4, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=3, access="open"
+    )
+    first = figures.cost(project)
+    assert first["judgments_to_finish"] == 4 * 1.5 * 3  # one round or two, of three judgments each
+    said = sum(_answer_whatever(project, crowd[number % 3]) for number in range(10))  # two boxes an image take 24
+    cost = figures.cost(project)
+    assert said + cost["judgments_to_finish"] == pytest.approx(24, abs=8)
+    verified = Task.objects.filter(project=project, state="retired").exclude(stage__startswith="draw:").count()
+    assert cost["judgments_saved"] == 2 * verified  # of three; who draws is one person anyway
+    others = [person(f"late{number}") for number in range(3)]  # who drew is asked for no verdict
+    while any(_answer_whatever(project, worker) for worker in [*crowd, *others]):
+        pass
+    assert figures.cost(project)["judgments_to_finish"] == 0
+
+
+def _answer_whatever(project: Project, worker: User) -> bool:
+    """The next task of images that have two boxes each, whichever stage it is of; False where there is none."""
+    lease = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)
+    if lease is None:
+        return False
+    kind, _, turn = Task.objects.get(assignments=lease.id).stage.partition(":")
+    answers = {"draw": {"box": [BOX]}, "quality": {"good": True}, "coverage": {"covered": turn == "2"}}[kind]
+    services.submit_judgment(assignment_id=lease.id, worker=worker, answers=answers, seconds=2.0)
+    return True
