@@ -18,7 +18,12 @@ Question = dict[str, Any]
 
 @dataclass(frozen=True)
 class Starter:
-    """A starting point. ``needs_categories`` is how many an owner has to name at least."""
+    """A starting point.
+
+    Args:
+        needs_categories: How many an owner has to name at least; none are asked for where it is 0.
+        page: Where its owner goes on.
+    """
 
     name: str | Promise
     description: str | Promise
@@ -27,6 +32,7 @@ class Starter:
     needs_categories: int
     questions: Callable[[str], list[Question] | None]
     workflow: str = "label"
+    page: str = "project-images"
 
 
 def _one(key: str, kind: str, **options: Any) -> Callable[[str], list[Question] | None]:
@@ -42,10 +48,11 @@ def _workflow_asks(prompt: str) -> list[Question] | None:
 
 
 def _survey(prompt: str) -> list[Question]:
+    """A beginning that needs no categories; its owner composes the rest in the builder."""
     return [
         {
-            "key": "category",
-            "kind": "single_choice",
+            "key": "answer",
+            "kind": "yes_no",
             "prompt": prompt,
             "required": True,
             "options": {"cant_tell": True},
@@ -56,7 +63,7 @@ def _survey(prompt: str) -> list[Question]:
             "prompt": _("How good is the picture?"),
             "required": True,
             "options": {"least": 1, "most": 5},
-            "show_if": {"question": "category", "answered": True},
+            "show_if": {"question": "answer", "answered": True},
         },
         {"key": "remark", "kind": "text", "prompt": _("Anything to add?"), "required": False, "options": {"most": 500}},
     ]
@@ -108,8 +115,9 @@ STARTERS: dict[str, Starter] = {
         gettext_lazy("A survey"),
         gettext_lazy("Several questions an image, with conditions. Compose it after this page."),
         "list",
-        gettext_lazy("What does this image show?"),
-        2,
+        gettext_lazy("Is there a person in this image?"),
+        0,
         _survey,
+        page="project-survey",
     ),
 }

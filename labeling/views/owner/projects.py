@@ -49,7 +49,7 @@ def new_project(request: HttpRequest) -> HttpResponse:
         except CrowdtuneError as error:
             form.add_error(None, error.message)
         else:
-            return redirect("project-images", project.slug)
+            return redirect(STARTERS[form.cleaned_data["starter"]].page, project.slug)
     return render(request, "projects/new.html", {"form": form, "starters": STARTERS})
 
 
