@@ -165,6 +165,8 @@ def outage(error: BaseException | None) -> tuple[int, str] | None:
         return 503, _("The database does not answer. Try again in a moment.")
     if outages.store_is_away(error):
         return 503, _("The store of files does not answer. Try again in a moment.")
+    if outages.store_refuses(error):
+        return 503, _("The store of files refuses this. Tell whoever runs this platform: its log says why.")
     if isinstance(error, MailError):
         return 503, _("No mail can be sent just now. Try again in a moment, or ask whoever runs this platform.")
     return None

@@ -73,7 +73,7 @@ def queue() -> None:
 
 
 def storage() -> None:
-    """What is written can be read, and removed again."""
+    """What is written can be read, found in its folder, and removed again."""
     word = secrets.token_hex(8).encode()
     name = f"health/{secrets.token_hex(8)}"
     try:
@@ -81,6 +81,8 @@ def storage() -> None:
         with default_storage.open(name) as file:
             if file.read() != word:
                 raise NotReady("What was written is not what can be read.")
+        if not default_storage.listdir("health")[1]:
+            raise NotReady("What was written is not in the list of its folder.")
     except OSError as error:
         if outages.is_full(error):
             raise NotReady("The disk is full.") from error

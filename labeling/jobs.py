@@ -163,6 +163,8 @@ def _wait(job: Job, error: Exception) -> bool:
         told = _("The disk is full. This goes on by itself when there is room again.")
     elif outages.store_is_away(error):
         told = _("The store of files does not answer. This goes on by itself when it does.")
+    elif outages.store_refuses(error) and not isinstance(error, CrowdtuneError):  # the platform's own store
+        told = _("The store of files refuses this; the log says why. This goes on by itself once that is mended.")
     else:
         return False
     now = timezone.now()
@@ -180,6 +182,8 @@ def _why(error: Exception) -> str:
         return _("The disk is full. Tell whoever runs this platform; when there is room again, start this anew.")
     if outages.store_is_away(error):
         return _("The store of files does not answer. Try again in a moment.")
+    if outages.store_refuses(error):
+        return _("The store of files refuses this. Tell whoever runs this platform: its log says why.")
     return _("Something broke on our side (%(name)s); see the log.") % {"name": type(error).__name__}
 
 
@@ -253,7 +257,7 @@ def _mine(job: Job) -> QuerySet[Job]:
 
 def _claim(job_id: str) -> Job | None:
     claimed = Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(
-        state=Job.State.RUNNING, heartbeat_at=timezone.now(), attempts=F("attempts") + 1
+        state=Job.State.RUNNING, heartbeat_at=timezone.now(), attempts=F("attempts") + 1, message=""
     )
     return Job.objects.select_related("project", "requested_by").get(pk=job_id) if claimed else None
 

@@ -9,6 +9,7 @@ import errno
 import shutil
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -33,10 +34,24 @@ def database_is_away(error: BaseException | None) -> bool:
 
 
 def store_is_away(error: BaseException | None) -> bool:
-    """Whether the object store did not answer. Its library is loaded only where there is one."""
+    """Whether the object store did not answer, or said that it cannot just now. Its library is loaded only where there
+    is one.
+    """
     library = sys.modules.get("botocore.exceptions")
     return library is not None and any(
-        isinstance(one, library.HTTPClientError | library.EndpointConnectionError) for one in _chain(error)
+        isinstance(one, library.HTTPClientError | library.EndpointConnectionError)
+        or (isinstance(one, library.ClientError) and (_status(one) >= 500 or _status(one) == 429))
+        for one in _chain(error)
+    )
+
+
+def store_refuses(error: BaseException | None) -> bool:
+    """Whether the object store wants other rights, keys, a region, a bucket or a clock than it was shown."""
+    library = sys.modules.get("botocore.exceptions")
+    return library is not None and any(
+        isinstance(one, library.NoCredentialsError | library.PartialCredentialsError | library.CredentialRetrievalError)
+        or (isinstance(one, library.ClientError) and 300 <= _status(one) < 500 and _status(one) != 429)
+        for one in _chain(error)
     )
 
 
@@ -46,6 +61,10 @@ def is_gone(error: BaseException | None) -> bool:
     Django says so by its plain DatabaseError, raised from nothing; what a database refuses has a class of its own.
     """
     return type(error) is DatabaseError and error.__cause__ is None
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

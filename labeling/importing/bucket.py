@@ -112,15 +112,11 @@ def read(place: Place, found: Object) -> bytes:
     try:
         answer = client(place.bucket).get_object(Bucket=place.bucket, Key=found.key)
         data: bytes = answer["Body"].read(MAX_BYTES + 1)
-    except ClientError as error:
-        code = "missing" if error.response.get("Error", {}).get("Code") == "NoSuchKey" else "fetch_failed"
-        raise CrowdtuneError(code, _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}) from error
-    except (BotoCoreError, OSError) as error:
+    except (BotoCoreError, ClientError, OSError) as error:
         if outages.store_is_away(error):  # that is not this object's fault
             raise
-        raise CrowdtuneError(
-            "fetch_failed", _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}
-        ) from error
+        code = "missing" if reason(error) == "NoSuchKey" else "fetch_failed"
+        raise CrowdtuneError(code, _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}) from error
     if len(data) > MAX_BYTES:  # it has grown since it was listed
         raise _too_large(len(data))
     return data

@@ -57,7 +57,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                         position += len(some)
                         said.keep(position)
                         report.result.update(counts, position=position)
-                        report.checkpoint(NOT_KNOWN, _("%(done)s images") % {"done": position})
+                        report.checkpoint(NOT_KNOWN, _("%(done)s labels") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
     if not position:
@@ -70,7 +70,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     report.refuse_nothing_taken(position, arguments["file"]["name"])
-    return {**counts, "images": position}
+    return {**counts, "labels": position}
 
 
 Checked = list[tuple[Image, Asked, Any]]
@@ -302,7 +302,7 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report
         for image_id, answers in entries.items()
     )
     goldmarks.mark_all(entries=marks, project=project, source=arguments["source"])
-    return {"imported": len(entries)}
+    return {"imported": sum(len(answers) for answers in entries.values())}
 
 
 def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:

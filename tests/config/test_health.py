@@ -36,6 +36,13 @@ class FullDisk(FileSystemStorage):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+class Unlisted(FileSystemStorage):
+    """As a bucket whose key may read and write, and not list."""
+
+    def listdir(self, path):
+        raise PermissionError(path)
+
+
 pytestmark = pytest.mark.django_db
 
 
@@ -69,6 +76,13 @@ def test_a_full_disk_is_named_and_nothing_is_left_of_the_try(client, settings, t
     assert answer.status_code == 503
     assert answer.json()["checks"]["storage"] == "The disk is full."
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_store_that_lists_nothing_is_not_ready(client, settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Unlisted"}}
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["storage"][:24]) == (503, "failed (PermissionError)")
 
 
 def test_a_database_that_is_frozen_is_not_waited_for():

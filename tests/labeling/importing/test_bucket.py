@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError, EndpointConnectionError
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone, translation
 
@@ -167,6 +171,60 @@ def test_a_store_that_is_away_is_waited_for_and_no_fault_of_its_objects(
             bucket.read(bucket.Place("photos", "pets/"), bucket.Object("pets/a.png", 10))
     assert (job.state, job.errors, job.attempts) == ("queued", [], 0)
     assert job.message.startswith("The store of files does not answer. This goes on by itself")
+
+
+def refusing(status: int, code: str) -> Any:
+    """Before a request is sent: the store's answer, as one gives it that its keys, or its machines, are not well."""
+
+    def answer(request: Any, **_more: Any) -> AWSResponse:
+        body = io.BytesIO(f"<Error><Code>{code}</Code></Error>".encode())
+        return AWSResponse(request.url, status, {}, type("Raw", (), {"stream": lambda *_sizes: iter([body.read()])})())
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told", "answer"),
+    [
+        (503, "SlowDown", "The store of files does not answer. This goes on", 503),
+        (500, "InternalError", "The store of files does not answer. This goes on", 503),
+        (403, "AccessDenied", "The store of files refuses this; the log says why. This goes on", 503),
+        (403, "RequestTimeTooSkewed", "The store of files refuses this; the log says why. This goes on", 503),
+    ],
+)
+def test_an_import_waits_for_its_own_store_whatever_ails_that(
+    s3: Any, settings: Any, empty: Project, run_actors: Any, status: int, code: str, told: str, answer: int
+) -> None:
+    s3.create_bucket(Bucket="own")
+    settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://own")}
+    job = services.import_images(project=empty, user=empty.owner, files=[SimpleUploadedFile("a.png", picture(1))])
+    events = default_storage.connection.meta.client.meta.events
+    events.register("before-send.s3", ails := refusing(status, code))
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.message[: len(told)]) == ("queued", 0, told)
+    files = {"files": SimpleUploadedFile("b.png", picture(2))}
+    api = client(empty.owner)
+    api.raise_request_exception = False
+    response = api.post(f"/api/v1/projects/{empty.slug}/images/", files, format="multipart")
+    assert (response.status_code, response.json()["error"]["message"][:22]) == (answer, told[:22])
+    events.unregister("before-send.s3", ails)
+    Job.objects.update(heartbeat_at=timezone.now() - jobs.UNSENT_AFTER * 2)
+    jobs.requeue_stuck()
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, job.result["imported"], job.message) == ("succeeded", 1, "")
+
+
+def test_an_object_is_not_refused_because_its_store_cannot_answer_just_now(photos: Any) -> None:
+    place, found = bucket.Place("photos", "pets/"), bucket.Object("pets/a.png", 10)
+    photos.meta.events.register("before-send.s3.GetObject", ails := refusing(503, "SlowDown"))
+    with pytest.raises(ClientError, match="SlowDown"):
+        bucket.read(place, found)
+    photos.meta.events.unregister("before-send.s3.GetObject", ails)
+    photos.meta.events.register("before-send.s3.GetObject", refusing(403, "AccessDenied"))
+    with pytest.raises(CrowdtuneError, match="cannot be read: AccessDenied"):
+        bucket.read(place, found)
 
 
 def test_the_page_starts_an_import_from_a_bucket(photos: Any, empty: Project) -> None:

@@ -71,6 +71,8 @@ def test_what_a_file_says_of_an_image_in_several_lines_is_known_together(
     run_actors()
     found = Gold.objects.order_by("task__image__name").values_list("answers", flat=True)
     assert list(found) == [{"what": "cat", "legs": 4}, {"what": "dog"}]
+    result = Job.objects.get().result
+    assert (result["imported"], result["labels"], result["refused"]) == (3 if written > 1 else 4, 5, 1)  # of two images
     assert Consensus.objects.filter(method="gold", is_final=True).count() == 3
     assert [row["code"] for row in Job.objects.get().errors] == ["bad_answer"]
     project.refresh_from_db()
