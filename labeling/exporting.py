@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.core.files import File
-from django.db.models import Count, F, Func, Value
+from django.db.models import Count, F, Func, Max, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -72,7 +72,7 @@ def _choices(options: dict[str, Any]) -> list[str]:
 
 
 class Rows:
-    """Called for a fresh walk over the project's images, in the order of their ids."""
+    """Called for a walk over the images that the project has now, in the order of their ids."""
 
     def __init__(self, project: Project, header: Header, report: Report, files: FilesOf = "") -> None:
         self.project = project
@@ -81,6 +81,8 @@ class Rows:
         self.final = bool(header.options.get("final"))
         self.images = 0
         self.files = files
+        # One that comes in meanwhile may be called as another one that is written already.
+        self.last = Image.objects.filter(project=project).aggregate(last=Max("pk"))["last"] or 0
         called: Any = F("name")
         if files:  # Macs and Windows make no difference of cases, Macs none of spellings
             called = Lower(Func(called, function="normalize"))
@@ -93,7 +95,8 @@ class Rows:
     def __call__(self) -> Iterator[Row]:
         self.images, last = 0, 0
         total = max(self.project.image_count, 1)
-        while chunk := list(Image.objects.filter(project=self.project, pk__gt=last).order_by("pk")[:CHUNK]):
+        images = Image.objects.filter(project=self.project, pk__lte=self.last).order_by("pk")
+        while chunk := list(images.filter(pk__gt=last)[:CHUNK]):
             last = chunk[-1].pk
             yield from self._rows(chunk)
             self.report.progress(

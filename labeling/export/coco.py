@@ -7,7 +7,10 @@ Source: https://cocodataset.org/#format-data
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -21,9 +24,17 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     out.write(b'{"info":' + _json(info) + b',"licenses":[],"categories":')
     out.write(_json([{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()]))
     out.write(b',"images":[')
-    _listed(out, (_image(question, row) for row in rows()))
-    out.write(b'],"annotations":[')
-    _listed(out, _annotations(question, numbers, rows))
+    # One walk for both lists: in a second one images may be gone, or labeled, that were otherwise in the first.
+    with tempfile.TemporaryFile() as annotations:
+        ids = itertools.count(1)
+        for position, row in enumerate(rows()):
+            out.write((b"," if position else b"") + _json(_image(question, row)))
+            for annotation in _annotations(question, numbers, row):
+                number = next(ids)
+                annotations.write((b"," if number > 1 else b"") + _json({"id": number, **annotation}))
+        out.write(b'],"annotations":[')
+        annotations.seek(0)
+        shutil.copyfileobj(annotations, out)
     out.write(b"]}")
 
 
@@ -34,22 +45,13 @@ def _image(question: Question, row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _annotations(question: Question, numbers: dict[str, int], rows: Rows) -> Iterator[dict[str, Any]]:
-    number = 0
-    for row in rows():
-        for category, box in row.boxes(question):
-            number += 1
-            label = row.labels[question.key]
-            yield {
-                "id": number, "image_id": row.image_id, "category_id": numbers[category], "bbox": box,
-                "area": box[2] * box[3], "iscrowd": 0, "segmentation": [], "confidence": label.confidence,
-                "judgments": label.judgments,
-            }  # fmt: skip
-
-
-def _listed(out: IO[bytes], items: Iterator[dict[str, Any]]) -> None:
-    for position, item in enumerate(items):
-        out.write((b"," if position else b"") + _json(item))
+def _annotations(question: Question, numbers: dict[str, int], row: Row) -> Iterator[dict[str, Any]]:
+    for category, box in row.boxes(question):
+        label = row.labels[question.key]
+        yield {
+            "image_id": row.image_id, "category_id": numbers[category], "bbox": box, "area": box[2] * box[3],
+            "iscrowd": 0, "segmentation": [], "confidence": label.confidence, "judgments": label.judgments,
+        }  # fmt: skip
 
 
 def _json(value: Any) -> bytes:

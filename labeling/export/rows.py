@@ -1,7 +1,6 @@
 """What an export writes: the project's head and one row per image. Pure, so that a format is a function of these.
 
-Rows come as an iterator and may be asked for anew, since some formats list images first and labels after; nothing of a
-format holds more than one row in memory.
+Rows are walked once, since the project goes on changing meanwhile; no format holds more than one of them in memory.
 """
 
 from __future__ import annotations

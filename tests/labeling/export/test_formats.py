@@ -39,7 +39,7 @@ def row(number: int, answer: Any, key: str = "boxes", final: bool = True) -> Row
 
 
 class Repeatable:
-    """Rows that count how often they were walked through."""
+    """Rows for several files."""
 
     def __init__(self, *rows: Row) -> None:
         self.rows = rows
@@ -69,6 +69,14 @@ def read_back(name: str, data: bytes) -> list[Known]:
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "imagefolder"])
 def test_every_format_writes_boxes_and_the_same_rows_give_the_same_file(name):
     assert written(name, BOXES, CELL_ROWS) == written(name, BOXES, CELL_ROWS)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_walks_once_over_the_images_of_a_project_that_goes_on_changing(name):
+    """COCO walked once for the images and once for what is said of them, which was of other images by then."""
+    walks = iter([PET_ROWS.rows])
+    FORMATS[name].write(PETS, lambda: iter(next(walks)), io.BytesIO())
+    assert list(walks) == []
 
 
 def test_pycocotools_reads_our_coco(tmp_path: Path, capsys):

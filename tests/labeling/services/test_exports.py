@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from labeling import jobs, services
+from labeling import exporting, jobs, services
 from labeling.export import FORMATS
 from labeling.importing.known import READERS, Files
+from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
-from tests.labeling.conftest import claim, client, person
+from tests.labeling.conftest import claim, client, person, picture
 from tests.labeling.importing.conftest import packed
 
 BOXES = {"key": "cells", "kind": "boxes", "prompt": "Box each"}
@@ -98,6 +99,17 @@ def test_two_images_of_one_name_stay_two_files(make_project, run_actors):
     _job, data = export(project, "imagefolder", run_actors)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert sorted(archive.namelist()) == sorted(f"cat/{image.pk}-same.png" for image in project.images.all())
+
+
+def test_an_image_that_comes_in_during_an_export_is_no_second_file_of_a_name(make_project, monkeypatch):
+    monkeypatch.setattr(exporting, "CHUNK", 1)
+    project = make_project(images=2)
+    job = Job.objects.create(project=project, kind="export", state="running")
+    found = []
+    for row in exporting.Rows(project, exporting.header_of(project, {}), Report(job), "name")():
+        found.append(row.name)
+        services.add_images(project=project, images={"0000.png": picture(100 + len(found))})
+    assert found == ["0000.png", "0001.png"]
 
 
 def test_a_name_that_climbs_out_is_tamed(make_project, run_actors):
