@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -183,11 +185,25 @@ class BackboneSerializer(serializers.Serializer[Any]):
         return Path(row["weights_file"]).name
 
 
+class ClockField(serializers.TimeField):
+    """A time of day in UTC. Of one that names another offset, Django would keep the digits alone."""
+
+    def to_internal_value(self, value: Any) -> time:
+        with contextlib.suppress(ValueError, TypeError):
+            said = time.fromisoformat(value)
+            if said.tzinfo is not None:
+                value = datetime.combine(date(2000, 1, 2), said).astimezone(UTC).time()
+        return super().to_internal_value(value)
+
+
 class PolicySerializer(serializers.ModelSerializer[TrainingPolicy]):
     """When and how a project trains by itself."""
 
     serializer_choice_field = Choice
     backbone = BackboneField(required=False, max_length=60, help_text="A key of the zoo, auto, or champion.")
+    daily_at = ClockField(
+        required=False, allow_null=True, help_text="Train each day at this time (UTC), if anything is new."
+    )
 
     class Meta:
         model = TrainingPolicy

@@ -237,3 +237,14 @@ def test_a_backbone_may_be_called_as_keras_calls_it(owner: APIClient, said: str,
     assert (changed.status_code, changed.json().get("backbone")) == (200, key)
     policy = owner.patch("/api/v1/projects/shapes/training-policy/", {"backbone": said}, format="json")
     assert (policy.status_code, policy.json().get("backbone")) == (200, key)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("06:00", "06:00:00"), ("06:00:00Z", "06:00:00"), ("03:30+05:30", "22:00:00"), (None, None)]
+)
+def test_a_time_of_day_that_names_its_offset_is_kept_as_that_of_utc(
+    owner: APIClient, said: str | None, kept: str | None
+) -> None:
+    policy = owner.patch("/api/v1/projects/shapes/training-policy/", {"daily_at": said}, format="json")
+    assert (policy.status_code, policy.json()["daily_at"]) == (200, kept)
+    assert owner.patch("/api/v1/projects/shapes/training-policy/", {"daily_at": "6"}, format="json").status_code == 400
