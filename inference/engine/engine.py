@@ -8,6 +8,7 @@ began with.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from training.features.embedding import Embedder
 if TYPE_CHECKING:
     from training.learning.artifact import Classifier
 
+logger = logging.getLogger(__name__)
 CHUNK = 8  # images that one lane embeds before it lets others in
 Picture = bytes | NDArray[np.uint8]
 
@@ -77,7 +79,8 @@ class Engine:
         """
 
         def load() -> tuple[Any, int]:
-            return _opened(self._open_version, self.data_dir / version.folder, "version")
+            told = _("Version %(name)s cannot be loaded: its files are missing or damaged. Train again or roll back.")
+            return _opened(self._open_version, self.data_dir / version.folder, told)
 
         return self.cache.get(("version", version.id), load)
 
@@ -85,7 +88,10 @@ class Engine:
         """The shared trunk, loaded when it is not in memory."""
 
         def load() -> tuple[Any, int]:
-            return _opened(lambda folder: self._open_trunk(folder, precision), self.data_dir / "trunks" / key, "trunk")
+            told = _(
+                "The network %(name)s cannot be loaded: its files are missing or damaged. The next run makes it again."
+            )
+            return _opened(lambda folder: self._open_trunk(folder, precision), self.data_dir / "trunks" / key, told)
 
         return self.cache.get(("trunk", key, precision), load)
 
@@ -146,14 +152,13 @@ def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
         ) from error
 
 
-def _opened(open_: Callable[[Path], Any], folder: Path, what: str) -> tuple[Any, int]:
+def _opened(open_: Callable[[Path], Any], folder: Path, told: str) -> tuple[Any, int]:
+    """What lies in the folder. Which file of which disk is at fault goes to the log, ``told`` to whoever asked."""
     try:
         return open_(folder), _bytes(folder)
     except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
-        raise BrokenVersion(
-            _("The %(what)s in %(name)s cannot be loaded: %(error)s. Train again or roll back.")
-            % {"what": what, "name": folder.name, "error": error}
-        ) from error
+        logger.warning("%s", error)
+        raise BrokenVersion(told % {"name": folder.name}) from error
 
 
 def _bytes(folder: Path) -> int:

@@ -302,12 +302,24 @@ def test_a_full_queue_answers_503_with_retry_after(api, champion) -> None:
     assert response.json()["error"]["code"] == "busy"
 
 
-def test_a_version_whose_files_changed_does_not_answer(api, champion, data_dir) -> None:
-    path = data_dir / champion.artifact / "head.npz"
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("{version}/head.npz", "Version 1 cannot be loaded"),
+        ("{version}/manifest.json", "Version 1 cannot be loaded"),
+        ("trunks/tiny-0000/trunk.bin", "The network tiny-0000 cannot be loaded"),
+    ],
+)
+def test_a_version_whose_files_changed_does_not_answer(api, champion, data_dir, caplog, file: str, said: str) -> None:
+    path = data_dir / file.format(version=champion.artifact)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     response = post_files(api, picture())
     assert response.status_code == 503
-    assert response.json()["error"]["code"] == "broken_version"
+    error = response.json()["error"]
+    assert error["code"] == "broken_version"
+    assert said in error["message"]
+    assert str(data_dir) not in error["message"]
+    assert str(path.parent) in caplog.text
 
 
 EXPLAIN = "/api/v1/projects/colours/explain/"
