@@ -108,7 +108,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         jobs=running_jobs(request.user, project, *JOBS),
         kinds=JOBS,
         formats=format_choices(),
-        import_form=ImportForm(auto_id="import_%s"),
+        import_form=ImportForm(auto_id="import_%s", project=project),
         methods=[(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS],
         beside=beside,
         fitting=labels_where(project=project, question=question, **where).order_by()[: MOST_COUNTED + 1].count()

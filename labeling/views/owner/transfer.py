@@ -15,8 +15,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling import services
+from labeling.collecting import tasks
 from labeling.export import FORMATS
 from labeling.importing.known import READERS
+from labeling.models import Project
+from labeling.surveys import survey
 from labeling.views.owner.context import load_project, refusals
 
 TAKES = {
@@ -43,12 +46,23 @@ class ImportForm(forms.Form):
     file = forms.FileField(label=gettext_lazy("File"))
     form = forms.ChoiceField(choices=lambda: format_choices(READERS), label=gettext_lazy("Format"))
     take_as = forms.ChoiceField(choices=list(TAKES.items()), label=gettext_lazy("Take them"))
+    question = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Which question they answer"),
+        help_text=gettext_lazy("The one that the file names, or that alone fits"),
+    )
     source = forms.CharField(
         required=False,
         max_length=100,
         label=gettext_lazy("Whose they are"),
         help_text=gettext_lazy("A name for the source; empty: the format's."),
     )
+
+    def __init__(self, *given: Any, project: Project, **more: Any) -> None:
+        super().__init__(*given, **more)
+        asked = survey.current(project).at(tasks.first_stage(project))
+        field: Any = self.fields["question"]
+        field.choices = [("", field.help_text), *((one.key, one.prompt or one.key) for one in asked)]
 
 
 @login_required
@@ -70,7 +84,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def bring_in(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
-    form = ImportForm(request.POST, request.FILES)
+    form = ImportForm(request.POST, request.FILES, project=project)
     if not form.is_valid():
         messages.error(request, _("Choose a file, its format and what its labels are."))
         return redirect("project-labels", project.slug)
@@ -84,6 +98,5 @@ def _start(project: Any, user: Any, data: dict[str, Any]) -> None:
     if data["take_as"] == "many":
         services.import_judgments(project=project, file=data["file"], user=user)
         return
-    services.import_labels(
-        project=project, file=data["file"], form=data["form"], take_as=data["take_as"], source=data["source"], user=user
-    )
+    chosen = {name: data[name] for name in ("file", "form", "take_as", "source", "question")}
+    services.import_labels(project=project, user=user, **chosen)

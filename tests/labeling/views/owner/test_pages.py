@@ -325,6 +325,25 @@ def test_labels_made_elsewhere_come_in_as_gold(project: Project, owning: Client,
     assert "giraffe" in text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
 
 
+def test_who_brings_in_labels_says_which_of_several_questions_they_answer(
+    project: Project, make_project: Callable[..., Project], run_actors: Callable[[], int]
+) -> None:
+    asked = [{"key": key, "kind": "single_choice", "prompt": key.title(), "choices": ["a", "b"]} for key in ("x", "y")]
+    two = make_project(name="Two", images=1, questions=asked)
+    owning = Client()
+    owning.force_login(two.owner)
+    assert '<option value="y">Y</option>' in text(owning.get(f"/projects/{two.slug}/labels/"))
+    for question in ("", "y", "z"):
+        form = {"file": SimpleUploadedFile("gold.csv", b"image,answer\n0000.png,b\n"), "form": "csv", "take_as": "gold"}
+        owning.post(f"/projects/{two.slug}/labels/import/", {**form, "question": question})
+    run_actors()
+    jobs = Job.objects.filter(kind="import_labels").order_by("created_at")
+    assert [(job.state, job.arguments["question"]) for job in jobs] == [("failed", ""), ("succeeded", "y")]
+    assert [task.gold.answers for task in Task.objects.filter(project=two, is_gold=True)] == [{"y": "b"}]
+    owning.force_login(project.owner)
+    assert 'name="question"' not in text(owning.get(f"/projects/{project.slug}/labels/")).partition("Take them")[2]
+
+
 def test_judgments_of_many_people_come_in(project: Project, owning: Client, run_actors: Callable[[], int]) -> None:
     lines = b"image,worker,answer\n0000.png,ann,cat\n0000.png,bob,dog\n"
     form = {"file": SimpleUploadedFile("said.csv", lines), "form": "csv", "take_as": "many"}
