@@ -13,7 +13,7 @@ from labeling.charts.scale import Format, sayer, scale
 
 Better = Literal["less", "more"]
 # Names are placed twice, for the narrowest plots that the style sheet shows them in: on a phone, and elsewhere.
-WIDTHS = {"chart-narrow": 215, "chart-wide": 380}  # pixels
+WIDTHS = {"chart-narrow": 215, "chart-wide": 290}  # pixels
 WIDEST = 1300
 LETTER, GAP, DOT = 6.0, 9.0, 4.5  # pixels: of a name's letter, between dot and name, of half a dot
 LINE = 0.052  # of the plot's height

@@ -93,12 +93,12 @@ def decide(work: Work) -> Verdict:
     project = work.run.project
     champion = champions.champion_of(project)
     if champion is None:
-        return first_verdict(right=right, truth=truth, n_classes=len(work.categories))
+        return first_verdict(right=right, truth=truth)
     name = _("version %(number)s") % {"number": champion.number}
     if champion.question_id != work.run.snapshot.question_id:
         if champions.champion_of_question(project) is not None:
             return not_asked(champion=name, right=right)
-        return first_verdict(right=right, truth=truth, n_classes=len(work.categories), other=name)
+        return first_verdict(right=right, truth=truth, other=name)
     try:
         places, said, champion_said = comparing.side_by_side(work, champion)
     except (ArtifactDamaged, WeightsMissing) as error:  # no reason to lose the new one: a person can promote it

@@ -33,17 +33,16 @@ class Verdict:
     high: float | None = None
 
 
-def first_verdict(*, right: np.ndarray, truth: np.ndarray, n_classes: int, other: str = "") -> Verdict:
-    """The first model of a question has nothing to beat but chance and the largest category.
+def first_verdict(*, right: np.ndarray, truth: np.ndarray, other: str = "") -> Verdict:
+    """The first model of a question has nothing to beat but the largest category, which is no less than chance.
 
     Args:
         right: bool [n], whether the new model was right on each held-out image.
         truth: int [n], the labels.
-        n_classes: How many categories it can answer.
         other: The champion's name, where that learned another question.
     """
     accuracy = float(right.mean())
-    baseline = max(1 / n_classes, float(np.bincount(truth, minlength=n_classes).max()) / len(truth))
+    baseline = float(np.bincount(truth).max()) / len(truth)
     said = _(
         "accuracy %(accuracy).1f %% on %(count)s held-out images; always saying the largest category gives"
         " %(baseline).1f %%"

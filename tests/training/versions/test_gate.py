@@ -11,8 +11,8 @@ from training.versions.gate import first_verdict, log_losses, nothing_left, verd
 def test_a_first_model_better_than_the_largest_class_becomes_champion() -> None:
     truth = np.array([0] * 6 + [1] * 4)
 
-    assert first_verdict(right=np.array([True] * 7 + [False] * 3), truth=truth, n_classes=2).alias == "champion"
-    assert first_verdict(right=np.array([True] * 6 + [False] * 4), truth=truth, n_classes=2).alias == "challenger"
+    assert first_verdict(right=np.array([True] * 7 + [False] * 3), truth=truth).alias == "champion"
+    assert first_verdict(right=np.array([True] * 6 + [False] * 4), truth=truth).alias == "challenger"
 
 
 def test_better_beyond_chance_becomes_champion() -> None:
@@ -41,6 +41,15 @@ def test_worse_stays_challenger() -> None:
     champion = np.array([True] * 80 + [False] * 20)
 
     assert verdict(right=~champion, champion_right=champion, champion="version 1").alias == "challenger"
+
+
+def test_as_often_right_is_not_called_better() -> None:
+    right = np.array([True] * 80 + [False] * 20)
+
+    decided = verdict(right=right, champion_right=right[::-1], champion="version 1")
+
+    assert decided.alias == "challenger"
+    assert decided.reason.startswith("Not better")
 
 
 def test_the_same_answers_give_the_same_verdict() -> None:
