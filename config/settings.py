@@ -158,6 +158,8 @@ LOGIN_REDIRECT_URL = "/label/"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+# By a mail a password is reset: who finds somebody's session open must not change where it goes.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "config.accounts.Adapter"
 # A class of a hundred that follows an invitation comes from one address; wrong passwords are counted by the adapter.

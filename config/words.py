@@ -97,6 +97,7 @@ ACCOUNTS = (
         "email confirmation request</a>."
     ),
     gettext_noop("Enter your password:"),
+    gettext_noop("Incorrect password."),
     gettext_noop("Confirm Access"),
     gettext_noop("Please reauthenticate to safeguard your account."),
     gettext_noop("Confirmation email sent to %(email)s."),

@@ -78,6 +78,10 @@ def test_the_pages_of_accounts_and_their_mails_speak_hindi(mailoutbox: list[Emai
         browser.post(page, {"login": "tina", "password": "a long enough one"}, follow=True),
         browser.get("/accounts/email/"),
         browser.post("/accounts/email/", {"email": "new@example.com", "action_add": ""}, follow=True),
+        browser.post("/accounts/reauthenticate/", {"password": "wrong", "next": "/accounts/email/"}),
+        browser.post(
+            "/accounts/reauthenticate/", {"password": "a long enough one", "next": "/accounts/email/"}, follow=True
+        ),
         browser.post("/accounts/logout/", follow=True),
     ]
     for answer in told:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
@@ -162,6 +163,19 @@ def test_a_forgotten_password_is_reset_by_a_mail_and_where_none_is_sent_the_page
     assert 'name="email"' in client.get("/accounts/password/reset/").content.decode()
     client.post("/accounts/password/reset/", {"email": "ada@example.com"}, headers={"X-Forwarded-Proto": "https"})
     assert "/accounts/password/reset/key/" in mailoutbox[0].body
+
+
+def test_an_email_which_could_reset_the_password_is_changed_by_who_knows_it(client):
+    ada = get_user_model().objects.create_user("ada", password="correct horse battery")
+    client.post("/accounts/login/", {"login": "ada", "password": "correct horse battery"})
+    asked = client.post("/accounts/email/", {"email": "eve@example.org", "action_add": ""})
+    assert asked["Location"] == "/accounts/reauthenticate/?next=%2Faccounts%2Femail%2F"
+    emails = EmailAddress.objects.filter(user=ada).values_list("email", flat=True)
+    for password, kept in (("a guess", []), ("correct horse battery", ["eve@example.org"])):
+        page = client.get(asked["Location"])
+        assert "Confirm Access" in page.content.decode()
+        client.post(asked["Location"], {"password": password, "next": "/accounts/email/"})
+        assert list(emails.all()) == kept
 
 
 def test_a_mail_server_that_is_away_is_told_as_an_outage_whoever_asks(client, settings):
