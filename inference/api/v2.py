@@ -28,7 +28,7 @@ from inference.engine.routing import VersionRef, routes, version_numbers, versio
 from inference.errors import NoChampion
 from inference.intake import limits, tensors
 from inference.intake.inputs import Inputs
-from inference.services.predicting import content_key
+from inference.services.predicting import content_key, version_for
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES, to_input
 from labeling.models import Project
@@ -90,7 +90,7 @@ def _version(project_id: int, number: str | None, caller: str | None = None) -> 
     """The version of this number; without one, that which answers this caller, or else the champion."""
     if number is None:
         route = routes.get(project_id)
-        return route.standing() if caller is None else route.choose(caller)
+        return route.standing() if caller is None else version_for(route, caller)
     if not number.isdecimal() or len(number) > 9:
         raise NoChampion(
             _("There is no version %(number)s.") % {"number": repr(number)}, status=404, code="no_such_version"

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from inference.engine import runtime
 from inference.engine.engine import Answer
-from inference.engine.routing import VersionRef, routes
+from inference.engine.routing import Route, VersionRef, routes
+from inference.errors import BrokenVersion
 from inference.explain import explaining
 from inference.feedback import sampling
 from inference.intake.features import features_of, original
@@ -37,7 +38,7 @@ def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: Vers
     """
     started = time.perf_counter()
     route = routes.get(project.pk)
-    chosen = version or route.choose(sticky or (content_key(inputs.pictures) if route.shares else ""))
+    chosen = version or version_for(route, sticky or (content_key(inputs.pictures) if route.shares else ""))
     answer = runtime.engine().answer(chosen, features_of(version=chosen, inputs=inputs), started)
     recorder.answered(answer, project.slug)
     fresh = [(index, picture) for index, picture in enumerate(inputs.pictures) if isinstance(picture, bytes)]
@@ -57,10 +58,27 @@ def explain(
         NoChampion: Nothing is trained yet.
         BadPicture: It cannot be read, or the category is unknown.
     """
-    version = routes.get(project.pk).choose(sticky or content_key([picture]))
+    version = version_for(routes.get(project.pk), sticky or content_key([picture]))
     data = original(picture, 0) if isinstance(picture, Image) else picture
     png, explained = explaining.explain(runtime.engine(), version, data, category)
     return png, explained, version
+
+
+def version_for(route: Route, caller: str) -> VersionRef:
+    """Who answers this caller: the champion, too, where the challenger cannot be loaded, for nobody asked for that one.
+
+    Raises:
+        NoChampion: Nothing is trained yet.
+    """
+    chosen = route.choose(caller)
+    if chosen == route.champion:
+        return chosen
+    engine = runtime.engine()
+    try:
+        engine.trunk_of(engine.classifier(chosen))
+    except BrokenVersion:
+        return route.standing()
+    return chosen
 
 
 def content_key(pictures: Sequence[bytes | NDArray[np.uint8] | Image]) -> str:

@@ -197,6 +197,30 @@ def test_callers_of_the_protocol_meet_the_challenger_as_all_do(api, project, add
     assert met == {"1", "2"}
 
 
+@pytest.mark.parametrize("file", ["{version}/head.npz", "trunks/tiny-other/trunk.bin"])
+def test_callers_of_a_challenger_that_is_broken_are_answered_by_the_champion(
+    api, project, data_dir, add_version, file: str
+) -> None:
+    make_trunk(data_dir / "trunks", "tiny-other")
+    add_version(seed=1, alias="champion")
+    challenger = add_version(seed=2, alias="challenger", trunk="tiny-other")
+    Deployment.objects.create(project=project, challenger_mode="share", challenger_share=0.5)
+    routes.forget()
+    caller = next(name for name in map(str, range(99)) if routes.get(project.pk).choose(name).number == 2)
+    (data_dir / file.format(version=challenger.artifact)).write_bytes(b"")
+    tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(picture()).decode()]}
+    asked: list[tuple[str, Any, str]] = [
+        ("/api/v1/projects/colours/predict/", {"image": SimpleUploadedFile("a.png", picture())}, "multipart"),
+        ("/api/v1/projects/colours/explain/", {"image": SimpleUploadedFile("a.png", picture())}, "multipart"),
+        ("/v2/models/colours/infer", {"inputs": [tensor]}, "json"),
+    ]
+    for address, body, form in asked:
+        answer = api.post(address, body, format=form, headers={"X-Sticky-Key": caller})
+        assert (answer.status_code, answer.headers.get("X-Model-Version")) == (200, "1"), address
+    certain = api.post("/v2/models/colours/versions/2/infer", {"inputs": [tensor]}, format="json")
+    assert certain.status_code == 503
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_what_leaves_by_a_job_is_the_champions_whatever_the_challenger_has(project, add_version, share: float) -> None:
     for _ in range(6):
