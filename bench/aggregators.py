@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.crowds import SETS, SMALL, SMALL_SIZES, Plan, draw
-from labeling.aggregation import AGGREGATORS, Votes, boxes
+from labeling.aggregation import AGGREGATORS, Votes, boxes, geometry
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "crowd"
 RIVALS = ("Wawa", "ZeroBasedSkill", "OneCoinDawidSkene", "DawidSkene", "MACE", "GLAD", "MMSR")
@@ -191,7 +191,7 @@ def _medians(drawn: list[boxes.Drawn], quorum: int) -> list[np.ndarray]:
     worker = np.array([person.worker for person in drawn for _ in person.boxes], dtype=np.int64)
     if not len(sides):
         return []
-    home = boxes.cluster(sides, worker, np.zeros(len(sides), dtype=np.int64), 0.4)
+    home = geometry.cluster(sides, worker, np.zeros(len(sides), dtype=np.int64), 0.4)
     groups = [sides[home == number] for number in range(home.max() + 1)]
     return [np.median(group, axis=0) for group in groups if len(group) >= quorum]
 
@@ -202,7 +202,7 @@ def f1(found: dict, experts: dict[str, np.ndarray]) -> tuple[float, float, float
     for image, expert in experts.items():
         mine = np.array(found.get(image, [])).reshape(-1, 4)
         said, there = said + len(mine), there + len(expert)
-        overlap = boxes.overlap(mine, expert)
+        overlap = geometry.overlap(mine, expert)
         while overlap.size and overlap.max() >= 0.5:
             one, other = np.unravel_index(overlap.argmax(), overlap.shape)
             shares.append(overlap[one, other])

@@ -22,14 +22,13 @@ from typing import Any
 import numpy as np
 
 from labeling.aggregation import adaptive
+from labeling.aggregation.geometry import TAILS, cluster, edges, merge, shares
 from labeling.aggregation.votes import Floats, Ints, Votes
 
-OVERLAP = 0.3  # boxes that overlap by less (IoU) are of different things
 ABSENCE = 0.6  # what not drawing weighs against drawing
 OWN = 10.0  # the crowd's steadiness counts as so many of a worker's boxes
 MISSES, INVENTS = 0.2, 0.05  # of a worker not seen before
 STEADY = 0.05  # standard deviation of a side, in parts of the box's size
-TAILS = 3.0
 LEAST_WEIGHT = 0.05  # as of numbers: what weighs nothing is still the only word where nobody else drew
 
 
@@ -83,38 +82,6 @@ class Fused:
     agreement: float  # mean IoU of the drawn boxes with the box of their cluster; nan without any
 
 
-def overlap(a: Floats, b: Floats) -> Floats:
-    """IoU of each of [n, 4] with each of [m, 4] boxes x, y, width, height: [n, m] in [0, 1]."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    union = np.prod(a[:, 2:], axis=1)[:, None] + np.prod(b[:, 2:], axis=1)[None, :] - shared
-    return np.where(union > 0, shared / np.where(union > 0, union, 1), 0.0)
-
-
-def cluster(boxes: Floats, worker: Ints, category: Ints, least: float = OVERLAP) -> Ints:
-    """[n]: the number of each box's cluster, from 0; the best pairs join first.
-
-    Two clusters join when no worker is in both, they are of one category, and their boxes overlap by ``least`` on
-    average, so that a chain of neighbours does not become one thing.
-    """
-    shares = overlap(boxes, boxes)
-    first, second = np.nonzero(np.triu(shares >= least, 1))
-    allowed = (worker[first] != worker[second]) & (category[first] == category[second])
-    first, second = first[allowed], second[allowed]
-    order = np.argsort(-shares[first, second], kind="stable")
-    members = {index: [index] for index in range(len(boxes))}
-    home = np.arange(len(boxes))
-    for a, b in zip(first[order], second[order], strict=True):
-        one, two = int(home[a]), int(home[b])
-        if one == two or set(worker[members[one]]) & set(worker[members[two]]):
-            continue
-        if shares[np.ix_(members[one], members[two])].mean() >= least:
-            members[one] += members.pop(two)
-            home[members[one]] = one
-    return np.unique(home, return_inverse=True)[1].reshape(-1)
-
-
 def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     """One image's boxes.
 
@@ -129,16 +96,15 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     sides = np.array([box["box"] for _, box in rows], dtype=np.float64)
     worker = np.array([who for who, _ in rows])
     home = cluster(sides, worker, np.array([names.index(str(box["category"])) for _, box in rows]))
-    held = {person.worker: _held(person, hands) for person in drawn}
+    offset, spread = _habits_of({person.worker: _held(person, hands) for person in drawn}, worker)
+    merged = merge(sides, home, offset, spread)
+    in_turn = np.argsort(home, kind="stable")
+    agreement = shares(sides, merged[home])[in_turn]
+    weight = {person.worker: person.weight * hands.get(person.worker, Hand()).vote for person in drawn}
     found = []
-    agreement = []
-    for number in range(home.max() + 1):
-        inside = np.flatnonzero(home == number)
-        present = {int(who) for who in worker[inside]}
-        chance = _chance(present, drawn, hands)
-        merged = merge(sides[inside], [held[int(who)] for who in worker[inside]])
-        agreement += overlap(sides[inside], merged[None])[:, 0].tolist()
-        found.append(Box(str(rows[inside[0]][1]["category"]), tuple(merged.tolist()), chance, tuple(sorted(present))))
+    for inside, box in zip(np.split(in_turn, np.cumsum(np.bincount(home))[:-1]), merged.tolist(), strict=True):
+        present = sorted(set(worker[inside].tolist()))
+        found.append(Box(str(rows[inside[0]][1]["category"]), tuple(box), _chance(present, weight), tuple(present)))
     found.sort(key=lambda box: -box.confidence)
     real = tuple(box for box in found if box.confidence > 0.5)
     sure = min(max(box.confidence, 1 - box.confidence) for box in found)
@@ -159,29 +125,17 @@ def _nothing(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> float:
     return 1 / (1 + missed)
 
 
-def _chance(present: set[int], drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> float:
+def _chance(present: Sequence[int], weight: Mapping[int, float]) -> float:
     """The chance that a cluster is real. Three drawings of three give .98, two .84, one .44."""
-    weight = {person.worker: person.weight * hands.get(person.worker, Hand()).vote for person in drawn}
     there = sum(weight[worker] for worker in present)
     odds = (there + 0.5) / (ABSENCE * (sum(weight.values()) - there) + 0.5)
     return odds**2 / (1 + odds**2)
 
 
-def merge(sides: Floats, hands: Sequence[Hand]) -> Floats:
-    """[4]: one box x, y, width, height from [n, 4] of one thing; each side on its own."""
-    size = np.median(sides[:, 2:], axis=0)
-    size = np.concatenate([size, size])
-    edges = np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
-    moved = edges - np.array([hand.offset for hand in hands]) * size
-    value = np.median(moved, axis=0)
-    spread = np.array([hand.spread for hand in hands])[:, None] * size
-    askew = 1.4826 * np.median(np.abs(moved - value) / spread, axis=0)  # of a thing that is hard to box for all
-    spread = spread * np.maximum(1, askew)
-    for _ in range(10):
-        weight = (TAILS + 1) / (TAILS + ((moved - value) / spread) ** 2) / spread**2
-        value = (weight * moved).sum(axis=0) / weight.sum(axis=0)
-    low, high = np.minimum(value[:2], value[2:]), np.maximum(value[:2], value[2:])
-    return np.concatenate([low, high - low])
+def _habits_of(hands: Mapping[int, Hand], worker: Ints) -> tuple[Floats, Floats]:
+    """(offset [n, 4], spread [n]) of the worker of each box."""
+    found = [hands[who] for who in worker.tolist()]
+    return np.array([hand.offset for hand in found]), np.array([hand.spread for hand in found])
 
 
 def fit(images: Sequence[Sequence[Drawn]], rounds: int = 3) -> dict[int, Hand]:
@@ -268,24 +222,18 @@ class _Clusters:
 
 def _habits(table: _Clusters, hands: Sequence[Hand], real: Floats) -> tuple[Floats, Floats]:
     """(offset [workers, 4], spread [workers]) against the fused boxes, shrunk towards none and the crowd's."""
-    order = np.argsort(table.cluster, kind="stable")
-    bounds = np.cumsum(np.bincount(table.cluster, minlength=table.count))
-    misses, trust, author = [], [], []
-    for number, end in enumerate(bounds):
-        inside = order[(bounds[number - 1] if number else 0) : end]
-        if len(inside) < 3 or real[number] < 0.5:
-            continue
-        merged = merge(table.sides[inside], [hands[who] for who in table.author[inside]])
-        size = np.maximum(np.concatenate([merged[2:], merged[2:]]), 1e-9)
-        target = np.concatenate([merged[:2], merged[:2] + merged[2:]])
-        own = table.sides[inside]
-        misses.append((np.concatenate([own[:, :2], own[:, :2] + own[:, 2:]], axis=1) - target) / size)
-        trust.append(np.full(len(inside), real[number]))
-        author.append(table.author[inside])
     people = len(hands)
-    if not misses:
+    offset, spread = np.array([hand.offset for hand in hands]), np.array([hand.spread for hand in hands])
+    merged = merge(table.sides, table.cluster, offset[table.author], spread[table.author])
+    told = (np.bincount(table.cluster) >= 3) & (real >= 0.5)
+    rows = np.argsort(table.cluster, kind="stable")
+    rows = rows[told[table.cluster[rows]]]
+    if not len(rows):
         return np.zeros((people, 4)), np.full(people, STEADY)
-    errors, weights, who = np.concatenate(misses), np.concatenate(trust), np.concatenate(author)
+    target = merged[table.cluster[rows]]
+    size = np.maximum(np.concatenate([target[:, 2:], target[:, 2:]], axis=1), 1e-9)
+    errors = (edges(table.sides[rows]) - edges(target)) / size
+    weights, who = real[table.cluster[rows]], table.author[rows]
     scatter = 1.4826 * float(np.median(np.abs(errors)))
     offset = np.zeros((people, 4))
     for worker in np.unique(who):

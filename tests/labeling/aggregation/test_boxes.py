@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.aggregators import f1, read_boxes
-from labeling.aggregation import boxes
+from labeling.aggregation import boxes, geometry
 from labeling.aggregation.boxes import Drawn, Hand
 
 
@@ -16,19 +16,19 @@ def drawing(worker: int, *sides: tuple[float, float, float, float], category: st
 
 def test_overlap_by_hand():
     one, other = np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 10, 10], [20, 20, 5, 5], [0, 0, 10, 10]])
-    assert boxes.overlap(one, other)[0] == pytest.approx([1 / 3, 0, 1])
+    assert geometry.overlap(one, other)[0] == pytest.approx([1 / 3, 0, 1])
 
 
 def test_two_boxes_of_one_worker_are_never_one_thing():
     sides = np.array([[0.0, 0, 10, 10], [1, 0, 10, 10], [0, 1, 10, 10]])
-    home = boxes.cluster(sides, np.array([0, 0, 1]), np.zeros(3, int))
+    home = geometry.cluster(sides, np.array([0, 0, 1]), np.zeros(3, int))
     assert home[0] != home[1]
     assert home[2] in home[:2]
 
 
 def test_categories_are_kept_apart():
     sides = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10]])
-    assert len(set(boxes.cluster(sides, np.array([0, 1]), np.array([0, 1])).tolist())) == 2
+    assert len(set(geometry.cluster(sides, np.array([0, 1]), np.array([0, 1])).tolist())) == 2
 
 
 def test_three_who_agree_make_a_sure_box():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pycocotools import mask
 from scipy import optimize, stats
 
-from labeling.aggregation import boxes, numeric
+from labeling.aggregation import geometry, numeric
 from labeling.consensus import agreement, stopping
 
 TABLES = st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=2, max_size=8)
@@ -109,7 +109,7 @@ def test_the_chance_to_be_within_is_the_normal_distribution_s():
 def test_overlap_equals_coco_s():
     rng = np.random.default_rng(0)
     a, b = (np.concatenate([rng.uniform(0, 50, (n, 2)), rng.uniform(1, 40, (n, 2))], axis=1) for n in (20, 30))
-    assert np.allclose(boxes.overlap(a, b), mask.iou(a, b, [0] * len(b)))
+    assert np.allclose(geometry.overlap(a, b), mask.iou(a, b, [0] * len(b)))
 
 
 def test_partial_counts_of_the_confidence_table_are_hypergeometric():
