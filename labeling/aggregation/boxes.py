@@ -4,9 +4,10 @@ A cluster holds at most one box of each worker. Whether there is something in it
 who saw the image has answered, by drawing or by not drawing. The answers are not independent (what is small or half
 hidden is missed by many at once), so they are weighed as a vote and not multiplied as evidence: a worker's vote weighs
 by how well its drawing tells things from nothing, and not drawing weighs three fifths of drawing, because people miss
-a thing more easily than two of them invent the same one. The sides are fused one by one: each worker's usual offset is
-taken off (in parts of the box's size; many draw a little wide), and the rest is a mean with weights that fall for
-outliers and for workers with unsteady hands.
+a thing more easily than two of them invent the same one. Boxes of several categories at one place, each by another
+worker, are one thing, whose category is put to the same vote; who draws both there says that there are two. The sides
+are fused one by one: each worker's usual offset is taken off (in parts of the box's size; many draw a little wide), and
+the rest is a mean with weights that fall for outliers and for workers with unsteady hands.
 
 Source: H. Su, J. Deng, L. Fei-Fei, "Crowdsourcing annotations for visual object detection", HCOMP 2012;
 S. Branson, G. Van Horn, P. Perona, "Lean crowdsourcing", CVPR 2017, section 4.2 (per-worker precision, false positives
@@ -25,6 +26,7 @@ from labeling.aggregation import adaptive
 from labeling.aggregation.geometry import TAILS, cluster, edges, merge, shares
 from labeling.aggregation.votes import Floats, Ints, Votes
 
+ACROSS = 0.5  # boxes of different categories that overlap by so much are one thing, unless a worker drew both
 ABSENCE = 0.6  # what not drawing weighs against drawing
 OWN = 10.0  # the crowd's steadiness counts as so many of a worker's boxes
 MISSES, INVENTS = 0.2, 0.05  # of a worker not seen before
@@ -92,23 +94,36 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     rows = [(person.worker, box) for person in drawn for box in person.boxes]
     if not rows:
         return Fused((), _nothing(drawn, hands), float("nan"))
-    names = sorted({str(box["category"]) for _, box in rows})
     sides = np.array([box["box"] for _, box in rows], dtype=np.float64)
     worker = np.array([who for who, _ in rows])
-    home = cluster(sides, worker, np.array([names.index(str(box["category"])) for _, box in rows]))
+    names, category = np.unique([str(box["category"]) for _, box in rows], return_inverse=True)
+    home = cluster(sides, worker, category, across=ACROSS)
     offset, spread = _habits_of({person.worker: _held(person, hands) for person in drawn}, worker)
     merged = merge(sides, home, offset, spread)
     in_turn = np.argsort(home, kind="stable")
     agreement = shares(sides, merged[home])[in_turn]
     weight = {person.worker: person.weight * hands.get(person.worker, Hand()).vote for person in drawn}
-    found = []
+    found, sure = [], 1.0
     for inside, box in zip(np.split(in_turn, np.cumsum(np.bincount(home))[:-1]), merged.tolist(), strict=True):
-        present = sorted(set(worker[inside].tolist()))
-        found.append(Box(str(rows[inside[0]][1]["category"]), tuple(box), _chance(present, weight), tuple(present)))
+        present = worker[inside].tolist()
+        chance = _chance(present, weight)
+        kind, certain = _category(category[inside], [weight[who] for who in present])
+        sure = min(sure, chance * certain if chance > 0.5 else 1 - chance)
+        if chance > 0.5:
+            found.append(Box(str(names[kind]), tuple(box), chance * certain, tuple(sorted(present))))
     found.sort(key=lambda box: -box.confidence)
-    real = tuple(box for box in found if box.confidence > 0.5)
-    sure = min(max(box.confidence, 1 - box.confidence) for box in found)
-    return Fused(real, min(sure, _nothing(drawn, hands)) if not real else sure, float(np.mean(agreement)))
+    return Fused(tuple(found), sure if found else min(sure, _nothing(drawn, hands)), float(np.mean(agreement)))
+
+
+def _category(said: Ints, weight: Sequence[float]) -> tuple[int, float]:
+    """What most who drew a thing take it for, by weight, then by number, and how sure that is."""
+    kinds, place, count = np.unique(said, return_inverse=True, return_counts=True)
+    if len(kinds) == 1:
+        return int(kinds[0]), 1.0
+    votes = np.bincount(place.reshape(-1), weight)
+    best = int(np.lexsort((count, votes))[-1])
+    odds = (votes[best] + 0.5) / (votes.sum() - votes[best] + 0.5)
+    return int(kinds[best]), float(odds**2 / (1 + odds**2))
 
 
 def _held(person: Drawn, hands: Mapping[int, Hand]) -> Hand:

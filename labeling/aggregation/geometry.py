@@ -50,24 +50,27 @@ def _meeting(low: Floats, length: Floats) -> tuple[Ints, Ints]:
     return order, np.maximum(ends - np.arange(1, len(low) + 1), 0)
 
 
-def cluster(boxes: Floats, worker: Ints, category: Ints, least: float = OVERLAP) -> Ints:
+def cluster(boxes: Floats, worker: Ints, category: Ints, least: float = OVERLAP, across: float = np.inf) -> Ints:
     """[n]: the number of each box's cluster, from 0; the best pairs join first.
 
     Two clusters join when no worker is in both, they are of one category, and their boxes overlap by ``least`` on
-    average, so that a chain of neighbours does not become one thing.
+    average, so that a chain of neighbours does not become one thing. After that two of different categories join where
+    they overlap by ``across``: people take one thing for different ones.
     """
     first, second, share = _overlapping(boxes)
     known = first * len(boxes) + second  # ascending
-    near = np.flatnonzero((share >= least) & (worker[first] != worker[second]) & (category[first] == category[second]))
-    near = near[np.argsort(-share[near], kind="stable")]
+    differ = category[first] != category[second]
+    wanted = np.where(differ, across, least)
+    near = np.flatnonzero((share >= wanted) & (worker[first] != worker[second]))
+    near = near[np.lexsort((-share[near], differ[near]))]
     members = {index: [index] for index in range(len(boxes))}
     home = np.arange(len(boxes))
     who = worker.tolist()
-    for a, b in zip(first[near].tolist(), second[near].tolist(), strict=True):
+    for a, b, enough in zip(first[near].tolist(), second[near].tolist(), wanted[near].tolist(), strict=True):
         one, two = int(home[a]), int(home[b])
         if one == two or not {who[box] for box in members[one]}.isdisjoint(who[box] for box in members[two]):
             continue
-        if _mean_share(members[one], members[two], len(boxes), known, share) >= least:
+        if _mean_share(members[one], members[two], len(boxes), known, share) >= enough:
             members[one] += members.pop(two)
             home[members[one]] = one
     return np.unique(home, return_inverse=True)[1].reshape(-1)

@@ -39,6 +39,38 @@ def test_three_who_agree_make_a_sure_box():
     assert box.workers == (0, 1, 2)
 
 
+def test_one_thing_that_people_take_for_two_kinds_is_one_box_of_the_kind_that_most_say():
+    place = (10, 10, 40, 40)
+    crowd = [drawing(n, place) for n in range(3)] + [drawing(n, place, category="dog") for n in (3, 4)]
+    [box] = boxes.fuse(crowd, {}).boxes
+    assert (box.category, box.workers) == ("cat", (0, 1, 2, 3, 4))
+    alike = boxes.fuse([drawing(n, place) for n in range(5)], {})
+    assert boxes.fuse(crowd, {}).confidence < 0.7 < alike.confidence
+    trusted = {worker: Hand(vote=2.0 if worker > 2 else 0.5) for worker in range(5)}
+    assert boxes.fuse(crowd, trusted).boxes[0].category == "dog"
+
+
+def test_two_kinds_of_thing_at_one_place_stay_two_where_somebody_draws_both():
+    both = [Drawn(n, [{"category": kind, "box": [10, 10, 40, 40]} for kind in ("horse", "rider")]) for n in range(2)]
+    crowd = [*both, drawing(2, (10, 10, 40, 40), category="horse"), drawing(3, (10, 10, 40, 40), category="rider")]
+    assert {box.category for box in boxes.fuse(crowd, {}).boxes} == {"horse", "rider"}
+    apart = [drawing(0, (10, 10, 40, 40), category="horse"), drawing(1, (30, 10, 40, 40), category="rider")]
+    assert len(boxes.fuse(apart, {}).boxes) == 2
+
+
+def test_many_boxes_are_told_apart_as_few_are():
+    """Only boxes that can meet are compared: far copies of one crowd change nothing of it."""
+    rng = np.random.default_rng(5)
+    near = [[(*rng.uniform(0, 60, 2), *rng.uniform(20, 40, 2)) for _ in range(6)] for _worker in range(4)]
+    alone = boxes.fuse([drawing(n, *rows) for n, rows in enumerate(near)], {}).boxes
+    away = [(0, 0), (5000, 0), (0, 5000), (5000, 5000)]
+    copied = [[(x + dx, y + dy, w, h) for dx, dy in away for x, y, w, h in rows] for rows in near]
+    found = boxes.fuse([drawing(n, *rows) for n, rows in enumerate(copied)], {}).boxes
+    assert len(found) == 4 * len(alone)
+    first = sorted(box.box for box in found if max(box.box[:2]) < 1000)
+    assert np.allclose(first, sorted(box.box for box in alone))
+
+
 def test_what_one_of_five_drew_is_rejected():
     crowd = [drawing(n, (10, 10, 40, 40)) for n in range(4)] + [drawing(4, (10, 10, 40, 40), (300, 300, 20, 20))]
     [box] = boxes.fuse(crowd, {}).boxes
