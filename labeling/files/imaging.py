@@ -157,7 +157,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
@@ -204,8 +204,7 @@ def prepare(data: bytes) -> Prepared:
     width, height = header.size
     if _orientation(header) in {5, 6, 7, 8}:
         width, height = height, width
-    image = decode_rgb(data, shortest=DISPLAY // 2)
-    display = image if max(image.size) <= DISPLAY else image.copy()
+    display = decode_rgb(data, shortest=DISPLAY // 2)
     display.thumbnail((DISPLAY, DISPLAY), Resampling.LANCZOS, reducing_gap=3.0)
     return Prepared(
         extension, width, height, shrink(display, DISPLAY, quality=88), shrink(display, THUMBNAIL, quality=80)

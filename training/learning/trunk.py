@@ -233,7 +233,8 @@ class Compiled:
         """One row ``[1, ...]``, as soon as a request is idle."""
         request = self._idle.get()
         try:
-            request.infer([row], share_inputs=True)
+            request.set_input_tensor(openvino.Tensor(row, shared_memory=True))
+            request.infer()
             return np.array(request.get_output_tensor(0).data)
         finally:
             self._idle.put(request)
