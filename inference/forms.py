@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from inference.models import Deployment
 from inference.services.deploying import FIELDS
+from labeling import audit
 from labeling.accounts.keys import SCOPE_NAMES
 from labeling.forms.changes import ChangesForm
 
@@ -28,6 +29,10 @@ class DeploymentForm(ChangesForm, forms.ModelForm):
             "error_bound": _("Wrong labels allowed"),
             "drift_trains": _("Drift makes the next training come sooner"),
         }
+
+
+audit.FIELDS.update(DeploymentForm.Meta.labels)
+audit.VALUES["challenger_mode"] = dict(Deployment.Challenger.choices)
 
 
 class KeyForm(forms.Form):

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from labeling.models import AuditEntry, Project
+from labeling.models import AuditEntry, Gold, Project, Role, Rule
 
 # What each action is called on the page; programs read the key. The rooms above add theirs.
 ACTIONS: dict[str, Any] = {
@@ -45,6 +46,47 @@ ACTIONS: dict[str, Any] = {
     "example_added": _("Added an example picture"),
     "example_changed": _("Changed an example picture"),
     "example_removed": _("Removed an example picture"),
+}
+
+# What is called what: forms add the names of their fields, those of the rooms above too. In this order they are shown.
+FIELDS: dict[str, Any] = {
+    "username": _("Person"),
+    "role": _("Role"),
+    "because": _("Why"),
+    "accepted": _("Accepted"),
+    "weight": _("Weight"),
+    "task": _("Task"),
+    "count": _("How many"),
+    "change": pgettext_lazy("noun", "Change"),
+    "question": _("Question"),
+    "answer": _("Answer"),
+    "answers": _("Answers"),
+    "final": _("Final"),
+    "below": _("Less sure than"),
+    "use": _("What it is for"),
+    "category": _("Category"),
+    "shows": _("What it shows"),
+    "rule": _("Rule"),
+    "is_active": _("Turned on"),
+    "url": _("Address"),
+    "events": _("Events"),
+    "prefix": _("Begins with"),
+    "scopes": _("May"),
+    "version": _("Version"),
+    "workflow": _("Workflow"),
+    "champion": _("Champion"),
+    "challenger": _("Challenger"),
+    "reason": _("Why"),
+}
+# What the values of a field are called; likewise.
+VALUES: dict[str, Mapping[str, Any]] = {
+    "access": dict(Project.Access.choices),
+    "workflow": dict(Project.Workflow.choices),
+    "role": dict(Role.choices),
+    "use": dict(Gold.Use.choices),
+    "measure": dict(Rule.Measure.choices),
+    "comparison": dict(Rule.Comparison.choices),
+    "action": dict(Rule.Action.choices),
 }
 
 

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from labeling import audit
 from labeling.forms.changes import ChangesForm
 from labeling.models import Project
 from training.learning import weights
@@ -84,3 +85,7 @@ class PolicyForm(ChangesForm, forms.ModelForm):
             "daily_at": _("Train each day at (UTC)"),
         }
         widgets: dict[str, Any] = {"daily_at": forms.TimeInput(attrs={"type": "time"})}
+
+
+audit.FIELDS.update({name: field.label for name, field in PolicyForm.base_fields.items()})
+audit.VALUES["recipe"] = dict(Recipe.choices)

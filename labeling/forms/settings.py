@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling import audit
 from labeling.accounts.languages import LANGUAGES
 from labeling.aggregation import AGGREGATORS
 from labeling.consensus.stopping import POLICIES
@@ -150,6 +151,11 @@ class RuleForm(forms.ModelForm):
         for name in ("measure", "action"):  # nothing is chosen for the owner; the row of dashes says too little
             control: Any = self.fields[name].widget
             control.choices = [(key, text if key else _("Choose…")) for key, text in control.choices]
+
+
+audit.FIELDS.update({name: field.label for name, field in SettingsForm.base_fields.items()})
+audit.FIELDS.update(RuleForm.Meta.labels)
+audit.VALUES.update(aggregator=AGGREGATOR_NAMES, stopping=POLICY_NAMES)
 
 
 class CategoriesForm(forms.Form):

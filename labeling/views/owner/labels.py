@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import services
+from labeling import audit, services
 from labeling.aggregation import AGGREGATORS
 from labeling.collecting.changing import labels_where
 from labeling.consensus import viewpoints
@@ -42,6 +42,7 @@ CHANGE_NAMES = {
     "sooner": gettext_lazy("Hand them out first, those that are open"),
     "close": gettext_lazy("Close those that are open; their labels stay as they stand"),
 }
+audit.VALUES["change"] = CHANGE_NAMES
 MOST_COUNTED = 10_000
 
 

@@ -14,7 +14,7 @@ from labeling import audit, services
 from labeling.accounts import earnings
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
-from labeling.models import AuditEntry
+from labeling.models import AuditEntry, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.context import context_of, load_project, project_context
 
@@ -54,8 +54,15 @@ def log(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="settings", section="log")
     entries = AuditEntry.objects.filter(project=context["project"]).select_related("user")
     context["page"] = keyset.page(request, entries, size=50)
+    tasks = {entry.changes["task"] for entry in context["page"].rows if isinstance(entry.changes.get("task"), int)}
+    images = dict(Task.objects.filter(project=context["project"], pk__in=tasks).values_list("pk", "image_id"))
     context["entries"] = [
-        (entry, audit.ACTIONS.get(entry.action, entry.action), _changes(entry.changes))
+        (
+            entry,
+            audit.ACTIONS.get(entry.action, entry.action),
+            _changes(entry.changes),
+            images.get(entry.changes.get("task")),
+        )
         for entry in context["page"].rows
     ]
     return render(request, "projects/log.html", context)
@@ -63,12 +70,21 @@ def log(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _changes(changes: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """``(field, before, after)`` as a person reads them; before is None where only one value was written down."""
-    return [
-        (name, _said(value[0]), _said(value[1]))
-        if isinstance(value, list) and len(value) == 2
-        else (name, None, _said(value))
-        for name, value in changes.items()
-    ]
+    order = list(audit.FIELDS)
+    rows: list[tuple[str, Any, Any]] = []
+    for name in sorted(changes, key=lambda name: order.index(name) if name in order else len(order)):
+        value = changes[name]
+        if isinstance(value, list) and len(value) == 2:
+            rows.append((audit.FIELDS.get(name, name), _named(name, value[0]), _named(name, value[1])))
+        elif value not in (None, ""):
+            rows.append((audit.FIELDS.get(name, name), None, _named(name, value)))
+    return rows
+
+
+def _named(field: str, value: Any) -> str:
+    """A value of a field in the words of its choices, where it has such."""
+    names = audit.VALUES.get(field, {})
+    return str(names[value]) if isinstance(value, str) and value in names else _said(value)
 
 
 def _said(value: Any) -> str:

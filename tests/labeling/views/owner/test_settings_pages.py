@@ -39,16 +39,25 @@ def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: 
     assert (project.judgments_max, project.is_paused) == (5, True)
     entry = AuditEntry.objects.filter(action="settings").get()
     assert entry.changes["judgments_max"] == [3, 5]
-    assert "judgments_max" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
+    assert "People per image, at most" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
 
 
-def test_the_log_tells_values_as_a_person_says_them(project: Project, owning: Client) -> None:
+def test_the_log_tells_fields_and_values_as_a_person_says_them(project: Project, owning: Client) -> None:
     services.change_project(project=project, user=project.owner, languages=["en", "hi"], is_paused=True, budget=7)
+    services.add_rule(project=project, user=project.owner, measure="agreement", threshold=0.5, action="pause")
+    task = project.tasks.order_by("id").first()
+    services.set_gold(task=task, answers={"category": "cat"}, user=project.owner)
     page = owning.get(f"/projects/{project.slug}/settings/log/")
     told = {
-        name: (before, after) for _entry, _what, changes in page.context["entries"] for name, before, after in changes
+        str(name): (before, after)
+        for _entry, _what, changes, _image in page.context["entries"]
+        for name, before, after in changes
     }
-    assert told == {"languages": ("–", "en, hi"), "is_paused": ("No", "Yes"), "budget": ("–", "7")}
+    assert told["Languages"] == ("–", "en, hi")
+    assert (told["Paused"], told["Budget"]) == (("No", "Yes"), ("–", "7"))
+    assert (told["If"], told["Then"]) == ((None, "Agreement with the consensus"), (None, "Pause the worker"))
+    assert told["What it is for"] == (None, "Hidden among real tasks")
+    assert f"/projects/{project.slug}/images/{task.image_id}/" in text(page)
 
 
 def test_a_webhook_tells_how_many_arrived(project: Project, owning: Client) -> None:
