@@ -16,6 +16,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as now
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from labeling import webhooks
 from labeling.collecting import goldmarks, tasks
@@ -26,6 +28,12 @@ MOST_ROUNDS = 60
 METHOD = "three_stage_boxes"
 MADE_GOLD = ":gold-"  # in the stage of what make_golds makes, which is no stage of the workflow
 JUDGED = {"quality": "candidate", "coverage": "boxes"}  # the part of its payload that a stage's answers are about
+STAGES = {
+    "label": pgettext_lazy("noun", "Label"),
+    "draw": gettext_lazy("Draw a box"),
+    "quality": gettext_lazy("Verify its quality"),
+    "coverage": gettext_lazy("Verify coverage"),
+}
 Box = dict[str, Any]
 
 
@@ -186,6 +194,13 @@ def perturbed(box: Box, width: int, height: int, dice: random.Random) -> Box:
     left = min(max(x + sideways * w, 0.0), width - w2)
     top = min(max(y + upright * h, 0.0), height - h2)
     return {**box, "box": [round(left, 2), round(top, 2), round(w2, 2), round(h2, 2)]}
+
+
+def say_stage(stage: str) -> str:
+    """``draw:2`` as people read it; what gold is made of is no round."""
+    kind, _sep, turn = stage.partition(":")
+    name = str(STAGES.get(kind, kind))
+    return now("%(stage)s, round %(number)s") % {"stage": name, "number": turn} if turn.isdigit() else name
 
 
 def make_golds(*, project: Project, most: int = 20) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 from django import template
 
 from labeling.accounts import people
+from labeling.collecting import workflow
 
 register = template.Library()
+register.filter("stage", workflow.say_stage)
 
 
 @register.filter

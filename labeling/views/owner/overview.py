@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -113,8 +114,10 @@ def _activity(project: Project) -> dict[str, Any]:
     found = question.fit.get("figures", {}) if question else {}
     names = names_of(question)
     sure = figures.agreement(project).get(question.key, {}) if question else {}
+    cost = figures.cost(project)
     return {
-        "cost": figures.cost(project),
+        "cost": cost,
+        "left": _left(project, Decimal(cost["cost_to_finish"])),
         "figures": found,
         "certainty": sure.get("mean_confidence"),
         "labels": sure.get("labels"),
@@ -125,6 +128,13 @@ def _activity(project: Project) -> dict[str, Any]:
         "agreement": _agreement(found, names),
         "stages": _stages(project),
     }
+
+
+def _left(project: Project, to_finish: Decimal) -> Decimal | None:
+    """What is left of a budget that will not last to the end, as things go; None where it will, or is spent already."""
+    if project.budget is None or project.is_spent or project.budget - project.cost >= to_finish:
+        return None
+    return project.budget - project.cost
 
 
 def _doubtful(question: Question | None, sure: dict[str, Any]) -> int | None:
@@ -150,11 +160,10 @@ def _stages(project: Project) -> charts.Chart:
     title = _("Seconds per accepted box, by stage")
     if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
         return charts.bars([], title=title)
-    names = {"draw": _("Draw a box"), "quality": _("Verify its quality"), "coverage": _("Verify coverage")}
     found = workflow.figures(project)
     spent, boxes, images = found["seconds_per_accepted_box"], found["accepted_boxes"], found["covered_images"]
     return charts.bars(
-        [(name, spent[key]) for key, name in names.items() if spent.get(key) is not None],
+        [(str(name), spent[key]) for key, name in workflow.STAGES.items() if spent.get(key) is not None],
         title=title,
         description=", ".join(
             (

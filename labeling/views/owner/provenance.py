@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from labeling import charts
 from labeling.accounts import people
 from labeling.charts.chart import slot
+from labeling.collecting import workflow
 from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
 from labeling.views.owner.answers import Side, is_taken, names_of, offered, say, say_method, sides
 
@@ -79,7 +80,21 @@ def story(project: Project, image: Image) -> list[Story]:
                 groups=groups,
             )
         )
+    if project.workflow == Project.Workflow.THREE_STAGE_BOXES and found:
+        found[0] = _as_it_stands(image, found, said)
     return found
+
+
+def _as_it_stands(image: Image, found: list[Story], said: list[Consensus]) -> Story:
+    """The first task of the three stages with what is known of the image by now: its own box is only the beginning."""
+    last = next(story.task for story in reversed(found) if workflow.MADE_GOLD not in story.task.stage)
+    if last.pk == found[0].task.pk or any(row.method == workflow.METHOD and row.is_final for row in said):
+        return found[0]
+    groups = [charts.BoxGroup(_("Accepted so far"), last.payload.get("boxes", []), strong=True)]
+    if candidate := last.payload.get("candidate"):
+        groups.append(charts.BoxGroup(_("Waits for its verdict"), [candidate]))
+    drawn, legend = _over(image, groups)
+    return replace(found[0], overlay=drawn, groups=legend)
 
 
 def in_order(answers: dict[str, Any], asked: list[Question], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
@@ -132,5 +147,9 @@ def _drawing(
         answer = judgment.answers.get(question.key)
         if isinstance(answer, list) and judgment.withdrawn_at is None:
             groups.append(charts.BoxGroup(people.name_of(judgment.worker), answer))
+    return _over(image, groups)
+
+
+def _over(image: Image, groups: list[charts.BoxGroup]) -> tuple[SafeString | str, list[charts.Legend]]:
     drawn = charts.overlay(image.width, image.height, groups, name=_("Boxes of all workers"))
     return mark_safe(drawn), [charts.Legend(group.name, slot(i)) for i, group in enumerate(groups)]

@@ -362,23 +362,3 @@ def test_an_answer_that_is_no_button_of_the_page_is_refused_with_a_sentence(proj
     )
     page = owning.post(f"{address}/review/{task.pk}/", {"answer-category": "cat"}, follow=True)
     assert "choose one of its buttons" in text(page)
-
-
-def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
-    make_project: Callable[..., Project], owning: Client
-) -> None:
-    project = make_project(
-        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
-    )
-    box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
-    for name, answers in (("a", {"box": [box]}), ("b", {"good": True}), ("c", {"covered": True})):
-        user = person(name)
-        lease = claim(project, user)
-        services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers, seconds=9.0)
-    page = text(owning.get(f"/projects/{project.slug}/activity/"))
-    assert "Seconds per accepted box, by stage" in page
-    assert "1 accepted box, 1 covered image" in page
-    assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
-    assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
-    owning.post(f"/projects/{project.slug}/images/golds/")
-    assert Task.objects.filter(project=project, is_gold=True).count() == 4

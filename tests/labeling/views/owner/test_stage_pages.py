@@ -1,0 +1,66 @@
+"""What the pages say of boxes in three stages, and of a budget that ends before the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.core.cache import cache
+from django.test import Client
+
+from labeling import services
+from labeling.models import Image, Project, Task
+from tests.labeling.conftest import claim, person
+from tests.labeling.views.owner.test_pages import text
+
+
+def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
+    )
+    box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
+    for name, answers in (("a", {"box": [box]}), ("b", {"good": True}), ("c", {"covered": True})):
+        user = person(name)
+        lease = claim(project, user)
+        services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers, seconds=9.0)
+    page = text(owning.get(f"/projects/{project.slug}/activity/"))
+    assert "Seconds per accepted box, by stage" in page
+    assert "1 accepted box, 1 covered image" in page
+    assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
+    assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
+    owning.post(f"/projects/{project.slug}/images/golds/")
+    assert Task.objects.filter(project=project, is_gold=True).count() == 4
+
+
+def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
+    )
+    boxes = [{"category": "cat", "box": [left, 3.0, 5.0, 5.0]} for left in (2.0, 12.0)]
+    said = [{"box": [boxes[0]]}, {"good": True}, {"covered": False}, {"box": [boxes[1]]}]
+    for number, answers in enumerate(said):
+        user = person(f"in-stages{number}")
+        lease = claim(project, user)
+        services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers)
+    page = text(owning.get(f"/projects/{project.slug}/images/{Image.objects.get().pk}/"))
+    assert "Verify its quality, round 2" in page
+    assert "quality:2" not in page
+    assert "Accepted so far" in page
+    assert "Waits for its verdict" in page
+    assert "At the maximum" not in page  # one draws, as it is meant to be
+    assert "from 1 judgment, " in page
+    assert "Draw a box, round 2" in text(owning.get(f"/projects/{project.slug}/tasks/"))
+
+
+def test_a_budget_that_will_not_last_is_told_before_it_ends(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=4, judgments_min=3, judgments_max=3, price_per_judgment="0.50", budget="5.75")
+    address = f"/projects/{project.slug}/activity/"
+    assert "to finish takes about 6.00, and 5.75 is left" in text(owning.get(address))
+    cache.clear()
+    Project.objects.update(budget=6)
+    assert "will not last" not in text(owning.get(address))
