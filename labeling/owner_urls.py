@@ -25,6 +25,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("activity/", overview.activity, name="project-activity"),
     path("images/", images.images, name="project-images"),
     path("images/add/", images.add_images, name="project-images-add"),
+    path("images/delete/", images.delete_images, name="project-images-delete"),
     path("images/golds/", images.make_box_golds, name="project-box-golds"),
     path("images/<int:pk>/", images.image, name="project-image"),
     path("images/<int:pk>/delete/", images.delete_image, name="project-image-delete"),

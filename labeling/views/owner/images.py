@@ -13,8 +13,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from labeling import services
@@ -32,6 +33,7 @@ from labeling.views.owner.provenance import story
 # The jobs that this page tells of.
 JOBS = ("import_images",)
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+PAGE = 60
 STATES = {
     "new": gettext_lazy("Not judged yet"),
     "open": gettext_lazy("In progress"),
@@ -67,7 +69,7 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
     names = names_of(question)
     chosen = ImageFilter(request.GET)
     chosen.is_valid()
-    page = keyset.page(request, filtered(project, question, chosen.cleaned_data), size=60)
+    page = keyset.page(request, filtered(project, question, chosen.cleaned_data), size=PAGE)
     context.update(
         page=page,
         tiles=tiles(project, page.rows, question, names),
@@ -204,6 +206,23 @@ def delete_image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         services.delete_images(project=project, ids=[row.pk], user=request.user)
         messages.success(request, _("The image is deleted, with everything that was said of it."))
     return redirect("project-images", project.slug)
+
+
+@login_required
+@require_POST
+def delete_images(request: HttpRequest, slug: str) -> HttpResponse:
+    """Those that were chosen on a page of the list, which is shown again as it was filtered."""
+    project = load_project(request, slug)
+    ids = [int(pk) for pk in request.POST.getlist("image")[:PAGE] if pk.isdecimal() and len(pk) < 19]
+    with refusals(request):
+        count = services.delete_images(project=project, ids=ids, user=request.user) if ids else 0
+        told = ngettext(
+            "%d image is deleted, with everything that was said of it.",
+            "%d images are deleted, with everything that was said of them.",
+            count,
+        )
+        messages.success(request, told % count) if count else messages.error(request, _("No image was chosen."))
+    return redirect(f"{reverse('project-images', args=[project.slug])}?{request.POST.get('shown', '')}")
 
 
 @login_required

@@ -117,3 +117,21 @@ def test_gold_is_set_and_taken_back_on_the_page_of_an_image(project: Project, ow
     owning.post(address, {"answer": ""})
     task.refresh_from_db()
     assert not task.is_gold
+
+
+def test_chosen_images_are_deleted_at_once_and_the_list_stays_filtered(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project, other = make_project(images=4), make_project(images=1)
+    page = text(owning.get(f"/projects/{project.slug}/images/?q=000"))
+    assert page.count('form="chosen-images"') == 4
+    ids = [*Image.objects.filter(project=project).order_by("id").values_list("pk", flat=True)]
+    strange = Image.objects.get(project=other).pk
+    address = f"/projects/{project.slug}/images/delete/"
+    form = {"image": [ids[0], ids[2], strange, "x"], "shown": "q=000"}
+    response = owning.post(address, form, follow=True)
+    assert response.redirect_chain[0][0] == f"/projects/{project.slug}/images/?q=000"
+    assert "2 images are deleted" in text(response)
+    assert list(Image.objects.filter(project=project).order_by("id").values_list("pk", flat=True)) == [ids[1], ids[3]]
+    assert Image.objects.filter(pk=strange).exists()
+    assert "No image was chosen." in text(owning.post(address, follow=True))

@@ -30,6 +30,7 @@ MANAGE = [
 PAGES = [*REVIEW, *MANAGE]
 POSTS = [
     "images/add/",
+    "images/delete/",
     "images/golds/",
     "workers/add/",
     "workers/invite/",
