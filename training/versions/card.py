@@ -14,6 +14,9 @@ RECIPES = {
     "fine_tuning_deeper": "fine-tuning, deeper: more of the pretrained network than its last block is trained too",
 }
 
+# Options of a run that have no line of their own.
+ASKED = ("epochs", "learning_rate", "label_smoothing", "class_weights", "hidden", "views")
+
 
 def card_of(manifest: dict[str, Any]) -> str:
     """The card of the version that the manifest describes."""
@@ -57,6 +60,13 @@ def _data(manifest: dict[str, Any]) -> str:
         "Labels are the consensus of a crowd, with how sure it is; near-duplicates are on one side of the split, which"
         f" follows from each image's hash. Snapshot `{manifest['snapshot'][:16]}`; {left_out} labels were left out."
     )
+    if manifest.get("gone"):
+        said += f" Of the snapshot's images {manifest['gone']} were deleted since, or could not be read."
+    if manifest.get("learned_validation"):
+        said += (
+            " The validation part said how to train and how sure the answers are; then it was learned, too. The test"
+            " part never was."
+        )
     return "\n".join(["| category | train | validation | test |", "|---|---|---|---|", *rows, "", said])
 
 
@@ -68,6 +78,8 @@ def _recipe(manifest: dict[str, Any]) -> str:
         f"- Augmentation: {'yes' if manifest['augmentation'] else 'no'}; input {manifest['size']} px square",
         f"- Soft labels: {'yes' if manifest['options'].get('soft_labels', True) else 'no'}; seed {manifest['seed']}",
     ]
+    if asked := [f"{name} {manifest['options'][name]}" for name in ASKED if name in manifest["options"]]:
+        lines.append(f"- Asked for: {', '.join(asked)}")
     head = "The head" if manifest["recipe"] == "feature_extraction" else "The head that it began with"
     if fit.get("strength") is not None:
         chosen = "as asked for" if "strength" in manifest["options"] else "by cross-validation"

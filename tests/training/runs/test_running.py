@@ -73,6 +73,24 @@ def test_the_training_accuracy_is_that_of_the_version_itself(db: None, run_actor
     assert "inverse weight decay 0.01, as asked for" in card_of(version.manifest)
 
 
+def test_the_card_tells_what_was_learned_and_what_was_asked_for(
+    project: Project, run_actors: Callable[[], int]
+) -> None:
+    run = services.request_run(project=project, cause="person", options={"label_smoothing": 0.1, "epochs": 7})
+    Image.objects.filter(pk=SnapshotItem.objects.filter(split="train").values("image")[:1]).delete()
+    run_actors()
+
+    version = ModelVersion.objects.get(run=run)
+    counts = {side: sum(row.values()) for side, row in version.manifest["counts"].items()}
+    assert counts == {side: version.metrics[side]["count"] for side in ("train", "validation")} | {
+        "test": version.metrics["count"]
+    }
+    card = card_of(version.manifest)
+    assert "Of the snapshot's images 1 were deleted since" in card
+    assert "then it was learned, too" in card
+    assert "- Asked for: epochs 7, label_smoothing 0.1" in card
+
+
 def test_the_same_snapshot_and_seed_give_the_same_bytes_of_metrics(
     project: Project, run_actors: Callable[[], int]
 ) -> None:

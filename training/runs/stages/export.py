@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from training.learning.artifact import CARD, write_version
 from training.runs.stages.work import Work
 from training.versions.card import card_of
@@ -19,8 +21,10 @@ def run(work: Work) -> None:
         "question": snapshot.question.key,
         "run": str(run.pk),
         "snapshot": snapshot.digest,
-        "counts": snapshot.counts,
+        "counts": _counts(work),
         "left_out": snapshot.left_out,
+        "gone": snapshot.item_count - len(work.items),
+        "learned_validation": work.tail is None or work.held is not None,
         "augmentation": run.augmentation,
         "seed": run.seed,
         "options": run.options,
@@ -43,3 +47,11 @@ def run(work: Work) -> None:
         extra=extra,
     )
     (work.version_folder / CARD).write_text(card_of(work.manifest))
+
+
+def _counts(work: Work) -> dict[str, dict[str, int]]:
+    """As the snapshot's, but of what was really learned: images may have been deleted since, or not been readable."""
+    return {
+        side: dict(Counter(work.categories[label] for label in work.items.labels[work.items.side(side)].tolist()))
+        for side in ("train", "validation", "test")
+    }
