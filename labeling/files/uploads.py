@@ -6,6 +6,7 @@ and among what is tidied up if a kill leaves it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -68,6 +69,7 @@ class OnDisk(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> DiskFile:
         self._writing.close()
+        self._writing = None
         file = DiskFile(self._path, self.file_name, self.content_type, file_size)
         self.received.append(file)
         return file
@@ -83,6 +85,8 @@ class OnDisk(FileUploadHandler):
         self._drop()
 
     def _drop(self) -> None:
-        if self._writing is not None and not self._writing.closed:
-            self._writing.close()
-            Path(self._path).unlink(missing_ok=True)
+        if self._writing is not None:
+            Path(self._path).unlink(missing_ok=True)  # first: on a full disk closing fails, and it may be what fills it
+            with contextlib.suppress(OSError):
+                self._writing.close()
+            self._writing = None

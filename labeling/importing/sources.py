@@ -56,7 +56,11 @@ def spool_folder(job_id: Any) -> str:
 def spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:
     """Move an upload into storage, where the job reads it: from its temporary file it is renamed, not copied."""
     file.open()
-    name = default_storage.save(f"{spool_folder(job_id)}/{number:06d}", file)
+    try:
+        name = storage.put_file(f"{spool_folder(job_id)}/{number:06d}", file)
+    except BaseException:
+        clean(job_id)  # what came with it would lie on a full disk for a day
+        raise
     file.close()
     return {"name": file.name or f"file {number + 1}", "spool": name}
 

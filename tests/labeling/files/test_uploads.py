@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import tempfile
@@ -58,6 +59,40 @@ def test_an_upload_that_nobody_waits_for_any_more_leaves_no_file_and_none_open(o
     del broken
     gc.collect()  # an unclosed file is told of here
     assert list((own_media / storage.PARTS).iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_an_upload_that_fills_the_disk_does_not_stay_on_it(own_media: Path, size: int) -> None:
+    """Closing it failed, too, and what had come of it lay there for a day."""
+    full = OnDisk()
+    full.new_file("files", "b.zip", "application/zip", size)
+    os.dup2(os.open("/dev/full", os.O_WRONLY), full._writing.fileno())
+    full._writing.write(b"x" * 10)
+    with pytest.raises(OSError, match="No space"):
+        full.receive_data_chunk(b"x" * size, 0) if size else full.file_complete(10)
+    del full
+    gc.collect()
+    assert list((own_media / storage.PARTS).iterdir()) == []
+
+
+def test_of_an_import_whose_second_file_fills_the_disk_the_first_does_not_stay(
+    project: Project, own_media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_file = storage.put_file
+
+    def full(name: str, file: Any) -> str:
+        if name.endswith("000001"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return put_file(name, file)
+
+    monkeypatch.setattr(storage, "put_file", full)
+    api = client(project.owner)
+    api.raise_request_exception = False
+    files = [SimpleUploadedFile(f"{number}.png", picture(number)) for number in range(2)]
+    answer = api.post(f"/api/v1/projects/{project.slug}/images/", {"files": files}, format="multipart")
+    assert answer.status_code == 507
+    left = [path for path in own_media.rglob("*") if path.is_file() and "projects" not in path.parts]
+    assert left == []
 
 
 def test_what_a_kill_leaves_of_an_upload_lies_beside_the_files_and_goes_after_a_day(
