@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,28 @@ def test_the_same_labels_give_the_same_snapshot(project: Project) -> None:
     assert Counter(first.items.values_list("split", flat=True)) == {
         side: sum(counts.values()) for side, counts in first.counts.items()
     }
+    learned = first.items.filter(split__in=["train", "validation"]).order_by("sha256").values_list("sha256", flat=True)
+    assert bytes(LearnedPictures.objects.get().hashes).hex() == "".join(sha256[:16] for sha256 in learned)
+
+
+LABEL = labels.Label(1, "ab" * 32, "cat", {"cat": 0.75, "dog": 0.25}, 0.75, 3, is_certain=False)
+
+
+@pytest.mark.parametrize(
+    ("categories", "label", "side"),
+    [
+        (["dog", "cat"], LABEL, "train"),
+        (["cat", "dog"], LABEL, "test"),
+        (["cat", "dog"], replace(LABEL, sha256="cd" * 32), "train"),
+        (["cat", "dog"], replace(LABEL, category="dog"), "train"),
+        (["cat", "dog"], replace(LABEL, posterior={"cat": 0.5, "dog": 0.5}), "train"),
+        (["cat", "dog"], replace(LABEL, confidence=0.5), "train"),
+    ],
+)
+def test_whatever_a_model_is_made_of_is_in_the_digest(categories: list[str], label: labels.Label, side: str) -> None:
+    digest = freezing._tally(["cat", "dog"], [(LABEL, "train")]).digest
+    assert freezing._tally(["cat", "dog"], [(replace(LABEL, image_id=2, judgments=4), "train")]).digest == digest
+    assert freezing._tally(categories, [(label, side)]).digest != digest
 
 
 def test_labels_that_come_later_leave_a_snapshot_as_it_is(project: Project) -> None:

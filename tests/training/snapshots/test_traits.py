@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
+from django.db import connection, transaction
 
 from labeling.models import Image, Project
 from tests.training.drawing import make_project
@@ -24,12 +28,13 @@ def looks(count: int, seed: int = 0) -> np.ndarray:
     return np.clip(ground, 0, 255).astype(np.uint8).reshape(count, CELLS)
 
 
+def bare_image(project: Project, number: int, name: str = "") -> Image:
+    return Image.objects.create(project=project, sha256=f"{number:064x}", name=name, width=1, height=1, byte_count=1)
+
+
 def stored(project: Project, rows: np.ndarray, start: int) -> list[str]:
     """The groups that the looks were given, in one transaction as ``ensure_traits`` makes them."""
-    images = [
-        Image.objects.create(project=project, sha256=f"{start + n:064x}", name=str(n), width=1, height=1, byte_count=1)
-        for n in range(len(rows))
-    ]
+    images = [bare_image(project, start + n, str(n)) for n in range(len(rows))]
     traits._store(project, list(zip(images, rows, strict=True)))
     groups = dict(ImageTrait.objects.filter(image__in=images).values_list("image_id", "group"))
     return [groups[image.pk] for image in images]
@@ -78,3 +83,53 @@ def test_a_copy_finds_its_group_when_the_first_image_of_it_was_deleted(db: None)
 
     assert stored(project, look, 1_000) == groups[:1]
     assert traits.lead_again() == 0
+
+
+def test_a_copy_joins_the_group_that_it_is_most_alike(db: None) -> None:
+    project, plain = make_project(), np.full((1, CELLS), 120, np.uint8)
+    lighter, darker = stored(project, np.concatenate([plain + 3, plain - 2]), 0)
+
+    assert lighter != darker
+    assert stored(project, plain, 1_000) == [darker]
+
+
+@pytest.mark.parametrize(("difference", "groups"), [(traits.MAX_CELL_DIFFERENCE, 1), (30, 2)])
+def test_a_single_cell_may_tell_two_pictures_apart(difference: int, groups: int, db: None) -> None:
+    rows = np.full((2, CELLS), 120, np.uint8)
+    rows[1, :3] += difference
+    assert len(set(stored(make_project(), rows, 0))) == groups
+
+
+def test_an_image_without_a_readable_thumbnail_stands_alone_and_is_looked_at_once(db: None) -> None:
+    project = make_project()
+    image = bare_image(project, 1)
+
+    assert traits._store(project, [(image, None)]) == 1
+    assert traits.lead_again() == 0
+    assert traits._store(project, [(image, looks(1)[0])]) == 0  # another process was quicker
+    assert ImageTrait.objects.get().group == image.sha256
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_copies_in_two_transactions_at_once_find_each_other() -> None:
+    project, look = make_project(), looks(1)[0]
+    first, second = bare_image(project, 1), bare_image(project, 2)
+
+    def copy() -> None:
+        try:
+            traits._store(project, [(second, look)])
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=copy)
+    with transaction.atomic(), connection.cursor() as cursor:
+        traits._store(project, [(first, look)])
+        other.start()
+        waiting = 0
+        while other.is_alive() and not waiting:
+            time.sleep(0.02)
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            (waiting,) = cursor.fetchone()
+    other.join()
+
+    assert set(ImageTrait.objects.values_list("group", flat=True)) == {first.sha256}
