@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.utils import get_next_redirect_url
+from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
 from rest_framework.throttling import BaseThrottle
 
 from config.errors import MailError
 from labeling.accounts import people, tries
+from labeling.models import Project
 
 LONGEST_NAME = 150
 
@@ -21,6 +26,9 @@ class Adapter(DefaultAccountAdapter):
         **DefaultAccountAdapter.error_messages,
         "too_many_login_attempts": _("Too many wrong passwords. Try again in a few minutes."),
     }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.SIGN_UP == "open" or _is_invited(get_next_redirect_url(request) or "")
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Sign-ups and the like are counted by the address that the API's rates are counted by.
@@ -59,6 +67,15 @@ class Adapter(DefaultAccountAdapter):
         tries.remember_address(request, user)
         tries.remember_browser(request, response, user)
         return response
+
+
+def _is_invited(onward: str) -> bool:
+    """Whether the sign-up leads on to a project by its invitation."""
+    try:
+        found = resolve(urlsplit(onward).path)
+    except Resolver404:
+        return False
+    return found.url_name == "invitation" and Project.objects.filter(invite=found.kwargs["token"]).exists()
 
 
 def _login(credentials: dict[str, Any]) -> str:

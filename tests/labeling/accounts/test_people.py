@@ -42,6 +42,20 @@ def test_who_signed_up_by_a_composed_letter_signs_in_by_its_parts_and_the_other_
         assert answer.status_code == 200
 
 
+def test_only_who_follows_an_invitation_makes_an_account_where_the_operator_says_so(project: Project, settings) -> None:
+    said = {"username": "ada", "password1": "correct horse battery", "password2": "correct horse battery"}
+    settings.SIGN_UP = "invited"
+    for onward in ("", "/join/made-up/", "/label/", "https://elsewhere.example/join/x/", f"/joined/{project.invite}/"):
+        page = Client().get("/accounts/signup/", {"next": onward} if onward else {})
+        assert "By invitation" in page.content.decode()
+        Client().post("/accounts/signup/", said | {"next": onward})
+    assert not User.objects.filter(username="ada").exists()
+    link = f"/join/{project.invite}/"
+    assert Client().get("/accounts/signup/", {"next": link}).status_code == 200
+    assert Client().post("/accounts/signup/", said | {"next": link})["Location"] == link
+    assert User.objects.filter(username="ada").exists()
+
+
 def test_a_class_signs_up_and_in_from_one_address_within_a_minute() -> None:
     for number in range(40):
         visitor = Client(REMOTE_ADDR="198.51.100.77")
