@@ -22,6 +22,7 @@ from labeling.collecting.leases import Lease
 from labeling.collecting.phases import BEFORE_WORK
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.surveys.guide import guide_of
 from labeling.surveys.survey import Asked
 from labeling.views import asking
 from labeling.views.showing import grid_data, task_data
@@ -57,6 +58,7 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         "tiles": tiles,
         "suggests": suggests,
         "warning": member.warning,
+        "guide": guide_of(project),
         "client": grid_data(request, project, question, tiles),
     }
     return render(request, "labeling/grid.html", context)

@@ -146,6 +146,36 @@ def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=0.5)
 
 
+@pytest.mark.parametrize("first", ["palm", "pen"])
+def test_the_hand_that_holds_a_pen_draws_and_moves_nothing(visit, red_project, worker, first):
+    page = opened(visit, red_project, worker, touch=True, width=800, height=900)
+    left, top, right, bottom = red_on_screen(page, 1)
+    before = width_of(page)
+    client = page.context.new_cdp_session(page)
+
+    def pen(kind: str, x: float, y: float) -> None:
+        held = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1}
+        client.send("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "pointerType": "pen", **held})
+
+    def palm(kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y} for x, y in points]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    if first == "palm":
+        palm("touchStart", (right + 80, bottom + 80))
+        palm("touchMove", (right + 90, bottom + 90))
+    pen("mousePressed", left, top)
+    if first == "pen":
+        palm("touchStart", (right + 80, bottom + 80))
+    pen("mouseMoved", (left + right) / 2, (top + bottom) / 2)
+    palm("touchMove", (right + 95, bottom + 60))
+    pen("mouseMoved", right, bottom)
+    pen("mouseReleased", right, bottom)
+    palm("touchEnd")
+    assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=1.5)
+    assert width_of(page) == before
+
+
 def test_a_picture_larger_than_its_shown_copy_is_boxed_in_natural_pixels(visit, make_project, join, worker):
     """The page shows a copy of at most 1600 pixels; the answer is in pixels of the original."""
     red = (1200, 900, 480, 360)

@@ -132,3 +132,11 @@ def test_practice_sent_without_a_connection_stays_on_the_page(visit, make_projec
     page.context.set_offline(False)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("Right", exact=True)).to_be_visible()
+
+
+def test_the_instructions_can_be_read_at_a_grid(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=2, instructions="A toy dog is no dog.")
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker)
+    page.get_by_text("Instructions").click()
+    expect(page.get_by_text("A toy dog is no dog.")).to_be_visible()

@@ -107,3 +107,16 @@ def test_the_tools_cover_nothing_of_the_whole_image(make_project, start):
     page = start(project, width=360, touch=True)
     image, tools = (page.locator(at).bounding_box() for at in ("#image", ".boxes-tools"))
     assert image["y"] + image["height"] <= tools["y"] + 0.5
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_long_category_of_boxes_stays_inside_of_the_window(make_project, start, fits, axe, width):
+    long = "Of habitat and plumage: Pneumonoultramicroscopicsilicovolcanoconiosisbird"
+    page = start(make_project(categories=["cat", long], questions=[BOX], images=2), width=width)
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    has_boxes(page, 1)
+    fits(page)
+    chip = page.locator(".chip-choice").last.bounding_box()
+    assert chip
+    assert chip["x"] + chip["width"] <= width
+    axe(page)

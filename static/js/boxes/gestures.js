@@ -1,6 +1,11 @@
-/* Pointers on the stage: one draws, moves or resizes; two, the middle button or a held space bar move the view. */
+/* Pointers on the stage: one draws, moves or resizes; two, the middle button or a held space bar move the view. Where a pen
+   is on it, touches are the hand that holds the pen. */
 
 const CLICK = 4; // CSS pixels: less movement than this is a click
+
+function isPen({ pointerType }) {
+  return pointerType === "pen";
+}
 
 export function listen(stage, view, editor) {
   const pointers = new Map();
@@ -12,6 +17,8 @@ export function listen(stage, view, editor) {
     // The button of the menu, whose end the page may never hear of, would else count as a finger that stays.
     if (event.button === 2 || event.target.closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
     event.preventDefault();
+    if (event.pointerType === "touch" && [...pointers.values()].some(isPen)) return;
+    if (isPen(event)) lift();
     stage.focus({ preventScroll: true });
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, event);
@@ -54,6 +61,14 @@ export function listen(stage, view, editor) {
         }
       }
     });
+  }
+
+  /* The touches that were there before the pen end nothing and change nothing. */
+  function lift() {
+    for (const pointer of pointers.values()) view.zoomer.handleUp(pointer);
+    pointers.clear();
+    viewing = false;
+    if (action) action = drop();
   }
 
   function drop() {
