@@ -19,10 +19,12 @@ from typing import Any
 
 import httpcore
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
 from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend, spelled
+from labeling.heartbeat import SKEW
 from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.words import gettext as _
 
@@ -93,13 +95,16 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
 def _next(without: Collection[int]) -> WebhookDelivery | None:
     """The oldest letter that is due, to other receivers than these and those that are turned off."""
     with transaction.atomic():
-        due = WebhookDelivery.objects.filter(state=State.WAITING, next_at__lte=timezone.now())
+        now = timezone.now()
+        # None waits for longer than PAUSES: the clock was set back since.
+        is_due = Q(next_at__lte=now) | Q(next_at__gt=now + timedelta(seconds=PAUSES[-1]) + SKEW)
+        due = WebhookDelivery.objects.filter(is_due, state=State.WAITING)
         due = due.filter(webhook__is_active=True).exclude(webhook_id__in=without)
         row = due.select_for_update(skip_locked=True, of=("self",)).select_related("webhook").order_by("id").first()
         if row is not None:
             # Put off before it is sent: a process that dies while sending leaves it for later, not for ever.
             row.attempts += 1
-            row.next_at = timezone.now() + timedelta(seconds=PAUSES[min(row.attempts, len(PAUSES)) - 1])
+            row.next_at = now + timedelta(seconds=PAUSES[min(row.attempts, len(PAUSES)) - 1])
             row.save(update_fields=["attempts", "next_at"])
     return row
 

@@ -23,10 +23,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 from django.db import IntegrityError, connection, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.utils import timezone
 
 from labeling import words
 from labeling.errors import CrowdtuneError
+from labeling.heartbeat import SKEW
+from labeling.models import Assignment
 from labeling.surveys import survey
 from labeling.words import gettext as _
 
@@ -290,8 +293,18 @@ SELECT count(*) FROM gone"""
 
 def expire(*, project_id: int | None = None) -> int:
     """Give back the slots of leases that are over; returns how many."""
+    if project_id is None:
+        _begin_anew()
     only = "" if project_id is None else "AND a.project_id = %(project)s"
     return int(fetch(_EXPIRE.format(only=only), {"project": project_id})[0][0])
+
+
+def _begin_anew() -> None:
+    """Where the clock was set back since they were given out, leases would hold their slots until it has caught up."""
+    now = timezone.now()
+    ahead = Assignment.objects.filter(state=Assignment.State.LEASED, created_at__gt=now + SKEW)
+    lasts = F("expires_at") - F("created_at")
+    ahead.filter(expires_at__gt=F("created_at")).update(expires_at=ExpressionWrapper(lasts + now, DateTimeField()))
 
 
 _END = """

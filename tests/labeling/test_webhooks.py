@@ -129,6 +129,14 @@ def test_the_receiver_comes_back(project: Project, worker: User, hook: Webhook, 
     assert first == again < newer  # what a receiver puts them in order by
 
 
+def test_a_letter_of_before_the_clock_was_set_back_does_not_wait_until_it_has_caught_up(
+    project: Project, worker: User, hook: Webhook, receiver: Receiver
+) -> None:
+    answer(project, worker)
+    WebhookDelivery.objects.update(next_at=timezone.now() + timedelta(days=1))
+    assert deliver() == 1
+
+
 @pytest.mark.parametrize(
     ("status", "asked", "seconds"),
     [

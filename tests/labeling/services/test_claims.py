@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from labeling import figures, services
@@ -83,6 +84,20 @@ def test_the_sweeper_returns_the_slot_once(project: Project, worker: User) -> No
     expire_leases()
     expire_leases()
     assert Task.objects.get(pk=assignment.task_id).open_slots == 1
+
+
+def test_a_lease_of_before_the_clock_was_set_back_lasts_no_longer_than_another(project: Project, worker: User) -> None:
+    assignment = claim(project, worker)
+    day = timedelta(days=1)
+    Assignment.objects.update(created_at=F("created_at") + day, expires_at=F("expires_at") + day)
+    expire_leases()
+    assignment.refresh_from_db()
+    lasts = timedelta(seconds=project.lease_seconds)
+    assert (assignment.state, assignment.expires_at <= timezone.now() + lasts) == ("leased", True)
+    let_run_out(assignment)
+    expire_leases()
+    assignment.refresh_from_db()
+    assert assignment.state == "expired"
 
 
 def test_a_lease_that_ends_on_a_task_that_was_closed_meanwhile_opens_no_slot(
