@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
 from inference.engine.routing import routes
@@ -72,6 +73,11 @@ def test_a_dropped_photo_is_answered_with_bars_a_heat_map_and_its_neighbours(
     expect(neighbours).to_have_count(6)
     expect(answer.get_by_text("ms", exact=False).first).to_be_visible()
     axe(page)
+    fits(page)
+    noise = io.BytesIO()
+    Picture.effect_noise((160, 160), 120).convert("RGB").save(noise, "PNG")
+    drop(page, noise.getvalue())
+    expect(answer.get_by_text("No: unlike anything it learned from")).to_be_visible()
     fits(page)
 
 
