@@ -22,7 +22,7 @@ OWN_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", OWN_HOST]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
-CORS_URLS_REGEX = r"^/(api|v2)/"
+CORS_URLS_REGEX = r"^/(api/|v2(/|$))"
 # What programs in a browser may send, the library's own first, and what they may read.
 CORS_ALLOW_HEADERS = (
     "accept", "authorization", "content-type", "user-agent", "x-csrftoken", "x-requested-with",

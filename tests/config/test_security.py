@@ -93,6 +93,7 @@ def test_no_other_site_may_call_the_api_unless_it_is_named(client, settings):
 def test_programs_in_a_browser_may_send_and_read_the_headers_that_the_api_speaks_of(client, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://other.example"]
     asked = {"Origin": "https://other.example", "Access-Control-Request-Method": "POST"}
+    assert client.get("/v2", headers=asked)["Access-Control-Allow-Origin"] == "https://other.example"
     sent = client.options("/v2/models/x/infer", headers=asked)["Access-Control-Allow-Headers"].split(", ")
     assert {"authorization", "x-sticky-key", "x-request-id", "inference-header-content-length"} <= set(sent)
     read = client.get("/api/v1/projects/", headers=asked)["Access-Control-Expose-Headers"].split(", ")
