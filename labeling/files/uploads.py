@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,13 @@ class OnDisk(FileUploadHandler):
         self._writing = os.fdopen(descriptor, "wb")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
-        self._writing.write(raw_data)
+        with self._whole():
+            self._writing.write(raw_data)
         return None
 
     def file_complete(self, file_size: int) -> DiskFile:
-        self._writing.close()
+        with self._whole():
+            self._writing.close()
         self._writing = None
         file = DiskFile(self._path, self.file_name, self.content_type, file_size)
         self.received.append(file)
@@ -83,6 +86,15 @@ class OnDisk(FileUploadHandler):
     def __del__(self) -> None:
         """Of a body that is no form after all no handler is told."""
         self._drop()
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What has no room gives back what it took at once: the error holds us, until Python looks for such rings."""
+        try:
+            yield
+        except OSError:
+            self._drop()
+            raise
 
     def _drop(self) -> None:
         if self._writing is not None:
