@@ -52,11 +52,13 @@ def _read(files: Files, name: str) -> Found:
         document = json.loads(text)
         categories = _categories(document["categories"])
         rows, annotations = list(document["images"]), list(document["annotations"])
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableError(
-            _("%(name)s is not COCO: %(kind)s at %(error)s.")
-            % {"name": name, "kind": type(error).__name__, "error": error}
+            _("%(name)s is not COCO: it cannot be read as JSON (%(error)s).") % {"name": name, "error": error}
         ) from error
+    except (KeyError, TypeError) as error:
+        told = _("%(name)s is not COCO: expected one object with the lists images, annotations and categories.")
+        raise UnreadableError(told % {"name": name}) from error
     images: dict[Any, _Image] = {}
     unlabeled: set[Any] = set()
     for number, row in enumerate(rows):

@@ -1,16 +1,18 @@
 """CSV with a header (``image``, ``answer``, optional ``question``), and JSON Lines: ours, or flat with these fields.
 
 Both columns may be called as others call them: Hugging Face's metadata has ``file_name`` and ``label``, many a list for
-Keras or TensorFlow ``filename`` and ``class``. A picture's ``sha256``, which our exports have, goes before its name.
+Keras or TensorFlow ``filename`` and ``class``, Label Studio's CSV ``image`` and ``choice``, where each name has eight
+signs of the upload before it. A picture's ``sha256``, which our exports have, goes before its name.
 Two more shapes of CSV are common: a line a box, with its corners in ``xmin``, ``ymin``, ``xmax`` and ``ymax`` (of
 TensorFlow's object detection), and a column a category, with 1 where it is in the picture (Roboflow's classes).
-Source: https://huggingface.co/docs/datasets/image_dataset , https://roboflow.com/formats/tensorflow-object-detection
+Source: https://huggingface.co/docs/datasets/image_dataset , https://roboflow.com/formats/tensorflow-object-detection , https://labelstud.io/guide/export
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,7 +22,8 @@ from labeling.importing.known.lines import Lines, array
 from labeling.words import gettext as _
 
 IMAGES = ("image", "file_name", "filename", "file", "path", "name")
-ANSWERS = ("answer", "label", "category", "class")
+ANSWERS = ("answer", "label", "category", "class", "choice")
+UPLOADED = re.compile(r"/data/upload/\d+/[0-9a-f]{8}-(?=.)")  # before the name that a file had at first
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -43,7 +46,8 @@ def _read_csv(files: Files, name: str) -> Found:
             yield Refused(f"{name}, line {number}", problem)
             continue
         row = _named(line)
-        yield Known(row[image] or "", row[answer], row.get("question") or "", sha256=row.get("sha256") or "")
+        called = UPLOADED.sub("", row[image] or "")
+        yield Known(called, row[answer], row.get("question") or "", sha256=row.get("sha256") or "")
 
 
 def _no_columns(name: str, lines: Lines) -> UnreadableError:

@@ -93,6 +93,8 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
             "%d disputed task waits for your decision", "%d disputed tasks wait for your decision", disputed
         )
         step(text % disputed, "review", "gavel")
+        if manages and not project.gold_count:
+            step(_("Bring in labels that you have already"), "labels", "upload")
     if not project.gold_count and manages:
         step(_("Give some known answers as gold, so that workers are measured"), "images", "award")
     if project.task_count and project.retired_count == project.task_count:

@@ -299,6 +299,7 @@ def test_a_polygon_is_the_box_around_it_and_the_points_of_a_pose_are_passed_over
         "\ufefffilename,class\r\na.jpg,cat\r\n",
         "file_name,label\na.jpg,cat\n",
         '"image";"answer"\n"a.jpg";"cat"\n',
+        "annotation_id,annotator,choice,id,image\n1,2,cat,7,/data/upload/3/0ab12cd3-a.jpg\n",
     ],
 )
 def test_a_csv_may_come_from_a_spreadsheet_or_another_tool(text):
@@ -314,6 +315,20 @@ def test_a_text_with_every_end_of_a_line_that_unicode_knows_is_one_line_of_json(
     said = "a\u2028b\u2029c\x85d"
     row = json.dumps({"image": "a.jpg", "answer": said}, ensure_ascii=False)
     assert read("jsonl", f"{row}\r\n{row}".encode(), "l.jsonl") == [Known("a.jpg", said)] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[{"image": "a.jpg"}]', "expected one object with the lists images, annotations and categories"),
+        ('{"images": [], "annotations": []}', "expected one object with the lists"),
+        ("{", "cannot be read as JSON"),
+    ],
+)
+def test_what_is_no_coco_is_told_in_words_and_not_in_python(text, told):
+    with pytest.raises(UnreadableError, match=told) as refused:
+        read("coco", text.encode(), "l.json")
+    assert "Error" not in refused.value.args[0]
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

@@ -113,6 +113,7 @@ def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_fig
     assert "Invite people</a>" in text(owning.get(f"/projects/{fresh.slug}/images/"))
     assert "Invite people to label<" in page  # it is open to everyone already
     assert f'href="/label/{fresh.slug}/"><svg' in page
+    assert f'href="/projects/{fresh.slug}/labels/"' in page.partition("Bring in labels that you have already")[0]
     figures = text(owning.get(f"/projects/{fresh.slug}/activity/"))
     assert "To finish" in figures
     assert "Certainty" not in figures
