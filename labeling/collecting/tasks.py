@@ -18,6 +18,8 @@ from labeling.models import Assignment, Consensus, Image, Project, Task
 # The stage at which an image's first task starts, by workflow.
 FIRST_STAGE = {Project.Workflow.LABEL: "label", Project.Workflow.THREE_STAGE_BOXES: "draw:1"}
 
+MOST_COUNTED = 1000  # disputed tasks: a page says that there are more
+
 
 def first_stage(project: Project) -> str:
     return FIRST_STAGE[Project.Workflow(project.workflow)]
@@ -41,8 +43,8 @@ def disputed(project: Project) -> QuerySet[Task]:
 
 
 def disputed_count(project: Project) -> int:
-    """How many there are; counted up to a thousand."""
-    return disputed(project).order_by()[:1000].count()
+    """How many there are; where there are more than ``MOST_COUNTED``, one more than that."""
+    return disputed(project).order_by()[: MOST_COUNTED + 1].count()
 
 
 def open_for(*, image: Image, project: Project, stage: str, payload: dict | None = None) -> Task:

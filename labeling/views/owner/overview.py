@@ -88,7 +88,9 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
         text = _("Label the first few yourself, to see what people will be asked")
         steps.append(Step(text, f"/label/{project.slug}/", "tag"))
     disputed = tasks.disputed_count(project)
-    if disputed:
+    if disputed > tasks.MOST_COUNTED:
+        step(_("More than %d disputed tasks wait for your decision") % tasks.MOST_COUNTED, "review", "gavel")
+    elif disputed:
         text = ngettext(
             "%d disputed task waits for your decision", "%d disputed tasks wait for your decision", disputed
         )

@@ -40,7 +40,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     else:
         task = queue.filter(pk__gt=after).first() or queue.first()
     before = Task.objects.filter(project=project, pk=after).first()
-    context |= {"waiting": tasks.disputed_count(project), "before": before}
+    context |= {"waiting": tasks.disputed_count(project), "most_counted": tasks.MOST_COUNTED, "before": before}
     if task is not None:
         told = next(item for item in story(project, task.image) if item.task.pk == task.pk)
         context.update(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from django.test import Client
 
 from labeling import services
+from labeling.collecting import tasks
 from labeling.models import (
     Consensus,
     Project,
@@ -132,3 +134,15 @@ def test_the_choices_of_a_reviewer_keep_their_places_and_keys_from_task_to_task(
         assert shown[1] == [("Yes", "1"), ("No", "2")]
         assert shown[2] == [("0", ""), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
         assert sorted(choice.get("votes", 0) for choice in page.context["choices"][0][1]) == [1, 2]
+
+
+def test_more_disputed_tasks_than_are_counted_are_told_as_more(
+    make_project: Callable[..., Project], owning: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(images=2, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    monkeypatch.setattr(tasks, "MOST_COUNTED", 1)
+    assert "More than 1 disputed tasks wait for your decision" in text(owning.get(f"/projects/{project.slug}/"))
+    assert "More than 1 disputed tasks wait<" in text(owning.get(f"/projects/{project.slug}/review/"))
+    monkeypatch.setattr(tasks, "MOST_COUNTED", 2)
+    assert "2 disputed tasks wait<" in text(owning.get(f"/projects/{project.slug}/review/"))
