@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,26 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from inference.engine.routing import routes
+from inference.intake import limits
 from labeling.accounts.keys import create_key
 from labeling.models import Project
 from labeling.services import create_project
 from training.models import ModelVersion, Snapshot, TrainingRun
 
 CATEGORIES = ("blue", "green", "red")
+NOW = datetime(2026, 1, 5, 12, 0, 20, tzinfo=UTC)
+
+
+class Noon(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return NOW
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of keys' limits stands, so that neither a minute nor a day ends while a test counts."""
+    monkeypatch.setattr(limits, "datetime", Noon)
 
 
 def load(name: str) -> Any:

@@ -227,7 +227,7 @@ def test_a_memory_of_a_key_ends_with_the_key_and_renews_by_one_request_at_a_time
     assert memory.find(f"Token {text}", project.slug) is None
 
 
-def test_a_limited_key_is_counted_on_the_short_way(open_way) -> None:
+def test_a_limited_key_is_counted_on_the_short_way(open_way, noon) -> None:
     key = ApiKey.objects.get()
     limit_key(key=key, per_minute=None, per_day=1)
     limits._known.clear()

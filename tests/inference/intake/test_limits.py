@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,23 +12,14 @@ from inference.intake import limits
 from inference.models import KeyLimit
 from labeling.accounts.keys import create_key
 from labeling.models import ApiKey
+from tests.inference.conftest import NOW
 
-NOW = datetime(2026, 1, 5, 12, 0, 20, tzinfo=UTC)
 MINUTE = NOW.replace(second=0)
 
 
-class Noon(datetime):
-    """A clock that stands, so that neither a minute nor a day ends while a test counts."""
-
-    @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return NOW
-
-
 @pytest.fixture
-def key(owner: Any, monkeypatch: pytest.MonkeyPatch) -> ApiKey:
+def key(owner: Any, noon: None, monkeypatch: pytest.MonkeyPatch) -> ApiKey:
     monkeypatch.setattr(limits, "_known", {})
-    monkeypatch.setattr(limits, "datetime", Noon)
     return create_key(user=owner)[0]
 
 

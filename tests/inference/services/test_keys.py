@@ -67,7 +67,7 @@ def test_a_key_does_what_its_scopes_say_and_only_in_its_project(api, client_of, 
     assert ask(client_of(owner, project=other)).status_code == 404
 
 
-def test_a_key_with_a_limit_is_refused_beyond_it_and_says_for_how_long(api, client_of, owner, champion) -> None:
+def test_a_key_with_a_limit_is_refused_beyond_it_and_says_for_how_long(api, client_of, owner, champion, noon) -> None:
     limits._known.clear()
     made = api.post(URL + "keys/", {"scopes": ["predict"], "per_minute": 2, "per_day": 3}, format="json").json()
     client = client_of(owner)
@@ -92,7 +92,9 @@ def test_a_request_with_more_images_than_the_key_ever_may_is_told_so(api, client
     assert ask(client).status_code == 200
 
 
-def test_a_key_that_has_used_up_its_minute_makes_us_fetch_nothing(api, client_of, owner, champion, monkeypatch) -> None:
+def test_a_key_that_has_used_up_its_minute_makes_us_fetch_nothing(
+    api, client_of, owner, champion, noon, monkeypatch
+) -> None:
     fetched = []
 
     def fetch(url: str, **_options: float) -> bytes:
