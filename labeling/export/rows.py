@@ -63,14 +63,18 @@ class Row:
         return label is not None and (isinstance(label.answer, list) or class_of(label.answer) in question.choices)
 
     def boxes(self, question: Question) -> Iterator[tuple[str, list[float]]]:
-        """(category, ``[x, y, width, height]``) of each box; a class is a box around the whole image."""
+        """(category, ``[x, y, width, height]``) of each box; a class is a box around the whole image.
+
+        Without those of categories that the survey does not ask for any more.
+        """
         label = self.labels.get(question.key)
         if label is None:
             return
         found = label.answer if isinstance(label.answer, list) else [class_of(label.answer)]
         for item in found:
             if question.kind == "boxes" and isinstance(item, Mapping):
-                yield item["category"], [float(number) for number in item["box"]]
+                if item["category"] in question.choices:
+                    yield item["category"], [float(number) for number in item["box"]]
             elif question.kind != "boxes" and item in question.choices:
                 yield str(item), [0.0, 0.0, float(self.width), float(self.height)]
 

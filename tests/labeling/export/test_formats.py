@@ -79,6 +79,14 @@ def test_a_format_walks_once_over_the_images_of_a_project_that_goes_on_changing(
     assert list(walks) == []
 
 
+@pytest.mark.parametrize("name", ["coco", "yolo", "voc"])
+def test_boxes_of_a_category_that_is_not_asked_for_any_more_are_left_out(name):
+    asked = Header("cells", "Cells", [Question("boxes", "boxes", "Box", ["blood cell: red"])], "now")
+    rows = Repeatable(row(1, [BOX, WIDE]), row(2, [WIDE]))
+    found = read_back(name, written(name, asked, rows))
+    assert [[item["category"] for item in known.answer] for known in found] == [["blood cell: red"], []]
+
+
 def test_pycocotools_reads_our_coco(tmp_path: Path, capsys):
     file = tmp_path / "coco.json"
     file.write_bytes(written("coco", BOXES, CELL_ROWS))
