@@ -232,7 +232,7 @@ class JobView(APIView):
 class JobCancelView(JobView):
     """Stop a job."""
 
-    http_method_names = ["post"]
+    http_method_names = ["post", "options"]  # not the get of the view above
 
     @extend_schema(operation_id="cancel_job", tags=["jobs"], request=None, responses=JobSerializer)
     def post(self, request: Request, job_id: str) -> Response:

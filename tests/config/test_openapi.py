@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
-from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from tests import ROOT
@@ -103,3 +103,9 @@ def test_what_may_be_nobody_or_nothing_is_described_so(schema: dict[str, Any]) -
 def test_what_is_made_is_answered_by_201(schema: dict[str, Any]) -> None:
     assert [code for code in schema["paths"]["/api/v1/projects/"]["post"]["responses"] if code[0] == "2"] == ["201"]
     assert "id" in schema["components"]["schemas"]["Question"]["properties"]
+
+
+def test_every_address_tells_by_options_what_it_takes() -> None:
+    found = [(path, callback) for path, _regex, _method, callback in EndpointEnumerator().get_api_endpoints()]
+    silent = {path for path, callback in found if "OPTIONS" not in callback.cls(**callback.initkwargs).allowed_methods}
+    assert (len(found) > 50, silent) == (True, {"/api/docs/"})
