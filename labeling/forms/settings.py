@@ -91,6 +91,7 @@ class SettingsForm(ChangesForm, forms.Form):
         min_value=0,
         max_value=1,
         label=_("Share to pass the test"),
+        help_text=_("Of the gold that is used as a qualification test: 0.8 is four of five right."),
         widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
     show_suggestions = forms.BooleanField(required=False, label=_("Show the model's answer as a suggestion"))
@@ -98,7 +99,7 @@ class SettingsForm(ChangesForm, forms.Form):
         min_value=0,
         max_value=1,
         label=_("Share without suggestion"),
-        help_text=_("So that anchoring can be measured."),
+        help_text=_("Of the tasks: the answers to these tell how much a suggestion sways people."),
         widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
     price_per_judgment = forms.DecimalField(

@@ -38,6 +38,7 @@ class Row:
 
 
 class TaskFilter(forms.Form):
+    q = forms.CharField(required=False)
     state = forms.ChoiceField(required=False, choices=[("", ""), *Task.State.choices])
     because = forms.ChoiceField(required=False, choices=[("", ""), *Task.Because.choices])
     stage = forms.CharField(required=False)
@@ -81,6 +82,8 @@ def stages_of(project: Project) -> list[str]:
 
 def filtered(project: Project, data: dict[str, Any]) -> QuerySet[Task]:
     rows = Task.objects.filter(project=project)
+    if data.get("q"):
+        rows = rows.filter(image__name__icontains=data["q"])
     if data.get("state"):
         rows = rows.filter(state=data["state"])
     if data.get("because"):

@@ -135,3 +135,11 @@ def test_chosen_images_are_deleted_at_once_and_the_list_stays_filtered(
     assert list(Image.objects.filter(project=project).order_by("id").values_list("pk", flat=True)) == [ids[1], ids[3]]
     assert Image.objects.filter(pk=strange).exists()
     assert "No image was chosen." in text(owning.post(address, follow=True))
+
+
+def test_tasks_are_found_by_the_name_of_their_image(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=3)
+    found = owning.get(f"/projects/{project.slug}/tasks/?q=0001")
+    assert [row.task.image.name for row in found.context["rows"]] == ["0001.png"]
+    assert 'value="0001"' in text(found)
+    assert "No task fits" in text(owning.get(f"/projects/{project.slug}/tasks/?q=zebra"))
