@@ -7,9 +7,11 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from labeling.models import Project
-from training.models import TrainingPolicy
+from training import services
+from training.models import Snapshot, TrainingPolicy, TrainingRun
 from training.runs import due
 from training.runs.due import Facts, decide, needed, short_categories
 
@@ -136,3 +138,33 @@ def test_however_often_runs_have_failed_the_next_is_tried_within_a_day() -> None
     assert [due.retry_after(failures) for failures in (1, 2, 8, 9, 40, 10_000)] == [
         timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=1280), *[timedelta(days=1)] * 3,
     ]  # fmt: skip
+
+
+def test_after_each_failure_the_next_try_waits_longer_until_one_has_succeeded(project: Project) -> None:
+    services.set_policy(project=project, changes={"quiet_seconds": 0})
+    question = project.primary_question()
+    snapshot = Snapshot.objects.create(
+        project=project, question=question, digest="", categories=[], counts={}, item_count=0
+    )
+
+    def ended(state: str) -> datetime:
+        """A run that ended just now; each is newer than the one before."""
+        now = timezone.now()
+        begun = project.created_at + timedelta(minutes=1 + TrainingRun.objects.count())
+        TrainingRun.objects.create(
+            project=project, snapshot=snapshot, cause="new_labels", state=state, created_at=begun, finished_at=now
+        )
+        return now
+
+    assert due.check_due(project).start
+    for minutes in (10, 20, 40):
+        failed = ended("failed")
+        waits = due.check_due(project)
+        assert (waits.start, waits.due_at) == (False, failed + timedelta(minutes=minutes))
+        assert "tried again later" in waits.reason
+    ended("succeeded")
+    assert due.check_due(project).start
+    failed = ended("failed")
+    assert due.check_due(project).due_at == failed + timedelta(minutes=10)
+    TrainingRun.objects.update(finished_at=failed - timedelta(minutes=11))
+    assert due.check_due(project).start

@@ -48,7 +48,10 @@ class Command(BaseCommand):
         add.add_argument("--preprocessing", choices=PREPROCESSING, help="what its pixels go through; inside = nothing")
         add.add_argument("--licence", help="of its weights")
         add.add_argument("--layer", help="use this layer's output as features (default: the network's)")
-        add.add_argument("--cut", help="where its last block begins, so that it can be fine-tuned")
+        add.add_argument(
+            "--cut",
+            help="where its last block begins, so that it can be fine-tuned: a layer of it, or of one inside it",
+        )
         add.add_argument("--year", type=int)
         add.add_argument("--sha256", help="refuse another file than this one")
         adopt = actions.add_parser("adopt", help="what a fine-tuned version has learned, for every project")
