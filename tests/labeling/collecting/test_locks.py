@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import services
-from labeling.collecting import leases, spending
+from labeling.collecting import leases, spending, workflow
 from labeling.collecting.leases import fetch
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
@@ -230,6 +230,22 @@ def test_an_import_of_labels_as_gold_waits_for_an_answer_to_one_of_them(make_pro
     last = Task.objects.order_by("-pk")[0]
     beside_an_answer(last, bring)
     assert Gold.objects.count() == 2
+
+
+def test_of_two_who_take_back_made_gold_at_once_both_are_counted(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2)
+    for task in Task.objects.all():
+        services.set_gold(task=task, answers="cat", user=project.owner)
+    Task.objects.update(stage=f"verify:1{workflow.MADE_GOLD}")  # it stays closed
+    first, second = Task.objects.order_by("pk")
+    with ThreadPoolExecutor(2) as others:
+        with transaction.atomic():
+            services.remove_gold(task=first, user=project.owner)
+            other = others.submit(closing, lambda: services.remove_gold(task=second, user=project.owner))
+            others.submit(closing, lambda: await_waiting("%labeling_project%")).result()
+        other.result()
+    project.refresh_from_db()
+    assert project.gold_count == 0
 
 
 def test_an_answer_to_a_question_that_the_owner_takes_out_meanwhile_is_stored(
