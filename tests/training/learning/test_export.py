@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,42 +41,51 @@ def version(tmp_path_factory: pytest.TempPathFactory, small_trunk: Trunk, drawn:
     return folder
 
 
+@pytest.fixture(scope="module")
+def exported(
+    version: Path, small_weights: Weights, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, dict[str, Any]]]:
+    """The folder of the version in a format, and what was said of it: each made once, for it takes seconds."""
+
+    @functools.cache
+    def made(kind: str) -> tuple[Path, dict[str, Any]]:
+        missing = [package for package in FORMATS[kind][3] if importlib.util.find_spec(package) is None]
+        if missing:
+            pytest.skip(f"{kind} needs {', '.join(missing)}, which is not installed")
+        out = tmp_path_factory.mktemp("exported") / kind
+        return out, export(version, kind, out, backbone=SMALL, weights=small_weights, pictures=drawn[0][:4])
+
+    return made
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_format_answers_as_the_version_does(
-    kind: str, version: Path, small_trunk: Trunk, small_weights: Weights, drawn: Drawn, tmp_path: Path
+    kind: str, exported: Any, version: Path, small_trunk: Trunk, drawn: Drawn
 ) -> None:
-    missing = [package for package in FORMATS[kind][3] if importlib.util.find_spec(package) is None]
-    if missing:
-        pytest.skip(f"{kind} needs {', '.join(missing)}, which is not installed")
-    pictures = drawn[0][:4]
-    facts = export(version, kind, tmp_path / "out", backbone=SMALL, weights=small_weights, pictures=pictures)
+    out, facts = exported(kind)
     assert facts["verification"]["passed"]
-    answers = FORMATS[kind][2](tmp_path / "out" / facts["file"], pictures)
+    pictures = drawn[0][:4]
+    answers = FORMATS[kind][2](out / facts["file"], pictures)
     served = load_version(version).probabilities_from_features(small_trunk.embed(pictures))
     np.testing.assert_allclose(answers, served, atol=1e-4)
-    assert (tmp_path / "out" / "labels.txt").read_text().split() == ["across", "down"]
-    assert (tmp_path / "out" / "MODEL_CARD.md").read_text() == "# Model card: stripes"
+    assert (out / "labels.txt").read_text().split() == ["across", "down"]
+    assert (out / "MODEL_CARD.md").read_text() == "# Model card: stripes"
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_example_runs_and_names_a_category(
-    kind: str, version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    export(version, kind, out, backbone=SMALL, weights=small_weights, pictures=drawn[0][:2])
+def test_the_example_runs_and_names_a_category(kind: str, exported: Any, drawn: Drawn, tmp_path: Path) -> None:
+    out = shutil.copytree(exported(kind)[0], tmp_path / "out")
     Image.fromarray(drawn[0][0]).save(out / "photo.jpg")
     done = subprocess.run([sys.executable, "example.py"], cwd=out, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] in {"across", "down"}
 
 
-def test_a_saved_model_lies_as_tensorflow_serving_looks_for_it(
-    version: Path, small_weights: Weights, drawn: Drawn, tmp_path: Path
-) -> None:
-    export(version, "saved_model", tmp_path / "out", backbone=SMALL, weights=small_weights, pictures=drawn[0][:2])
-    assert (tmp_path / "out" / "saved_model" / "1" / "saved_model.pb").is_file()
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_saved_model_lies_as_tensorflow_serving_looks_for_it(exported: Any) -> None:
+    assert (exported("saved_model")[0] / "saved_model" / "1" / "saved_model.pb").is_file()
 
 
 def test_a_fine_tuned_version_is_built_again_from_its_arrays(
