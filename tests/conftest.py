@@ -6,6 +6,7 @@ variables are set here, before Django reads its settings, so a developer's own `
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -102,6 +103,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.flaky(reruns=1))
     slow = {item.path for item in items if any(item.iter_markers("slow")) or any(item.iter_markers("browser"))}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _empty_tables(_case: TransactionTestCase) -> None:
