@@ -47,14 +47,6 @@ AUGMENTATION = _(
 )
 
 
-RECIPE_HELP = _(
-    "Feature extraction is quick, and as good where labels are few; fine-tuning takes several times as long."
-)
-AUGMENTATION_HELP = _(
-    "Learn from varied copies of the images, too: it takes several times as long, and may gain a little."
-)
-
-
 class RunForm(forms.Form):
     """Train now."""
 
