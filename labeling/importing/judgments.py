@@ -271,11 +271,7 @@ def store(
         How many judgments are new (``imported``), how many of those that were there say more than before (``added``),
         and how many said all of it already (``duplicates``).
     """
-    stage = tasks.first_stage(project)
-    wanted = {image for image, _ in found}
-    there = dict(Task.objects.filter(image_id__in=wanted, stage=stage).values_list("image_id", "id"))
-    for image_id in wanted - set(there):
-        there[image_id] = tasks.open_for(image=images[image_id], project=project, stage=stage).pk
+    there = _tasks(project, {image: images[image] for image, _ in found})
     # The rows are locked in one order, so that a submit and an import wait for each other instead of embracing.
     locked = Task.objects.filter(pk__in=there.values()).order_by("pk").select_for_update()
     gold = {task.pk for task in locked if task.is_gold}
@@ -317,6 +313,15 @@ def store(
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
     _settle(project, [task for task in locked if task.pk in touched - gold])
     return {"imported": len(new), "added": added_to, "duplicates": repeated}
+
+
+def _tasks(project: Project, images: dict[int, Image]) -> dict[int, int]:
+    """Image -> its first task, which is made where it has none."""
+    stage = tasks.first_stage(project)
+    there = dict(Task.objects.filter(image_id__in=images, stage=stage).values_list("image_id", "id"))
+    for image_id in images.keys() - there.keys():
+        there[image_id] = tasks.open_for(image=images[image_id], project=project, stage=stage).pk
+    return there
 
 
 def _beside(stored: Judgment, answers: dict[str, Any]) -> tuple[dict[str, Any], bool]:
