@@ -371,7 +371,7 @@ listen({ page, form, submit, undo, isBusy: () => busy });
 async function start() {
   const controls = form.fields.filter((field) => field.kind === "boxes");
   if (controls.length) {
-    const { mount } = await import("./boxes.js");
+    const { mount } = await editor();
     for (const field of controls) field.boxes = mount(field.root, page, field.question, words);
   }
   // Of an earlier visit, on their way still; the server may have one whose reply was lost.
@@ -385,10 +385,25 @@ async function start() {
   if (current !== first) return undefined; // it did not come, and was skipped
   for (const control of form.boxes) control.open(current, current.element, overlay(current));
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
-  if (Object.keys(client.answers).length || !restore(current, form)) form.update();
+  if (Object.keys(client.answers).length || !restore(current, form, client.user)) form.update();
   begun = true;
   if (gone.has(current.task)) return advance();
   return ready(current);
+}
+
+/* The boxes editor is a script of its own. A line that loses it would leave a page that answers nothing: it begins anew as
+   soon as the script can be had. */
+async function editor() {
+  try {
+    return await import("./boxes.js");
+  } catch {
+    toast(words.offline, "warn", 0);
+  }
+  do await new Promise((resolve) => setTimeout(resolve, 1000));
+  while (!(await fetch(new URL("./boxes.js", import.meta.url)).then(({ ok }) => ok, () => false)));
+  staying = true;
+  location.reload();
+  return new Promise(() => {});
 }
 
 /* Give back what was leased ahead, so that nobody waits for it; but not to a page of this project, which goes on with it. */
@@ -396,9 +411,9 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("a")?.pathname.startsWith(location.pathname)) staying = true;
 });
 /* A phone ends pages that are out of sight without a word more. */
-document.addEventListener("visibilitychange", () => document.hidden && begun && keep(current, form));
+document.addEventListener("visibilitychange", () => document.hidden && begun && keep(current, form, client.user));
 addEventListener("pagehide", () => {
-  if (begun) keep(current, form);
+  if (begun) keep(current, form, client.user);
   if (staying) return;
   for (const task of ahead.splice(0)) {
     fetch(`${client.assignments}${task.id}/release/`, {

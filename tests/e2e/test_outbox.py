@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Route, expect
 
 from labeling import services
@@ -105,3 +107,42 @@ def test_what_is_refused_as_the_page_leaves_is_told_on_the_next(make_project, st
     with page.expect_navigation():
         page.keyboard.press("1")
     expect(page.locator(".toast.bad").first).to_be_visible()
+
+
+def test_a_page_that_could_not_load_its_editor_begins_anew_once_it_can(visit, make_project, join, worker):
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
+    project = make_project(questions=[place], images=2)
+    join(project, worker)
+    page = visit("/label/", user=worker, watch=False)
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if lost:
+            return route.continue_()
+        lost.append(route.request.url)
+        return route.abort()
+
+    page.route("**/boxes.js", lose)
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    page.get_by_role("button", name="New box").click()
+    page.get_by_role("button", name="Send").click()
+    assert len(stored(project, 1)[0].answers["place"]) == 1
+    assert lost
+
+
+def test_who_uses_the_device_next_finds_no_answer_of_another_person(visit, make_project, join, worker, owner):
+    project = make_project(questions=[SHARP, NOTE], images=1, judgments_min=2)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    page.get_by_role("textbox").fill("mine alone")
+    page.goto("/label/")
+    join(project, owner)
+    client = Client()
+    client.force_login(owner)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": visit.address}])
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    expect(page.get_by_role("textbox")).to_have_value("")
