@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # OpenVINO, imported by a conftest, closes the files that pyt
     from training.learning.trunk import Trunk
 
 SMALL = BACKBONES["crowdtune_small"]
+# For JAX on a processor: what it compiles runs for an instant here, and to compile it well would take much longer.
+QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
 def sha(value: object) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from config.management.commands.up import _trainers
 from tests import ROOT
-from tests.training.learning.conftest import SMALL, sha
+from tests.training.learning.conftest import QUICK_XLA, SMALL, sha
 from training.learning import devices
 from training.learning.dense import Head
 from training.learning.devices import Devices
@@ -63,7 +63,7 @@ def tuned(weights: Weights, found: Devices) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_four_devices_that_share_each_batch_train_what_one_trains() -> None:
-    flags = "--xla_force_host_platform_device_count=4"
+    flags = f"--xla_force_host_platform_device_count=4 {QUICK_XLA}"
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     done = subprocess.run([sys.executable, "-c", _TUNE], env=environment, capture_output=True, text=True,
                           cwd=ROOT, check=False)  # fmt: skip

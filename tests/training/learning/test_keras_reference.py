@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 from tests import ROOT
+from tests.training.learning.conftest import QUICK_XLA
 from training.learning.small import build_small
+
+JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_FLAGS": QUICK_XLA}
 
 
 def test_a_head_trained_on_cached_features_equals_the_plain_keras_run_to_the_bit() -> None:
@@ -68,7 +71,7 @@ _FIT = "import json, tests.training.learning.test_keras_reference as here; print
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_tensorflow_and_jax_train_the_same_network() -> None:
-    environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | JAX
     done = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True, check=True,
                           cwd=ROOT)  # fmt: skip
     answers = {"tensorflow": fitted(), "jax": json.loads(done.stdout.strip().splitlines()[-1])}
@@ -104,7 +107,7 @@ print(json.dumps({"backend": keras.backend.backend(), "difference": float(np.abs
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_was_fine_tuned_with_jax_is_written_for_the_runtime_that_serves(tmp_path: Path) -> None:
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | JAX | {"JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", _WRITE, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.strip().splitlines()[-1])
