@@ -14,6 +14,8 @@ from django.conf import settings
 
 from training.zoo import catalogue
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import os, sys, json, threading
 import numpy as np
