@@ -233,7 +233,9 @@ class Compiled:
         """One row ``[1, ...]``, as soon as a request is idle."""
         request = self._idle.get()
         try:
-            request.set_input_tensor(openvino.Tensor(row, shared_memory=True))
+            # It shares no memory that nobody may write to, as Pillow's is, and keeps none from being freed.
+            given = np.require(row, requirements="W")
+            request.set_input_tensor(openvino.Tensor(given, shared_memory=True))
             request.infer()
             return np.array(request.get_output_tensor(0).data)
         finally:
