@@ -180,6 +180,10 @@ document.body.addEventListener("htmx:responseError", ({ detail: { xhr, elt, requ
   const told = [...document.querySelectorAll("#toasts .toast p")].some((element) => element.textContent === text);
   if (!told) toast(text, "bad");
 });
+/* So is who sent a form into a broken line; a part that renews itself asks again by itself. */
+document.body.addEventListener("htmx:sendError", ({ detail: { requestConfig } }) => {
+  if (requestConfig.verb !== "get") toast(root.dataset.requestFailed, "bad");
+});
 
 /* Whoever signed in again in another tab goes on in this one, whose forms hold the token of before. */
 addEventListener("focus", () => {

@@ -105,6 +105,16 @@ def test_what_is_no_picture_is_refused_in_words_and_the_next_is_answered(
     expect(page.locator("#answer .scores li")).to_have_count(2)
 
 
+def test_who_asks_over_a_broken_line_is_told_and_asks_again(visit: Any, served: ModelVersion) -> None:
+    page: Page = visit(f"/projects/{served.project.slug}/playground/", user=served.project.owner, watch=False)
+    page.context.set_offline(True)
+    drop(page, draw("square", 1005))
+    expect(page.get_by_text("The server did not take that. Try again.")).to_be_visible()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Ask the champion").click()
+    expect(page.locator("#answer .scores li")).to_have_count(2)
+
+
 def test_the_playground_works_without_a_script(visit: Any, served: ModelVersion, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(draw("circle", 1004))
