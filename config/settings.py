@@ -247,6 +247,7 @@ SPECTACULAR_SETTINGS = {
         "AddedRole": "labeling.api.workers.ROLES",
         "LabelsAs": "labeling.importing.labels.LABELS_AS",
         "LabelFormat": "labeling.export.FORMATS",
+        "KnownFormat": "labeling.importing.known.READERS",
         "RecipeEnum": "training.models.Recipe",
         "ComparedRecipe": "training.api.bakeoffs.RECIPES",
     },

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -73,7 +73,14 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     return {**counts, "labels": position}
 
 
-Checked = list[tuple[Image, Asked, Any]]
+class _Label(NamedTuple):
+    image: Image
+    question: Asked
+    answer: Any
+    by: str = ""  # who has answered, where the file has answers of several
+
+
+Checked = list[_Label]
 Counts = dict[str, int]  # what came of them, as a job's result tells it
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 
@@ -135,15 +142,17 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             continue
         known, image = part
         try:
-            form = "coco" if known.boxed else arguments["format"]
-            question = _question(asked, known.question or arguments.get("question", ""), form)
+            is_boxed = known.boxed or arguments["format"] in BOXED
+            key = known.control if known.control in asked else known.question or arguments.get("question", "")
+            question = _question(asked, key, ["boxes"] if is_boxed else [], is_boxed or known.classed)
             answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
-            if form in BOXED and question.kind != "boxes":
+            if (is_boxed or known.classed) and question.kind != "boxes":
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
                 answer = question.check(answer, image.width, image.height)
-                said.check_is_first(image.pk, question.key, answer)
-                ready.append((image, question, answer))
+                by = known.by if arguments["as"] == "judgments" else ""
+                said.check_is_first(image.pk, [question.key, by] if by else question.key, answer)
+                ready.append(_Label(image, question, answer, by))
         except (BadAnswer, CrowdtuneError) as error:
             report.error(f"{known.image}", "bad_answer", error.args[0])
     return ready
@@ -155,24 +164,27 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
     ready: Checked = []
     for where, image, label in labeled:
         try:
-            answers = label if isinstance(label, dict) else {_question(asked, "", "csv").key: label}
+            answers = label if isinstance(label, dict) else {_question(asked, "").key: label}
             for key, answer in answers.items():
-                question = _question(asked, str(key), "csv")
+                question = _question(asked, str(key))
                 value = judgments.parse(question, str(answer) if question.kind == "single_choice" else answer)
                 value = question.check(value, image.width, image.height)
                 said.check_is_first(image.pk, question.key, value)
-                ready.append((image, question, value))
+                ready.append(_Label(image, question, value))
         except (BadAnswer, CrowdtuneError) as error:
             why = _("The image is taken, its label is not: %(why)s") % {"why": error.args[0]}
             report.error(where, "bad_label", why)
     return ready
 
 
-def _question(asked: dict[str, Asked], key: str, form: str) -> Asked:
+def _question(asked: dict[str, Asked], key: str, before: Collection[str] = (), of_many: bool = False) -> Asked:
+    """The one that is called so, or that alone fits: of the kinds ``before`` classes, and ``of_many`` where several
+    may be said of an image.
+    """
     if key in asked:
         return asked[key]
-    classes = {"single_choice", "yes_no", *({"multiple_choice"} if form in BOXED else ())}
-    by_kinds = [{"boxes"}, classes] if form in BOXED else [classes]
+    classes = {"single_choice", "yes_no", *({"multiple_choice"} if of_many else ())}
+    by_kinds = [before, classes]
     suited = next(
         (found for kinds in by_kinds if (found := [one for one in asked.values() if one.kind in kinds])),
         list(asked.values()),
@@ -197,7 +209,7 @@ def _class_of(question: Asked, boxes: Any) -> Any:
 
 def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
     """Folder -> category of the question that image folders answer."""
-    question = _question(asked, key, "imagefolder")
+    question = _question(asked, key)
     if question.kind == "boxes":
         told = _(
             "A folder names a category, and %(question)s asks for boxes. Bring boxes in from COCO, YOLO or Pascal VOC, "
@@ -292,10 +304,10 @@ def _no_image(known: Known, shared: set[str]) -> CrowdtuneError:
 
 def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
     entries: dict[int, dict[str, Any]] = {}
-    for image, question, answer in ready:
+    for image, question, answer, _by in ready:
         entries.setdefault(image.pk, {})[question.key] = answer
     tasks.hold(images=entries, project_id=project.pk)
-    images = {image.pk: image for image, _question, _answer in ready}
+    images = {image.pk: image for image, _question, _answer, _by in ready}
     # What a file says of an image in several lines may come in several goes.
     marks = (
         (_task(project, images[image_id]), {"answers": answers, "use": Gold.Use.HIDDEN})
@@ -306,7 +318,7 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report
 
 
 def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
-    for image, question, answer in ready:
+    for image, question, answer, _by in ready:
         task = _task(project, image)
         known = {**task.payload.get("suggestions", {}), question.key: answer}
         payload = {
@@ -320,11 +332,13 @@ def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any],
 
 
 def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
-    worker = judgments.workers(project, {arguments["source"]})[arguments["source"]]
+    source = arguments["source"]
+    names = {label.by: f"{source} {label.by}".strip() for label in ready}
+    workers = judgments.workers(project, set(names.values()))
     answers: dict[tuple[int, int], dict[str, Any]] = {}
-    for image, question, answer in ready:
-        answers.setdefault((image.pk, worker), {})[question.key] = answer
-    images = {image.pk: image for image, _question, _answer in ready}
+    for image, question, answer, by in ready:
+        answers.setdefault((image.pk, workers[names[by]]), {})[question.key] = answer
+    images = {image.pk: image for image, _question, _answer, _by in ready}
 
     def differs(pair: tuple[int, int]) -> None:
         report.error(images[pair[0]].name, "already_answered", judgments.answered_otherwise())

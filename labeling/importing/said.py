@@ -40,7 +40,7 @@ class Said:
                     for place, answer in zip(pairs[::2], pairs[1::2], strict=True):
                         self._answers.setdefault(place, answer)
 
-    def check_is_first(self, image_id: int, question: str, answer: Any) -> None:
+    def check_is_first(self, image_id: int, question: Any, answer: Any) -> None:
         """
         Raises:
             BadAnswer: The file has said something else of this picture.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.importing.known import coco, imagefolder, parquet, table, voc, yolo
+from labeling.importing.known import coco, imagefolder, labelstudio, parquet, table, voc, yolo
 from labeling.importing.known.files import Files, Known, Reader, Refused, UnreadableError
 
 READERS: dict[str, Reader] = {
@@ -13,6 +13,7 @@ READERS: dict[str, Reader] = {
     "jsonl": table.read_jsonl,
     "imagefolder": imagefolder.read,
     "parquet": parquet.read,
+    "labelstudio": labelstudio.read,
 }
 
 __all__ = ["READERS", "Files", "Known", "Reader", "Refused", "UnreadableError"]

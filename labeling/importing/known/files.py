@@ -38,8 +38,10 @@ class Known:
     ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the name
     with the folders that it has in an archive, where ``image`` is without them. ``sha256`` is that of the picture's
     bytes and ``size`` its width and height, both where the file tells them. ``boxed`` says that the answer is a list of
-    ``{"category", "box"}``, in a format that may hold other answers, too. ``crowds`` are categories of which many are
-    there that nobody has boxed one by one.
+    ``{"category", "box"}``, in a format that may hold other answers, too; ``classed``, that it is one of
+    ``{"category"}`` of the whole image. ``crowds`` are categories of which many are there that nobody has boxed one by
+    one. ``control`` is what another tool calls the question, which counts where the project calls one so, and ``by`` is
+    who has answered, where several have.
     """
 
     image: str
@@ -51,6 +53,9 @@ class Known:
     size: tuple[int, int] | None = None
     boxed: bool = False
     crowds: tuple[str, ...] = ()
+    classed: bool = False
+    control: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)

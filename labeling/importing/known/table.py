@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labeling import cells
+from labeling.importing.known import labelstudio
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.lines import Lines, array
 from labeling.words import gettext as _
 
 IMAGES = ("image", "file_name", "filename", "file", "path", "name")
 ANSWERS = ("answer", "label", "category", "class", "choice")
-UPLOADED = re.compile(r"/data/upload/\d+/[0-9a-f]{8}-(?=.)")  # before the name that a file had at first
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -46,7 +45,7 @@ def _read_csv(files: Files, name: str) -> Found:
             yield Refused(f"{name}, line {number}", problem)
             continue
         row = _named(line)
-        called = UPLOADED.sub("", row[image] or "")
+        called = labelstudio.called(row[image] or "")
         yield Known(called, row[answer], row.get("question") or "", sha256=row.get("sha256") or "")
 
 
@@ -92,7 +91,7 @@ def _marked(name: str, lines: Lines, image: str) -> Found:
         marks = {key: value for key, value in row.items() if key.lower() != image}
         if marks and set(marks.values()) <= {"0", "1", "0.0", "1.0"}:
             chosen = [{"category": cells.read(key)} for key, mark in marks.items() if float(mark)]
-            yield Known(cells.read(called), chosen, boxed=True)
+            yield Known(cells.read(called), chosen, classed=True)
         elif is_first:
             raise _no_columns(name, lines)
         else:

@@ -29,10 +29,12 @@ TAKES = {
     "many": gettext_lazy("As judgments of many people (CSV or JSON Lines with a column “worker”)"),
 }
 
+READ_ALONE = {"labelstudio": "Label Studio (JSON, JSON-MIN)"}
+
 
 def format_choices(keys: Iterable[str] = FORMATS) -> list[tuple[str, str]]:
-    """Formats as people read them: what can be read can be written, too."""
-    return [(key, _(FORMATS[key].title)) for key in keys]
+    """Formats as people read them; most that can be read can be written, too."""
+    return [(key, _(FORMATS[key].title) if key in FORMATS else READ_ALONE[key]) for key in keys]
 
 
 class ExportForm(forms.Form):

@@ -17,7 +17,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from labeling import jobs, services
 from labeling.importing import judgments, labels
 from labeling.jobs import Report
-from labeling.models import Gold, Job, Project
+from labeling.models import Gold, Job, Judgment, Project
 from tests.labeling.conftest import picture
 from tests.labeling.importing.conftest import Import, yolo
 
@@ -206,3 +206,33 @@ def test_an_entry_that_cannot_be_read_is_told_whatever_it_is_called(
     job = bring_labels(make_project(images=1), in_tar("Annotations/\udcff.xml", b"<annotation>"), "voc")
     assert job.state == "failed"
     assert "?.xml" in "".join([job.message, *(row["item"] for row in job.errors)])
+
+
+@pytest.mark.parametrize("kind", ["single_choice", "multiple_choice"])
+def test_label_studio_s_annotators_are_people_of_their_own_whose_controls_answer_the_questions_that_fit(
+    make_project: Callable[..., Project], run_actors: Callable[[], int], kind: str
+) -> None:
+    asked = [
+        {"key": "where", "kind": "boxes", "prompt": "Where?"},
+        {"key": "what", "kind": kind, "prompt": "What?"},
+        {"key": "worst", "kind": "single_choice", "prompt": "The worst?", "required": False},
+    ]
+    project = make_project(images=1, questions=asked)
+    place = {"x": 0, "y": 50, "width": 50, "height": 50, "rectanglelabels": ["cat"]}
+    box = {"from_name": "label", "type": "rectanglelabels", "value": place}
+    chosen = {"from_name": "what", "type": "choices", "value": {"choices": ["dog"]}}
+    annotations = [{"completed_by": 1, "result": [box, chosen]}, {"completed_by": 2, "result": [chosen]}]
+    rows = [{"data": {"image": "/data/upload/1/0ab12cd3-0000.png"}, "annotations": annotations}]
+    for take_as in ("judgments", "gold"):
+        file = SimpleUploadedFile("export.json", json.dumps(rows).encode())
+        values: dict[str, Any] = {"form": "labelstudio", "take_as": take_as, "source": "old"}
+        job = services.import_labels(project=project, file=file, user=project.owner, **values)
+        run_actors()
+        job.refresh_from_db()
+        assert (job.state, job.errors) == ("succeeded", [])
+    image = project.images.get()
+    said = "dog" if kind == "single_choice" else ["dog"]
+    where = [{"category": "cat", "box": [0, image.height / 2, image.width / 2, image.height / 2]}]
+    people = {row.worker.first_name or row.worker.username: row.answers for row in Judgment.objects.all()}
+    assert list(people.values()) == [{"where": where, "what": said}, {"what": said}]
+    assert Gold.objects.get().answers == {"where": where, "what": said}

@@ -84,7 +84,7 @@ def test_the_project_that_everybody_waits_for_is_written_once_for_many_known_ans
 ) -> None:
     project = make_project(images=3)
     question = labels._asked(project)["category"]
-    found = [(task.image, question, "cat") for task in Task.objects.order_by("pk")]
+    found = [(task.image, question, "cat", "") for task in Task.objects.order_by("pk")]
     with CaptureQueriesContext(connection) as said:
         assert labels.TAKES["gold"](project, found, {"source": "them"}, Report(Job())) == {"imported": 3}
     written = [number for number, one in enumerate(said) if one["sql"].startswith('UPDATE "labeling_project"')]

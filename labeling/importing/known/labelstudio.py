@@ -1,0 +1,176 @@
+"""Label Studio's JSON and JSON-MIN: choices of a whole image, and rectangles and polygons, whose corners stand for the
+box around them. Other shapes have no box; what else was asked (texts, ratings) is passed over.
+
+Coordinates are percent of the image; a rectangle is turned around its left upper corner. Of each task all annotations
+count, those marked as ground truth first; one without results says that nothing is there, a task without annotations
+or a skipped one says nothing. In JSON-MIN each annotation is a row, in which the data of the task and the answers lie
+side by side.
+Source: https://labelstud.io/guide/export , https://labelstud.io/guide/task_format , https://labelstud.io/tags/rectanglelabels
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
+from labeling.importing.known.imagefolder import SUFFIXES
+from labeling.words import gettext as _
+
+UPLOADED = re.compile(r"/data/upload/(?:\d+/)?[0-9a-f]{8}-(?=.)")  # before the name that a file had at first
+SHAPES = {
+    f"{shape}labels" for shape in ("rectangle", "polygon", "ellipse", "keypoint", "brush", "bitmask", "vector", "")
+}
+ABOUT = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}  # a row of JSON-MIN
+
+
+def called(address: str) -> str:
+    """The name of an image, with the folders that its address has and without what an upload puts before it."""
+    if UPLOADED.match(address):
+        return UPLOADED.sub("", unquote(address))
+    if not address.startswith("/data/local-files/") and "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return parse_qs(parts.query).get("d", [unquote(parts.path)])[0].lstrip("/")
+
+
+def _read(files: Files, name: str) -> Found:
+    text = files.text(name)
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        told = _("%(name)s cannot be read as JSON: %(error)s.")
+        raise UnreadableError(told % {"name": name, "error": error}) from error
+    if not isinstance(rows, list):
+        told = _("%(name)s is no export of Label Studio: expected a list, as its JSON and JSON-MIN are.")
+        raise UnreadableError(told % {"name": name})
+    for number, row in enumerate(rows):
+        where = f"{name}, [{number}]"
+        try:
+            key, image = _image(row["data"] if "annotations" in row else row)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            yield Refused(where, _("Expected a task of Label Studio with the address of an image."))
+            continue
+        try:
+            answers = list(_answers(row) if "annotations" in row else _flat(row, key))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            yield Refused(image, _("An annotation of this task is none of Label Studio's."))
+            continue
+        for by, control, results in answers:
+            yield _known(image, by, control, results)
+
+
+def _image(data: dict[str, Any]) -> tuple[str, str]:
+    """(its key, its name): what ends like a picture, or is called image.
+
+    Raises:
+        KeyError: There is none.
+    """
+    names = {key: called(value) for key, value in data.items() if isinstance(value, str)}
+    key = next((key for key, name in names.items() if PurePosixPath(name).suffix.lower() in SUFFIXES), "image")
+    return key, names[key]
+
+
+Answer = tuple[str, str, list[dict[str, Any]]]  # whose it is; what was asked; its results, each with its ``value``
+
+
+def _answers(task: dict[str, Any]) -> Iterator[Answer]:
+    for annotation in sorted(task["annotations"], key=lambda one: not one.get("ground_truth")):
+        if annotation.get("was_cancelled"):
+            continue
+        asked: dict[str, list[dict[str, Any]]] = {}
+        for result in annotation["result"]:
+            if _is_choice(result.get("type"), result.get("value")) or _shape(result.get("type")):
+                asked.setdefault(str(result["from_name"]), []).append(result)
+        by = _person(annotation.get("completed_by"))
+        yield from ((by, control, results) for control, results in asked.items())
+        if not annotation["result"]:
+            yield by, "", []
+
+
+def _flat(row: dict[str, Any], image: str) -> Iterator[Answer]:
+    """The answers of a row of JSON-MIN: a text is one choice, unless the image has several that could be."""
+    by = _person(row.get("annotator"))
+    asked = {key: value for key, value in row.items() if key not in {*ABOUT, image}}
+    is_empty = True
+    for control, value in asked.items():
+        if isinstance(value, str):
+            yield by, control, [{"type": "choices", "value": {"choices": [value]}}]
+        elif isinstance(value, dict) and "choices" in value:
+            yield by, control, [{"type": "choices", "value": value}]
+        elif isinstance(value, list) and value and all(isinstance(one, dict) and _labeled(one) for one in value):
+            yield by, control, [{**one, "type": _labeled(one), "value": one} for one in value]
+        else:
+            continue
+        is_empty = False
+    if is_empty:
+        yield by, "", []
+
+
+def _known(image: str, by: str, control: str, results: list[dict[str, Any]]) -> Known | Refused:
+    try:
+        if results and results[0]["type"] == "choices":
+            chosen = dict.fromkeys(choice for result in results for choice in result["value"]["choices"])
+            return Known(image, [{"category": choice} for choice in chosen], control=control, by=by, classed=True)
+        sizes = {size_of(one.get("original_width"), one.get("original_height")) for one in results}
+        size = sizes.pop() if len(sizes) == 1 else None
+        boxes = [box for result in results for box in _boxes(result, size)]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        # An image of which one box is missing would be wrong altogether.
+        return Refused(
+            image, _("An answer of %(name)s is neither a choice nor a rectangle with a label.") % {"name": control}
+        )
+    return Known(image, boxes, control=control, by=by, boxed=True, relative=size is None, size=size)
+
+
+def _boxes(result: dict[str, Any], size: tuple[int, int] | None) -> Iterator[dict[str, Any]]:
+    """A box for each label of a region, in pixels; where the image's size is not told, in shares of it."""
+    value = result["value"]
+    across, down = size or (1, 1)
+    labels = value[result["type"]]
+    if result.get("image_rotation"):
+        raise ValueError(result["image_rotation"])
+    if "points" in value:
+        corners = [(float(x) * across / 100, float(y) * down / 100) for x, y in value["points"]]
+    else:
+        x, y, width, height = (float(value[name]) / 100 for name in ("x", "y", "width", "height"))
+        angle = math.radians(float(value.get("rotation") or 0))
+        if angle and size is None:
+            raise ValueError(angle)
+        sides = [(0.0, 0.0), (width * across, 0.0), (width * across, height * down), (0.0, height * down)]
+        cos, sin = math.cos(angle), math.sin(angle)
+        corners = [(x * across + right * cos - low * sin, y * down + right * sin + low * cos) for right, low in sides]
+    left, right = min(corner[0] for corner in corners), max(corner[0] for corner in corners)
+    top, bottom = min(corner[1] for corner in corners), max(corner[1] for corner in corners)
+    box = [left, top, right - left, bottom - top]
+    if size is None:
+        box = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+    yield from ({"category": label, "box": box} for label in labels)
+
+
+def _shape(kind: Any) -> str:
+    """``rectanglelabels`` and the like, or ``labels`` of any; empty where it is none: a shape alone says nothing."""
+    return kind if isinstance(kind, str) and kind in SHAPES else ""
+
+
+def _labeled(value: dict[str, Any]) -> str:
+    """The key of a region's labels, which JSON-MIN does not tell the type of."""
+    return next((key for key in value if _shape(key)), "")
+
+
+def _is_choice(kind: Any, value: Any) -> bool:
+    """Whether it is about the whole image; one of a region has the region's place."""
+    return kind == "choices" and isinstance(value, dict) and "x" not in value and "points" not in value
+
+
+def _person(value: Any) -> str:
+    found = (value.get("email") or value.get("id")) if isinstance(value, dict) else value
+    return str(found) if isinstance(found, str | int) else ""
+
+
+read = by_entry(_read, ".json")
