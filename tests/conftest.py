@@ -69,9 +69,6 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    import django
-
-    django.setup()  # pytest-django looked for settings before the environment above was there
     if hasattr(config, "workerinput") or config.option.collectonly or config.option.help:
         return
     server = postgres.Postgres(
