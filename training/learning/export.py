@@ -137,7 +137,32 @@ def _run_saved_model(path: Path, pictures: np.ndarray) -> np.ndarray:
 
 
 def _write_onnx(model: Any, path: Path) -> None:
-    model.export(path, format="onnx", verbose=False)
+    import keras  # the exporter's process only
+    import tensorflow  # as above
+    from tf2onnx.handler import tf_op  # is needed for this format alone
+
+    tf_op("Erfc")(_Erfc)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            # tf2onnx turns tensors of a layer that are no variables into inputs of the file.
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+    # Keras puts a grouped convolution into a function of its own, for XLA; called eagerly, it becomes part of the graph.
+    eager = tensorflow.config.functions_run_eagerly()
+    tensorflow.config.run_functions_eagerly(True)
+    try:
+        model.export(path, format="onnx", verbose=False)
+    finally:
+        tensorflow.config.run_functions_eagerly(eager)
+
+
+class _Erfc:
+    """1 - erf, which Keras makes gelu of; tf2onnx knows Erf only."""
+
+    @classmethod
+    def version_9(cls, graph: Any, node: Any, **_options: Any) -> None:
+        node.type, out = "Erf", node.output[0]
+        one = graph.make_const(f"{node.name}_one", np.ones((), np.float32))
+        graph.insert_new_node_on_output("Sub", out, name=f"{node.name}_rest", inputs=[one.output[0], out])
 
 
 def _run_onnx(path: Path, pictures: np.ndarray) -> np.ndarray:

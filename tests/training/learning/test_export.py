@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -102,6 +103,27 @@ def test_a_fine_tuned_version_is_built_again_from_its_arrays(
     model = keras_model_of(classifier, SMALL, small_weights)
     served = classifier.probabilities_from_features(cut_trunk.embed(pictures[:6]))
     np.testing.assert_allclose(model.predict(pictures[:6], verbose=0), served, atol=1e-4)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None, reason="ONNX needs tf2onnx")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("part", ["grouped", "gelu", "normalization"])
+def test_what_convnext_and_efficientnet_are_made_of_can_leave_as_onnx(part: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    layer = {
+        "grouped": keras.layers.Conv2D(6, 3, groups=6),
+        "gelu": keras.layers.Conv2D(6, 3, activation="gelu"),
+        "normalization": keras.layers.Normalization(mean=[1.0, 2.0, 3.0] * 2, variance=[4.0, 5.0, 6.0] * 2),
+    }[part]
+    inside = keras.Input((8, 8, 3))
+    inner = keras.Model(inside, layer(keras.layers.Conv2D(6, 3)(inside)))
+    pixels = keras.Input((8, 8, 3))
+    model = keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(inner(pixels)))
+    pictures = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    expected = model.predict(pictures, verbose=0)
+    _name, write, run, _needs, _example = FORMATS["onnx"]
+    write(model, tmp_path / "model.onnx")
+    np.testing.assert_allclose(run(tmp_path / "model.onnx", pictures), expected, atol=1e-5)
 
 
 def test_an_unknown_format_and_a_missing_package_are_said(
