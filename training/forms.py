@@ -42,9 +42,10 @@ RECIPE = _(
     " too: it takes at least 60 images and far longer, and may know more then."
 )
 AUGMENTATION = _(
-    "Learn from changed copies of each image, too: cropped, turned a little, lighter or darker, and mirrored. Not where"
-    " left and right make the difference, as in writing."
+    "Learn from changed copies of each image, too: cropped, turned a little, lighter or darker, and mirrored where that"
+    " is ticked."
 )
+MIRROR = _("Of augmentation. Not where left and right make the difference, as in writing, digits and signs.")
 
 
 class RunForm(forms.Form):
@@ -53,6 +54,7 @@ class RunForm(forms.Form):
     backbone = forms.ChoiceField(label=_("Backbone"), help_text=BACKBONE)
     recipe = forms.ChoiceField(label=_("Recipe"), choices=Recipe.choices, help_text=RECIPE)
     augmentation = forms.BooleanField(label=_("Augmentation"), required=False, help_text=AUGMENTATION)
+    mirror = forms.BooleanField(label=_("Mirror copies"), required=False, initial=True, help_text=MIRROR)
 
     def __init__(self, *args: Any, project: Project, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -79,6 +81,7 @@ class PolicyForm(ChangesForm, forms.ModelForm):
             "automatic_training": _("Train by itself"),
             "recipe": _("Recipe"),
             "augmentation": _("Augmentation"),
+            "mirror": _("Mirror copies"),
             "soft_labels": _("Learn how sure the crowd was"),
             "quiet_seconds": _("Quiet seconds after the last label"),
             "max_age_hours": _("Train again after hours"),

@@ -41,6 +41,7 @@ class TrainingPolicy(models.Model):
     backbone = models.CharField(max_length=60, default="auto", help_text=_("A key of the zoo, auto, or champion."))
     recipe = models.CharField(max_length=20, choices=Recipe, default=Recipe.FEATURE_EXTRACTION)
     augmentation = models.BooleanField(default=False)
+    mirror = models.BooleanField(default=True, help_text=_("Augmentation may swap left and right."))
     automatic_training = models.BooleanField(default=True)
     soft_labels = models.BooleanField(default=True, help_text=_("Learn the posterior, not only its best answer."))
     min_labels_per_category = models.PositiveIntegerField(default=8)

@@ -35,7 +35,8 @@ class RunRequest(serializers.Serializer[Any]):
     augmentation = serializers.BooleanField(required=False)
     options = serializers.DictField(
         required=False,
-        help_text="seed, epochs, hidden, label_smoothing, …; each may as well stand beside `backbone` by its own name.",
+        help_text="seed, epochs, hidden, label_smoothing, mirror (false: never), …; each"
+        " may as well stand beside `backbone` by its own name.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import keras  # imported by the trainer's process and by benches only
 import numpy as np
 
-from training.learning.augment import view
+from training.learning.augment import Augmentation, view
 from training.learning.keras_loop import LoopOptions, Part, Progress, fit_epochs
 from training.learning.rows import Rows
 from training.learning.small import build_small
@@ -29,6 +29,7 @@ def fit_from_scratch(
     train: np.ndarray,
     validation: np.ndarray,
     *,
+    rule: Augmentation | None = None,
     options: LoopOptions = OPTIONS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -42,6 +43,7 @@ def fit_from_scratch(
         y: float32 ``[n, classes]``.
         weights: ``[n]``; None = alike.
         train, validation: int places among them.
+        rule: How far the views may go.
         progress, checkpoint: See ``fit_epochs``.
 
     Returns:
@@ -57,7 +59,7 @@ def fit_from_scratch(
 
     def augmented(epoch: int, at: np.ndarray) -> np.ndarray:
         seen = pictures.read(train[at]).astype(np.uint8).reshape(-1, SIZE, SIZE, 3)
-        return scaled(np.stack([view(one, shas[i], epoch) for one, i in zip(seen, train[at], strict=True)]))
+        return scaled(np.stack([view(one, shas[i], epoch, rule) for one, i in zip(seen, train[at], strict=True)]))
 
     mine = None if weights is None else weights[train]
     fitted = Part(lambda at: scaled(pictures.read(train[at])), y[train], mine, epoch_rows=augmented)

@@ -26,7 +26,7 @@ from training.features import embedding
 from training.learning.artifact import Tail
 from training.learning.errors import TooLittleData
 from training.learning.trunk import convert
-from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingRun
+from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingPolicy, TrainingRun
 from training.runs import pipeline
 from training.runs.progress import Reporter
 from training.runs.stages import scratch
@@ -122,7 +122,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
         backbone=backbone.key,
         recipe=candidate["recipe"],
         augmentation=candidate["augmentation"],
-        options={"soft_labels": True},
+        options={"soft_labels": True, "mirror": TrainingPolicy.of(job.project).mirror},
     )
     folder = folder_of(job) / f"{len(voice.report.result.get('rows', []))}"
     folder.mkdir(parents=True, exist_ok=True)

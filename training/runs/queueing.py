@@ -20,6 +20,7 @@ State = TrainingRun.State
 # What a caller may set beside backbone, recipe and augmentation: name -> the types that are taken, least and most.
 OPTIONS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "soft_labels": ((bool,), 0, 1),
+    "mirror": ((bool,), 0, 1),
     "seed": ((int,), 0, 2**31 - 1),
     "epochs": ((int,), 1, 10_000),
     "hidden": ((int,), 0, 8_192),
@@ -61,6 +62,7 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
     snapshot = freeze_snapshot(project=project)
     key, note = choosing.usable_backbone(wishes.get("backbone") or policy.backbone, project)
     augmentation = wishes.get("augmentation")
+    mirror = {} if policy.mirror else {"mirror": False}
     try:
         with transaction.atomic():
             if cause in ASKED:
@@ -74,7 +76,7 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
                 recipe=wishes.get("recipe") or policy.recipe,
                 augmentation=policy.augmentation if augmentation is None else augmentation,
                 seed=checked.pop("seed", 0),
-                options={"soft_labels": policy.soft_labels, **checked, **note},
+                options={"soft_labels": policy.soft_labels, **mirror, **checked, **note},
             )
     except IntegrityError:
         _refuse_second(project, "")

@@ -19,6 +19,7 @@ FIELDS = (
     "backbone",
     "recipe",
     "augmentation",
+    "mirror",
     "automatic_training",
     "soft_labels",
     "min_labels_per_category",

@@ -75,7 +75,7 @@ def _recipe(manifest: dict[str, Any]) -> str:
     lines = [
         f"- Backbone: {manifest['backbone_title']} (`{manifest['backbone']}`), weights: {manifest['backbone_licence']}",
         f"- {RECIPES[manifest['recipe']].capitalize()}",
-        f"- Augmentation: {'yes' if manifest['augmentation'] else 'no'}; input {manifest['size']} px square",
+        f"- Augmentation: {_augmentation(manifest)}; input {manifest['size']} px square",
         f"- Soft labels: {'yes' if manifest['options'].get('soft_labels', True) else 'no'}; seed {manifest['seed']}",
     ]
     if asked := [f"{name} {manifest['options'][name]}" for name in ASKED if name in manifest["options"]]:
@@ -90,6 +90,12 @@ def _recipe(manifest: dict[str, Any]) -> str:
         lines.append(f"- Best epoch {fit['best_epoch']}")
     lines.append(f"- Temperature {manifest['temperature']:.3f}, fitted on the validation part")
     return "\n".join(lines)
+
+
+def _augmentation(manifest: dict[str, Any]) -> str:
+    if not manifest["augmentation"]:
+        return "no"
+    return "yes" if manifest["options"].get("mirror", True) else "yes, never mirrored"
 
 
 def _figures(metrics: dict[str, Any]) -> str:

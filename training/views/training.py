@@ -32,7 +32,7 @@ def training(request: HttpRequest, slug: str) -> HttpResponse:
     policy = TrainingPolicy.of(project)
     context.update(
         run_form=RunForm(
-            initial={"backbone": policy.backbone, "recipe": policy.recipe, "augmentation": policy.augmentation},
+            initial={name: getattr(policy, name) for name in ("backbone", "recipe", "augmentation", "mirror")},
             project=project,
         ),
         policy_form=PolicyForm(instance=policy),
@@ -94,8 +94,10 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose a backbone and a recipe of the list."))
     else:
+        wishes = dict(form.cleaned_data)
+        options = {"mirror": wishes.pop("mirror")}
         with refusals(request):
-            services.request_run(project=project, cause="person", requested_by=request.user, **dict(form.cleaned_data))
+            services.request_run(project=project, cause="person", requested_by=request.user, options=options, **wishes)
     return redirect("project-training", slug)
 
 

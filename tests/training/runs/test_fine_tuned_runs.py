@@ -16,6 +16,7 @@ from training import learning
 from training.features.answers import answers_of
 from training.features.embedding import Picture
 from training.models import ModelVersion
+from training.services import set_policy
 from training.versions.card import card_of
 
 
@@ -99,3 +100,11 @@ def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: 
     assert first.cost["embedded"] >= 2 * sum(first.snapshot.counts["train"].values())
     assert second.cost["embedded"] == 0
     assert first.metrics == second.metrics
+    assert "- Augmentation: yes;" in card_of(second.model_version.manifest)
+
+    set_policy(project=project, changes={"mirror": False})  # writing, digits, signs
+    third = train(project, run_actors, augmentation=True, options={"views": 2})
+
+    assert third.options["mirror"] is False
+    assert third.cost["embedded"] >= 2 * sum(third.snapshot.counts["train"].values())  # other views than those
+    assert "- Augmentation: yes, never mirrored;" in card_of(third.model_version.manifest)

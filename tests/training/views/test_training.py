@@ -71,6 +71,20 @@ def test_a_second_run_is_refused_in_words(owner: Client, project: Project) -> No
     assert TrainingRun.objects.count() == 1
 
 
+def test_an_owner_of_pictures_of_writing_has_no_copies_mirrored(owner: Client, project: Project) -> None:
+    form = owner.get("/projects/shapes/training/").context["policy_form"]
+    stood = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    assert stood.pop("mirror") is True
+    owner.post("/projects/shapes/training/policy/", {**stood, "shown": form.shown, "augmentation": "on"})
+
+    assert owner.get("/projects/shapes/training/").context["run_form"]["mirror"].value() is False
+    assert services.request_run(project=project, cause="age").options["mirror"] is False
+    body = {"backbone": "auto", "recipe": "feature_extraction", "augmentation": "on", "mirror": "on"}
+    owner.post("/projects/shapes/training/start/", body)
+
+    assert TrainingRun.objects.get(cause="person").options["mirror"] is True  # this once
+
+
 def test_a_queued_run_is_cancelled_by_its_button(owner: Client, project: Project) -> None:
     run = services.request_run(project=project, cause="person")
 

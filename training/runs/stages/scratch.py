@@ -42,7 +42,8 @@ def run(work: Work) -> None:
     y[validation] = one_hot(items.labels[validation], len(work.categories))
     model, history = fit_from_scratch(
         pictures, [picture.sha256 for picture in items.pictures], y, items.weights, items.side("train"), validation,
-        options=OPTIONS, seed=work.run.seed, progress=work.progress, checkpoint=work.folder / CHECKPOINT,
+        rule=work.rule, options=OPTIONS, seed=work.run.seed, progress=work.progress,
+        checkpoint=work.folder / CHECKPOINT,
     )  # fmt: skip
     work.tail = model
     work.rows = lambda places: scaled(pictures.read(places))

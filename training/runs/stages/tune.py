@@ -26,7 +26,7 @@ from training.learning.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.runs.stages import fit
 from training.runs.stages.views import embed_views
-from training.runs.stages.work import RULE, Work, one_hot
+from training.runs.stages.work import Work, one_hot
 from training.zoo import catalogue
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _Cut:
         index = epoch % (self.work.views + 1) - 1
         if index < 0:
             return self.rows(places)
-        keys = [view_key(self.work.items.pictures[place].sha256, index, RULE) for place in places]
+        keys = [view_key(self.work.items.pictures[place].sha256, index, self.work.rule) for place in places]
         rows, found = self.store.get(keys)
         rows = rows.reshape(len(rows), *self.trunk.shape)
         if not found.all():  # a damaged view: the picture itself takes its place

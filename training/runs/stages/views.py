@@ -12,7 +12,7 @@ from training.learning.augment import view_key
 from training.learning.embedding import embed_missing
 from training.learning.rows import Rows
 from training.learning.trunk import Trunk
-from training.runs.stages.work import RULE, Work
+from training.runs.stages.work import Work
 
 
 def embed_views(work: Work, trunk: Trunk, *, span: tuple[float, float]) -> None:
@@ -33,7 +33,7 @@ def embed_views(work: Work, trunk: Trunk, *, span: tuple[float, float]) -> None:
         [picture.sha256 for picture in pictures],
         read,
         views=work.views,
-        augmentation=RULE,
+        augmentation=work.rule,
         progress=progress,
     )
     work.cost["embedded"] = work.cost.get("embedded", 0) + made
@@ -51,7 +51,7 @@ def read_views(work: Work, trunk: Trunk, table: np.ndarray, start: int) -> tuple
     train, store = work.items.side("train"), embedding.store_of(trunk)
     rows, owners = [], []
     for index in range(work.views):
-        keys = [view_key(work.items.pictures[place].sha256, index, RULE) for place in train]
+        keys = [view_key(work.items.pictures[place].sha256, index, work.rule) for place in train]
         _rows, found = store.get(keys, table[start : start + len(train)])
         rows.append(start + np.flatnonzero(found))
         owners.append(train[found])

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from training.learning.trunk import Trunk
 
 ROWS_AT_ONCE = 512
-RULE = Augmentation()
 
 
 @dataclass
@@ -109,6 +108,11 @@ class Work:
     history: dict[str, list[float]] = field(default_factory=dict)
     refusal: str = ""
     manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> Augmentation:
+        """How far the augmented views may go; a run from before the option was mirrored."""
+        return Augmentation(mirror=bool(self.run.options.get("mirror", True)))
 
     @property
     def version_folder(self) -> Path:
