@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -60,57 +61,64 @@ def activity(request: HttpRequest, slug: str) -> HttpResponse:
 
 def next_steps(project: Project, *, manages: bool) -> list[Step]:
     """What an owner should look at, most pressing first; never empty."""
-    steps: list[Step] = []
-
-    def step(text: str, page: str, icon: str, tone: str = "") -> None:
-        steps.append(Step(text, f"/projects/{project.slug}/{page}/", icon, tone))
-
+    at = f"/projects/{project.slug}"
     if not project.image_count:
-        step(_("Add the first images"), "images", "upload", "warn")
-        return steps
-    if project.is_spent:
-        step(_("The budget is spent: nobody is handed a task until you raise it"), "settings", "coins", "warn")
-    if project.is_paused:
-        step(_("The project is paused: nobody is handed a task"), "settings", "pause", "warn")
-    appeals = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN).count() if manages else 0
-    if appeals:
-        text = ngettext("%d paused worker asks to go on", "%d paused workers ask to go on", appeals) % appeals
-        step(text, "workers", "hand", "warn")
-    if (
-        manages
-        and not project.judgment_count
-        and not Membership.objects.filter(project=project, role=Role.WORKER).exists()
-    ):
-        is_open = project.access == Project.Access.OPEN
-        text = _("Invite people to label") if is_open else _("Invite people to label, or open the project to everyone")
-        step(text, "workers", "users")
+        return [Step(_("Add the first images"), f"{at}/images/", "upload", "warn")]
+    steps = [*_stopped(project, at, manages)]
     if not project.judgment_count:
-        text = _("Label the first few yourself, to see what people will be asked")
-        steps.append(Step(text, f"/label/{project.slug}/", "tag"))
+        steps += _to_begin(project, at, manages)
     disputed = tasks.disputed_count(project)
-    if disputed > tasks.MOST_COUNTED:
-        step(_("More than %d disputed tasks wait for your decision") % tasks.MOST_COUNTED, "review", "gavel")
-    elif disputed:
-        text = ngettext(
-            "%d disputed task waits for your decision", "%d disputed tasks wait for your decision", disputed
-        )
-        step(text % disputed, "review", "gavel")
-        if manages and not project.gold_count:
-            step(_("Bring in labels that you have already"), "labels", "upload")
+    if disputed:
+        steps.append(Step(_say_disputed(disputed), f"{at}/review/", "gavel"))
     if not project.gold_count and manages:
-        step(_("Give some known answers as gold, so that workers are measured"), "images", "award")
+        text = _("Give some known answers as gold, so that workers are measured")
+        steps.append(Step(text, f"{at}/images/", "award"))
     if project.task_count and project.retired_count == project.task_count:
-        ended = (
-            _("Export the labels that there are")
-            if project.is_spent
-            else _("Every task is finished: export the labels")
-        )
-        step(ended, "labels", "download", "good")
-        if manages and not project.is_spent:
-            step(_("Add more images, if they are too few for a good model"), "images", "upload")
+        steps += _ended(project, at, manages)
     if not steps:
         steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))
     return steps
+
+
+def _stopped(project: Project, at: str, manages: bool) -> Iterator[Step]:
+    """What keeps people from labeling."""
+    if project.is_spent:
+        text = _("The budget is spent: nobody is handed a task until you raise it")
+        yield Step(text, f"{at}/settings/", "coins", "warn")
+    if project.is_paused:
+        yield Step(_("The project is paused: nobody is handed a task"), f"{at}/settings/", "pause", "warn")
+    appeals = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN).count() if manages else 0
+    if appeals:
+        text = ngettext("%d paused worker asks to go on", "%d paused workers ask to go on", appeals) % appeals
+        yield Step(text, f"{at}/workers/", "hand", "warn")
+
+
+def _to_begin(project: Project, at: str, manages: bool) -> Iterator[Step]:
+    """Where nobody has answered yet."""
+    if manages and not Membership.objects.filter(project=project, role=Role.WORKER).exists():
+        is_open = project.access == Project.Access.OPEN
+        text = _("Invite people to label") if is_open else _("Invite people to label, or open the project to everyone")
+        yield Step(text, f"{at}/workers/", "users")
+    text = _("Label the first few yourself, to see what people will be asked")
+    yield Step(text, f"/label/{project.slug}/", "tag")
+    if manages and not project.gold_count:
+        yield Step(_("Bring in labels that you have already"), f"{at}/labels/", "upload")
+
+
+def _say_disputed(number: int) -> str:
+    if number > tasks.MOST_COUNTED:
+        return _("More than %d disputed tasks wait for your decision") % tasks.MOST_COUNTED
+    told = ngettext("%d disputed task waits for your decision", "%d disputed tasks wait for your decision", number)
+    return told % number
+
+
+def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:
+    """Where every task is finished."""
+    is_spent = project.is_spent
+    text = _("Export the labels that there are") if is_spent else _("Every task is finished: export the labels")
+    yield Step(text, f"{at}/labels/", "download", "good")
+    if manages and not is_spent:
+        yield Step(_("Add more images, if they are too few for a good model"), f"{at}/images/", "upload")
 
 
 def _activity(project: Project) -> dict[str, Any]:
