@@ -170,7 +170,8 @@ def _note(project: Project, marked: Sequence[_Marked]) -> None:
 
 def count(project: Project) -> None:
     """Bring the project's number of hidden gold tasks up to date; its row first, or another's number would be lost."""
-    Project.objects.select_for_update().get(pk=project.pk)
+    # As an update locks it: who adds to the project, and may wait for a task of ours, goes on.
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     hidden = Gold.objects.filter(task__project=project, use=Gold.Use.HIDDEN).count()
     Project.objects.filter(pk=project.pk).update(gold_count=hidden)
 

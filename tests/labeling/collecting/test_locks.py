@@ -241,6 +241,8 @@ def test_of_two_who_take_back_made_gold_at_once_both_are_counted(make_project: C
     with ThreadPoolExecutor(2) as others:
         with transaction.atomic():
             services.remove_gold(task=first, user=project.owner)
+            adding = others.submit(closing, lambda: Job.objects.create(project=project, kind="export"))
+            adding.result(timeout=20)  # who adds to the project does not wait, who may hold a task that we want
             other = others.submit(closing, lambda: services.remove_gold(task=second, user=project.owner))
             others.submit(closing, lambda: await_waiting("%labeling_project%")).result()
         other.result()
