@@ -304,7 +304,7 @@ def _begin_anew() -> None:
     now = timezone.now()
     ahead = Assignment.objects.filter(state=Assignment.State.LEASED, created_at__gt=now + SKEW)
     lasts = F("expires_at") - F("created_at")
-    ahead.filter(expires_at__gt=F("created_at")).update(expires_at=ExpressionWrapper(lasts + now, DateTimeField()))
+    ahead.update(created_at=now, expires_at=ExpressionWrapper(lasts + now, DateTimeField()))
 
 
 _END = """
