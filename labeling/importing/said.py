@@ -1,7 +1,7 @@
 """What a file has said so far of each picture and question: of what it says in several places the first stays.
 
 By hashes, since a file may be long. What is new is kept beside the upload at each checkpoint, so that an import that
-was killed knows it again; lines that were kept and not written say the same when they come again.
+was killed knows it again. What was kept of a part that was not written in the end is told, and kept, anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from array import array
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from labeling.files import storage
@@ -30,12 +31,12 @@ class Said:
         self._answers: dict[int, int] = {}
         self._new = array("q")
         if position:
-            self._read()
+            self._read(position)
 
-    def _read(self) -> None:
+    def _read(self, position: int) -> None:
         with contextlib.suppress(FileNotFoundError):  # the upload is gone, too, and its reader says so
             for name in sorted(default_storage.listdir(self._folder)[1]):
-                if name.startswith(PREFIX):
+                if name.startswith(PREFIX) and int(name.removeprefix(PREFIX)) <= position:
                     pairs = array("q", storage.read(f"{self._folder}/{name}"))
                     for place, answer in zip(pairs[::2], pairs[1::2], strict=True):
                         self._answers.setdefault(place, answer)
@@ -56,7 +57,7 @@ class Said:
     def keep(self, position: int) -> None:
         """Store what is new since the last time; ``position`` is where the part that is being written ends."""
         if self._new:
-            storage.put(f"{self._folder}/{PREFIX}{position:09d}", self._new.tobytes())
+            storage.put_file(f"{self._folder}/{PREFIX}{position:09d}", ContentFile(self._new.tobytes()))
             self._new = array("q")
 
 

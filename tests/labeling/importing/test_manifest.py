@@ -233,11 +233,19 @@ def test_an_import_of_a_list_that_stopped_goes_on_at_its_row(empty: Project, mon
     job.refresh_from_db()
     read = sources._listed
 
+    def dies(*_told: Any) -> None:
+        raise KeyboardInterrupt
+
     def breaks(row: manifest.Row, *places: Any) -> sources.Item:
         if row.path == "3.png":
             raise KeyboardInterrupt
         return read(row, *places)
 
+    with monkeypatch.context() as patched:
+        patched.setattr(Report, "checkpoint", dies)
+        with pytest.raises(KeyboardInterrupt):
+            ingest.run(job, Report(job))
+    assert Image.objects.count() == 0  # what was kept of the list is of images that are not there
     with monkeypatch.context() as patched:
         patched.setattr(sources, "_listed", breaks)
         with pytest.raises(KeyboardInterrupt):
