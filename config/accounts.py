@@ -30,6 +30,12 @@ class Adapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return settings.SIGN_UP == "open" or _is_invited(get_next_redirect_url(request) or "")
 
+    def is_safe_url(self, url: str) -> bool:
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:  # no address at all, such as http://[
+            return False
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """Sign-ups and the like are counted by the address that the API's rates are counted by.
 

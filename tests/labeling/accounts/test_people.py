@@ -45,7 +45,8 @@ def test_who_signed_up_by_a_composed_letter_signs_in_by_its_parts_and_the_other_
 def test_only_who_follows_an_invitation_makes_an_account_where_the_operator_says_so(project: Project, settings) -> None:
     said = {"username": "ada", "password1": "correct horse battery", "password2": "correct horse battery"}
     settings.SIGN_UP = "invited"
-    for onward in ("", "/join/made-up/", "/label/", "https://elsewhere.example/join/x/", f"/joined/{project.invite}/"):
+    elsewhere = ("https://elsewhere.example/join/x/", "http://[")
+    for onward in ("", "/join/made-up/", "/label/", *elsewhere, f"/joined/{project.invite}/"):
         page = Client().get("/accounts/signup/", {"next": onward} if onward else {})
         assert "By invitation" in page.content.decode()
         Client().post("/accounts/signup/", said | {"next": onward})
