@@ -34,8 +34,9 @@ def labels_where(
     answer: str = "",
     final: bool | None = None,
     below: float | None = None,
+    name: str = "",
 ) -> QuerySet[Consensus]:
-    """The project's labels that fit: with this answer, final or not, with a confidence below that."""
+    """The project's labels that fit: this answer, final or not, less sure than that, that in the image's name."""
     rows = workflow.labels_of(project).filter(question=question)
     if answer and question is not None:
         rows = rows.filter(says(question, answer))
@@ -43,6 +44,8 @@ def labels_where(
         rows = rows.filter(is_final=final)
     if below is not None:
         rows = rows.filter(confidence__lt=below)
+    if name:
+        rows = rows.filter(task__image__name__icontains=name)
     return rows
 
 

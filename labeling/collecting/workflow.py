@@ -203,14 +203,16 @@ def say_stage(stage: str) -> str:
     return now("%(stage)s, round %(number)s") % {"stage": name, "number": turn} if turn.isdigit() else name
 
 
+def covered(project: Project) -> QuerySet[Consensus]:
+    """The labels of images that the three stages are done with: all their boxes."""
+    return Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1")
+
+
 def make_golds(*, project: Project, most: int = 20) -> int:
     """Gold from covered images: a good and a perturbed box for quality, all boxes and one left out for coverage."""
     dice = random.Random(0)
-    covered = Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1").select_related(
-        "task__image"
-    )
     made = 0
-    for row in covered.order_by("id").iterator():
+    for row in covered(project).select_related("task__image").order_by("id").iterator():
         if made >= most:
             break
         if row.answer:
@@ -252,6 +254,6 @@ def figures(project: Project) -> dict[str, Any]:
     return {
         "accepted_boxes": accepted,
         "accepted_share": accepted / verdicts["all"] if verdicts["all"] else None,
-        "covered_images": Consensus.objects.filter(project=project, method=METHOD).count(),
+        "covered_images": covered(project).count(),
         "seconds_per_accepted_box": {kind: total / accepted if accepted else None for kind, total in seconds.items()},
     }

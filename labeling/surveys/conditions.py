@@ -44,7 +44,7 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
     if not isinstance(condition["question"], str) or condition["question"] not in earlier:
         raise BadAnswer(
             _(
-                "the condition (show_if) looks at %(question)s, which is not an earlier question. "
+                "the condition under which it is asked looks at %(question)s, which is not an earlier question. "
                 "Earlier ones: %(keys)s."
             )
             % {"question": repr(condition["question"]), "keys": ", ".join(sorted(earlier)) or "–"}

@@ -57,9 +57,16 @@ document.addEventListener("keydown", (event) => {
 
 /* <form data-confirm="Really?"> and, for a form that only leaves a filter, <form data-autosubmit>. */
 document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  const chosen = [...event.target.elements].filter((field) => field.checked).length;
+  const question = (event.submitter?.dataset.confirm ?? event.target.dataset.confirm)?.replace("{chosen}", chosen);
   if (question && !window.confirm(question)) event.preventDefault();
   else if (isOnItsWay(event)) event.preventDefault();
+});
+
+/* Who comes back finds a filter as it was left, beside what the page shows by another: it says what is shown. */
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted && performance.getEntriesByType("navigation")[0]?.type !== "back_forward") return;
+  for (const form of document.querySelectorAll("form[data-autosubmit]")) form.reset();
 });
 
 /* The second click of a double click would make a second webhook, key or export. After a while the form can be sent again:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from labeling import charts, services
 from labeling.models import Consensus, Image, Job, Project, Task
@@ -229,6 +230,46 @@ def test_what_has_the_focus_is_not_under_the_bar_that_saves(visit: Any, make_pro
           return !bar.contains(at) && at.getBoundingClientRect().top >= bar.getBoundingClientRect().top;
         }"""
         assert not page.locator(".save-bar").evaluate(under), page.evaluate("document.activeElement.name")
+
+
+def test_who_deletes_several_images_is_asked_how_many(visit: Any, make_project: Any, owner: Any) -> None:
+    project = make_project(images=3)
+    page: Page = visit(f"/projects/{project.slug}/images/", user=owner)
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    for picture in ("0.png", "2.png"):
+        page.get_by_label(f"Choose {picture}").check()
+    page.get_by_role("button", name="Delete the chosen images").click()
+    expect(page.get_by_label("Choose 0.png")).to_have_count(0)
+    assert asked == ["Delete the chosen images (2) and everything that was said of them?"]
+    assert list(project.images.values_list("name", flat=True)) == ["1.png"]
+
+
+def test_a_filter_says_what_is_shown_when_one_comes_back(visit: Any, make_project: Any, owner: Any) -> None:
+    project = make_project(images=1)
+    page: Page = visit(f"/projects/{project.slug}/labels/", user=owner)
+    state = page.get_by_role("search").get_by_label("State")
+    with page.expect_navigation():
+        state.select_option("1")
+    expect(state).to_have_value("1")
+    page.go_back()
+    expect(page).to_have_url(re.compile("/labels/$"))
+    expect(state).to_have_value("")
+    page.go_forward()
+    expect(state).to_have_value("1")
+
+
+def test_a_survey_s_kinds_can_be_read_on_a_phone(visit: Any, make_project: Any, owner: Any, fits: Any) -> None:
+    project = make_project(workflow="three_stage_boxes")
+    page: Page = visit(f"/projects/{project.slug}/settings/survey/", user=owner, width=360)
+    kind = page.get_by_label("Kind of question").first
+    assert kind.evaluate("kind => kind.clientWidth") > 120
+    fits(page)
 
 
 def test_a_category_is_described_and_shown_by_a_picture(

@@ -47,6 +47,7 @@ MOST_COUNTED = 10_000
 
 
 class LabelFilter(forms.Form):
+    q = forms.CharField(required=False)
     question = forms.SlugField(required=False)
     answer = forms.CharField(required=False)
     final = forms.ChoiceField(required=False, choices=[("", ""), ("1", ""), ("0", "")])
@@ -58,7 +59,12 @@ class LabelFilter(forms.Form):
         """What of it says which labels: the arguments of ``labels_where``."""
         data = self.cleaned_data
         final = {"1": True, "0": False}.get(data.get("final") or "")
-        return {"answer": data.get("answer") or "", "final": final, "below": data.get("below")}
+        return {
+            "answer": data.get("answer") or "",
+            "final": final,
+            "below": data.get("below"),
+            "name": data.get("q") or "",
+        }
 
 
 class ChangeForm(LabelFilter):
@@ -141,7 +147,9 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
             where=form.where(), count=form.cleaned_data["count"] or 1,
         )  # fmt: skip
         messages.success(request, _("The tasks are changed in the background; how far it is, is shown here."))
-    shown = {name: request.POST[name] for name in ("question", "answer", "final", "below") if request.POST.get(name)}
+    shown = {
+        name: request.POST[name] for name in ("q", "question", "answer", "final", "below") if request.POST.get(name)
+    }
     return redirect(f"{reverse('project-labels', args=[project.slug])}?{urlencode(shown)}")
 
 

@@ -70,7 +70,7 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     disputed = tasks.disputed_count(project)
     if disputed:
         steps.append(Step(_say_disputed(disputed), f"{at}/review/", "gavel"))
-    if not project.gold_count and manages:
+    if manages and _lacks_gold(project):
         text = _("Give some known answers as gold, so that workers are measured")
         steps.append(Step(text, f"{at}/images/", "award"))
     if project.task_count and project.retired_count == project.task_count:
@@ -110,6 +110,12 @@ def _say_disputed(number: int) -> str:
         return _("More than %d disputed tasks wait for your decision") % tasks.MOST_COUNTED
     told = ngettext("%d disputed task waits for your decision", "%d disputed tasks wait for your decision", number)
     return told % number
+
+
+def _lacks_gold(project: Project) -> bool:
+    """Whether known answers could be given: gold of the three stages is made of images that are covered."""
+    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
+    return not project.gold_count and (not in_stages or workflow.covered(project).exists())
 
 
 def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:

@@ -67,7 +67,7 @@ def story(project: Project, image: Image) -> list[Story]:
         stage = task.stage.partition(":")[0]
         asked = [q for q in questions if q.stage == stage] or questions
         gold = golds.get(task.pk)
-        drawing, groups = _drawing(image, asked, mine, [c for c in said if c.task_id == task.pk])
+        drawing, groups = _drawing(image, task, asked, mine, [c for c in said if c.task_id == task.pk])
         found.append(
             Story(
                 task=task,
@@ -90,11 +90,18 @@ def _as_it_stands(image: Image, found: list[Story], said: list[Consensus]) -> St
     last = next(story.task for story in reversed(found) if workflow.MADE_GOLD not in story.task.stage)
     if last.pk == found[0].task.pk or any(row.method == workflow.METHOD and row.is_final for row in said):
         return found[0]
-    groups = [charts.BoxGroup(_("Accepted so far"), last.payload.get("boxes", []), strong=True)]
-    if candidate := last.payload.get("candidate"):
-        groups.append(charts.BoxGroup(_("Waits for its verdict"), [candidate]))
-    drawn, legend = _over(image, groups)
+    drawn, legend = _over(image, _carried(last, _("Waits for its verdict")))
     return replace(found[0], overlay=drawn, groups=legend)
+
+
+def _carried(task: Task, judged: str) -> list[charts.BoxGroup]:
+    """What a task of the three stages carries: the boxes accepted before it, and the one that it is about."""
+    candidate = task.payload.get("candidate")
+    groups = [
+        charts.BoxGroup(_("Accepted so far"), task.payload.get("boxes", []), strong=True),
+        charts.BoxGroup(judged, [candidate] if candidate else []),
+    ]
+    return [group for group in groups if group.boxes]
 
 
 def in_order(answers: dict[str, Any], asked: list[Question], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
@@ -133,12 +140,14 @@ def _golds(given: list[Side], others: list[Side]) -> list[Side]:
 
 
 def _drawing(
-    image: Image, asked: list[Question], judgments: list[Judgment], said: list[Consensus]
+    image: Image, task: Task, asked: list[Question], judgments: list[Judgment], said: list[Consensus]
 ) -> tuple[SafeString | str, list[charts.Legend]]:
-    """The boxes of everybody and of the consensus, over the picture."""
+    """The boxes of everybody and of the consensus, over the picture; else those that the task asks about."""
     question = next((q for q in asked if q.kind == "boxes"), None)
     if question is None:
-        return "", []
+        return (
+            _over(image, _carried(task, _("Judged here"))) if task.payload.keys() & {"boxes", "candidate"} else ("", [])
+        )
     groups = []
     for consensus in said:
         if consensus.question_id == question.pk and isinstance(consensus.answer, list):

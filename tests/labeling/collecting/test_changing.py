@@ -94,6 +94,21 @@ def test_labels_are_found_by_what_they_say_whatever_the_kind(
     assert list(offered) == ["yes", "no"]
 
 
+def test_labels_are_found_and_changed_by_the_name_of_their_image(answered: Project, client: Client) -> None:
+    client.force_login(answered.owner)
+    address = f"/projects/{answered.slug}/labels/"
+    page = client.get(f"{address}?q=0001").content.decode()
+    assert (page.count('<th scope="row">'), "0001.png" in page) == (1, True)
+    sent = {"q": "0001", "question": answered.questions.get().key, "change": "ask_more"}
+    assert client.post(f"{address}tasks/", sent)["location"].startswith(f"{address}?q=0001")
+    assert Job.objects.get(kind="change_tasks").arguments["where"]["name"] == "0001"
+    names = {
+        label.task.image.name
+        for label in changing.labels_where(project=answered, question=answered.questions.get(), name="0001")
+    }
+    assert names == {"0001.png"}
+
+
 def test_open_tasks_are_closed_with_their_label_and_webhooks_hear_of_it(answered: Project) -> None:
     do(answered, "ask_more")
     answered.webhooks.create(url="https://example.org/", secret="s", events=["task.retired"])

@@ -19,6 +19,8 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     project = make_project(
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
     )
+    gold = "Give some known answers as gold"
+    assert gold not in text(owning.get(f"/projects/{project.slug}/")), "it is made of covered images, of which is none"
     box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
     for name, answers in (("a", {"box": [box]}), ("b", {"good": True}), ("c", {"covered": True})):
         user = person(name)
@@ -29,6 +31,7 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     assert "1 accepted box, 1 covered image" in page
     assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
+    assert gold in text(owning.get(f"/projects/{project.slug}/"))
     owning.post(f"/projects/{project.slug}/images/golds/")
     assert Task.objects.filter(project=project, is_gold=True).count() == 4
 
@@ -52,6 +55,11 @@ def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words
     assert "Waits for its verdict" in page
     assert "At the maximum" not in page  # one draws, as it is meant to be
     assert "from 1 judgment, " in page
+    assert page.count('class="overlay"') == 5, "above, and beside each task but the first"
+    quality = Task.objects.get(stage="quality:2")
+    of_quality = text(owning.get(f"/projects/{project.slug}/review/?task={quality.pk}"))
+    assert of_quality.count("<rect") == 2, "the box that is judged, and the one before it"
+    assert "Judged here" in of_quality
     assert "Draw a box, round 2" in text(owning.get(f"/projects/{project.slug}/tasks/"))
 
 
