@@ -60,6 +60,9 @@ def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words
     of_quality = text(owning.get(f"/projects/{project.slug}/review/?task={quality.pk}"))
     assert of_quality.count("<rect") == 2, "the box that is judged, and the one before it"
     assert "Judged here" in of_quality
+    member = project.memberships.get(user__username="in-stages1")
+    of_person = text(owning.get(f"/projects/{project.slug}/workers/{member.pk}/"))
+    assert 'Verify its quality, round 1:</span> <span class="answer">Yes' in of_person
     assert "Draw a box, round 2" in text(owning.get(f"/projects/{project.slug}/tasks/"))
 
 
