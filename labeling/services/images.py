@@ -215,6 +215,8 @@ def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
         list(tasks.order_by("pk").select_for_update().values_list("pk"))  # before the project, as an answer does
         # Looked at under locks: of two who delete an image at once, one has found it.
         images = list(Image.objects.filter(project=row, pk__in=list(ids)).order_by("pk").select_for_update())
+        if not images:
+            return 0
         said = Judgment.objects.filter(task__in=tasks, withdrawn_at=None).order_by("worker_id")
         by_worker = list(said.values_list("worker_id").annotate(Count("id")))
         retired = tasks.filter(state=Task.State.RETIRED).count()

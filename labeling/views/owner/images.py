@@ -221,7 +221,8 @@ def delete_images(request: HttpRequest, slug: str) -> HttpResponse:
             "%d images are deleted, with everything that was said of them.",
             count,
         )
-        messages.success(request, told % count) if count else messages.error(request, _("No image was chosen."))
+        none = _("The chosen images were deleted before.") if ids else _("No image was chosen.")
+        messages.success(request, told % count) if count else messages.error(request, none)
     return redirect(f"{reverse('project-images', args=[project.slug])}?{request.POST.get('shown', '')}")
 
 

@@ -31,10 +31,10 @@ def page(request: HttpRequest, rows: QuerySet[Any], *, order: str = "-id", size:
     names = [column] if column == "id" else [column, "id"]
     back = "before" in request.GET
     cursor = _read(request.GET.get("before") or request.GET.get("after") or "", len(names))
-    downwards = falling != back
-    if cursor is not None:
-        rows = rows.filter(_beyond(names, cursor, downwards))
-    found = list(rows.order_by(*(("-" if downwards else "") + name for name in names))[: size + 1])
+    found = _some(rows, names, cursor, falling != back, size)
+    if not found and cursor is not None:  # what was there is gone
+        back, cursor = False, None
+        found = _some(rows, names, cursor, falling, size)
     more, found = len(found) > size, found[:size]
     if back:
         found.reverse()
@@ -45,6 +45,13 @@ def page(request: HttpRequest, rows: QuerySet[Any], *, order: str = "-id", size:
         previous=_link(request, "before", found[0], names) if before else "",
         next=_link(request, "after", found[-1], names) if after else "",
     )
+
+
+def _some(rows: QuerySet[Any], names: list[str], cursor: list[Any] | None, downwards: bool, size: int) -> list[Any]:
+    """The rows from the cursor on, with one more than the page holds where there are more."""
+    if cursor is not None:
+        rows = rows.filter(_beyond(names, cursor, downwards))
+    return list(rows.order_by(*(("-" if downwards else "") + name for name in names))[: size + 1])
 
 
 def _beyond(names: list[str], cursor: list[Any], downwards: bool) -> Q:

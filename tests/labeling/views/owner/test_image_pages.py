@@ -12,6 +12,7 @@ from django.test import Client
 from labeling import services
 from labeling.collecting import tasks
 from labeling.models import (
+    AuditEntry,
     Consensus,
     Image,
     Job,
@@ -135,6 +136,27 @@ def test_chosen_images_are_deleted_at_once_and_the_list_stays_filtered(
     assert list(Image.objects.filter(project=project).order_by("id").values_list("pk", flat=True)) == [ids[1], ids[3]]
     assert Image.objects.filter(pk=strange).exists()
     assert "No image was chosen." in text(owning.post(address, follow=True))
+
+
+def test_who_deletes_all_of_the_last_page_is_shown_what_there_is(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=3)
+    first, second, _third = Image.objects.order_by("id")
+    form = {"image": [first.pk], "shown": f"after=[{second.pk}]"}
+    page = text(owning.post(f"/projects/{project.slug}/images/delete/", form, follow=True))
+    assert page.count('form="chosen-images"') == 2
+    assert "No image fits" not in page
+
+
+def test_chosen_images_that_somebody_deleted_before_are_no_deletion(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=2)
+    address, form = f"/projects/{project.slug}/images/delete/", {"image": [Image.objects.order_by("id")[0].pk]}
+    owning.post(address, form)
+    assert "The chosen images were deleted before." in text(owning.post(address, form, follow=True))
+    assert AuditEntry.objects.filter(action="images_deleted").count() == 1
 
 
 def test_tasks_are_found_by_the_name_of_their_image(make_project: Callable[..., Project], owning: Client) -> None:
