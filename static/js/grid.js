@@ -14,12 +14,13 @@ clock.start();
 const KEY = "crowdtune:tapped";
 const PATIENCE = 20_000; // milliseconds in which a grid is stored, or waits in the outbox
 let held = false; // it is sent, and its answers are on their way or wait
+let waits = false; // they wait in the outbox
 
 const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
   send: delivery(client.assignments),
   onChange: (state) => {
     tell(document.getElementById("sync"), state, client.words);
-    if (held && !state.waiting) next();
+    if (waits && !state.waiting) next();
   },
   onRefused: (item, message) => {
     const told = [...document.querySelectorAll("#toasts .toast")].some(({ textContent }) => textContent === message);
@@ -71,6 +72,7 @@ async function send() {
   if (await isStored(body)) return next();
   const tapped = body.getAll("tapped");
   const each = Math.round((seconds / client.tiles.length) * 100) / 100;
+  waits = true;
   for (const { id, task } of client.tiles) {
     outbox.push({ id, task, answers: { [client.question]: tapped.includes(id) }, seconds: each });
   }
@@ -100,5 +102,8 @@ function next() {
 
 /* Sent by an earlier page, and waiting still: these tiles are answered. */
 const waiting = new Set(outbox.items().map(({ task }) => task));
-if (client.tiles.some(({ task }) => waiting.has(task))) hold();
+if (client.tiles.some(({ task }) => waiting.has(task))) {
+  hold();
+  waits = true;
+}
 outbox.flush();

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, Route, expect
 
 from labeling import services
 from labeling.models import Gold, Membership
-from tests.e2e.conftest import happened, lose_first_reply, ready, until
+from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
 from tests.e2e.test_labeling import stored
 from tests.e2e.test_stages import DOG
 
@@ -65,6 +65,41 @@ def test_a_grid_that_waits_is_not_asked_again_by_the_next_page(visit, make_proje
     page.context.unroute("**/*", fails)
     page.evaluate("dispatchEvent(new Event('online'))")
     assert yes(stored(project, 3)) == 1
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+
+
+def test_a_grid_that_waits_goes_on_when_another_tab_has_sent_it(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=14)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, watch=False)
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('lost')); }")
+    page.get_by_role("button", name="Send 12 answers").click()
+    expect(page.locator("#sync")).to_have_text("12 waiting for the connection")
+    again = page.context.new_page()
+    again.goto(f"/label/{project.slug}/")
+    assert not yes(stored(project, 12))
+    expect(page.get_by_role("button", name="Send 2 answers")).to_be_enabled()
+    expect(page.locator("#sync")).to_be_empty()
+
+
+def test_a_grid_on_its_way_is_not_left_when_another_tab_has_sent_an_answer(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker)
+    again = page.context.new_page()
+    again.goto("/label/")
+    held: list[Route] = []
+    page.route(f"**/label/{project.slug}/grid/", lambda route: route.continue_() if held else held.append(route))
+    page.get_by_role("button", name="Send").click()
+    happened(page, lambda: held)
+    page.evaluate("addEventListener('storage', () => { window.heard = true; })")
+    name = f"crowdtune:outbox:{worker.pk}:{project.slug}:one"
+    again.evaluate("name => { localStorage.setItem(name, '{}'); localStorage.removeItem(name); }", name)
+    until(page, "window.heard")
+    painted(page)
+    assert [route.request.method for route in held] == ["POST"]
+    held[0].continue_()
+    stored(project, 3)
     expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
 
 

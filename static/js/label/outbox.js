@@ -20,14 +20,18 @@ export class Outbox {
   #latest = 0;
 
   /* `send(item)` resolves to a state: "done", "refused" (give up on it) or "retry", with `denied` where it is not let in;
-     a rejection is a "retry". `onElsewhere(items)` tells what waits after another tab has put something here. */
+     a rejection is a "retry". `onElsewhere(items)` tells what waits after another tab has put something here, or sent it. */
   constructor(key, { send, onChange = () => {}, onRefused = () => {}, onElsewhere = () => {} }) {
     this.#prefix = `${key}:`;
     this.#send = send;
     this.#onChange = onChange;
     this.#onRefused = onRefused;
     this.#adopt(key);
-    addEventListener("storage", (event) => event.key?.startsWith(this.#prefix) && onElsewhere(this.items()));
+    addEventListener("storage", (event) => {
+      if (!event.key?.startsWith(this.#prefix)) return;
+      onElsewhere(this.items());
+      this.#tell(); // that tab may have sent what waited here
+    });
     addEventListener("online", () => this.flush(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.flush(true));
   }
