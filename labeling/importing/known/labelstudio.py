@@ -36,7 +36,8 @@ def called(address: str) -> str:
     if not address.startswith("/data/local-files/") and "://" not in address:
         return address
     parts = urlsplit(address)
-    return parse_qs(parts.query).get("d", [unquote(parts.path)])[0].lstrip("/")
+    asked = parse_qs(parts.query) if parts.path.startswith("/data/local-files/") else {}
+    return asked.get("d", [unquote(parts.path)])[0].lstrip("/")
 
 
 def _read(files: Files, name: str) -> Found:

@@ -129,6 +129,7 @@ def test_a_file_of_another_kind_is_refused_in_words(text):
         ("/data/local-files/?d=pets/cat/a.jpg", "pets/cat/a.jpg"),
         ("s3://bucket/pets/a.jpg", "pets/a.jpg"),
         ("https://example.org/pets/a%20b.jpg?Expires=1", "pets/a b.jpg"),
+        ("https://example.org/pets/a.jpg?d=500", "pets/a.jpg"),
         ("pets/50%.jpg", "pets/50%.jpg"),
     ],
 )
