@@ -19,6 +19,7 @@ from typing import Any
 SECONDS = 2.0
 SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)
 LARGE = 2**20
+PIECE = 2**16  # bytes
 SPARE = 2  # threads that wait for no body
 
 
@@ -66,8 +67,14 @@ class Body:
         self._places = places
         self._held: list[threading.Semaphore] = []
 
-    def read(self, *size: int) -> bytes:
-        return self._read(self._inner.read, *size)
+    def read(self, size: int | None = -1) -> bytes:
+        """In pieces: the server's own read returns when all has come, and until then a slow line would seem silent."""
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        pieces = []
+        while wanted > 0 and (piece := self._read(self._inner.read, min(wanted, PIECE))):
+            pieces.append(piece)
+            wanted -= len(piece)
+        return b"".join(pieces)
 
     def readline(self, *size: int) -> bytes:
         return self._read(self._inner.readline, *size)

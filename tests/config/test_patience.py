@@ -24,6 +24,30 @@ def test_an_upload_that_has_begun_is_not_refused_and_leaves_its_place_with_its_l
     assert late.read(4) == b"abcd"
 
 
+@pytest.mark.parametrize("size", [(), (-1,), (None,), (99,), (7,)])
+def test_a_body_that_comes_slowly_is_not_taken_for_one_that_does_not_come(
+    size: tuple[int | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for since its last piece, not since somebody asked for all of it."""
+    monkeypatch.setattr(patience, "PIECE", 3)
+    since = []
+
+    class Line(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            since.append(body.since)
+            return super().read(size)
+
+    body = Body(Line(b"abcdefg"), 7, [])
+    assert (body.read(*size), body.read(), body.since) == (b"abcdefg", b"", None)
+    assert len(set(since)) == 3
+
+
+def test_a_body_that_ends_before_its_end_is_what_has_come() -> None:
+    places = threading.Semaphore(1)
+    assert Body(io.BytesIO(b"abcd"), 9, [places]).read() == b"abcd"
+    assert places.acquire(blocking=False)
+
+
 def test_who_does_not_read_to_the_end_leaves_with_the_answer() -> None:
     def answer(environ, _start):
         return [environ["wsgi.input"].readline(1)]
