@@ -66,7 +66,7 @@ def load_network(path: Path, layer: str = "", cut: str = "") -> Any:
         )
     # A Sequential becomes a graph of which each layer is a part.
     model = _in_float32(keras.Model(model.inputs, model.outputs))
-    if not {layer, cut.removeprefix("<")} - {""} <= {one.name for one in model.layers}:
+    if not _has(model, layer):
         model = _opened(model)
     outputs = [_output_of(model, layer)] if layer else model.outputs
     if len(model.inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) not in (2, 4):
@@ -76,7 +76,12 @@ def load_network(path: Path, layer: str = "", cut: str = "") -> Any:
             " to use.",
             "not_a_backbone",
         )
-    return keras.Model(model.inputs[0], outputs[0])
+    network = keras.Model(model.inputs[0], outputs[0])
+    return network if _has(network, cut.removeprefix("<")) else _opened(network)
+
+
+def _has(model: Any, layer: str) -> bool:
+    return not layer or layer in {one.name for one in model.layers}
 
 
 def _opened(model: Any) -> Any:
@@ -92,7 +97,7 @@ def _opened(model: Any) -> Any:
         return lambda inputs, **_context: inner._run_through_graph(inputs, inside)
 
     try:
-        return keras.Model(model.inputs, model._run_through_graph(model.inputs, inside))
+        return keras.Model(model.input, model._run_through_graph(model.input, inside))
     except ValueError:  # two layers of one name: none of them can be named
         return model
 

@@ -96,7 +96,12 @@ def test_a_sequential_network_can_be_cut_and_ended_at_any_of_its_layers(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("layer", "cut", "behind"), [("", "first", ["second", "pool", "answer"]), ("second", "<second", ["second"])]
+    ("layer", "cut", "behind"),
+    [
+        ("", "first", ["second", "pool", "answer"]),
+        ("second", "<second", ["second"]),
+        ("base", "first", ["second"]),
+    ],
 )
 def test_a_network_inside_another_is_cut_and_ended_at_any_of_its_layers(
     layer: str, cut: str, behind: list[str], tmp_path: Path
