@@ -93,11 +93,19 @@ def _sockets() -> Iterator[socket.socket]:
     # All before the first is taken: the descriptor by which the folder was read is free then, and would be its number.
     for number in list(filter(_is_socket, [int(path.name) for path in Path("/dev/fd").iterdir()])):
         with contextlib.suppress(OSError):  # closed by now
-            one = socket.socket(fileno=os.dup(number))
+            one = _taken(os.dup(number))
             if one.family in (socket.AF_INET, socket.AF_INET6):
                 yield one
             else:
                 one.close()
+
+
+def _taken(number: int) -> socket.socket:
+    try:
+        return socket.socket(fileno=number)
+    except OSError:  # the number is a file's by now
+        os.close(number)
+        raise
 
 
 def _is_socket(number: int) -> bool:

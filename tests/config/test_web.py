@@ -185,6 +185,20 @@ def test_of_several_silent_lines_of_an_address_the_one_that_is_waited_for_is_end
         assert web.end_silent([stuck], 0.2) == 0
 
 
+def test_a_number_that_is_a_files_by_now_is_left_alone(tmp_path):
+    """A request may open a file while the sockets are looked at."""
+    with socket.create_server(("127.0.0.1", 0)), socket.socket() as gone:
+        found = web._sockets()
+        next(found).close()
+        number = gone.fileno()
+        with open(tmp_path / "file", "wb") as file:
+            os.dup2(file.fileno(), number)
+            before = len(list(Path("/dev/fd").iterdir()))
+            for one in found:
+                one.close()
+            assert len(list(Path("/dev/fd").iterdir())) == before
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(sys.platform != "linux", reason="the timer of a connection is read from /proc")
 def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
