@@ -99,8 +99,8 @@ class Supervisor:
         if self.database is None:
             return
         read, write = os.pipe()
-        threading.Thread(target=self._relay, args=("postgres", os.fdopen(read, "rb")), daemon=True).start()
         try:
+            self._listen("postgres", os.fdopen(read, "rb"))
             self.database.start(log=write, given_up=lambda: self.stopping)
         finally:
             os.close(write)
@@ -118,7 +118,8 @@ class Supervisor:
             self.say("postgres", f"died with {process.returncode}, starting it again")
         try:
             self.start_database()
-        except (postgres.PostgresError, OSError) as error:  # the machine may have no memory, process or disk to spare
+        # The machine may have no memory, process or disk to spare; no thread is a RuntimeError.
+        except (postgres.PostgresError, OSError, RuntimeError) as error:
             self.say("postgres", str(error))
             time.sleep(1)
 
@@ -175,7 +176,11 @@ class Supervisor:
             return
         child.process = process
         self._tell_reaper(f"+{process.pid} {int(signal.SIGTERM)}")
-        threading.Thread(target=self._relay, args=(child.program.name, process.stdout), daemon=True).start()
+        try:
+            assert process.stdout is not None
+            self._listen(child.program.name, process.stdout)
+        except RuntimeError:  # nobody listens: it would come to a stand
+            reaper.send(process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the programs, then the database: what they still write is kept."""
@@ -217,6 +222,17 @@ class Supervisor:
         with self.out_lock, contextlib.suppress(OSError, ValueError):
             self.out.write(f"{name:<{self.width}} | ".encode() + line.rstrip() + b"\n")
             self.out.flush()
+
+    def _listen(self, name: str, stream: IO[bytes]) -> None:
+        """
+        Raises:
+            RuntimeError: The machine has no thread to spare; the stream is closed.
+        """
+        try:
+            threading.Thread(target=self._relay, args=(name, stream), daemon=True).start()
+        except RuntimeError:
+            stream.close()
+            raise
 
     def _relay(self, name: str, stream: IO[bytes]) -> None:
         with stream:

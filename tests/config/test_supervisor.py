@@ -118,6 +118,26 @@ def test_what_cannot_be_started_now_is_tried_again_and_ends_nothing_else(address
     assert lines[0] == "web      | cannot be started (No such file or directory), again in 0.5 s"
 
 
+def test_where_no_thread_can_be_started_now_it_is_tried_again(address, tmp_path, monkeypatch):
+    """As where the machine has given out all of its processes, of which threads are some."""
+    refused: list[str] = []
+    start = threading.Thread.start
+
+    def refuse_twice(thread: threading.Thread) -> None:
+        if thread.name.endswith("(_relay)") and len(refused) < 2:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    database = postgres.Postgres(tmp_path / "postgres")
+    web = Program("web", python("print('here', flush=True); import time; time.sleep(600)"))
+    made = Supervisor([web], url=address, folder=ROOT, database=database, out=io.BytesIO())
+    monkeypatch.setattr(threading.Thread, "start", refuse_twice)
+    lines = run(made, lambda: "here" in said(made) and database.answers())
+    assert lines[0] == "postgres | can't start new thread"
+    assert "web      | died with -9, again in 0.5 s" in lines
+
+
 def test_a_database_that_was_given_up_at_its_start_is_started_again(address, tmp_path):
     class Hasty(postgres.Postgres):
         """Gives its second start no time, as a slow disk would."""
