@@ -6,7 +6,7 @@ import dramatiq
 from django.db import transaction
 
 from labeling.models import Project
-from training import leftovers, suspects
+from training import leftovers, outlook, suspects
 from training.features import embedding
 from training.runs import due, queueing, running
 from training.runs.due import Decision
@@ -27,8 +27,9 @@ def run_training(run_id: str) -> None:
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
 def find_suspects(version_id: int) -> None:
-    """Look for likely label errors, after the version is live."""
+    """Look for likely label errors, and what more labels would bring, after the version is live."""
     suspects.find_suspects(version_id)
+    outlook.measure(version_id)
 
 
 @dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)

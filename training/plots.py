@@ -11,6 +11,7 @@ from django.utils.translation import pgettext
 
 from labeling import charts
 from labeling.charts import Bin, Chart, Point, Series
+from labeling.templatetags.ui import percent
 from training.models import ModelVersion, Snapshot, TrainingRun
 
 
@@ -80,6 +81,51 @@ def reliability(metrics: dict[str, Any]) -> Chart:
         y_label=_("Right answers"),
         count_label=_("Images"),
     )
+
+
+def learning_curve(found: dict[str, Any]) -> Chart:
+    """Error by how many images were learned, and where twice as many would probably bring it."""
+    points, twice = found["points"], found["twice"]
+    rows = [*points, twice] if found["verdict"] == "better" else points
+    ahead = [
+        Series(_("Probably"), [(row["images"], row["error"]) for row in rows[-2:]], dashed=True,
+               band=[(row["images"], *row["interval"]) for row in rows[-2:]]),
+    ]  # fmt: skip
+    return charts.line(
+        [
+            Series(
+                _("Error"),
+                [(row["images"], row["error"]) for row in points],
+                band=[(row["images"], *row["interval"]) for row in points],
+            ),
+            *(ahead if found["verdict"] == "better" else []),
+        ],
+        title=_("What more labels bring"),
+        description=_(
+            "The error on held-out images of classifiers that learned an eighth, a quarter, half and all of the images,"
+            " the mean of four drawings; the shade shows how far chance may reach."
+        ),
+        x_label=_("Images learned"),
+        y_label=_("Error"),
+        y_format="percent",
+        y_low=0.0,
+    )
+
+
+def outlook(found: dict[str, Any]) -> str:
+    """The same in a sentence, which promises no more than the curve shows."""
+    now, twice = found["points"][-1], found["twice"]
+    low, high = twice["interval"]
+    said = {
+        "better": _(
+            "Twice as many labels would probably bring the error from %(now)s to %(then)s (95 %% interval %(low)s to"
+            " %(high)s)."
+        ),
+        "little": _("More labels of this kind would probably bring little: the error is at %(now)s and hardly falls."),
+        "unknown": _("These held-out images are too few to tell whether more labels would bring much."),
+    }[found["verdict"]]
+    shares = {"now": now["error"], "then": twice["error"], "low": low, "high": high}
+    return said % {name: percent(share, 1) for name, share in shares.items()}
 
 
 def accuracy_over_time(versions: Sequence[ModelVersion]) -> Chart:

@@ -29,13 +29,7 @@ def find_suspects(version_id: int) -> int:
     version = ModelVersion.objects.select_related("run__snapshot__question", "run__project").get(pk=version_id)
     if version.suspects.exists():
         return version.suspects.count()
-    items = load_items(version.run)
-    if len(items) > MOST_IMAGES:
-        items = items.keep(np.arange(len(items)) < MOST_IMAGES)
-    trunk = embedding.trunk_of(version.run.backbone)
-    table = blank(len(items), trunk.dim, settings.DATA_DIR)
-    _, found, _made = embedding.features_of(trunk, items.pictures, out=table)
-    items, features = items.keep(found), Rows(table, np.flatnonzero(found))
+    items, features = features_of(version)
     fit = version.metrics.get("fit", {})
     probabilities = out_of_fold(
         features,
@@ -47,6 +41,17 @@ def find_suspects(version_id: int) -> int:
     )
     rows = suspects_among(probabilities, items.labels)
     return _store(version, items, probabilities, rows)
+
+
+def features_of(version: ModelVersion) -> tuple[Items, Rows]:
+    """What the version learned and was measured on, MOST_IMAGES at most, with what its network makes of it."""
+    items = load_items(version.run)
+    if len(items) > MOST_IMAGES:
+        items = items.keep(np.arange(len(items)) < MOST_IMAGES)
+    trunk = embedding.trunk_of(version.run.backbone)
+    table = blank(len(items), trunk.dim, settings.DATA_DIR)
+    _, found, _made = embedding.features_of(trunk, items.pictures, out=table)
+    return items.keep(found), Rows(table, np.flatnonzero(found))
 
 
 def suspects_among(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -108,7 +108,21 @@ def _figures(metrics: dict[str, Any]) -> str:
     ]
     for name, row in metrics["per_class"].items():
         lines.append(f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['count']} |")
+    if curve := metrics.get("learning_curve"):
+        lines += ["", _outlook(curve)]
     return "\n".join(lines)
+
+
+def _outlook(curve: dict[str, Any]) -> str:
+    twice = curve["twice"]
+    said = {
+        "better": f"twice as many would probably bring it to {twice['error']:.1%} (95 % interval"
+        f" {twice['interval'][0]:.1%} to {twice['interval'][1]:.1%}).",
+        "little": "more labels of this kind would probably bring little.",
+        "unknown": "the held-out images are too few to tell what more labels would bring.",
+    }[curve["verdict"]]
+    points = ", ".join(f"{point['error']:.1%} of {point['images']}" for point in curve["points"])
+    return f"Error by images learned (without augmented copies): {points}; {said}"
 
 
 def _limits(manifest: dict[str, Any], metrics: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -59,9 +60,15 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         champion=champions.champion_of(context["project"]),
         balance=plots.class_balance(row.run.snapshot, names),
         markdown=card.card_of(row.manifest),
+        **_outlook(row),
         **figures_of(row.metrics, row.categories, names),
     )
     return render(request, "training/version.html", context)
+
+
+def _outlook(row: ModelVersion) -> dict[str, Any]:
+    found = row.metrics.get("learning_curve")
+    return {"curve": plots.learning_curve(found), "outlook": plots.outlook(found)} if found else {}
 
 
 @login_required

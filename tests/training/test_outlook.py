@@ -1,0 +1,64 @@
+"""What more labels would bring a version: measured after it is live, and said where its figures are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from labeling.models import Project
+from tests.training.drawing import labeled_project
+from training import outlook, plots, services
+from training.models import ModelVersion
+
+
+def test_a_version_says_what_more_labels_would_bring(db: None, run_actors: Callable[[], int]) -> None:
+    project = labeled_project(count=180)
+    services.request_run(project=project, cause="person")
+    run_actors()
+
+    version = ModelVersion.objects.get()
+    found = version.metrics["learning_curve"]
+    learned = sum(sum(version.run.snapshot.counts[side].values()) for side in ("train", "validation"))
+    assert [point["images"] for point in found["points"]][-1] == learned
+    assert found["points"][-1]["error"] == pytest.approx(version.metrics["top1_error"])  # it is the version's head
+    said = plots.outlook(found)
+    folder = settings.DATA_DIR / version.artifact
+    assert json.loads((folder / "manifest.json").read_text()) == version.manifest
+    assert "Error by images learned" in (folder / "MODEL_CARD.md").read_text()
+
+    outlook.measure(version.pk)  # a message that comes twice
+    assert ModelVersion.objects.get().metrics["learning_curve"] == found
+    browser = Client()
+    browser.force_login(project.owner)
+    page = browser.get(f"/projects/{project.slug}/models/1/").content.decode()
+    assert "What more labels bring" in page
+    assert said in page
+    assert browser.get(f"/api/v1/projects/{project.slug}/models/1/").json()["metrics"]["learning_curve"] == found
+
+
+def test_a_version_of_few_images_says_nothing(project: Project, run_actors: Callable[[], int]) -> None:
+    services.request_run(project=project, cause="person")
+    run_actors()
+
+    assert "learning_curve" not in ModelVersion.objects.get().metrics
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("better", "from 12.0 % to 10.0 % (95 % interval 8.0 % to 11.5 %)"),
+        ("little", "bring little: the error is at 12.0 %"),
+        ("unknown", "too few to tell"),
+    ],
+)
+def test_no_more_is_promised_than_the_curve_shows(verdict: str, said: str) -> None:
+    points = [{"images": n, "error": e, "interval": [e - 0.02, e + 0.02]} for n, e in ((50, 0.14), (100, 0.12))]
+    found = {"points": points, "verdict": verdict, "twice": {"images": 200, "error": 0.1, "interval": [0.08, 0.115]}}
+
+    assert said in plots.outlook(found).replace("\u202f", " ")
+    drawn = plots.learning_curve(found)
+    assert ("200" in [row[0] for row in drawn.rows]) == (verdict == "better")
