@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from config import throttles
 from inference.engine.routing import routes
 from inference.intake import limits
 from labeling.accounts.keys import create_key
@@ -35,8 +37,9 @@ class Noon(datetime):
 
 @pytest.fixture
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock of keys' limits stands, so that neither a minute nor a day ends while a test counts."""
+    """The clock of keys' limits and of rates stands, so that neither a minute nor a day ends while a test counts."""
     monkeypatch.setattr(limits, "datetime", Noon)
+    monkeypatch.setattr(throttles, "time", SimpleNamespace(time=NOW.timestamp))
 
 
 def load(name: str) -> Any:

@@ -238,7 +238,7 @@ def test_a_limited_key_is_counted_on_the_short_way(open_way, noon) -> None:
     assert int(refused["Retry-After"]) > 0
 
 
-def test_the_rate_of_a_person_holds_on_the_short_way(open_way, monkeypatch) -> None:
+def test_the_rate_of_a_person_holds_on_the_short_way(open_way, noon, monkeypatch) -> None:
     monkeypatch.setitem(UserRate.THROTTLE_RATES, "user", "3/day")
     assert [post_files(open_way, picture(1)).status_code for _ in range(4)] == [200, 200, 200, 429]
 
