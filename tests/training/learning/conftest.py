@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,15 @@ def blobs(n: int, dim: int, classes: int, seed: int = 0, spread: float = 1.0) ->
     labels = rng.integers(0, classes, n)
     x = centres[labels] + rng.normal(0, spread, (n, dim))
     return (x * np.geomspace(0.1, 10, dim) + 3).astype(np.float32), labels
+
+
+@pytest.fixture
+def without_values() -> Iterator[Any]:
+    """A scope of Keras in which networks are built whose weights have shapes and never values."""
+    import keras
+
+    yield keras.StatelessScope(initialize_variables=False)
+    keras.utils.clear_session(free_memory=False)  # or the next scope that ends would make up the values after all
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The zoo against Keras itself: every entry builds, counts, cuts and preprocesses as the table says.
 
-Models are built without values (StatelessScope defers every initialiser), so that the largest costs seconds and no
-memory.
+Models are built without values, so that the largest costs seconds and no memory.
 """
 
 from __future__ import annotations
@@ -23,13 +22,9 @@ QUICK = ("crowdtune_small", "mobilenet_0.25", "mobilenet_v2_0.35", "vgg16", "ale
 APPLICATIONS = {name for name in dir(keras.applications) if name[0].isupper()}
 
 
-def built_without_values(backbone: Backbone) -> Any:
-    with keras.StatelessScope():
-        return build(backbone)
-
-
-def check(backbone: Backbone) -> None:
-    model = built_without_values(backbone)
+def check(backbone: Backbone, without_values: Any) -> None:
+    with without_values:
+        model = build(backbone)
     assert model.count_params() == backbone.parameters
     assert model.input_shape[1:] == (backbone.size, backbone.size, 3)
     if backbone.cut:
@@ -42,15 +37,15 @@ def check(backbone: Backbone) -> None:
 
 
 @pytest.mark.parametrize("key", QUICK)
-def test_an_entry_is_what_the_table_says(key: str) -> None:
-    check(BACKBONES[key])
+def test_an_entry_is_what_the_table_says(key: str, without_values: Any) -> None:
+    check(BACKBONES[key], without_values)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("key", [key for key in BACKBONES if key not in QUICK])
-def test_every_other_entry_is_what_the_table_says(key: str) -> None:
-    check(BACKBONES[key])
+def test_every_other_entry_is_what_the_table_says(key: str, without_values: Any) -> None:
+    check(BACKBONES[key], without_values)
 
 
 def test_every_architecture_of_keras_applications_is_there() -> None:
@@ -69,7 +64,9 @@ class _Asked(Exception):
 @pytest.mark.parametrize(
     "key", ["vgg16", "resnet50", "resnet50_v2", "mobilenet_v2_0.35", "mobilenet_0.25", "mobilenet_v3_small"]
 )
-def test_the_file_and_its_hash_are_those_that_keras_would_fetch(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_and_its_hash_are_those_that_keras_would_fetch(
+    key: str, without_values: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backbone = BACKBONES[key]
     asked: dict[str, Any] = {}
 
@@ -78,7 +75,7 @@ def test_the_file_and_its_hash_are_those_that_keras_would_fetch(key: str, monkey
         raise _Asked
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
-    with keras.StatelessScope(), pytest.raises(_Asked):
+    with without_values, pytest.raises(_Asked):
         getattr(keras.applications, backbone.builder)(include_top=False, input_shape=(224, 224, 3), **backbone.options)
     assert (asked["fname"], asked["origin"]) == (backbone.weights_file, backbone.weights_url)
     assert (asked.get("file_hash") or "") == backbone.weights_hash

@@ -25,8 +25,8 @@ def shapes(model: Any, names: tuple[str, ...]) -> list[tuple[int, ...]]:
     return [tuple(model.get_layer(name).output.shape[1:]) for name in names]
 
 
-def test_alexnet_has_the_papers_maps_and_60_million_parameters() -> None:
-    with keras.StatelessScope():
+def test_alexnet_has_the_papers_maps_and_60_million_parameters(without_values: Any) -> None:
+    with without_values:
         model = build_alexnet(include_top=True)
     assert shapes(model, ("conv1", "conv2", "conv3", "conv4", "conv5", "pool5", "fc6", "fc7")) == [
         (55, 55, 96), (27, 27, 256), (13, 13, 384), (13, 13, 384), (13, 13, 256), (6, 6, 256), (4096,), (4096,),
@@ -35,8 +35,8 @@ def test_alexnet_has_the_papers_maps_and_60_million_parameters() -> None:
     assert model.get_layer("conv2_a").kernel.shape == (5, 5, 48, 128)  # each tower sees half the channels
 
 
-def test_zfnet_has_the_papers_maps() -> None:
-    with keras.StatelessScope():
+def test_zfnet_has_the_papers_maps(without_values: Any) -> None:
+    with without_values:
         model = build_zfnet(include_top=True)
     assert shapes(model, ("conv1", "pool1", "conv2", "pool2", "conv5", "pool5")) == [
         (110, 110, 96), (55, 55, 96), (26, 26, 256), (13, 13, 256), (13, 13, 256), (6, 6, 256),
@@ -44,8 +44,8 @@ def test_zfnet_has_the_papers_maps() -> None:
     assert model.count_params() == 62_357_608
 
 
-def test_googlenet_has_the_papers_maps_and_seven_million_parameters() -> None:
-    with keras.StatelessScope():
+def test_googlenet_has_the_papers_maps_and_seven_million_parameters(without_values: Any) -> None:
+    with without_values:
         model = build_googlenet(include_top=True)
     outputs = [f"inception_{name}_output" for name in ("3a", "3b", "4a", "4e", "5a", "5b")]
     assert shapes(model, ("conv1_7x7_s2", "pool1_3x3_s2", "conv2_3x3", *outputs)) == [
