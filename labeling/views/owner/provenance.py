@@ -87,7 +87,9 @@ def story(project: Project, image: Image) -> list[Story]:
 
 def _as_it_stands(image: Image, found: list[Story], said: list[Consensus]) -> Story:
     """The first task of the three stages with what is known of the image by now: its own box is only the beginning."""
-    last = next(story.task for story in reversed(found) if workflow.MADE_GOLD not in story.task.stage)
+    stages = [story.task for story in found if workflow.MADE_GOLD not in story.task.stage]
+    # One that is open again after a decision was taken back, else the latest.
+    last = next((task for task in stages if task.state == Task.State.OPEN), stages[-1])
     if last.pk == found[0].task.pk or any(row.method == workflow.METHOD and row.is_final for row in said):
         return found[0]
     drawn, legend = _over(image, _carried(last, _("Waits for its verdict")))

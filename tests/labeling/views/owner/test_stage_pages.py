@@ -64,6 +64,11 @@ def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words
     of_person = text(owning.get(f"/projects/{project.slug}/workers/{member.pk}/"))
     assert 'Verify its quality, round 1:</span> <span class="answer">Yes' in of_person
     assert "Draw a box, round 2" in text(owning.get(f"/projects/{project.slug}/tasks/"))
+    # A decision that is taken back takes along what followed it.
+    services.reopen_task(task=Task.objects.get(stage="coverage:1"), user=project.owner)
+    page = text(owning.get(f"/projects/{project.slug}/images/{Image.objects.get().pk}/"))
+    assert "Accepted so far" in page
+    assert "Waits for its verdict" not in page
 
 
 def test_a_budget_that_will_not_last_is_told_before_it_ends(
