@@ -60,6 +60,7 @@ def test_a_full_disk_fails_the_run_with_advice_and_a_later_run_succeeds(
     assert train(project, run_actors).state == "succeeded"
 
 
+@pytest.mark.usefixtures("cut_trunk_here")
 @pytest.mark.parametrize(("recipe", "count"), [("feature_extraction", 60), ("fine_tuning", 110)])
 def test_an_image_damaged_after_it_was_embedded_fails_no_run_that_looks_at_it_again(
     recipe: str, count: int, db: None, run_actors: Callable[[], int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,9 @@ def small_weights() -> Weights:
 
 
 @pytest.fixture(scope="session")
-def small_folder(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Path:
+def small_folder(small_trunk_folder: Callable[..., Path]) -> Path:
     """Where the exported trunk lies."""
-    from training.learning.trunk import export_trunk
-
-    return export_trunk(SMALL, small_weights, tmp_path_factory.mktemp("trunks") / "small")
+    return small_trunk_folder()
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +62,10 @@ def small_trunk(small_folder: Path) -> Trunk:
 
 
 @pytest.fixture(scope="session")
-def cut_trunk(tmp_path_factory: pytest.TempPathFactory, small_weights: Weights) -> Trunk:
-    from training.learning.trunk import Trunk, export_trunk
+def cut_trunk(small_trunk_folder: Callable[..., Path]) -> Trunk:
+    from training.learning.trunk import Trunk
 
-    folder = tmp_path_factory.mktemp("trunks") / "cut"
-    return Trunk(export_trunk(SMALL, small_weights, folder, cut=SMALL.cut), threads=2)
+    return Trunk(small_trunk_folder(SMALL.cut), threads=2)
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,7 @@ def test_deeper_fine_tuning_retrains_more_than_the_last_block(db: None, run_acto
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("cut_trunk_here")
 @pytest.mark.parametrize("augmentation", [False, True])
 def test_fine_tuning_makes_a_version_that_answers_as_it_was_measured(
     augmentation: bool, db: None, run_actors: Callable[[], int]

@@ -54,7 +54,7 @@ def undisturbed(run: TrainingRun, run_actors: Callable[[], int]) -> TrainingRun:
 
 
 @pytest.fixture
-def tuning(run_actors: Callable[[], int]) -> TrainingRun:
+def tuning(cut_trunk_here: None, run_actors: Callable[[], int]) -> TrainingRun:
     """Enough images to retrain the last block, for three epochs."""
     wishes: Any = {"recipe": "fine_tuning", "options": {"epochs": 3}}
     return services.request_run(project=labeled_project("shapes", count=110), cause="person", **wishes)

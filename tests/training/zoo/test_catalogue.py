@@ -81,9 +81,32 @@ def test_without_a_champion_or_after_extraction_the_run_stands_on_the_same_netwo
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_from_what_a_tuned_champion_has_learned(db: None, run_actors: Callable[[], int]) -> None:
+@pytest.mark.usefixtures("cut_trunk_here")
+def test_what_a_champion_has_learned_is_its_own_projects_to_go_on_from_and_where_adopted_everyones(
+    db: None, run_actors: Callable[[], int]
+) -> None:
     project = labeled_project(count=110)
     first = train(project, run_actors, **TUNED)
+    others_stand_on_what_was_adopted_alone(project, run_actors)
+    a_run_goes_on_from_it(project, first, run_actors)
+
+
+def others_stand_on_what_was_adopted_alone(project: Project, run_actors: Callable[[], int]) -> None:
+    other = labeled_project("others", count=40)
+    own, _note = catalogue.going_on_from(project)
+    with pytest.raises(BadRequest, match="no backbone"):
+        services.request_run(project=other, cause="person", backbone=own)
+    assert own in [entry.key for entry in table.entries(settings.KERAS_HOME, project)]
+    assert own not in [entry.key for entry in table.entries(settings.KERAS_HOME, other)]
+
+    assert "SHA-256" in call("adopt", "shapes", "--key", "shapes_net")
+    assert train(other, run_actors, backbone="shapes_net").manifest["backbone_title"] == "shapes, version 1"
+    assert "used by others" in call("list")
+    with pytest.raises(CommandError, match="is used by others"):
+        call("remove", "shapes_net")
+
+
+def a_run_goes_on_from_it(project: Project, first: ModelVersion, run_actors: Callable[[], int]) -> None:
     services.set_policy(project=project, changes={"backbone": "champion"})
     head = train(project, run_actors, recipe="feature_extraction")
     services.promote(version=first, actor_user=None) if first.alias != "champion" else None
@@ -106,25 +129,6 @@ def test_a_run_goes_on_from_what_a_tuned_champion_has_learned(db: None, run_acto
     run_actors()
     job.refresh_from_db()
     assert job.state == "succeeded", job.message
-
-
-def test_a_champion_that_was_adopted_serves_every_project_and_its_own_only_its_own(
-    db: None, run_actors: Callable[[], int]
-) -> None:
-    project, other = labeled_project(count=110), labeled_project("others", count=40)
-    train(project, run_actors, **TUNED)
-    own, _note = catalogue.going_on_from(project)
-
-    with pytest.raises(BadRequest, match="no backbone"):
-        services.request_run(project=other, cause="person", backbone=own)
-    assert own in [entry.key for entry in table.entries(settings.KERAS_HOME, project)]
-    assert own not in [entry.key for entry in table.entries(settings.KERAS_HOME, other)]
-
-    assert "SHA-256" in call("adopt", "shapes", "--key", "shapes_net")
-    assert train(other, run_actors, backbone="shapes_net").manifest["backbone_title"] == "shapes, version 1"
-    assert "used by others" in call("list")
-    with pytest.raises(CommandError, match="is used by others"):
-        call("remove", "shapes_net")
 
 
 def test_a_file_stays_while_another_backbone_is_made_of_it_or_a_run_wants_it(project: Project, tmp_path: Path) -> None:
