@@ -120,7 +120,11 @@ class WebhookDelivery(models.Model):
 
     class Meta:
         verbose_name_plural = "webhook deliveries"
-        indexes = [models.Index(fields=["state", "next_at"]), models.Index(fields=["webhook", "-id"])]
+        indexes = [
+            # The oldest that waits is found however many have been delivered.
+            models.Index(fields=["id"], condition=models.Q(state="waiting"), name="webhook_waiting"),
+            models.Index(fields=["webhook", "-id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event}: {self.get_state_display()}"

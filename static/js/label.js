@@ -392,14 +392,15 @@ async function start() {
 }
 
 /* The boxes editor is a script of its own. A line that loses it would leave a page that answers nothing: it begins anew as
-   soon as the script can be had. */
+   soon as the script can be had; not every second where what it needs itself does not come. */
 async function editor() {
   try {
     return await import("./boxes.js");
   } catch {
     toast(words.offline, "warn", 0);
   }
-  do await new Promise((resolve) => setTimeout(resolve, 1000));
+  const again = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  do await new Promise((resolve) => setTimeout(resolve, again ? 30_000 : 1000));
   while (!(await fetch(new URL("./boxes.js", import.meta.url)).then(({ ok }) => ok, () => false)));
   staying = true;
   location.reload();

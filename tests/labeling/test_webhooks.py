@@ -17,6 +17,8 @@ from typing import Any
 import httpcore
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.http import http_date
 
@@ -352,3 +354,18 @@ def test_a_job_that_somebody_ends_or_that_is_given_up_is_told_of_as_any_other(pr
             jobs.requeue_stuck()
     told = WebhookDelivery.objects.get().payload
     assert (told["job"], told["state"], told["result"]) == (str(job.pk), state, {"imported": 3})
+
+
+def test_the_next_letter_is_found_however_many_have_been_delivered(project: Project, hook: Webhook) -> None:
+    delivered = {"webhook": hook, "event": "judgment.created", "payload": {}, "state": webhooks.State.DELIVERED}
+    WebhookDelivery.objects.bulk_create(WebhookDelivery(**delivered) for _letter in range(5000))
+    project.refresh_from_db()
+    webhooks.emit(project=project, event="judgment.created", payload={})
+
+    with CaptureQueriesContext(connection) as asked:
+        assert deliver() == 1
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE labeling_webhookdelivery")
+        cursor.execute("EXPLAIN " + next(query["sql"] for query in asked if "FOR UPDATE" in query["sql"]))
+        assert "webhook_waiting" in str(cursor.fetchall())
