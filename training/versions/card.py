@@ -62,7 +62,7 @@ def _data(manifest: dict[str, Any]) -> str:
     )
     if manifest.get("gone"):
         said += f" Of the snapshot's images {manifest['gone']} were deleted since, or could not be read."
-    if manifest.get("learned_validation"):
+    if manifest.get("learned_validation") and any(counts["validation"].values()):
         said += (
             " The validation part said how to train and how sure the answers are; then it was learned, too. The test"
             " part never was."
