@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -14,6 +16,7 @@ from tests.training.zoo.test_catalogue import call
 from training import services
 from training.features import embedding
 from training.learning import imported
+from training.models import ModelVersion
 from training.zoo import catalogue
 
 DAMAGED = ["", "{", "[]", "{}", '{"backbone": {}, "source": "", "project": 0}', "\udcff"]
@@ -53,11 +56,12 @@ def test_a_damaged_backbone_is_listed_as_that_refused_to_runs_and_can_be_removed
 
 
 def test_a_version_whose_trunk_has_damaged_facts_is_shown_all_the_same(
-    owner: Client, project: Project, run_actors: Callable[[], int]
+    owner: Client, project: Project, run_actors: Callable[[], int], settings: Any
 ) -> None:
     services.request_run(project=project, cause="person", backbone="crowdtune_small")
     run_actors()
-    facts = next(embedding.trunks_folder().glob("crowdtune_small-*/trunk.json"))
+    manifest = json.loads((settings.DATA_DIR / ModelVersion.objects.get().artifact / "manifest.json").read_text())
+    facts = embedding.trunks_folder() / manifest["trunk_key"] / "trunk.json"
     whole = facts.read_text()
     image = project.images.order_by("id")[0]
     try:
