@@ -224,7 +224,7 @@ def test_an_import_of_labels_as_gold_waits_for_an_answer_to_one_of_them(make_pro
 
     def bring() -> None:
         with transaction.atomic():
-            found = [(image, question, "cat") for image in Image.objects.order_by("pk")]
+            found = [(image, question, "cat", "") for image in Image.objects.order_by("pk")]
             labels.TAKES["gold"](project, found, {"source": "csv"}, Report(Job()))
 
     last = Task.objects.order_by("-pk")[0]
