@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException
 from inference import services
 from inference.downloads.examples import examples
 from inference.engine.engine import Answer
+from inference.engine.routing import VersionRef
 from inference.explain import explaining
 from inference.forms import DeploymentForm, KeyForm
 from inference.intake import inputs
@@ -146,10 +147,20 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
         least_random=figures.LEAST_RANDOM, other_question=champion_of_other_question(project), deployment=deployment,
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
+        faults=_faults(versions, deployment),
         previous=previous_champion(project), kept=figures.kept(project),
         plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip
+
+
+def _faults(versions: list[figures.VersionFigures], deployment: Deployment) -> list[str]:
+    """Of the versions that programs meet, why some cannot answer."""
+    met = [ModelVersion.Alias.CHAMPION]
+    if deployment.challenger_mode != Deployment.Challenger.OFF:
+        met.append(ModelVersion.Alias.CHALLENGER)
+    serving = [VersionRef.of(one.version) for one in versions if one.version.alias in met]
+    return [fault for version in serving if (fault := services.fault_of(version))]
 
 
 @login_required

@@ -8,9 +8,11 @@ began with.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 CHUNK = 8  # images that one lane embeds before it lets others in
+AGAIN = 30.0  # seconds until files that could not be loaded are tried though nobody has changed them
 Picture = bytes | NDArray[np.uint8]
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Engine:
         self._open_trunk = open_trunk
         self._open_version = open_version
         self._precision_of = precision_of
+        self._broken: dict[Hashable, tuple[float, Stamp]] = {}  # until when, and the files as they were
 
     def classifier(self, version: VersionRef) -> Classifier:
         """The version's head, loaded when it is not in memory.
@@ -80,20 +85,40 @@ class Engine:
 
         def load() -> tuple[Any, int]:
             told = _("Version %(name)s cannot be loaded: its files are missing or damaged. Train again or roll back.")
-            return _opened(self._open_version, self.data_dir / version.folder, told)
+            return self._opened(key, self._open_version, self.data_dir / version.folder, told)
 
-        return self.cache.get(("version", version.id), load)
+        key = ("version", version.id)
+        return self.cache.get(key, load)
 
-    def trunk(self, key: str, precision: str = "f32") -> Embedder:
+    def trunk(self, name: str, precision: str = "f32") -> Embedder:
         """The shared trunk, loaded when it is not in memory."""
 
         def load() -> tuple[Any, int]:
             told = _(
                 "The network %(name)s cannot be loaded: its files are missing or damaged. The next run makes it again."
             )
-            return _opened(lambda folder: self._open_trunk(folder, precision), self.data_dir / "trunks" / key, told)
+            folder = self.data_dir / "trunks" / name
+            return self._opened(key, lambda folder: self._open_trunk(folder, precision), folder, told)
 
-        return self.cache.get(("trunk", key, precision), load)
+        key = ("trunk", name, precision)
+        return self.cache.get(key, load)
+
+    def _opened(self, key: Hashable, open_: Callable[[Path], Any], folder: Path, told: str) -> tuple[Any, int]:
+        """What lies in the folder. Which file of which disk is at fault goes to the log, ``told`` to whoever asked.
+
+        What could not be loaded is remembered: to read and hash it anew for each request would cost more than answers.
+        """
+        stamp = _stamp(folder)
+        until, before = self._broken.get(key, (0.0, None))
+        if stamp == before and time.monotonic() < until:
+            raise BrokenVersion(told % {"name": folder.name})
+        try:
+            return open_(folder), _bytes(folder)
+        except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
+            logger.warning("%s", error)
+            # Not for long: it may have been the machine that lacked memory, or descriptors.
+            self._broken[key] = time.monotonic() + AGAIN, stamp
+            raise BrokenVersion(told % {"name": folder.name}) from error
 
     def trunk_of(self, classifier: Classifier) -> Embedder:
         """The trunk that new pictures for this version go through, in the precision that it may be served in."""
@@ -152,13 +177,12 @@ def _input(picture: Picture, size: int, index: int) -> NDArray[np.uint8]:
         ) from error
 
 
-def _opened(open_: Callable[[Path], Any], folder: Path, told: str) -> tuple[Any, int]:
-    """What lies in the folder. Which file of which disk is at fault goes to the log, ``told`` to whoever asked."""
-    try:
-        return open_(folder), _bytes(folder)
-    except (OSError, ValueError, KeyError, RuntimeError, CrowdtuneError) as error:
-        logger.warning("%s", error)
-        raise BrokenVersion(told % {"name": folder.name}) from error
+def _stamp(folder: Path) -> Stamp:
+    """What changes when a file of the folder does; nothing where there is no folder."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = [(file.name, file.stat()) for file in os.scandir(folder)]
+        return tuple(sorted((name, facts.st_ino, facts.st_size, facts.st_mtime_ns) for name, facts in found))
+    return ()
 
 
 def _bytes(folder: Path) -> int:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from inference.engine import runtime
 from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef
-from inference.errors import Busy
+from inference.errors import BrokenVersion, Busy
 from inference.monitoring.traffic import recorder
 from labeling.errors import CrowdtuneError
 
@@ -34,6 +34,8 @@ def compare(answer: Answer, challenger: VersionRef, pictures: list[bytes]) -> No
             _count(answer, engine.answer(challenger, answer.features, time.perf_counter() - answer.seconds))
         elif len(pictures) == len(answer.probabilities) and _places.acquire(blocking=False):
             _pool.submit(_later, answer, challenger, pictures)
+    except BrokenVersion:
+        return  # of which the engine has told, and the serving page tells
     except CrowdtuneError as error:
         logger.warning("the challenger %s cannot answer: %s", challenger.number, error.message)
 

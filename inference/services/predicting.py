@@ -73,12 +73,17 @@ def version_for(route: Route, caller: str) -> VersionRef:
     chosen = route.choose(caller)
     if chosen == route.champion:
         return chosen
+    return route.standing() if fault_of(chosen) else chosen
+
+
+def fault_of(version: VersionRef) -> str:
+    """Why the version cannot answer, for people; nothing where it can, which takes it into memory."""
     engine = runtime.engine()
     try:
-        engine.trunk_of(engine.classifier(chosen))
-    except BrokenVersion:
-        return route.standing()
-    return chosen
+        engine.trunk_of(engine.classifier(version))
+    except BrokenVersion as error:
+        return error.message
+    return ""
 
 
 def content_key(pictures: Sequence[bytes | NDArray[np.uint8] | Image]) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from inference import services
 from inference.downloads.examples import examples
+from inference.engine import runtime
 from inference.feedback import loop
 from inference.models import Deployment, Prediction, Reason, Sample
 from inference.monitoring import figures, references
@@ -64,6 +65,19 @@ def test_without_a_champion_or_with_a_broken_photo_the_playground_says_why(brows
     page = browser.get(PLAYGROUND).content.decode()
     assert "No version answers yet" in page
     assert "Ask the champion" not in page
+
+
+def test_the_serving_page_tells_of_a_version_whose_files_are_damaged(
+    browser, project, champion, add_version, data_dir
+) -> None:
+    challenger = add_version(seed=2, alias="challenger")
+    told = "Version 2 cannot be loaded"
+    assert told not in browser.get(SERVING).content.decode()
+    runtime.engine.cache_clear()
+    (data_dir / challenger.artifact / "head.npz").write_bytes(b"")
+    assert told in browser.get(SERVING).content.decode()
+    Deployment.objects.create(project=project, challenger_mode="off")
+    assert told not in browser.get(SERVING).content.decode()
 
 
 def test_this_is_wrong_makes_the_photo_the_next_task_once(browser, project, champion) -> None:
