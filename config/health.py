@@ -1,7 +1,9 @@
 """Whether the platform lives (``/healthz``) and can do its work (``/readyz``), for people, supervisors and balancers.
 
 ``/healthz`` touches nothing: a process that answers is alive, and killing it would not mend its database. ``/readyz``
-tries each part that a request may need, and answers 503 with what is wrong.
+tries each part that a request may need, and answers 503 with what is wrong. Who asks each second makes us ask the
+database and the queue; the storage, whose every try is written, and the files of all champions are found well for GOOD
+seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import dramatiq
@@ -28,6 +31,7 @@ from labeling import outages
 from training.models import ModelVersion
 
 PATIENCE = 5.0  # seconds
+GOOD = 10.0  # seconds
 logger = logging.getLogger(__name__)
 
 
@@ -105,7 +109,29 @@ def model() -> None:
             raise NotReady(f"What model version {number} stands on (trunks/{trunk}) is not in DATA_DIR.")
 
 
-CHECKS: dict[str, Callable[[], None]] = {"database": database, "queue": queue, "storage": storage, "model": model}
+class Lately:
+    """A check that costs something, and how it ended: good for a while, bad for whoever waited for this very try."""
+
+    def __init__(self, name: str, check: Callable[[], None]) -> None:
+        self._name = name
+        self._check = check
+        self._lock = threading.Lock()
+        self._outcome = ""
+        self._until = 0.0
+
+    def outcome(self) -> str:
+        asked = time.monotonic()
+        with self._lock:
+            if asked > self._until:
+                self._outcome = _outcome(self._name, self._check)
+                self._until = time.monotonic() + (GOOD if self._outcome == "ok" else 0.0)
+            return self._outcome
+
+    def forget(self) -> None:
+        self._until = 0.0
+
+
+storage_lately, model_lately = Lately("storage", storage), Lately("model", model)
 
 
 @never_cache
@@ -117,10 +143,11 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @transaction.non_atomic_requests
 def readyz(request: HttpRequest) -> JsonResponse:
     answers = {"database": _outcome("database", database)}
-    for name, check in CHECKS.items():
-        # Each question to a database that is away waits for it, and whoever asks here waits for seconds at most.
-        unasked = answers["database"] != "ok" and check in (queue, model)
-        answers[name] = answers.get(name) or ("waits for the database" if unasked else _outcome(name, check))
+    # Each question to a database that is away waits for it, and whoever asks here waits for seconds at most.
+    unasked = "" if answers["database"] == "ok" else "waits for the database"
+    answers["queue"] = unasked or _outcome("queue", queue)
+    answers["storage"] = storage_lately.outcome()
+    answers["model"] = unasked or model_lately.outcome()
     ready = all(answer == "ok" for answer in answers.values())
     return JsonResponse({"ready": ready, "checks": answers}, status=200 if ready else 503)
 

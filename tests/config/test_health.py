@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from typing import ClassVar
 
 import dramatiq
 import psycopg
@@ -36,6 +37,16 @@ class FullDisk(FileSystemStorage):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+class Counted(FileSystemStorage):
+    """Keeps the names of what was written."""
+
+    names: ClassVar[list[str]] = []
+
+    def _save(self, name, content):
+        self.names.append(name)
+        return super()._save(name, content)
+
+
 class Unlisted(FileSystemStorage):
     """As a bucket whose key may read and write, and not list."""
 
@@ -44,6 +55,27 @@ class Unlisted(FileSystemStorage):
 
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def unasked() -> None:
+    """Nobody has asked lately."""
+    health.storage_lately.forget()
+    health.model_lately.forget()
+
+
+def test_who_asks_each_second_makes_us_write_seldom_and_is_told_at_once_of_what_was_mended(client, settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Counted"}}
+    Counted.names = []
+    assert [client.get("/readyz").status_code for _time in range(5)] == [200] * 5
+    assert len(Counted.names) == 1
+    health.storage_lately.forget()
+    (tmp_path / "media").rename(tmp_path / "away")
+    (tmp_path / "media").write_text("a file where a folder should be")
+    assert [client.get("/readyz").status_code for _time in range(2)] == [503] * 2
+    (tmp_path / "media").unlink()
+    assert client.get("/readyz").status_code == 200
 
 
 def test_alive_needs_nothing(client, django_assert_num_queries):

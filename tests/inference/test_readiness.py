@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+
+from config import health
+
+
+@pytest.fixture(autouse=True)
+def unasked() -> None:
+    """Nobody has asked lately."""
+    health.model_lately.forget()
+
 
 def test_a_champion_whose_network_is_gone_is_named(client, champion, data_dir) -> None:
     assert client.get("/readyz").json()["checks"]["model"] == "ok"
+    health.model_lately.forget()
     (data_dir / "trunks").rename(data_dir / "elsewhere")
     answer = client.get("/readyz")
     assert answer.status_code == 503
