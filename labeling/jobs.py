@@ -41,6 +41,7 @@ MOST_ATTEMPTS = 5
 MOST_WAITING = timedelta(days=2)  # for a disk or a store
 MOST_ERRORS = 1000
 MOST_LETTERS = 500  # of what a message quotes: a file may hold a line of any length
+PASSED = "passed_over"  # the code of what a report tells beside what was refused, and its count in the result
 PROGRESS_SECONDS = 0.5
 NOT_KNOWN = 0.0  # the progress of what says at its end only how much it was: a page shows that it moves, and the count
 # What each kind is called on the page. The rooms above add theirs.
@@ -100,6 +101,16 @@ class Report:
         self.result["refused"] = self.result.get("refused", 0) + 1
         if len(self.errors) < MOST_ERRORS:
             self.errors.append({"item": written(item[:300]), "code": code, "message": shortened(message, MOST_LETTERS)})
+
+    def pass_over(self, item: str, why: str, count: int) -> None:
+        """What is no item to refuse: told beside those that are, once of each kind, with how often it came."""
+        self.result[PASSED] = self.result.get(PASSED, 0) + count
+        told = _("%(why)s Passed over: %(count)s.") % {"why": why, "count": count}
+        self.errors.append({"item": written(item[:300]), "code": PASSED, "message": shortened(told, MOST_LETTERS)})
+
+    def passed(self) -> int:
+        """How many kinds were passed over."""
+        return sum(error["code"] == PASSED for error in self.errors)
 
     def refuse_nothing_taken(self, parts: int, file: str) -> None:
         """Fail where each of so many parts of a file was refused: "succeeded, 0" would be read as done.

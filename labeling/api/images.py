@@ -188,7 +188,7 @@ class JobErrorSerializer(serializers.Serializer):
 
 @extend_schema_field(JobErrorSerializer(many=True))
 class JobErrorsField(serializers.JSONField):
-    """What was refused, and why."""
+    """What was refused, and why; `passed_over` tells of what a file holds beside labels."""
 
 
 class JobSerializer(serializers.ModelSerializer):

@@ -20,7 +20,7 @@ from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folders
 from labeling.files import imaging, storage
 from labeling.importing import judgments, naming, sources
-from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, imagefolder
+from labeling.importing.known import READERS, Files, Known, Passed, Refused, UnreadableError, imagefolder
 from labeling.importing.said import Said
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
@@ -60,6 +60,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                         report.checkpoint(NOT_KNOWN, _("%(done)s labels") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
+    labels = position - report.passed()
     if not position:
         sources.clean(job.pk)
         raise CrowdtuneError(
@@ -69,8 +70,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         )
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
-    report.refuse_nothing_taken(position, arguments["file"]["name"])
-    return {**counts, "labels": position}
+    report.refuse_nothing_taken(labels, arguments["file"]["name"])
+    return {**counts, "labels": labels}
 
 
 class _Label(NamedTuple):
@@ -94,7 +95,7 @@ class _Useless:
     message: str
 
 
-Parts = list[tuple[Known, Image] | _Useless]
+Parts = list[tuple[Known, Image] | _Useless | Passed]
 
 
 def _asked(project: Project) -> dict[str, Asked]:
@@ -102,18 +103,21 @@ def _asked(project: Project) -> dict[str, Asked]:
 
 
 def _looked_up(
-    names: naming.Names, chunk: list[Known | Refused], arguments: dict[str, Any], asked: dict[str, Asked]
+    names: naming.Names, chunk: list[Known | Refused | Passed], arguments: dict[str, Any], asked: dict[str, Asked]
 ) -> Parts:
     """Each part of the file with its image."""
     parts = [part for part in chunk if isinstance(part, Known)]
     if arguments["format"] == "imagefolder":
         folders = _folders(asked, arguments.get("question", ""))
         parts = [imagefolder.in_folders(known, folders) for known in parts]
-    images = zip(parts, _images(names, parts), strict=True)
-    return [
-        _Useless(part.where, "unreadable", part.why) if isinstance(part, Refused) else _with_image(*next(images))
-        for part in chunk
-    ]
+    found = iter([_with_image(*pair) for pair in zip(parts, _images(names, parts), strict=True)])
+    return [_not_known(part) or next(found) for part in chunk]
+
+
+def _not_known(part: Known | Refused | Passed) -> _Useless | Passed | None:
+    if isinstance(part, Refused):
+        return _Useless(part.where, "unreadable", part.why)
+    return part if isinstance(part, Passed) else None
 
 
 def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Image] | _Useless:
@@ -124,11 +128,11 @@ def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Ima
 
 def _held(project: Project, parts: Parts) -> Parts:
     """The parts once their tasks are locked, which who deletes an image holds: it may be gone since its look-up."""
-    images = {part[1].pk for part in parts if not isinstance(part, _Useless)}
+    images = {part[1].pk for part in parts if isinstance(part, tuple)}
     tasks.hold(images=images, project_id=project.pk)
     there = set(Image.objects.filter(pk__in=images).values_list("pk", flat=True))
     return [
-        part if isinstance(part, _Useless) or part[1].pk in there else _with_image(part[0], _no_image(part[0], set()))
+        _with_image(part[0], _no_image(part[0], set())) if isinstance(part, tuple) and part[1].pk not in there else part
         for part in parts
     ]
 
@@ -137,6 +141,9 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
     """What can be used of them; the rest is reported by image."""
     ready: Checked = []
     for part in parts:
+        if isinstance(part, Passed):
+            report.pass_over(part.what, part.why, part.count)
+            continue
         if isinstance(part, _Useless):
             report.error(part.where, part.code, part.message)
             continue

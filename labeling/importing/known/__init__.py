@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labeling.importing.known import coco, imagefolder, labelstudio, parquet, table, voc, yolo
-from labeling.importing.known.files import Files, Known, Reader, Refused, UnreadableError
+from labeling.importing.known import coco, cvat, doccano, imagefolder, labelstudio, parquet, table, voc, yolo
+from labeling.importing.known.files import Files, Known, Passed, Reader, Refused, UnreadableError
 
 READERS: dict[str, Reader] = {
     "coco": coco.read,
@@ -14,6 +14,8 @@ READERS: dict[str, Reader] = {
     "imagefolder": imagefolder.read,
     "parquet": parquet.read,
     "labelstudio": labelstudio.read,
+    "cvat": cvat.read,
+    "doccano": doccano.read,
 }
 
-__all__ = ["READERS", "Files", "Known", "Reader", "Refused", "UnreadableError"]
+__all__ = ["READERS", "Files", "Known", "Passed", "Reader", "Refused", "UnreadableError"]

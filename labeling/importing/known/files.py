@@ -6,10 +6,12 @@ XML is read without entities, since the file is a stranger's.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +24,7 @@ from labeling.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
 MOST_ENTRIES = 2_000_000
+MOST_PASSED = 100  # kinds that are told: their names are the file's
 
 
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")  # gzip, bzip2 and xz, which tars come in
@@ -64,6 +67,15 @@ class Refused:
 
     where: str
     why: str
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What the file tells beside labels, so many times, of which nothing is made, and why: for the report alone."""
+
+    what: str
+    why: str
+    count: int = 1
 
 
 class Files:
@@ -134,27 +146,47 @@ class Files:
                 yield name
 
     def read(self, name: str) -> bytes:
-        """All of one entry.
+        """All of one entry; see ``pieces``."""
+        data = io.BytesIO()
+        for piece in self.pieces(name):
+            data.write(piece)
+        return data.getvalue()
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """One entry, a piece at a time.
 
         Raises:
-            UnreadableError: It is damaged, or larger than MOST_ENTRY.
+            UnreadableError: It is damaged, or larger than MOST_ENTRY, whatever a header said.
         """
+        size = 0
+        with self._entry(name) as entry:
+            while piece := self._piece(entry, name):
+                size += len(piece)
+                if size > MOST_ENTRY:
+                    told = _("%(name)s is larger than %(most)s MB.")
+                    raise UnreadableError(told % {"name": name, "most": MOST_ENTRY // 2**20})
+                yield piece
+
+    @contextlib.contextmanager
+    def _entry(self, name: str) -> Iterator[IO[bytes]]:
         if self._open is None:
             self.stream.seek(0)
-            data = _bounded(self.stream)
-        else:
-            try:
-                with self._open[name]() as entry:
-                    data = _bounded(entry)
-            except Exception as error:  # zlib.error, lzma.LZMAError: each codec has its own and they share no parent
-                raise UnreadableError(
-                    _("%(name)s cannot be read: %(error)s.") % {"name": name, "error": error}
-                ) from error
-        if len(data) > MOST_ENTRY:
-            raise UnreadableError(
-                _("%(name)s is larger than %(most)s MB.") % {"name": name, "most": MOST_ENTRY // 2**20}
-            )
-        return data
+            yield self.stream
+            return
+        try:
+            entry = self._open[name]()
+        except Exception as error:  # as where it is read
+            raise UnreadableError(_("%(name)s cannot be read: %(error)s.") % {"name": name, "error": error}) from error
+        with entry:
+            yield entry
+
+    def _piece(self, entry: IO[bytes], name: str) -> bytes:
+        try:
+            return entry.read(PIECE)
+        except Exception as error:  # zlib.error, lzma.LZMAError: each codec has its own and they share no parent
+            if self._open is None:
+                raise
+            raise UnreadableError(_("%(name)s cannot be read: %(error)s.") % {"name": name, "error": error}) from error
 
     def text(self, name: str) -> str:
         try:
@@ -173,28 +205,28 @@ def size_of(width: Any, height: Any) -> tuple[int, int] | None:
     return size if min(size) > 0 else None
 
 
-def _bounded(entry: IO[bytes]) -> bytes:
-    """One byte more than is taken, at most, whatever a header said."""
-    data = io.BytesIO()
-    while data.tell() <= MOST_ENTRY and (part := entry.read(PIECE)):
-        data.write(part)
-    return data.getvalue()
-
-
-Found = Iterator[Known | Refused]
+Found = Iterator[Known | Refused | Passed]
 Reader = Callable[[Files], Found]
 
 
 def by_entry(read_one: Callable[[Files, str], Found], *suffixes: str) -> Reader:
-    """A reader of entries that stand for themselves: one of a zip that cannot be read keeps no other from it."""
+    """A reader of entries that stand for themselves: one of a zip that cannot be read keeps no other from it. What is
+    passed over in all of them is told at the end, once of each kind.
+    """
 
     def read(files: Files) -> Found:
+        passed: Counter[tuple[str, str]] = Counter()
         for name in files.names(*suffixes):
             try:
-                yield from read_one(files, name)
+                for part in read_one(files, name):
+                    if isinstance(part, Passed):
+                        passed[part.what, part.why] += part.count
+                    else:
+                        yield part
             except UnreadableError as error:
                 if not files.is_archive:
                     raise
                 yield Refused(name, error.args[0])
+        yield from (Passed(what, why, count) for (what, why), count in passed.most_common(MOST_PASSED))
 
     return read

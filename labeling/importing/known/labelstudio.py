@@ -1,5 +1,6 @@
 """Label Studio's JSON and JSON-MIN: choices of a whole image, and rectangles and polygons, whose corners stand for the
-box around them. Other shapes have no box; what else was asked (texts, ratings) is passed over.
+box around them. Other shapes have no box; what else was asked (texts, ratings, choices of one region) is passed over,
+and so is what was predicted.
 
 Coordinates are percent of the image; a rectangle is turned around its left upper corner. Of each task all annotations
 count, those marked as ground truth first; one without results says that nothing is there, a task without annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
+from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.imagefolder import SUFFIXES
 from labeling.words import gettext as _
 
@@ -50,6 +52,7 @@ def _read(files: Files, name: str) -> Found:
     if not isinstance(rows, list):
         told = _("%(name)s is no export of Label Studio: expected a list, as its JSON and JSON-MIN are.")
         raise UnreadableError(told % {"name": name})
+    passed: Counter[str] = Counter()
     for number, row in enumerate(rows):
         where = f"{name}, [{number}]"
         try:
@@ -58,12 +61,14 @@ def _read(files: Files, name: str) -> Found:
             yield Refused(where, _("Expected a task of Label Studio with the address of an image."))
             continue
         try:
-            answers = list(_answers(row) if "annotations" in row else _flat(row, key))
+            answers = list(_answers(row, passed) if "annotations" in row else _flat(row, key, passed))
         except (KeyError, TypeError, ValueError, AttributeError):
             yield Refused(image, _("An annotation of this task is none of Label Studio's."))
             continue
         for by, control, results in answers:
             yield _known(image, by, control, results)
+    for what, count in passed.items():
+        yield Passed(what, _("Neither a choice of the whole image nor a box."), count)
 
 
 def _image(data: dict[str, Any]) -> tuple[str, str]:
@@ -80,7 +85,8 @@ def _image(data: dict[str, Any]) -> tuple[str, str]:
 Answer = tuple[str, str, list[dict[str, Any]]]  # whose it is; what was asked; its results, each with its ``value``
 
 
-def _answers(task: dict[str, Any]) -> Iterator[Answer]:
+def _answers(task: dict[str, Any], passed: Counter[str]) -> Iterator[Answer]:
+    passed.update({"predictions": 1} if task.get("predictions") else {})
     for annotation in sorted(task["annotations"], key=lambda one: not one.get("ground_truth")):
         if annotation.get("was_cancelled"):
             continue
@@ -88,13 +94,15 @@ def _answers(task: dict[str, Any]) -> Iterator[Answer]:
         for result in annotation["result"]:
             if _is_choice(result.get("type"), result.get("value")) or _shape(result.get("type")):
                 asked.setdefault(str(result["from_name"]), []).append(result)
+            else:
+                passed[f"{result.get('type')} {result.get('from_name', '')}".strip()] += 1
         by = _person(annotation.get("completed_by"))
         yield from ((by, control, results) for control, results in asked.items())
         if not annotation["result"]:
             yield by, "", []
 
 
-def _flat(row: dict[str, Any], image: str) -> Iterator[Answer]:
+def _flat(row: dict[str, Any], image: str, passed: Counter[str]) -> Iterator[Answer]:
     """The answers of a row of JSON-MIN: a text is one choice, unless the image has several that could be."""
     by = _person(row.get("annotator"))
     asked = {key: value for key, value in row.items() if key not in {*ABOUT, image}}
@@ -107,6 +115,7 @@ def _flat(row: dict[str, Any], image: str) -> Iterator[Answer]:
         elif isinstance(value, list) and value and all(isinstance(one, dict) and _labeled(one) for one in value):
             yield by, control, [{**one, "type": _labeled(one), "value": one} for one in value]
         else:
+            passed[control] += 1
             continue
         is_empty = False
     if is_empty:

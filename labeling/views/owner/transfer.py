@@ -25,11 +25,15 @@ from labeling.views.owner.context import load_project, refusals
 TAKES = {
     "gold": gettext_lazy("As gold: known answers that measure workers"),
     "suggestions": gettext_lazy("As suggestions, shown beside the question"),
-    "judgments": gettext_lazy("As judgments of one person, or of each whom Label Studio names"),
+    "judgments": gettext_lazy("As judgments of one person, or of each whom Label Studio or doccano names"),
     "many": gettext_lazy("As judgments of many people (CSV or JSON Lines with a column “worker”)"),
 }
 
-READ_ALONE = {"labelstudio": "Label Studio (JSON, JSON-MIN)"}
+READ_ALONE = {
+    "labelstudio": "Label Studio (JSON, JSON-MIN)",
+    "cvat": "CVAT for images 1.1 (XML)",
+    "doccano": "doccano (JSON Lines)",
+}
 
 
 def format_choices(keys: Iterable[str] = FORMATS) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from labeling import jobs, services
 from labeling.importing import judgments, labels
@@ -236,3 +237,36 @@ def test_label_studio_s_annotators_are_people_of_their_own_whose_controls_answer
     people = {row.worker.first_name or row.worker.username: row.answers for row in Judgment.objects.all()}
     assert list(people.values()) == [{"where": where, "what": said}, {"what": said}]
     assert Gold.objects.get().answers == {"where": where, "what": said}
+
+
+def test_what_a_file_holds_beside_labels_is_told_and_is_no_refusal(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    tag = '<tag label="cat"><attribute name="colour">red</attribute></tag>'
+    images = "".join(f'<image name="000{number}.png">{tag if number < 2 else ""}</image>' for number in range(3))
+    project = make_project(images=3)
+    job = bring_labels(project, f"<annotations>{images}</annotations>".encode(), "cvat")
+    assert job.state == "succeeded"
+    assert (job.result["labels"], job.result["imported"], job.result["passed_over"]) == (2, 2, 3)
+    assert "refused" not in job.result
+    assert [(row["item"], row["code"]) for row in job.errors] == [
+        ("attribute colour", "passed_over"),
+        ("image", "passed_over"),
+    ]
+    assert job.errors[0]["message"] == "Attributes are not taken. Passed over: 2."
+    assert [gold.answers for gold in Gold.objects.all()] == [{"category": "cat"}] * 2
+
+    reader = Client()
+    reader.force_login(project.owner)
+    page = reader.get(f"/projects/{project.slug}/jobs/{job.pk}/").content.decode()
+    assert "What was refused or passed over, and why" in page
+    assert "0 refused" not in page
+    assert "2 refused" not in page
+
+
+def test_a_file_of_which_all_is_passed_over_fails_and_tells_why(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    job = bring_labels(make_project(images=1), b'{"filename": "0000.png", "label": []}\n', "doccano")
+    assert job.state == "failed"
+    assert [row["code"] for row in job.errors] == ["passed_over"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
+from labeling.importing.known import READERS, Files, Known, Passed, Refused, UnreadableError
 from labeling.importing.known.labelstudio import called
 
 SIZE = {"original_width": 400, "original_height": 200}
@@ -16,6 +16,10 @@ CHOSEN = {"from_name": "choice", "to_name": "image", "type": "choices", "value":
 
 
 def read(rows: Any) -> list[Known | Refused]:
+    return [part for part in read_all(rows) if not isinstance(part, Passed)]
+
+
+def read_all(rows: Any) -> list[Known | Refused | Passed]:
     text = rows if isinstance(rows, str) else json.dumps(rows)
     return list(READERS["labelstudio"](Files(io.BytesIO(text.encode()), "export.json")))
 
@@ -52,6 +56,16 @@ def test_each_control_of_an_annotation_is_an_answer_and_each_annotation_somebody
     assert found[1:] == [cats(), cats("2")]
     by_mail = task([CHOSEN], completed_by={"id": 7, "email": "ann@example.org"})
     assert read([by_mail]) == [cats("ann@example.org")]
+
+
+def test_what_is_neither_a_choice_of_the_image_nor_a_box_is_told_once_of_each_kind():
+    rating = {"type": "rating", "value": {"rating": 4}, "from_name": "stars"}
+    of_region = {"type": "choices", "value": {**region("cat")["value"], "choices": ["old"]}, "from_name": "age"}
+    predicted = {**task([CHOSEN, rating], [rating, of_region]), "predictions": [{"result": [CHOSEN]}]}
+    found = read_all([predicted, {"image": "b.jpg", "annotator": 1, "stars": [{"rating": 4}], "choice": "cat"}])
+    told = {part.what: part.count for part in found if isinstance(part, Passed)}
+    assert told == {"predictions": 1, "rating stars": 2, "choices age": 1, "stars": 1}
+    assert [part.image for part in found if isinstance(part, Known)] == ["a.jpg", "b.jpg"]
 
 
 def test_a_row_of_json_min_says_what_a_task_of_json_says():
