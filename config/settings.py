@@ -175,12 +175,18 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
 }
-NUM_PROXIES = env.integer("NUM_PROXIES", 0)
 globals().update(databases.mail(env.string("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = env.string("EMAIL_FROM", "crowdtune@localhost")
 
 # -- security ----------------------------------------------------------------------------------------------------------
 HTTPS = env.boolean("HTTPS", False)
+# Where TLS ends in a proxy, every visitor would have its address: a few wrong passwords of one would shut out all.
+NUM_PROXIES = env.integer("NUM_PROXIES", default=int(HTTPS))
+if HTTPS and not NUM_PROXIES:
+    raise env.EnvError(
+        "NUM_PROXIES must be 1 or more with HTTPS=1, got 0: it says how many proxies of yours add to X-Forwarded-For, "
+        "and without it all visitors have one address, for which tries to sign in are limited together."
+    )
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

@@ -127,7 +127,7 @@ def test_the_example_lists_every_variable_that_the_code_reads_and_no_other():
 def test_the_defaults_that_the_example_names_are_the_real_ones():
     code = (ROOT / "config" / "settings.py").read_text()
     named = dict(re.findall(r"^#([A-Z_]+)=(\d+)$", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
-    real = dict(re.findall(r'env\.(?:integer|boolean)\("([A-Z_]+)", (\w+)', code))
+    real = dict(re.findall(r'env\.(?:integer|boolean)\("([A-Z_]+)", (\w+)[,)]', code))
     words = {"True": "1", "False": "0"}
     assert named == {name: words.get(value, value) for name, value in real.items()}
 
@@ -162,6 +162,7 @@ def test_a_command_says_what_is_wrong_in_one_line():
         ({"ALLOWED_HOSTS": "https://label.example"}, "ALLOWED_HOSTS must list names"),
         ({"ALLOWED_HOSTS": "label.example:8000"}, "ALLOWED_HOSTS must list names"),
         ({"BROKER_URL": "amqp://u:p#ss@host/"}, "BROKER_URL must be amqp://"),
+        ({"HTTPS": "1", "NUM_PROXIES": "0"}, "NUM_PROXIES must be 1 or more with HTTPS=1, got 0"),
         ({"ENV_FILE": "/nowhere/env"}, "ENV_FILE must name a file, but there is no /nowhere/env"),
     ],
 )

@@ -70,10 +70,20 @@ def test_visitors_behind_a_proxy_do_not_share_its_limit_of_tries(rf, settings, p
     assert get_adapter().get_client_ip(request) == counted
 
 
-def test_the_number_of_proxies_is_read_from_the_environment():
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"NUM_PROXIES": "2"}, b"2"),
+        ({"HTTPS": "1", "NUM_PROXIES": "2"}, b"2"),
+        ({"HTTPS": "1"}, b"1"),  # a proxy ends TLS
+        ({"HTTPS": "1", "NUM_PROXIES": ""}, b"1"),
+        ({}, b"0"),
+    ],
+)
+def test_the_number_of_proxies_is_read_from_the_environment(given, read):
     code = "from config import settings as s; print(s.REST_FRAMEWORK['NUM_PROXIES'])"
-    ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"NUM_PROXIES": "2"}, capture_output=True)
-    assert ran.stdout == b"2\n"
+    ran = subprocess.run([sys.executable, "-c", code], env=os.environ | given, capture_output=True)
+    assert ran.stdout.strip() == read
 
 
 def test_more_proxies_than_addresses_break_no_page(client, settings):
