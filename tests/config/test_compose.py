@@ -75,6 +75,22 @@ def test_rabbitmq_lets_a_training_hold_its_message_for_a_day():
     assert "consumer_timeout = 86400000" in COMPOSE["configs"]["rabbitmq"]["content"]
 
 
+def test_a_server_that_is_not_root_can_read_its_settings():
+    """Source: https://github.com/docker/compose/issues/12656"""
+    given = [entry for service in COMPOSE["services"].values() for entry in service.get("configs", [])]
+    assert [entry["mode"] for entry in given] == [0o444, 0o444]
+
+
+def test_what_keeps_data_has_longer_to_stop_than_docker_gives():
+    for name in ("postgres", "rabbitmq", "objects"):
+        assert COMPOSE["services"][name]["stop_grace_period"] in {"30s", "1m"}
+
+
+def test_the_store_takes_no_disk_before_it_has_files():
+    """Source: https://github.com/seaweedfs/seaweedfs/pull/8451"""
+    assert "-master.volumePreallocate=false" in COMPOSE["services"]["objects"]["command"].split()
+
+
 def test_a_password_of_what_others_can_reach_has_no_default():
     text = (ROOT / "docker-compose.yml").read_text()
     assert {name for name, service in COMPOSE["services"].items() if "ports" in service} == {
