@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from labeling.errors import CrowdtuneError
-from labeling.models import Project
+from labeling.models import Project, Task
 from labeling.words import gettext as _
 from training.models import TrainingPolicy, TrainingRun
 from training.snapshots import labels
@@ -96,7 +96,22 @@ def check_due(project: Project) -> Decision:
         retry_at = last.finished_at + retry_after(facts.failures)
         if facts.now < retry_at:
             return _wait(_("The last run failed; it is tried again later."), facts, policy, due_at=retry_at)
+    wants_labels = decision.short_categories or decision.new_labels < decision.needed_labels
+    if not decision.start and policy.automatic_training and not facts.is_live and wants_labels:
+        return replace(decision, reason=_with_a_way_out(project, decision.reason, facts.total))
     return decision
+
+
+def _with_a_way_out(project: Project, why: str, total: int) -> str:
+    """The reason, and what to do where more images wait for the answers of others than have a label."""
+    waiting = Task.objects.filter(project=project, state=Task.State.OPEN, judgment_count__gt=0).count()
+    if waiting <= total:
+        return why
+    told = _(
+        "%(why)s %(waiting)s images have answers and wait for those of more people. Where one person's answers are"
+        " enough, bring them in as gold on the Labels page."
+    )
+    return told % {"why": why, "waiting": waiting}
 
 
 def retry_after(failures: int) -> timedelta:

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.models import Project
+from tests.training.drawing import add_images, draw, label_all, labeled_project
 from training import services
 from training.models import Snapshot, TrainingPolicy, TrainingRun
 from training.runs import due
@@ -90,6 +91,21 @@ def test_a_category_that_stays_rare_is_not_waited_for_for_ever() -> None:
     assert short_categories(policy, {"cat": 40, "dog": 40, "yeti": 0}) == {"yeti": 8}
     assert short_categories(policy, {"cat": 60, "dog": 60, "yeti": 0}) == {}
     assert short_categories(policy, {"cat": 500, "yeti": 0}) == {"yeti": 8}
+
+
+def test_where_one_person_has_answered_alone_the_way_to_labels_is_named(db: None) -> None:
+    project = labeled_project(count=4)
+    way = "6 images have answers and wait for those of more people. Where one person's answers are enough, bring them"
+    images = add_images(project, {f"more-{seed}.png": draw("circle", 900 + seed) for seed in range(6)})
+    label_all([(image, "circle") for image in images[:4]], judgments=1, is_final=False)
+    assert "wait for those" not in due.check_due(project).reason  # a crowd at its work
+
+    label_all([(image, "circle") for image in images[4:]], judgments=1, is_final=False)
+
+    waits = due.check_due(project)
+    assert waits.reason.startswith("Each category needs 8 labels first. Still missing: Circle (6), Square (6). " + way)
+    services.set_policy(project=project, changes={"automatic_training": False})
+    assert due.check_due(project).reason == "Automatic training is off for this project; start a run by hand."
 
 
 def test_where_only_time_is_missing_the_hour_is_said() -> None:
