@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
+from labeling.words import gettext as _
 from training.learning.artifact import CARD, record
-from training.learning.curve import learning_curve
+from training.learning.curve import learning_curve, too_little
 from training.models import ModelVersion, Recipe
 from training.runs.stages.fit import head_options
 from training.suspects import MOST_IMAGES, features_of
@@ -19,15 +21,31 @@ from training.versions.card import card_of
 KEY = "learning_curve"
 
 
-def measure(version_id: int) -> None:
-    """Write the learning curve into the version's metrics, manifest and card, once.
+def why_none(version: ModelVersion) -> str:
+    """Why the version has no learning curve and what would bring one; "" where it can have one.
 
     Of fine-tuned versions there is none: it would take as many fine-tunings, and heads alone say nothing of them. Nor
     of more than MOST_IMAGES, which have long shown what more of them bring.
     """
+    manifest = version.manifest
+    if manifest.get("recipe") != Recipe.FEATURE_EXTRACTION:
+        return _(
+            "This is not measured for fine-tuned versions: it would take as many fine-tunings. A run by feature"
+            " extraction on the same labels tells it."
+        )
+    if version.run.snapshot.item_count > MOST_IMAGES:
+        told = _("This is not measured with more than %(most)s labeled images, where some more bring little.")
+        return told % {"most": MOST_IMAGES}
+    sides = {side: Counter(counts) for side, counts in manifest["counts"].items()}
+    learned = sides["train"] + sides["validation"]
+    return too_little({name: learned[name] for name in version.categories}, sides["test"].total())
+
+
+def measure(version_id: int) -> None:
+    """Write the learning curve into the version's metrics, manifest and card, once."""
     version = ModelVersion.objects.select_related("run__snapshot", "run__project").get(pk=version_id)
     manifest = version.manifest
-    if KEY in version.metrics or manifest.get("recipe") != Recipe.FEATURE_EXTRACTION:
+    if KEY in version.metrics or why_none(version):
         return
     found = _curve(version)
     folder = settings.DATA_DIR / version.artifact
@@ -42,8 +60,6 @@ def measure(version_id: int) -> None:
 
 
 def _curve(version: ModelVersion) -> dict[str, Any] | None:
-    if version.run.snapshot.item_count > MOST_IMAGES:
-        return None
     items, features = features_of(version)
     test = items.side("test")
     learned = np.flatnonzero(items.split != "test")  # the version's head learned the validation part, too

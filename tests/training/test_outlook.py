@@ -40,11 +40,51 @@ def test_a_version_says_what_more_labels_would_bring(db: None, run_actors: Calla
     assert browser.get(f"/api/v1/projects/{project.slug}/models/1/").json()["metrics"]["learning_curve"] == found
 
 
-def test_a_version_of_few_images_says_nothing(project: Project, run_actors: Callable[[], int]) -> None:
+def page_of(version: ModelVersion) -> str:
+    browser = Client()
+    browser.force_login(version.project.owner)
+    page: str = browser.get(f"/projects/{version.project.slug}/models/{version.number}/").content.decode()
+    return page[page.index("<h2>What more labels bring</h2>") :]
+
+
+def test_a_version_of_few_images_says_how_many_it_takes(project: Project, run_actors: Callable[[], int]) -> None:
     services.request_run(project=project, cause="person")
     run_actors()
 
-    assert "learning_curve" not in ModelVersion.objects.get().metrics
+    version = ModelVersion.objects.get()
+    assert "learning_curve" not in version.metrics
+    counts = version.run.snapshot.counts
+    learned, held_out = (
+        sum(sum(counts[side].values()) for side in sides) for sides in (("train", "validation"), ("test",))
+    )
+    assert learned >= 32  # it is for want of held-out ones
+    assert (
+        "from 32 learned images (16 for each category) and 20 held-out ones on; here are"
+        f" {learned} and {held_out}. Let the crowd label more" in page_of(version)
+    )
+
+
+def test_a_version_that_has_no_curve_for_another_reason_says_it(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.request_run(project=project, cause="person")
+    run_actors()
+    version = ModelVersion.objects.get()
+
+    version.manifest["counts"]["test"] = {"circle": 15, "square": 15}
+    version.save()
+    assert "measured in the background" in page_of(version)
+    version.manifest["counts"]["train"] = {"circle": 100, "square": 3}
+    version.manifest["counts"]["validation"] = {"square": 4}
+    version.save()
+    assert "at least two categories have 8 learned images" in page_of(version)
+    version.manifest["recipe"] = "fine_tuning"
+    version.save()
+    assert "A run by feature extraction on the same labels tells it" in page_of(version)
+    version.manifest["recipe"] = "feature_extraction"
+    version.save()
+    monkeypatch.setattr(outlook, "MOST_IMAGES", 10)
+    assert "with more than 10 labeled images" in page_of(version)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ pictures, and falls by the slope of all points or of the last doubling, whicheve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from training.learning.errors import TooLittleData
+from labeling.words import gettext as _
 from training.learning.head import HeadOptions, Progress, fit_head
 from training.learning.metrics import DRAWS, TAILS
 from training.learning.rows import Rows
@@ -23,6 +24,30 @@ DRAWINGS = 4
 LEAST_PER_CATEGORY, LEAST_HELD_OUT = 16, 20  # below them the points say nothing
 WORTH_IT = 0.005  # a smaller gain of twice the labels is little, however sure
 LITTLE = 0.01  # what cannot be more than this is little, too
+
+
+def too_little(counts: Mapping[str, int], held_out: int) -> str:
+    """Why no curve can be drawn, "" where one can.
+
+    Args:
+        counts: Pictures learned of each category.
+        held_out: Pictures to measure on.
+    """
+    learned, least = sum(counts.values()), LEAST_PER_CATEGORY * len(counts)
+    if learned < least or held_out < LEAST_HELD_OUT:
+        told = _(
+            "That can be told from %(least)s learned images (%(each)s for each category) and %(held)s held-out ones on;"
+            " here are %(learned)s and %(held_out)s. Let the crowd label more: a later version will tell."
+        )
+        return told % {"least": least, "each": LEAST_PER_CATEGORY, "held": LEAST_HELD_OUT, "learned": learned,
+                       "held_out": held_out}  # fmt: skip
+    if sum(count >= PARTS[-1] for count in counts.values()) < 2:
+        told = _(
+            "That can be told where at least two categories have %(least)s learned images or more: only then does an"
+            " eighth of the images show both. Let the crowd label more of the rare ones: a later version will tell."
+        )
+        return told % {"least": PARTS[-1]}
+    return ""
 
 
 def learning_curve(
@@ -36,27 +61,25 @@ def learning_curve(
         held_out, labels: float32 ``[m, dim]`` features that no head has learned, and int ``[m]`` what they are.
         seed: Of the drawings, each of which adds to its eighth until it is all.
     """
-    if len(x) < LEAST_PER_CATEGORY * len(categories) or len(labels) < LEAST_HELD_OUT:
-        return None
     rng, given = np.random.default_rng(seed), np.asarray(y).argmax(axis=1)
+    there = Counter(given.tolist())
+    if too_little({name: there[place] for place, name in enumerate(categories)}, len(labels)):
+        return None
     wrong = np.empty((len(PARTS), DRAWINGS, len(labels)), bool)
     counts = np.zeros(len(PARTS))
-    try:
-        for drawing in range(DRAWINGS):
-            eighth = stratified(given, PARTS[-1], rng)
-            for place, part in enumerate(PARTS):
-                if drawing and part == PARTS[-1]:  # all are all
-                    wrong[place, drawing] = wrong[place, 0]
-                    continue
-                mine = np.flatnonzero(eighth < part)
-                counts[place] += len(mine) / (1 if part == PARTS[-1] else DRAWINGS)
-                head, _ = fit_head(
-                    x[mine], y[mine], weights[mine], categories=categories, options=options, seed=seed,
-                    progress=progress,
-                )  # fmt: skip
-                wrong[place, drawing] = head.logits(held_out).argmax(axis=1) != labels
-    except TooLittleData:  # an eighth has one category only
-        return None
+    for drawing in range(DRAWINGS):
+        eighth = stratified(given, PARTS[-1], rng)
+        for place, part in enumerate(PARTS):
+            if drawing and part == PARTS[-1]:  # all are all
+                wrong[place, drawing] = wrong[place, 0]
+                continue
+            mine = np.flatnonzero(eighth < part)
+            counts[place] += len(mine) / (1 if part == PARTS[-1] else DRAWINGS)
+            head, _ = fit_head(
+                x[mine], y[mine], weights[mine], categories=categories, options=options, seed=seed,
+                progress=progress,
+            )  # fmt: skip
+            wrong[place, drawing] = head.logits(held_out).argmax(axis=1) != labels
     return look_ahead([round(count) for count in counts], wrong, seed=seed)
 
 

@@ -30,9 +30,9 @@ def card_of(manifest: dict[str, Any]) -> str:
             "## Recipe",
             _recipe(manifest),
             "## How good it is",
-            _figures(metrics),
+            _figures(manifest),
             "## Where not to trust it",
-            _limits(manifest, metrics),
+            _limits(manifest),
             "## Files",
             _files(manifest),
             "",
@@ -86,7 +86,9 @@ def _recipe(manifest: dict[str, Any]) -> str:
         lines.append(f"- {head}: inverse weight decay {fit['strength']:g}, {chosen}")
     if fit.get("blend"):
         lines.append(f"- {head} is the mean of a logistic regression and of a linear discriminant of the same images")
-    if fit.get("best_epoch") is not None:
+    if fit.get("best_epoch") == 0 and manifest["recipe"] != "feature_extraction":
+        lines.append("- No epoch was better beyond chance than the head on the frozen network, which stayed as it was")
+    elif fit.get("best_epoch") is not None:
         lines.append(f"- Best epoch {fit['best_epoch']}")
     lines.append(f"- Temperature {manifest['temperature']:.3f}, fitted on the validation part")
     return "\n".join(lines)
@@ -98,7 +100,14 @@ def _augmentation(manifest: dict[str, Any]) -> str:
     return "yes" if manifest["options"].get("mirror", True) else "yes, never mirrored"
 
 
-def _figures(metrics: dict[str, Any]) -> str:
+def _per_class(manifest: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """In the owner's order, which a manifest out of the database has lost."""
+    per_class = manifest["metrics"]["per_class"]
+    return [(name, per_class[name]) for name in manifest["categories"] if name in per_class]
+
+
+def _figures(manifest: dict[str, Any]) -> str:
+    metrics = manifest["metrics"]
     lines = [
         f"Top-1 error {metrics['top1_error']:.1%}, top-5 error {metrics['top5_error']:.1%}, macro F1"
         f" {metrics['macro_f1']:.3f}, expected calibration error {metrics['ece']:.3f}.",
@@ -106,7 +115,7 @@ def _figures(metrics: dict[str, Any]) -> str:
         "| category | precision | recall | F1 | test images |",
         "|---|---|---|---|---|",
     ]
-    for name, row in metrics["per_class"].items():
+    for name, row in _per_class(manifest):
         lines.append(f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['count']} |")
     if curve := metrics.get("learning_curve"):
         lines += ["", _outlook(curve)]
@@ -125,15 +134,15 @@ def _outlook(curve: dict[str, Any]) -> str:
     return f"Error by images learned (without augmented copies): {points}; {said}"
 
 
-def _limits(manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
+def _limits(manifest: dict[str, Any]) -> str:
     lines = [
         "- It always answers with one of its categories, also for a picture that shows none of them.",
         "- It was measured on images of the same source as it learned from; on others it may be worse.",
     ]
-    unmeasured = [name for name, row in metrics["per_class"].items() if not row["count"]]
+    unmeasured = [name for name, row in _per_class(manifest) if not row["count"]]
     if unmeasured:
         lines.append(f"- Not measured, for want of held-out images: {', '.join(unmeasured)}.")
-    weak = [name for name, row in metrics["per_class"].items() if row["count"] and row["recall"] < 0.7]
+    weak = [name for name, row in _per_class(manifest) if row["count"] and row["recall"] < 0.7]
     if weak:
         lines.append(f"- Misses many images of: {', '.join(weak)}.")
     missing = [name for name in manifest["left_out"] if name not in manifest["categories"]]

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from labeling.models import Project
 from labeling.views.owner.context import load_project, project_context, refusals
-from training import plots, services
+from training import outlook, plots, services
 from training.models import AliasChange, ModelVersion
 from training.snapshots import labels
 from training.versions import card, champions
@@ -67,8 +67,10 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _outlook(row: ModelVersion) -> dict[str, Any]:
-    found = row.metrics.get("learning_curve")
-    return {"curve": plots.learning_curve(found), "outlook": plots.outlook(found)} if found else {}
+    if found := row.metrics.get(outlook.KEY):
+        return {"curve": plots.learning_curve(found), "outlook": plots.outlook(found)}
+    waiting = _("This is measured in the background and takes some minutes at most; then it stands here.")
+    return {"outlook": outlook.why_none(row) or waiting}
 
 
 @login_required

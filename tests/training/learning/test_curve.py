@@ -88,3 +88,13 @@ def test_with_too_few_labels_there_is_no_curve() -> None:
     y, w = np.eye(2, dtype=np.float32)[labels], np.ones(30, np.float32)
     options = HeadOptions(strength=1.0)
     assert learning_curve(Rows.of(x), y, w, x, labels, categories=["left", "right"], options=options) is None
+
+
+def test_one_picture_less_than_an_eighth_of_the_rarer_category_needs_is_too_few() -> None:
+    x, _labels = clouds(100, 2, 3.0, 1)
+    held, truth = clouds(40, 2, 3.0, 2)
+    w, options = np.ones(100, np.float32), HeadOptions(strength=1.0)
+    for rare in (7, 8):  # with 8 each eighth has one of them, and every head two categories
+        y = np.eye(2, dtype=np.float32)[(np.arange(100) < rare).astype(int)]
+        found = learning_curve(Rows.of(x), y, w, held, truth, categories=["common", "rare"], options=options)
+        assert (found is None) == (rare == 7)

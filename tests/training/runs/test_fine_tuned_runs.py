@@ -109,3 +109,17 @@ def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: 
     assert third.options["mirror"] is False
     assert third.cost["embedded"] >= 2 * sum(third.snapshot.counts["train"].values())  # other views than those
     assert "- Augmentation: yes, never mirrored;" in card_of(third.model_version.manifest)
+
+
+def test_a_card_says_where_nothing_was_won_by_fine_tuning(project: Project, run_actors: Callable[[], int]) -> None:
+    manifest = train(project, run_actors).model_version.manifest
+    assert manifest["categories"] == ["circle", "square"]
+    rows = [f"| {name} | {manifest['metrics']['per_class'][name]['precision']:.3f} |" for name in ("square", "circle")]
+    manifest["metrics"]["fit"]["best_epoch"] = 0
+    manifest |= {"recipe": "fine_tuning", "categories": ["square", "circle"]}
+
+    card = card_of(manifest)
+
+    assert "No epoch was better beyond chance than the head on the frozen network" in card
+    assert "Best epoch" not in card
+    assert 0 < card.index(rows[0]) < card.index(rows[1])  # the owner's order, whatever the database keeps

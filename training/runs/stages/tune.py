@@ -76,6 +76,10 @@ def run(work: Work) -> None:
         _answer_with(work, tail)
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature, trunk.cut)
     tell(work, history)
+    if history["best_epoch"] == 0:
+        work.reporter.log(
+            _("No epoch was better beyond chance than the head on the frozen network, which stays as it was.")
+        )
 
 
 def _answer_with(work: Work, tail: Any) -> None:
