@@ -3,8 +3,9 @@
 A dozen uploads over a slow line, or from phones that lost the network in the middle of one, would hold every thread,
 and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones; who finds
 no place for a while is refused, and may come again. A line at whose other end nobody is any more is ended by the system
-(``ALIVE`` in ``config.web``), and its place is free; one at whose other end somebody says nothing for SILENT seconds by
-``config.web`` itself. A proxy that takes a body in before it passes it on, as nginx does, keeps all of this away.
+(``ALIVE`` in ``config.web``), and its place is free; one on which not even a PIECE has come in SILENT seconds by
+``config.web`` itself: 218 bytes a second, a tenth of what a phone of the second generation sends. A proxy that takes a
+body in before it passes it on, as nginx does, keeps all of this away.
 
 Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows no end of waiting.
 """
@@ -19,7 +20,7 @@ from typing import Any
 SECONDS = 2.0
 SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)
 LARGE = 2**20
-PIECE = 2**16  # bytes
+PIECE = 2**14  # bytes
 SPARE = 2  # threads that wait for no body
 
 
@@ -27,13 +28,32 @@ class Crowded(Exception):
     """Too many bodies are on their way."""
 
 
+class Places:
+    """So many at once. Who waits for one holds a thread that others need: when one has waited in vain, those that come
+    later are refused at once, until a place is free again."""
+
+    def __init__(self, count: int) -> None:
+        self._free = threading.Semaphore(count)
+        self._in_vain = False
+
+    def take(self) -> bool:
+        taken = self._free.acquire(timeout=0.0 if self._in_vain else SECONDS)
+        if not taken:
+            self._in_vain = True
+        return taken
+
+    def leave(self) -> None:
+        self._in_vain = False
+        self._free.release()
+
+
 class Patience:
     """A WSGI application that reads so many bodies at once."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]], threads: int) -> None:
         self._application = application
-        self._all = threading.Semaphore(max(1, threads - SPARE))
-        self._large = threading.Semaphore(max(1, threads // 2))
+        self._all = Places(max(1, threads - SPARE))
+        self._large = Places(max(1, threads // 2))
         self._coming: set[Body] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -50,22 +70,21 @@ class Patience:
             body.leave()
 
     def waited_for(self) -> list[tuple[str, float]]:
-        """Of each body that is not there, nor its next piece, for SILENT seconds: from where it comes, and how long."""
+        """Of each body that is not there, nor its next piece: from where it comes, and since how many seconds."""
         now = time.monotonic()
-        waits = [(body.address, now - since) for body in tuple(self._coming) if (since := body.since) is not None]
-        return [(address, waited) for address, waited in waits if waited > SILENT]
+        return [(body.address, now - since) for body in tuple(self._coming) if (since := body.since) is not None]
 
 
 class Body:
     """A request's body, with a place of each kind from its first piece to its last: what has begun is not refused."""
 
-    def __init__(self, inner: Any, length: int, places: Sequence[threading.Semaphore], address: str = "") -> None:
+    def __init__(self, inner: Any, length: int, places: Sequence[Places], address: str = "") -> None:
         self.address = address
         self.since: float | None = None  # when the piece that is being read was asked for
         self._inner = inner
         self._left = length
         self._places = places
-        self._held: list[threading.Semaphore] = []
+        self._held: list[Places] = []
 
     def read(self, size: int | None = -1) -> bytes:
         """In pieces: the server's own read returns when all has come, and until then a slow line would seem silent."""
@@ -97,11 +116,11 @@ class Body:
             Crowded: There is no place.
         """
         for places in self._places[len(self._held) :]:
-            if not places.acquire(timeout=SECONDS):
+            if not places.take():
                 self.leave()
                 raise Crowded
             self._held.append(places)
 
     def leave(self) -> None:
         while self._held:
-            self._held.pop().release()
+            self._held.pop().leave()

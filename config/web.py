@@ -17,7 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from config import allocator, env, guard
+from config import allocator, env, guard, patience
 from labeling.api.turns import cores
 
 try:
@@ -54,7 +55,6 @@ def load(_target: str) -> Any:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if settings.WEB_PROCESSES > 1 and not settings.INFERENCE_LANES:
         settings.INFERENCE_LANES = max(1, cores() // settings.WEB_PROCESSES)  # they share the cores
-    from config import patience
     from config.wsgi import application  # here, so that the watching process does not load Django
 
     # Looking for garbage after every 700 new objects was a twentieth of a request.
@@ -115,43 +115,93 @@ def _is_socket(number: int) -> bool:
         return False
 
 
+@dataclass
+class Line:
+    """A connection of PORT, held under a descriptor of its own until who has it closes it."""
+
+    socket: socket.socket
+    address: str
+    port: int
+    sent: float  # seconds since something went
+    received: float  # and since something came
+    came: int  # bytes
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line as it was when a whole PIECE had come last, or something had gone, and at how many looks it grew since."""
+
+    at: float
+    came: int
+    last: int
+    grown: int = 0
+
+    def after(self, line: Line, now: float) -> Mark:
+        if line.came - self.came >= patience.PIECE or line.sent < now - self.at:
+            return Mark(now, line.came, line.came)
+        return replace(self, last=line.came, grown=self.grown + (line.came > self.last))
+
+
+class Watch:
+    """Ends lines on which bodies do not come, or drop by drop."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._marks: dict[tuple[str, int], Mark] = {}
+
+    def look(self, waits: Sequence[tuple[str, float]]) -> int:
+        """For each address and how long a body from there is waited for, end one line: that of the body; how many.
+
+        Which one it is the server does not say. It is among those to the address on which nothing has gone for so many
+        seconds, and nothing has come, or less than a PIECE again and again: a drop at a time is no upload of anybody.
+        Of silent ones it is that on which the last piece came when the wait for the next began; the next look finds
+        another one should the wait go on. So a download that was paused, an upload that is being stored, and one over a
+        slow line are left to others of its address.
+        """
+        ended = 0
+        if not waits:
+            self._marks.clear()
+            return ended
+        with contextlib.ExitStack() as opened:
+            lines = [line for line in _lines() if opened.enter_context(line.socket)]
+            self._mark(lines)
+            slow = [line for line in lines if self._is_slow(line)]
+            for address, waited in waits:
+                if waited <= self._seconds or not (own := [line for line in slow if line.address == _plain(address)]):
+                    continue
+                line = min(own, key=lambda each: (each.received > self._seconds, abs(each.received - waited)))
+                slow.remove(line)
+                with contextlib.suppress(OSError):  # not connected any more
+                    line.socket.shutdown(socket.SHUT_RD)
+                    ended += 1
+        return ended
+
+    def _mark(self, lines: Iterable[Line]) -> None:
+        now, before = time.monotonic(), self._marks
+        fresh = {(line.address, line.port): (line, Mark(now, line.came, line.came)) for line in lines}
+        self._marks = {key: before.get(key, mark).after(line, now) for key, (line, mark) in fresh.items()}
+
+    def _is_slow(self, line: Line) -> bool:
+        if line.sent <= self._seconds or _has_come(line.socket):
+            return False
+        mark = self._marks[line.address, line.port]
+        return line.received > self._seconds or (mark.grown > 1 and time.monotonic() - mark.at > self._seconds)
+
+
 def _end_silent_lines(waited_for: Callable[[], list[tuple[str, float]]], seconds: float) -> None:
+    watch = Watch(seconds)
     while True:
         time.sleep(LOOKS_EVERY)
-        if waits := waited_for():
-            end_silent(waits, seconds)
+        watch.look([(address, waited) for address, waited in waited_for() if waited > LOOKS_EVERY])
 
 
-def end_silent(waits: Iterable[tuple[str, float]], seconds: float) -> int:
-    """For each address and how long a body from there is waited for, end one line: that of the body. Returns how many.
-
-    Which one it is the server does not say. It is among those to the address on which nothing has come or gone for so
-    many seconds, and on it the last piece came when the wait for the next began: the line that is nearest to that is
-    ended, and the next look finds another one should the wait go on. So a download that was paused, or an upload that
-    is being stored, is left to others of its address.
-    """
-    ended = 0
-    with contextlib.ExitStack() as opened:
-        lines = [(opened.enter_context(one), address, since) for one, address, since in _silent(seconds)]
-        for address, waited in waits:
-            own = [line for line in lines if line[1] == _plain(address)]
-            if own:
-                line = min(own, key=lambda each: abs(each[2] - waited))
-                lines.remove(line)
-                with contextlib.suppress(OSError):  # not connected any more
-                    line[0].shutdown(socket.SHUT_RD)
-                    ended += 1
-    return ended
-
-
-def _silent(seconds: float) -> Iterator[tuple[socket.socket, str, float]]:
-    """Lines of PORT that have been silent for longer, to be closed by who takes them: to which address, and how long
-    ago something came."""
+def _lines() -> Iterator[Line]:
+    """Those of PORT."""
     for one in _sockets():
         with contextlib.suppress(OSError):  # not connected, or not any more
-            sent, received = _silence(one)
-            if one.getsockname()[1] == settings.PORT and min(sent, received) > seconds and not _has_come(one):
-                yield one, _plain(one.getpeername()[0]), received
+            if one.getsockname()[1] == settings.PORT:
+                peer = one.getpeername()
+                yield Line(one, _plain(peer[0]), peer[1], *_facts(one))
                 continue
         one.close()
 
@@ -169,13 +219,15 @@ def _plain(address: str) -> str:
     return address.removeprefix("::ffff:")
 
 
-def _silence(one: socket.socket) -> tuple[float, float]:
-    """Seconds since the last byte went, and since one came; 0 where the system does not tell."""
+def _facts(one: socket.socket) -> tuple[float, float, int]:
+    """Seconds since the last byte went, and since one came, and how many came; zeros where the system does not tell."""
     if not sys.platform.startswith("linux"):
-        return 0.0, 0.0
-    # Milliseconds since data was sent, an acknowledgement was, and data was received (struct tcp_info of linux/tcp.h).
-    sent, _told, received = struct.unpack_from("3I", one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56), 44)
-    return sent / 1000, received / 1000
+        return 0.0, 0.0, 0
+    # Milliseconds since data was sent, an acknowledgement was, and data was received (struct tcp_info of linux/tcp.h);
+    # and tcpi_bytes_received, which systems before Linux 4.1 do not count.
+    facts = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136).ljust(136, b"\0")
+    sent, _told, received = struct.unpack_from("3I", facts, 44)
+    return sent / 1000, received / 1000, struct.unpack_from("Q", facts, 128)[0]
 
 
 def main() -> None:

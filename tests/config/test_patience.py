@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import io
-import threading
 
 import pytest
 
 from config import patience
-from config.patience import Body, Crowded, Patience
+from config.patience import Body, Crowded, Patience, Places
 
 
 def test_an_upload_that_has_begun_is_not_refused_and_leaves_its_place_with_its_last_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patience, "SECONDS", 0.01)
-    places = threading.Semaphore(1)
+    places = Places(1)
     begun, late = (Body(io.BytesIO(b"abcd"), 4, [places]) for _ in range(2))
     assert begun.read(2) == b"ab"
     with pytest.raises(Crowded):
         late.read(2)
     assert begun.read(2) == b"cd"
     assert late.read(4) == b"abcd"
+
+
+def test_when_one_has_waited_in_vain_nobody_holds_a_thread_to_wait_until_a_place_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = Places(1)
+    assert places.take()
+    monkeypatch.setattr(patience, "SECONDS", 0.01)
+    assert not places.take()
+    monkeypatch.setattr(patience, "SECONDS", 3600)
+    assert not any(places.take() for _late in range(20))
+    places.leave()
+    assert places.take()
 
 
 @pytest.mark.parametrize("size", [(), (-1,), (None,), (99,), (7,)])
@@ -43,9 +55,9 @@ def test_a_body_that_comes_slowly_is_not_taken_for_one_that_does_not_come(
 
 
 def test_a_body_that_ends_before_its_end_is_what_has_come() -> None:
-    places = threading.Semaphore(1)
+    places = Places(1)
     assert Body(io.BytesIO(b"abcd"), 9, [places]).read() == b"abcd"
-    assert places.acquire(blocking=False)
+    assert places.take()
 
 
 def test_who_does_not_read_to_the_end_leaves_with_the_answer() -> None:
@@ -58,8 +70,7 @@ def test_who_does_not_read_to_the_end_leaves_with_the_answer() -> None:
     assert Patience(lambda environ, _start: [environ["wsgi.input"]], 1)({"wsgi.input": b""}, None) == [b""]
 
 
-def test_from_whom_a_body_does_not_come_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SILENT", 0.0)
+def test_from_whom_a_body_does_not_come_is_known() -> None:
     told = []
 
     class Line(io.BytesIO):
