@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import decimal
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Avg, Count, F, Q, Sum
 from django.db.models.functions import Greatest
 
 from labeling.accounts import people
 from labeling.collecting import workflow
-from labeling.consensus import stopping
+from labeling.consensus import rounds, stopping
 from labeling.models import Assignment, Consensus, Membership, Project, Task
 
 
@@ -53,7 +53,8 @@ def cost(project: Project) -> dict[str, Any]:
         most=most,
     )
     in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    more = _to_cover(project) if in_stages else ahead.judgments_to_go + insisted
+    between = _to_cover(project) if in_stages else None
+    more = between.likely if between else ahead.judgments_to_go + insisted
     finished = sum(has[Task.State.RETIRED])
     spent = sum(judgments * tasks for judgments, tasks in enumerate(has[Task.State.RETIRED]))
     return {
@@ -65,6 +66,7 @@ def cost(project: Project) -> dict[str, Any]:
         "most_per_task": most,
         "judgments_saved": max(finished * most - spent, 0),
         "judgments_to_finish": more,
+        "judgments_to_finish_between": [between.low, between.high] if between else None,
         "cost_to_finish": str((decimal.Decimal(more) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))),
     }
 
@@ -90,11 +92,16 @@ def _insisted(project: Project) -> int:
     return int(short["n"] or 0)
 
 
-def _to_cover(project: Project) -> int:
+class _Judgments(NamedTuple):
+    likely: int
+    low: int
+    high: int
+
+
+def _to_cover(project: Project) -> _Judgments:
     """How many judgments the images of the three stages still take: the rounds ahead of them, by what a round takes.
 
-    A life table again, of rounds, which looks one round further than any image has come: nobody knows before how many
-    objects an image shows. A round is a box that is drawn and verified, and the question for others where it is good.
+    A round is a box that is drawn and verified, and the question for others where it is good.
     """
     rows = Task.objects.filter(project=project, is_gold=False).exclude(stage__contains=workflow.MADE_GOLD)
     rows = rows.exclude(retired_because=Task.Because.BUDGET).order_by()
@@ -108,9 +115,9 @@ def _to_cover(project: Project) -> int:
         begun[int(turn)] += number if kind == "draw" else 0
         waiting[int(turn)] += number if state == Task.State.OPEN else 0
     last = max(begun, default=0)
-    done = [0] + [max(begun[turn] - begun[turn + 1] - waiting[turn], 0) for turn in range(1, last + 1)]
+    covered = [0] + [max(begun[turn] - begun[turn + 1] - waiting[turn], 0) for turn in range(1, last + 1)]
     behind = [waiting[turn + 1] for turn in range(last)]  # so many rounds are behind them
-    rounds = stopping.forecast(retired=done, still_open=behind, least=1, most=last + 1).judgments_to_go
+    ahead = rounds.forecast(covered=covered, waiting=behind, most=workflow.MOST_ROUNDS)
     ended = Task.State.RETIRED
     quality, coverage = (
         (said[kind, ended] + project.judgments_min) / (tasks[kind, ended] + 1) for kind in ("quality", "coverage")
@@ -118,7 +125,8 @@ def _to_cover(project: Project) -> int:
     good = min((tasks["coverage", ended] + tasks["coverage", "open"] + 1) / (tasks["quality", ended] + 1), 1)
     verified = tasks["quality", "open"] + tasks["coverage", "open"] * (1 + quality)  # of rounds that are under way
     had = said["quality", "open"] + said["coverage", "open"] + verified
-    return max(round(rounds * (1 + quality + good * coverage) - had), sum(waiting.values()))
+    least = sum(waiting.values())
+    return _Judgments(*(max(round(number * (1 + quality + good * coverage) - had), least) for number in ahead))
 
 
 def retired(project: Project) -> dict[str, int]:

@@ -127,6 +127,11 @@ def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:
         yield Step(_("Add more images, if they are too few for a good model"), f"{at}/images/", "upload")
 
 
+def _unsure(between: list[int] | None) -> list[int] | None:
+    """What the judgments to finish lie between, while that says more than one number."""
+    return between if between and between[1] > 1.25 * between[0] else None
+
+
 def _activity(project: Project) -> dict[str, Any]:
     question = main_question(project)
     found = question.fit.get("figures", {}) if question else {}
@@ -136,6 +141,7 @@ def _activity(project: Project) -> dict[str, Any]:
     return {
         "cost": cost,
         "left": _left(project, Decimal(cost["cost_to_finish"])),
+        "unsure": _unsure(cost["judgments_to_finish_between"]),
         "figures": found,
         "certainty": sure.get("mean_confidence"),
         "labels": sure.get("labels"),

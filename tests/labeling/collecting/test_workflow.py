@@ -300,16 +300,19 @@ def test_the_forecast_counts_the_rounds_ahead_and_no_drawing_as_saved(
         images=4, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=3, access="open"
     )
     first = figures.cost(project)
-    assert first["judgments_to_finish"] == 4 * 1.5 * 3  # one round or two, of three judgments each
+    low, high = first["judgments_to_finish_between"]
+    assert 4 * 3 <= low <= first["judgments_to_finish"] <= 4 * 2 * 3 <= high  # nobody knows how many boxes there are
     said = sum(_answer_whatever(project, crowd[number % 3]) for number in range(10))  # two boxes an image take 24
     cost = figures.cost(project)
-    assert said + cost["judgments_to_finish"] == pytest.approx(24, abs=8)
+    low, high = (said + more for more in cost["judgments_to_finish_between"])
+    assert low <= 24 <= high
     verified = Task.objects.filter(project=project, state="retired").exclude(stage__startswith="draw:").count()
     assert cost["judgments_saved"] == 2 * verified  # of three; who draws is one person anyway
     others = [person(f"late{number}") for number in range(3)]  # who drew is asked for no verdict
     while any(_answer_whatever(project, worker) for worker in [*crowd, *others]):
         pass
-    assert figures.cost(project)["judgments_to_finish"] == 0
+    ended = figures.cost(project)
+    assert (ended["judgments_to_finish"], ended["judgments_to_finish_between"]) == (0, [0, 0])
 
 
 def _answer_whatever(project: Project, worker: User) -> bool:
