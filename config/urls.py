@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config import health, metrics
 from inference import urls as inference_urls
+from inference.api.extension import SERVING
 from labeling import urls as labeling_urls
 from labeling.api.extensions import ProjectExtension
 from training import urls as training_urls
@@ -21,8 +22,8 @@ handler403 = "config.handlers.permission_denied"
 handler404 = "config.handlers.page_not_found"
 handler500 = "config.handlers.server_error"
 
-# Fields of a project's body that higher rooms keep, handed down so that labeling need not know the rooms.
-PROJECT_EXTENSIONS: list[ProjectExtension] = [POLICY]
+# What higher rooms keep of a project, handed down so that labeling need not know the rooms.
+PROJECT_EXTENSIONS: list[ProjectExtension] = [POLICY, SERVING]
 
 # Staff sign in where all do: there, tries are limited and a password cannot be guessed for ever.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -43,7 +44,7 @@ urlpatterns = [
     path("api/v1/", include(training_urls.api_urlpatterns)),
     path("api/v1/", include(inference_urls.api_urlpatterns)),
     path("", include(inference_urls.v2_urlpatterns)),
-    path("", include(labeling_urls.urlpatterns)),
+    path("", include(labeling_urls.page_urlpatterns(PROJECT_EXTENSIONS))),
     path("", include(training_urls.urlpatterns)),
     path("", include(inference_urls.urlpatterns)),
 ]

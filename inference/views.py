@@ -44,7 +44,7 @@ NEWEST = 12  # versions that serving lists, beside those that serve
 @require_http_methods(["GET", "POST"])
 def playground(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask the champion about one picture. htmx gets the answer alone, a browser without scripts the whole page."""
-    project = load_project(request, slug, "predict")
+    project = load_project(request, slug, "predict", even_archived=True)
     context = context_of(request, project, tab="serving", champion=champion_of(project))
     if request.method == "POST":
         context |= _asked(request, project)
@@ -180,7 +180,7 @@ def configure(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def make_key(request: HttpRequest, slug: str) -> HttpResponse:
     """The key's text is shown on the next page and never again."""
-    project = load_project(request, slug, "manage")
+    project = load_project(request, slug, "manage", even_archived=True)
     form = KeyForm(request.POST)
     if not form.is_valid():
         return render(request, "inference/serving.html", _serving_context(request, project, key_form=form), status=400)
@@ -193,7 +193,7 @@ def make_key(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
     """Rotate or revoke, by the button that was pressed."""
-    project = load_project(request, slug, "manage")
+    project = load_project(request, slug, "manage", even_archived=True)
     with refusals(request):
         rows = ApiKey.objects.filter(project=project)
         key = still_there(rows, key_id, _("This key is gone: it was revoked, or its time was over."))
@@ -224,7 +224,7 @@ def change_version(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def download(request: HttpRequest, slug: str) -> HttpResponse:
     """Start making the download; its job is on the page until it is there."""
-    project = load_project(request, slug, "manage")
+    project = load_project(request, slug, "manage", even_archived=True)
     with refusals(request):
         services.start_download(project=project, user=request.user, output=request.POST.get("format", ""))
         messages.success(request, _("The download is being made; it appears below when it is ready."))

@@ -83,7 +83,7 @@ def register_rest(app_label: str) -> None:
 @admin.register(Project)
 class ProjectAdmin(RecordAdmin):
     list_display = ("name", "slug", "owner", "access", "image_count", "judgment_count", "is_paused", "pages")
-    list_filter = ("access", "workflow", "is_paused", "is_demo")
+    list_filter = ("access", "workflow", "is_paused", "is_demo", ("archived_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "slug", "owner__username")
 
     @admin.display(description=_("Owner's pages"))

@@ -16,6 +16,10 @@ from labeling.models import AuditEntry, Gold, Project, Role, Rule
 # What each action is called on the page; programs read the key. The rooms above add theirs.
 ACTIONS: dict[str, Any] = {
     "created": _("Created the project"),
+    "copied_from": _("Copied it from another project"),
+    "copied": _("Copied the project"),
+    "archived": _("Archived the project"),
+    "unarchived": _("Reopened the project"),
     "settings": _("Changed settings"),
     "invite_renewed": _("Renewed the invitation link"),
     "survey": _("Changed the survey"),
@@ -50,6 +54,7 @@ ACTIONS: dict[str, Any] = {
 
 # What is called what: forms add the names of their fields, those of the rooms above too. In this order they are shown.
 FIELDS: dict[str, Any] = {
+    "project": _("Project"),
     "username": _("Person"),
     "role": _("Role"),
     "because": _("Why"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.urls import URLPattern, URLResolver, include, path
 
+from labeling.api.extensions import ProjectExtension
 from labeling.views.owner import (
     categories,
     images,
     jobs,
     labels,
+    lifetime,
     oversight,
     overview,
     projects,
@@ -64,14 +68,26 @@ project_pages: list[URLPattern | URLResolver] = [
     path("settings/keys/", oversight.keys, name="project-keys"),
     path("settings/keys/<int:pk>/", oversight.revoke_key, name="project-key-revoke"),
     path("settings/log/", settings.log, name="project-log"),
-    path("settings/danger/", settings.danger, name="project-danger"),
+    path("settings/danger/", lifetime.danger, name="project-danger"),
     path("jobs/", jobs.job_list, name="project-jobs"),
     path("jobs/<uuid:pk>/", jobs.job, name="project-job"),
     path("jobs/<uuid:pk>/cancel/", jobs.cancel_job, name="project-job-cancel"),
 ]
 
-owner_pages: list[URLPattern | URLResolver] = [
-    path("projects/", projects.project_list, name="project-list"),
-    path("projects/new/", projects.new_project, name="project-new"),
-    path("projects/<slug:slug>/", include(project_pages)),
-]
+
+def owner_pages(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern | URLResolver]:
+    """All of the owner's pages; ``extensions`` are what other rooms keep of a project, and do where it is copied
+    or archived."""
+    of = "projects/<slug:slug>/"
+    return [
+        path("projects/", projects.project_list, name="project-list"),
+        path("projects/new/", projects.new_project, name="project-new"),
+        path(f"{of}settings/copy/", lifetime.copy, {"others": [one.copy for one in extensions]}, name="project-copy"),
+        path(
+            f"{of}settings/archive/",
+            lifetime.archive,
+            {"others": [one.archive for one in extensions]},
+            name="project-archive",
+        ),
+        path(of, include(project_pages)),
+    ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.urls import URLPattern, URLResolver, path
 
+from labeling.api.extensions import ProjectExtension
 from labeling.owner_urls import owner_pages
 from labeling.views import grid, home, media, person, stream, worker
 
@@ -25,4 +28,8 @@ worker_pages: list[URLPattern | URLResolver] = [
     path("label/<slug:slug>/undo/", stream.undo, name="label-undo"),
     path("label/<slug:slug>/choices/", stream.choices, name="label-choices"),
 ]
-pages: list[URLPattern | URLResolver] = [*worker_pages, *owner_pages]
+
+
+def pages(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern | URLResolver]:
+    """All pages; ``extensions`` are what other rooms keep of a project."""
+    return [*worker_pages, *owner_pages(extensions)]

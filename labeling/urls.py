@@ -16,4 +16,6 @@ def api_urlpatterns(extensions: Sequence[ProjectExtension] = ()) -> list[URLPatt
     return routes(extensions)
 
 
-urlpatterns: list[URLPattern | URLResolver] = pages
+def page_urlpatterns(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern | URLResolver]:
+    """This room's pages; ``extensions`` as above."""
+    return pages(extensions)

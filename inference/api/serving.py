@@ -156,6 +156,7 @@ class KeysView(ProjectView):
     """Keys of this project's programs."""
 
     rights = {"GET": "manage", "POST": "manage"}
+    even_archived = frozenset({"POST"})
 
     @extend_schema(operation_id="keys", tags=["serving"], **listing(KeySerializer))
     def get(self, request: Request, slug: str) -> Response:
@@ -186,6 +187,7 @@ class KeyView(ProjectView):
     """Revoke a key: programs with it stop working at once."""
 
     rights = {"DELETE": "manage"}
+    even_archived = frozenset({"DELETE"})
 
     @extend_schema(operation_id="key_revoke", tags=["serving"], request=None, responses={204: None} | REFUSALS)
     def delete(self, request: Request, slug: str, key_id: int) -> Response:
@@ -198,6 +200,7 @@ class KeyRotateView(ProjectView):
     """A new key with the same rights; the old one works for another day."""
 
     rights = {"POST": "manage"}
+    even_archived = frozenset({"POST"})
 
     @extend_schema(
         operation_id="key_rotate", tags=["serving"], request=None, responses={201: KeyMadeSerializer} | REFUSALS
@@ -226,6 +229,7 @@ class SampleView(ProjectView):
     """An image that was kept from a request."""
 
     rights = {"DELETE": "manage"}
+    even_archived = frozenset({"DELETE"})
 
     @extend_schema(operation_id="sample_delete", tags=["serving"], request=None, responses={204: None} | REFUSALS)
     def delete(self, request: Request, slug: str, image_id: int) -> Response:
@@ -237,6 +241,7 @@ class BatchView(ProjectView):
     """Predict over many images in the background; the job's result has the file's address."""
 
     rights = {"POST": "manage"}
+    even_archived = frozenset({"POST"})
     parser_classes = [MultiPartParser, FormParser, JSONParser]
 
     @extend_schema(
@@ -254,6 +259,7 @@ class DownloadView(ProjectView):
     """A version for another framework, made in the background."""
 
     rights = {"POST": "manage"}
+    even_archived = frozenset({"POST"})
 
     @extend_schema(
         operation_id="model_download", tags=["serving"], request=DownloadSerializer,

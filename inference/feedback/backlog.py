@@ -55,7 +55,7 @@ class Pool:
 def due_projects() -> list[int]:
     """Projects whose champion has not scored the pool, or whose pool has grown since, or with a new challenger."""
     versions = ModelVersion.objects.of_primary_question()
-    live = versions.champions().filter(project__deleted_at=None)
+    live = versions.champions().filter(project__in=Project.objects.at_work())
     champions = live.select_related("project")
     ids = [version.project_id for version in champions]
     deployments = Deployment.objects.in_bulk(ids)
@@ -83,7 +83,7 @@ def withdraw_orders() -> int:
     audit and a wrong answer are of the question before. What a person of the project put first stays. Returns how many
     were moved.
     """
-    rows = Deployment.objects.filter(project__deleted_at=None).exclude(scored_version=None)
+    rows = Deployment.objects.filter(project__in=Project.objects.at_work()).exclude(scored_version=None)
     scored = dict(rows.values_list("scored_version_id", "project_id"))
     standing = ModelVersion.objects.of_primary_question().filter(pk__in=scored).values_list("pk", flat=True)
     moved = 0

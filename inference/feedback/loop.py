@@ -46,13 +46,16 @@ def close_all() -> None:
 def close(project_id: int) -> None:
     """Measure, label and audit, look for drift, forget. One part's refusal does not keep the others from theirs.
 
+    Of an archived project what was kept from requests goes still when its time is over, and nothing else is done.
+
     Nothing where another worker is at it: two who draw an audit at once would each label what the other one has drawn.
     """
     with _alone(project_id) as is_mine:
         if not is_mine:
             return
         project = Project.objects.get(pk=project_id)
-        for part in (_judge, autolabel.step, _look_for_drift, _forget):
+        rests = project.archived_at is not None
+        for part in (_forget,) if rests else (_judge, autolabel.step, _look_for_drift, _forget):
             try:
                 part(project)
             except CrowdtuneError as error:

@@ -93,6 +93,9 @@ def _alone(project: Project) -> Iterator[None]:
 
 
 def _has_quota(project: Project) -> bool:
+    """Whether one more may be kept today; none in a project that is archived, though it answers."""
+    if not Project.objects.at_work().filter(pk=project.pk).exists():  # this one may have been read before
+        return False
     deployment = Deployment.of(project.pk)
     since = timezone.now() - timedelta(days=1)
     return Sample.objects.filter(project=project, created_at__gt=since).count() < deployment.sample_quota

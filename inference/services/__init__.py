@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from inference.services.deploying import configure, delete_sample, report_wrong
+from inference.services.deploying import configure, copy_settings, delete_sample, report_wrong
 from inference.services.jobs import start_batch, start_download
 from inference.services.keys import limit_key, make_limited_key, rotate_key
 from inference.services.predicting import explain, fault_of, predict
 
 __all__ = [
     "configure",
+    "copy_settings",
     "delete_sample",
     "explain",
     "fault_of",

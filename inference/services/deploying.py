@@ -60,6 +60,13 @@ def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deploy
     return row
 
 
+def copy_settings(*, project: Project, copy: Project, user: Any) -> None:
+    """Have ``copy`` serve as ``project`` does, where anybody has changed how that is."""
+    row = Deployment.objects.filter(pk=project.pk).first()
+    if row is not None:
+        configure(project=copy, changes={name: getattr(row, name) for name in FIELDS}, user=user)
+
+
 def _check(row: Deployment) -> None:
     try:
         row.full_clean(exclude=["project", "scored_version", "updated_by"])

@@ -27,29 +27,34 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from labeling import bodies
-from labeling.accounts import permissions
+from labeling.accounts import archived, permissions
 from labeling.accounts.permissions import Right
 from labeling.models import Project, Task
 
 
-def project_of(request: Request, slug: str, right: Right) -> Project:
-    """The project, if the caller has the right in it.
+def project_of(request: Request, slug: str, right: Right, *, even_archived: bool = False) -> Project:
+    """The project, if the caller has the right in it; an archived one is only read, unless ``even_archived``.
 
     Raises:
         NotFound: There is none, or the caller is a stranger to it.
         PermissionDenied: The caller's role does not allow this.
+        CrowdtuneError: project_archived.
     """
     project = Project.objects.filter(slug=slug).first()
     if project is None:
         raise NotFound(_("There is no such project, or you are not a member of it."))
     permissions.require(request.user, project, right)
+    if not even_archived:
+        archived.refuse_change(project, request.method)
     return project
 
 
 class ProjectView(APIView):
-    """A view under ``/projects/{slug}/``. ``rights`` maps a method to the right that it needs."""
+    """A view under ``/projects/{slug}/``. ``rights`` maps a method to the right that it needs, ``even_archived`` names
+    those that an archived project takes though they are no reading."""
 
     rights: dict[str, Right] = {}
+    even_archived: frozenset[str] = frozenset()
 
     def right(self, request: Request) -> Right:
         """What the call needs; HEAD is answered by what answers GET."""
@@ -57,7 +62,7 @@ class ProjectView(APIView):
 
     def project(self, request: Request, slug: str) -> Project:
         """The project, when the caller has the right that this method needs."""
-        return project_of(request, slug, self.right(request))
+        return project_of(request, slug, self.right(request), even_archived=request.method in self.even_archived)
 
     def task(self, request: Request, task_id: int) -> Task:
         """A task by its own address, behind the right in its project."""
@@ -65,6 +70,7 @@ class ProjectView(APIView):
         if task is None:
             raise NotFound(_("There is no such task, or you may not see it."))
         permissions.require(request.user, task.project, self.right(request))
+        archived.refuse_change(task.project, request.method)
         return task
 
     def filtered(self, request: Request, filters: type[FilterSet], rows: Any) -> Any:

@@ -30,6 +30,7 @@ class ExportView(ProjectView):
     """Write the labels into a file; the job's result has its ``url``."""
 
     rights = {"POST": "review"}
+    even_archived = frozenset({"POST"})
 
     @extend_schema(
         operation_id="start_export", tags=["labels"], request=ExportSerializer, responses={202: JobStartedSerializer}

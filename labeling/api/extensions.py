@@ -1,9 +1,12 @@
-"""How a higher room adds fields to a project's body: data that the wiring hands down, so imports still flow down."""
+"""What a higher room keeps of a project: fields of its body, what a copy takes over, what ends when it is archived.
+
+Data that the wiring hands down, so imports still flow down.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rest_framework import serializers
@@ -20,8 +23,12 @@ class ProjectExtension:
         read: The values of one project, for the answer.
         write: Keeps values that came (only those that did); runs in the transaction of the project's own change, and
             raises a CrowdtuneError to refuse.
+        copy: Gives a copy of a project what the room keeps of it: (project, copy, user), in the copy's transaction.
+        archive: Ends what the room has under way for a project that is archived, in the transaction of that.
     """
 
-    fields: Callable[[], Mapping[str, serializers.Field]]
-    read: Callable[[Project], Mapping[str, Any]]
-    write: Callable[[Project, Any, Mapping[str, Any]], None]
+    copy: Callable[[Project, Project, Any], object]
+    archive: Callable[[Project], object] = field(default=lambda _project: None)
+    fields: Callable[[], Mapping[str, serializers.Field]] = dict
+    read: Callable[[Project], Mapping[str, Any]] = field(default=lambda _project: {})
+    write: Callable[[Project, Any, Mapping[str, Any]], object] = field(default=lambda *_given: None)

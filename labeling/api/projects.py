@@ -110,9 +110,9 @@ class ProjectSerializer(serializers.ModelSerializer):
         settings = [name for name in SETTINGS if not name.startswith("judgments_")]  # these are judgments_per_task
         fields = [
             "id", "slug", *settings, "categories", "questions", "judgments_per_task", "survey_version", *counted,
-            "role", "url", "created_at",
+            "role", "url", "created_at", "archived_at",
         ]  # fmt: skip
-        read_only_fields = ["id", "slug", "survey_version", "created_at", *counted]
+        read_only_fields = ["id", "slug", "survey_version", "created_at", "archived_at", *counted]
 
     def get_role(self, project: Project) -> str | None:
         return permissions.role_of(self.context["request"].user, project)
@@ -185,6 +185,12 @@ class ExtendedView:
         return values, asked, others
 
 
+def refuse_creating(request: Request) -> None:
+    """Return where whoever asks may create projects; a key of one project, or without the scope, may not."""
+    if not permissions.key_has(request.user, "manage") or getattr(request.auth, "project_id", None):
+        raise PermissionDenied(_("This key cannot create projects: it needs the scope 'manage'."))
+
+
 class ByLanguage(CursorPagination):
     """Projects that the person can read come first, the newer before the older."""
 
@@ -193,6 +199,7 @@ class ByLanguage(CursorPagination):
 
 class ProjectFilter(FilterSet):
     is_paused = TrueOrFalse("is_paused")
+    is_archived = TrueOrFalse("archived_at", lookup_expr="isnull", exclude=True)
 
     class Meta:
         model = Project
@@ -208,6 +215,8 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
     def get_queryset(self) -> Any:
         rows = permissions.visible_projects(self.request.user)
         asked = self.request.query_params
+        if "is_archived" not in asked:
+            rows = rows.filter(archived_at=None)
         if text := asked.get("search"):
             rows = rows.filter(Q(name__icontains=text) | Q(slug__icontains=text))
         spoken = languages.of_user(self.request.user)
@@ -226,6 +235,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
             OpenApiParameter("search", str, description="A part of the name."),
             OpenApiParameter("access", str, enum=Project.Access.values),
             OpenApiParameter("is_paused", bool),
+            OpenApiParameter("is_archived", bool, description="Without it, or false: those that are not."),
             OpenApiParameter(
                 "language",
                 str,
@@ -239,8 +249,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
 
     @extend_schema(operation_id="create_project", tags=["projects"])
     def post(self, request: Request) -> Response:
-        if not permissions.key_has(request.user, "manage") or getattr(request.auth, "project_id", None):
-            raise PermissionDenied(_("This key cannot create projects: it needs the scope 'manage'."))
+        refuse_creating(request)
         values, asked, others = self.split(self.read(request, partial=False))
         with transaction.atomic():
             project = services.create_project(
@@ -258,6 +267,7 @@ class ProjectDetailView(ExtendedView, ProjectView):
     """One project."""
 
     rights = {"GET": "view", "PATCH": "manage", "DELETE": "manage"}
+    even_archived = frozenset({"DELETE"})
 
     @extend_schema(operation_id="read_project", tags=["projects"])
     def get(self, request: Request, slug: str) -> Response:

@@ -99,6 +99,7 @@ class WorkerView(ProjectView):
     """One person's record; change the role or the weight, pause or resume, take out of the project."""
 
     rights = {"GET": "review", "PATCH": "manage", "DELETE": "manage"}
+    even_archived = frozenset({"DELETE"})
 
     @extend_schema(operation_id="read_worker", tags=["workers"], responses=WorkerSerializer)
     def get(self, request: Request, slug: str, username: str) -> Response:

@@ -29,7 +29,7 @@ _PROJECT = _known(
     Project,
     "id slug owner_id access workflow survey_version judgments_min judgments_max confidence aggregator stopping "
     "lease_seconds price_per_judgment budget spent gold_rate gold_count rule_count webhook_count fitted_version "
-    "is_paused",
+    "is_paused archived_at",
 )
 _MEMBER = _known(Membership, "id project_id user_id role phase is_paused paused_because")
 _IMAGE = _known(Image, "id sha256 original")

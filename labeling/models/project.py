@@ -27,6 +27,10 @@ class LiveProjects(models.Manager["Project"]):
     def get_queryset(self) -> models.QuerySet[Project]:
         return super().get_queryset().filter(deleted_at=None)
 
+    def at_work(self) -> models.QuerySet[Project]:
+        """Without those that are archived: what the platform does by itself, it does for these."""
+        return self.filter(archived_at=None)
+
 
 class Project(models.Model):
     class Access(models.TextChoices):
@@ -91,6 +95,7 @@ class Project(models.Model):
     fitted_at = models.DateTimeField(null=True, blank=True)
     fit_started_at = models.DateTimeField(null=True, blank=True, help_text=_("A full fit is under way since."))
     created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True, help_text=_("Since then it is read-only and rests."))
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = LiveProjects()

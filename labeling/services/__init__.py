@@ -6,9 +6,11 @@ One file a theme; import the verbs from here.
 from __future__ import annotations
 
 from labeling.services.appeals import appeal_pause, decide_appeal
+from labeling.services.archiving import archive_project, reopen_project
 from labeling.services.automatic import label_by_model, withdraw_model_labels
 from labeling.services.categories import add_example, change_category, change_example, remove_example
 from labeling.services.claims import claim_assignment, claim_leases, find_lease, release_assignment, skip_assignment
+from labeling.services.copying import copy_project
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
 from labeling.services.grids import claim_grid, grid_question, submit_grid
@@ -69,6 +71,7 @@ __all__ = [
     "add_stored",
     "add_webhook",
     "appeal_pause",
+    "archive_project",
     "change_category",
     "change_example",
     "change_member",
@@ -80,6 +83,7 @@ __all__ = [
     "claim_assignment",
     "claim_grid",
     "claim_leases",
+    "copy_project",
     "create_project",
     "decide_appeal",
     "decide_task",
@@ -111,6 +115,7 @@ __all__ = [
     "remove_rule",
     "remove_webhook",
     "renew_invite",
+    "reopen_project",
     "reopen_task",
     "replace_survey",
     "resume_worker",

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling import audit
+from labeling.accounts import archived
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Membership
 from labeling.services.members import resume_worker
@@ -23,6 +24,7 @@ def appeal_pause(*, member: Membership, text: str) -> Appeal:
         CrowdtuneError: not_paused, invalid (no text, or too long), appeal_open (one is waiting already).
     """
     text = text.strip()
+    archived.refuse(member.project)
     if not member.is_paused and member.phase != Membership.Phase.FAILED:
         raise CrowdtuneError("not_paused", _("Your work here is not paused, so there is nothing to appeal."), 409)
     if not 0 < len(text) <= LONGEST:

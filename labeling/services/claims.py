@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from labeling.accounts import archived
 from labeling.collecting import late, leases, phases, rules, spending, suggestions
 from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
@@ -135,6 +136,7 @@ def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tupl
 
 
 def _refuse_paused(project: Project, member: Membership) -> None:
+    archived.refuse(project)
     if project.is_paused:
         raise CrowdtuneError("project_paused", _("The owner has paused this project. Come back later."), 409)
     if member.is_paused:

@@ -12,6 +12,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from labeling import races, webhooks
+from labeling.accounts import archived
 from labeling.actors import retire_spent
 from labeling.collecting import golds, late, leases, lookups, phases, rules, spending, statements, tasks, workflow
 from labeling.collecting.lookups import Leased
@@ -59,6 +60,7 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
     if lease.state not in {State.LEASED, State.EXPIRED}:
         raise _lost()
     project = lease.project
+    archived.refuse(project)
     asked = survey.load(project.pk, lease.survey_version)
     checked = asked.check(lease.stage, answers, width=lease.width, height=lease.height)
     active = statements.usable_seconds(seconds)
@@ -236,6 +238,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
     Raises:
         CrowdtuneError: nothing_to_undo; also to who is no member any more.
     """
+    archived.refuse(project)
     with transaction.atomic():
         last = (
             Judgment.objects.select_related("task", "assignment")

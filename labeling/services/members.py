@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import audit
-from labeling.accounts import people, permissions
+from labeling.accounts import archived, people, permissions
 from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
@@ -104,6 +104,7 @@ def ensure_member(*, project: Project, user: Any) -> Membership:
     member = Membership.objects.filter(project=project, user_id=user.pk).first()
     if member is not None:
         return member
+    archived.refuse(project)
     role = Role.OWNER if project.owner_id == user.pk else Role.WORKER
     phase = Membership.Phase.WORKING if role == Role.OWNER else first_phase(project)
     values = {"role": role, "phase": phase, **_record(project, user.pk)}
@@ -133,7 +134,7 @@ def first_phase(project: Project) -> str:
 
 def join_by_invite(*, invite: str, user: User) -> Membership:
     """Become a worker of the project whose invitation link this is."""
-    for project in Project.objects.filter(invite=invite)[:1]:
+    for project in Project.objects.at_work().filter(invite=invite)[:1]:
         if secrets.compare_digest(project.invite.encode(), invite.encode()):
             return ensure_member(project=project, user=user)
     raise CrowdtuneError("not_found", _("This invitation is not valid any more. Ask for a new link."), 404)

@@ -154,7 +154,7 @@ def earnings(request: HttpRequest) -> StreamingHttpResponse:
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind an invitation link: what the project is, and a button to join it, or the way to an account."""
-    project = Project.objects.filter(invite=token).first()
+    project = Project.objects.at_work().filter(invite=token).first()
     if project is None:
         raise Http404(_("This invitation is not valid any more. Ask for a new link."))
     if request.method == "POST" and not request.user.is_authenticated:  # signed out meanwhile

@@ -5,6 +5,7 @@ Each page shows one lease. An answer is a POST that redirects to the page again,
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import services
-from labeling.accounts import languages
+from labeling.accounts import archived, languages
 from labeling.accounts.earnings import work_of
 from labeling.accounts.permissions import may, visible_projects
 from labeling.collecting import golds
@@ -56,7 +57,7 @@ def projects(request: HttpRequest) -> HttpResponse:
     }
     spoken = languages.of_user(request.user)
     chosen = request.GET.get("language", "")
-    rows = visible_projects(request.user).select_related("owner")
+    rows = visible_projects(request.user).filter(archived_at=None).select_related("owner")
     if chosen:
         wanted = languages.readable(Project.objects.all(), spoken if chosen == "mine" else [chosen])
         rows = rows.filter(Q(pk__in=list(members)) | Q(pk__in=wanted))
@@ -94,6 +95,10 @@ def _joined(project: Project, member: Membership) -> tuple[Project, Membership, 
 def stream(request: HttpRequest, slug: str) -> HttpResponse:
     """The next task of the project; a POST answers, skips or takes back, and comes back here."""
     project = project_to_label(request, slug)
+    try:
+        archived.refuse(project)
+    except CrowdtuneError as refusal:
+        return render(request, "labeling/paused.html", {"project": project, "refusal": refusal}, status=refusal.status)
     member = Membership.objects.filter(project=project, user_id=own_id(request)).first()
     if member is None:
         context = {"project": project, "guide": guide_of(project), "first": golds_before_work(project)}
@@ -108,7 +113,8 @@ def stream(request: HttpRequest, slug: str) -> HttpResponse:
 def start(request: HttpRequest, slug: str) -> HttpResponse:
     """Join the project, after its instructions."""
     project = project_to_label(request, slug)
-    services.ensure_member(project=project, user=request.user)
+    with contextlib.suppress(CrowdtuneError):  # which the next page says
+        services.ensure_member(project=project, user=request.user)
     return redirect("label-project", slug=slug)
 
 

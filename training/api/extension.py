@@ -37,4 +37,8 @@ def _write(project: Project, user: Any, values: Mapping[str, Any]) -> None:
     services.set_policy(project=project, changes=dict(values), user=user)
 
 
-POLICY = ProjectExtension(fields=_fields, read=_read, write=_write)
+def _copy(project: Project, copy: Project, user: Any) -> None:
+    services.copy_policy(project=project, copy=copy, user=user)
+
+
+POLICY = ProjectExtension(fields=_fields, read=_read, write=_write, copy=_copy, archive=services.cancel_runs)

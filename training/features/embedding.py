@@ -211,8 +211,10 @@ def _with_new_images() -> Iterable[Project]:
     cursor = (
         EmbeddingCursor.objects.filter(project=OuterRef("pk")).order_by("-last_image_id").values("last_image_id")[:1]
     )
-    rows = Project.objects.filter(image_count__gt=0).annotate(
-        newest=Subquery(newest), reached=Coalesce(Subquery(cursor), 0)
+    rows = (
+        Project.objects.at_work()
+        .filter(image_count__gt=0)
+        .annotate(newest=Subquery(newest), reached=Coalesce(Subquery(cursor), 0))
     )
     return rows.filter(newest__gt=F("reached")).order_by("id")
 

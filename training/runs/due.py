@@ -65,6 +65,8 @@ class Decision:
 
 def check_due(project: Project) -> Decision:
     """Whether a run should start by itself now."""
+    if project.archived_at is not None:
+        return Decision(False, _("The project is archived; it trains again when it is reopened."))
     policy = TrainingPolicy.of(project)
     question = project.primary_question()
     if question is None:
@@ -309,7 +311,7 @@ def _candidates() -> Iterator[Project]:
     """
     live = TrainingRun.objects.live().values("project_id")
     seen = {policy.project_id: policy for policy in TrainingPolicy.objects.all()}
-    rows = Project.objects.filter(Q(retired_count__gt=0) | Q(gold_count__gt=0)).exclude(pk__in=live)
+    rows = Project.objects.at_work().filter(Q(retired_count__gt=0) | Q(gold_count__gt=0)).exclude(pk__in=live)
     for project in rows.order_by("id").iterator():
         policy = seen.get(project.pk)
         is_time = policy is not None and policy.look_again_at is not None and policy.look_again_at <= timezone.now()

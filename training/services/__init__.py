@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from training.runs.due import Decision, check_due, recent_decision
 from training.services.bakeoffs import start_bake_off, use_candidate
-from training.services.policies import report_drift, set_policy
-from training.services.requests import cancel_run, request_run
+from training.services.policies import copy_policy, report_drift, set_policy
+from training.services.requests import cancel_run, cancel_runs, request_run
 from training.services.suspects import send_back
 from training.services.versions import challenge, promote, rollback, withdraw_challenger
 from training.snapshots.freezing import freeze_snapshot
@@ -13,8 +13,10 @@ from training.snapshots.freezing import freeze_snapshot
 __all__ = [
     "Decision",
     "cancel_run",
+    "cancel_runs",
     "challenge",
     "check_due",
+    "copy_policy",
     "freeze_snapshot",
     "promote",
     "recent_decision",

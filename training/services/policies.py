@@ -14,6 +14,7 @@ from labeling.words import gettext as _
 from training.errors import BadRequest
 from training.models import TrainingPolicy
 from training.runs.queueing import check_choice
+from training.zoo import catalogue
 
 FIELDS = (
     "backbone",
@@ -57,6 +58,15 @@ def set_policy(*, project: Project, changes: dict[str, Any], user: Any = None) -
     if changed:
         audit.write(project=project, user=user, action="training_policy", changes=changed)
     return policy
+
+
+def copy_policy(*, project: Project, copy: Project, user: Any = None) -> TrainingPolicy:
+    """Have ``copy`` train when and how ``project`` does; a network that is that project's alone stays its own."""
+    policy = TrainingPolicy.of(project)
+    changes = {name: getattr(policy, name) for name in FIELDS}
+    if policy.backbone not in catalogue.RESERVED and not catalogue.may_use(policy.backbone, copy):
+        changes["backbone"] = "auto"
+    return set_policy(project=copy, changes=changes, user=user)
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Unpack
 
 from django.db import transaction
@@ -30,6 +31,13 @@ def _how_it_ended(run: TrainingRun) -> str:
     if run.state == TrainingRun.State.FAILED:
         return _("The run has ended already: it failed.")
     return _("The run has ended already: it succeeded.")
+
+
+def cancel_runs(project: Project) -> None:
+    """Stop whatever run of the project is live: it is archived."""
+    for run in TrainingRun.objects.live().filter(project=project):
+        with contextlib.suppress(NothingToDo):  # it has ended meanwhile
+            cancel_run(run=run)
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 
+from labeling.accounts import archived
 from labeling.accounts.permissions import RANK, Right, require, role_of
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Role
@@ -44,12 +45,12 @@ TABS = (
 )
 
 
-def load_project(request: HttpRequest, slug: str, right: Right = "manage") -> Project:
-    """The project, for a person who has the right.
+def load_project(request: HttpRequest, slug: str, right: Right = "manage", *, even_archived: bool = False) -> Project:
+    """The project, for a person who has the right; an archived one is only read, unless ``even_archived``.
 
     Raises:
         Http404: There is none, or a stranger asks.
-        PermissionDenied: A member asks for more than the role allows.
+        PermissionDenied: A member asks for more than the role allows, or for a change of an archived project.
     """
     project = Project.objects.select_related("owner").filter(slug=slug).first()
     if project is None:
@@ -60,6 +61,11 @@ def load_project(request: HttpRequest, slug: str, right: Right = "manage") -> Pr
         raise Http404 from error
     except exceptions.PermissionDenied as error:
         raise PermissionDenied(str(error.detail)) from error
+    if not even_archived:
+        try:
+            archived.refuse_change(project, request.method)
+        except CrowdtuneError as error:
+            raise PermissionDenied(error.message) from error
     return project
 
 

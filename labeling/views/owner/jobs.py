@@ -118,6 +118,6 @@ def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
 @login_required
 @require_POST
 def cancel_job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
-    project = load_project(request, slug)
+    project = load_project(request, slug, even_archived=True)
     background.cancel(job=get_object_or_404(Job, project=project, pk=pk))
     return redirect("project-job", project.slug, pk)

@@ -94,7 +94,7 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 def keys(request: HttpRequest, slug: str) -> HttpResponse:
     """Keys that open this project alone; the text of a new one is on the page that answers, once."""
-    project = load_project(request, slug)
+    project = load_project(request, slug, even_archived=True)
     if request.method == "POST" and request.user.is_authenticated:
         name, scopes = request.POST.get("name", "").strip(), request.POST.getlist("scopes")
         try:
@@ -113,7 +113,7 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = load_project(request, slug)
+    project = load_project(request, slug, even_archived=True)
     with refusals(request):
         rows = ApiKey.objects.filter(project=project).select_related("project")
         key = still_there(rows, pk, _("This key is gone: it was revoked, or its time was over."))

@@ -32,11 +32,16 @@ def runs(user: Any) -> QuerySet[Project]:
 @login_required
 def project_list(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()
-    rows = runs(request.user).select_related("owner")
+    archived = "archived" in request.GET
+    mine = runs(request.user)
+    rows = mine.exclude(archived_at=None) if archived else mine.filter(archived_at=None)
+    rows = rows.select_related("owner")
     if wanted:
         rows = rows.filter(Q(name__icontains=wanted) | Q(slug__icontains=wanted) | Q(owner__username__iexact=wanted))
     page = keyset.page(request, rows, size=30)
-    return render(request, "projects/list.html", {"page": page, "wanted": wanted})
+    context = {"page": page, "wanted": wanted, "archived": archived}
+    context["archived_count"] = 0 if archived else mine.exclude(archived_at=None).count()
+    return render(request, "projects/list.html", context)
 
 
 @login_required

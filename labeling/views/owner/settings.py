@@ -11,7 +11,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from labeling import audit, services
-from labeling.accounts import earnings
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
 from labeling.models import AuditEntry, Task
@@ -95,20 +94,3 @@ def _said(value: Any) -> str:
     elif isinstance(value, dict):
         value = ", ".join(f"{name}: {_said(item)}" for name, item in value.items())
     return "–" if value is None or value == "" else str(value)
-
-
-@login_required
-def danger(request: HttpRequest, slug: str) -> HttpResponse:
-    """Delete the project: only its owner, and only by typing its name."""
-    project = load_project(request, slug)
-    may_delete = project.owner_id == request.user.pk or request.user.is_superuser
-    if request.method == "POST" and may_delete:
-        if request.POST.get("name", "").strip() == project.slug:
-            services.delete_project(project=project)
-            messages.success(request, _("%(name)s is deleted.") % {"name": project.name})
-            return redirect("project-list")
-        messages.error(request, _("That is not the project's address, so nothing was deleted."))
-    people, owed = earnings.total_owed(project)
-    context = context_of(request, project, tab="settings", section="danger", may_delete=may_delete)
-    context |= {"people": people, "owed": owed}
-    return render(request, "projects/danger.html", context)

@@ -139,7 +139,7 @@ def schema(request: HttpRequest, slug: str) -> HttpResponse:
 @xframe_options_sameorigin
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """A worker's page of these questions, over a picture of the project; nothing can be sent from it."""
-    project = load_project(request, slug)
+    project = load_project(request, slug, even_archived=True)
     questions, problem = _asked(request, project)
     rows = asking.shown(questions, slug=project.slug, seed="preview")
     for row in rows:

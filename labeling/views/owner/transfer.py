@@ -74,7 +74,7 @@ class ImportForm(forms.Form):
 @login_required
 @require_POST
 def export(request: HttpRequest, slug: str) -> HttpResponse:
-    project = load_project(request, slug, "review")
+    project = load_project(request, slug, "review", even_archived=True)
     form = ExportForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose a format."))

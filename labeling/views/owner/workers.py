@@ -144,7 +144,7 @@ def renew_invite(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = load_project(request, slug)
+    project = load_project(request, slug, even_archived=request.POST.get("action") == "remove")
     member = get_object_or_404(Membership.objects.select_related("user", "project"), project=project, pk=pk)
     action = "role" if request.POST.get("role") else request.POST.get("action")
     name = {"name": member.user.username}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from PIL import Image as Picture
 
 from inference.engine import runtime
-from inference.feedback import loop
-from inference.models import Deployment, Drift, Traffic
+from inference.engine.routing import routes
+from inference.feedback import backlog, loop
+from inference.models import Deployment, Drift, Sample, Traffic
 from inference.monitoring import drift, references
 from inference.monitoring.traffic import TOGETHER, recorder
 from tests.inference.serving import URL, ask
@@ -21,6 +23,37 @@ def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(proj
     Deployment.objects.create(project=project, retention_days=2_000_000_000)  # no calendar goes back so far
     loop.close_all()
     assert "its loop could not be closed" in caplog.text
+
+
+def test_an_archived_project_answers_and_keeps_scores_and_labels_nothing(
+    api, project, champion, add_images, monkeypatch
+) -> None:
+    add_images(range(3))
+    api.patch(URL + "serving/", {"sample_rate": 1.0, "auto_label": True}, format="json")
+    routes.forget()
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    assert ask(api, 50).status_code == 200
+    kept = Sample.objects.get()
+    assert backlog.due_projects() == [project.pk]
+    assert api.post(f"/api/v1/projects/{project.slug}/archive/").status_code == 200
+    assert ask(api, 51).status_code == 200
+    assert Sample.objects.get() == kept
+    assert backlog.due_projects() == []
+    for part in ("_judge", "_look_for_drift"):
+        monkeypatch.setattr(loop, part, pytest.fail)
+    monkeypatch.setattr(loop.autolabel, "step", pytest.fail)
+    Sample.objects.update(created_at=timezone.now() - timedelta(days=31))
+    loop.close(project.pk)
+    assert not Sample.objects.exists(), "what strangers sent goes when its time is over, archived or not"
+
+
+def test_its_keys_are_still_made_and_revoked(api, project, champion) -> None:
+    api.post(f"/api/v1/projects/{project.slug}/archive/")
+    made = api.post(URL + "keys/", {"name": "shop"}, format="json")
+    assert made.status_code == 201
+    assert api.post(f"{URL}keys/{made.json()['id']}/rotate/").status_code == 201
+    assert api.delete(f"{URL}keys/{made.json()['id']}/").status_code == 204
+    assert api.patch(URL + "serving/", {"sample_rate": 1.0}, format="json").status_code == 409
 
 
 def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from labeling import services
@@ -91,6 +92,9 @@ CALLS = [
     ("POST", "projects/{slug}/tasks/change/", "manage"),
     ("POST", "projects/{slug}/labels/import/", "manage"),
     ("POST", "projects/{slug}/exports/", "review"),
+    ("POST", "projects/{slug}/copy/", "manage"),
+    ("POST", "projects/{slug}/archive/", "manage"),
+    ("POST", "projects/{slug}/reopen/", "manage"),
 ]
 # Of no project's, of a link's holder, or the worker's own (below).
 NO_ROWS = re.compile(r"auth/|survey/schema/|projects/$|invitations/|assignments/")
@@ -150,6 +154,29 @@ def test_the_permission_matrix(who: str, place: Callable[[str], tuple[APIClient,
         if refused or answer.status_code >= 400:
             assert set(answer.json()) == {"error"}, (method, path, answer.content)
     assert wrong == []
+
+
+def test_an_archived_project_refuses_every_call_that_would_change_it(
+    place: Callable[[str], tuple[APIClient, dict[str, Any]]],
+) -> None:
+    api, names = place("owner")
+    Project.objects.filter(slug=names["slug"]).update(archived_at=timezone.now())
+    taken = set()
+    for method, path, _right in CALLS:
+        if method != "GET":
+            url = f"/api/v1/{path.format(**names)}"
+            answer = api.generic(method, url, "{}", content_type="application/json")
+            if answer.status_code == 409 and answer.json()["error"]["code"] == "project_archived":
+                continue
+            taken.add((method, path.partition("}/")[2] or path))
+    assert taken == {
+        ("POST", "cancel/"),
+        ("POST", "exports/"),
+        ("DELETE", "workers/role-worker/"),
+        ("POST", "copy/"),
+        ("POST", "archive/"),
+        ("POST", "reopen/"),
+    }
 
 
 def test_every_address_of_a_project_is_in_this_matrix_or_needs_a_row() -> None:

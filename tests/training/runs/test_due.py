@@ -150,6 +150,15 @@ def test_after_a_short_look_every_answer_is_looked_at(project: Project, monkeypa
     assert list(due._candidates()) == [project]
 
 
+def test_an_archived_project_does_not_train_and_says_so(project: Project) -> None:
+    Project.objects.update(archived_at=timezone.now())
+    assert due.start_due_runs(lambda _project, _decision: None) == 0
+    assert not TrainingPolicy.objects.exists()
+    assert "archived" in services.check_due(Project.objects.get()).reason
+    Project.objects.update(archived_at=None)
+    assert due.start_due_runs(lambda _project, _decision: None) == 1
+
+
 def test_however_often_runs_have_failed_the_next_is_tried_within_a_day() -> None:
     assert [due.retry_after(failures) for failures in (1, 2, 8, 9, 40, 10_000)] == [
         timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=1280), *[timedelta(days=1)] * 3,

@@ -79,6 +79,24 @@ def test_what_changes_a_project_is_for_those_who_manage_it(
         assert client.post(f"/projects/{project.slug}/{path}").status_code == expected
 
 
+@pytest.mark.parametrize(
+    ("role", "expected"), [("manager", 302), ("reviewer", 403), ("stranger", 404), ("nobody", 302)]
+)
+@pytest.mark.parametrize("path", ["settings/copy/", "settings/archive/"])
+def test_who_manages_a_project_copies_and_archives_it(
+    path: str,
+    role: str,
+    expected: int,
+    make_project: Callable[..., Project],
+    signed_in: Callable[[User | None], Client],
+) -> None:
+    project = make_project(images=0)
+    assert signed_in(named(project, role)).post(f"/projects/{project.slug}/{path}").status_code == expected
+    project.refresh_from_db()
+    done = Project.objects.count() == 2 if "copy" in path else project.archived_at is not None
+    assert done == (role == "manager")
+
+
 def test_a_visitor_of_an_open_project_may_label_but_not_look_behind_it(
     make_project: Callable[..., Project], signed_in: Callable[[User | None], Client]
 ) -> None:
