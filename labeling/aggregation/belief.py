@@ -12,8 +12,8 @@ from typing import Any
 
 from labeling.aggregation.slots import LEAST_WIDTH, MANY, filled
 
-# Before anything was fitted: workers are right this often more than by guessing. Cautious, so that early tasks are not
-# closed on the word of strangers.
+# Before anything was fitted: of two classes workers name the right one this often, of more they are as far above
+# guessing. Cautious, so that early tasks are not closed on the word of strangers.
 FIRST_SKILL = 0.7
 FLOOR = 1e-4
 VOTES = ("majority", "weighted_majority")  # methods whose posterior is a share of votes

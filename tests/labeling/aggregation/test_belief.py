@@ -60,3 +60,13 @@ def test_who_cannot_tell_counts_by_their_weight():
     nobody = combine("class", [Said(worker, CANT_TELL, weight=0.0) for worker in (1, 2)], {}, belief, {})
     assert nobody is not None
     assert (nobody.answer, nobody.confidence) == (CANT_TELL, 0.5)
+
+
+def test_before_the_first_fit_a_stranger_is_as_far_above_guessing_whatever_the_number_of_classes():
+    found = [Belief.ignorant([str(n) for n in range(count)]).accuracy for count in (1, 2, 5)]
+    assert found == pytest.approx([1, 0.7, 1 / 5 + 0.4 * 4 / 5])
+
+
+def test_thousands_of_votes_are_still_chances():
+    found = posterior([(0, None, 1.0)] * 4000 + [(1, None, 1.0)] * 1000, PAIR)
+    assert found == [1.0, 0.0]

@@ -100,6 +100,80 @@ def test_a_combined_number_is_the_most_likely_under_student_s_t(seed):
     assert numeric.combine(answers)[0] == pytest.approx(best, abs=1e-2)
 
 
+@pytest.mark.parametrize("expected", [0.0, 2.0])
+def test_a_whole_fit_agrees_with_each_task_s_number_and_each_worker_s_spread_by_their_definitions(expected):
+    rng = np.random.default_rng(7)
+    task, worker = np.repeat(np.arange(30), 4), np.concatenate([rng.choice(6, 4, replace=False) for _ in range(30)])
+    answer = rng.uniform(0, 50, 30)[task] + 3.0 * (worker == 1) + rng.standard_t(4, 120) * (1 + 2 * (worker == 2))
+    task, worker, answer = (np.append(row, last) for row, last in ((task, 30), (worker, 2), (answer, 9.0)))  # one alone
+    fit = numeric.fit(task, worker, answer, n_tasks=31, n_workers=6, expected=expected)
+    for one in range(31):
+        rows = [(answer[n], fit.bias[worker[n]], fit.spread[worker[n]]) for n in np.flatnonzero(task == one)]
+        assert (fit.value[one], fit.error[one]) == pytest.approx(numeric.combine(rows), abs=2e-2)
+    assert np.average(fit.bias, weights=np.bincount(worker)) == pytest.approx(0, abs=1e-9)
+    rest = answer - fit.value[task] - fit.bias[worker]
+    pulled = (numeric.TAILS + 1) / (numeric.TAILS + (rest / fit.spread[worker]) ** 2) * rest**2
+    tells = 1 - 1 / np.bincount(task)[task] if expected else np.ones(len(task))
+    for who in range(6):
+        own = worker == who
+        variance = (pulled[own].sum() + numeric.OWN * fit.crowd_spread**2) / (tells[own].sum() + numeric.OWN)
+        assert fit.spread[who] == pytest.approx(np.sqrt(variance), rel=2e-2)
+    known = numeric.OWN if expected else 0
+    assert fit.crowd_spread == pytest.approx(
+        np.sqrt((pulled.sum() + known * expected**2) / (tells.sum() + known)), rel=2e-2
+    )
+
+
+def clusters(boxes: np.ndarray, worker: np.ndarray, kind: np.ndarray, least: float, across: float) -> list[int]:
+    """The definition, every pair looked at: one kind's pairs first, the most alike first."""
+    share = mask.iou(boxes, boxes, [0] * len(boxes))
+    pairs = [
+        (bool(kind[a] != kind[b]), -share[a, b], a, b)
+        for a, b in itertools.combinations(range(len(boxes)), 2)
+        if share[a, b] >= (across if kind[a] != kind[b] else least) and share[a, b] > 0 and worker[a] != worker[b]
+    ]
+    home = list(range(len(boxes)))
+    for differ, _share, a, b in sorted(pairs):
+        one, two = ([n for n, place in enumerate(home) if place == home[box]] for box in (a, b))
+        apart = home[a] != home[b] and not {worker[n] for n in one} & {worker[n] for n in two}
+        if apart and np.mean([share[m, n] for m in one for n in two]) >= (across if differ else least):
+            home = [home[a] if place == home[b] else place for place in home]
+    return home
+
+
+@pytest.mark.parametrize("across", [0.5, np.inf])
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 14))
+def test_boxes_are_put_together_as_if_every_pair_were_looked_at(across, seed, count):
+    rng = np.random.default_rng(seed)
+    boxes = np.concatenate([rng.uniform(0, 45, (count, 2)), rng.uniform(15, 40, (count, 2))], axis=1)
+    worker, kind = rng.integers(5, size=count), rng.integers(2, size=count)
+    found = geometry.cluster(boxes, worker, kind, across=across).tolist()
+    expected = clusters(boxes, worker, kind, geometry.OVERLAP, across)
+    assert [[a == b for b in found] for a in found] == [[a == b for b in expected] for a in expected]
+
+
+def test_one_box_of_several_has_the_sides_that_are_most_likely_under_student_s_t():
+    """The second thing is harder to box than its people's hands are unsteady, so that outliers count for more."""
+    rng = np.random.default_rng(3)
+    corner, size, off = np.array([40.0, 30]), np.array([80.0, 50]), np.array([2.0] * 5 + [25.0] * 5)[:, None]
+    sides = np.concatenate([corner + rng.normal(0, off, (10, 2)), size + rng.normal(0, off / 2, (10, 2))], axis=1)
+    offset, spread = rng.normal(0, 0.02, (10, 4)), rng.uniform(0.1, 0.3, 10)
+    found = geometry.merge(sides, np.repeat([0, 1], 5), offset, spread)
+    askew = []
+    for own, box in zip((slice(0, 5), slice(5, 10)), found, strict=True):
+        usual = np.tile(np.median(sides[own, 2:], axis=0), 2)
+        drawn, scale = geometry.edges(sides[own]) - offset[own] * usual, spread[own, None] * usual
+        askew.append(1.4826 * np.median(np.abs(drawn - np.median(drawn, axis=0)) / scale, axis=0))
+        scale = scale * np.maximum(1, askew[-1])
+        grid = np.linspace(0, 250, 25_001)[:, None, None]
+        left, top, right, bottom = grid[
+            stats.t.logpdf((drawn - grid) / scale, geometry.TAILS).sum(axis=1).argmax(axis=0), 0, 0
+        ]
+        assert box == pytest.approx([left, top, right - left, bottom - top], abs=0.05)
+    assert askew[0].max() < 1 < askew[1].max()
+
+
 def test_the_chance_to_be_within_is_the_normal_distribution_s():
     for error, tolerance in ((0.5, 1.0), (2.0, 1.0), (1.0, 0.1)):
         expected = stats.norm.cdf(tolerance / error) - stats.norm.cdf(-tolerance / error)

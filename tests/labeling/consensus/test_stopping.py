@@ -50,6 +50,16 @@ def test_the_table_is_learned_from_tasks_that_were_asked_often():
     assert table["easy"]["3,0"] > 0.8
     assert table["hard"]["3,0"] < 0.6
     assert "11,0" not in table["easy"]
+    assert not [count for rows in table.values() for count in rows if count.startswith("0,")], "nobody leads by no vote"
+
+
+def test_what_the_table_says_of_few_is_drawn_towards_how_often_the_category_leads():
+    """Class 0 leads two of three tasks, and after its two votes was right in one of two: (1 + 2 * 2/3) / (2 + 2)."""
+    counts, label = np.array([[2.0, 0], [2, 0], [0, 2], [1, 0]]), np.array([0, 1, 0, 1])
+    chances = confidence_table(counts, label, sample=2)
+    assert chances[0, 2, 0] == pytest.approx((1 + 2 * 2 / 3) / (2 + 2))
+    assert chances[1, 2, 0] == pytest.approx((0 + 2 * 1 / 3) / (1 + 2))
+    assert np.isnan(chances[0, 1, 1]), "a task with fewer votes than the sample teaches nothing"
 
 
 def test_orders_are_counted_exactly():
@@ -66,6 +76,17 @@ def test_the_forecast_knows_that_easy_tasks_are_done_first():
     assert seen.judgments_to_go == pytest.approx(400, abs=2)
     halfway = forecast(retired=[0, 0, 0, 500], still_open=[0, 0, 0, 0, 500], least=3, most=5)
     assert halfway.judgments_to_go == 500  # one more each, and not 3 - 4 = less than nothing
+
+
+def test_the_forecast_is_the_life_table_s_by_hand():
+    """Six retired at 3, two went on to 4: of those at 3 six of eight, at 4 none of two, drawn to the mean by 3."""
+    usual = (6 + 3) / (8 + 2 + 3 * 3)
+    at_three, at_four = (6 + 3 * usual) / (8 + 3), (0 + 3 * usual) / (2 + 3)
+    from_three = 1 + (1 - at_four)
+    from_none = 3 + (1 - at_three) * from_three
+    seen = forecast(retired=[0, 0, 0, 6], still_open=[10_000, 0, 0, 0, 2], least=3, most=5)
+    assert seen.per_task == 3
+    assert seen.judgments_to_go == round(10_000 * from_none + 2)
 
 
 def test_tasks_of_a_stage_that_asks_fewer_are_forecast_by_their_own():
