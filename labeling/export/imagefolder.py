@@ -1,7 +1,10 @@
 """Image folders: a zip with one folder per category and the pictures in it, as Keras and torchvision read them.
 
-Only final labels of the first class question; pictures that nobody could tell are left out.
-Source: https://keras.io/api/data_loading/image/#imagedatasetfromdirectory-function
+Only final labels of the first class question; pictures that nobody could tell are left out. They lie in the folder of
+their category itself: of a picture in a folder below, Hugging Face takes that one's name for its category, and where
+folders are of several depths none at all.
+Source: https://keras.io/api/data_loading/image/#imagedatasetfromdirectory-function ,
+https://huggingface.co/docs/datasets/image_dataset
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import IO
 
-from labeling.export.rows import ExportRefusedError, Format, Header, Rows, class_of
+from labeling.export.rows import ExportRefusedError, Format, Header, Row, Rows, class_of
 from labeling.spellings import folded
 from labeling.words import gettext as _
 
@@ -55,9 +59,14 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
             label = row.labels.get(question.key)
             category = class_of(label.answer) if label is not None and label.final else None
             if category in folder_of:
-                above = f"{folder_of[category]}/"
-                # A picture that came in such a folder has it in its name already.
-                archive.writestr(row.name if row.name.startswith(above) else above + row.name, row.read())
+                archive.writestr(f"{folder_of[category]}/{_flat(row, folder_of[category])}", row.read())
+
+
+def _flat(row: Row, folder: str) -> str:
+    """The picture's name without folders, and with its number where it had others than its category's own."""
+    name = row.name.removeprefix(f"{folder}/")
+    number, last = f"{row.image_id}-", PurePosixPath(name).name
+    return name if name == last else number + last.removeprefix(number)
 
 
 IMAGEFOLDER = Format(_("Image folder (zip)"), "zip", write, files="name")

@@ -3,12 +3,15 @@
 A project without boxes writes each class as a box around the whole image, as in COCO.
 Shares are written with 9 digits, so that a box comes back to within a thousandth of a pixel. With the option
 ``images`` the pictures lie beside. ``images.sha256`` tells their hashes as ``sha256sum`` does: names may be such as no
-file has. Source: https://docs.ultralytics.com/datasets/detect/
+file has. ``data.yaml`` names no ``path``, which its readers would begin where they run, and not where it lies; and a
+picture's labels are found by the last folder ``images`` above it, so that no picture has one of its own.
+Source: https://docs.ultralytics.com/datasets/detect/
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -35,17 +38,23 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
         names = "".join(
             f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(question.choices)
         )
-        archive.writestr("data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{names}")
+        archive.writestr("data.yaml", f"train: images\nval: images\nnc: {len(question.choices)}\nnames:\n{names}")
         for row in rows():
             if row.is_labeled(question):
-                stem = PurePosixPath(row.name)
-                archive.writestr(f"labels/{stem.with_suffix('.txt')}", lines(question, row))
-                hashes.write(f"{row.sha256}  images/{row.name}\n".encode())
+                name = _below(row.name)
+                archive.writestr(f"labels/{PurePosixPath(name).with_suffix('.txt')}", lines(question, row))
+                hashes.write(f"{row.sha256}  images/{name}\n".encode())
                 if header.with_images:
-                    archive.writestr(f"images/{row.name}", row.read(), zipfile.ZIP_STORED)
+                    archive.writestr(f"images/{name}", row.read(), zipfile.ZIP_STORED)
         hashes.seek(0)
         with archive.open("images.sha256", "w") as entry:
             shutil.copyfileobj(hashes, entry)
+
+
+def _below(name: str) -> str:
+    """The name with another one for each folder ``images``, and unlike that of any other picture."""
+    *folders, last = name.split("/")
+    return "/".join([*(re.sub(r"^(images_*)$", r"\1_", folder) for folder in folders), last])
 
 
 YOLO = Format("YOLO (zip)", "zip", write, files="stem")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import zipfile
@@ -255,7 +256,39 @@ def test_a_picture_that_came_in_the_folder_of_its_category_stays_there():
     rows = Repeatable(*(Row(n, name, 4, 3, f"{n:064x}", {"pet": label}, [], png) for n, name in enumerate(
         ["cat/a.png", "dog/a.png", "b.png"])))  # fmt: skip
     with zipfile.ZipFile(io.BytesIO(written("imagefolder", PETS, rows))) as archive:
-        assert archive.namelist() == ["cat/a.png", "cat/dog/a.png", "cat/b.png"]
+        assert archive.namelist() == ["cat/a.png", "cat/1-a.png", "cat/b.png"]
+
+
+def test_a_picture_lies_in_its_category_s_folder_itself_whatever_folders_it_came_in():
+    """Hugging Face took the folder below for the category, and none at all where some had one and others not."""
+    label = Label("cat", 0.9, {}, 1, "adaptive", True)
+    names = ["photos/a.png", "2-b.png", "x/3-c.png", "cat/2026/d.png"]
+    rows = [Row(n, name, 4, 3, f"{n:064x}", {"pet": label}, [], png) for n, name in enumerate(names, start=1)]
+    data = written("imagefolder", PETS, Repeatable(*rows))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["cat/1-a.png", "cat/2-b.png", "cat/3-c.png", "cat/4-d.png"]
+    hashes = {known.sha256 for known in read_back("imagefolder", data)}
+    assert hashes == {hashlib.sha256(png()).hexdigest()}  # by which their images are found again
+
+
+def test_ultralytics_finds_the_labels_of_our_pictures_from_wherever_it_runs():
+    """It begins a path that data.yaml names where it runs, though there be no such pictures."""
+    header = Header("cells", "Cells", BOXES.questions, "now", {"images": True})
+    names = ["a.png", "images/a.png", "images_/a.png", "x/images/y/b.png"]
+    label = Label([BOX], 0.9, {}, 1, "adaptive", True)
+    rows = [Row(n, name, 640, 480, f"{n:064x}", {"boxes": label}, [], png) for n, name in enumerate(names)]
+    data = written("yolo", header, Repeatable(*rows))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        told = yaml.safe_load(archive.read("data.yaml"))
+        entries = archive.namelist()
+    assert "path" not in told
+    assert told["nc"] == len(told["names"]) == 2
+    pictures = [f"/{name}" for name in entries if name.startswith(f"{told['train']}/")]
+    assert len(set(pictures)) == 4
+    for picture in pictures:
+        above, below = picture.rsplit("/images/", 1)
+        assert f"{above}/labels/{below}".removesuffix(".png")[1:] + ".txt" in entries
+    assert {known.sha256 for known in read_back("yolo", data)} == {row.sha256 for row in rows}
 
 
 @pytest.mark.parametrize("name", ["coco", "yolo", "voc"])
