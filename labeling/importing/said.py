@@ -1,7 +1,8 @@
 """What a file has said so far of each picture and question: of what it says in several places the first stays.
 
 By hashes, since a file may be long. What is new is kept beside the upload at each checkpoint, so that an import that
-was killed knows it again. What was kept of a part that was not written in the end is told, and kept, anew.
+was killed knows it again. What was kept of a part that was not written in the end is told, and kept, anew. TOGETHER
+files become one, and as many of those: a million labels lie in some dozens, each written a few times.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from labeling.questions import BadAnswer
 from labeling.words import gettext as _
 
 PREFIX = "said-"
+TOGETHER = 16  # files that become one
 
 
 class Said:
@@ -30,6 +32,7 @@ class Said:
         self._folder = sources.spool_folder(job_id)
         self._answers: dict[int, int] = {}
         self._new = array("q")
+        self._kept: list[list[tuple[int, array[int]]]] = [[]]  # files of one size: where each ends, and what it holds
         if position:
             self._read(position)
 
@@ -38,6 +41,7 @@ class Said:
             for name in sorted(default_storage.listdir(self._folder)[1]):
                 if name.startswith(PREFIX) and int(name.removeprefix(PREFIX)) <= position:
                     pairs = array("q", storage.read(f"{self._folder}/{name}"))
+                    self._kept[0].append((int(name.removeprefix(PREFIX)), pairs))
                     for place, answer in zip(pairs[::2], pairs[1::2], strict=True):
                         self._answers.setdefault(place, answer)
 
@@ -55,10 +59,37 @@ class Said:
             raise BadAnswer(_("a line above says something else of the same picture."))
 
     def keep(self, position: int) -> None:
-        """Store what is new since the last time; ``position`` is where the part that is being written ends."""
+        """Store what is new since the last time; ``position`` is where the part that is being written ends.
+
+        What it was called for before is written by now, and can be put together.
+        """
         if self._new:
-            storage.put_file(f"{self._folder}/{PREFIX}{position:09d}", ContentFile(self._new.tobytes()))
+            self._gather()
+            self._put(position, self._new)
+            self._kept[0].append((position, self._new))
             self._new = array("q")
+
+    def _gather(self) -> None:
+        for size, kept in enumerate(self._kept):
+            if len(kept) < TOGETHER:
+                return
+            last = kept[-1][0]
+            pairs = array("q")
+            for _position, some in kept:
+                pairs.extend(some)
+            self._put(last, pairs)  # in place of the last one: whatever a kill leaves of the others says the same
+            for position, _pairs in kept[:-1]:
+                default_storage.delete(self._name(position))
+            self._kept[size] = []
+            if size + 1 == len(self._kept):
+                self._kept.append([])
+            self._kept[size + 1].append((last, pairs))
+
+    def _put(self, position: int, pairs: array[int]) -> None:
+        storage.put_file(self._name(position), ContentFile(pairs.tobytes()))
+
+    def _name(self, position: int) -> str:
+        return f"{self._folder}/{PREFIX}{position:09d}"
 
 
 def _number(value: Any) -> int:
