@@ -100,6 +100,11 @@ def test_the_awaited_client_answers_the_same(live_server, champion, token) -> No
         assert pool.submit(asyncio.run, ask()).result() == (expected, expected)
 
 
+def test_a_token_read_from_a_file_may_end_its_line(live_server, champion, token, photo) -> None:
+    with Client(live_server.url, f"{token} \n") as client:
+        assert client.predict("colours", photo).model_version == 1
+
+
 def test_a_refusal_carries_the_servers_own_words(live_server, champion, token) -> None:
     with Client(live_server.url, token) as client:
         with pytest.raises(Refused, match="Expected one of JPEG") as caught:
@@ -282,6 +287,7 @@ def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
         ("http://[::1", "t", "not an address"),
         ("/x", "t", "like https://"),
         ("http://x", "kéy", "token"),
+        ("http://x", " \n", "token is empty"),
     ],
 )
 def test_what_can_be_no_address_or_no_key_is_refused_at_once(url: str, token: str, told: str, capsys) -> None:
@@ -312,3 +318,18 @@ def test_the_command_says_what_is_missing_and_what_was_refused(live_server, cham
     assert "CROWDTUNE_TOKEN" in capsys.readouterr().err
     assert cli.main(["--url", live_server.url, "--token", token, "--project", "none", "predict", str(photo)]) == 1
     assert "404" in capsys.readouterr().err
+
+
+def test_the_command_ends_quietly_when_its_reader_has_enough(live_server, champion, token, photo) -> None:
+    """As `head` has."""
+    names = [str(photo)] * 40  # three requests' worth
+    where = ["--url", live_server.url, "--token", token, "--project", "colours"]
+    command = [sys.executable, "-u", "-m", "crowdtune_client.cli", *where, "predict", *names]
+    path = os.pathsep.join([str(ROOT / "clients/python"), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": path}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 1)

@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _predict(client, options) if options.command == "predict" else _explain(client, options)
     except KeyboardInterrupt:
         return 130  # as a shell says it
+    except BrokenPipeError:  # whoever reads has enough: `crowdtune predict photos | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own last flush would fail
+        return 1
     except (CrowdtuneError, OSError) as error:
         print(f"crowdtune: {error}", file=sys.stderr)
         return 1

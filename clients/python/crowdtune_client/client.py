@@ -95,6 +95,9 @@ def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
         raise CrowdtuneError(f"{url!r} is not an address: {error}.") from error
     if address.scheme not in {"http", "https"} or not address.host:
         raise CrowdtuneError(f"Expected an address like https://crowdtune.example; got {url!r}.")
+    token = token.strip()  # a file's last line ends
+    if not token:
+        raise CrowdtuneError("The token is empty: give the text of a key with the scope predict.")
     if not (token.isascii() and token.isprintable()):
         raise CrowdtuneError("The token has characters that no key has. Copy it again.")
     return {"base_url": url, "headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": timeout}
