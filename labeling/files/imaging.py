@@ -87,6 +87,9 @@ def _identify(data: bytes) -> Image.Image:
         got = f"{int(counted[0]) / 1e6:.0f}" if counted else ""
         raise ImageRefused("too_many_pixels", told % {"most": f"{MAX_PIXELS / 1e6:.0f}", "got": got}) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        if data[4:8] == b"ftyp":  # the box that such files, and films, begin with: ISO/IEC 14496-12
+            told = _("Expected one of %(formats)s; this is HEIC, AVIF or a film. Save it as JPEG, then send it again.")
+            raise ImageRefused("not_an_image", told % {"formats": ", ".join(FORMATS)}) from error
         raise ImageRefused(
             "not_an_image", _("Expected one of %(formats)s; this is none of them.") % {"formats": ", ".join(FORMATS)}
         ) from error

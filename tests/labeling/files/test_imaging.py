@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from labeling.files.imaging import decode_rgb
+from labeling.files.imaging import ImageRefused, decode_rgb
 
 GREYS = np.arange(240, dtype=np.uint8).reshape(12, 20)
 
@@ -51,3 +51,11 @@ def test_wide_greys_are_not_all_floats_at_once() -> None:
         tracemalloc.stop()
     assert (found == np.rint(greys * (255 / 65535))).all()
     assert peak < greys.size * 8  # as floats, once
+
+
+def test_of_a_phones_own_format_it_is_said_what_it_is_and_what_to_do() -> None:
+    file = io.BytesIO()
+    Picture.new("RGB", (16, 16)).save(file, "AVIF")
+    for data in (file.getvalue(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"):
+        with pytest.raises(ImageRefused, match=r"HEIC, AVIF .* Save it as JPEG"):
+            decode_rgb(data)
