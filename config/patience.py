@@ -12,6 +12,7 @@ Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ SECONDS = 2.0
 SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)
 LARGE = 2**20
 PIECE = 2**14  # bytes
+UNREAD = 2**24  # bytes that are of a body that are taken in though its answer is known
 SPARE = 2  # threads that wait for no body
 
 
@@ -64,7 +66,10 @@ class Patience:
         body = Body(environ["wsgi.input"], int(length), places, environ.get("REMOTE_ADDR", ""))
         self._coming.add(body)
         try:
-            return self._application(environ | {"wsgi.input": body}, start_response)
+            answer = self._application(environ | {"wsgi.input": body}, start_response)
+            if "HTTP_EXPECT" not in environ:  # who waits to be told to send has sent nothing
+                body.finish()
+            return answer
         finally:
             self._coming.discard(body)
             body.leave()
@@ -85,6 +90,7 @@ class Body:
         self._left = length
         self._places = places
         self._held: list[Places] = []
+        self._refused = False
 
     def read(self, size: int | None = -1) -> bytes:
         """In pieces: the server's own read returns when all has come, and until then a slow line would seem silent."""
@@ -97,6 +103,18 @@ class Body:
 
     def readline(self, *size: int) -> bytes:
         return self._read(self._inner.readline, *size)
+
+    def finish(self) -> None:
+        """Take in what nobody has read, should it come soon.
+
+        The server closes the line of a body that was not read to its end, and a client that is still sending, as
+        browsers are, is told of a line that broke and not what the answer said.
+        """
+        end = time.monotonic() + SECONDS
+        with contextlib.suppress(Crowded):
+            while 0 < self._left <= UNREAD and not self._refused and time.monotonic() < end:
+                if not self._read(self._inner.read, min(self._left, PIECE)):
+                    break
 
     def _read(self, read: Callable[..., bytes], *size: int) -> bytes:
         self._enter()
@@ -117,6 +135,7 @@ class Body:
         """
         for places in self._places[len(self._held) :]:
             if not places.take():
+                self._refused = True
                 self.leave()
                 raise Crowded
             self._held.append(places)

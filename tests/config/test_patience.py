@@ -88,4 +88,4 @@ def test_from_whom_a_body_does_not_come_is_known() -> None:
     application = Patience(answer, 1)
     asked = {"CONTENT_LENGTH": "4", "REMOTE_ADDR": "10.0.0.7", "wsgi.input": Line(b"abcd")}
     assert application(asked, None) == []
-    assert (told, application.waited_for()) == ([["10.0.0.7"], []], [])
+    assert (told, application.waited_for()) == ([["10.0.0.7"], [], ["10.0.0.7"]], [])  # the rest is taken in, too

@@ -142,6 +142,24 @@ def test_bodies_that_do_not_come_hold_up_nobody():
         servers.kill(web)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_all_before_reading_is_told_why_it_was_refused():
+    """As browsers do: a line that broke in the middle of a photo would say nothing."""
+    port = free_port()
+    web = servers.start(port)
+    try:
+        wait_for(port)
+        body = bytes(8 * 2**20)
+        headers = {"Authorization": "Token wrong", "Content-Type": "application/json"}
+        for _time in range(3):
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as one:
+                one.request("POST", "/api/v1/projects/pets/predict/", body, headers)
+                answer = one.getresponse()
+                assert (answer.status, json.loads(answer.read())["error"]["code"]) == (401, "bad_token")
+    finally:
+        servers.kill(web)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a line has been silent")
 def test_a_line_on_which_nothing_comes_is_ended_and_no_other(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
