@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
+from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -49,10 +50,16 @@ class SecurityHeadersMiddleware:
         self.pages, self.admin = _PAGES.format(images=images), _ADMIN.format(images=images)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META.get("QUERY_STRING", "") or "\x00" in request.path_info:
-            raise BadRequest(_("A NUL in the address: no text of ours has one, and the database takes none."))
-        response = self.get_response(request)
+        response = self._refused(request) or self.get_response(request)
         policy = self.admin if request.path.startswith("/admin/") else self.pages
+        # The site's own files say that they are for all. A proxy that keeps pages must not keep one of a person's.
+        response.setdefault("Cache-Control", "private")
         response.setdefault("Content-Security-Policy", policy)
         response.setdefault("Permissions-Policy", "camera=(self), geolocation=(), microphone=(), payment=()")
         return response
+
+    def _refused(self, request: HttpRequest) -> HttpResponse | None:
+        if "%00" not in request.META.get("QUERY_STRING", "") and "\x00" not in request.path_info:
+            return None
+        error = BadRequest(_("A NUL in the address: no text of ours has one, and the database takes none."))
+        return response_for_exception(request, error)  # not raised: it would pass by the headers of every page

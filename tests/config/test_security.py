@@ -39,6 +39,12 @@ def test_only_the_staff_admin_has_a_wider_rule(client):
     assert "'unsafe-eval'" not in client.get("/accounts/login/")["Content-Security-Policy"]
 
 
+def test_a_proxy_that_keeps_pages_keeps_none_of_a_persons(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("ada"))
+    for address in ("/projects/", "/profile/", "/api/v1/projects/", "/nothing/"):
+        assert client.get(address)["Cache-Control"] == "private", address
+
+
 def test_the_door_of_the_staff_is_the_one_where_tries_are_limited(client):
     get_user_model().objects.create_superuser("root", password="correct horse battery")
     guess = {"username": "root", "login": "root", "password": "wrong"}
@@ -209,6 +215,7 @@ def test_a_host_that_was_not_named_is_refused(client):
 def test_a_nul_in_the_query_is_a_bad_request_and_no_failure(client, address):
     answer = client.get(address)
     assert answer.status_code == 400
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
     if address.startswith("/api/"):
         assert answer.json()["error"]["code"] == "bad_request"
 
