@@ -221,7 +221,7 @@ def _end(rows: QuerySet[Job], **values: Any) -> bool:
     return True
 
 
-def never_began(job_id: str, *, counts: bool = True) -> bool:
+def never_began(job_id: str, *, counts: bool) -> bool:
     """A process ended before it could claim the job; True when the job should be sent again at once.
 
     Args:
@@ -238,10 +238,10 @@ def requeue_stuck() -> int:
     dead = Q(state=Job.State.RUNNING) & (Q(heartbeat_at=None) | silent("heartbeat_at", STUCK_AFTER, now))
     # What was sent again and never began waits for its turn, behind an import of hours: its messages would fill the
     # queue. What began once waits for a disk or a database, and for its next message.
-    never_began = Q(attempts=0, message="")
+    not_begun = Q(attempts=0, message="")
     unsent = Q(state=Job.State.QUEUED) & (
         (Q(heartbeat_at=None) & silent("created_at", UNSENT_AFTER, now))
-        | (silent("heartbeat_at", UNSENT_AFTER, now) & ~never_began)
+        | (silent("heartbeat_at", UNSENT_AFTER, now) & ~not_begun)
         | silent("heartbeat_at", SENT_AGAIN_AFTER, now)
     )
     sent = 0

@@ -27,7 +27,7 @@ from labeling.api.extensions import ProjectExtension
 SECURITY = schema.ApiKeyScheme
 
 
-def routes(extensions: Sequence[ProjectExtension] = ()) -> list[URLPattern]:
+def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
     """All addresses; ``extensions`` are the fields of a project that other rooms keep."""
     extensions = tuple(extensions)
     of = "projects/<slug:slug>/"

@@ -100,7 +100,7 @@ def _known(project: Project, answers: dict[str, Any], image: Image | None, stage
     return checked
 
 
-def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str = "owner") -> Gold:
+def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str) -> Gold:
     """Make the task's answer known: it leaves the queue, and its consensus is the known answer.
 
     Raises:

@@ -106,7 +106,7 @@ class Survey:
             for question, shown in zip(self.at(stage), questions, strict=True)
         ]
 
-    def public_json(self, stage: str, seed: str = "") -> str:
+    def public_json(self, stage: str, seed: str) -> str:
         """``public`` as JSON text, made once where every task shows the same."""
         name = stage.partition(":")[0]
         return json.dumps(self.public(name, seed)) if seed and _is_shuffled(self, name) else _public_json(self, name)
@@ -224,7 +224,7 @@ def _asked(row: Mapping[str, Any], categories: list[dict[str, str]]) -> Asked:
     )
 
 
-def json_schema(survey: Survey, stage: str = "label") -> dict[str, Any]:
+def json_schema(survey: Survey, stage: str) -> dict[str, Any]:
     """JSON Schema (2020-12) of the ``answers`` of one stage, for programs that build or check them."""
     properties = {}
     for question in survey.at(stage):

@@ -67,7 +67,7 @@ class Backbone:
     root: Backbone | None = None
     root_sha256: str = ""
 
-    def boundary(self, deeper: bool = False) -> str:
+    def boundary(self, deeper: bool) -> str:
         """Where retraining begins: with the last block, or further down where that is known."""
         return self.deeper or self.cut if deeper else self.cut
 

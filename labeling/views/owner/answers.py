@@ -130,11 +130,8 @@ def is_taken(question: Question, answer: Any, names: Names) -> bool:
     return question.kind != "single_choice" or answer == CANT_TELL or answer in names
 
 
-def sides(
-    question: Question, judgments: Iterable[Judgment], consensus: Any = None, names: Names | None = None
-) -> list[Side]:
+def sides(question: Question, judgments: Iterable[Judgment], consensus: Any, names: Names) -> list[Side]:
     """The distinct answers, the most frequent first."""
-    words = names_of(question) if names is None else names
     groups: dict[str, list[Judgment]] = {}
     for judgment in judgments:
         if question.key in judgment.answers:
@@ -143,5 +140,5 @@ def sides(
     found = []
     for text, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         answer = json.loads(text)
-        found.append(Side(answer, say(answer, words), group, len(group) / total, answer == consensus))
+        found.append(Side(answer, say(answer, names), group, len(group) / total, answer == consensus))
     return found
