@@ -174,6 +174,13 @@ def test_the_hand_that_holds_a_pen_draws_and_moves_nothing(visit, red_project, w
     palm("touchEnd")
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=1.5)
     assert width_of(page) == before
+    palm("touchStart", (left - 60, bottom + 40))
+    palm("touchMove", (left - 20, bottom + 90))
+    palm("touchEnd")
+    drawn_boxes(page, 1)  # the hand stays where it was between two strokes
+    page.evaluate("performance.now = (now => () => now.call(performance) + 60000)(performance.now)")
+    touch(page, [(left - 60, bottom + 40), (left - 40, bottom + 60), (left - 20, bottom + 90)])
+    drawn_boxes(page, 2)  # the pen was put aside
 
 
 def test_a_picture_larger_than_its_shown_copy_is_boxed_in_natural_pixels(visit, make_project, join, worker):

@@ -1,7 +1,8 @@
 /* Pointers on the stage: one draws, moves or resizes; two, the middle button or a held space bar move the view. Where a pen
-   is on it, touches are the hand that holds the pen. */
+   is on it, touches are the hand that holds the pen, and so is one alone for a while after: it rests between two strokes. */
 
 const CLICK = 4; // CSS pixels: less movement than this is a click
+const RESTING = 20_000; // milliseconds after which a pen is taken to have been put aside
 
 function isPen({ pointerType }) {
   return pointerType === "pen";
@@ -12,6 +13,13 @@ export function listen(stage, view, editor) {
   let action = null; // what the one pointer is doing
   let viewing = false; // the view is being moved
   let space = false;
+  let penAt = -Infinity; // when a pen was last near
+
+  for (const name of ["pointerdown", "pointermove", "pointerup"]) {
+    stage.addEventListener(name, (event) => {
+      if (isPen(event)) penAt = performance.now();
+    });
+  }
 
   stage.addEventListener("pointerdown", (event) => {
     // The button of the menu, whose end the page may never hear of, would else count as a finger that stays.
@@ -28,7 +36,7 @@ export function listen(stage, view, editor) {
       action = null;
       viewing = true;
       for (const pointer of pointers.values()) view.zoomer.handleDown(pointer);
-    } else if (pointers.size === 1 && event.button === 0) {
+    } else if (pointers.size === 1 && event.button === 0 && !(event.pointerType === "touch" && performance.now() - penAt < RESTING)) {
       action = begin(event);
     }
   });

@@ -121,6 +121,19 @@ def test_who_draws_at_random_loses_the_vote():
     assert hands[4].vote < 0.6 * hands[0].vote
 
 
+def test_who_misnames_things_loses_the_vote_on_their_names():
+    rng = np.random.default_rng(1)
+    images = []
+    for _ in range(60):
+        place = tuple(rng.uniform(20, 200, 4))
+        kinds = ["cat", "cat", "cat", "dog" if rng.random() < 0.8 else "cat"]
+        images.append([drawing(n, place, category=kind) for n, kind in enumerate(kinds)])
+    hands = boxes.fit(images)
+    assert hands[3].vote < 0.6 < min(hands[n].vote for n in range(3))
+    told = boxes.fuse([drawing(0, (10, 10, 40, 40)), drawing(3, (10, 10, 40, 40), category="dog")], hands)
+    assert told.boxes[0].category == "cat"
+
+
 def test_a_hand_survives_being_stored():
     hand = Hand(0.9, 0.1, 1.2, (0.01, 0.0, -0.02, 0.0), 0.04)
     assert Hand.read({"hand": {**hand.__dict__, "offset": list(hand.offset)}}) == hand
