@@ -3,6 +3,8 @@
 A part of a page is told so: the browser would follow, and htmx and uploads take the sign-in page for the part: the
 survey builder vanished with all that stood in it, and a folder was sent to the end for nothing. A form comes back on a
 page that sends it again: behind the sign-in page, what was written for an hour was gone.
+
+So is a labeling page whose person has given the browser to somebody else: its answers are the first one's, and wait.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from config import errors
 
+PERSON = "X-Person"  # whose page a script's request comes from
 PASSWORDS = ("/accounts/", "/admin/")  # their forms hold some, which stand on no page
 
 
@@ -25,6 +28,9 @@ class SignedOutMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        whose = request.headers.get(PERSON)
+        if whose is not None and request.user.is_authenticated and whose != str(request.user.pk):
+            return errors.plain(request, 401, _("Somebody else has signed in on this device. Load this page anew."))
         response = self.get_response(request)
         if not _leads_to_sign_in(response) or request.user.is_authenticated:
             return response

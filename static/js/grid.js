@@ -1,6 +1,7 @@
 /* The grid task: counts what is tapped and the active time, and sends all of it at once; without a connection each answer
    waits in the outbox that the labeling page has, too. What is tapped is kept for this tab, by lease: who comes back
    before it is sent finds it where it was, and never on another image. */
+import { PERSON } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { delivery, tell } from "./label/delivery.js";
 import { Outbox } from "./label/outbox.js";
@@ -82,7 +83,7 @@ async function send() {
 /* Whether the server has taken the form: it answers with the way to what comes next. */
 async function isStored(body) {
   try {
-    const response = await fetch(location.pathname, { method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(location.pathname, { method: "POST", body, headers: PERSON, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
     return response.type === "opaqueredirect";
   } catch {
     return false;

@@ -2,7 +2,7 @@
    an outbox until the server has it, and the next task, claimed ahead and its image decoded, is there in one paint.
    One file, though a long one: all of it reads and changes which task is on the screen and which are to come. */
 import { carry, toast } from "./toast.js";
-import { Refusal, call, isDenied, isPassing } from "./label/api.js";
+import { PERSON, Refusal, call, isDenied, isPassing } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { Combo } from "./label/combo.js";
 import { delivery, tell } from "./label/delivery.js";
@@ -421,7 +421,7 @@ addEventListener("pagehide", () => {
       method: "POST",
       keepalive: true,
       credentials: "same-origin",
-      headers: { "Content-Type": "application/json", "X-CSRFToken": page.form.elements.csrfmiddlewaretoken.value },
+      headers: { "Content-Type": "application/json", "X-CSRFToken": page.form.elements.csrfmiddlewaretoken.value, ...PERSON },
       body: JSON.stringify({ reason: "left the page" }),
     }).catch(() => {});
   }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling import services
+from labeling.models import Judgment
 from tests.e2e.conftest import happened, ready, until
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
+from tests.e2e.test_stages import DOG
 from tests.e2e.test_what_is_stored import NOTE, SHARP
 
 # A device that is full, and a window of another app, which keeps nothing unless that app says so.
@@ -139,10 +143,39 @@ def test_who_uses_the_device_next_finds_no_answer_of_another_person(visit, make_
     page.get_by_role("textbox").fill("mine alone")
     page.goto("/label/")
     join(project, owner)
-    client = Client()
-    client.force_login(owner)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": visit.address}])
+    sign_in(page, visit.address, owner)
     page.goto(f"/label/{project.slug}/")
     ready(page)
     expect(page.get_by_role("textbox")).to_have_value("")
+
+
+@pytest.mark.parametrize("path", ["", "grid/"])
+def test_what_one_person_answered_waits_for_them_where_another_signs_in(visit, make_project, join, worker, owner, path):
+    project = make_project("Dogs", questions=[DOG], images=4, judgments_min=2)
+    join(project, worker)
+    join(project, owner)
+    page = visit(f"/label/{project.slug}/{path}", user=worker, watch=False)
+    page.context.set_offline(True)
+    if path:
+        page.get_by_role("checkbox", name="Image 1", exact=True).check()
+        page.get_by_role("button", name="Send").click()
+    else:
+        ready(page)
+        page.get_by_role("button", name="Yes").click()
+    expect(page.locator("#sync")).to_contain_text("waiting")
+    sign_in(page, visit.address, owner)
+    page.context.set_offline(False)
+    expect(page.locator("#sync")).to_contain_text("Sign in to send")
+    page.get_by_role("link", name="Sign in to send").click()
+    page.wait_for_load_state()
+    assert not Judgment.objects.filter(project=project).exists()
+    sign_in(page, visit.address, worker)
+    page.goto(f"/label/{project.slug}/")
+    assert {row.worker_id for row in stored(project, 4 if path else 1)} == {worker.pk}
+
+
+def sign_in(page: Page, address: str, user: Any) -> None:
+    client = Client()
+    client.force_login(user)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": address}])

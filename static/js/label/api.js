@@ -7,6 +7,10 @@ export class Refusal extends Error {
   }
 }
 
+/* Whose page this is: in another tab somebody else may sign in, in whose name nothing of it may be sent. */
+const { user } = JSON.parse(document.getElementById("client").textContent);
+export const PERSON = { "X-Person": String(user) };
+
 function csrf() {
   return document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
@@ -16,7 +20,7 @@ export async function call(method, address, body, { seconds = 20 } = {}) {
   const response = await fetch(address, {
     method,
     credentials: "same-origin",
-    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf() },
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf(), ...PERSON },
     body: body === undefined ? undefined : JSON.stringify(body),
     signal: AbortSignal.timeout(seconds * 1000),
   });
