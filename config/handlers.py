@@ -59,7 +59,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if errors.is_api(request):
         response = errors.plain(request, status, message)
     else:
-        told = {"status": status, "message": message, "number": request_id.get()}
+        again = request.get_full_path() if request.method == "GET" else ""  # a form is sent again from its own page
+        told = {"status": status, "message": message, "number": request_id.get(), "again": again}
         response = _plain_page(request, "500.html" if status == 500 else "outage.html", told)
     if status == 503:
         response["Retry-After"] = "5"

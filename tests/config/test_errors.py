@@ -91,6 +91,8 @@ def test_an_outage_is_told_as_such_and_when_to_come_back(client):
     assert api["Retry-After"] == page["Retry-After"] == "5"
     assert page.status_code == 503
     assert "The database does not answer." in page.content.decode()
+    assert 'href="/raise/away">Try again' in page.content.decode()
+    assert "Try again</a>" not in client.post("/raise/away").content.decode()  # a form is sent again from its own page
     assert "connection refused" not in page.content.decode() + api.content.decode()
     full = client.get("/raise/full")
     assert full.status_code == 507
