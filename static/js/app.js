@@ -116,8 +116,15 @@ for (const zone of document.querySelectorAll(".dropzone")) {
 
 for (const message of document.querySelectorAll(".toasts .toast.good")) setTimeout(() => message.remove(), 6000);
 
-/* A form that came back is below what is seen, on a phone: begin where it was refused. */
-document.querySelector("[aria-invalid=true]")?.focus();
+/* A form that came back is below what is seen, on a phone: begin where it was refused, or with what it was refused for. A
+   preview beside what is being written takes no focus from there. */
+function begin() {
+  const told = document.querySelector("form .alert.bad[role=alert]");
+  const wrong = document.querySelector("[aria-invalid=true], .question.invalid :is(textarea, select, button, input:not([type=hidden], :disabled))");
+  if (told) told.tabIndex = -1;
+  (wrong ?? (document.querySelector("[autofocus]") ? null : told))?.focus();
+}
+if (window === top) begin();
 
 /* A part of the page that renews itself, as a run that is watched: the focus and what was scrolled stay where they were,
    and of what has changed a screen reader is told no more than what stands in data-say. */
