@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Judgment
+from labeling.models import Assignment, Judgment
 from tests.e2e.conftest import drawn, happened, lose_first_reply, painted, quiet, ready, until
 
 ANIMAL = {
@@ -156,6 +156,23 @@ def test_a_skip_takes_a_reason_and_goes_on(make_project, start):
     sent(page)
     skipped = project.tasks.get(assignments__state="skipped").assignments.get(state="skipped")
     assert skipped.reason == "unclear"
+
+
+def test_digits_and_arrows_in_the_menu_of_reasons_answer_no_task(make_project, start):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    page = start(project)
+    first = shown(page)
+    page.keyboard.press("s")
+    for key, reason in (("ArrowUp", "Another reason"), ("ArrowDown", "The image is not clear"), ("s", "Skip")):
+        page.keyboard.press(key)
+        expect(page.locator(":focus")).to_contain_text(reason)
+    page.keyboard.press("s")
+    page.keyboard.press("2")
+    moved_on(page, first)
+    sent(page)
+    assert [row.reason for row in Assignment.objects.filter(project=project, state="skipped")] == ["broken"]
+    page.keyboard.press("2")
+    assert [row.answers["animal"] for row in stored(project, 1)] == ["dog"]
 
 
 def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start):

@@ -20,8 +20,24 @@ export function listen({ page, form, submit, undo, isBusy }) {
       }
       return;
     }
-    if (act(event)) event.preventDefault();
+    if (page.skip.open ? reason(event) : act(event)) event.preventDefault();
   });
+
+  /* In the menu of reasons the digits and the arrows are its own: none of them answers the task behind it. */
+  function reason({ key, shiftKey, target, code }) {
+    const items = [...page.skip.querySelectorAll(".item")];
+    const digit = Number(printed({ key, code, shiftKey }));
+    const step = { ArrowDown: 1, ArrowUp: -1 }[key];
+    const at = items.indexOf(target);
+    if (digit) items[digit - 1]?.click();
+    else if (step) items.at(at < 0 ? Math.min(step, 0) : (at + step) % items.length).focus();
+    else if (printed({ key, code, shiftKey }).toLowerCase() !== "s") return false;
+    else {
+      page.skip.open = false;
+      page.skip.querySelector("summary").focus();
+    }
+    return true;
+  }
 
   /* A key that is held answers one task, not each that follows. */
   function isAnswer(event) {
@@ -38,8 +54,8 @@ export function listen({ page, form, submit, undo, isBusy }) {
     if (key === "i") return open("instructions");
     if (key === "e") return open("guide");
     if (key === "s") {
-      page.skip.open = !page.skip.open;
-      page.skip.querySelector(page.skip.open ? ".item" : "summary").focus();
+      page.skip.open = true;
+      page.skip.querySelector(".item").focus();
       return true;
     }
     return isBusy() ? false : choose(key, event.target);
