@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import painted, ready, until
+from tests.e2e.conftest import painted, quiet, ready, until
 from tests.e2e.test_labeling import stored
 
 WIDTH, HEIGHT = 1000, 800
@@ -306,6 +306,28 @@ def test_number_fields_set_a_box_exactly(visit, red_project, worker):
         field.fill(str(value))
         field.press("Tab")
     assert boxes(page) == [{"category": "thing", "box": list(RED)}]
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_numbers_of_a_box_on_a_large_picture_are_seen_whole(visit, make_project, join, worker, width):
+    project = make_project("Large", images={"l.png": pictured(4000, 3000)}, categories=["thing"], questions=[QUESTION])
+    join(project, worker)
+    page = opened(visit, project, worker, width=width, touch=width == 360)
+    many = (
+        "e => e.dispatchEvent(new CustomEvent('set-boxes', { detail: Array(20).fill({ category: 'thing', box: %s }) }))"
+    )
+    page.locator("[data-boxes]").evaluate(many % [1234.56, 1345.67, 2000.88, 1000.04])
+    quiet(page)
+    cut = """(inputs) => inputs.filter((input) => {
+      const text = document.createElement('span');
+      const { fontFamily, fontSize, fontVariantNumeric, paddingLeft, paddingRight } = getComputedStyle(input);
+      Object.assign(text.style, { fontFamily, fontSize, fontVariantNumeric, position: 'fixed' });
+      text.textContent = input.value;
+      document.body.append(text);
+      const room = input.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+      return text.getBoundingClientRect().width > room;
+    }).map(({ value }) => value)"""
+    assert page.locator(".box-table tbody tr:first-child input").evaluate_all(cut) == []
 
 
 def test_a_box_too_small_to_see_is_refused(visit, red_project, worker):
