@@ -175,3 +175,26 @@ def test_the_ends_of_a_scale_stand_below_its_steps(make_project, start):
         page.get_by_role("button", name="I can't tell").bounding_box(),
     )
     assert steps[0]["y"] < ends["y"] < cant["y"]
+
+
+@pytest.mark.parametrize(("least", "window"), [(0, (360, 740)), (4, (740, 360))])
+def test_the_steps_of_a_scale_stand_in_one_row_of_a_phone(make_project, start, fits, least, window):
+    options = {"least": least, "most": 10, "labels": ["bad", "good"]}
+    rate = {"key": "rate", "kind": "rating", "prompt": "How good?", "required": True, "options": options}
+    page = start(make_project(questions=[rate, COUNT]), width=window[0], height=window[1], touch=True)
+    tops = page.locator(".scale .choice").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
+    assert (len(tops), len(set(tops))) == (11 - least, 1)
+    fits(page)
+
+
+def test_what_is_wrong_with_a_search_is_told_beside_what_is_typed(make_project, start, axe):
+    names = [f"kind {number}" for number in range(40)]
+    project = make_project(categories=names, questions=[{**ANIMAL, "options": {"cant_tell": True}}])
+    page = start(project, width=360, touch=True)
+    page.get_by_role("combobox").fill("zzz")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".question .error")).to_have_text("Choose an answer from the list.")
+    expect(page.locator(".question .error")).to_be_in_viewport(ratio=0.9)
+    expect(page.get_by_role("combobox")).to_be_in_viewport(ratio=0.9)
+    expect(page.get_by_role("combobox")).to_be_focused()
+    axe(page)

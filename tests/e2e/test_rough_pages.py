@@ -9,6 +9,7 @@ from labeling import services
 from labeling.models import Gold, Job
 from tests.e2e.conftest import drawn, happened, ready
 from tests.e2e.test_labeling import ANIMAL, stored
+from tests.e2e.test_what_is_stored import NOTE, SHARP
 
 
 def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, worker):
@@ -39,6 +40,17 @@ def test_the_image_can_be_seen_at_four_times_the_size(make_project, start, fits)
     fits(page)
     page.set_viewport_size({"width": 180, "height": 370})  # as letters of twice the size on a phone: the bar fills rows
     expect(page.locator(".panel-side .footer")).to_have_css("position", "static")
+    fits(page)
+
+
+def test_the_parts_of_the_header_lie_beside_each_other_at_twice_the_size(visit, worker, fits):
+    page = visit("/label/", user=worker, width=180, height=370)
+    apart = """(parts) => parts.map((part) => part.getBoundingClientRect()).every((one, at, all) =>
+      all.slice(at + 1).every((other) => one.right <= other.left || other.right <= one.left
+        || one.bottom <= other.top || other.bottom <= one.top))"""
+    parts = page.locator(".site-header :is(.brand, .site-nav a:not(.optional), summary)")
+    expect(parts).to_have_count(6)
+    assert parts.evaluate_all(apart)
     fits(page)
 
 
@@ -260,6 +272,24 @@ def test_a_form_that_came_back_begins_where_it_was_refused(visit, owner):
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
     expect(page.get_by_text("This must not be below the least number of people.")).to_be_visible()
+
+
+def test_a_refusal_of_no_field_and_an_answer_without_its_script_begin_where_they_were_refused(
+    visit, make_project, owner, worker, join
+):
+    sharp = {**SHARP, "required": True}
+    project = make_project(questions=[sharp, NOTE])
+    page = visit(f"/projects/{project.slug}/settings/survey/", user=owner, watch=False)
+    services.replace_survey(project=project, user=owner, questions=[{**sharp, "prompt": "Is it clear?"}, NOTE])
+    page.get_by_label("Question", exact=True).first.fill("Is it really sharp?")
+    page.get_by_role("button", name="Save survey").click()
+    expect(page.locator("form [role=alert]")).to_be_focused()
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    page.route("**/label.js", lambda route: route.abort())
+    page.reload()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("radio", name="Yes")).to_be_focused()
 
 
 @pytest.mark.parametrize("rtl", [False, True])
