@@ -216,7 +216,7 @@ class _Clusters:
             names = sorted({str(box["category"]) for _, box in rows})
             own = np.array([box["box"] for _, box in rows], dtype=np.float64)
             who = np.array([worker for worker, _ in rows])
-            # By category, where fuse() joins them: who misnames things shall weigh less in the vote on their names, too.
+            # By category, where fuse() joins them: who misnames things is to weigh less in the vote on names, too.
             groups = cluster(own, who, np.array([names.index(str(box["category"])) for _, box in rows]))
             here = int(groups.max()) + 1
             viewers = np.array([number[person.worker] for person in drawn])

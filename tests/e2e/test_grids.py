@@ -169,6 +169,16 @@ def test_practice_sent_without_a_connection_stays_on_the_page(visit, make_projec
     expect(page.get_by_text("Right", exact=True)).to_be_visible()
 
 
+def test_what_a_grid_tells_lies_not_on_its_button(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=14)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, width=360, touch=True)
+    page.get_by_role("button", name="Send 12 answers").click()
+    told, button = page.locator("#toasts .toast"), page.get_by_role("button", name="Send 2 answers")
+    expect(told).to_be_visible()
+    assert told.bounding_box()["y"] + told.bounding_box()["height"] <= button.bounding_box()["y"]
+
+
 def test_the_instructions_can_be_read_at_a_grid(visit, make_project, join, worker):
     project = make_project("Dogs", questions=[DOG], images=2, instructions="A toy dog is no dog.")
     join(project, worker)
