@@ -16,7 +16,7 @@ from labeling.questions.kind import (
     choice_keys,
     is_number,
     known_options,
-    number_option,
+    whole_option,
 )
 from labeling.words import gettext as _
 
@@ -25,7 +25,9 @@ SLACK = 1.0  # pixels a box may stand over the image's edge, from rounding in a 
 
 
 def _options(options: Options) -> Options:
-    number_option(options, "most", MOST)
+    most = whole_option(options, "most", MOST)
+    if most is not None and most < 0:
+        raise BadAnswer(_("expected a number of at least %(least)s, got %(value)s.") % {"least": 0, "value": most})
     return known_options(options, "most")
 
 

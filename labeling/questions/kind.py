@@ -123,5 +123,14 @@ def number_option(options: Options, name: str, default: float | None = None) -> 
     return value
 
 
+def whole_option(options: Options, name: str, default: int | None = None) -> int | None:
+    value = number_option(options, name, default)
+    if value is not None and value != int(value):
+        raise BadAnswer(
+            _("%(name)s must be a whole number, got %(value)s.") % {"name": name, "value": f"{value!r:.80}"}
+        )
+    return None if value is None else int(value)
+
+
 def no_classes(options: Options) -> list[str]:
     return []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options, number_option
+from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options, whole_option
 from labeling.words import gettext as _
 
 
 def _options(options: Options) -> Options:
-    least, most = number_option(options, "least", 0), number_option(options, "most")
+    least, most = whole_option(options, "least", 0), whole_option(options, "most")
     if (least or 0) < 0 or (most is not None and most < (least or 0)):
         raise BadAnswer(_("least must be 0 or more and most not below it."))
     return known_options(options, "least", "most")

@@ -12,7 +12,7 @@ from labeling.questions.kind import (
     is_number,
     known_options,
     no_classes,
-    number_option,
+    whole_option,
 )
 from labeling.words import gettext as _
 
@@ -22,8 +22,8 @@ def _ends(options: Options) -> tuple[int, int]:
 
 
 def _options(options: Options) -> Options:
-    number_option(options, "least")
-    number_option(options, "most")
+    whole_option(options, "least")
+    whole_option(options, "most")
     least, most = _ends(options)
     if not least < most <= least + 100:
         raise BadAnswer(_("a scale needs 2 to 101 steps, got %(least)s to %(most)s.") % {"least": least, "most": most})

@@ -12,7 +12,7 @@ from labeling.questions.kind import (
     is_storable,
     known_options,
     no_classes,
-    number_option,
+    whole_option,
 )
 from labeling.words import gettext as _
 
@@ -20,7 +20,7 @@ LONGEST = 2000
 
 
 def _options(options: Options) -> Options:
-    most = number_option(options, "most", LONGEST)
+    most = whole_option(options, "most", LONGEST)
     if most is None or not 1 <= most <= 20_000:
         raise BadAnswer(_("most must be from 1 to 20000 characters, got %(most)s.") % {"most": repr(most)})
     return known_options(options, "most")

@@ -160,8 +160,12 @@ def _check_stages(project: Project, document: dict[str, Any]) -> None:
 
 
 def _check_choices(project: Project, document: dict[str, Any]) -> None:
-    """A question of choices needs some: its own or the project's categories."""
+    """A question of choices needs some, its own or the project's categories, and as many as it asks for."""
     for question in survey.parse(project.survey_version, document).questions:
+        least, count = question.options.get("least", 0), len(question.options.get("choices", []))
+        if question.kind == "multiple_choice" and 0 < count < least:
+            told = _("The question %(key)s asks for at least %(least)s of %(count)s choices: nobody could answer it.")
+            raise _bad("questions", told % {"key": repr(question.key), "least": least, "count": count})
         if "choices" in question.options and not question.options["choices"]:
             raise CrowdtuneError(
                 "bad_survey",
