@@ -4,8 +4,8 @@
 Makes the virtual environment and installs the locked requirements (every version and hash is in
 ``requirements/*.txt``): with uv where it is there and works, with pip otherwise. What is done is written down, so a
 second start has nothing to do. With dev also a browser for the tests, where there is none: Playwright's download, else
-Debian's package where the user is root; without one they skip. Needs Python 3.11 or later and nothing else: standard
-library only.
+Debian's package where the user is root; without one they skip. Needs Python 3.11, 3.12 or 3.13 and nothing else:
+standard library only.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "crowdtune.json"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
-OLDEST = (3, 11)
+OLDEST, NEWEST = (3, 11), (3, 13)  # of those that TensorFlow's locked version is built for
 
 
 def main(arguments: list[str]) -> None:
     wanted = arguments[0] if arguments else "base"
     if wanted not in {"base", "dev"}:
         raise SystemExit(f"bootstrap: expected base or dev, got {wanted!r}")
-    if sys.version_info < OLDEST:
-        start_with_newer_python(arguments)
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        start_with_another_python(arguments)
     with only_one():
         digest = hashlib.sha256((ROOT / "requirements" / f"{wanted}.txt").read_bytes()).hexdigest()
         done = stamp()
@@ -72,14 +72,14 @@ def stamp() -> dict[str, str]:
     return done if done.items() >= identity().items() else {}
 
 
-def start_with_newer_python(arguments: list[str]) -> None:
-    for minor in range(14, OLDEST[1] - 1, -1):
+def start_with_another_python(arguments: list[str]) -> None:
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
         found = shutil.which(f"python3.{minor}")
         if found and works(Path(found)):
             os.execv(found, [found, str(Path(__file__).resolve()), *arguments])
     raise SystemExit(
-        f"bootstrap: Crowdtune needs Python {OLDEST[0]}.{OLDEST[1]} or later; this is {platform.python_version()}. "
-        "Install one and start again with `make PYTHON=/path/to/python3 …`."
+        f"bootstrap: Crowdtune needs Python 3.{OLDEST[1]} to 3.{NEWEST[1]}; this is {platform.python_version()}, and "
+        "no other was found. Install one and start again with `make PYTHON=/path/to/python3 …`."
     )
 
 

@@ -106,6 +106,39 @@ def test_a_requirement_without_its_hash_is_refused(clone):
     assert not (clone / ".venv" / "crowdtune.json").exists()
 
 
+@pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
+def test_a_python_that_the_requirements_are_not_built_for_gives_way_to_one_that_they_are(clone, version):
+    code = f"import sys, bootstrap; sys.version_info = {version}; bootstrap.main(['base'])"
+    only_ours = {"PATH": str(clone / "bin"), "HOME": str(clone)}
+
+    def start() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=clone, env=only_ours, capture_output=True, text=True, check=False
+        )
+
+    refused = start()
+    assert (refused.returncode, "needs Python 3.11 to 3.13" in refused.stderr) == (1, True)
+    (clone / "bin" / "python3.14").write_text("#!/bin/sh\necho wrong\n")
+    (clone / "bin" / "python3.12").write_text("#!/bin/sh\necho 3.12 goes on with $2\n")
+    for name in ("python3.14", "python3.12"):
+        (clone / "bin" / name).chmod(0o755)
+    assert start().stdout == "3.12 goes on with base\n"
+    assert not (clone / ".venv").exists()
+
+
+def test_what_is_said_of_pythons_is_what_the_set_up_takes():
+    code = "import bootstrap; print(*range(bootstrap.OLDEST[1], bootstrap.NEWEST[1] + 1))"
+    minors = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    told = re.search(r"You need Python (.+?) and `make`", (ROOT / "README.md").read_text())
+    assert told is not None
+    assert re.findall(r"3\.(\d+)", told[1]) == minors
+    declared = f'requires-python = ">=3.{minors[0]},<3.{int(minors[-1]) + 1}"'
+    assert declared in (ROOT / "pyproject.toml").read_text()
+    built = re.search(r"FROM python:3\.(\d+)-", (ROOT / "Dockerfile").read_text())
+    assert built is not None
+    assert built[1] in minors
+
+
 def test_a_set_that_does_not_exist_is_refused(clone):
     assert "expected base or dev, got 'everything'" in bootstrap(clone, "everything").stderr
 
