@@ -66,6 +66,7 @@ FIELDS: dict[str, Any] = {
     "question": _("Question"),
     "answer": _("Answer"),
     "answers": _("Answers"),
+    "said": _("Somebody said"),
     "final": _("Final"),
     "below": _("Less sure than"),
     "use": _("What it is for"),

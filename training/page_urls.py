@@ -30,6 +30,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("models/", models.models, name="project-models"),
     path("models/rollback/", models.rollback, name="project-models-rollback"),
     path("models/<int:number>/", models.version, name="project-model"),
+    path("models/<int:number>/held-out/", insights.heldout, name="project-model-heldout"),
     path("models/<int:number>/promote/", models.promote, name="project-model-promote"),
     path("models/<int:number>/challenge/", models.challenge, name="project-model-challenge"),
     path("models/<int:number>/download/", models.download, name="project-model-download"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -57,7 +57,12 @@ def class_balance(snapshot: Snapshot, names: dict[str, str]) -> Chart:
     )
 
 
-def confusion(metrics: dict[str, Any], categories: Sequence[str], names: dict[str, str]) -> Chart:
+def confusion(
+    metrics: dict[str, Any],
+    categories: Sequence[str],
+    names: dict[str, str],
+    link: Callable[[int, int], str] | None = None,
+) -> Chart:
     return charts.matrix(
         [names.get(key, key) for key in categories],
         metrics.get("confusion", []),
@@ -65,6 +70,7 @@ def confusion(metrics: dict[str, Any], categories: Sequence[str], names: dict[st
         description=_("Each row is what the image shows, each column what the model said, on images it never saw."),
         row_label=pgettext("noun", "Label"),
         column_label=_("Model"),
+        link=link,
     )
 
 

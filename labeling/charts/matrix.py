@@ -6,7 +6,7 @@ largest confusions, which is what a person looks for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from labeling.charts import svg
@@ -28,18 +28,23 @@ def matrix(
     row_label: str = "Truth",
     column_label: str = "Answer",
     unit: Format = "number",
+    link: Callable[[int, int], str] | None = None,
 ) -> Chart:
-    """Draw cells [n, n], each tinted by its share of its row."""
+    """Draw cells [n, n], each tinted by its share of its row. ``link`` has the address of what is behind a cell."""
+    link = link or (lambda _row, _column: "")
     if not names or not any(any(row) for row in cells):
         return empty(title, "matrix")
     shares = _shares(cells)
     if len(names) > READABLE:
-        return _picture(names, cells, shares, title, description, (row_label, column_label), unit)
+        return _picture(names, cells, shares, title, description, (row_label, column_label), unit, link)
     say = sayer(unit)
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(_cell(say(value), share, i == j) for j, (value, share) in enumerate(zip(row, tints, strict=True)))
+        + "".join(
+            _cell(_linked(say(value), link(i, j) if value else ""), share, i == j)
+            for j, (value, share) in enumerate(zip(row, tints, strict=True))
+        )
         + "</tr>"
         for i, (name, row, tints) in enumerate(zip(names, cells, shares, strict=True))
     )
@@ -59,12 +64,23 @@ def _shares(cells: Sequence[Sequence[float]]) -> list[list[float]]:
     return [[value / (sum(row) or 1.0) for value in row] for row in cells]
 
 
-def _cell(value: str, share: float, diagonal: bool) -> str:
+def _cell(value: Markup, share: float, diagonal: bool) -> str:
     """``--v`` is how full the tint is; text turns light on a full one, whose tint charts.css deepens to carry it."""
     classes = ["chart-diagonal"] if diagonal else []
     classes += ["chart-full"] if share > FULL else []
     named = f' class="{" ".join(classes)}"' if classes else ""
-    return f'<td{named} style="--v:{share:.3f}">{escape(value)}</td>'
+    return f'<td{named} style="--v:{share:.3f}">{value}</td>'
+
+
+class Markup(str):
+    """Text that is HTML already, as templates know it."""
+
+    def __html__(self) -> str:
+        return self
+
+
+def _linked(text: str, address: str) -> Markup:
+    return Markup(f'<a href="{escape(address)}">{escape(text)}</a>' if address else escape(text))
 
 
 def _picture(
@@ -75,6 +91,7 @@ def _picture(
     description: str,
     labels: tuple[str, str],
     unit: Format,
+    link: Callable[[int, int], str],
 ) -> Chart:
     say = sayer(unit)
     side = 1 / len(names)
@@ -96,7 +113,7 @@ def _picture(
                 )
     wrong = [(shares[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j and cells[i][j] > 0]
     rows = [
-        [names[i], names[j], say(cells[i][j]), f"{share * 100:.0f}\u202f%"]
+        [names[i], names[j], _linked(say(cells[i][j]), link(i, j)), f"{share * 100:.0f}\u202f%"]
         for share, i, j in sorted(wrong, key=lambda w: (-w[0], w[1], w[2]))[:WORST]
     ]
     return Chart(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from labeling import webhooks
 from labeling.aggregation.combine import answer_of
 from labeling.collecting import tasks, workflow
 from labeling.jobs import Report
-from labeling.models import Consensus, Job, Project, Question, Task
+from labeling.models import Consensus, Job, Judgment, Project, Question, Task
 from labeling.models.task import ASKED_BACK
 from labeling.words import gettext as _
 
@@ -32,14 +32,20 @@ def labels_where(
     project: Project,
     question: Question | None,
     answer: str = "",
+    said: str = "",
     final: bool | None = None,
     below: float | None = None,
     name: str = "",
 ) -> QuerySet[Consensus]:
-    """The project's labels that fit: this answer, final or not, less sure than that, that in the image's name."""
+    """The project's labels that fit: this answer, where a person said that, final or not, less sure than so, a name."""
     rows = workflow.labels_of(project).filter(question=question)
     if answer and question is not None:
         rows = rows.filter(says(question, answer))
+    if said and question is not None:
+        told = {question.key: answer_of(said, question.kind)}
+        rows = rows.filter(
+            Exists(Judgment.objects.filter(task=OuterRef("task"), withdrawn_at=None, answers__contains=told))
+        )
     if final is not None:
         rows = rows.filter(is_final=final)
     if below is not None:

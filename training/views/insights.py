@@ -17,6 +17,7 @@ from labeling.models import Image, Project
 from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import services
+from training.features import heldout as heldout_images
 from training.features import insights as looking
 from training.learning.errors import LearningError
 from training.models import ModelVersion
@@ -24,6 +25,7 @@ from training.snapshots import labels
 from training.versions.champions import champion_of
 
 SUSPECTS_SHOWN = 48
+HELD_OUT_SHOWN = 96
 
 
 @login_required
@@ -79,6 +81,30 @@ def picture(request: HttpRequest, slug: str, number: int, image_id: int, name: s
     if data is None:
         raise Http404
     return HttpResponse(data, content_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
+
+
+@login_required
+def heldout(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """The images behind a cell of a version's confusion matrix: ``?label=`` of them, and what it ``said``."""
+    context = project_context(request, slug, tab="models")
+    rows = ModelVersion.objects.filter(project=context["project"]).select_related("run__snapshot__question")
+    version = get_object_or_404(rows, number=number)
+    label, said = request.GET.get("label", ""), request.GET.get("said", "")
+    if not {label, said} <= set(version.categories):
+        raise Http404
+    names = labels.category_names(version.run.snapshot.question)
+    context |= {"version": version, "label": names.get(label, label), "said": names.get(said, said)}
+    try:
+        found = heldout_images.behind(version, label, said)
+    except LearningError as error:
+        context["problem"] = error.message
+    else:
+        context["count"] = len(found)
+        context["tiles"] = [
+            {"image": row.image, "url": storage.image_url(row.image, "thumbnail"), "probability": row.probability}
+            for row in found[:HELD_OUT_SHOWN]
+        ]
+    return render(request, "training/heldout.html", context)
 
 
 def _layers(version: ModelVersion, image: Image) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         balance=plots.class_balance(row.run.snapshot, names),
         markdown=card.card_of(row.manifest),
         **_outlook(row),
-        **figures_of(row.metrics, row.categories, names),
+        **figures_of(row.metrics, row.categories, names, row),
     )
     return render(request, "training/version.html", context)
 

@@ -10,6 +10,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -163,16 +165,24 @@ def run_context(row: TrainingRun) -> dict[str, Any]:
         "log": row.log[::-1],
     }
     if row.metrics.get("count"):
-        context.update(figures_of(row.metrics, row.snapshot.categories, names))
+        context.update(figures_of(row.metrics, row.snapshot.categories, names, context["version"]))
     return context
 
 
-def figures_of(metrics: dict[str, Any], categories: list[str], names: dict[str, str]) -> dict[str, Any]:
-    """The plots and the per-class table of a set of metrics."""
+def figures_of(
+    metrics: dict[str, Any], categories: list[str], names: dict[str, str], version: ModelVersion | None = None
+) -> dict[str, Any]:
+    """The plots and the per-class table of a set of metrics; those of a version lead to the images behind a cell."""
+
+    def behind(label: int, said: int) -> str:
+        assert version is not None
+        url = reverse("project-model-heldout", args=[version.project.slug, version.number])
+        return f"{url}?{urlencode({'label': categories[label], 'said': categories[said]})}"
+
     per_class = metrics.get("per_class", {})
     return {
         "metrics": metrics,
-        "confusion": plots.confusion(metrics, categories, names),
+        "confusion": plots.confusion(metrics, categories, names, behind if version else None),
         "reliability": plots.reliability(metrics),
         "per_class": [(names.get(key, key), per_class[key]) for key in categories if key in per_class],
     }

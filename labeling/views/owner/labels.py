@@ -50,6 +50,7 @@ class LabelFilter(forms.Form):
     q = forms.CharField(required=False)
     question = forms.SlugField(required=False)
     answer = forms.CharField(required=False)
+    said = forms.CharField(required=False)
     final = forms.ChoiceField(required=False, choices=[("", ""), ("1", ""), ("0", "")])
     below = forms.FloatField(required=False, min_value=0, max_value=1)
     method = forms.ChoiceField(required=False, choices=[("", ""), *((key, key) for key in AGGREGATORS)])
@@ -61,6 +62,7 @@ class LabelFilter(forms.Form):
         final = {"1": True, "0": False}.get(data.get("final") or "")
         return {
             "answer": data.get("answer") or "",
+            "said": data.get("said") or "",
             "final": final,
             "below": data.get("below"),
             "name": data.get("q") or "",
@@ -148,7 +150,9 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         )  # fmt: skip
         messages.success(request, _("The tasks are changed in the background; how far it is, is shown here."))
     shown = {
-        name: request.POST[name] for name in ("q", "question", "answer", "final", "below") if request.POST.get(name)
+        name: request.POST[name]
+        for name in ("q", "question", "answer", "said", "final", "below")
+        if request.POST.get(name)
     }
     return redirect(f"{reverse('project-labels', args=[project.slug])}?{urlencode(shown)}")
 

@@ -14,7 +14,9 @@ from django.db.models import Count
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
@@ -148,7 +150,7 @@ def _activity(project: Project) -> dict[str, Any]:
         "doubtful": _doubtful(question, sure),
         "per_time": _labels_over_time(project),
         "per_category": _answers(project, question, names),
-        "confusion": _confusion(found, question, names),
+        "confusion": _confusion(found, question, names, project),
         "agreement": _agreement(found, names),
         "stages": _stages(project),
     }
@@ -168,8 +170,17 @@ def _doubtful(question: Question | None, sure: dict[str, Any]) -> int | None:
     return round((1 - sure["mean_confidence"]) * sure["labels"])
 
 
-def _confusion(found: dict[str, Any], question: Question | None, names: dict[str, str]) -> charts.Chart:
+def _confusion(
+    found: dict[str, Any], question: Question | None, names: dict[str, str], project: Project
+) -> charts.Chart:
     classes = list((question.fit if question else {}).get("classes", []))
+    key = question.key if question and question.kind in {"single_choice", "yes_no"} else ""
+
+    def behind(label: int, said: int) -> str:
+        """The labels of a cell."""
+        query = urlencode({"question": key, "answer": classes[label], "said": classes[said]})
+        return f"{reverse('project-labels', args=[project.slug])}?{query}"
+
     return charts.matrix(
         [say(key, names) for key in classes] if found.get("confusion") else [],
         found.get("confusion") or [],
@@ -177,6 +188,7 @@ def _confusion(found: dict[str, Any], question: Question | None, names: dict[str
         description=_("Judgments by label and answer: away from the diagonal the crowd confuses two categories."),
         row_label=pgettext("noun", "Label"),
         column_label=_("Answer"),
+        link=behind if key else None,
     )
 
 

@@ -127,6 +127,15 @@ def test_a_matrix_tints_by_the_share_of_the_row_and_marks_full_cells() -> None:
     assert body.count("chart-full") == 2
 
 
+def test_cells_of_a_matrix_lead_to_what_is_behind_them_where_anything_is() -> None:
+    small = charts.matrix(["a", "b"], [[3, 1], [0, 4]], title="t", link=lambda row, column: f"/?{row}&{column}")
+    assert small.body.count("<a ") == 3
+    assert '<a href="/?0&amp;1">1</a>' in small.body
+    cells = [[9.0 if i == j else float((i, j) == (2, 5)) for j in range(31)] for i in range(31)]
+    large = charts.matrix(list(map(str, range(31))), cells, title="t", link=lambda row, column: f"/?{row}&{column}")
+    assert '<td><a href="/?2&amp;5">1</a></td>' in render(large)
+
+
 def test_a_large_matrix_lists_its_worst_confusions_first() -> None:
     cells = [[0.0] * 20 for _ in range(20)]
     for i in range(20):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.files.storage import default_storage
 from django.test import Client
 
 from training.features import answers, insights
-from training.models import ModelVersion
+from training.models import ModelVersion, SnapshotItem
 
 
 def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersion) -> None:
@@ -42,3 +44,22 @@ def test_insights_say_why_no_layer_can_be_shown(owner: Client, version: ModelVer
     assert (unreadable.status_code, damaged.status_code) == (200, 200)
     assert f"{gone.name} cannot be read" in unreadable.content.decode()
     assert "is not the file that the training run wrote" in damaged.content.decode()
+
+
+def test_a_cell_of_the_confusion_matrix_leads_to_the_images_behind_it(owner: Client, version: ModelVersion) -> None:
+    page = owner.get(f"/projects/shapes/models/{version.number}/").content.decode()
+    links = [unescape(link) for link in re.findall(r'href="(/projects/shapes/models/1/held-out/[^"]+)"', page)]
+    cells = [count for row in version.metrics["confusion"] for count in row if count]
+    assert len(links) == len(cells)
+    for link, count in zip(links, cells, strict=True):
+        label = link.partition("label=")[2].partition("&")[0]
+        shown = re.findall(r"/projects/shapes/images/(\d+)/", owner.get(link).content.decode())
+        assert len(shown) == count
+        items = SnapshotItem.objects.filter(snapshot=version.run.snapshot, split="test", image__in=shown)
+        assert set(items.values_list("label", flat=True)) == {label}
+        assert items.count() == count
+    assert owner.get("/projects/shapes/models/1/held-out/?label=circle&said=horse").status_code == 404
+    (settings.DATA_DIR / version.artifact / "head.npz").write_bytes(b"x")
+    answers._load.cache_clear()
+    cache.clear()
+    assert "is not the file that the training run wrote" in owner.get(links[0]).content.decode()

@@ -154,6 +154,23 @@ def test_a_workers_answers_are_told_in_the_surveys_order_and_words(
     assert "cat, 4, Red" in text(owning.get(f"/projects/{project.slug}/workers/{member.pk}/"))
 
 
+def test_what_is_taken_for_what_leads_to_the_labels_behind_it(project: Project, owning: Client) -> None:
+    judged(project, people=3, answers=("cat", "cat", "dog"))
+    fitting.fit_project(project.pk)
+    page = text(owning.get(f"/projects/{project.slug}/activity/"))
+    address = f"/projects/{project.slug}/labels/?question=category&answer=cat&said=dog"
+    assert f'<a href="{address.replace("&", "&amp;")}">3</a>' in page
+    doubted, agreed = Task.objects.filter(project=project).order_by("pk")[:2]
+    Judgment.objects.filter(task=agreed, answers__category="dog").update(withdrawn_at=timezone.now())
+    page = text(owning.get(address))
+    assert f"/images/{doubted.image_id}/" in page
+    assert f"/images/{agreed.image_id}/" not in page
+    assert "Somebody said dog" in page
+    filtered = {"question": "category", "answer": "cat", "said": "dog", "change": "close"}
+    owning.post(f"/projects/{project.slug}/labels/tasks/", filtered)
+    assert Job.objects.get(kind="change_tasks").arguments["where"]["said"] == "dog"
+
+
 def test_a_workers_confusion_keeps_the_names_of_its_fit_when_the_categories_change(
     make_project: Callable[..., Project], owner: User, owning: Client
 ) -> None:
