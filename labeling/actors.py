@@ -6,7 +6,7 @@ import dramatiq
 
 from labeling import exporting, jobs, webhooks
 from labeling.collecting import changing, leases, spending
-from labeling.consensus import fitting
+from labeling.consensus import bounds, fitting
 from labeling.importing import ingest, judgments, labels
 from labeling.upkeep import discarding, tidying
 
@@ -62,6 +62,11 @@ def fit_project(project_id: int) -> None:
 def refit_due() -> None:
     for project_id in fitting.due():
         fit_project.send(project_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
+def follow_bounds(project_id: int) -> None:
+    bounds.follow(project_id)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=3)

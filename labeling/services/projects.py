@@ -15,9 +15,10 @@ from django.utils.text import slugify
 
 from labeling import audit, races
 from labeling.accounts import earnings
-from labeling.actors import discard_files, reopen_affordable, retire_spent
+from labeling.actors import discard_files, follow_bounds, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
 from labeling.collecting import spending
+from labeling.consensus import bounds
 from labeling.consensus.stopping import POLICIES
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Job, Membership, Project, Role
@@ -101,6 +102,8 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
                 row.answers_version += 1
             row.save(update_fields=[*changes, "answers_version"])
             audit.write(project=row, user=user, action="settings", changes=changes)
+        if bounds.FOLLOWED & set(changes):
+            follow_bounds.send(row.pk)
         if {"budget", "price_per_judgment"} & set(changes):
             if not row.is_spent:
                 reopen_affordable.send(row.pk)

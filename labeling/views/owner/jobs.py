@@ -59,7 +59,10 @@ def shown_to(user: Any, project: Project) -> JobQuerySet:
 
 
 def running_jobs(user: Any, project: Project, *kinds: str, is_long: bool = False) -> list[Job]:
-    """The jobs that run, and those that ended: the last few of the last days, or with ``is_long`` many."""
+    """The jobs that run, and those that ended: the last few of the last days, or with ``is_long`` many.
+
+    Beside what a page is for, the newest that ended stands in full, with those that failed; the others are folded.
+    """
     rows = shown_to(user, project)
     if kinds:
         rows = rows.filter(kind__in=kinds)
@@ -69,10 +72,11 @@ def running_jobs(user: Any, project: Project, *kinds: str, is_long: bool = False
         now = timezone.now()
         failed = Q(state=Job.State.FAILED, finished_at__gte=now - FAILURE_IS_NEWS)
         ended = ended.filter(failed | Q(finished_at__gte=now - IS_NEWS))
-    found = live + list(ended[: JOBS_SHOWN if is_long else NEWS_SHOWN])
-    for job in found:
+    found: list[Any] = live + list(ended[: JOBS_SHOWN if is_long else NEWS_SHOWN])
+    for place, job in enumerate(found):
         decorate(job)
-    return found
+        job.is_folded = not is_long and place > len(live) and job.state != Job.State.FAILED
+    return sorted(found, key=lambda job: job.is_folded)
 
 
 def decorate(job: Any) -> None:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from labeling import charts, figures
 from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
-from labeling.collecting import tasks, workflow
+from labeling.collecting import tasks, unseen, workflow
 from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role
 from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
@@ -67,6 +67,8 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     if not project.image_count:
         return [Step(_("Add the first images"), f"{at}/images/", "upload", "warn")]
     steps = [*_stopped(project, at, manages)]
+    if manages:
+        steps += _waiting(project, at)
     if not project.judgment_count:
         steps += _to_begin(project, at, manages)
     disputed = tasks.disputed_count(project)
@@ -93,6 +95,32 @@ def _stopped(project: Project, at: str, manages: bool) -> Iterator[Step]:
     if appeals:
         text = ngettext("%d paused worker asks to go on", "%d paused workers ask to go on", appeals) % appeals
         yield Step(text, f"{at}/workers/", "hand", "warn")
+
+
+def _waiting(project: Project, at: str) -> Iterator[Step]:
+    """Where tasks want more people than there are."""
+    if project.is_paused or project.is_spent or project.archived_at or not project.judgment_count:
+        return
+    waiting = cache.get_or_set(f"unseen:{project.pk}", lambda: unseen.by_all(project), ACTIVITY_SECONDS) or 0
+    if not waiting:
+        return
+    if waiting > unseen.MOST_COUNTED:
+        told = _("More than %d tasks wait for a person who has not seen them") % unseen.MOST_COUNTED
+    else:
+        told = (
+            ngettext(
+                "%d task waits for a person who has not seen it",
+                "%d tasks wait for a person who has not seen them",
+                waiting,
+            )
+            % waiting
+        )
+    yield Step(_("%(what)s: invite more people") % {"what": told}, f"{at}/workers/", "users", "warn")
+    text = _("Or ask fewer people per image: tasks that have enough answers then end by themselves")
+    yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
+    if project.jobs.filter(kind__in=["import_judgments", "import_labels"], state="succeeded").exists():
+        text = _("Or, if the answers that you brought in are known to be right, bring them in as gold")
+        yield Step(text, f"{at}/labels/", "award")
 
 
 def _to_begin(project: Project, at: str, manages: bool) -> Iterator[Step]:

@@ -381,3 +381,19 @@ def test_an_answer_that_is_no_button_of_the_page_is_refused_with_a_sentence(proj
     )
     page = owning.post(f"{address}/review/{task.pk}/", {"answer-category": "cat"}, follow=True)
     assert "choose one of its buttons" in text(page)
+
+
+def test_the_newest_of_finished_jobs_stands_in_full_and_those_before_it_are_folded(
+    project: Project, owning: Client
+) -> None:
+    for number in range(3):
+        when = timezone.now() - timedelta(hours=number)
+        state = Job.State.FAILED if number == 2 else Job.State.SUCCEEDED
+        Job.objects.create(project=project, kind="export", state=state, created_at=when, finished_at=when)
+    newest, older, failed = Job.objects.order_by("-created_at").values_list("pk", flat=True)
+    page = text(owning.get(f"/projects/{project.slug}/labels/"))
+    full, _, folded = page.partition("1 more that ended lately")
+    assert str(newest) in full
+    assert str(failed) in full
+    assert str(older) in folded
+    assert str(older) not in full

@@ -1,0 +1,99 @@
+"""Open tasks follow a project that asks more or fewer people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from labeling import services
+from labeling.models import Project, Task
+from tests.labeling.conftest import answer, claim, person
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Project]
+Run = Callable[[], int]
+
+
+def ask(project: Project, **settings: Any) -> None:
+    services.change_project(project=project, user=project.owner, **settings)
+
+
+def tasks(project: Project) -> list[tuple[str, int, int, int]]:
+    rows = Task.objects.filter(project=project).order_by("-judgment_count", "pk")
+    return list(rows.values_list("state", "judgment_count", "wanted", "open_slots"))
+
+
+def test_tasks_with_answers_enough_end_when_fewer_people_are_asked(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=2, judgments_min=3, judgments_max=5)
+    answer(project, project.owner)
+    ask(project, judgments_min=1, judgments_max=1)
+    run_actors()
+    assert tasks(project) == [("retired", 1, 1, 0), ("open", 0, 1, 1)]
+    assert Task.objects.get(state="retired").retired_because == Task.Because.MAXIMUM
+    assert Project.objects.get().retired_count == 1
+
+
+def test_a_task_that_is_not_sure_with_fewer_people_wants_one_more(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=1, judgments_min=3, judgments_max=5, confidence=0.99)
+    answer(project, project.owner)
+    ask(project, judgments_min=1)
+    run_actors()
+    assert tasks(project) == [("open", 1, 2, 1)]
+
+
+def test_tasks_that_nobody_has_answered_want_as_many_as_they_would_now(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=2, judgments_min=1, judgments_max=5)
+    claim(project, project.owner)
+    ask(project, judgments_min=4)
+    run_actors()
+    assert sorted(tasks(project)) == [("open", 0, 4, 3), ("open", 0, 4, 4)]
+
+
+def test_what_a_person_asked_for_is_asked_still(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=1, judgments_min=1, judgments_max=1)
+    answer(project, project.owner)
+    services.reopen_task(task=Task.objects.get(), user=project.owner)
+    ask(project, confidence=0.6)
+    run_actors()
+    assert tasks(project) == [("open", 1, 2, 1)]
+
+
+def test_another_policy_ends_what_has_enough_by_it(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=1, judgments_min=1, judgments_max=5, confidence=0.99)
+    answer(project, project.owner)
+    assert tasks(project) == [("open", 1, 2, 1)]
+    ask(project, stopping="fixed")
+    run_actors()
+    assert tasks(project) == [("retired", 1, 1, 0)]
+
+
+def page(user: User, path: str) -> str:
+    browser = Client()
+    browser.force_login(user)
+    return browser.get(path).content.decode()
+
+
+def test_an_owner_is_told_of_tasks_that_everybody_has_seen(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=3, judgments_min=2, judgments_max=3)
+    other = person("wanda")
+    services.add_member(project=project, username="wanda")
+    answer(project, project.owner)
+    overview = f"/projects/{project.slug}/"
+    assert "wait for a person" not in page(project.owner, overview)
+    answer(project, project.owner)
+    answer(project, project.owner)
+    services.skip_assignment(assignment_id=claim(project, other).pk, worker=other)
+    cache.clear()
+    shown = page(project.owner, overview)
+    assert "1 task waits for a person who has not seen it: invite more people" in shown
+    assert "ask fewer people per image" in shown
+    assert "What is open waits for other people" in page(project.owner, f"/label/{project.slug}/")
+    ask(project, judgments_min=1, judgments_max=1)
+    run_actors()
+    cache.clear()
+    assert "who has not seen" not in page(project.owner, overview)
