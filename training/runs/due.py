@@ -27,7 +27,6 @@ from training.snapshots import labels
 logger = logging.getLogger(__name__)
 # A category that is still short after so many times the wanted labels is rare in nature: train without it.
 PATIENCE = 5
-MOST_COUNTED = 10_000
 # After a failure the same data would fail again: wait, longer each time, at most a day.
 RETRY_AFTER = timedelta(minutes=10)
 # A look at hundreds of thousands of labels takes the database a second, pages ask every few seconds and the check every
@@ -94,7 +93,7 @@ def check_due(project: Project) -> Decision:
         is_live=TrainingRun.objects.live().filter(project=project).exists(),
         project_since=project.created_at,
     )
-    decision = _with_way_out(decide(policy, facts, names), project)
+    decision = decide(policy, facts, names)
     if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:
         retry_at = last.finished_at + retry_after(facts.failures)
         if facts.now < retry_at:
@@ -112,25 +111,9 @@ def _with_a_way_out(project: Project, why: str, total: int) -> str:
         return why
     told = _(
         "%(why)s %(waiting)s images have answers and wait for those of more people. Where one person's answers are"
-        " enough, bring them in as gold on the Labels page."
+        " enough, ask fewer people per image in the settings, or bring the answers in as gold on the Labels page."
     )
     return told % {"why": why, "waiting": waiting}
-
-
-def _with_way_out(decision: Decision, project: Project) -> Decision:
-    """Where categories lack labels that are answers already, but of too few people, what an owner can do."""
-    if not decision.short_categories:
-        return decision
-    waiting = Task.objects.filter(project=project, state=Task.State.OPEN, is_gold=False, judgment_count__gt=0)
-    count = waiting.order_by()[:MOST_COUNTED].count()
-    if not count:
-        return decision
-    told = _(
-        "Tasks that have answers and wait for more people: %(count)s. Ask fewer people per image in the settings, or"
-        " bring answers that are known to be right in as gold."
-    )
-    shown = f"{MOST_COUNTED - 1}+" if count == MOST_COUNTED else count
-    return replace(decision, reason=f"{decision.reason} {told % {'count': shown}}")
 
 
 def retry_after(failures: int) -> timedelta:

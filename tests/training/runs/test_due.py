@@ -9,7 +9,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.models import Consensus, Project, Task
+from labeling.models import Project
 from tests.training.drawing import add_images, draw, label_all, labeled_project
 from training import services
 from training.models import Snapshot, TrainingPolicy, TrainingRun
@@ -148,15 +148,6 @@ def test_after_a_short_look_every_answer_is_looked_at(project: Project, monkeypa
     assert list(due._candidates()) == []
     Project.objects.update(answers_version=F("answers_version") + 1)
     assert list(due._candidates()) == [project]
-
-
-def test_an_owner_whose_answers_are_of_too_few_people_is_told_the_way_out(project: Project) -> None:
-    Task.objects.filter(project=project).update(state=Task.State.OPEN, retired_because="")
-    Consensus.objects.filter(project=project).update(is_final=False)
-    reason = services.check_due(project).reason
-    assert "Still missing: " in reason
-    assert f"wait for more people: {project.image_count}." in reason
-    assert "as gold" in reason
 
 
 def test_an_archived_project_does_not_train_and_says_so(project: Project) -> None:
