@@ -167,12 +167,9 @@ def _check_choices(project: Project, document: dict[str, Any]) -> None:
             told = _("The question %(key)s asks for at least %(least)s of %(count)s choices: nobody could answer it.")
             raise _bad("questions", told % {"key": repr(question.key), "least": least, "count": count})
         if "choices" in question.options and not question.options["choices"]:
-            raise CrowdtuneError(
-                "bad_survey",
-                _("The question %(key)s needs choices: give the project categories, or the question its own.")
-                % {"key": repr(question.key)},
-                fields={"categories": [_("At least one category is needed.")]},
-            )
+            told = _("The question %(key)s needs choices: give the project categories, or the question its own.")
+            fields = {"categories": [_("At least one category is needed.")]}
+            raise CrowdtuneError("bad_survey", told % {"key": repr(question.key)}, fields=fields)
 
 
 def check_conditions(asked: survey.Survey) -> None:
