@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 
 from labeling.surveys.survey import MANY_CHOICES
 from tests.e2e.conftest import drawn, ready
-from tests.e2e.test_boxes import drag, drawn_boxes, pictured
+from tests.e2e.pointers import drag
+from tests.e2e.test_boxes import drawn_boxes, pictured
 from tests.e2e.test_labeling import ANIMAL, stored
 
 DOG = {"key": "dog", "kind": "yes_no", "prompt": "Is there a dog?", "required": True, "options": {}}

@@ -46,6 +46,7 @@ def asks(**values: Any) -> dict[str, Any]:
         (asks(stage="elsewhere"), "bad_survey"),
         (asks(kind="rating", labels=5), "bad_survey"),
         (asks(kind="single_choice", choices=[{"key": "a", "name": 5}]), "bad_survey"),
+        ({"categories": [], "questions": [{**TEXT, "kind": "single_choice"}]}, "bad_survey"),
         (asks(kind="multiple_choice", least=3), "bad_survey"),
         (asks(kind="multiple_choice", choices=["a", "b", "c"], least=4), "bad_survey"),
         ({"questions": [TEXT, {**TEXT, "key": "r", "show_if": {"question": ["q"], "equals": 1}}]}, "bad_survey"),
