@@ -29,6 +29,18 @@ def test_a_change_of_spread_counts_as_in_the_formula_of_gaussians() -> None:
     assert distance(moments(points), moments(wide)) == pytest.approx((3 - 1) ** 2, rel=0.03)
 
 
+def test_few_images_are_drawn_towards_the_training_set_s_spread_by_sixteen() -> None:
+    """All at one place: of n images the spread is 16 / (n + 16) in each of 16 dimensions."""
+
+    def at(count: int, first: float = 0.0) -> Moments:
+        return moments(np.full((count, 1), first))
+
+    assert distance(at(1), at(1, 2.0)) == pytest.approx(4)
+    assert distance(at(1), at(20)) == pytest.approx(16 * (np.sqrt(16 / 17) - np.sqrt(16 / 36)) ** 2)
+    assert distance(at(0), at(20)) == pytest.approx(16 * (np.sqrt(16 / 17) - np.sqrt(16 / 36)) ** 2), "none is as one"
+    assert distance(Moments.from_json({}), at(0)) == 0
+
+
 def test_moments_of_parts_add_up_to_the_whole_and_survive_json() -> None:
     points = np.random.default_rng(2).normal(size=(300, DIMENSIONS))
     whole, parts = moments(points), moments(points[:100])

@@ -134,6 +134,9 @@ def test_an_option_that_the_kind_does_not_know_is_refused(kind):
         ("single_choice", {"choices": ["cat", "cat"]}),
         ("single_choice", {"choices": ["cant_tell"]}),
         ("single_choice", {"choices": "cat"}),
+        ("single_choice", {"choices": ["cat", " "]}),
+        ("single_choice", {"choices": [{"name": "Cat"}]}),
+        ("single_choice", {"choices": [5]}),
     ],
 )
 def test_options_that_contradict_themselves_are_refused(kind, options):
@@ -152,6 +155,16 @@ def test_choices_are_trimmed_as_categories_are_so_that_they_come_back_from_files
     assert [(row["key"], row["name"]) for row in read] == [("sea cow", "sea cow"), ("dog", "Dog")]
     with pytest.raises(BadAnswer):
         KINDS["boxes"].options({"choices": ["cat", "cat "]})
+
+
+def test_a_box_names_its_category_unless_there_is_but_one():
+    bare = [{"box": [0, 0, 9, 9]}]
+    stored = [{"category": "cat", "box": [0.0, 0.0, 9.0, 9.0]}]
+    only = KINDS["boxes"].options({"choices": ["cat"]})
+    assert KINDS["boxes"].answer(bare, only) == stored
+    jsonschema.validate(bare, KINDS["boxes"].schema(only))
+    with pytest.raises(BadAnswer, match="expected a category out of cat, dog, owl"):
+        KINDS["boxes"].answer(bare, checked("boxes"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
