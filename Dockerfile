@@ -10,7 +10,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt
 
 COPY . .
 RUN useradd --uid 1000 --create-home crowdtune && mkdir /data && chown crowdtune /data && python -m compileall -q .
-USER crowdtune
+USER 1000
 VOLUME /data
 EXPOSE 8000
 CMD ["python", "-m", "config.web"]
