@@ -64,6 +64,8 @@ def activity(request: HttpRequest, slug: str) -> HttpResponse:
 def next_steps(project: Project, *, manages: bool) -> list[Step]:
     """What an owner should look at, most pressing first; never empty."""
     at = f"/projects/{project.slug}"
+    if project.archived_at:
+        return [Step(_("Export the labels that there are"), f"{at}/labels/", "download", "good")]
     if not project.image_count:
         return [Step(_("Add the first images"), f"{at}/images/", "upload", "warn")]
     steps = [*_stopped(project, at, manages)]
@@ -74,10 +76,11 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     disputed = tasks.disputed_count(project)
     if disputed:
         steps.append(Step(_say_disputed(disputed), f"{at}/review/", "gavel"))
-    if manages and _lacks_gold(project):
+    is_finished = project.task_count and project.retired_count == project.task_count
+    if manages and not is_finished and _lacks_gold(project):
         text = _("Give some known answers as gold, so that workers are measured")
         steps.append(Step(text, f"{at}/images/", "award"))
-    if project.task_count and project.retired_count == project.task_count:
+    if is_finished:
         steps += _ended(project, at, manages)
     if not steps:
         steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))

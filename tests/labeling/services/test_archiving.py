@@ -97,7 +97,9 @@ def test_lists_hide_it_behind_a_filter(archived: Project, owner: User, make_proj
 def test_its_pages_say_so_and_refuse_what_would_change_it(archived: Project, owner: User) -> None:
     browser = Client()
     browser.force_login(owner)
-    assert "This project is archived" in browser.get(f"/projects/{archived.slug}/").content.decode()
+    overview = browser.get(f"/projects/{archived.slug}/").content.decode()
+    assert "This project is archived" in overview
+    assert overview.count('<li class="good">') == overview.partition('class="todo"')[2].count("<li") == 1
     refused = browser.post(f"/projects/{archived.slug}/settings/", {"name": "Other"})
     assert refused.status_code == 403
     assert "nothing changes in it" in refused.content.decode()

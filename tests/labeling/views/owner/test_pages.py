@@ -397,3 +397,13 @@ def test_the_newest_of_finished_jobs_stands_in_full_and_those_before_it_are_fold
     assert str(failed) in full
     assert str(older) in folded
     assert str(older) not in full
+
+
+def test_gold_is_no_next_step_where_every_task_is_finished(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/"
+    assert "so that workers are measured" in text(owning.get(address))
+    for task in Task.objects.filter(project=project):
+        services.retire_task(task=task, user=project.owner)
+    page = text(owning.get(address))
+    assert "Every task is finished" in page
+    assert "so that workers are measured" not in page
