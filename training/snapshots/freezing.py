@@ -137,12 +137,22 @@ def _tally(categories: list[str], found: Iterable[tuple[Label, str]]) -> Tally:
 
 
 def _check(tally: Tally, question: Question) -> None:
+    names = labels.category_names(question)
+    labeled = set(tally.categories) | {key for key in names if tally.left_out[key] >= LEAST_PER_CATEGORY}
+    if len(tally.categories) < 2 <= len(labeled):
+        reason = _(
+            "The labels are there, but the images of %(held)s of %(count)s categories are all held out to measure with:"
+            " near-duplicates (resized copies, pictures of one burst) count as one image and go to one side. Add other"
+            " images, then try again."
+        )
+        held = len(labeled) - len(tally.categories)
+        raise NotEnoughLabels(reason % {"held": held, "count": len(labeled)})
     if len(tally.categories) < 2:
         reason = _(
             "A classifier needs at least two categories with %(least)s labels each to learn from; %(found)s have them,"
             " of %(all)s. Let the crowd label more, then try again."
         )
-        found, names = len(tally.categories), labels.category_names(question)
+        found = len(tally.categories)
         raise NotEnoughLabels(reason % {"least": LEAST_PER_CATEGORY, "found": found, "all": len(names)})
     if not tally.counts["test"]:
         reason = _(

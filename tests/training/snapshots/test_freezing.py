@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +14,7 @@ from PIL import Image as Pillow
 from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
-from tests.training.drawing import SHAPES, add_image, draw, label, labeled_project, make_project
+from tests.training.drawing import SHAPES, add_image, draw, label, labeled_project, make_project, png
 from training.errors import NotEnoughLabels
 from training.learning.errors import LearningError
 from training.learning.split import split_of
@@ -208,6 +209,18 @@ def test_nothing_to_tell_apart_is_refused_with_the_reason(categories: tuple[str,
     with pytest.raises(NotEnoughLabels, match="at least two categories"):
         freeze_snapshot(project=project)
     assert not SnapshotItem.objects.exists()
+
+
+def test_where_all_images_are_near_duplicates_it_is_not_more_labels_that_are_wanted(db: None) -> None:
+    project = make_project("alike")
+    held_out = next(seed for seed in range(100) if split_of(hashlib.sha256(draw("circle", seed)).hexdigest()) == "test")
+    with Pillow.open(io.BytesIO(draw("circle", held_out))) as picture:
+        copies = [draw("circle", held_out), *(png(picture.resize((size, size))) for size in (96, 128, 160))]
+    for number, data in enumerate(copies):
+        label(add_image(project, data, f"{number}.png"), "circle" if number % 2 else "square")
+
+    with pytest.raises(NotEnoughLabels, match=r"the images of 2 of 2 categories are all held out .* near-duplicates"):
+        freeze_snapshot(project=project)
 
 
 def test_a_survey_without_a_choice_is_refused_with_the_reason(db: None) -> None:
