@@ -74,5 +74,6 @@ def _curve(version: ModelVersion) -> dict[str, Any] | None:
         items.labels[test],
         categories=version.categories,
         options=replace(options, **chosen),
+        groups=items.groups[learned],
         seed=version.run.seed,
     )

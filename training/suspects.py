@@ -37,6 +37,7 @@ def find_suspects(version_id: int) -> int:
         items.weights,
         categories=version.categories,
         options=HeadOptions(strength=fit.get("strength"), blend=fit.get("blend"), epochs=EPOCHS),
+        groups=items.groups,
         seed=version.run.seed,
     )
     rows = suspects_among(probabilities, items.labels)

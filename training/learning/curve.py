@@ -52,12 +52,14 @@ def too_little(counts: Mapping[str, int], held_out: int) -> str:
 
 def learning_curve(
     x: Rows, y: np.ndarray, weights: np.ndarray, held_out: np.ndarray, labels: np.ndarray, *,
-    categories: Sequence[str], options: HeadOptions, seed: int = 0, progress: Progress | None = None,
+    categories: Sequence[str], options: HeadOptions, groups: np.ndarray | None = None, seed: int = 0,
+    progress: Progress | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
     """The points and what follows of them, as ``look_ahead`` returns it; None where there are too few pictures.
 
     Args:
         x, y, weights, categories, options, progress: As for ``fit_head``, which is run 13 times; the strength is given.
+        groups: int ``[n]``: near-duplicates have one number and come together.
         held_out, labels: float32 ``[m, dim]`` features that no head has learned, and int ``[m]`` what they are.
         seed: Of the drawings, each of which adds to its eighth until it is all.
     """
@@ -68,7 +70,7 @@ def learning_curve(
     wrong = np.empty((len(PARTS), DRAWINGS, len(labels)), bool)
     counts = np.zeros(len(PARTS))
     for drawing in range(DRAWINGS):
-        eighth = stratified(given, PARTS[-1], rng)
+        eighth = stratified(given, PARTS[-1], rng, groups)
         for place, part in enumerate(PARTS):
             if drawing and part == PARTS[-1]:  # all are all
                 wrong[place, drawing] = wrong[place, 0]

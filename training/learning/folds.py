@@ -17,12 +17,12 @@ FOLDS = 5
 
 def out_of_fold(
     x: np.ndarray | Rows, y: np.ndarray, weights: np.ndarray | None, *, categories: Sequence[str],
-    options: HeadOptions, seed: int = 0, progress: Progress | None = None,
+    options: HeadOptions, groups: np.ndarray | None = None, seed: int = 0, progress: Progress | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """``[n, classes]``: for each picture, what a head says that was fitted without it.
+    """``[n, classes]``: for each picture, what a head says that was fitted without it and its near-duplicates.
 
     Args:
-        x, y, weights, categories, options, progress: As for ``fit_head``, which is run FOLDS times.
+        x, y, weights, categories, options, groups, progress: As for ``fit_head``, which is run FOLDS times.
         seed: Of the folds and of each fit.
 
     Raises:
@@ -30,14 +30,14 @@ def out_of_fold(
     """
     x = Rows.of(x)
     rng = np.random.default_rng(seed)
-    number = stratified(np.asarray(y).argmax(axis=1), min(FOLDS, len(x)), rng)
+    number = stratified(np.asarray(y).argmax(axis=1), min(FOLDS, len(x)), rng, groups)
     answers = np.zeros(np.asarray(y).shape, np.float32)
     for fold in np.unique(number):
         fit, held = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
         try:
             head, _ = fit_head(
                 x[fit], y[fit], None if weights is None else weights[fit], categories=categories, options=options,
-                seed=seed, progress=progress,
+                groups=None if groups is None else groups[fit], seed=seed, progress=progress,
             )  # fmt: skip
             for at, block in x[held].blocks():
                 answers[held[at]] = softmax(head.logits(block))

@@ -65,13 +65,14 @@ class HeadOptions:
 
 @dataclass
 class _Data:
-    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1, whose views [n]; None where
-    nothing validates."""
+    """Standardised features [n, dim], soft labels [n, classes], weights [n] of mean 1, whose views [n], which are
+    near-duplicates [n]; None where nothing validates."""
 
     x: Standardised
     y: np.ndarray
     w: np.ndarray
     owners: np.ndarray
+    groups: np.ndarray
     x_val: Standardised | None
     y_val: np.ndarray
 
@@ -128,6 +129,7 @@ def fit_head(
     *,
     categories: Sequence[str],
     owners: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     options: HeadOptions | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -143,6 +145,8 @@ def fit_head(
         categories: Names of the classes.
         owners: int ``[n]`` which picture each row shows, where some are augmented views; the first row of each is the
             picture itself. None = each row is a picture of its own.
+        groups: int ``[n]``: near-duplicates have one number, and their views the same; they are on one side of each
+            fold. None = no picture is like another.
         options: See HeadOptions.
         seed: Of the folds, the start and the batches.
         progress: Called once an epoch with stage, epoch, epochs, loss, accuracy, val_loss, val_accuracy; False cancels.
@@ -162,7 +166,7 @@ def fit_head(
     y_val = np.empty((0, y.shape[1]), np.float32) if y_val is None else np.asarray(y_val, np.float32)
     w = class_weighted(y, w, options.class_weights)
     owners = np.arange(len(x)) if owners is None else owners
-    data = _Data(Standardised(x, mean, scale), y, w, owners, held_out, y_val)
+    data = _Data(Standardised(x, mean, scale), y, w, owners, owners if groups is None else groups, held_out, y_val)
     rng = np.random.default_rng(seed)
     watch = _Watch(options, progress)
     # OpenBLAS' threads wait for each other by spinning: on blocks of rows two of them take three times the CPU of one,
@@ -184,7 +188,9 @@ def _fit(data: _Data, options: HeadOptions, rng: np.random.Generator, watch: _Wa
     by_lbfgs = options.solver == "lbfgs" or (options.solver == "auto" and not options.hidden)
     strength, blend = options.strength, Blend(*options.blend) if options.blend else None
     if strength is None:
-        strength, found, watch.history["search"] = choose(data.x, data.y, data.w, data.owners, rng, watch.searched)
+        strength, found, watch.history["search"] = choose(
+            data.x, data.y, data.w, data.owners, rng, watch.searched, data.groups
+        )
         blend = found if options.blend is None else blend
     options = replace(options, strength=strength)
     for loss, accuracy, layers in (_by_lbfgs if by_lbfgs else _by_adam)(data, options, rng):

@@ -29,9 +29,19 @@ def split_of(sha256: str) -> Split:
     return "validation" if draw < TEST + VALIDATION else "train"
 
 
-def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def stratified(
+    labels: np.ndarray, count: int, rng: np.random.Generator, groups: np.ndarray | None = None
+) -> np.ndarray:
     """Fold numbers int ``[n]`` below ``count`` for labels int ``[n]``: each class is dealt out in turn, from a random
-    start."""
+    start.
+
+    Args:
+        groups: int ``[n]``: near-duplicates have one number, and the fold of the first of them.
+    """
+    if groups is not None:
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # as they come, whatever their numbers are
+        return stratified(labels[first[order]], count, rng)[np.argsort(order)[group]]
     folds = np.empty(len(labels), int)
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))

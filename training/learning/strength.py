@@ -60,7 +60,7 @@ class Blend:
 
 def choose(
     x: Standardised, y: np.ndarray, w: np.ndarray, owners: np.ndarray, rng: np.random.Generator,
-    told: Callable[[int, int], None],
+    told: Callable[[int, int], None], groups: np.ndarray | None = None,
 ) -> tuple[float, Blend | None, dict[str, float]]:  # fmt: skip
     """The strength C by the cross-validation: on all pictures of few, on SEARCH_ROWS rows of many.
 
@@ -68,11 +68,13 @@ def choose(
         x: ``[n, dim]``.
         y: float32 ``[n, classes]``, soft labels.
         w: float32 ``[n]``, weights.
-        owners: int ``[n]``, which picture each row shows: rows of one picture are never on both sides of a fold, and
-            the first of them, which is the picture itself and no view of it, is what a fold is measured on.
+        owners: int ``[n]``, which picture each row shows: the first row of each, which is the picture itself and no
+            view of it, is what a fold is measured on.
         rng: Draws the pictures and the folds.
         told: Called with (folds done, folds) after each, within one at every step, and now and then while the features
             are rotated; may raise to stop.
+        groups: int ``[n]``, which rows show near-duplicates: these are never on both sides of a fold. None = those of
+            one picture.
 
     Returns:
         One of STRENGTHS; the discriminant that makes a head of this strength better, None where none does or there are
@@ -83,11 +85,11 @@ def choose(
     _, first, owner = np.unique(owners, return_index=True, return_inverse=True)
     drawn = rng.permutation(len(first))
     drawn = drawn[np.cumsum(np.bincount(owner)[drawn]) <= SEARCH_ROWS]
-    dealt = stratified(y[first[drawn]].argmax(axis=1), min(FOLDS, len(drawn)), rng)
     place = np.full(len(first), len(drawn))
     place[drawn] = np.arange(len(drawn))
     rows = np.argsort(place[owner], kind="stable")[: int((place[owner] < len(drawn)).sum())]
-    y, w, folds, is_picture = y[rows], w[rows], dealt[place[owner[rows]]], np.isin(rows, first)
+    y, w, is_picture = y[rows], w[rows], np.isin(rows, first)
+    folds = stratified(y.argmax(axis=1), min(FOLDS, len(drawn)), rng, (owners if groups is None else groups)[rows])
     known = np.unique(folds)  # a handful of pictures may leave a fold empty
     if len(known) < 2:
         return STRENGTHS[0], None, {}

@@ -112,4 +112,6 @@ def decide(work: Work) -> Verdict:
         champion=name,
         losses=log_losses(said, targets),
         champion_losses=log_losses(champion_said, targets),
+        weights=comparing.weights_of(work, champion, places, champion_said.max(axis=1)),
+        groups=work.items.groups[places],
     )

@@ -3,22 +3,25 @@
 Two looks at the same images. Accuracy counts only the answer on top; where held-out labels come from a crowd, their own
 errors hide a difference of some percent in it. The log loss against the crowd's posteriors is a proper score: it sees
 how sure each model was, and of what, so it tells two models apart on far fewer images. A version passes when it is
-better beyond chance by either, and not worse beyond chance by accuracy.
+better beyond chance by either, and not worse beyond chance by accuracy. Near-duplicates count as one image that is
+looked at several times, and images may have weights, where they were not drawn by chance (``runs.comparing``).
 Source: Gneiting and Raftery, Strictly Proper Scoring Rules (JASA 2007).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.metrics import bootstrap, compare
+from training.learning.metrics import bootstrap
 
 FLOOR = 0.01
-# On fewer images nothing is beyond chance: five that all speak for one of two models do so in one of 16 cases when the
-# models are equally good (sign test, two-sided), and resampling five that all say the same cannot know that.
+# On fewer images nothing is beyond chance (near-duplicates are one): five that all speak for one of two models do so in
+# one of 16 cases when the models are equally good (sign test, two-sided), and resampling five that all say the same
+# cannot know that.
 FEWEST = 6
 
 
@@ -63,6 +66,8 @@ def verdict(
     champion: str,
     losses: np.ndarray | None = None,
     champion_losses: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> Verdict:
     """Whether the new model is better than the champion beyond chance.
@@ -73,27 +78,34 @@ def verdict(
         champion: The champion's name, for the reason.
         losses: float [n], the new model's log loss on each image (``log_losses``); None to look at accuracy alone.
         champion_losses: float [n], the champion's.
+        weights: float [n], how much each image counts; None = all alike.
+        groups: int [n]: near-duplicates have one number; None = no image is like another.
     """
-    found = compare(_answers(right), _answers(champion_right), np.ones(len(right), int), seed=seed)
-    difference, (low, high) = found["difference"], found["interval"]
+    gain, count = right.astype(int) - champion_right.astype(int), len(right)
+    of = partial(np.average, weights=weights)  # a mean over the images
+    difference, (low, high) = float(of(gain)), bootstrap(gain, weights, groups, seed=seed)
     said = _(
         "accuracy %(new).1f %% against %(old).1f %% of %(champion)s on the same %(count)s images, which neither was"
         " trained on; the difference is %(difference)+.1f points (95 %% interval %(low)+.1f to %(high)+.1f)"
     ) % {
-        "new": 100 * float(right.mean()), "old": 100 * float(champion_right.mean()), "champion": champion,
-        "count": len(right), "difference": 100 * float(difference), "low": 100 * float(low), "high": 100 * float(high),
+        "new": 100 * float(of(right)), "old": 100 * float(of(champion_right)), "champion": champion,
+        "count": count, "difference": 100 * difference, "low": 100 * low, "high": 100 * high,
     }  # fmt: skip
-    enough = len(right) >= FEWEST
-    if found["better"] and enough:
+    if weights is not None:
+        said = _(
+            "%(said)s; images that %(champion)s was unsure of were asked for first, so each of them counts less"
+        ) % {"said": said, "champion": champion}
+    enough = (count if groups is None else len(np.unique(groups))) >= FEWEST
+    if low > 0 and enough:
         return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": said}, difference, low, high)
-    if enough and losses is not None and champion_losses is not None and not found["worse"]:
-        gained_low, gained_high = bootstrap(champion_losses - losses, seed=seed)
+    if enough and losses is not None and champion_losses is not None and high >= 0:
+        gained_low, gained_high = bootstrap(champion_losses - losses, weights, groups, seed=seed)
         if gained_low > 0:
             surer = _(
                 "log loss %(new).3f against %(old).3f, lower by %(low).3f to %(high).3f (95 %% interval); %(said)s"
             ) % {
-                "new": float(losses.mean()), "old": float(champion_losses.mean()), "said": said,
-                "low": float(gained_low), "high": float(gained_high),
+                "new": float(of(losses)), "old": float(of(champion_losses)), "said": said, "low": gained_low,
+                "high": gained_high,
             }  # fmt: skip
             return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": surer}, difference, low, high)
     if difference > 0:
@@ -158,8 +170,3 @@ def log_losses(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
         float [n], at most -log(FLOOR): one confident mistake must not outweigh all the rest.
     """
     return np.asarray(-(targets * np.log(np.clip(probabilities, FLOOR, 1.0))).sum(axis=1))
-
-
-def _answers(right: np.ndarray) -> np.ndarray:
-    """bool [n] -> [n, 2]: class 1 where the model was right. The models' own classes need not be the same ones."""
-    return np.eye(2)[np.asarray(right, int)]

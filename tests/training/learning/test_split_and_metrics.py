@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
+from scipy.stats import binomtest
 from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
 
 from tests.training.learning.conftest import sha
 from training.learning.calibrate import reliability, temperature
 from training.learning.dense import softmax
-from training.learning.metrics import bootstrap, compare, evaluate
+from training.learning.metrics import bootstrap, evaluate, interval
 from training.learning.split import split_of
 
 
@@ -49,32 +50,41 @@ def test_nothing_to_measure_gives_no_numbers() -> None:
     assert figures["top1"] is None
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+@pytest.mark.parametrize(("right", "n"), [(0, 1), (5, 5), (9, 10), (64, 97), (1999, 2000)])
+def test_the_interval_of_an_accuracy_is_that_of_scipy(right: int, n: int) -> None:
+    theirs = binomtest(right, n).proportion_ci(method="wilson")
+    ours = interval(np.arange(n) < right)
+    assert ours == pytest.approx([theirs.low, theirs.high], abs=1e-9)
+    assert interval(np.arange(n) < right, np.arange(n)) == pytest.approx(ours, rel=2 / n if n > 1 else 1e-9)
+
+
+def test_copies_of_pictures_tell_no_more_than_the_pictures() -> None:
     rng = np.random.default_rng(0)
-    covered = 0
-    for seed in range(200):
-        low, high = bootstrap(rng.random(150) < 0.8, seed=seed)
-        covered += low <= 0.8 <= high
-    assert covered / 200 > 0.88
-    right = rng.random(150) < 0.8
-    assert bootstrap(right.astype(float)) == pytest.approx(bootstrap(right), abs=0.02)
+    right, gain, of = rng.random(40) < 0.8, rng.normal(0.1, 1, 40), np.repeat(np.arange(40), 10)
+    single = interval(right)
+    assert interval(np.repeat(right, 10), of) == pytest.approx(single, abs=0.01)
+    assert interval(np.repeat(right, 10)) != pytest.approx(single, abs=0.05)
+    assert interval(np.ones(400, bool), of) == pytest.approx(interval(np.ones(40, bool)))
+    assert bootstrap(np.repeat(gain, 10), groups=of) == pytest.approx(bootstrap(gain))
 
 
-def test_a_better_model_is_told_from_noise() -> None:
-    labels = np.zeros(400, int)
-    right, wrong = np.array([0.9, 0.1]), np.array([0.1, 0.9])
-    old = np.where((np.arange(400) < 300)[:, None], right, wrong)
-    better = np.where((np.arange(400) < 340)[:, None], right, wrong)
-    nearly = np.where((np.arange(400) < 302)[:, None], right, wrong)
-    assert compare(better, old, labels)["better"]
-    assert compare(old, better, labels)["worse"]
-    found = compare(nearly, old, labels)
-    assert not found["better"]
-    assert (found["wins"], found["losses"]) == (2, 0)
-    assert found["difference"] == pytest.approx(2 / 400)
-    assert not compare(old, old, labels)["better"]
-    nothing = compare(old[:0], old[:0], labels[:0])
-    assert nothing == {**found, "difference": 0.0, "interval": [0.0, 0.0], "wins": 0, "losses": 0, "count": 0}
+def test_the_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    for n, truth in ((150, 0.8), (10, 0.95)):  # of ten pictures that are all right, resampling knows no other
+        covered = [low <= truth <= high for low, high in (interval(rng.random(n) < truth) for _ in range(500))]
+        assert np.mean(covered) > 0.9
+    for n in (6, 10, 150):
+        sides = [bootstrap(rng.gamma(1, 1, n) - rng.gamma(1, 1, n), seed=seed) for seed in range(500)]
+        assert 0.92 < np.mean([low <= 0 <= high for low, high in sides]) < 0.99
+
+
+def test_weighted_pictures_are_as_many_pictures() -> None:
+    values = np.random.default_rng(0).normal(size=200)
+    weights = np.where(np.arange(200) < 100, 3.0, 1.0)
+    low, high = bootstrap(values, weights)
+    mean = np.average(values, weights=weights)
+    spread = np.sqrt((weights**2 * (values - mean) ** 2).sum()) / weights.sum()  # of a ratio, by its derivatives
+    assert [low, high] == pytest.approx([mean - 1.96 * spread, mean + 1.96 * spread], abs=0.02)
 
 
 def test_temperature_finds_the_one_that_made_the_labels() -> None:

@@ -192,3 +192,19 @@ def test_batches_and_folds_of_images_that_count_nothing_teach_nothing(hidden: tu
     head, _ = fit_head(x, np.eye(2, dtype=np.float32)[labels], weights, categories=list("ab"), options=options)
 
     assert np.isfinite(head.logits(x)).all()
+
+
+def test_near_duplicates_are_on_one_side_of_each_fold() -> None:
+    """Labels by lot, each picture twice: only who has learned the other one knows it, so no strength is any good."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(100, 150)), 2, axis=0).astype(np.float32)
+    y = np.eye(2, dtype=np.float32)[np.repeat(rng.integers(0, 2, 100), 2)]
+    rows, owners = Standardised(Rows.of(x), np.zeros(150, np.float32), np.ones(150, np.float32)), np.arange(200)
+
+    def least(groups: np.ndarray | None) -> float:
+        random, told = np.random.default_rng(0), lambda done, of: None
+        return min(choose(rows, y, np.ones(200, np.float32), owners, random, told, groups)[2].values())
+
+    chance = np.log(2) + 0.5
+    assert least(None) < chance / 2
+    assert least(np.repeat(np.arange(100), 2)) > 0.8 * chance

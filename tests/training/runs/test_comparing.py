@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from PIL import Image as Pillow
 
 from labeling.models import Image, Project
 from tests.training.drawing import add_image, draw, label
@@ -20,9 +22,18 @@ from training.learning import imported
 from training.learning.rows import Rows
 from training.models import LearnedPictures, ModelVersion, TrainingRun
 from training.runs import queueing
-from training.runs.comparing import _in_folds, _learned_by_either, _new_since, in_order, side_by_side
+from training.runs.comparing import (
+    _in_folds,
+    _learned_by_either,
+    _new_since,
+    in_order,
+    side_by_side,
+    strata_weights,
+    weights_of,
+)
 from training.runs.progress import Reporter
 from training.runs.stages.work import Items, Work, load_items
+from training.versions.gate import log_losses, verdict
 from training.zoo import catalogue
 
 
@@ -165,3 +176,92 @@ def test_a_dense_head_meets_the_champion_as_a_dense_head() -> None:
     )
 
     assert (_in_folds(work).argmax(axis=1) == labels).mean() > 0.9
+
+
+def test_a_head_knows_no_image_by_its_near_duplicate() -> None:
+    """Labels by lot, each image twice: whoever has seen the other knows it, and nobody else."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(150, 200)), 2, axis=0) + rng.normal(0, 0.01, (300, 200))
+    labels = np.repeat(rng.integers(0, 2, 150), 2)
+    items = Items(
+        list(range(300)), [Picture("", "")] * 300, labels, np.eye(2, dtype=np.float32)[labels],
+        np.ones(300, np.float32), np.full(300, "train"), np.repeat(np.arange(150), 2),
+    )  # fmt: skip
+    voice: Any = SimpleNamespace(tick=lambda: None)
+    work = Work(
+        TrainingRun(options={}, seed=0), voice, Path(), items, ["a", "b"], features=Rows.of(x.astype(np.float32)),
+        fit_facts={"strength": 1.0, "best_epoch": 40},
+    )  # fmt: skip
+
+    assert abs((_in_folds(work).argmax(axis=1) == labels).mean() - 0.5) < 0.1
+    items.groups = np.arange(300)
+    assert (_in_folds(work).argmax(axis=1) == labels).mean() > 0.8
+
+
+def test_near_duplicates_have_one_number_and_are_as_known_to_the_champion_as_what_it_learned(project: Project) -> None:
+    first = queueing.create_run(project=project, cause="person")
+    champion = version_of(first, 1)
+    learned = first.snapshot.items.filter(split="train").select_related("image").order_by("sha256")[0].image
+    buffer = io.BytesIO()
+    with default_storage.open(learned.original) as file, Pillow.open(file) as picture:
+        picture.resize((96, 96)).save(buffer, "PNG")
+    copy = add_image(project, buffer.getvalue(), "copy.png")
+    label(copy, "square")
+    run = queueing.create_run(project=project, cause="person")
+    work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
+
+    place, other = (work.items.image_ids.index(image.pk) for image in (learned, copy))
+
+    assert work.items.groups[place] == work.items.groups[other]
+    assert len(set(work.items.groups.tolist())) == len(work.items) - 1
+    assert other not in _new_since(work, _learned_by_either(champion, work))
+
+
+def two_models(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What two equally good models say of images of two categories, and what these are."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(0, 2, n)
+    odds = truth + rng.normal(0, 1.2, (2, n))
+    shares = 1 / (1 + np.exp(-odds))
+    labels = (rng.random(n) < 1 / (1 + np.exp(-truth))).astype(int)
+    one, other = (np.stack([1 - share, share], axis=1) for share in shares)
+    return one, other, labels
+
+
+def test_images_that_were_asked_for_because_the_champion_was_unsure_speak_for_no_other_model() -> None:
+    champion, new, labels = two_models(20_000, 3)
+    held_out = np.arange(20_000) < 1000
+    unsure = np.argsort(np.where(held_out, 1, champion.max(axis=1)))[:2000]
+    at = np.concatenate([np.flatnonzero(held_out), unsure])
+    weights = strata_weights(champion.max(axis=1)[at], held_out[at])
+    right, champion_right = (said.argmax(axis=1) == labels for said in (new, champion))
+    target = np.eye(2)[labels][at]
+    losses = {"losses": log_losses(new[at], target), "champion_losses": log_losses(champion[at], target)}
+
+    def decided(by: np.ndarray | None) -> str:
+        return verdict(right=right[at], champion_right=champion_right[at], champion="x", weights=by, **losses).alias
+
+    assert weights is not None
+    assert abs(right.mean() - champion_right.mean()) < 0.01  # of all images
+    assert decided(None) == "champion"
+    assert decided(weights) == "challenger"
+    assert np.average(champion_right[at], weights=weights) == pytest.approx(champion_right.mean(), abs=0.03)
+    assert champion_right[at].mean() < champion_right.mean() - 0.1
+
+
+def test_images_are_weighed_by_the_champions_own_held_out_ones(project: Project) -> None:
+    run = queueing.create_run(project=project, cause="person")
+    champion = version_of(run, 1)
+    work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
+    test = work.items.side("test")
+    assert weights_of(work, champion, test, np.linspace(0.5, 1, len(test))) is None  # nothing was chosen
+
+    sure = np.concatenate([np.linspace(0.5, 1, 20), np.full(60, 0.6)])
+    weights = strata_weights(sure, np.arange(80) < 20)
+
+    assert weights is not None
+    assert weights.mean() == pytest.approx(1)
+    assert weights[sure <= 0.75].tolist() == pytest.approx([40 / 70] * 70)  # half of the reference, 70 of 80
+    assert weights[sure > 0.75].tolist() == pytest.approx([4.0] * 10)
+    assert strata_weights(np.ones(80), np.arange(80) < 40) == pytest.approx(np.ones(80))
+    assert strata_weights(sure, np.arange(80) < 19) is None

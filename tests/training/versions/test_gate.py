@@ -117,3 +117,24 @@ def test_where_no_image_is_left_to_compare_on_a_person_decides() -> None:
 
     assert decided.alias == "challenger"
     assert "75.0 % on 4" in decided.reason
+
+
+def test_copies_of_one_image_are_one_witness() -> None:
+    right, champion = np.ones(60, bool), np.zeros(60, bool)
+    losses = {"losses": np.full(60, 0.2), "champion_losses": np.full(60, 0.5)}
+
+    for copies, alias in ((10, "champion"), (12, "challenger")):  # of six images, and of five
+        of = np.arange(60) // copies
+        assert verdict(right=right, champion_right=champion, champion="x", groups=of).alias == alias
+        assert verdict(right=right, champion_right=right, champion="x", groups=of, **losses).alias == alias
+
+
+def test_the_reason_says_where_images_do_not_count_alike() -> None:
+    right, champion = np.arange(100) < 90, np.arange(100) < 80
+    weights = np.where(np.arange(100) < 50, 1.5, 0.5)
+
+    decided = verdict(right=right, champion_right=champion, champion="version 1", weights=weights)
+
+    assert "accuracy 95.0 % against 90.0 % of version 1" in decided.reason
+    assert "images that version 1 was unsure of were asked for first" in decided.reason
+    assert decided.difference == pytest.approx(0.05)

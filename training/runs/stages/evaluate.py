@@ -22,7 +22,9 @@ def run(work: Work) -> None:
         work.head = fit.refit(work)
         work.predict = work.head.logits
     work.test_probabilities = softmax(work.logits(test) / np.float32(work.temperature))
-    figures = evaluate(work.test_probabilities, work.items.labels[test], work.categories, seed=work.run.seed)
+    figures = evaluate(
+        work.test_probabilities, work.items.labels[test], work.categories, groups=work.items.groups[test]
+    )
     work.metrics = {
         **figures,
         "temperature": work.temperature,

@@ -63,6 +63,7 @@ def fit(work: Work) -> tuple[Head, dict[str, Any]]:
         one_hot(work.items.labels[validation], len(work.categories)),
         categories=work.categories,
         owners=owners,
+        groups=work.items.groups[owners],
         options=head_options(work.run.options),
         seed=work.run.seed,
         progress=work.progress,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from django.db.models import OuterRef, Subquery
 
 from labeling.words import gettext as _
 from training.features.embedding import Picture
@@ -15,7 +16,7 @@ from training.learning.augment import Augmentation
 from training.learning.dense import Head
 from training.learning.errors import TooLittleData
 from training.learning.rows import Rows
-from training.models import SnapshotItem, TrainingRun
+from training.models import ImageTrait, SnapshotItem, TrainingRun
 from training.runs.progress import Reporter
 from training.snapshots.freezing import LEFT_OUT
 
@@ -30,7 +31,7 @@ class Items:
     """The snapshot as arrays, in the order of the images' hashes.
 
     ``labels`` int [n]; ``targets`` float32 [n, k] (posteriors, or ones); ``weights`` float32 [n] (confidence);
-    ``split`` str [n].
+    ``split`` str [n]; ``groups`` int [n]: near-duplicates have one number (left out, each image is alone).
     """
 
     image_ids: list[int]
@@ -39,6 +40,11 @@ class Items:
     targets: np.ndarray
     weights: np.ndarray
     split: np.ndarray
+    groups: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+
+    def __post_init__(self) -> None:
+        if not len(self.groups):
+            self.groups = np.arange(len(self))
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -56,6 +62,7 @@ class Items:
             self.targets[places],
             self.weights[places],
             self.split[places],
+            self.groups[places],
         )
 
     def readable(self, mask: np.ndarray, log: Callable[[str], None]) -> Items:
@@ -150,12 +157,17 @@ def load_items(run: TrainingRun) -> Items:
     rows = (
         SnapshotItem.objects.filter(snapshot=run.snapshot)
         .exclude(split=LEFT_OUT)
+        .annotate(group=Subquery(ImageTrait.objects.filter(image=OuterRef("image_id")).values("group")))
         .order_by("sha256")
-        .values_list("image_id", "sha256", "image__original", "label", "posterior", "confidence", "split")
+        .values_list("image_id", "sha256", "image__original", "label", "posterior", "confidence", "split", "group")
     )
     image_ids, pictures, labels, weights, split = [], [], [], [], []
+    numbers: dict[str, int] = {}
+    groups = []
     targets = np.zeros((rows.count(), len(categories)), np.float32)
-    for place, (image_id, sha256, original, label, posterior, confidence, side) in enumerate(rows.iterator(10_000)):
+    for place, row in enumerate(rows.iterator(10_000)):
+        image_id, sha256, original, label, posterior, confidence, side, group = row
+        groups.append(numbers.setdefault(group or sha256, len(numbers)))
         image_ids.append(image_id)
         pictures.append(Picture(sha256, original))
         labels.append(categories[label])
@@ -167,8 +179,9 @@ def load_items(run: TrainingRun) -> Items:
         else:
             targets[place, categories[label]] = 1.0
     return Items(
-        image_ids, pictures, np.array(labels, np.int64), targets, np.array(weights, np.float32), np.array(split, "U10")
-    )
+        image_ids, pictures, np.array(labels, np.int64), targets, np.array(weights, np.float32),
+        np.array(split, "U10"), np.array(groups, int),
+    )  # fmt: skip
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
