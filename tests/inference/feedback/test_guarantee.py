@@ -42,3 +42,15 @@ def test_an_audit_fails_when_chance_does_not_explain_its_errors() -> None:
     assert not has_failed(1, 20, 0.02)
     assert has_failed(1, 2, 0.02)
     assert has_failed(5, 40, 0.02)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.75, 0.0, 0.15), (1.0, 0.0, 0.35), (3.0, 0.95, 1.0)])
+def test_an_audit_that_is_looked_at_after_each_answer_stops_few_in_vain_and_all_that_are_worse(
+    share: float, least: float, most: float
+) -> None:
+    bound, rng = 0.02, np.random.default_rng(0)
+    stopped = 0
+    for _version in range(200):
+        wrong = np.cumsum(rng.random(400) < share * bound).tolist()
+        stopped += any(has_failed(count, total, bound) for total, count in enumerate(wrong, 1))
+    assert least <= stopped / 200 <= most
