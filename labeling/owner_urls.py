@@ -21,6 +21,7 @@ from labeling.views.owner import (
     survey,
     tasks,
     transfer,
+    wordings,
     workers,
 )
 
@@ -53,6 +54,8 @@ project_pages: list[URLPattern | URLResolver] = [
     path("settings/survey/preview/", survey.preview, name="project-survey-preview"),
     path("settings/survey/json/", survey.load_json, name="project-survey-json"),
     path("settings/survey/schema/", survey.schema, name="project-survey-schema"),
+    path("settings/survey/languages/", wordings.wordings, name="project-languages"),
+    path("settings/survey/languages/<str:code>.csv", wordings.as_csv, name="project-language-csv"),
     path("settings/categories/", categories.categories, name="project-categories"),
     path("settings/categories/<int:pk>/", categories.category, name="project-category"),
     path("settings/categories/<int:pk>/examples/", categories.add_example, name="project-category-examples"),

@@ -21,6 +21,7 @@ worker_pages: list[URLPattern | URLResolver] = [
     path("label/", worker.projects, name="label-projects"),
     path("label/<slug:slug>/", worker.stream, name="label-project"),
     path("label/<slug:slug>/start/", worker.start, name="label-start"),
+    path("label/<slug:slug>/language/", worker.choose_language, name="label-language"),
     path("label/<slug:slug>/warning/", worker.read_warning, name="label-warning"),
     path("label/<slug:slug>/appeal/", person.appeal, name="label-appeal"),
     path("label/<slug:slug>/grid/", grid.grid, name="label-grid"),

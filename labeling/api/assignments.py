@@ -20,6 +20,7 @@ from labeling.collecting.leases import Lease
 from labeling.files import storage
 from labeling.models import Assignment, Project
 from labeling.surveys import survey
+from labeling.surveys.asked_in import of_answer, worded
 
 
 class ClaimSerializer(serializers.Serializer):
@@ -56,6 +57,10 @@ class ShownQuestionSerializer(serializers.Serializer):
     )
     choice_count = serializers.IntegerField()
     show_if = serializers.JSONField(allow_null=True)
+    words = serializers.DictField(
+        required=False,
+        help_text="What to say for `yes`, `no`, `cant_tell`, `none`, `no_box`, where the survey has it.",
+    )
 
 
 class AssignmentSerializer(serializers.Serializer):
@@ -66,6 +71,11 @@ class AssignmentSerializer(serializers.Serializer):
     payload = serializers.DictField(help_text="What the stage shows beside the image: boxes to verify, a suggestion.")
     image = ShownImageSerializer()
     survey_version = serializers.IntegerField(help_text="The answer is checked against this version.")
+    language = serializers.CharField(
+        required=False,
+        help_text="The language of the questions, chosen by Accept-Language, where the survey tells its own. Send it "
+        "back with the answer where another one was shown in the end.",
+    )
     questions = ShownQuestionSerializer(many=True)
     expires_at = serializers.DateTimeField()
     prefetch = UpcomingSerializer(many=True, help_text="Images that will probably be next, to load ahead.")
@@ -75,6 +85,11 @@ class AssignmentSerializer(serializers.Serializer):
 class SubmitSerializer(serializers.Serializer):
     answers = serializers.DictField(help_text="Question key -> answer, as the question's kind takes it.")
     seconds = serializers.FloatField(required=False, allow_null=True, help_text="Active seconds on the task.")
+    language = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="In which of the survey's languages the questions were shown; left out, Accept-Language tells.",
+    )
 
 
 class ReasonSerializer(serializers.Serializer):
@@ -98,15 +113,21 @@ class StoredSerializer(serializers.Serializer):
     answers = serializers.DictField()
     seconds = serializers.FloatField(allow_null=True)
     survey_version = serializers.IntegerField()
+    language = serializers.CharField(
+        required=False, help_text="The one that was shown, where the survey tells its own."
+    )
     created_at = serializers.DateTimeField()
     feedback = FeedbackSerializer(allow_null=True, help_text="In practice: whether it was right.")
 
 
-def shown(origin: str, project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
+def shown(request: Request, project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
     """A lease as the worker's program gets it. By hand: a serializer would cost as much as the claim."""
-    questions = survey.load(project.pk, lease.survey_version).public(lease.stage, lease.order_seed)
-    held = [shown(origin, project, other, []) for other in others]
-    return {**head(origin, project, lease, others), "questions": questions, "held": held}
+    asked = worded(request, survey.load(project.pk, lease.survey_version))
+    told = head(origin_of(request), project, lease, others)
+    if asked.language:
+        told["language"] = asked.language
+    held = [shown(request, project, other, []) for other in others]
+    return {**told, "questions": asked.public(lease.stage, lease.order_seed), "held": held}
 
 
 def head(origin: str, project: Project, lease: Lease, others: list[Lease]) -> dict[str, Any]:
@@ -164,7 +185,7 @@ class AssignmentListView(ProjectView):
         found = services.claim_leases(project=project, member=member, hold=hold)
         if not found:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return Response(shown(origin_of(request), project, found[0], found[1:]), status=status.HTTP_201_CREATED)
+        return Response(shown(request, project, found[0], found[1:]), status=status.HTTP_201_CREATED)
 
 
 class AssignmentView(APIView):
@@ -201,6 +222,7 @@ class SubmitView(APIView):
             worker=request.user,
             answers=data.get("answers"),
             seconds=data.get("seconds"),
+            language=of_answer(request, data),
         )
         return Response(
             services.stored_json(judgment=judgment),
@@ -255,4 +277,4 @@ class UndoView(ProjectView):
         lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
         if lease is None:
             raise NotFound(_("There is no such assignment of yours."))
-        return Response({"assignment": shown(origin_of(request), project, lease, []), "answers": answers})
+        return Response({"assignment": shown(request, project, lease, []), "answers": answers})

@@ -11,7 +11,8 @@ from rest_framework.response import Response
 
 from labeling import services
 from labeling.api.assignments import AssignmentSerializer, shown
-from labeling.api.base import ProjectView, origin_of, parsed
+from labeling.api.base import ProjectView, parsed
+from labeling.surveys.asked_in import of_answer
 
 
 class GridAskSerializer(serializers.Serializer):
@@ -26,6 +27,7 @@ class GridAnswerSerializer(serializers.Serializer):
     tapped = serializers.ListField(child=serializers.UUIDField(), help_text="Assignments whose image contains it.")
     shown = serializers.ListField(child=serializers.UUIDField(), help_text="All assignments that were on the grid.")
     seconds = serializers.FloatField(required=False, allow_null=True, help_text="For the whole grid.")
+    language = serializers.CharField(required=False, allow_blank=True, help_text="As for a single answer.")
 
 
 class GridStoredSerializer(serializers.Serializer):
@@ -50,7 +52,7 @@ class GridView(ProjectView):
         _question, found = services.claim_grid(project=project, member=member, size=size)
         if not found:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        tiles: list[Any] = [shown(origin_of(request), project, lease, []) for lease in found]
+        tiles: list[Any] = [shown(request, project, lease, []) for lease in found]
         return Response({"tiles": tiles}, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -61,5 +63,7 @@ class GridView(ProjectView):
     )
     def put(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
-        stored = services.submit_grid(project=project, worker=request.user, **parsed(GridAnswerSerializer, request))
+        given = parsed(GridAnswerSerializer, request)
+        language = of_answer(request, {"language": given.pop("language", "")})
+        stored = services.submit_grid(project=project, worker=request.user, language=language, **given)
         return Response({"judgments": [row.pk for row in stored]}, status=status.HTTP_201_CREATED)

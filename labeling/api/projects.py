@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import ListCreateAPIView
@@ -81,17 +81,30 @@ class QuestionSerializer(serializers.Serializer):
         return data  # whole: kinds take options (choices, least, …) beside these too
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "object", "nullable": True}})
+class Translations(serializers.JSONField):
+    """Words by language and text; what they may be is for the survey to say."""
+
+
 _UNTOLD = (
     "null for who only labels: an answer to hidden gold finishes no task and makes none, so this would tell it apart."
 )
 
 
 class ProjectSerializer(serializers.ModelSerializer):
-    """A project. ``categories`` and ``questions`` make its survey; each change of them is a new version of it."""
+    """A project. ``categories``, ``questions`` and ``translations`` make its survey; each change is a new version."""
 
     serializer_choice_field = Choice
     categories = serializers.ListField(child=serializers.JSONField(), required=False)
     questions = QuestionSerializer(many=True, required=False)
+    language = serializers.CharField(
+        required=False, allow_blank=True, help_text="The code of the language that the survey is written in."
+    )
+    translations = Translations(
+        required=False,
+        help_text="The survey's texts by language code; see the JSON Schema of surveys. Each language is replaced as a "
+        "whole, `null` takes one out, and those not named stay. Not in lists of projects.",
+    )
     judgments_per_task = RangeSerializer(required=False)
     stopping = Choice(
         list(POLICIES),
@@ -109,8 +122,8 @@ class ProjectSerializer(serializers.ModelSerializer):
         counted = ["image_count", "task_count", "retired_count", "judgment_count", "gold_count", "spent"]
         settings = [name for name in SETTINGS if not name.startswith("judgments_")]  # these are judgments_per_task
         fields = [
-            "id", "slug", *settings, "categories", "questions", "judgments_per_task", "survey_version", *counted,
-            "role", "url", "created_at", "archived_at",
+            "id", "slug", *settings, "categories", "questions", "language", "translations", "judgments_per_task",
+            "survey_version", *counted, "role", "url", "created_at", "archived_at",
         ]  # fmt: skip
         read_only_fields = ["id", "slug", "survey_version", "created_at", "archived_at", *counted]
 
@@ -121,28 +134,30 @@ class ProjectSerializer(serializers.ModelSerializer):
         return f"/projects/{project.slug}/"
 
     def to_representation(self, instance: Project) -> dict[str, Any]:
-        for name in ("categories", "questions", "judgments_per_task"):
+        for name in ("categories", "questions", "language", "translations", "judgments_per_task"):
             self.fields.pop(name, None)
         data = super().to_representation(instance)
         if data["role"] is None or not permissions.reaches(data["role"], "review"):
             data.update(task_count=None, retired_count=None)
-        document = survey_document(instance)
-        data["categories"] = document["categories"]
-        data["questions"] = document["questions"]
+        data.update(survey_document(instance, whole=self.parent is None))
         data["judgments_per_task"] = {"min": instance.judgments_min, "max": instance.judgments_max}
         for extension in self.context.get("extensions", ()):
             data.update(extension.read(instance))
         return data
 
 
-def survey_document(project: Project) -> dict[str, Any]:
-    """The survey as the API shows it; a large taxonomy is searched at ``categories/`` instead of listed here."""
-    version = project.survey_versions.get(version=project.survey_version)
-    categories = version.document["categories"]
-    return {
-        "categories": [row["key"] for row in categories[: survey.MANY_CHOICES]],
-        "questions": version.document["questions"],
+def survey_document(project: Project, *, whole: bool) -> dict[str, Any]:
+    """The survey as the API shows it; a large taxonomy is searched at ``categories/`` instead of listed here.
+
+    Translations are told of one project, ``whole``; a list of many would be long.
+    """
+    document = project.survey_versions.get(version=project.survey_version).document
+    shown = {
+        "categories": [row["key"] for row in document["categories"][: survey.MANY_CHOICES]],
+        "questions": document["questions"],
+        "language": document.get("language", ""),
     }
+    return {**shown, "translations": document.get("translations", {})} if whole else shown
 
 
 @lru_cache(maxsize=8)
@@ -179,7 +194,11 @@ class ExtendedView:
         for extension in self.extensions:
             mine = {name: values.pop(name) for name in extension.fields() if name in values}
             others.append((extension, mine))
-        asked: dict[str, Any] = {name: values.pop(name) for name in ("categories", "questions") if name in values}
+        asked: dict[str, Any] = {
+            name: values.pop(name) for name in ("categories", "questions", "language") if name in values
+        }
+        if "translations" in values:
+            asked["wordings"] = values.pop("translations")
         span: Mapping[str, int] | None = values.pop("judgments_per_task", None)
         values.update({f"judgments_{end}": count for end, count in (span or {}).items()})  # one end may be named
         return values, asked, others
@@ -254,8 +273,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
         with transaction.atomic():
             project = services.create_project(
                 owner=cast("User", request.user),
-                categories=asked.get("categories", ()),
-                questions=asked.get("questions"),
+                **{"categories": (), **asked},
                 **values,
             )
             for extension, mine in others:

@@ -28,6 +28,7 @@ from labeling.collecting.lookups import Caller
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.surveys import survey
+from labeling.surveys.asked_in import of_answer, worded
 
 _CLAIM = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/assignments/")
 _SUBMIT = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment/")
@@ -83,7 +84,7 @@ def claim(request: HttpRequest, slug: str) -> HttpResponse | None:
     if not found:
         return HttpResponse(status=204, headers=HEADERS)
     origin = f"{request.scheme}://{request.get_host()}"
-    return _json(_lease_json(origin, project, found[0]), 201)
+    return _json(_lease_json(request, origin, project, found[0]), 201)
 
 
 def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | None:
@@ -102,7 +103,12 @@ def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | Non
     caller, lease = found
     if not permissions.key_fits(caller.key, lease.project, "label"):
         return None
-    judgment, created = services.submit_leased(lease=lease, answers=body["answers"], seconds=body.get("seconds"))
+    judgment, created = services.submit_leased(
+        lease=lease,
+        answers=body["answers"],
+        seconds=body.get("seconds"),
+        language=of_answer(request, body),
+    )
     stored = services.stored_json(judgment=judgment)
     stored["created_at"] = _moment(judgment.created_at)
     return _json(json.dumps(stored), 201 if created else 200)
@@ -120,9 +126,12 @@ def _is_good(caller: Caller) -> bool:
     return caller.key.last_used_at is not None and now - caller.key.last_used_at <= keys.TOUCH_EVERY
 
 
-def _lease_json(origin: str, project: Project, lease: Lease) -> str:
+def _lease_json(request: HttpRequest, origin: str, project: Project, lease: Lease) -> str:
     told = {**head(origin, project, lease, []), "expires_at": _moment(lease.expires_at), "held": []}
-    questions = survey.load(project.pk, lease.survey_version).public_json(lease.stage, lease.order_seed)
+    asked = worded(request, survey.load(project.pk, lease.survey_version))
+    if asked.language:
+        told["language"] = asked.language
+    questions = asked.public_json(lease.stage, lease.order_seed)
     return f'{json.dumps(told)[:-1]}, "questions": {questions}}}'
 
 

@@ -223,8 +223,8 @@ class JudgmentSerializer(serializers.ModelSerializer):
     class Meta:
         model = Judgment
         fields = [
-            "id", "task", "image", "worker", "answers", "seconds", "survey_version", "source", "is_gold", "price",
-            "created_at", "withdrawn_at",
+            "id", "task", "image", "worker", "answers", "seconds", "survey_version", "language", "source", "is_gold",
+            "price", "created_at", "withdrawn_at",
         ]  # fmt: skip
 
     def get_worker(self, judgment: Judgment) -> str:
@@ -241,7 +241,7 @@ class JudgmentFilter(FilterSet):
 
     class Meta:
         model = Judgment
-        fields = ["source", "survey_version"]
+        fields = ["source", "survey_version", "language"]
 
     def of_worker(self, rows: Any, _name: str, value: str) -> Any:
         return rows.filter(worker__username__in=people.usernames(value, self.request.parser_context["kwargs"]["slug"]))

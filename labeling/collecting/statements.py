@@ -114,9 +114,9 @@ person AS (
 ),
 said AS (
     INSERT INTO labeling_judgment (task_id, project_id, worker_id, assignment_id, answers, seconds, survey_version,
-                                   source, is_gold, price, created_at)
+                                   language, source, is_gold, price, created_at)
     SELECT done.task_id, done.project_id, done.worker_id, done.id, %(answers)s::jsonb, %(seconds)s::float8,
-           %(version)s, %(source)s, counted.is_gold, %(price)s, %(now)s
+           %(version)s, %(language)s, %(source)s, counted.is_gold, %(price)s, %(now)s
     FROM done JOIN counted ON counted.id = done.task_id RETURNING id
 )"""
 _RECORD = f"""
@@ -217,12 +217,14 @@ def record(
     seconds: float | None,
     version: int,
     price: Any,
+    language: str = "",
     questions: Sequence[int] = (),
     source: str = "worker",
 ) -> Recorded | None:
     """Turn a live lease into a judgment, or None when the lease is not live any more.
 
-    ``questions`` are those whose skills are told with what was heard.
+    ``language`` is the one that its questions were shown in; ``questions`` are those whose skills are told with what
+    was heard.
     """
     values = {
         "assignment": assignment_id,
@@ -230,6 +232,7 @@ def record(
         "answers": json.dumps(answers),
         "seconds": seconds,
         "version": version,
+        "language": language,
         "price": price,
         "questions": list(questions),
         "source": source,
@@ -251,6 +254,7 @@ def record_as_seen(
     seen: Seen,
     task: Recorded,
     seconds: float | None,
+    language: str,
     price: Any,
     rows: Sequence[Mapping[str, Any]],
     because: str,
@@ -263,6 +267,7 @@ def record_as_seen(
         seen: Its task at the first look.
         task: ``seen.with_answer``; the last that it heard is the answer to store.
         seconds: As for ``record``.
+        language: As for ``record``.
         price: Of this judgment.
         rows: The consensus that this answer makes, as for ``settle``.
         because: Why the task retires now; empty where it stays open, or was retired already.
@@ -281,6 +286,7 @@ def record_as_seen(
         "answers": json.dumps(answer.answers),
         "seconds": seconds,
         "version": answer.survey_version,
+        "language": language,
         "source": "worker",
         "price": price,
         "method": project.aggregator,

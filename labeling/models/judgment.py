@@ -27,6 +27,13 @@ class Judgment(models.Model):
     answers = models.JSONField(help_text=_("Question key -> answer, as the question kind defines it."))
     seconds = models.FloatField(null=True, blank=True)
     survey_version = models.PositiveIntegerField(default=1)
+    language = models.CharField(
+        max_length=12,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("In which language the questions were shown, where the survey has several."),
+    )
     source = models.CharField(max_length=20, default="worker", help_text=_("worker | import"))
     is_gold = models.BooleanField(default=False, help_text=_("Made on a task whose answer was known."))
     price = models.DecimalField(max_digits=8, decimal_places=4, default=0)

@@ -60,6 +60,7 @@ from labeling.services.tasks import (
     retire_when_spent,
     suggest_answers,
 )
+from labeling.services.wordings import progress_of
 
 __all__ = [
     "MOST_MORE",
@@ -106,6 +107,7 @@ __all__ = [
     "open_task_for",
     "pause_worker",
     "preview_right",
+    "progress_of",
     "raise_priority",
     "read_warning",
     "release_assignment",

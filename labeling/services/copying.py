@@ -35,10 +35,14 @@ def copy_project(*, project: Project, user: User, name: str = "", others: Sequen
         CrowdtuneError: invalid or bad_survey, where a setting was stored under a bound that there is no more.
     """
     version = project.survey_versions.get(version=project.survey_version)
+    asked = version.document
     copy = create_project(
         owner=user,
         name=name.strip() or (_("Copy of %(name)s") % {"name": project.name})[:LONGEST_NAME],
-        **version.document,
+        categories=asked["categories"],
+        questions=asked["questions"],
+        language=asked.get("language"),
+        wordings=asked.get("translations"),
         **{setting: getattr(project, setting) for setting in SETTINGS if setting not in NOT_COPIED},
     )
     _copy_examples(project, copy)

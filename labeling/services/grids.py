@@ -16,6 +16,7 @@ from labeling.models import Assignment, Judgment, Membership, Project, Task
 from labeling.services.claims import claim_leases
 from labeling.services.judging import submit_judgment
 from labeling.surveys import survey
+from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
@@ -54,6 +55,7 @@ def submit_grid(
     shown: Sequence[uuid.UUID],
     tapped: Sequence[uuid.UUID],
     seconds: float | None = None,
+    language: AskedIn = as_written,
     in_part: bool = False,
 ) -> list[Judgment]:
     """Store yes for the tapped and no for the other tiles; the time is shared evenly.
@@ -67,11 +69,17 @@ def submit_grid(
     if not shown or not chosen <= set(shown):
         raise CrowdtuneError("invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": []})
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
-    return races.again(lambda: _submit(project, worker, shown, chosen, each, in_part))
+    return races.again(lambda: _submit(project, worker, shown, chosen, each, language, in_part))
 
 
 def _submit(
-    project: Project, worker: Any, shown: Sequence[uuid.UUID], chosen: set[uuid.UUID], each: float | None, in_part: bool
+    project: Project,
+    worker: Any,
+    shown: Sequence[uuid.UUID],
+    chosen: set[uuid.UUID],
+    each: float | None,
+    language: AskedIn,
+    in_part: bool,
 ) -> list[Judgment]:
     stored = []
     keys = _questions_asked(project, worker, shown)
@@ -86,7 +94,10 @@ def _submit(
         for tile in sorted(shown):
             answers = {keys[tile]: tile in chosen}
             try:
-                stored.append(submit_judgment(assignment_id=tile, worker=worker, answers=answers, seconds=each)[0])
+                judgment, _created = submit_judgment(
+                    assignment_id=tile, worker=worker, answers=answers, seconds=each, language=language
+                )
+                stored.append(judgment)
             except CrowdtuneError as refusal:
                 if not in_part or refusal.code not in OVER:
                     raise

@@ -21,15 +21,23 @@ from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
 from labeling.surveys import survey
+from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.words import gettext as _
 
 State = Assignment.State
 
 
 def submit_judgment(
-    *, assignment_id: uuid.UUID, worker: Any, answers: dict[str, Any], seconds: float | None = None
+    *,
+    assignment_id: uuid.UUID,
+    worker: Any,
+    answers: dict[str, Any],
+    seconds: float | None = None,
+    language: AskedIn = as_written,
 ) -> tuple[Judgment, bool]:
     """Store the worker's answers under the lease; the same body again returns the stored row and False.
+
+    ``language`` finds out of the lease's survey which of its languages was shown.
 
     Raises:
         CrowdtuneError: not_found; bad_answer with the reason for each question; 409 lease_lost when another has the
@@ -38,10 +46,12 @@ def submit_judgment(
     lease = lookups.leased(assignment_id=assignment_id, worker_id=worker.pk)
     if lease is None:
         raise CrowdtuneError("not_found", _("There is no such assignment of yours."), 404)
-    return submit_leased(lease=lease, answers=answers, seconds=seconds)
+    return submit_leased(lease=lease, answers=answers, seconds=seconds, language=language)
 
 
-def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[Judgment, bool]:
+def submit_leased(
+    *, lease: Leased, answers: Any, seconds: Any = None, language: AskedIn = as_written
+) -> tuple[Judgment, bool]:
     """``submit_judgment`` under a lease that was looked up already."""
     looks = iter([lease])
 
@@ -49,12 +59,12 @@ def submit_leased(*, lease: Leased, answers: Any, seconds: Any = None) -> tuple[
         now = next(looks, None) or lookups.leased(assignment_id=lease.id, worker_id=lease.worker_id)
         if now is None:
             raise _lost()
-        return _submit(now, answers, seconds)
+        return _submit(now, answers, seconds, language)
 
     return races.again(submit)
 
 
-def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
+def _submit(lease: Leased, answers: Any, seconds: Any, language: AskedIn) -> tuple[Judgment, bool]:
     if lease.state == State.SUBMITTED:
         return _repeated(lease, answers), False
     if lease.state not in {State.LEASED, State.EXPIRED}:
@@ -62,12 +72,13 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
     project = lease.project
     archived.refuse(project)
     asked = survey.load(project.pk, lease.survey_version)
+    asked = asked.worded(shown) if (shown := language(asked)) else asked
     checked = asked.check(lease.stage, answers, width=lease.width, height=lease.height)
     active = statements.usable_seconds(seconds)
     price = _price(lease)
-    recorded = _record_as_seen(lease, checked, active, price)
+    recorded = _record_as_seen(lease, checked, active, price, shown)
     if recorded is None:
-        recorded = _record(lease, checked, active, price)
+        recorded = _record(lease, checked, active, price, shown)
     if recorded is None:  # somebody ended the lease between our look and our write
         return _again(lease, answers)
     judgment = Judgment(
@@ -79,6 +90,7 @@ def _submit(lease: Leased, answers: Any, seconds: Any) -> tuple[Judgment, bool]:
         answers=checked,
         seconds=active,
         survey_version=asked.version,
+        language=shown,
         is_gold=lease.is_gold,
         price=price,
         created_at=recorded.created_at,
@@ -93,7 +105,9 @@ def _price(lease: Leased) -> Any:
     return lease.project.price_per_judgment if lease.price is None or lease.state == State.EXPIRED else lease.price
 
 
-def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
+def _record_as_seen(
+    lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any, language: str
+) -> Recorded | None:
     """The judgment and its consensus in one statement; None where more follows, or the task was written meanwhile."""
     project, seen = lease.project, lease.seen
     if lease.state != State.LEASED or lease.is_gold or not _ends_here(project):
@@ -107,8 +121,8 @@ def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | Non
     if decision.action == "more":
         return None
     done = statements.record_as_seen(
-        assignment_id=lease.id, project=project, seen=seen, task=task, seconds=seconds, price=price, rows=rows,
-        because=decision.because,
+        assignment_id=lease.id, project=project, seen=seen, task=task, seconds=seconds, language=language,
+        price=price, rows=rows, because=decision.because,
     )  # fmt: skip
     if done is None:
         return None
@@ -118,7 +132,9 @@ def _record_as_seen(lease: Leased, answers: dict[str, Any], seconds: float | Non
     return recorded
 
 
-def _record(lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any) -> Recorded | None:
+def _record(
+    lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any, language: str
+) -> Recorded | None:
     """The judgment and all that it causes, in one transaction; None when the lease is over."""
     project = lease.project
     if lease.state == State.EXPIRED:
@@ -139,6 +155,7 @@ def _record(lease: Leased, answers: dict[str, Any], seconds: float | None, price
             answers=answers,
             seconds=seconds,
             version=lease.survey_version,
+            language=language,
             price=price,
             questions=[question.id for question in survey.current(project).at(lease.stage)],
         )
@@ -209,7 +226,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
 
 def stored_json(*, judgment: Judgment) -> dict[str, Any]:
     """A judgment as its worker's program gets it back."""
-    return {
+    told = {
         "id": judgment.pk,
         "task": judgment.task_id,
         "answers": judgment.answers,
@@ -218,6 +235,7 @@ def stored_json(*, judgment: Judgment) -> dict[str, Any]:
         "created_at": judgment.created_at,
         "feedback": feedback(judgment=judgment) if judgment.is_gold else None,
     }
+    return {**told, "language": judgment.language} if judgment.language else told
 
 
 def feedback(*, judgment: Judgment) -> dict[str, Any] | None:

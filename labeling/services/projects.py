@@ -59,6 +59,8 @@ def create_project(
     name: str,
     categories: Sequence[Any] = (),
     questions: Sequence[Mapping[str, Any]] | None = None,
+    language: str | None = None,
+    wordings: Mapping[str, Any] | None = None,
     slug: str | None = None,
     is_demo: bool = False,
     **settings: Any,
@@ -68,6 +70,8 @@ def create_project(
     Args:
         categories: Names, or ``{"key", "name", "description", "parent", "wordnet_id"}``.
         questions: ``{"key", "kind", "prompt", "required", …}``; by default one single choice over the categories.
+        language: Of the survey, as ``replace_survey`` takes it.
+        wordings: Its translations, as ``replace_survey`` takes them.
         settings: Any of SETTINGS.
 
     Raises:
@@ -79,7 +83,14 @@ def create_project(
     with transaction.atomic():
         _save_under_free_slug(project, slug or slugify(name)[:70] or "project")
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
-        surveys.replace_survey(project=project, user=owner, categories=list(categories), questions=questions)
+        surveys.replace_survey(
+            project=project,
+            user=owner,
+            categories=list(categories),
+            questions=questions,
+            language=language,
+            wordings=wordings,
+        )
         audit.write(project=project, user=owner, action="created")
     project.refresh_from_db()
     return project

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,7 +14,9 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_storable
+from labeling.services.wordings import stored_wordings, wordings_after
 from labeling.surveys import conditions, survey, written
+from labeling.surveys.starters import BOX_QUESTIONS, DEFAULT_QUESTIONS
 from labeling.upkeep import discarding
 from labeling.words import gettext as _
 
@@ -23,34 +25,6 @@ MOST_QUESTIONS = 200
 _MOVE = """
 UPDATE labeling_category c SET parent_id = v.parent
 FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, parent) WHERE c.id = v.id"""
-DEFAULT_QUESTIONS: list[dict[str, Any]] = [
-    {"key": "category", "kind": "single_choice", "prompt": "What is in this image?"}
-]
-
-# The three stages of ImageNet's box workflow; see labeling.collecting.workflow.
-BOX_QUESTIONS: list[dict[str, Any]] = [
-    {
-        "key": "box",
-        "kind": "boxes",
-        "stage": "draw",
-        "prompt": "Draw one box around one object that has none yet.",
-        "help_text": "All that is visible of it, as tight as possible. If no object is left, say that there is none.",
-        "most": 1,
-    },
-    {
-        "key": "good",
-        "kind": "yes_no",
-        "stage": "quality",
-        "prompt": "Is the highlighted box good?",
-        "help_text": "It holds every visible part of one object, as tightly as possible, and only one.",
-    },
-    {
-        "key": "covered",
-        "kind": "yes_no",
-        "stage": "coverage",
-        "prompt": "Does every object have a box?",
-    },
-]
 
 
 def replace_survey(
@@ -59,6 +33,8 @@ def replace_survey(
     user: Any,
     categories: Sequence[Any] | None = None,
     questions: Sequence[Mapping[str, Any]] | None = None,
+    language: str | None = None,
+    wordings: Mapping[str, Any] | None = None,
     seen: int = 0,
 ) -> Project:
     """Set the categories and/or questions to these; rows whose key stays keep their id and their judgments.
@@ -66,13 +42,16 @@ def replace_survey(
     Leases that are out keep the version that they were handed out with. A question that changes its kind is a new one.
 
     Args:
+        language: The code of the language that the survey is written in.
+        wordings: Translations by language code, each of them whole; None takes one out. Languages that are not named
+            keep theirs, and so does each text that the survey still has.
         seen: The version that the person saw who asks for this, where it is known: what others have saved since is not
             written over.
 
     Raises:
         CrowdtuneError: bad_survey, with what is wrong where; survey_changed.
     """
-    return races.again(lambda: _replace(project, user, categories, questions, seen))
+    return races.again(lambda: _replace(project, user, categories, questions, language, wordings, seen))
 
 
 def _replace(
@@ -80,13 +59,14 @@ def _replace(
     user: Any,
     categories: Sequence[Any] | None,
     questions: Sequence[Mapping[str, Any]] | None,
+    language: str | None,
+    wordings: Mapping[str, Any] | None,
     seen: int,
 ) -> Project:
     with transaction.atomic():
         project = Project.objects.select_for_update().get(pk=project.pk)
-        for part, rows in (("categories", categories), ("questions", questions)):
-            if rows is not None:
-                _check_unchanged(project, part, seen)
+        changed = [part for part, rows in (("categories", categories), ("questions", questions)) if rows is not None]
+        _check_unchanged(project, changed, wordings or (), seen)
         if categories is not None:
             _write_categories(project, checked_categories(categories))
         if questions is not None:
@@ -96,13 +76,17 @@ def _replace(
             _write_questions(project, checked_questions(BOX_QUESTIONS if three_stages else DEFAULT_QUESTIONS))
         if questions is not None:
             check_conditions(survey.parse(project.survey_version, build_document(project)))
-        _freeze(project, user)
+        _freeze(project, user, language, wordings)
     return project
 
 
-def _check_unchanged(project: Project, part: str, seen: int) -> None:
+def _check_unchanged(project: Project, parts: Iterable[str], codes: Iterable[str], seen: int) -> None:
     before = project.survey_versions.filter(version=seen).first()
-    if before is not None and before.document[part] != build_document(project)[part]:
+    if before is None:
+        return
+    now = build_document(project) | stored_wordings(project)
+    was, words = before.document.get("translations", {}), now.get("translations", {})
+    if any(before.document[part] != now[part] for part in parts) or any(was.get(c) != words.get(c) for c in codes):
         message = _(
             "This was saved meanwhile, by somebody else or from another tab: it is version %(now)s now, and you "
             "began with %(seen)s. Save again to write over it, or load the page anew to see it."
@@ -110,8 +94,9 @@ def _check_unchanged(project: Project, part: str, seen: int) -> None:
         raise CrowdtuneError("survey_changed", message, 409)
 
 
-def _freeze(project: Project, user: Any) -> None:
+def _freeze(project: Project, user: Any, language: str | None, wordings: Mapping[str, Any] | None) -> None:
     document = build_document(project)
+    document |= wordings_after(project, user, document, language, wordings)
     before = project.survey_versions.filter(version=project.survey_version).first()
     if before is not None and before.document == document:
         return  # sent again as it is
@@ -119,7 +104,8 @@ def _freeze(project: Project, user: Any) -> None:
     _check_choices(project, document)
     if before is not None:
         project.survey_version += 1
-        project.answers_version += 1  # what judgments say to the new questions is fitted anew
+        if any(before.document[part] != document[part] for part in ("categories", "questions")):
+            project.answers_version += 1  # what judgments say to the new questions is fitted anew
         project.save(update_fields=["survey_version", "answers_version"])
     SurveyVersion.objects.create(
         project=project, version=project.survey_version, document=document, created_by_id=getattr(user, "pk", None)

@@ -14,6 +14,33 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 Question = dict[str, Any]
+# Of a project that is created without questions.
+DEFAULT_QUESTIONS: list[Question] = [{"key": "category", "kind": "single_choice", "prompt": "What is in this image?"}]
+
+# The three stages of ImageNet's box workflow; see labeling.collecting.workflow.
+BOX_QUESTIONS: list[Question] = [
+    {
+        "key": "box",
+        "kind": "boxes",
+        "stage": "draw",
+        "prompt": "Draw one box around one object that has none yet.",
+        "help_text": "All that is visible of it, as tight as possible. If no object is left, say that there is none.",
+        "most": 1,
+    },
+    {
+        "key": "good",
+        "kind": "yes_no",
+        "stage": "quality",
+        "prompt": "Is the highlighted box good?",
+        "help_text": "It holds every visible part of one object, as tightly as possible, and only one.",
+    },
+    {
+        "key": "covered",
+        "kind": "yes_no",
+        "stage": "coverage",
+        "prompt": "Does every object have a box?",
+    },
+]
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
-from labeling.surveys import conditions
+from labeling.surveys import conditions, translations
+from labeling.surveys.translations import AS_WRITTEN, Wording
 from labeling.words import gettext as _
 from labeling.words import tell
 
@@ -42,6 +43,7 @@ class Asked:
     options: dict[str, Any]
     show_if: dict[str, Any] | None
     stage: str
+    words: Mapping[str, str] = field(default_factory=dict)  # for "yes", say; those of the platform where it has none
 
     @property
     def is_shuffled(self) -> bool:
@@ -61,7 +63,7 @@ class Asked:
         choices = self.options.get("choices", [])
         many = len(choices) > MANY_CHOICES
         options = {name: value for name, value in self.options.items() if name != "choices"}
-        return {
+        shown = {
             "key": self.key,
             "kind": self.kind,
             "prompt": self.prompt,
@@ -72,6 +74,7 @@ class Asked:
             "choice_count": len(choices),
             "show_if": self.show_if,
         }
+        return {**shown, "words": self.words} if self.words else shown
 
     def check(self, answer: Any, width: int | None, height: int | None) -> Any:
         """The canonical answer, or BadAnswer."""
@@ -90,6 +93,22 @@ class Asked:
 class Survey:
     version: int
     questions: tuple[Asked, ...]
+    written: Mapping[str, Any] | None = None  # the document it is of, where that tells its language
+    wording: Wording = AS_WRITTEN
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that it can be asked in, the original's first; none where it does not tell its own."""
+        return [self.written["language"], *self.written.get("translations", ())] if self.written else []
+
+    @property
+    def language(self) -> str:
+        """The language that it is worded in, where it is known."""
+        return self.wording.code
+
+    def worded(self, code: str) -> Survey:
+        """The same survey in one of its languages: other words, the same keys and answers."""
+        return self if self.written is None else _worded(self, code)
 
     def at(self, stage: str) -> tuple[Asked, ...]:
         """The questions of a task's stage; ``draw:2`` is the second round of the stage ``draw``."""
@@ -167,6 +186,12 @@ class Survey:
 
 
 @lru_cache(maxsize=512)
+def _worded(survey: Survey, code: str) -> Survey:
+    assert survey.written is not None
+    return parse_worded(survey.version, survey.written, code)
+
+
+@lru_cache(maxsize=512)
 def _public(survey: Survey, stage: str) -> list[dict[str, Any]]:
     return [question.public() for question in survey.at(stage)]
 
@@ -203,8 +228,17 @@ def load(project_id: int, version: int) -> Survey:
 
 
 def parse(version: int, document: Mapping[str, Any]) -> Survey:
+    return Survey(version, _questions(document), document if document.get("language") else None)
+
+
+def parse_worded(version: int, document: Mapping[str, Any], code: str) -> Survey:
+    """The same in one of its languages."""
+    return Survey(version, _questions(translations.translated(document, code)), document, Wording(document, code))
+
+
+def _questions(document: Mapping[str, Any]) -> tuple[Asked, ...]:
     categories = [{"key": row["key"], "name": row["name"]} for row in document["categories"]]
-    return Survey(version, tuple(_asked(row, categories) for row in document["questions"]))
+    return tuple(_asked(row, categories) for row in document["questions"])
 
 
 def _asked(row: Mapping[str, Any], categories: list[dict[str, str]]) -> Asked:
@@ -221,6 +255,7 @@ def _asked(row: Mapping[str, Any], categories: list[dict[str, str]]) -> Asked:
         options=options,
         show_if=row["show_if"],
         stage=row["stage"],
+        words=row.get("words", {}),
     )
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of a survey as an owner writes it: its categories and questions. Pure.
+"""The JSON Schema of a survey as an owner writes it: its categories, questions and translations.
 
 What a schema cannot say is checked when the survey is stored: keys once each, conditions that look at earlier
 questions only, parents that are categories. Source: https://json-schema.org/draft/2020-12
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.questions.kind import CANT_TELL, Schema
+from labeling.surveys import tongues
+from labeling.surveys.translations import ANSWERS, LONGEST
 
 TEXT: Schema = {"type": "string"}
 YES: Schema = {"type": "boolean"}
@@ -126,8 +128,46 @@ def _question(kind: str) -> Schema:
     }
 
 
+def _texts(name: str) -> Schema:
+    return {"type": "string", "maxLength": LONGEST[name]}
+
+
+def _texts_by(name: str, key: str) -> Schema:
+    return {"type": "object", "additionalProperties": _texts(name), "description": f"By {key}."}
+
+
+def _parts(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _translation() -> Schema:
+    """One language of a survey: what is left out, or empty, is shown as it was written first."""
+    question = {name: _texts(name) for name in ("prompt", "help_text", "unit")}
+    question["choices"] = _texts_by("choices", "the key of a choice of the question's own")
+    question["labels"] = _texts_by("labels", "step of the scale")
+    question["captions"] = _texts_by("captions", "the caption of an example as it was written first")
+    words = {name: _texts("answers") for name in ANSWERS}
+    return _parts(
+        {
+            "instructions": _texts("instructions"),
+            "sections": _texts_by("sections", "the name of a section as it was written first"),
+            "questions": {"type": "object", "additionalProperties": _parts(question), "description": "By key."},
+            "categories": {
+                "type": "object",
+                "additionalProperties": _parts({name: _texts(name) for name in ("name", "description")}),
+                "description": "By key.",
+            },
+            "answers": {
+                **_parts(words),
+                "description": "What stands for an answer of every survey, in a language that the pages do not speak.",
+            },
+        }
+    )
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of ``{"categories": […], "questions": […]}``; options stand in ``options`` or beside it."""
+    codes = {"enum": sorted(tongues.NAMES)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A survey: the categories and questions of a project",
@@ -138,6 +178,13 @@ def schema() -> dict[str, Any]:
                 "type": "array",
                 "minItems": 1,
                 "items": {"oneOf": [_question(kind) for kind in OPTIONS]},
+            },
+            "language": {"enum": ["", *codes["enum"]], "description": "The language that all of it is written in."},
+            "translations": {
+                "type": "object",
+                "propertyNames": codes,
+                "additionalProperties": {"anyOf": [{"type": "null"}, _translation()]},
+                "description": "The texts in other languages; null takes a language out.",
             },
         },
         "$defs": {"condition": _CONDITION},

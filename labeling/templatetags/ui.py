@@ -9,11 +9,13 @@ from django import template
 from django.conf import settings
 from django.forms import BoundField
 from django.templatetags.static import static
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from labeling.accounts.keys import SCOPE_NAMES
+from labeling.surveys import tongues
+from labeling.surveys.translations import Worded
 
 register = template.Library()
 
@@ -23,6 +25,31 @@ def icon(name: str, classes: str = "") -> SafeString:
     """``{% icon "check" %}``: a drawing out of static/img/icons.svg, hidden from screen readers."""
     address = static("img/icons.svg")
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', classes, address, name)
+
+
+@register.simple_tag
+def said(text: Any) -> SafeString:
+    """``{% said question.prompt %}``: words of a survey, marked with their language where that is known."""
+    return format_html("<span{}>{}</span>", lang(text), text) if isinstance(text, Worded) else conditional_escape(text)
+
+
+@register.simple_tag
+def lang(text: Any) -> SafeString:
+    """``<div{% lang text %}>``: the attributes of what holds such words, and nothing else."""
+    code = getattr(text, "language", "")
+    return in_language(code) if code else SafeString("")
+
+
+@register.simple_tag
+def in_language(code: str) -> SafeString:
+    """``lang`` and ``dir`` of a language."""
+    return format_html(' lang="{}" dir="{}"', code, tongues.direction(code))
+
+
+@register.filter
+def direction(code: str) -> str:
+    """``ar`` -> ``rtl``."""
+    return tongues.direction(code)
 
 
 @register.inclusion_tag("components/field.html")

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from labeling.questions import CANT_TELL
 from labeling.surveys import conditions
 from labeling.surveys.survey import MANY_CHOICES, Asked
+from labeling.surveys.translations import said_by_pages
 
 # Up to here every option is a button; above, a person types the first letters.
 BUTTONS = 24
@@ -72,6 +72,7 @@ def _one(question: Asked, value: Any, seed: str, instant: bool, blank_rows: int)
         "section": options.get("section") or "",
         "examples": _examples(options.get("examples")),
         "cant_tell": bool(options.get("cant_tell")),
+        "words": _words(question),
         "instant": instant,
         "radio": question.kind in ONE_PRESS and len(choices) <= BUTTONS,
         "value": value,
@@ -82,9 +83,14 @@ def _one(question: Asked, value: Any, seed: str, instant: bool, blank_rows: int)
     if instant and row["cant_tell"]:
         row["shown_choices"] = [
             *row["shown_choices"],
-            {"key": CANT_TELL, "name": _("I can't tell"), "hotkey": "0", "cant": True},
+            {"key": CANT_TELL, "name": row["words"]["cant_tell"], "hotkey": "0", "cant": True},
         ]
     return row
+
+
+def _words(question: Asked) -> dict[str, str]:
+    """What stands for an answer: in the survey's own words where it brings them, else in the language of the page."""
+    return {**said_by_pages(), **question.words}
 
 
 def _kind_parts(
@@ -92,7 +98,7 @@ def _kind_parts(
 ) -> dict[str, Any]:
     options = question.options
     if question.kind == "yes_no":
-        choices = [{"key": "yes", "name": _("Yes")}, {"key": "no", "name": _("No")}]
+        choices = [{"key": key, "name": _words(question)[key]} for key in ("yes", "no")]
         return {"shown_choices": _keyed(choices, {True: "yes", False: "no"}.get(value, value))}
     if question.kind == "rating":
         steps = range(int(options.get("least", 1)), int(options.get("most", 5)) + 1)
@@ -150,8 +156,8 @@ def _scale_ends(options: Mapping[str, Any]) -> tuple[str, str]:
     labels = options.get("labels") or []
     if isinstance(labels, dict):
         ends = str(options.get("least", 1)), str(options.get("most", 5))
-        return str(labels.get(ends[0], "")), str(labels.get(ends[1], ""))
-    return (str(labels[0]), str(labels[-1])) if len(labels) > 1 else ("", "")
+        return labels.get(ends[0], ""), labels.get(ends[1], "")
+    return (labels[0], labels[-1]) if len(labels) > 1 else ("", "")
 
 
 def close(choices: Sequence[dict[str, str]], text: str, most: int = 30) -> list[dict[str, str]]:
@@ -166,12 +172,13 @@ def spoken(question: Asked, answer: Any) -> str:
     """An answer in a person's words: names of choices instead of keys."""
     if answer is None:
         return "–"
+    words = _words(question)
     if answer == CANT_TELL:
-        return _("I can't tell")
+        return words["cant_tell"]
     if isinstance(answer, bool):
-        return _("Yes") if answer else _("No")
+        return words["yes"] if answer else words["no"]
     names = {choice["key"]: choice["name"] for choice in question.options.get("choices", [])}
     if isinstance(answer, list):
         keys = [item.get("category", "") if isinstance(item, dict) else item for item in answer]
-        return ", ".join(str(names.get(key, key)) for key in keys) or _("None of these")
-    return str(names.get(answer, answer))
+        return ", ".join(str(names.get(key, key)) for key in keys) or words["none"]
+    return names[answer] if answer in names else str(answer)

@@ -22,11 +22,12 @@ from labeling.collecting.leases import Lease
 from labeling.collecting.phases import BEFORE_WORK
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
-from labeling.surveys.guide import guide_of
+from labeling.surveys import survey
+from labeling.surveys.asked_in import of_answer
 from labeling.surveys.survey import Asked
 from labeling.views import asking
 from labeling.views.showing import grid_data, task_data
-from labeling.views.worker import project_to_label
+from labeling.views.worker import project_to_label, told_in
 
 TILES = 12
 
@@ -50,16 +51,19 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("label-project", slug=slug)
     if not found:
         return redirect("label-project", slug=slug)
-    tiles = [{**task_data(lease, project), "suggested": _suggested(lease, question)} for lease in found]
+    asked = survey.load(project.pk, found[0].survey_version)
+    told = told_in(request, project, asked)
+    asked = asked.worded(told["asked_in"])
+    question = next(one for one in asked.questions if one.key == question.key)
+    tiles = [{**task_data(lease, asked), "suggested": _suggested(lease, question)} for lease in found]
     suggests = any(tile["suggested"] for tile in tiles)
     context: dict[str, Any] = {
-        "project": project,
+        **told,
         "question": question,
         "tiles": tiles,
         "suggests": suggests,
         "warning": member.warning,
-        "guide": guide_of(project),
-        "client": grid_data(request, project, question, tiles),
+        "client": grid_data(request, project, asked, question, tiles),
     }
     return render(request, "labeling/grid.html", context)
 
@@ -78,7 +82,13 @@ def _answer(request: HttpRequest, project: Project) -> None:
     except ValueError as error:
         raise CrowdtuneError("invalid", _("That form was incomplete. Here is the task again.")) from error
     stored = services.submit_grid(
-        project=project, worker=request.user, shown=shown, tapped=tapped, seconds=seconds, in_part=True
+        project=project,
+        worker=request.user,
+        shown=shown,
+        tapped=tapped,
+        seconds=seconds,
+        language=of_answer(request, request.POST),
+        in_part=True,
     )
     lost = len(shown) - len(stored)
     if lost:

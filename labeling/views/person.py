@@ -26,6 +26,8 @@ from labeling.accounts.languages import LANGUAGES
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project
+from labeling.surveys import survey
+from labeling.surveys.asked_in import worded
 from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import refusals, still_there
@@ -163,7 +165,13 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         user: Any = request.user
         services.join_by_invite(invite=token, user=user)
         return redirect("label-project", slug=project.slug)
-    context = {"project": project, "onward": request.path, "first": golds_before_work(project)}
+    instructions = worded(request, survey.current(project)).wording.instructions(project.instructions)
+    context = {
+        "project": project,
+        "instructions": instructions,
+        "onward": request.path,
+        "first": golds_before_work(project),
+    }
     return render(request, "labeling/invitation.html", context)
 
 

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from labeling.collecting.leases import MOST, Lease
 from labeling.files import storage
 from labeling.models import Judgment, Membership, Project
-from labeling.surveys import survey
-from labeling.surveys.survey import Asked
+from labeling.surveys.survey import Asked, Survey
 from labeling.views import asking
 
 # A pause longer than this, in seconds, is not work.
@@ -22,8 +21,8 @@ GAP_CAP = 30
 ASSIGNMENTS = "/api/v1/assignments/"
 
 
-def task_data(lease: Lease, project: Project) -> dict[str, Any]:
-    asked = survey.load(project.pk, lease.survey_version)
+def task_data(lease: Lease, asked: Survey) -> dict[str, Any]:
+    """``asked`` is the lease's survey, in the person's language."""
     return {
         "id": str(lease.id),
         "task": lease.task_id,
@@ -126,17 +125,18 @@ def client_data(
     project: Project,
     member: Membership,
     lease: Lease,
-    questions: Sequence[Asked],
+    asked: Survey,
     given: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Everything that static/js/label.js needs; it holds no address and no sentence of its own."""
     return {
+        **_in_language(asked),
         "user": request.user.pk,
         "project": project.slug,
         "phase": member.phase,
-        "task": task_data(lease, project),
+        "task": task_data(lease, asked),
         "signature": signature(lease),
-        "questions": [question.public() for question in questions],
+        "questions": [question.public() for question in asked.at(lease.stage)],
         "answers": given or {},
         "counted": _lately_counted(member),
         "warning": member.warning,
@@ -149,12 +149,18 @@ def client_data(
     }
 
 
+def _in_language(asked: Survey) -> dict[str, str]:
+    """What an answer tells with it; nothing where the survey tells nothing of languages."""
+    return {"language": asked.language} if asked.language else {}
+
+
 def grid_data(
-    request: HttpRequest, project: Project, question: Asked, tiles: Sequence[Mapping[str, Any]]
+    request: HttpRequest, project: Project, asked: Survey, question: Asked, tiles: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The same for static/js/grid.js."""
     words = _words()
     return {
+        **_in_language(asked),
         "user": request.user.pk,
         "project": project.slug,
         "question": question.key,

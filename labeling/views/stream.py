@@ -13,6 +13,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.services.claims import MOST_HELD
 from labeling.surveys import survey
+from labeling.surveys.asked_in import worded
 from labeling.views import asking
 from labeling.views.numbers import whole
 from labeling.views.showing import task_data
@@ -35,7 +36,8 @@ def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
         found = services.claim_leases(project=project, member=member, hold=hold)
     except CrowdtuneError as refusal:
         return _refused(refusal)
-    return JsonResponse({"tasks": [task_data(lease, project) for lease in found], "warning": member.warning})
+    tasks = [task_data(lease, worded(request, survey.load(project.pk, lease.survey_version))) for lease in found]
+    return JsonResponse({"tasks": tasks, "warning": member.warning})
 
 
 @login_required
@@ -48,9 +50,13 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
     except CrowdtuneError as refusal:
         return _refused(refusal)
     lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
-    task = task_data(lease, project) if lease else None
-    asked = survey.load(project.pk, assignment.survey_version).at(assignment.task.stage)
-    chosen = [question for question in asked if question.kind == "single_choice" and question.key in given]
+    asked = worded(request, survey.load(project.pk, assignment.survey_version))
+    task = task_data(lease, asked) if lease else None
+    chosen = [
+        question
+        for question in asked.at(assignment.task.stage)
+        if question.kind == "single_choice" and question.key in given
+    ]
     names = {question.key: asking.spoken(question, given[question.key]) for question in chosen}
     return JsonResponse({"task": task, "answers": given, "names": names})
 
@@ -71,9 +77,9 @@ def choices(request: HttpRequest, slug: str) -> HttpResponse:
 def _asked(request: HttpRequest, project: Project) -> survey.Survey:
     """The survey that the page was made from, so that a held form is searched by its own choices."""
     version = whole(request.GET.get("version"))
-    if 0 < version <= project.survey_version:
-        return survey.load(project.pk, version)
-    return survey.current(project)
+    if not 0 < version <= project.survey_version:
+        version = project.survey_version
+    return worded(request, survey.load(project.pk, version))
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q
@@ -31,13 +32,15 @@ from labeling.collecting.phases import BEFORE_WORK, golds_before_work, place_in_
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Membership, Project
 from labeling.services.judging import feedback
-from labeling.surveys import survey
+from labeling.surveys import asked_in, survey, tongues
+from labeling.surveys.asked_in import language_of, of_answer
 from labeling.surveys.guide import guide_of
-from labeling.surveys.survey import Asked
+from labeling.surveys.survey import Asked, Survey
 from labeling.views import asking, noscript
 from labeling.views.numbers import whole
 from labeling.views.showing import client_data, drawn, marks, own_progress, task_data
 
+YEAR = 365 * 86_400  # seconds
 MOST_OTHERS = 500  # projects that a person could join, on one page
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -101,7 +104,7 @@ def stream(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "labeling/paused.html", {"project": project, "refusal": refusal}, status=refusal.status)
     member = Membership.objects.filter(project=project, user_id=own_id(request)).first()
     if member is None:
-        context = {"project": project, "guide": guide_of(project), "first": golds_before_work(project)}
+        context = {**told_in(request, project, survey.current(project)), "first": golds_before_work(project)}
         return render(request, "labeling/intro.html", context)
     if request.method == "POST":
         return _act(request, project, member)
@@ -116,6 +119,19 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     with contextlib.suppress(CrowdtuneError):  # which the next page says
         services.ensure_member(project=project, user=request.user)
     return redirect("label-project", slug=slug)
+
+
+@login_required
+@require_POST
+def choose_language(request: HttpRequest, slug: str) -> HttpResponse:
+    """Be asked in another of the survey's languages, until the pages are switched to another."""
+    project = project_to_label(request, slug)
+    response = redirect("label-grid" if "grid" in request.POST else "label-project", slug=slug)
+    code = request.POST.get("language", "")
+    if code in survey.current(project).languages:
+        age, secure = settings.LANGUAGE_COOKIE_AGE or YEAR, settings.SESSION_COOKIE_SECURE
+        response.set_cookie(asked_in.COOKIE, asked_in.choice(request, code), age, samesite="Lax", secure=secure)
+    return response
 
 
 @login_required
@@ -175,7 +191,10 @@ def show_task(
     blank_rows: int = asking.BLANK_ROWS,
 ) -> HttpResponse:
     """Render one lease, with what stands in the form already and what is wrong with it."""
-    questions = survey.load(project.pk, lease.survey_version).at(lease.stage)
+    asked = survey.load(project.pk, lease.survey_version)
+    told = told_in(request, project, asked)
+    asked = asked.worded(told["asked_in"])
+    questions = asked.at(lease.stage)
     if given is None:
         given = request.session.pop(f"undone:{lease.id}", None)
     shown = asking.shown(
@@ -188,14 +207,13 @@ def show_task(
         blank_rows=blank_rows,
     )
     context = {
-        "project": project,
+        **told,
         "member": member,
         "phase": member.phase,
         "place": place_in_phase(project, member),
         "progress": own_progress(project, member),
         "warning": member.warning,
-        "guide": guide_of(project),
-        "task": task_data(lease, project),
+        "task": task_data(lease, asked),
         "payload": lease.payload,
         "marks": marks(lease.payload),
         "grid_url": "" if member.phase in BEFORE_WORK else _grid_url(project, questions),
@@ -205,9 +223,22 @@ def show_task(
         "problem": problem.message if problem and not problem.fields else "",
         "skip_reasons": SKIP_REASONS.items(),
         "can_undo": member.judgment_count > 0 and member.phase == Membership.Phase.WORKING,
-        "client": client_data(request, project, member, lease, questions, given),
+        "client": client_data(request, project, member, lease, asked, given),
     }
     return render(request, "labeling/task.html", context, status=400 if problem else 200)
+
+
+def told_in(request: HttpRequest, project: Project, asked: Survey) -> dict[str, Any]:
+    """What a page says beside its questions, in the person's language, and the languages to choose from."""
+    code = language_of(request, asked)
+    words = asked.worded(code).wording
+    return {
+        "project": project,
+        "asked_in": code,
+        "tongues": [(other, tongues.NAMES[other]) for other in asked.languages] if len(asked.languages) > 1 else [],
+        "instructions": words.instructions(project.instructions),
+        "guide": guide_of(project, words),
+    }
 
 
 def _grid_url(project: Project, questions: Sequence[Asked]) -> str:
@@ -245,14 +276,21 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
     lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment_id)
     if lease is None:
         raise CrowdtuneError("lease_lost", _("Your time on that task was over, so it went to somebody else."), 409)
-    questions = survey.load(project.pk, lease.survey_version).at(lease.stage)
+    asked = survey.load(project.pk, lease.survey_version)
+    language = of_answer(request, request.POST)
+    asked = asked.worded(language(asked))
+    questions = asked.at(lease.stage)
     given = noscript.from_form(questions, request.POST)
     if "more" in request.POST:
         rows = asking.BLANK_ROWS + min(whole(request.POST["more"]), noscript.MOST_ROWS)
         return show_task(request, project, member, lease, given=given, blank_rows=rows)
     try:
         stored, _created = services.submit_judgment(
-            assignment_id=assignment_id, worker=request.user, answers=given, seconds=_seconds(request)
+            assignment_id=assignment_id,
+            worker=request.user,
+            answers=given,
+            seconds=_seconds(request),
+            language=language,
         )
     except CrowdtuneError as refusal:
         if refusal.code != "bad_answer":
@@ -264,12 +302,12 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
         if member.phase == Membership.Phase.WORKING:
             messages.success(request, _("You have passed the test. From now on your answers count."))
     if told is not None:
-        return render(request, "labeling/feedback.html", _feedback(project, lease, questions, stored.answers, told))
+        return render(request, "labeling/feedback.html", _feedback(project, lease, asked, stored.answers, told))
     return redirect("label-project", slug=project.slug)
 
 
 def _feedback(
-    project: Project, lease: Lease, questions: Any, given: dict[str, Any], told: dict[str, Any]
+    project: Project, lease: Lease, asked: Survey, given: dict[str, Any], told: dict[str, Any]
 ) -> dict[str, Any]:
     """What a practice answer is told at once: each question with the answer stored and the one expected."""
     rows = [
@@ -279,14 +317,14 @@ def _feedback(
             "expected": asking.spoken(question, told["expected"][question.key]),
             "right": golds.is_right(given, {question.key: told["expected"][question.key]}),
         }
-        for question in questions
+        for question in asked.at(lease.stage)
         if question.key in told["expected"]
     ]
     boxes = [box for key in told["expected"] for box in drawn("expected", told["expected"][key])]
     boxes += [box for key in told["expected"] for box in drawn("given", given.get(key))]
     return {
         "project": project,
-        "task": task_data(lease, project),
+        "task": task_data(lease, asked),
         "rows": rows,
         "told": told,
         "marks": marks(lease.payload, boxes),

@@ -75,7 +75,7 @@ async function send() {
   const each = Math.round((seconds / client.tiles.length) * 100) / 100;
   waits = true;
   for (const { id, task } of client.tiles) {
-    outbox.push({ id, task, answers: { [client.question]: tapped.includes(id) }, seconds: each });
+    outbox.push({ id, task, answers: { [client.question]: tapped.includes(id) }, seconds: each, language: client.language });
   }
   return undefined;
 }

@@ -234,7 +234,7 @@ function send(answers) {
   // Older ones come back from the server, so that their images need not stay in memory.
   if (history.length > KEPT) history.shift();
   gone.add(current.task);
-  outbox.push({ id: current.id, task: current.task, answers, seconds });
+  outbox.push({ id: current.id, task: current.task, answers, seconds, language: client.language });
   count(1);
   page.undo.disabled = false;
   advance();

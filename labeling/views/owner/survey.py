@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
@@ -17,8 +20,10 @@ from labeling import bodies, services
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.forms.survey import KIND_NAMES, SurveyForms
+from labeling.forms.wordings import sent_words
 from labeling.models import Image, Project
 from labeling.services.surveys import build_document, check_conditions, checked_questions
+from labeling.services.wordings import progress_of, stored_wordings
 from labeling.surveys import survey
 from labeling.views import asking
 from labeling.views.numbers import whole
@@ -91,6 +96,7 @@ def _page(
         problem=problem,
         is_document=document is not None,
         seen=seen or project.survey_version,
+        progress=progress_of(project),
         document=json.dumps(_public(project), indent=2, ensure_ascii=False) if document is None else document,
     )
     return render(request, "projects/survey.html", context, status=status)
@@ -140,7 +146,8 @@ def schema(request: HttpRequest, slug: str) -> HttpResponse:
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """A worker's page of these questions, over a picture of the project; nothing can be sent from it."""
     project = load_project(request, slug, even_archived=True)
-    questions, problem = _asked(request, project)
+    asked, problem = _asked(request, project)
+    questions = asked.questions
     rows = asking.shown(questions, slug=project.slug, seed="preview")
     for row in rows:
         row["hidden"] = False
@@ -154,16 +161,26 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
         "picture": picture,
         "url": storage.image_url(picture) if picture else "",
         "problem": problem,
+        "asked_in": asked.language,
     }
-    response = render(request, "projects/survey_preview.html", context)
+    # The words around the questions, too, where the pages speak the language.
+    of_pages = {code for code, _name in settings.LANGUAGES} & {asked.language}
+    with translation.override(of_pages.pop()) if of_pages else nullcontext():
+        response = render(request, "projects/survey_preview.html", context)
     response["Content-Security-Policy"] = FRAME_POLICY
     return response
 
 
-def _asked(request: HttpRequest, project: Project) -> tuple[list[survey.Asked], str]:
-    """The questions that the builder sent, else those that are stored; and what is wrong with them."""
+def _asked(request: HttpRequest, project: Project) -> tuple[survey.Survey, str]:
+    """The survey that the builder sent, or a translation of it, else what is stored; and what is wrong with it."""
     document = build_document(project)
     problem = ""
+    code = request.POST.get("code") or request.GET.get("code")
+    if code:
+        document |= stored_wordings(project)
+        if request.method == "POST":
+            document["translations"] = {**document.get("translations", {}), code: sent_words(request.POST, document)}
+        return survey.parse_worded(project.survey_version, document, code), ""
     if request.method == "POST":
         found = SurveyForms.sent(request.POST, is_draft=True)
         if found.is_valid():
@@ -175,4 +192,4 @@ def _asked(request: HttpRequest, project: Project) -> tuple[list[survey.Asked], 
                 problem = error.message
         else:
             problem = _("Some questions need a look.")
-    return list(survey.parse(project.survey_version, document).questions), problem
+    return survey.parse(project.survey_version, document), problem

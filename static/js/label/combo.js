@@ -27,7 +27,9 @@ export class Combo {
     this.#list.setAttribute("role", "listbox");
     this.#list.hidden = true;
     this.#list.setAttribute("aria-label", this.#input.labels[0]?.textContent ?? "");
-    root.querySelector("datalist").replaceWith(this.#list);
+    const native = root.querySelector("datalist");
+    Object.assign(this.#list, { lang: native.lang, dir: native.dir });
+    native.replaceWith(this.#list);
     this.#empty = document.createElement("p");
     this.#empty.className = "empty-search";
     this.#empty.setAttribute("role", "status");

@@ -5,7 +5,7 @@ import { call, isDenied, isPassing } from "./api.js";
 export function delivery(assignments) {
   return async (item) => {
     const [address, body] = item.skip === undefined
-      ? [`${assignments}${item.id}/judgment/`, { answers: item.answers, seconds: item.seconds }]
+      ? [`${assignments}${item.id}/judgment/`, { answers: item.answers, seconds: item.seconds, language: item.language }]
       : [`${assignments}${item.id}/skip/`, { reason: item.skip }];
     try {
       await call("POST", address, body);

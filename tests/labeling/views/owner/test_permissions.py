@@ -20,6 +20,8 @@ MANAGE = [
     "settings/",
     "settings/survey/",
     "settings/survey/preview/",
+    "settings/survey/languages/",
+    "settings/survey/languages/hi.csv",
     "settings/categories/",
     "settings/rules/",
     "settings/webhooks/",

@@ -1,0 +1,105 @@
+"""A survey in several languages: what a worker sees of it, and how an owner words it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from labeling import services
+from labeling.models import SurveyVersion
+from tests.e2e.conftest import ready
+from tests.e2e.test_labeling import loaded_ahead, moved_on, shown, stored
+
+ARABIC = {
+    "instructions": "انظر جيدًا.",
+    "questions": {"tame": {"prompt": "هل هو أليف؟"}},
+    "answers": {"yes": "نعم", "no": "لا", "cant_tell": "لا أعرف"},
+}
+TAME = {"key": "tame", "kind": "yes_no", "prompt": "Is it tame?", "help_text": "Look.", "cant_tell": True}
+
+
+@pytest.fixture
+def worded(make_project):
+    return make_project(
+        questions=[TAME], images=6, instructions="Look well.", language="en", wordings={"ar": ARABIC}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_worker_reads_arabic_from_right_to_left_and_chooses_another_language(worded, start, axe, fits, width):
+    page = start(worded, width=width, language="ar")
+    legend = page.locator("legend > span").first
+    expect(legend).to_have_text("هل هو أليف؟")
+    assert [legend.get_attribute(name) for name in ("lang", "dir")] == ["ar", "rtl"]
+    help_text = page.locator(".help > span")
+    assert [help_text.get_attribute(name) for name in ("lang", "dir")] == ["en", "ltr"]
+    assert page.locator("#questions").evaluate("node => getComputedStyle(node).direction") == "rtl"
+    expect(page.locator(".choice .name")).to_have_text(["نعم", "لا", "لا أعرف"])
+    fits(page)
+    axe(page)
+    page.keyboard.press("i")
+    expect(page.locator("#instructions .prose")).to_have_attribute("dir", "rtl")
+    page.keyboard.press("Escape")
+    page.locator(".task-bar .menu summary").click()
+    fits(page)
+    axe(page)
+    page.get_by_role("button", name="English").click()
+    ready(page)
+    expect(page.locator("legend > span").first).to_have_text("Is it tame?")
+    expect(page.locator("#questions")).to_have_attribute("dir", "ltr")
+
+
+def test_an_answer_tells_the_language_that_it_was_shown_in_however_late_it_arrives(worded, start):
+    page = start(worded, language="ar", watch=False)
+    loaded_ahead(page, 2)
+    page.context.set_offline(True)
+    before = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, before)
+    page.context.set_extra_http_headers({"Accept-Language": "en"})
+    page.context.set_offline(False)
+    assert [(row.answers, row.language) for row in stored(worded, 1)] == [({"tame": True}, "ar")]
+
+
+def test_a_page_without_scripts_and_a_grid_tell_the_language_too(worded, join, worker, visit):
+    join(worded, worker)
+    page = visit(f"/label/{worded.slug}/", user=worker, script=False, language="ar")
+    page.locator(".choice", has_text="نعم").click()
+    assert stored(worded, 1)[0].language == "ar"
+    page.goto(f"/label/{worded.slug}/grid/")
+    expect(page.locator("h1")).to_have_text("هل هو أليف؟")
+    page.locator("#grid button").click()
+    assert {row.language for row in stored(worded, 6)} == {"ar"}
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_an_owner_words_a_survey_beside_its_original_and_sees_it_so(make_project, owner, visit, axe, fits, width):
+    project = make_project(questions=[TAME], instructions="Look well.", languages=["en"])
+    page = visit(f"/projects/{project.slug}/settings/survey/", user=owner, width=width)
+    page.get_by_role("link", name="Ask in other languages").click()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Another language").select_option("ar")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("0 of 6 texts")).to_be_visible()
+    fits(page)
+    axe(page)
+    field = page.locator("[name='questions/tame/prompt']")
+    assert [field.get_attribute(name) for name in ("lang", "dir")] == ["ar", "rtl"]
+    field.fill("هل هو أليف؟")
+    preview = page.frame_locator(".preview-frame iframe >> nth=-1")
+    expect(preview.locator("legend > span").first).to_have_text("هل هو أليف؟")
+    expect(preview.locator("#questions")).to_have_attribute("dir", "rtl")
+    page.locator("[name='answers/yes']").fill("نعم")
+    page.locator("#builder").get_by_role("button", name="Save").click()
+    expect(page.get_by_text("2 of 6 texts").first).to_be_visible()
+    project.refresh_from_db()
+    stored_words = SurveyVersion.objects.get(project=project, version=project.survey_version).document
+    assert stored_words["translations"] == {
+        "ar": {"questions": {"tame": {"prompt": "هل هو أليف؟"}}, "answers": {"yes": "نعم"}}
+    }
+    assert project.languages == ["en", "ar"]
+    services.replace_survey(project=project, user=owner, questions=[{**TAME, "prompt": "Is it quite tame?"}])
+    page.reload()
+    expect(page.get_by_text("The original has changed since")).to_be_visible()
+    fits(page)
+    axe(page)

@@ -1,0 +1,108 @@
+"""The owner's page of a survey's languages without a browser: the form, the table, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from labeling import services
+from labeling.models import Project, SurveyVersion
+
+
+@pytest.fixture
+def worded(make_project: Callable[..., Project]) -> Project:
+    words = {"hi": {"instructions": "देखें।", "categories": {"cat": {"name": "बिल्ली"}}}}
+    return make_project(instructions="=Look.", language="en", wordings=words)
+
+
+def words_of(project: Project) -> Any:
+    project.refresh_from_db()
+    document = SurveyVersion.objects.get(project=project, version=project.survey_version).document
+    return document.get("translations")
+
+
+def sent(client: Client, project: Project, **data: Any) -> Any:
+    return client.post(f"/projects/{project.slug}/settings/survey/languages/", data)
+
+
+def test_a_form_changes_the_texts_that_it_has_and_leaves_the_others(worded: Project, owning: Client) -> None:
+    answer = sent(owning, worded, code="hi", action="save", **{"categories/dog/name": " कुत्ता ", "instructions": ""})
+    assert answer.status_code == 302
+    assert words_of(worded) == {"hi": {"categories": {"cat": {"name": "बिल्ली"}, "dog": {"name": "कुत्ता"}}}}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_comes_as_the_spreadsheet_of_another_country_writes_it(
+    separator: str, worded: Project, owning: Client
+) -> None:
+    lines = f"text{separator}original{separator}translation\ncategories/dog/name{separator}dog{separator}कुत्ता\n"
+    table = SimpleUploadedFile("hi.csv", lines.encode("utf-8-sig"))
+    assert sent(owning, worded, code="hi", action="table", table=table).status_code == 302
+    assert words_of(worded)["hi"]["categories"] == {"cat": {"name": "बिल्ली"}, "dog": {"name": "कुत्ता"}}
+
+
+def test_a_table_is_downloaded_filled_in_and_brought_back(worded: Project, owning: Client) -> None:
+    got = owning.get(f"/projects/{worded.slug}/settings/survey/languages/hi.csv")
+    lines = list(csv.DictReader(io.StringIO(got.content.decode("utf-8-sig"))))
+    assert [line["original"] for line in lines] == ["'=Look.", "What is in this image?", "cat", "dog"]
+    lines[1]["translation"] = "इस चित्र में क्या है?"
+    lines[2]["translation"] = ""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, lines[0])
+    writer.writeheader()
+    writer.writerows(lines[:3])
+    table = SimpleUploadedFile("hi.csv", out.getvalue().encode())
+    assert sent(owning, worded, code="hi", action="table", table=table).status_code == 302
+    asked = {"category": {"prompt": "इस चित्र में क्या है?"}}
+    assert words_of(worded) == {"hi": {"instructions": "देखें।", "questions": asked}}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"text,words\na,b\n", "needs the columns"),
+        ("text,translation\nquestions/x/prompt,क\n".encode(), "no text &#x27;questions/x/prompt&#x27;"),
+        (b"\xff\xfe\x00", "no CSV in UTF-8"),
+        (b"", "needs the columns"),
+    ],
+)  # fmt: skip
+def test_a_table_that_does_not_fit_is_told_so_and_changes_nothing(
+    data: bytes, told: str, worded: Project, owning: Client
+) -> None:
+    before = words_of(worded)
+    table = SimpleUploadedFile("hi.csv", data or b"\n")
+    answer = sent(owning, worded, code="hi", action="table", table=table)
+    assert (answer.status_code, told in answer.content.decode()) == (400, True)
+    assert words_of(worded) == before
+
+
+def test_what_is_refused_stands_in_the_form_again(worded: Project, owning: Client) -> None:
+    seen = worded.survey_version
+    services.replace_survey(project=worded, user=worded.owner, wordings={"hi": {"instructions": "सुनें।"}})
+    answer = sent(owning, worded, code="hi", action="save", seen=seen, **{"categories/dog/name": "कुत्ता"})
+    assert answer.status_code == 400
+    assert 'value="कुत्ता"' in answer.content.decode()
+    assert words_of(worded) == {"hi": {"instructions": "सुनें।"}}
+
+
+def test_a_language_is_removed_and_the_language_of_the_original_said(worded: Project, owning: Client) -> None:
+    assert sent(owning, worded, code="hi", action="remove").status_code == 302
+    assert words_of(worded) is None
+    assert sent(owning, worded, action="original", original="hi").status_code == 302
+    worded.refresh_from_db()
+    assert SurveyVersion.objects.get(project=worded, version=worded.survey_version).document["language"] == "hi"
+    assert sent(owning, worded, code="tlh", action="save").status_code == 400
+
+
+def test_a_preview_shows_what_stands_in_the_form_of_a_language(worded: Project, owning: Client) -> None:
+    address = f"/projects/{worded.slug}/settings/survey/preview/"
+    assert '<span lang="hi" dir="ltr">बिल्ली</span>' in owning.get(f"{address}?code=hi").content.decode()
+    told = owning.post(address, {"code": "ar", "categories/cat/name": "قطة"}).content.decode()
+    assert '<span lang="ar" dir="rtl">قطة</span>' in told
+    assert '<span lang="en" dir="ltr">dog</span>' in told
