@@ -95,7 +95,7 @@ def test_a_category_that_stays_rare_is_not_waited_for_for_ever() -> None:
 
 def test_where_one_person_has_answered_alone_the_way_to_labels_is_named(db: None) -> None:
     project = labeled_project(count=4)
-    way = "6 images have answers and wait for those of more people. Where one person's answers are enough, bring them"
+    way = "6 images have answers and wait for those of more people. Where one person's answers are enough, ask fewer"
     images = add_images(project, {f"more-{seed}.png": draw("circle", 900 + seed) for seed in range(6)})
     label_all([(image, "circle") for image in images[:4]], judgments=1, is_final=False)
     assert "wait for those" not in due.check_due(project).reason  # a crowd at its work
