@@ -36,6 +36,12 @@ form.addEventListener("change", () => {
   count();
   keep([...form.querySelectorAll(":checked")].map(({ value }) => value));
 });
+/* Enter on an image taps it, too: a browser would send all of the grid. */
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches("[type=checkbox]")) return;
+  event.preventDefault();
+  if (!event.repeat) event.target.click();
+});
 function keep(tapped) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(tapped));

@@ -169,6 +169,17 @@ def test_practice_sent_without_a_connection_stays_on_the_page(visit, make_projec
     expect(page.get_by_text("Right", exact=True)).to_be_visible()
 
 
+def test_enter_on_an_image_of_a_grid_taps_it_and_sends_nothing(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker)
+    for number in (1, 2):
+        page.get_by_role("checkbox", name=f"Image {number}", exact=True).press("Enter")
+    expect(page.locator("#tapped")).to_have_text("2")
+    page.get_by_role("button", name="Send 3 answers").press("Enter")
+    assert yes(stored(project, 3)) == 2
+
+
 def test_what_a_grid_tells_lies_not_on_its_button(visit, make_project, join, worker):
     project = make_project("Dogs", questions=[DOG], images=14)
     join(project, worker)
