@@ -189,6 +189,7 @@ def _words() -> dict[str, str]:
         "next": _("Next image."),
         "undone": _("The last answer is taken back; here it is again."),
         "alt": _("The image to look at"),
+        "closer": _("Look closer (z)"),
         "broken": _("This image did not load. You can skip it."),
         "not_ready": _("The image has not loaded yet."),
         "too_small": _("That box is too small. Draw a larger one, or zoom in first."),

@@ -12,6 +12,7 @@ import { listen } from "./label/keys.js";
 import { once } from "./label/once.js";
 import { Outbox } from "./label/outbox.js";
 import { overlay, picture } from "./label/overlay.js";
+import { Zoom } from "./label/zoom.js";
 
 const client = JSON.parse(document.getElementById("client").textContent);
 const page = {
@@ -44,6 +45,7 @@ let loading = null;
 let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
 let begun = false; // the form holds what stands in it; before, an earlier page has kept it
+const zoom = client.questions.some(({ kind }) => kind === "boxes") ? null : new Zoom(document.getElementById("stage"), page.figure, words);
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
 const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
@@ -183,6 +185,7 @@ function show(task, answers = {}, said = words.next) {
   name(task);
   // An image that failed while it was loaded ahead, as without a connection, is asked for again.
   if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image, words.alt);
+  zoom?.whole();
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   page.loading.hidden = task.element.complete;
   remark("hint", task.hint);
@@ -364,7 +367,7 @@ for (const field of form.fields) {
   }
 }
 
-listen({ page, form, submit, undo, isBusy: () => busy });
+listen({ page, form, submit, undo, zoom, isBusy: () => busy });
 
 /* -- start -------------------------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from labeling import services
 from labeling.models import Gold
-from tests.e2e.conftest import painted, ready
+from tests.e2e.conftest import painted, ready, until
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
 
 SEEN = {"key": "seen", "kind": "yes_no", "prompt": "Seen from the side?", "required": True}
@@ -198,3 +198,42 @@ def test_what_is_wrong_with_a_search_is_told_beside_what_is_typed(make_project, 
     expect(page.get_by_role("combobox")).to_be_in_viewport(ratio=0.9)
     expect(page.get_by_role("combobox")).to_be_focused()
     axe(page)
+
+
+def place_of(page: Page) -> dict[str, float]:
+    return page.locator("#image").evaluate("image => image.getBoundingClientRect().toJSON()")
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_a_closer_look_is_about_where_it_was_asked_for_and_ends_with_the_task(make_project, start, axe, fits, touch):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    page = start(project, width=360 if touch else 1440, touch=touch)
+    if touch:
+        page.evaluate("document.documentElement.dir = 'rtl'")
+    whole = place_of(page)
+    x, y = whole["x"] + whole["width"] * 0.7, whole["y"] + whole["height"] * 0.4
+    page.touchscreen.tap(x, y) if touch else page.mouse.click(x, y)
+    closer = place_of(page)
+    assert closer["width"] == pytest.approx(3 * whole["width"], abs=2)
+    assert (x - closer["x"]) / closer["width"] == pytest.approx((x - whole["x"]) / whole["width"], abs=0.01)
+    assert (y - closer["y"]) / closer["height"] == pytest.approx((y - whole["y"]) / whole["height"], abs=0.01)
+    expect(page.get_by_role("button", name="Look closer")).to_have_attribute("aria-pressed", "true")
+    axe(page)
+    fits(page)
+    if not touch:
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 50, y - 30, steps=3)
+        page.mouse.up()
+        moved = place_of(page)
+        assert (closer["x"] - moved["x"], closer["y"] - moved["y"]) == pytest.approx((50, 30), abs=1.5)
+        page.keyboard.press("z")
+        assert place_of(page) == whole
+        page.keyboard.press("z")
+        left = place_of(page)["x"]
+        page.keyboard.press("ArrowRight")
+        until(page, "left => document.getElementById('image').getBoundingClientRect().x < left", left)
+    first = shown(page)
+    page.keyboard.press("1")
+    moved_on(page, first)
+    assert place_of(page)["width"] == pytest.approx(whole["width"], abs=2)

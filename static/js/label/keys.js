@@ -1,7 +1,7 @@
 /* The keyboard: digits choose, Enter sends, single letters do the rest. Nothing is taken from a person who types text. */
 import { printed } from "../printed.js";
 
-export function listen({ page, form, submit, undo, isBusy }) {
+export function listen({ page, form, submit, undo, zoom, isBusy }) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     if (document.querySelector("dialog[open]")) return;
@@ -50,6 +50,7 @@ export function listen({ page, form, submit, undo, isBusy }) {
   function act(event) {
     const key = printed(event).toLowerCase();
     if (key === "u") return void undo() ?? true;
+    if (key === "z" && zoom) return void zoom.toggle() ?? true;
     if (key === "?") return open("keys");
     if (key === "i") return open("instructions");
     if (key === "e") return open("guide");
