@@ -28,6 +28,7 @@ from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_storable
+from labeling.spellings import folded
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -157,6 +158,31 @@ def parse(question: Asked, value: Any) -> Any:
     return value
 
 
+def as_asked(question: Asked, answer: Any) -> Any:
+    """The answer with the keys of the categories that it means: a file of another tool may call them by their names, or
+    write them with capitals or spaces around. What could mean several, or none, stays as it is.
+    """
+    if question.kind == "boxes" and isinstance(answer, list):
+        return [
+            {**item, "category": _key(question, item.get("category"))} if isinstance(item, dict) else item
+            for item in answer
+        ]
+    if question.kind == "multiple_choice" and isinstance(answer, list):
+        return [_key(question, item) for item in answer]
+    return _key(question, answer) if question.kind == "single_choice" else answer
+
+
+def _key(question: Asked, said: Any) -> Any:
+    choices = question.options.get("choices", ())
+    if not isinstance(said, str) or any(choice["key"] == said for choice in choices):
+        return said
+    meant = folded(said.strip())
+    keys = {
+        choice["key"] for choice in choices if meant in {folded(choice["key"]), folded(str(choice.get("name") or ""))}
+    }
+    return keys.pop() if len(keys) == 1 else said
+
+
 def answered_otherwise() -> str:
     return _("The worker's answer about this image is there already, and another one; it stays as it was.")
 
@@ -218,7 +244,8 @@ def _checked(
             _("Expected one of %(questions)s; got %(key)s.") % {"questions": ", ".join(questions), "key": repr(key)},
         )
     try:
-        answer = questions[key].check(parse(questions[key], line.answer), image.width, image.height)
+        answer = as_asked(questions[key], parse(questions[key], line.answer))
+        answer = questions[key].check(answer, image.width, image.height)
     except BadAnswer as error:
         raise CrowdtuneError("bad_answer", error.args[0]) from error
     return image, workers[line.worker], key, answer

@@ -156,7 +156,7 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             if (is_boxed or known.classed) and question.kind != "boxes":
                 answer = _class_of(question, answer)
             if answer is not NOTHING:
-                answer = question.check(answer, image.width, image.height)
+                answer = question.check(judgments.as_asked(question, answer), image.width, image.height)
                 by = known.by if arguments["as"] == "judgments" else ""
                 said.check_is_first(image.pk, [question.key, by] if by else question.key, answer)
                 ready.append(_Label(image, question, answer, by))
@@ -175,7 +175,7 @@ def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: R
             for key, answer in answers.items():
                 question = _question(asked, str(key))
                 value = judgments.parse(question, str(answer) if question.kind == "single_choice" else answer)
-                value = question.check(value, image.width, image.height)
+                value = question.check(judgments.as_asked(question, value), image.width, image.height)
                 said.check_is_first(image.pk, question.key, value)
                 ready.append(_Label(image, question, value))
         except (BadAnswer, CrowdtuneError) as error:

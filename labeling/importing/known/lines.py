@@ -1,8 +1,9 @@
 """Lines of a CSV with a header, one by one: one that cannot be read is told, and those after it are read. Pure.
 
 Fields are parted by commas, or by what parts those of the header: semicolons where a spreadsheet counts with decimal
-commas, or tabs. A cell holds what an export writes, a posterior over many categories or hundreds of boxes; beyond
-MOST_FIELD it is a quotation mark that nobody closed, which would swallow the rest of the file.
+commas, or tabs; a first line ``sep=;``, as Excel's, says by what. A cell holds what an export writes, a posterior over
+many categories or hundreds of boxes; beyond MOST_FIELD it is a quotation mark that nobody closed, which would swallow
+the rest of the file.
 """
 
 from __future__ import annotations
@@ -11,18 +12,26 @@ import codecs
 import csv
 import io
 import itertools
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from labeling.words import gettext as _
 
 MOST_FIELD = 2**20  # characters
+_SAID = re.compile(r"\"?sep=([,;|\t])\"?[\r\n]*")
 csv.field_size_limit(MOST_FIELD)  # of the whole process; by itself 131,072, less than some cells of our own exports
 
 
 def encoding_of(start: bytes) -> str:
-    """UTF-16 where the file begins with its mark, as a spreadsheet's "Unicode text" does; else UTF-8."""
-    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    """UTF-16 where the file begins with its mark, as a spreadsheet's "Unicode text" does, or with half a letter of it;
+    else UTF-8.
+    """
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    half = start.find(b"\x00")
+    return ("utf-16-be", "utf-16-le")[half] if half >= 0 and len(start.strip(b"\x00")) else "utf-8-sig"
 
 
 def text_of(stored: IO[bytes]) -> tuple[str, Iterator[str]]:
@@ -33,7 +42,7 @@ def text_of(stored: IO[bytes]) -> tuple[str, Iterator[str]]:
     """
     encoding = encoding_of(stored.read(2))
     stored.seek(0)
-    errors = "replace" if encoding == "utf-16" else "surrogateescape"
+    errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
     text = io.TextIOWrapper(stored, encoding=encoding, newline="", errors=errors)
     start = text.read(1)
     text.seek(0)
@@ -64,20 +73,28 @@ class Lines:
     """``columns`` are the names in the header, trimmed and in small letters.
 
     Raises:
-        ValueError: The header is no CSV; the message says why.
+        ValueError: The header is no CSV, or names two columns alike; the message says why.
     """
 
     def __init__(self, text: Iterable[str]) -> None:
         lines = iter(text)
         header = next(lines, "")
-        delimiter = max(",;\t", key=header.count)  # the comma where there are as many of each
+        said = _SAID.fullmatch(header)
+        self._skipped = 1 if said else 0
+        header = next(lines, "") if said else header
+        delimiter = said[1] if said else max(",;\t", key=header.count)  # the comma where there are as many of each
         if is_foreign(header):
             raise ValueError(not_utf8())
         self._rows = csv.DictReader(itertools.chain([header], lines), delimiter=delimiter)
         try:
-            self.columns = {str(name).strip().lower() for name in self._rows.fieldnames or ()}
+            names = [str(name).strip().lower() for name in self._rows.fieldnames or ()]
         except csv.Error as error:
             raise ValueError(_("The first line is no CSV: %(error)s.") % {"error": error}) from error
+        self.columns = set(names)
+        twice = [name for name, count in Counter(names).items() if name and count > 1]
+        if twice:
+            told = _("Two columns are called %(name)s: give each a name of its own.")
+            raise ValueError(told % {"name": ", ".join(sorted(twice))})
 
     def __iter__(self) -> Iterator[tuple[int, dict[Any, Any], str]]:
         """(line on which the row ends, as an editor counts; the row; why there is none)."""
@@ -86,9 +103,12 @@ class Lines:
                 row = next(self._rows, None)
             except csv.Error as error:
                 told = _("This is no line of a CSV: %(error)s. Is a quotation mark missing?") % {"error": error}
-                yield self._rows.reader.line_num, {}, told
+                yield self._line(), {}, told
                 continue
             if row is None:
                 return
             foreign = any(is_foreign(value) for value in [*row.values(), *(row.get(None) or ())])
-            yield self._rows.reader.line_num, row, not_utf8() if foreign else ""
+            yield self._line(), row, not_utf8() if foreign else ""
+
+    def _line(self) -> int:
+        return self._rows.reader.line_num + self._skipped
