@@ -24,6 +24,7 @@ from labeling.surveys.asked_in import of_answer, worded
 
 
 class ClaimSerializer(serializers.Serializer):
+    takes_more = True
     hold = serializers.IntegerField(
         min_value=1, max_value=10, default=1, help_text="How many leases to hold at once; the others are in `held`."
     )
@@ -93,6 +94,7 @@ class SubmitSerializer(serializers.Serializer):
 
 
 class ReasonSerializer(serializers.Serializer):
+    takes_more = True
     reason = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
 
 

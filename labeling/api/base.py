@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -30,6 +31,9 @@ from labeling import bodies
 from labeling.accounts import archived, permissions
 from labeling.accounts.permissions import Right
 from labeling.models import Project, Task
+
+CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
+MOST_UNKNOWN = 20  # that a refusal names
 
 
 def project_of(request: Request, slug: str, right: Right, *, even_archived: bool = False) -> Project:
@@ -129,10 +133,26 @@ def whole(origin: str, address: str) -> str:
 
 
 def parsed(serializer: type[serializers.Serializer], request: Request, **options: Any) -> dict[str, Any]:
-    """The body as the serializer reads it, or a refusal that names each field."""
+    """The body as the serializer reads it, or a refusal that names each field.
+
+    A key that it does not have is refused, too: it is a wish, and one that was passed over would be taken for done. Not
+    so where it ``takes_more``, as what a worker sends, which is never lost for what stands beside it.
+    """
     reader = serializer(data=request.data, **options)
-    reader.is_valid(raise_exception=True)
+    takes_more = getattr(reader, "takes_more", False)
+    errors = {} if takes_more else unknown(request.data, {*reader.fields, *getattr(reader, "beside", ())})
+    if not reader.is_valid():
+        errors = {**errors, **reader.errors}
+    if errors:
+        raise serializers.ValidationError(errors)
     return reader.validated_data
+
+
+def unknown(body: Any, known: Collection[str]) -> dict[str, Any]:
+    """A refusal of each key that is none of those; a form may write a part of one behind a point or a bracket."""
+    given = {re.split(r"[.[]", str(name))[0] for name in body} if isinstance(body, Mapping) else set()
+    told = _("Not known here; expected some of %(known)s.") % {"known": ", ".join(sorted(known))}
+    return {name: [told] for name in sorted(given - {*known, CSRF})[:MOST_UNKNOWN]}
 
 
 def unfolded(data: Any, lists: Collection[str] = ()) -> Any:

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from labeling import bodies, jobs, services
 from labeling.accounts import permissions
-from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, unknown, whole
 from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
@@ -124,6 +124,8 @@ class ImageListView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         data: Any = request.data if isinstance(request.data, dict) else {}
+        if errors := unknown(data, {*UploadSerializer().fields, *UrlsSerializer().fields}):
+            raise serializers.ValidationError(errors)
         urls = data.get("urls", ())
         if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
             raise CrowdtuneError(

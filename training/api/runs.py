@@ -85,9 +85,8 @@ class Policy(APIView):
     @extend_schema(operation_id="training_policy_update", request=PolicySerializer, responses=PolicySerializer)
     def patch(self, request: Request, slug: str) -> Response:
         project = project_of(request, slug, "manage")
-        body = PolicySerializer(TrainingPolicy.of(project), data=request.data, partial=True)
-        body.is_valid(raise_exception=True)
-        policy = services.set_policy(project=project, changes=dict(body.validated_data), user=request.user)
+        changes = parsed(PolicySerializer, request, instance=TrainingPolicy.of(project), partial=True)
+        policy = services.set_policy(project=project, changes=dict(changes), user=request.user)
         return Response(PolicySerializer(policy).data)
 
 

@@ -27,6 +27,8 @@ class BackboneField(serializers.CharField):
 class RunRequest(serializers.Serializer[Any]):
     """What to train; what is left out comes from the project's policy."""
 
+    beside = OPTIONS  # by their own names
+
     backbone = BackboneField(
         required=False,
         help_text="A key of /api/v1/backbones/, auto, or champion: go on from what the champion has learned.",

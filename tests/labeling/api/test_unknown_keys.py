@@ -1,0 +1,97 @@
+"""A wish that nobody knows is refused by its name, and not passed over as if it were done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from labeling.models import Job, Judgment, Project, Task
+from tests.labeling.conftest import client, person, picture
+
+pytestmark = pytest.mark.django_db
+API = "/api/v1"
+
+
+@pytest.fixture
+def project(make_project: Callable[..., Project]) -> Project:
+    return make_project(images=2, access="open")
+
+
+@pytest.fixture
+def api(project: Project) -> APIClient:
+    return client(project.owner)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("exports/", {"format": "csv", "judgement": True}),
+        ("rules/", {"measure": "accuracy", "wnidow": 5}),
+        ("webhooks/", {"url": "https://example.org/", "event": "task.retired"}),
+        ("workers/", {"username": "wanda", "role": "worker", "rolle": "manager"}),
+        ("training-runs/", {"recipe": "feature_extraction", "epoch": 5}),
+        ("tasks/change/", {"action": "close", "staet": "open"}),
+        ("images/", {"urls": ["https://example.org/a.jpg"], "lables_as": "gold"}),
+    ],
+)
+def test_a_key_that_is_not_known_is_refused_by_its_name(
+    api: APIClient, project: Project, path: str, body: dict[str, Any]
+) -> None:
+    answer = api.post(f"{API}/projects/{project.slug}/{path}", body, format="json")
+    wrong = list(body)[-1]
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
+    assert "Not known here; expected some of " in str(answer.json()["error"]["fields"][wrong])
+    assert not Job.objects.exists()
+
+
+def test_the_other_faults_of_the_body_are_told_with_it(api: APIClient, project: Project) -> None:
+    answer = api.post(f"{API}/projects/{project.slug}/exports/", {"format": "doc", "final ": True}, format="json")
+    assert set(answer.json()["error"]["fields"]) == {"format", "final "}
+
+
+def test_a_form_is_held_to_the_same_and_may_bring_a_browsers_token(api: APIClient, project: Project) -> None:
+    files = {"file": SimpleUploadedFile("a.csv", b"image,answer\n"), "format": "csv", "as": "gold"}
+    address = f"{API}/projects/{project.slug}/labels/import/"
+    answer = api.post(address, {**files, "csrfmiddlewaretoken": "x", "sorce": "me"}, format="multipart")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["sorce"])
+    files["file"] = SimpleUploadedFile("a.csv", b"image,answer\n")
+    assert api.post(address, {**files, "csrfmiddlewaretoken": "x"}, format="multipart").status_code == 202
+    pictures = {"files": SimpleUploadedFile("a.png", picture(1)), "csrfmiddlewaretoken": "x"}
+    images = f"{API}/projects/{project.slug}/images/"
+    assert api.post(images, pictures, format="multipart").status_code == 202
+
+
+def test_an_option_of_training_may_stand_by_its_own_name(api: APIClient, project: Project) -> None:
+    answer = api.post(f"{API}/projects/{project.slug}/training-runs/", {"epochs": 5, "seed": 3}, format="json")
+    assert answer.status_code == 409  # there is too little to train on, and nothing wrong with the wish
+
+
+def test_what_a_worker_sends_is_never_lost_for_what_stands_beside_it(project: Project) -> None:
+    worker = client(person("wanda"))
+    first = worker.post(f"{API}/projects/{project.slug}/assignments/", {"tab": 3}, format="json").json()
+    skipped = {"reason": "blurred", "answers": {}}
+    assert worker.post(f"{API}/assignments/{first['id']}/skip/", skipped, format="json").status_code == 200
+    lease = worker.post(f"{API}/projects/{project.slug}/assignments/").json()
+    body = {"answers": {"category": "cat"}, "seconds": 2, "tab": 3}
+    assert worker.post(f"{API}/assignments/{lease['id']}/judgment/", body, format="json").status_code == 201
+    assert Judgment.objects.count() == 1
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "many", "1.5", "²", "0" * 5000])
+@pytest.mark.parametrize("path", ["images", "tasks", "training-runs"])
+def test_a_size_of_pages_that_is_no_number_of_rows_is_refused(
+    api: APIClient, project: Project, path: str, size: str
+) -> None:
+    answer = api.get(f"{API}/projects/{project.slug}/{path}/", {"page_size": size})
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["page_size"])
+
+
+@pytest.mark.parametrize("size", ["1", "", "501", "9" * 5000])
+def test_a_larger_page_than_there_is_is_the_largest(api: APIClient, project: Project, size: str) -> None:
+    answer = api.get(f"{API}/projects/{project.slug}/tasks/", {"page_size": size})
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == (1 if size == "1" else Task.objects.count())
