@@ -1,0 +1,110 @@
+"""One task's answers to one question, put together by hand: sets, ratings, numbers and texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labeling.aggregation import numeric
+from labeling.aggregation.belief import Belief
+from labeling.aggregation.combine import Combined, Said, answer_of, combine
+from labeling.questions import CANT_TELL
+
+NOBODY = Belief.ignorant(())
+SCALE = {"least": 1, "most": 5, "scale": True}
+STEPS = [1, 2, 3, 4, 5]
+
+
+def put_together(
+    statistic: str, *said: Said, options: Any = None, belief: Belief = NOBODY, skills: Any = None
+) -> Combined:
+    found = combine(statistic, said, options or {}, belief, skills or {})
+    assert found is not None
+    return found
+
+
+def test_each_choice_of_a_set_is_a_question_of_its_own_by_bayes_rule() -> None:
+    options = {"choices": [{"key": "cat"}, {"key": "dog"}]}
+    belief = Belief(("cat", "dog"), (0.25, 0.5), ((0.9, 0.1), (0.2, 0.8)), 0.85)
+    found = put_together("set", Said(1, ["cat"]), options=options, belief=belief)
+    cat, dog = 0.25 * 0.8 / (0.25 * 0.8 + 0.75 * 0.1), 0.5 * 0.2 / (0.5 * 0.2 + 0.5 * 0.9)
+    assert found.posterior == pytest.approx({"cat": cat, "dog": dog}, abs=1e-6)
+    assert (found.answer, found.confidence) == (["cat"], pytest.approx(min(cat, 1 - dog)))
+    assert put_together("set", Said(1, [])).confidence == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "spread", "skills", "answers"),
+    [
+        (Said(1, 4), 0.0, {}, (4, 0, 0.2 * 4)),  # nobody knows yet how far people are apart: a fifth of the scale
+        (Said(1, 4), 0.3, {}, (4, 0, 0.3)),
+        (Said(1, 4), 0.3, {1: {"bias": 1.0, "spread": 0.5}}, (4, 1.0, 0.5)),
+        (Said(1, 4), 0.3, {2: {"bias": 1.0, "spread": 0.5}}, (4, 0, 0.3)),
+        (Said(1, 4, weight=0.5), 0.3, {}, (4, 0, 0.6)),
+    ],
+)
+def test_a_rating_is_read_by_who_gave_it(row: Said, spread: float, skills: Any, answers: Any) -> None:
+    belief = Belief((), (), None, 1.0, spread=spread)
+    found = put_together("median", row, options=SCALE, belief=belief, skills=skills)
+    chances = numeric.steps([answers], STEPS)
+    assert found.posterior == pytest.approx(
+        {str(n): chance for n, chance in zip(STEPS, chances, strict=True)}, abs=1e-6
+    )
+    assert (found.answer, found.confidence) == (STEPS[chances.index(max(chances))], pytest.approx(max(chances)))
+
+
+def test_a_number_is_as_sure_as_its_tolerance_is_wide() -> None:
+    said = [Said(worker, value) for worker, value in enumerate((10.0, 12.0, 13.0))]
+    value, error = numeric.combine([(row.answer, 0, 1.4826) for row in said])  # 1 from the middle one, in the median
+    exact = put_together("median", *said)
+    assert exact.answer == pytest.approx(value, abs=1e-6)
+    assert exact.confidence == pytest.approx(numeric.within(error, 0.05 * value))
+    assert put_together("median", *said, options={"tolerance": 2}).confidence == pytest.approx(numeric.within(error, 2))
+    assert put_together("median", *said, options={"whole": True}).answer == round(value)
+
+
+def test_texts_are_voted_on_by_weight() -> None:
+    found = put_together("text", *(Said(worker, "ab 12", weight=0.1) for worker in range(3)), Said(3, "AB 13"))
+    assert (found.answer, found.confidence, found.judgments) == ("AB 13", pytest.approx(1 / 1.3), 4)
+
+
+def test_votes_are_counted_as_they_were_given_whatever_they_weigh() -> None:
+    belief = Belief.ignorant(("cat", "dog", "owl"))
+    found = put_together("class", Said(1, "dog", weight=0.2), Said(2, "dog", weight=0.2), Said(3, "cat"), belief=belief)
+    assert (found.answer, found.votes) == ("cat", {"dog": 2, "cat": 1})
+    assert sum(found.posterior.values()) == pytest.approx(1, abs=1e-5)
+    assert combine("class", [], {}, belief, {}) is None
+
+
+def test_a_class_is_decided_by_who_says_it_and_a_vote_by_how_many() -> None:
+    known = {1: {"accuracy": 0.95}, 2: {"accuracy": 0.55}, 3: {"accuracy": 0.55}}
+    said = [Said(1, "cat"), Said(2, "dog"), Said(3, "dog"), Said(4, "not asked any more")]
+    cat, dog = 0.95 * 0.45**2, 0.05 * 0.55**2
+    pair = ("cat", "dog")
+    found = put_together("class", *said, belief=Belief.ignorant(pair), skills=known)
+    assert (found.answer, found.confidence) == ("cat", pytest.approx(cat / (cat + dog)))
+    voted = put_together("class", *said, belief=Belief.ignorant(pair, "majority"), skills=known)
+    assert (voted.answer, voted.confidence, voted.votes) == ("dog", pytest.approx(2 / 3), {"cat": 1, "dog": 2})
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_yes_and_no_are_labels_and_come_back_as_truth_values(answer: bool) -> None:
+    found = put_together("class", Said(1, answer), belief=Belief.ignorant(("no", "yes")))
+    assert found.answer is answer
+    assert found.posterior["yes" if answer else "no"] == pytest.approx(0.7)
+    assert answer_of("yes" if answer else "no", "yes_no") is answer
+    assert answer_of("yes", "single_choice") == "yes"
+
+
+def test_who_cannot_tell_is_the_answer_where_they_weigh_more_than_the_others() -> None:
+    idle = [Said(worker, CANT_TELL) for worker in (1, 2, 3)]
+    found = put_together("class", Said(4, "cat"), *idle, belief=Belief.ignorant(("cat", "dog")))
+    assert (found.answer, found.confidence, found.posterior) == (CANT_TELL, 0.75, {})
+    even = put_together("class", Said(4, "cat"), idle[0], belief=Belief.ignorant(("cat", "dog")))
+    assert (even.answer, even.judgments) == ("cat", 1)
+
+
+def test_a_number_with_bounds_is_no_scale() -> None:
+    found = put_together("median", Said(1, 3.25), Said(2, 3.25), options={"least": 1, "most": 5})
+    assert (found.answer, found.posterior) == (3.25, {})
