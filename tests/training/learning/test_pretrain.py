@@ -101,4 +101,13 @@ def test_what_cannot_be_measured_or_taught_is_told_before_anything_is_trained(tm
         call_command("pretrain", *paths)
     with pytest.raises(CommandError, match="the weights of the teacher are not there"):
         call_command("pretrain", *paths, "--hold-out", "pets")
+    for nonsense, told in (
+        (("--seconds", "0"), "--seconds must be above 0"),
+        (("--seconds", "nan"), "--seconds must be above 0"),
+        (("--crops", "0"), "--crops at least 1"),
+        (("--out", str(tmp_path / "nowhere" / "small.npz")), "nowhere: expected a folder that can be written to"),
+        (("--measure-only",), "train first, without --measure-only"),
+    ):
+        with pytest.raises(CommandError, match=told):
+            call_command("pretrain", *paths, "--hold-out", "pets", *nonsense)
     assert read_set(tmp_path / "pets", 32)[1].tolist() == [0, 1]

@@ -10,6 +10,7 @@ is of CPU, so a busy machine gives the same network later, not a worse one.
 from __future__ import annotations
 
 import json
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,17 @@ class Command(BaseCommand):
                     f"{folder}: expected a set to measure on, with a folder of pictures for each class. Name another"
                     " one by --hold-out or --probe."
                 )
+        out: Path = options["out"]
+        if not options["seconds"] > 0 or options["crops"] < 1:
+            raise CommandError(
+                f"--seconds must be above 0 and --crops at least 1; got {options['seconds']:g} and {options['crops']}."
+            )
+        if not os.access(out.parent, os.W_OK):
+            raise CommandError(
+                f"{out.parent}: expected a folder that can be written to. Make it, or name another --out."
+            )
+        if options["measure_only"] and not (out.is_file() and out.with_suffix(".json").is_file()):
+            raise CommandError(f"{out} and its .json are not both there: train first, without --measure-only.")
         teacher = options["weights"] / TEACHER
         if not options["measure_only"] and not teacher.is_file():
             raise CommandError(f"{teacher}: the weights of the teacher are not there. Name their folder by --weights.")
