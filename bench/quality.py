@@ -1,11 +1,12 @@
 """Every recipe on real photographs beside scikit-learn's logistic regression; means over random splits.
 
-Each seed draws its own 70 % to learn from and 30 % held out. Of the 70, fine-tuning first keeps a seventh to say how
-long, then learns from all of them, as a run does (``training/runs/stages/tune.py``). scikit-learn sees the same
-standardised features of the plain pictures, with its defaults. Differences are paired by split, with their standard
-error.
+Each seed draws its own 70 % to learn from and 30 % held out; with ``--folds k`` it deals the photographs into k parts,
+each held out once, so that every photograph is asked about. Of what is learned from, fine-tuning first keeps a seventh
+to say how long, then learns from all of it, as a run does (``training/runs/stages/tune.py``). scikit-learn sees the
+same standardised features of the plain pictures, with its defaults. Differences are paired by seed, with their
+standard error.
 
-    python -m bench.quality [--seeds 5] [--first-seed 0] [--sets cats_dogs trashnet]
+    python -m bench.quality [--seeds 5] [--first-seed 0] [--folds k] [--sets cats_dogs trashnet]
         [--backbones mobilenet_v2_0.35 mobilenet_v2_1.0 googlenet crowdtune_small] [--recipes extraction …]
 """
 
@@ -86,18 +87,27 @@ def tuning(
     return float((predict_logits(tail, part(held)).argmax(axis=1) == data.labels[held]).mean())
 
 
-def compare(data: Photos, key: str, recipes: list[str], views: int, seeds: range, few: int | None = None) -> np.ndarray:
-    """float [seeds, 1 + recipes]: held-out accuracy of scikit-learn and of each recipe."""
+def splits(n: int, seed: int, folds: int | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is learned from and what is held out: once 70 % and 30 %, or each of so many folds in turn."""
+    order = np.random.default_rng(seed).permutation(n)
+    if folds is None:
+        learned, held = np.split(order, [int(0.7 * n)])
+        return [(learned, held)]
+    parts = np.array_split(order, folds)
+    return [(np.concatenate(parts[:at] + parts[at + 1 :]), held) for at, held in enumerate(parts)]
+
+
+def compare(
+    data: Photos, key: str, recipes: list[str], views: int, seeds: range, folds: int | None, few: int | None
+) -> np.ndarray:
+    """float [seeds, 1 + recipes]: held-out accuracy of scikit-learn and of each recipe, the mean of a seed's splits."""
     views = views if any("views" in recipe for recipe in recipes) else 0
     pooled = Features.of(data, key, None, views)
     behind = None
     if any("fine" in recipe for recipe in recipes):
         behind = Features.of(data, key, BACKBONES[key].cut, views if "fine-tuning + views" in recipes else 0)
-    found = []
-    for seed in seeds:
-        order = np.random.default_rng(seed).permutation(len(data.labels))
-        learned, held = np.split(order, [int(0.7 * len(order))])
-        learned = learned[:few]
+
+    def measured(seed: int, learned: np.ndarray, held: np.ndarray) -> list[float]:
         row = [theirs(data, pooled, learned, held)]
         for recipe in recipes:
             more = views if "views" in recipe else 0
@@ -106,8 +116,14 @@ def compare(data: Photos, key: str, recipes: list[str], views: int, seeds: range
                 row.append(tuning(data, key, pooled, behind, learned, held, more, seed))
             else:
                 row.append(extraction(data, pooled, learned, held, more, seed))
-        found.append(row)
-    return np.array(found)
+        return row
+
+    return np.array(
+        [
+            np.mean([measured(seed, rest[:few], held) for rest, held in splits(len(data.labels), seed, folds)], axis=0)
+            for seed in seeds
+        ]
+    )
 
 
 def told(found: np.ndarray, recipes: list[str]) -> list[str]:
@@ -127,6 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0, help="fresh splits: seeds that no choice was made on")
+    parser.add_argument("--folds", type=int, help="hold out each of so many parts in turn instead of 30 %% once")
     parser.add_argument("--sets", nargs="*", default=["cats_dogs", "trashnet"])
     parser.add_argument(
         "--backbones", nargs="*", default=["crowdtune_small", "mobilenet_v2_0.35", "mobilenet_v2_1.0", "googlenet"]
@@ -142,7 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
         data = photos(SHARED / "images" / name, most=options.most)
         for key in options.backbones:
             print(f"{name}, {key}, {len(data.files)} photographs, means of {options.seeds}")
-            found = compare(data, key, options.recipes, options.views, seeds, options.learn)
+            found = compare(data, key, options.recipes, options.views, seeds, options.folds, options.learn)
             print("\n".join(told(found, options.recipes)), flush=True)
 
 
