@@ -113,8 +113,8 @@ class Labeler(threading.Thread):
             said = self.api.send("POST", f"assignments/{assignment['id']}/judgment/", json={"answers": answers})
             if said.status_code in {200, 201}:
                 self.acknowledged.append(assignment["image"]["id"])
-            else:
-                assert said.status_code == 409, said.text
+            else:  # lost to another, or gone with the database that had only just given it out
+                assert said.status_code in {404, 409}, said.text
 
 
 def test_nothing_acknowledged_is_lost_and_each_job_is_done_once(platform, owner):

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 TYPES = {
     "project": "bigint", "worker": "bigint", "hold": "int", "seconds": "int", "version": "int", "now": "timestamptz",
     "priority": "float8", "random": "float8", "id": "bigint", "since": "timestamptz", "price": "numeric",
+    "alone": "bool",
 }  # fmt: skip
 TASKS = 20_000
 
@@ -51,7 +52,7 @@ def test_a_claim_reads_a_short_stretch_of_the_order(large: Project, worker: User
     member = services.ensure_member(project=large, user=worker)
     values = {
         "project": large.pk, "worker": member.user_id, "hold": 1, "seconds": 60, "version": 1, "now": timezone.now(),
-        "since": None, "price": 0,
+        "since": None, "price": 0, "alone": True,
         "priority": 0.0, "random": 0.1, "id": 1,
     }  # fmt: skip
     text = leases._POOLS["first"] if statement == "left" else leases._CLAIMS[statement]
