@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import Page
 
 from tests.e2e.conftest import painted
@@ -30,6 +32,23 @@ def touch(page: Page, points: list[tuple[float, float]]) -> None:
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     painted(page)
+
+
+def twice(page: Page, x: float, y: float, *, touch: bool) -> None:
+    """A double click, or a double tap, of which the page is slow to hear the second half."""
+    session = page.context.new_cdp_session(page)
+    at, made = {"x": x, "y": y}, time.time()
+    for click in (1, 2):
+        for down in (True, False):
+            made += 0.05
+            if touch:
+                kind, more = ("touchStart", [at]) if down else ("touchEnd", [])
+                session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": more, "timestamp": made})
+            else:
+                kind = "mousePressed" if down else "mouseReleased"
+                event = {"type": kind, **at, "button": "left", "clickCount": click, "timestamp": made}
+                session.send("Input.dispatchMouseEvent", event)
+        page.wait_for_timeout(500)
 
 
 def pinch(page: Page, x: float, y: float, start: float, end: float) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from labeling import services
 from labeling.models import Gold
 from tests.e2e.conftest import painted, ready, until
+from tests.e2e.pointers import twice
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
 
 SEEN = {"key": "seen", "kind": "yes_no", "prompt": "Seen from the side?", "required": True}
@@ -237,3 +238,16 @@ def test_a_closer_look_is_about_where_it_was_asked_for_and_ends_with_the_task(ma
     page.keyboard.press("1")
     moved_on(page, first)
     assert place_of(page)["width"] == pytest.approx(whole["width"], abs=2)
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
+def test_a_double_click_on_the_image_is_one_closer_look(make_project, start, touch):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
+    page = start(project, width=360 if touch else 1440, touch=touch)
+    whole = place_of(page)
+    x, y = whole["x"] + whole["width"] / 2, whole["y"] + whole["height"] / 2
+    twice(page, x, y, touch=touch)
+    assert place_of(page)["width"] == pytest.approx(3 * whole["width"], abs=2)
+    expect(page.locator("#figure")).to_have_css("scrollbar-width", "none")
+    twice(page, x, y, touch=touch)
+    assert place_of(page) == whole

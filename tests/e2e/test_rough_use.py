@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from playwright.sync_api import Route, expect
 
 from labeling.models import Judgment, Membership
 from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
+from tests.e2e.pointers import twice
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
 
 
@@ -37,19 +36,7 @@ def test_a_double_click_answers_one_task(make_project, start, touch):
     first = shown(page)
     spot = page.get_by_role("button", name="cat").bounding_box()
     assert spot
-    at, made = {"x": spot["x"] + spot["width"] / 2, "y": spot["y"] + spot["height"] / 2}, time.time()
-    fingers = page.context.new_cdp_session(page)
-    for click in (1, 2):
-        for down in (True, False):
-            made += 0.05
-            if touch:
-                kind, more = ("touchStart", [at]) if down else ("touchEnd", [])
-                fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": more, "timestamp": made})
-            else:
-                kind = "mousePressed" if down else "mouseReleased"
-                event = {"type": kind, **at, "button": "left", "clickCount": click, "timestamp": made}
-                fingers.send("Input.dispatchMouseEvent", event)
-        page.wait_for_timeout(500)  # the page is slow to hear of the second
+    twice(page, spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2, touch=touch)
     moved_on(page, first)
     sent(page)
     assert Judgment.objects.filter(project=project).count() == 1

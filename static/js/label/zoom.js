@@ -20,7 +20,8 @@ export class Zoom {
     stage.append(this.#button);
     stage.classList.add("zoomable");
     figure.setAttribute("aria-label", words.alt);
-    figure.addEventListener("click", (event) => this.#dragged || this.toggle(event));
+    // The second click of a double one would take back what the first has done.
+    figure.addEventListener("click", (event) => this.#dragged || event.detail > 1 || this.toggle(event));
     figure.addEventListener("dragstart", (event) => event.preventDefault()); // the browser's own, of a picture
     figure.addEventListener("pointerdown", (event) => this.#hold(event));
     addEventListener("pointermove", (event) => this.#drag(event));
