@@ -102,20 +102,21 @@ def retire(*, task_id: int, because: str) -> bool:
 
 
 _MORE = """
-UPDATE labeling_task t SET wanted = t.wanted + least(%(count)s, p.judgments_max - t.wanted),
-    asked_for = CASE WHEN %(insists)s THEN t.wanted + least(%(count)s, p.judgments_max - t.wanted) ELSE t.asked_for END,
-    open_slots = t.open_slots + least(%(count)s, p.judgments_max - t.wanted)
-FROM labeling_project p
-WHERE t.id = %(task)s AND p.id = t.project_id AND t.state = 'open' AND t.wanted < p.judgments_max RETURNING t.id"""
+UPDATE labeling_task t SET wanted = t.wanted + least(%(count)s, m.most - t.wanted),
+    asked_for = CASE WHEN %(insists)s THEN t.wanted + least(%(count)s, m.most - t.wanted) ELSE t.asked_for END,
+    open_slots = t.open_slots + least(%(count)s, m.most - t.wanted)
+FROM labeling_project p CROSS JOIN LATERAL (SELECT p.judgments_max + %(void)s AS most) m
+WHERE t.id = %(task)s AND p.id = t.project_id AND t.state = 'open' AND t.wanted < m.most RETURNING t.id"""
 
 
-def open_more(*, task_id: int, count: int = 1, insists: bool = False) -> bool:
+def open_more(*, task_id: int, count: int = 1, insists: bool = False, void: int = 0) -> bool:
     """Want ``count`` more judgments of an open task, never beyond the project's maximum. False when that is reached.
 
     Args:
         insists: They are asked for even where the task becomes sure before.
+        void: So many of its judgments count for nothing, and towards no maximum.
     """
-    return bool(fetch(_MORE, {"task": task_id, "count": count, "insists": insists}))
+    return bool(fetch(_MORE, {"task": task_id, "count": count, "insists": insists, "void": void}))
 
 
 # A task that somebody writes at this moment is left out: who holds a task must not wait for another. Held first, then

@@ -16,13 +16,13 @@ from labeling.models import Project, Task
 
 FOLLOWED = {"judgments_min", "judgments_max", "confidence", "stopping"}  # settings that open tasks follow
 PART = 1000
-# A box is drawn by one person, however many verify it. More than the least is asked for by the decision that follows.
+# More than the least is asked for by the decision that follows.
 _WANT = """
 WITH held AS MATERIALIZED (
     SELECT t.id, t.asked_for, t.judgment_count + (
         SELECT count(*) FROM labeling_assignment a WHERE a.task_id = t.id AND a.state = 'leased') AS taken
     FROM labeling_task t
-    WHERE t.id = ANY(%(tasks)s) AND t.state = 'open' AND NOT t.is_gold AND t.stage NOT LIKE 'draw:%%'
+    WHERE t.id = ANY(%(tasks)s) AND t.state = 'open' AND NOT t.is_gold
 ),
 now AS (SELECT h.id, h.taken, greatest(%(least)s, h.asked_for, h.taken) AS wanted FROM held h)
 UPDATE labeling_task t SET wanted = n.wanted, open_slots = n.wanted - n.taken FROM now n
@@ -40,7 +40,9 @@ def _part(project_id: int, last: int) -> int:
     """Go through some open tasks after ``last``; returns the last id, or 0 when none is left."""
     with transaction.atomic():
         project = Project.objects.get(pk=project_id)  # anew: it may have been changed again
-        rows = Task.objects.filter(project=project, state=Task.State.OPEN, is_gold=False, pk__gt=last).order_by("pk")
+        rows = Task.objects.filter(project=project, state=Task.State.OPEN, is_gold=False, pk__gt=last)
+        # A box is drawn by one person, however many verify it, and anew where a person asked for that.
+        rows = rows.exclude(stage__startswith="draw:").order_by("pk")
         held = list(rows.select_for_update(of=("self",)).values_list("pk", "judgment_count")[:PART])
         fetch(_WANT, {"tasks": [pk for pk, _count in held], "least": project.judgments_min})
     for pk, count in held:

@@ -49,8 +49,8 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
         questions = [each.id for each in survey.current(project).at(stage)]
         told = statements.heard(task_id=task.task_id, project_id=project.pk, questions=questions)
         task = task._replace(heard=told)
-    rows, decision = weigh(project=project, stage=stage, task=task)
-    if decision.action == "more" and not tasks.open_more(task_id=task.task_id):
+    rows, decision, void = weigh(project=project, stage=stage, task=task)
+    if decision.action == "more" and not tasks.open_more(task_id=task.task_id, void=void):
         decision = stopping.Decision("retire", "maximum")
     return statements.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
 
@@ -64,8 +64,10 @@ def _stands(project: Project, task_id: int) -> bool:
     return project.workflow != Project.Workflow.LABEL or decided.exists()
 
 
-def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision]:
-    """What follows from all that was heard of a task: the rows of its consensus, and whether it has enough."""
+def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision, int]:
+    """What follows from all that was heard of a task: the rows of its consensus, whether it has enough, and how many of
+    its judgments are void: their form asked nothing that is asked now.
+    """
     asked = survey.current(project)
     questions = asked.at(stage)
     said, skills = _read(task.heard or (), asked)
@@ -77,12 +79,11 @@ def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[st
         if combined is not None:
             found[question.id] = combined
     decision = stopping.WAIT
+    void = len(said) - len(rows)  # none of those that the task wants
     if task.state == Task.State.OPEN:
-        # A judgment whose form asked nothing that is asked now is none of those that the task wants.
-        void = len(said) - len(rows)
         wants = task._replace(wanted=task.wanted - void, asked_for=task.asked_for - void)
         decision = _decide(wants, project, rows, questions, found)
-    return _rows(found), decision
+    return _rows(found), decision, void
 
 
 def _read(told: Sequence[Heard], asked: Survey) -> tuple[list[Row], dict[int, dict[int, dict[str, Any]]]]:

@@ -117,7 +117,7 @@ def _record_as_seen(
     task = seen.with_answer(
         task_id=lease.task_id, worker_id=lease.worker_id, answers=answers, version=lease.survey_version
     )
-    rows, decision = weigh(project=project, stage=lease.stage, task=task)
+    rows, decision, _void = weigh(project=project, stage=lease.stage, task=task)
     if decision.action == "more":
         return None
     done = statements.record_as_seen(

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from labeling import services
-from labeling.models import Project, Task
+from labeling.models import Consensus, Project, Task
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +70,34 @@ def test_another_policy_ends_what_has_enough_by_it(make_project: Make, run_actor
     ask(project, stopping="fixed")
     run_actors()
     assert tasks(project) == [("retired", 1, 1, 0)]
+
+
+def test_answers_to_a_question_that_is_gone_are_none_of_those_that_are_asked_for(
+    make_project: Make, run_actors: Run
+) -> None:
+    project = make_project(images=1, judgments_min=3, judgments_max=5)
+    answer(project, project.owner)
+    services.replace_survey(project=project, user=project.owner, questions=[{"key": "whole", "kind": "yes_no"}])
+    ask(Project.objects.get(), judgments_min=1, judgments_max=1)
+    run_actors()
+    assert tasks(project) == [("open", 1, 2, 1)], "it would have ended without a label"
+    other = person("wanda")
+    services.add_member(project=project, username="wanda")
+    held = claim(Project.objects.get(), other)
+    services.submit_judgment(assignment_id=held.pk, worker=other, answers={"whole": True})
+    assert tasks(project) == [("retired", 2, 2, 0)]
+    assert Consensus.objects.get().answer is True
+
+
+def test_a_box_that_a_person_wants_drawn_anew_is_drawn_anew(make_project: Make, run_actors: Run) -> None:
+    project = make_project(images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=3)
+    held = claim(project, project.owner)
+    box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
+    services.submit_judgment(assignment_id=held.pk, worker=project.owner, answers={"box": [box]})
+    services.reopen_task(task=held.task, user=project.owner)
+    ask(project, judgments_min=2)
+    run_actors()
+    assert list(Task.objects.filter(state="open").values_list("stage", "wanted", "open_slots")) == [("draw:1", 2, 1)]
 
 
 def page(user: User, path: str) -> str:
