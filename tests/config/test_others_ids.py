@@ -86,6 +86,7 @@ def full_project(owner: User) -> tuple[Project, dict[str, Any]]:
         "member_id": member.pk,
         "number": version.number,
         "name": "heat",
+        "code": "hi",
     }
 
 
@@ -104,8 +105,8 @@ PAGES = {
 }
 
 
-def pages(names: dict[str, Any]) -> list[str]:
-    """The rest of the address of each page of a project that takes an id, with that of ``names`` in it."""
+def addresses() -> set[str]:
+    """The rest of the address of each page of a project, as the resolver has it."""
     below: set[str] = set()
 
     def walk(patterns: list[Any], before: str) -> None:
@@ -117,7 +118,15 @@ def pages(names: dict[str, Any]) -> list[str]:
                 below.add(path.removeprefix("projects/<slug:slug>/"))
 
     walk(get_resolver().url_patterns, "")
-    return [filled(path, names) for path in sorted(path for path in below if "<" in path)]
+    return below
+
+
+def pages(names: dict[str, Any]) -> list[str]:
+    """The rest of the address of each page of a project that takes an id, with that of ``names`` in it.
+
+    A language's code is no id: each project has those that it wants.
+    """
+    return [filled(path, names) for path in sorted(addresses()) if "<" in path and "<str:code>" not in path]
 
 
 def filled(path: str, names: dict[str, Any]) -> str:
