@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from labeling import outages, webhooks
+from labeling.accounts import archived
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import beating, silent
 from labeling.models import Job, Project
@@ -66,8 +67,13 @@ def start(
     requested_by: User | None,
     actor: dramatiq.Actor[Any, Any],
     job_id: uuid.UUID | None = None,
+    even_archived: bool = False,
 ) -> Job:
-    """Create the row and send ``actor`` its id, in one transaction."""
+    """Create the row and send ``actor`` its id, in one transaction.
+
+    Raises:
+        CrowdtuneError: project_archived, unless the job changes nothing of the project: ``even_archived``.
+    """
     with transaction.atomic():
         job = Job.objects.create(
             id=job_id or uuid.uuid4(),
@@ -77,6 +83,8 @@ def start(
             requested_by=requested_by,
             actor=actor.actor_name,
         )
+        if not even_archived:
+            archived.refuse_new(project.pk)
         actor.send(str(job.id))
     return job
 

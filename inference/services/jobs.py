@@ -69,6 +69,7 @@ def start_batch(
         requested_by=user,
         actor=actors.predict_many,
         job_id=job_id,
+        even_archived=True,
     )
 
 
@@ -97,7 +98,12 @@ def start_download(*, project: Project, user: Any, output: str, version: int | N
         )
     arguments = {"format": output, "version": _version(project, version).number}
     return jobs.start(
-        project=project, kind="download", arguments=arguments, requested_by=user, actor=actors.make_download
+        project=project,
+        kind="download",
+        arguments=arguments,
+        requested_by=user,
+        actor=actors.make_download,
+        even_archived=True,
     )
 
 

@@ -20,6 +20,14 @@ def refuse(project: Project) -> None:
         raise CrowdtuneError("project_archived", message, 409)
 
 
+def refuse_new(project_id: int) -> None:
+    """``refuse`` in the transaction that has just added a row of the project, which may have been archived since it was
+    read: an archiving under way holds the project, and either has waited for that row or was waited for by it.
+    """
+    for project in Project.objects.filter(pk=project_id, archived_at__isnull=False):
+        refuse(project)
+
+
 def refuse_change(project: Project, method: str | None) -> None:
     """``refuse``, where a request of this method would change something."""
     if method not in READS:

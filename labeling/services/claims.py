@@ -101,8 +101,9 @@ def skip_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "") 
         )
         if ended is None:
             return
-        leases.count_skip(project_id=ended[1], worker_id=worker.pk)
         project = Project.objects.get(pk=ended[1])
+        archived.refuse(project)
+        leases.count_skip(project_id=ended[1], worker_id=worker.pk)
         phases.advance_phase(project=project, worker_id=worker.pk)
         # An answer ends a row of skips, so this is where such a rule can be met.
         rules.apply(project=project, worker_id=worker.pk, task_id=ended[0])

@@ -48,5 +48,10 @@ def start_export(*, project: Project, into: str, user: Any, options: dict[str, A
         waiting = Job.objects.filter(project=project, kind="export", state=Job.State.QUEUED, attempts=0)
         same = waiting.filter(arguments=arguments, requested_by=user).first()
         return same or jobs.start(
-            project=project, kind="export", arguments=arguments, requested_by=user, actor=export_labels
+            project=project,
+            kind="export",
+            arguments=arguments,
+            requested_by=user,
+            actor=export_labels,
+            even_archived=True,
         )

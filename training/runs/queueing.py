@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from labeling.accounts import archived
 from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import BadRequest, RunIsLive
@@ -54,6 +55,7 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
         NotEnoughLabels: There is too little to train on; the message says what is missing.
         RunIsLive: A run of this project is queued or running; one that started by itself gives way to one asked for.
         BadRequest: An unknown backbone, recipe or option.
+        CrowdtuneError: project_archived.
     """
     check_choice(project=project, backbone=wishes.get("backbone"), recipe=wishes.get("recipe"))
     checked = check_options(wishes.get("options") or {})
@@ -67,7 +69,7 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
         with transaction.atomic():
             if cause in ASKED:
                 _end_unasked(project)
-            return TrainingRun.objects.create(
+            run = TrainingRun.objects.create(
                 project=project,
                 snapshot=snapshot,
                 cause=cause,
@@ -78,6 +80,8 @@ def create_run(*, project: Project, cause: str, **wishes: Unpack[Wishes]) -> Tra
                 seed=checked.pop("seed", 0),
                 options={"soft_labels": policy.soft_labels, **mirror, **checked, **note},
             )
+            archived.refuse_new(project.pk)
+            return run
     except IntegrityError:
         _refuse_second(project, "")
         raise

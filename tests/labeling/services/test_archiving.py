@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -49,6 +50,26 @@ def test_leases_end_and_an_answer_that_comes_later_is_refused_in_words(
         claimed = api.post(f"/api/v1/projects/{project.slug}/assignments/")
         assert (claimed.status_code, claimed.json()["error"]["code"]) == (409, "project_archived")
     assert not Task.objects.filter(project=project, judgment_count__gt=0).exists()
+
+
+def test_a_skip_that_comes_later_changes_nothing(project: Project, worker: User, owner: User) -> None:
+    held = claim(project, worker)
+    services.archive_project(project=project, user=owner)
+    with pytest.raises(CrowdtuneError, match="archived"):
+        services.skip_assignment(assignment_id=held.pk, worker=worker)
+    held.refresh_from_db()
+    assert held.state == Assignment.State.EXPIRED
+    assert not Membership.objects.filter(project=project, skip_count__gt=0).exists()
+
+
+def test_no_job_begins_in_a_project_that_was_archived_since_it_was_read(project: Project, owner: User) -> None:
+    services.archive_project(project=project, user=owner)
+    assert project.archived_at is None, "as a request holds it that began before"
+    file = SimpleUploadedFile("answers.csv", b"file,answer")
+    with pytest.raises(CrowdtuneError, match="archived"):
+        services.import_judgments(project=project, file=file, user=owner)
+    assert not Job.objects.exists()
+    services.start_export(project=project, into="csv", user=owner)
 
 
 def test_an_answer_is_neither_taken_back_nor_an_appeal_heard(project: Project, worker: User, owner: User) -> None:

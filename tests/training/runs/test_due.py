@@ -9,6 +9,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from tests.training.drawing import add_images, draw, label_all, labeled_project
 from training import services
@@ -157,6 +158,13 @@ def test_an_archived_project_does_not_train_and_says_so(project: Project) -> Non
     assert "archived" in services.check_due(Project.objects.get()).reason
     Project.objects.update(archived_at=None)
     assert due.start_due_runs(lambda _project, _decision: None) == 1
+
+
+def test_no_run_begins_in_a_project_that_was_archived_since_it_was_read(project: Project) -> None:
+    Project.objects.update(archived_at=timezone.now())
+    with pytest.raises(CrowdtuneError, match="archived"):
+        services.request_run(project=project, cause="api")
+    assert not TrainingRun.objects.exists()
 
 
 def test_however_often_runs_have_failed_the_next_is_tried_within_a_day() -> None:
