@@ -251,3 +251,27 @@ def test_a_double_click_on_the_image_is_one_closer_look(make_project, start, tou
     expect(page.locator("#figure")).to_have_css("scrollbar-width", "none")
     twice(page, x, y, touch=touch)
     assert place_of(page) == whole
+
+
+def test_the_focus_is_back_after_a_closer_look_and_practice_has_one_at_what_it_tells(make_project, start, owner, axe):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    for task in project.tasks.order_by("id")[:2]:
+        services.set_gold(task=task, answers={"animal": "cat"}, user=owner, use=Gold.Use.PRACTICE)
+    page = start(project)
+    page.get_by_role("button", name="dog").focus()
+    page.keyboard.press("z")
+    assert focused(page, "figure")
+    page.keyboard.press("z")
+    expect(page.get_by_role("button", name="dog")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Not quite")).to_be_visible()
+    image = page.locator("figure img")
+    whole = image.bounding_box()
+    page.get_by_role("button", name="Look closer").click()
+    assert image.bounding_box()["width"] == pytest.approx(3 * whole["width"], abs=2)
+    axe(page)
+    page.keyboard.press("z")
+    assert image.bounding_box() == whole
+    page.keyboard.press("z")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 of 2")).to_be_visible()

@@ -10,6 +10,7 @@ export class Zoom {
   #button = document.createElement("button");
   #held = null; // where a mouse holds the image
   #dragged = false;
+  #before = null; // what had the focus
 
   constructor(stage, figure, words) {
     this.#figure = figure;
@@ -36,6 +37,7 @@ export class Zoom {
     if (!closer) return;
     const { left, top, width, height } = this.#figure.getBoundingClientRect();
     const [x, y] = at ? [at.clientX - left, at.clientY - top] : [width / 2, height / 2];
+    this.#before = document.activeElement;
     this.#figure.classList.add("closer");
     this.#button.setAttribute("aria-pressed", "true");
     this.#figure.tabIndex = 0; // the arrow keys move it
@@ -44,6 +46,7 @@ export class Zoom {
   }
 
   whole() {
+    if (document.activeElement === this.#figure) this.#before.focus({ preventScroll: true });
     this.#figure.classList.remove("closer");
     this.#figure.removeAttribute("tabindex");
     this.#button.setAttribute("aria-pressed", "false");
