@@ -204,7 +204,7 @@ class KeyLimit(models.Model):
     """How many images a key may ask about, and how many it has in this minute and on this day (UTC)."""
 
     key = models.OneToOneField("labeling.ApiKey", models.CASCADE, related_name="+")
-    # A key that replaces another one uses up what that one may ask about, as long as that one is there.
+    # A key that was replaced uses up what the one in its place may ask about, as long as that one is there.
     counts_at = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     per_minute = models.PositiveIntegerField(null=True, blank=True)
     per_day = models.PositiveIntegerField(null=True, blank=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from inference.models import KeyLimit
@@ -52,15 +53,21 @@ def rotate_key(*, key: ApiKey, user: Any) -> tuple[ApiKey, str]:
         new, text = keys.create_key(
             user=key.user, name=key.name, scopes=tuple(key.scopes), project=key.project, lifetime=key.lifetime,
         )  # fmt: skip
-        limit = KeyLimit.objects.filter(key=key).first()
-        if limit is not None:
-            counts_at = limit.counts_at_id or limit.pk
-            KeyLimit.objects.create(
-                key=new, counts_at_id=counts_at, per_minute=limit.per_minute, per_day=limit.per_day
-            )  # fmt: skip
+        _count_together(key, new)
         end = timezone.now() + GRACE
         ApiKey.objects.filter(pk=key.pk).update(expires_at=min(key.expires_at, end) if key.expires_at else end)
         if key.project is not None:
             changes = {"name": key.name, "prefix": [key.prefix, new.prefix]}
             audit.write(project=key.project, user=user, action="key_rotated", changes=changes)
     return new, text
+
+
+def _count_together(key: ApiKey, new: ApiKey) -> None:
+    """The count goes on at the new key: the old ones are revoked once programs have followed, and it would end so."""
+    limit = KeyLimit.objects.filter(key=key).first()
+    if limit is not None:
+        before = limit.counts_at_id or limit.pk
+        count = KeyLimit.objects.select_for_update().get(pk=before)
+        count.pk, count.key = None, new
+        count.save()
+        KeyLimit.objects.filter(Q(pk=before) | Q(counts_at=before)).update(counts_at=count)

@@ -124,17 +124,26 @@ def test_a_key_that_is_replaced_twice_passes_its_own_lifetime_on(api, project) -
             assert life == days
 
 
-def test_a_key_that_replaces_another_one_uses_up_the_same_images(api, client_of, owner, champion) -> None:
+def asked(client: APIClient, key: dict[str, str]) -> int:
+    client.credentials(HTTP_AUTHORIZATION=f"Token {key['token']}")
+    return ask(client).status_code
+
+
+def test_keys_that_replace_one_another_use_up_the_same_images_also_once_the_replaced_ones_are_revoked(
+    api, client_of, owner, champion
+) -> None:
     limits._known.clear()
-    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_day": 1}, format="json").json()
+    client = client_of(owner)
+    made = api.post(URL + "keys/", {"scopes": ["predict"], "per_day": 4}, format="json").json()
+    assert asked(client, made) == 200
     first = api.post(f"{URL}keys/{made['id']}/rotate/").json()
-    second = api.post(f"{URL}keys/{first['id']}/rotate/").json()
-    for one in (first, second):
-        KeyLimit.objects.update(day=None, day_used=0)
-        client = client_of(owner)
-        client.credentials(HTTP_AUTHORIZATION=f"Token {one['token']}")
-        assert ask(client).status_code == 200
-        assert list(KeyLimit.objects.exclude(day=None).values_list("key", "day_used")) == [(made["id"], 1)]
+    assert asked(client, first) == 200
+    second = api.post(f"{URL}keys/{made['id']}/rotate/").json()  # of the oldest, and of the newest
+    third = api.post(f"{URL}keys/{second['id']}/rotate/").json()
+    assert asked(client, made) == 200
+    assert api.delete(f"{URL}keys/{made['id']}/").status_code == 204
+    assert [asked(client, one) for one in (third, second, first, third)] == [200, 429, 429, 429]
+    assert list(KeyLimit.objects.filter(counts_at=None).values_list("key", "day_used")) == [(third["id"], 4)]
 
 
 def test_a_key_ends_at_the_moment_that_was_asked_for(api, project) -> None:
