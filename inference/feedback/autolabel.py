@@ -116,10 +116,12 @@ def _label(project: Project, version: ModelVersion, limit: float, most: int) -> 
 
 
 def _judge_audit(project: Project) -> None:
-    """The crowd's word on the images that were drawn for the audit."""
+    """The crowd's word on the images that were drawn for the audit, also where it is another one by now."""
     said = Prediction.objects.filter(image=OuterRef("image_id"), version=OuterRef("version_id"))
-    waiting = AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)
-    waiting.update(is_correct=Subquery(said.values("is_correct")))
+    audits = AutoLabel.objects.filter(project=project, is_audit=True)
+    audits = audits.annotate(said=Subquery(said.values("is_correct")))
+    for word in (True, False):
+        audits.filter(said=word).exclude(is_correct=word).update(is_correct=word)
 
 
 def _stopped(project: Project, deployment: Deployment) -> bool:

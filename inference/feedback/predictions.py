@@ -90,7 +90,10 @@ def forget_older(version: ModelVersion) -> None:
 
 
 def judge(project_id: int) -> int:
-    """Compare what versions said of images with what the crowd has said since; returns how many were compared."""
+    """Compare what versions said of images with what the crowd has said since; returns of how many that is news.
+
+    A label that is another one by now, as when a reviewer decides otherwise, is compared anew.
+    """
     project = Project.objects.get(pk=project_id)
     question = project.primary_question()
     if question is None:
@@ -102,7 +105,8 @@ def judge(project_id: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE inference_prediction p SET is_correct = (p.category = said.category), judged_at = now()
+            UPDATE inference_prediction p
+            SET is_correct = (p.category = said.category), judged_at = COALESCE(p.judged_at, now())
             FROM (
                 SELECT t.image_id, t.retired_at,
                        CASE c.answer WHEN 'true' THEN 'yes' WHEN 'false' THEN 'no' ELSE c.answer #>> '{}' END
@@ -112,7 +116,7 @@ def judge(project_id: int) -> int:
                   AND c.method <> 'model' AND (%s::timestamptz IS NULL OR c.updated_at > %s::timestamptz)
             ) said
             WHERE p.image_id = said.image_id AND p.version_id = ANY(%s)
-              AND p.is_correct IS NULL AND said.category IS NOT NULL
+              AND p.is_correct IS DISTINCT FROM (p.category = said.category) AND said.category IS NOT NULL
               AND p.created_at <= COALESCE(said.retired_at, now()) AND said.category <> 'cant_tell'
             """,
             [project_id, question.pk, since, since - timedelta(seconds=30) if since else None, versions],

@@ -171,6 +171,22 @@ def test_a_failed_audit_withdraws_the_labels_of_its_version_but_for_what_people_
     assert list(AutoLabel.objects.filter(is_audit=False)) == [decided]
 
 
+def test_an_audit_hears_of_a_label_that_was_corrected_after_it_was_found_right(
+    api, project, champion, add_images, owner, monkeypatch
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    audits = AutoLabel.objects.filter(is_audit=True)
+    for row in audits:
+        decide_task(task=row.image.tasks.get(), answers={"label": row.category}, user=owner)
+    loop.close(project.pk)
+    assert Deployment.objects.get().auto_label
+    assert not audits.exclude(is_correct=True).exists()
+    contradict(audits, owner)
+    loop.close(project.pk)
+    assert not audits.exclude(is_correct=False).exists()
+    assert not Deployment.objects.get().auto_label
+
+
 def test_an_audit_that_still_waits_at_a_promotion_is_judged_and_can_fail(
     api, project, champion, add_version, add_images, owner, monkeypatch
 ) -> None:

@@ -25,6 +25,23 @@ def test_what_the_crowd_answers_measures_the_version_that_said_it_before(project
     assert Prediction.objects.get(image=images[0]).is_correct is False
 
 
+def test_a_label_that_a_reviewer_corrects_measures_anew_on_the_day_of_the_first(
+    project, champion, add_images, owner
+) -> None:
+    (image,) = add_images(range(1))
+    backlog.score_pool(project.pk)
+    row = Prediction.objects.get(image=image)
+    wrong = next(key for key in ("blue", "green", "red") if key != row.category)
+    decide_task(task=image.tasks.get(), answers={"label": wrong}, user=owner)
+    assert predictions.judge(project.pk) == 1
+    then = Prediction.objects.get().judged_at
+    decide_task(task=image.tasks.get(), answers={"label": row.category}, user=owner)
+    assert predictions.judge(project.pk) == 1
+    row.refresh_from_db()
+    assert (row.is_correct, row.judged_at) == (True, then)
+    assert predictions.judge(project.pk) == 0
+
+
 def test_a_label_made_before_the_prediction_measures_nothing(project, champion, add_images, owner) -> None:
     (image,) = add_images(range(1))
     decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
