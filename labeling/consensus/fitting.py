@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from labeling import webhooks
@@ -22,7 +22,7 @@ from labeling.collecting import suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit, classes_of
 from labeling.consensus.question_fit import fit_question
 from labeling.heartbeat import beating, silent
-from labeling.models import Consensus, Departure, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
+from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.surveys import survey
 from labeling.surveys.survey import Survey
 from labeling.words import gettext as _
@@ -34,24 +34,32 @@ BEAT_SECONDS = 5.0
 PAUSE = 0.2  # seconds between two looks whether another process has fitted
 CHUNK = 1000
 Dropped = dict[tuple[str, int], int]  # (question, task) -> answers that no longer count
+LONGEST = 300.0  # seconds between two fits
+BRINGING = ("import_judgments", "import_labels")  # jobs that end with a fit of all that they brought in
 MOVED = 0.005  # a posterior or skill that moved by less is not written again
 
 
 def due() -> list[int]:
     """Projects with judgments that no full fit has seen; a large project rests longer between fits."""
     now = timezone.now()
-    waiting = Project.objects.filter(_unfitted(now)).filter(_unclaimed(now))
+    brings = Job.objects.filter(project=OuterRef("pk"), kind__in=BRINGING, state=Job.State.RUNNING)
+    waiting = Project.objects.filter(_unfitted(now)).filter(_unclaimed(now)).annotate(is_filling=Exists(brings))
+    rows = waiting.values_list("pk", "fitted_at", "judgment_count", "is_filling")
     return [
-        project.pk
-        for project in waiting.only("pk", "fitted_at", "judgment_count")
+        project
+        for project, fitted_at, count, is_filling in rows
         # A fit of the future was before the clock was set back.
-        if project.fitted_at is None or not timedelta(0) <= now - project.fitted_at < rest(project.judgment_count)
+        if fitted_at is None or not timedelta(0) <= now - fitted_at < rest(count, is_filling=is_filling)
     ]
 
 
-def rest(judgments: int) -> timedelta:
-    """Between two fits: 5 seconds for a small project, 5 minutes from 600,000 judgments on."""
-    return timedelta(seconds=min(max(5, judgments / 2000), 300))
+def rest(judgments: int, *, is_filling: bool = False) -> timedelta:
+    """Between two fits: 5 seconds for a small project, 5 minutes from 600,000 judgments on.
+
+    Longer while a file fills it (``is_filling``): each chunk would have all before it fitted once more, and of these
+    fits the one at the end leaves nothing.
+    """
+    return timedelta(seconds=min(max(5, judgments / 2000) * (10 if is_filling else 1), LONGEST))
 
 
 def _unfitted(now: Any) -> Q:

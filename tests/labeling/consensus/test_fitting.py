@@ -214,3 +214,21 @@ def test_every_kind_of_question_can_be_fitted(kind, answers, expected):
 def test_a_large_project_rests_longer_between_fits():
     assert fitting.rest(100) == timedelta(seconds=5)
     assert fitting.rest(1_000_000) == timedelta(minutes=5)
+    assert fitting.rest(20_000, is_filling=True) == timedelta(seconds=100)
+    assert fitting.rest(1_000_000, is_filling=True) == timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("kind", fitting.BRINGING)
+def test_a_project_that_a_file_fills_is_fitted_between_its_chunks_a_tenth_as_often(kind):
+    project = make_project()
+    crowd_of(project)
+    Project.objects.update(fitted_at=timezone.now() - timedelta(seconds=15))
+    assert fitting.due() == [project.pk]
+    job = project.jobs.create(kind=kind, state="running")
+    assert fitting.due() == []
+    Project.objects.update(fitted_at=timezone.now() - timedelta(seconds=55))
+    assert fitting.due() == [project.pk]
+    Project.objects.update(fitted_at=timezone.now() - timedelta(seconds=15))
+    job.state = "succeeded"
+    job.save()
+    assert fitting.due() == [project.pk]
