@@ -38,9 +38,9 @@ class Places:
         self._free = threading.Semaphore(count)
         self._in_vain = False
 
-    def take(self) -> bool:
-        taken = self._free.acquire(timeout=0.0 if self._in_vain else SECONDS)
-        if not taken:
+    def take(self, *, waits: bool = True) -> bool:
+        taken = self._free.acquire(timeout=SECONDS if waits and not self._in_vain else 0.0)
+        if waits and not taken:
             self._in_vain = True
         return taken
 
@@ -91,6 +91,7 @@ class Body:
         self._places = places
         self._held: list[Places] = []
         self._refused = False
+        self._is_wanted = True
 
     def read(self, size: int | None = -1) -> bytes:
         """In pieces: the server's own read returns when all has come, and until then a slow line would seem silent."""
@@ -105,12 +106,13 @@ class Body:
         return self._read(self._inner.readline, *size)
 
     def finish(self) -> None:
-        """Take in what nobody has read, should it come soon.
+        """Take in what nobody has read, should there be a place for it and it come soon.
 
         The server closes the line of a body that was not read to its end, and a client that is still sending, as
         browsers are, is told of a line that broke and not what the answer said.
         """
         end = time.monotonic() + SECONDS
+        self._is_wanted = False
         with contextlib.suppress(Crowded):
             while 0 < self._left <= UNREAD and not self._refused and time.monotonic() < end:
                 if not self._read(self._inner.read, min(self._left, PIECE)):
@@ -134,7 +136,7 @@ class Body:
             Crowded: There is no place.
         """
         for places in self._places[len(self._held) :]:
-            if not places.take():
+            if not places.take(waits=self._is_wanted):
                 self._refused = True
                 self.leave()
                 raise Crowded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
@@ -89,3 +90,14 @@ def test_from_whom_a_body_does_not_come_is_known() -> None:
     asked = {"CONTENT_LENGTH": "4", "REMOTE_ADDR": "10.0.0.7", "wsgi.input": Line(b"abcd")}
     assert application(asked, None) == []
     assert (told, application.waited_for()) == ([["10.0.0.7"], [], ["10.0.0.7"]], [])  # the rest is taken in, too
+
+
+def test_what_nobody_reads_waits_for_no_place_and_has_nobody_else_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 3600)
+    application = Patience(lambda _environ, _start: [b"refused"], 1)
+    begun = Body(io.BytesIO(b"abcd"), 4, [application._all])
+    begun.read(1)
+    asked = {"CONTENT_LENGTH": "4", "wsgi.input": io.BytesIO(b"abcd")}
+    assert application(asked, None) == [b"refused"]
+    threading.Timer(0.1, begun.leave).start()
+    assert application._all.take()  # it waits, as if nobody had waited in vain
