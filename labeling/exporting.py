@@ -160,4 +160,5 @@ def _said(row: Judgment) -> Said:
         survey_version=row.survey_version,
         created_at=row.created_at.isoformat(),
         stage=row.task.stage,
+        language=row.language,
     )

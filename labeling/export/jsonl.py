@@ -9,7 +9,7 @@ import dataclasses
 import json
 from typing import IO, Any
 
-from labeling.export.rows import Format, Header, Row, Rows
+from labeling.export.rows import Format, Header, Row, Rows, Said
 
 
 def as_object(row: Row) -> dict[str, Any]:
@@ -21,8 +21,13 @@ def as_object(row: Row) -> dict[str, Any]:
         "width": row.width,
         "height": row.height,
         "labels": {key: dataclasses.asdict(label) for key, label in row.labels.items()},
-        "judgments": [dataclasses.asdict(said) for said in row.judgments],
+        "judgments": [_said(said) for said in row.judgments],
     }
+
+
+def _said(said: Said) -> dict[str, Any]:
+    told = dataclasses.asdict(said)
+    return told if said.language else {name: value for name, value in told.items() if name != "language"}
 
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:

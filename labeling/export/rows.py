@@ -42,6 +42,7 @@ class Said:
     survey_version: int
     created_at: str
     stage: str = "label"
+    language: str = ""  # of the survey's, that was shown; empty where it tells none
 
 
 @dataclass(frozen=True)

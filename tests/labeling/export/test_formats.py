@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from labeling.export import FORMATS, ExportRefusedError, Header, Label, Question, Row, Said
+from labeling.export.jsonl import as_object
 from labeling.importing import judgments
 from labeling.importing.known import READERS, Files, Known
 
@@ -308,3 +310,11 @@ def test_a_workers_words_are_no_formula_in_a_spreadsheet_and_come_back_as_they_w
     data = written("csv", asked, Repeatable(row(1, formula, "note")))
     assert next(csv.DictReader(io.StringIO(data.decode())))["answer"] == f"'{formula}"
     assert [line.answer for line in judgments.read(io.BytesIO(data))] == [formula]
+
+
+def test_json_lines_tell_the_language_of_a_judgment_where_it_is_known():
+    of_one = row(1, "cat", "category")
+    of_two = replace(of_one, judgments=[*of_one.judgments, replace(of_one.judgments[0], language="hi")])
+    first, second = as_object(of_two)["judgments"]
+    assert "language" not in first
+    assert second == {**first, "language": "hi"}
