@@ -15,6 +15,7 @@ from labeling.consensus.stopping import POLICIES
 from labeling.forms.changes import ChangesForm
 from labeling.forms.project import names_of
 from labeling.models import MOST_INSTRUCTIONS, MOST_JUDGMENTS, Project, Rule
+from labeling.surveys import tongues
 
 AGGREGATOR_NAMES = {
     "adaptive": _("Adaptive (trust it on any crowd)"),
@@ -125,8 +126,16 @@ class SettingsForm(ChangesForm, forms.Form):
             field.choices = [(key, words.get(key, key)) for key in known]
 
     @classmethod
-    def of(cls, project: Project) -> SettingsForm:
-        return cls(initial={name: getattr(project, name) for name in cls.base_fields})
+    def of(cls, project: Project, data: Any = None) -> SettingsForm:
+        """``data`` is what was sent. A language that only a translation or a program has named can stay, or go."""
+        form = cls(
+            data, initial=None if data is not None else {name: getattr(project, name) for name in cls.base_fields}
+        )
+        field = form.fields["languages"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        more = [code for code in project.languages if code not in dict(LANGUAGES)]
+        field.choices = [*LANGUAGES, *((code, tongues.NAMES.get(code, code)) for code in more)]
+        return form
 
 
 class RuleForm(forms.ModelForm):

@@ -24,7 +24,7 @@ OTHER_NAMES = {"judgments_per_task": "judgments_max"}  # what the API calls as o
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
     """Name, instructions, judgments, stopping, price: one form, one button."""
     project = load_project(request, slug)
-    form = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(project)
+    form = SettingsForm.of(project, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             services.change_project(project=project, user=request.user, **form.changes())

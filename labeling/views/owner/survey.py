@@ -148,7 +148,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, even_archived=True)
     asked, problem = _asked(request, project)
     questions = asked.questions
-    rows = asking.shown(questions, slug=project.slug, seed="preview")
+    rows = asking.shown(questions, slug=project.slug, seed="preview", language=asked.language)
     for row in rows:
         row["hidden"] = False
     picture = Image.objects.filter(project=project).order_by("id").first()
@@ -192,4 +192,5 @@ def _asked(request: HttpRequest, project: Project) -> tuple[survey.Survey, str]:
                 problem = error.message
         else:
             problem = _("Some questions need a look.")
-    return survey.parse(project.survey_version, document), problem
+    original = stored_wordings(project).get("language", "")
+    return survey.parse_worded(project.survey_version, {**document, "language": original}, original), problem

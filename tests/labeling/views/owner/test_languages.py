@@ -106,3 +106,26 @@ def test_a_preview_shows_what_stands_in_the_form_of_a_language(worded: Project, 
     told = owning.post(address, {"code": "ar", "categories/cat/name": "قطة"}).content.decode()
     assert '<span lang="ar" dir="rtl">قطة</span>' in told
     assert '<span lang="en" dir="ltr">dog</span>' in told
+
+
+def test_the_builder_shows_a_survey_that_is_written_from_right_to_left_so(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(language="ar")
+    address = f"/projects/{project.slug}/settings/survey/preview/"
+    assert 'id="questions" dir="rtl"' in owning.get(address).content.decode()
+
+
+def test_settings_keep_a_language_that_only_a_translation_has_named(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    words = {"gu": {"categories": {"cat": {"name": "બિલાડી"}}}}
+    project = make_project(languages=["en"], language="en", wordings=words)
+    page = owning.get(f"/projects/{project.slug}/settings/")
+    sent = {**page.context["form"].initial, "shown": page.context["form"].shown, "name": "Pets at home", "budget": ""}
+    assert owning.post(f"/projects/{project.slug}/settings/", sent).status_code == 302
+    project.refresh_from_db()
+    assert (project.name, project.languages) == ("Pets at home", ["en", "gu"])
+    owning.post(f"/projects/{project.slug}/settings/", {**sent, "languages": ["en"]})
+    project.refresh_from_db()
+    assert project.languages == ["en"]
