@@ -414,6 +414,13 @@ async function editor() {
 document.addEventListener("click", (event) => {
   if (event.target.closest("a")?.pathname.startsWith(location.pathname)) staying = true;
 });
+/* So does the page in another of the survey's languages; without a connection there would be no page at all. */
+document.querySelector(".tongues")?.addEventListener("submit", (event) => {
+  staying = navigator.onLine;
+  if (staying) return;
+  event.preventDefault();
+  toast(words.offline, "warn");
+});
 /* A phone ends pages that are out of sight without a word more. */
 document.addEventListener("visibilitychange", () => document.hidden && begun && keep(current, form, client.user));
 addEventListener("pagehide", () => {

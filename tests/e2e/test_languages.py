@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from labeling import services
-from labeling.models import SurveyVersion
+from labeling.models import Assignment, SurveyVersion
 from tests.e2e.conftest import ready
 from tests.e2e.test_labeling import loaded_ahead, moved_on, shown, stored
 
@@ -59,6 +59,31 @@ def test_an_answer_tells_the_language_that_it_was_shown_in_however_late_it_arriv
     page.context.set_extra_http_headers({"Accept-Language": "en"})
     page.context.set_offline(False)
     assert [(row.answers, row.language) for row in stored(worded, 1)] == [({"tame": True}, "ar")]
+
+
+def test_what_stands_in_the_form_and_what_is_leased_stay_when_the_language_is_switched(make_project, start):
+    animals = [{"key": f"a{n}", "name": f"Animal {n}"} for n in range(30)]
+    which = {"key": "which", "kind": "single_choice", "prompt": "Which?", "choices": animals, "required": False}
+    arabic = {**ARABIC, "questions": {"which": {"choices": {f"a{n}": f"حيوان {n}" for n in range(30)}}}}
+    project = make_project(questions=[TAME, which], images=6, language="en", wordings={"ar": arabic})
+    page = start(project, language="ar", watch=False)
+    loaded_ahead(page, 2)
+    leased = list(Assignment.objects.filter(project=project).order_by("pk").values_list("pk", "state"))
+    page.locator(".choice", has_text="نعم").click()
+    page.get_by_role("combobox").fill("animal 17")
+    page.get_by_role("option", name="حيوان 17").click()
+    page.context.set_offline(True)
+    page.locator(".task-bar .menu summary").click()
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#toasts")).to_contain_text("No connection")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("combobox")).to_have_value("Animal 17")
+    loaded_ahead(page, 2)
+    assert list(Assignment.objects.filter(project=project).order_by("pk").values_list("pk", "state")) == leased
+    page.locator("#submit").click()
+    row = stored(project, 1)[0]
+    assert (row.answers, row.language) == ({"tame": True, "which": "a17"}, "en")
 
 
 def test_a_page_without_scripts_and_a_grid_tell_the_language_too(worded, join, worker, visit):
