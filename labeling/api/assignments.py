@@ -60,7 +60,7 @@ class ShownQuestionSerializer(serializers.Serializer):
     show_if = serializers.JSONField(allow_null=True)
     words = serializers.DictField(
         required=False,
-        help_text="What to say for `yes`, `no`, `cant_tell`, `none`, `no_box`, where the survey has it.",
+        help_text="What to say for `yes`, `no`, `cant_tell`, `none`, `no_box`, where the question's language is known.",
     )
 
 

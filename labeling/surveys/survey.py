@@ -237,7 +237,9 @@ def parse_worded(version: int, document: Mapping[str, Any], code: str) -> Survey
 
 
 def _questions(document: Mapping[str, Any]) -> tuple[Asked, ...]:
-    categories = [{"key": row["key"], "name": row["name"]} for row in document["categories"]]
+    categories = [
+        {part: row[part] for part in ("key", "name", "original") if part in row} for row in document["categories"]
+    ]
     return tuple(_asked(row, categories) for row in document["questions"])
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.utils import translation
 
 from labeling.questions.kind import BadAnswer, is_storable
 from labeling.surveys import tongues
@@ -186,11 +187,30 @@ def answers_of(document: Mapping[str, Any]) -> list[str]:
 def translated(document: Mapping[str, Any], code: str) -> dict[str, Any]:
     """The document with its words in the language, each knowing which it is in."""
     words = Wording(document, code)
-    categories = [
-        {**row, "name": words.of(("categories", row["key"], "name"), row["name"])} for row in document["categories"]
+    categories = [_named(words, ("categories", row["key"], "name"), row) for row in document["categories"]]
+    said = _said_in(code) | words.answers()
+    questions = [
+        {
+            **_question(row, words),
+            "words": {name: said[name] for name in answers_of({"questions": [row]}) if name in said},
+        }
+        for row in document["questions"]
     ]
-    questions = [{**_question(row, words), "words": words.answers()} for row in document["questions"]]
     return {"categories": categories, "questions": questions}
+
+
+def _said_in(code: str) -> dict[str, str]:
+    """ANSWERS in a language that the pages speak, whatever language they are read in; none in another."""
+    if code not in dict(settings.LANGUAGES):
+        return {}
+    with translation.override(code):
+        return {name: Worded(text, code) for name, text in said_by_pages().items()}
+
+
+def _named(words: Wording, path: Path, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A choice by its name in the language; ``original`` is the one that it was given first, where that differs."""
+    name = words.of(path, row["name"])
+    return {**row, "name": name} if name == row["name"] else {**row, "name": name, "original": row["name"]}
 
 
 def _question(row: Mapping[str, Any], words: Wording) -> dict[str, Any]:
@@ -198,10 +218,7 @@ def _question(row: Mapping[str, Any], words: Wording) -> dict[str, Any]:
     if options.get("section"):
         options["section"] = words.of(("sections", options["section"]), options["section"])
     if options.get("choices"):
-        options["choices"] = [
-            {**choice, "name": words.of((*at, "choices", choice["key"]), choice["name"])}
-            for choice in options["choices"]
-        ]
+        options["choices"] = [_named(words, (*at, "choices", choice["key"]), choice) for choice in options["choices"]]
     if options.get("unit"):
         options["unit"] = words.of((*at, "unit"), options["unit"])
     if steps := {step: words.of((*at, "labels", step), label) for step, label in _steps(options)}:

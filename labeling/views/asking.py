@@ -35,13 +35,15 @@ def shown(
     slug: str,
     seed: str = "",
     version: int | None = None,
+    language: str = "",
     answers: Mapping[str, Any] | None = None,
     problems: Mapping[str, list[str]] | None = None,
     blank_rows: int = BLANK_ROWS,
 ) -> list[dict[str, Any]]:
     """The questions of one task for ``templates/labeling/questions/``; ``answers`` are what stands in the form.
 
-    ``seed`` gives the order of shuffled choices, ``version`` is the survey's that a search among choices is about.
+    ``seed`` gives the order of shuffled choices, ``version`` is the survey's that a search among choices is about, and
+    ``language`` the one of the questions, where the survey tells it.
     """
     answers, problems = answers or {}, problems or {}
     instant = is_instant(questions)
@@ -53,6 +55,8 @@ def shown(
         row["search_url"] = f"{reverse('label-choices', args=[slug])}?question={question.key}"
         if version is not None:
             row["search_url"] += f"&version={version}"
+        if language:
+            row["search_url"] += f"&language={language}"
         rows.append(row)
     return rows
 
@@ -161,11 +165,18 @@ def _scale_ends(options: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def close(choices: Sequence[dict[str, str]], text: str, most: int = 30) -> list[dict[str, str]]:
-    """The choices that a person who typed ``text`` may mean: names that begin with it, then names that hold it."""
+    """The choices that a person who typed ``text`` may mean: names that begin with it, then names that hold it, then
+    those whose name as it was written first does.
+    """
     needle = text.strip().casefold()
-    starts = [choice for choice in choices if choice["name"].casefold().startswith(needle)]
-    within = [choice for choice in choices if needle in choice["name"].casefold() and choice not in starts[:most]]
-    return (starts + within)[:most]
+    ranked: list[list[dict[str, str]]] = [[], [], []]
+    for choice in choices:
+        name = choice["name"].casefold()
+        if needle in name:
+            ranked[not name.startswith(needle)].append(choice)
+        elif needle in choice.get("original", "").casefold():
+            ranked[2].append(choice)
+    return [choice for rank in ranked for choice in rank][:most]
 
 
 def spoken(question: Asked, answer: Any) -> str:

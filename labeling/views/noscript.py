@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import QueryDict
@@ -34,18 +34,29 @@ def _yes_no(question: Asked, data: QueryDict, name: str) -> Any:
 
 
 def _single_choice(question: Asked, data: QueryDict, name: str) -> Any:
-    """A key, or the name that a person typed into the type-ahead field; a name that several have says none of them."""
+    """A key, or the name that a person typed into the type-ahead field; a name that several have says none of them.
+
+    A name as it was written first is known, too, where the page shows none that is the same.
+    """
     texts = [text.strip() for text in data.getlist(name) if text.strip()]
     if not texts:
         return None
     choices = question.options.get("choices", [])
     keys = {choice["key"] for choice in choices}
-    amounts = Counter(choice["name"].casefold() for choice in choices)
-    names = {name: choice["key"] for choice in choices if amounts[name := choice["name"].casefold()] == 1}
+    shown = [(choice["name"].casefold(), choice["key"]) for choice in choices]
+    first = [(choice.get("original", choice["name"]).casefold(), choice["key"]) for choice in choices]
+    taken = {name for name, _key in shown}
+    names = {name: key for name, key in _unique(first).items() if name not in taken} | _unique(shown)
     known = [
         text if text in keys else names[text.casefold()] for text in texts if text in keys or text.casefold() in names
     ]
     return known[-1] if known else texts[-1]
+
+
+def _unique(named: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Name -> key, without those that several have."""
+    amounts = Counter(name for name, _key in named)
+    return {name: key for name, key in named if amounts[name] == 1}
 
 
 def _multiple_choice(question: Asked, data: QueryDict, name: str) -> Any:

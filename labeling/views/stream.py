@@ -75,11 +75,13 @@ def choices(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _asked(request: HttpRequest, project: Project) -> survey.Survey:
-    """The survey that the page was made from, so that a held form is searched by its own choices."""
+    """The survey that the page was made from, in its language: a held form is searched by its own choices."""
     version = whole(request.GET.get("version"))
     if not 0 < version <= project.survey_version:
         version = project.survey_version
-    return worded(request, survey.load(project.pk, version))
+    asked = survey.load(project.pk, version)
+    code = request.GET.get("language", "")
+    return asked.worded(code) if code in asked.languages else worded(request, asked)
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

@@ -202,6 +202,7 @@ def show_task(
         slug=project.slug,
         seed=lease.order_seed,
         version=lease.survey_version,
+        language=asked.language,
         answers=given,
         problems=problem.fields if problem else None,
         blank_rows=blank_rows,

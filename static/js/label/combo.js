@@ -125,8 +125,8 @@ export class Combo {
     const needle = text.toLocaleLowerCase();
     const all = this.#choices ?? [];
     const starts = all.filter((choice) => choice.name.toLocaleLowerCase().startsWith(needle));
-    const within = needle ? all.filter((choice) => !starts.includes(choice) && choice.name.toLocaleLowerCase().includes(needle)) : [];
-    this.#show([...starts, ...within]);
+    const within = (name) => (needle ? all.filter((choice) => choice[name]?.toLocaleLowerCase().includes(needle)) : []);
+    this.#show([...new Set([...starts, ...within("name"), ...within("original")])]);
   }
 
   /* The choices that the server finds; null without a connection: the next letter asks again. */

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import RequestFactory
+from django.http import QueryDict
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
@@ -19,6 +21,7 @@ from labeling.consensus import provenance
 from labeling.errors import CrowdtuneError
 from labeling.models import Judgment, Project, SurveyVersion
 from labeling.surveys import asked_in, survey, tongues, translations, written
+from labeling.views import asking, noscript
 from tests.labeling.conftest import answer, claim, client, person
 
 pytestmark = pytest.mark.django_db
@@ -266,3 +269,46 @@ def test_a_text_has_one_name_and_every_part_a_longest_length(worded: Project) ->
     texts = translations.to_translate(document, worded.instructions, "ar")
     assert len({text.name for text in texts}) == len(texts)
     assert all(len(text.original) <= text.longest for text in texts)
+
+
+def test_yes_no_and_the_like_are_said_in_the_language_of_the_question_whatever_the_pages_are_in(
+    worded: Project,
+) -> None:
+    with translation.override("en"):
+        *_others, legs, tame = survey.current(worded).worded("hi").questions
+        assert (tame.words, legs.words) == ({"yes": "हाँ", "no": "नहीं"}, {})
+        assert [choice["name"] for choice in asking.shown([tame], slug="x")[0]["shown_choices"]] == ["हाँ", "नहीं"]
+    with translation.override("hi"):
+        assert survey.current(worded).worded("en").questions[4].words == {"yes": "Yes", "no": "No"}
+        assert survey.current(worded).worded("ar").questions[0].words == {"cant_tell": "لا أعرف"}
+        assert asking.spoken(survey.current(worded).worded("ar").questions[4], True) == "हाँ"
+
+
+def test_a_choice_is_found_by_its_name_in_both_languages_and_in_that_of_the_page(make_project: Any) -> None:
+    names = {f"a{n}": f"Animal {n}" for n in range(300)} | {"cat": "Cat", "ten": "Ten"}
+    hindi = {"cat": {"name": "बिल्ली"}, "a1": {"name": "Ten"}, "ten": {"name": "दस"}}
+    rows = [{"key": key, "name": name} for key, name in names.items()]
+    project = make_project(
+        categories=rows,
+        language="en",
+        wordings={"hi": {"categories": hindi}, "ar": {"categories": {"cat": {"name": "قطة"}}}},
+    )
+    browser = Client(headers={"Accept-Language": "en"})
+    browser.force_login(project.owner)
+    address = f"/label/{project.slug}/choices/?question=category&version=1"
+
+    def found(text: str, language: str = "hi") -> list[str]:
+        results = browser.get(f"{address}&q={text}&language={language}").json()["results"]
+        return [row["key"] for row in results]
+
+    assert found("बिल") == found("CAT") == ["cat"]
+    assert found("cat", "tlh") == ["cat"]
+    assert browser.get(f"{address}&q=cat&language=ar").json()["results"][0]["name"] == "قطة"
+    assert found("ten") == ["a1", "ten"]
+    question = survey.current(project).worded("hi").questions[0]
+
+    def typed(text: str) -> Any:
+        return noscript.from_form([question], QueryDict(f"a.category={text}"))["category"]
+
+    assert [typed(text) for text in ("बिल्ली", "cat", "दस", "TEN")] == ["cat", "cat", "ten", "a1"]
+    assert "&language=hi" in asking.shown([question], slug="x", language="hi")[0]["search_url"]
