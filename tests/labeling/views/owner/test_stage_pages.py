@@ -9,7 +9,7 @@ from django.test import Client
 
 from labeling import services
 from labeling.models import Image, Project, Task
-from tests.labeling.conftest import claim, person
+from tests.labeling.conftest import claim, person, picture
 from tests.labeling.views.owner.test_pages import text
 
 
@@ -31,6 +31,7 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     assert "1 accepted box, 1 covered image" in page
     assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
+    services.add_images(project=project, images={"more.png": picture(9)})
     assert gold in text(owning.get(f"/projects/{project.slug}/"))
     owning.post(f"/projects/{project.slug}/images/golds/")
     assert Task.objects.filter(project=project, is_gold=True).count() == 4
