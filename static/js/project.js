@@ -14,3 +14,21 @@ document.body.addEventListener("import-ended", () => {
   if (dialog) dialog.addEventListener("close", () => location.reload(), { once: true });
   else location.reload();
 });
+
+/* An archived project refuses changes: what would make one is off from the start, and says why. */
+const archived = document.querySelector(".alert.archived p")?.firstChild.textContent.trim();
+
+function rest(root) {
+  for (const form of root.querySelectorAll('main form[method="post"]:not([data-even-archived])')) {
+    for (const field of form.elements) {
+      if (field.type === "hidden" || "evenArchived" in field.dataset) continue;
+      field.disabled = true;
+      field.title = archived;
+    }
+  }
+}
+
+if (archived) {
+  rest(document);
+  document.body.addEventListener("htmx:load", () => rest(document));
+}

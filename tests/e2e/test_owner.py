@@ -311,3 +311,24 @@ def test_a_survey_is_composed_without_a_script(visit: Any, make_project: Any, ow
     page.get_by_role("button", name="Save survey").click()
     expect(page.get_by_text("Saved as a new version")).to_be_visible()
     assert [q.prompt for q in project.questions.order_by("position")][1] == "Is it asleep?"
+
+
+def test_an_archived_project_has_its_changes_off_and_its_export_keys_and_way_back_on(
+    visit: Any, busy: Project, owner: Any
+) -> None:
+    at = f"/projects/{busy.slug}/"
+    page: Page = visit(f"{at}settings/", user=owner)
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_enabled()
+    services.archive_project(project=busy, user=owner)
+    page.reload()
+    save = page.get_by_role("button", name="Save", exact=True)
+    expect(save).to_be_disabled()
+    expect(save).to_have_attribute("title", re.compile("This project is archived"))
+    expect(page.get_by_label("Instructions")).to_be_disabled()
+    for path, name in (("settings/keys/", "Make a key"), ("settings/danger/", "Reopen"), ("settings/danger/", "Copy")):
+        page.goto(page.url.partition(at)[0] + at + path)
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_enabled()
+    page.goto(page.url.partition(at)[0] + at + "labels/")
+    expect(page.get_by_role("searchbox", name="File name")).to_be_enabled()
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("button", name="Start the export")).to_be_enabled()
