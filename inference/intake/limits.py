@@ -15,6 +15,7 @@ from labeling.models import ApiKey
 from labeling.words import gettext as _
 
 SECONDS = 1.0
+MINUTE = timedelta(minutes=1)
 _known: dict[int, tuple[float, bool]] = {}  # key id -> (until, whether it has a limit)
 
 
@@ -30,18 +31,26 @@ def spend(key: Any, images: int) -> None:
     now = datetime.now(UTC)
     minute, day = now.replace(second=0, microsecond=0), now.date()
     with connection.cursor() as cursor:
+        # Another process may be in the next minute already, by its clock or because this one waited for the row: what
+        # it counted there would else begin anew.
         cursor.execute(
             """
             UPDATE inference_keylimit SET
-                minute_used = CASE WHEN minute = %(minute)s THEN minute_used ELSE 0 END + %(n)s, minute = %(minute)s,
-                day_used = CASE WHEN day = %(day)s THEN day_used ELSE 0 END + %(n)s, day = %(day)s
+                minute_used = CASE WHEN minute IN (%(minute)s, %(next)s) THEN minute_used ELSE 0 END + %(n)s,
+                minute = CASE WHEN minute = %(next)s THEN minute ELSE %(minute)s END,
+                day_used = CASE WHEN day IN (%(day)s, %(next_day)s) THEN day_used ELSE 0 END + %(n)s,
+                day = CASE WHEN day = %(next_day)s THEN day ELSE %(day)s END
             WHERE id = (SELECT COALESCE(counts_at_id, id) FROM inference_keylimit WHERE key_id = %(key)s)
-              AND (per_minute IS NULL
-                   OR CASE WHEN minute = %(minute)s THEN minute_used ELSE 0 END + %(n)s <= per_minute)
-              AND (per_day IS NULL OR CASE WHEN day = %(day)s THEN day_used ELSE 0 END + %(n)s <= per_day)
+              AND (per_minute IS NULL OR per_minute >=
+                   CASE WHEN minute IN (%(minute)s, %(next)s) THEN minute_used ELSE 0 END + %(n)s)
+              AND (per_day IS NULL OR per_day >=
+                   CASE WHEN day IN (%(day)s, %(next_day)s) THEN day_used ELSE 0 END + %(n)s)
             """,
-            {"minute": minute, "day": day, "n": images, "key": key.pk},
-        )
+            {
+                "minute": minute, "next": minute + MINUTE, "day": day, "next_day": (now + MINUTE).date(), "n": images,
+                "key": key.pk,
+            },
+        )  # fmt: skip
         counted = cursor.rowcount
     if not counted:
         _refuse(key, images, now)

@@ -12,7 +12,7 @@ from inference.intake import limits
 from inference.models import KeyLimit
 from labeling.accounts.keys import create_key
 from labeling.models import ApiKey
-from tests.inference.conftest import NOW
+from tests.inference.conftest import NOW, Noon
 
 MINUTE = NOW.replace(second=0)
 
@@ -42,6 +42,26 @@ def test_a_new_minute_and_a_new_day_begin_with_nothing_used(
     KeyLimit.objects.create(key=key, per_minute=4, per_day=8, minute=minute, day=day, minute_used=3, day_used=7)
     limits.spend(key, 1)
     assert used(key) == expected
+
+
+def test_what_another_process_has_counted_in_the_next_minute_and_day_is_not_begun_anew(
+    key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(Noon):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return NOW.replace(hour=23, minute=59, second=59)
+
+    monkeypatch.setattr(limits, "datetime", Late)
+    midnight = MINUTE.replace(hour=0, minute=0) + timedelta(days=1)
+    KeyLimit.objects.create(
+        key=key, per_minute=4, per_day=8, minute=midnight, day=midnight.date(), minute_used=3, day_used=3
+    )
+    limits.spend(key, 1)
+    row = KeyLimit.objects.get()
+    assert (row.minute, row.day, used(key)) == (midnight, midnight.date(), (4, 4))
+    with pytest.raises(QuotaSpent):
+        limits.spend(key, 1)
 
 
 @pytest.mark.parametrize(
