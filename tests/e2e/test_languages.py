@@ -97,6 +97,18 @@ def test_a_page_without_scripts_and_a_grid_tell_the_language_too(worded, join, w
     assert {row.language for row in stored(worded, 6)} == {"ar"}
 
 
+@pytest.mark.parametrize("width", [360, 600, 1440])
+def test_the_menus_in_a_pages_head_lie_in_the_window(worded, join, owner, worker, visit, fits, width):
+    member = join(worded, worker)
+    of_project = f"/projects/{worded.slug}"
+    of_image, of_worker = f"{of_project}/images/{worded.images.first().pk}/", f"{of_project}/workers/{member.pk}/"
+    for path, user in ((f"/label/{worded.slug}/grid/", worker), (of_image, owner), (of_worker, owner)):
+        page = visit(path, user=user, width=width)
+        page.locator(".page-head .menu summary").click()
+        expect(page.locator(".page-head .menu .panel")).to_be_in_viewport(ratio=1)
+        fits(page)
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_an_owner_words_a_survey_beside_its_original_and_sees_it_so(make_project, owner, visit, axe, fits, width):
     project = make_project(questions=[TAME], instructions="Look well.", languages=["en"])

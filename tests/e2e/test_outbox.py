@@ -174,6 +174,19 @@ def test_what_one_person_answered_waits_for_them_where_another_signs_in(visit, m
     assert {row.worker_id for row in stored(project, 4 if path else 1)} == {worker.pk}
 
 
+def test_what_waits_is_told_in_a_bar_that_keeps_its_height(visit, make_project, join, worker):
+    arabic = {"questions": {"dog": {"prompt": "كلب؟"}}}
+    project = make_project("Dogs", questions=[DOG], instructions="Look.", language="en", wordings={"ar": arabic})
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False, width=360, touch=True)
+    ready(page)
+    height = page.locator(".task-bar").bounding_box()["height"]
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Yes").click()
+    expect(page.locator("#sync")).to_contain_text("waiting")
+    assert page.locator(".task-bar").bounding_box()["height"] == height
+
+
 def sign_in(page: Page, address: str, user: Any) -> None:
     client = Client()
     client.force_login(user)
