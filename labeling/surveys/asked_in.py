@@ -6,27 +6,38 @@ language that the pages do not speak chooses it beside the task (``COOKIE``), un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F, Func, JSONField
+from django.db.models.fields.json import KT
 from django.http import HttpRequest
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from labeling.errors import CrowdtuneError
+from labeling.models import Project, SurveyVersion
 from labeling.surveys import tongues
 from labeling.surveys.survey import Survey
+from labeling.surveys.translations import Worded
 from labeling.words import gettext as _
 
 COOKIE = "asked_in"  # "<language of the pages>:<language of the survey>"
 AskedIn = Callable[[Survey], str]
+# A survey's languages, each with its instructions, or null: its other texts, which may be many, stay in the database.
+_INSTRUCTIONS = Func(
+    "document",
+    template="(SELECT jsonb_object_agg(key, value->'instructions') FROM jsonb_each(%(expressions)s->'translations'))",
+    output_field=JSONField(),
+)
 
 
 def language_of(request: HttpRequest, asked: Survey) -> str:
     """The language in which this person is asked; empty where the survey tells nothing of languages."""
-    if asked.written is None:
-        return ""
-    offered = asked.languages
+    return "" if asked.written is None else _chosen(request, asked.languages)
+
+
+def _chosen(request: HttpRequest, offered: list[str]) -> str:
     switched = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     of_pages, _colon, chosen = request.COOKIES.get(COOKIE, "").partition(":")
     if chosen in offered and of_pages == switched:
@@ -47,6 +58,19 @@ def choice(request: HttpRequest, code: str) -> str:
 def worded(request: HttpRequest, asked: Survey) -> Survey:
     """The survey in this person's language."""
     return asked.worded(language_of(request, asked))
+
+
+def instructions_of(request: HttpRequest, projects: Iterable[Project]) -> dict[int, str]:
+    """What a list says of each project: its instructions in this person's language, by one query for all of them."""
+    told: dict[int, str] = {project.pk: project.instructions for project in projects}
+    versions = SurveyVersion.objects.filter(
+        project__in=list(told), version=F("project__survey_version"), document__has_key="language"
+    )
+    for pk, original, said in versions.values_list("project_id", KT("document__language"), _INSTRUCTIONS):
+        code = _chosen(request, [original, *(said or {})])
+        words = (said or {}).get(code)
+        told[pk] = Worded(told[pk], original) if words is None else Worded(words, code)
+    return told
 
 
 def of_answer(request: HttpRequest, body: Mapping[str, Any]) -> AskedIn:

@@ -69,10 +69,12 @@ def projects(request: HttpRequest) -> HttpResponse:
     joined.sort(key=lambda row: not row[3])  # what waits for this person stands above what does not
     work = work_of(own_id(request))  # as the profile says it
     others = list(languages.ranked(rows.exclude(pk__in=list(members)), spoken)[:MOST_OTHERS])
+    told = asked_in.instructions_of(request, others)
+    is_open = Project.Access.OPEN
     context = {
         "joined": joined,
-        "open": [project for project in others if project.access == Project.Access.OPEN and project.task_count],
-        "own": [project for project in others if project.access != Project.Access.OPEN],
+        "open": [(row, told[row.pk]) for row in others if row.access == is_open and row.task_count],
+        "own": [(row, told[row.pk]) for row in others if row.access != is_open],
         "streak": max((member.streak_days for _project, member, *_more in joined), default=0),
         "earned": sum(row.earned for row in work),
         "speaks": bool(spoken),

@@ -34,7 +34,7 @@ def listed(user: User, query: str = "") -> list[str]:
 def shown(user: User, query: str = "") -> list[str]:
     page = Client()
     page.force_login(user)
-    return [project.name for project in page.get(f"/label/{query}").context["open"]]
+    return [project.name for project, _told in page.get(f"/label/{query}").context["open"]]
 
 
 def test_projects_that_the_person_reads_come_first_then_those_that_state_none(reader: User) -> None:

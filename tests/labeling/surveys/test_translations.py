@@ -312,3 +312,22 @@ def test_a_choice_is_found_by_its_name_in_both_languages_and_in_that_of_the_page
 
     assert [typed(text) for text in ("बिल्ली", "cat", "दस", "TEN")] == ["cat", "cat", "ten", "a1"]
     assert "&language=hi" in asking.shown([question], slug="x", language="hi")[0]["search_url"]
+
+
+def test_a_list_of_projects_has_each_one_s_instructions_in_the_reader_s_language_by_one_query(
+    worded: Project, make_project: Any
+) -> None:
+    plain = make_project(name="Plain", instructions="Look.")
+    other = make_project(name="Other", instructions="Regarde.", language="fr")
+    request = RequestFactory().get("/", headers={"Accept-Language": "hi"})
+    with CaptureQueriesContext(connection) as queries:
+        told = asked_in.instructions_of(request, [worded, plain, other])
+    assert len(queries) == 1
+    assert [told[project.pk] for project in (worded, plain, other)] == ["जल्दी करें।", "Look.", "Regarde."]
+    assert [getattr(text, "language", "") for text in told.values()] == ["hi", "", "fr"]
+    request.META["HTTP_ACCEPT_LANGUAGE"] = "ar"
+    assert asked_in.instructions_of(request, [worded]) == {worded.pk: "Be quick."}
+    Project.objects.filter(pk=worded.pk).update(access="open", task_count=1)
+    browser = Client(headers={"Accept-Language": "hi"})
+    browser.force_login(person("ravi"))
+    assert '<p class="small muted" lang="hi" dir="ltr">जल्दी करें।</p>' in browser.get("/label/").content.decode()
