@@ -7,8 +7,8 @@ its own. Two writers add two segments; the same picture twice is the same value 
 
 Segment file: 64 bytes of header (magic, rows, dim), then four arrays: prefixes uint64 ``[rows]`` (the first 8 bytes of
 each key), keys uint8 ``[rows, 32]`` in ascending order, checks uint64 ``[rows]``, features float32 ``[rows, dim]``.
-Each row carries its own checksum over key and values: a damaged row counts as not found and is made again; a file of
-the wrong length, or out of order, is deleted.
+Each row carries its own checksum over key and values: a damaged row, or one with a value that is no number, counts as
+not found and is made again; a file of the wrong length, or out of order, is deleted.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class FeatureStore:
             for start in range(0, len(rows), READ):
                 wanted, at = missing[hit[start : start + READ]], rows[start : start + READ]
                 values = segment.features[at]
-                whole = checksums(segment.keys[at], values) == segment.checks[at]
+                whole = (checksums(segment.keys[at], values) == segment.checks[at]) & np.isfinite(values).all(axis=1)
                 features[wanted[whole]] = values[whole]
                 found[wanted[whole]] = True
         return features, found

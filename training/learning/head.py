@@ -92,11 +92,11 @@ class _Watch:
 
     def see(self, loss: float, accuracy: float, layers: Layers, data: _Data) -> bool:
         """Record an epoch; False = stop here."""
-        if not np.isfinite(loss):
-            told = _("The loss became %(loss)s in epoch %(epoch)s. Lower the rate.")
-            raise TrainingDiverged(told % {"loss": loss, "epoch": len(self.history["loss"]) + 1})
         has_val = data.x_val is not None
         val_loss, val_accuracy = _measure(layers, data.x_val, data.y_val) if data.x_val else (loss, accuracy)
+        if not np.isfinite(loss + val_loss):
+            told = _("The loss became %(loss)s in epoch %(epoch)s. Lower the rate.")
+            raise TrainingDiverged(told % {"loss": loss + val_loss, "epoch": len(self.history["loss"]) + 1})
         for name, value in (
             ("loss", loss),
             ("accuracy", accuracy),

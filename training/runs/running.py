@@ -172,6 +172,7 @@ ADVICE = {
         " fails again, choose another backbone."
     ),
     "artifact_damaged": _("A stored file was changed or cut off. It is made again when the run is started again."),
+    "bad_features": _("Choose another backbone. One that was imported can be imported again from a whole file."),
     "crashed": _("Native code crashed. The worker lives on. Try again with another backbone or without augmentation."),
     "not_begun": _(
         "Whoever runs this platform finds the reason in the worker's log: most often a library that cannot be loaded,"

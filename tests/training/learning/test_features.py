@@ -107,6 +107,21 @@ def test_a_truncated_file_is_deleted_and_its_rows_are_made_again(tmp_path: Path)
     assert store.get(shas)[1].all()
 
 
+def test_features_that_are_no_numbers_are_made_again_however_they_came_there(tmp_path: Path) -> None:
+    _, shas, values = filled(tmp_path, 4)
+    path, bad = next(tmp_path.rglob("*.seg")), np.where(np.arange(6) == 2, np.nan, values[:1]).astype(np.float32)
+    order = sorted(range(4), key=lambda i: shas[i])
+    data, at = bytearray(path.read_bytes()), features.HEADER + 4 * (8 + 32)
+    row = order.index(0)
+    data[at + 8 * row : at + 8 * row + 8] = features.checksums(features.as_keys(shas[:1]), bad).tobytes()
+    data[at + 32 + 24 * row : at + 32 + 24 * row + 24] = bad.tobytes()
+    path.write_bytes(data)
+    store = FeatureStore(tmp_path, "trunk", 6)
+    assert store.get(shas)[1].tolist() == [False, True, True, True]
+    store.put(shas[:1], values[:1])
+    np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
 def test_a_folder_that_is_deleted_under_an_open_store_is_made_again(tmp_path: Path) -> None:
     store, shas, values = filled(tmp_path / "features", 40)
     assert store.get(shas)[1].all()

@@ -248,3 +248,11 @@ def test_a_head_survives_the_disk_and_damage_is_seen(tmp_path: Path) -> None:
     (tmp_path / "head.npz").write_bytes((tmp_path / "head.npz").read_bytes()[:-40])
     with pytest.raises(ArtifactDamaged):
         Head.load(tmp_path / "head.npz")
+
+
+def test_a_validation_part_whose_loss_is_no_number_ends_the_fit_in_words() -> None:
+    x, labels = blobs(60, 4, 2)
+    y, held_out = one_hot(labels, 2), np.full((10, x.shape[1]), np.nan, np.float32)
+    for options in (HeadOptions(strength=1.0), HeadOptions(strength=1.0, hidden=(8,), epochs=2)):
+        with pytest.raises(TrainingDiverged, match="The loss became nan in epoch 1"):
+            fit_head(x, y, None, held_out, y[:10], categories=names(2), options=options)

@@ -28,6 +28,7 @@ from tests.training.drawing import draw, labeled_project, make_project
 from training import actors, services
 from training.features import answers, embedding
 from training.features.embedding import Picture
+from training.learning.errors import LearningError
 from training.models import ImageTrait, ModelVersion, SnapshotItem, TrainingRun
 from training.runs import pipeline, progress, registry, running
 from training.versions.card import card_of
@@ -377,6 +378,12 @@ def test_a_disk_or_a_share_of_one_that_is_full_is_told_as_such(number: int) -> N
     assert found.message.startswith("The disk is full")
     assert "Free some space" in found.advice
     assert not running.explain(OSError(errno.EIO, "No")).message.startswith("The disk is full")
+
+
+def test_a_network_whose_features_are_no_numbers_is_not_worth_another_try() -> None:
+    failure = running.explain(LearningError("Some features are no numbers.", "bad_features"))
+
+    assert "another backbone" in failure.advice
 
 
 def test_a_full_volume_that_a_folder_is_copied_to_is_told_as_such(tmp_path: Path) -> None:
