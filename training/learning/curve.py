@@ -59,7 +59,8 @@ def learning_curve(
 
     Args:
         x, y, weights, categories, options, progress: As for ``fit_head``, which is run 13 times; the strength is given.
-        groups: int ``[n]``: near-duplicates have one number and come together.
+        groups: int ``[n]``: near-duplicates have one number and come together, where there are enough of them for each
+            eighth to show two categories.
         held_out, labels: float32 ``[m, dim]`` features that no head has learned, and int ``[m]`` what they are.
         seed: Of the drawings, each of which adds to its eighth until it is all.
     """
@@ -67,6 +68,9 @@ def learning_curve(
     there = Counter(given.tolist())
     if too_little({name: there[place] for place, name in enumerate(categories)}, len(labels)):
         return None
+    if groups is not None:
+        different = Counter(given[np.unique(groups, return_index=True)[1]].tolist())
+        groups = groups if sum(count >= PARTS[-1] for count in different.values()) >= 2 else None
     wrong = np.empty((len(PARTS), DRAWINGS, len(labels)), bool)
     counts = np.zeros(len(PARTS))
     for drawing in range(DRAWINGS):

@@ -70,8 +70,9 @@ def strata_weights(sure: np.ndarray, is_reference: np.ndarray) -> np.ndarray | N
     count = min(STRATA, len(reference) // LEAST_IN_STRATUM)
     if count < 2:
         return None
-    edges = np.unique(np.quantile(reference, np.arange(1, count) / count))
-    stratum = np.searchsorted(edges[edges < reference.max()], sure)  # each has some of the reference
+    # Edges that are values of the reference, below its largest: each stratum has some of it, however many are alike.
+    edges = np.unique(np.quantile(reference, np.arange(1, count) / count, method="lower"))
+    stratum = np.searchsorted(edges[edges < reference.max()], sure)
     shares = np.bincount(stratum[is_reference]) / len(reference)
     return np.asarray((shares / (np.bincount(stratum) / len(sure)))[stratum])
 

@@ -93,7 +93,8 @@ def verdict(
     }  # fmt: skip
     if weights is not None:
         said = _(
-            "%(said)s; images that %(champion)s was unsure of were asked for first, so each of them counts less"
+            "%(said)s; the images count as if %(champion)s were as often unsure of them as of its own held-out ones,"
+            " since what it is unsure of is asked for first"
         ) % {"said": said, "champion": champion}
     enough = (count if groups is None else len(np.unique(groups))) >= FEWEST
     if low > 0 and enough:

@@ -98,3 +98,16 @@ def test_one_picture_less_than_an_eighth_of_the_rarer_category_needs_is_too_few(
         y = np.eye(2, dtype=np.float32)[(np.arange(100) < rare).astype(int)]
         found = learning_curve(Rows.of(x), y, w, held, truth, categories=["common", "rare"], options=options)
         assert (found is None) == (rare == 7)
+
+
+def test_a_category_of_a_few_pictures_in_many_copies_has_a_curve() -> None:
+    x, labels = clouds(100, 2, 3.0, 1)
+    held, truth = clouds(40, 2, 3.0, 2)
+    x, labels = np.concatenate([x[labels == 0][:40], np.repeat(x[labels == 1][:4], 10, axis=0)]), np.arange(80) // 40
+    groups = np.concatenate([np.arange(40), 40 + np.arange(40) // 10])
+    y, w, options = np.eye(2, dtype=np.float32)[labels], np.ones(80, np.float32), HeadOptions(strength=1.0)
+
+    found = learning_curve(Rows.of(x), y, w, held, truth, categories=["left", "right"], options=options, groups=groups)
+
+    assert found is not None
+    assert [point["images"] for point in found["points"]] == [10, 20, 40, 80]

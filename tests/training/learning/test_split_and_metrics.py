@@ -65,6 +65,7 @@ def test_copies_of_pictures_tell_no_more_than_the_pictures() -> None:
     assert interval(np.repeat(right, 10), of) == pytest.approx(single, abs=0.01)
     assert interval(np.repeat(right, 10)) != pytest.approx(single, abs=0.05)
     assert interval(np.ones(400, bool), of) == pytest.approx(interval(np.ones(40, bool)))
+    assert interval(np.arange(10) < 3, np.zeros(10)) == pytest.approx([0.02, 0.90], abs=0.01)  # of one
     assert bootstrap(np.repeat(gain, 10), groups=of) == pytest.approx(bootstrap(gain))
 
 

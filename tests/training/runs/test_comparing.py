@@ -19,6 +19,7 @@ from tests.training.drawing import add_image, draw, label
 from training import services
 from training.features.embedding import Picture
 from training.learning import imported
+from training.learning.metrics import bootstrap
 from training.learning.rows import Rows
 from training.models import LearnedPictures, ModelVersion, TrainingRun
 from training.runs import queueing
@@ -265,3 +266,35 @@ def test_images_are_weighed_by_the_champions_own_held_out_ones(project: Project)
     assert weights[sure > 0.75].tolist() == pytest.approx([4.0] * 10)
     assert strata_weights(np.ones(80), np.arange(80) < 40) == pytest.approx(np.ones(80))
     assert strata_weights(sure, np.arange(80) < 19) is None
+
+
+def test_each_image_has_a_weight_where_the_champion_is_as_sure_of_many() -> None:
+    sure = np.concatenate([np.full(20, 0.9), np.full(10, 1.0), np.linspace(0.5, 1, 40)])
+
+    weights = strata_weights(sure, np.arange(70) < 30)
+
+    assert weights is not None
+    assert (weights > 0).all()
+    assert np.isfinite(bootstrap(np.ones(70), weights, np.arange(70))).all()
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+def test_who_knows_a_category_that_the_champion_never_saw_becomes_champion(is_sure: bool) -> None:
+    """Thirty images of it came back; of what both know they say the same, up to what two fits differ by."""
+    champion, new, labels = two_models(130, 5)
+    fresh, rng = np.arange(130) >= 100, np.random.default_rng(0)
+    labels[fresh] = 2
+    champion, new = (np.column_stack([said, np.zeros(130)]) for said in (champion, new))
+    unsure = rng.uniform(0.5, 0.6, (30, 1))
+    champion[fresh] = np.array([0.99, 0.01, 0]) if is_sure else np.hstack([unsure, 1 - unsure, 0 * unsure])
+    new[fresh] = [0.1, 0.1, 0.8]
+    target = np.eye(3)[labels]
+    weights = strata_weights(champion.max(axis=1), ~fresh)
+
+    decided = verdict(
+        right=new.argmax(axis=1) == labels, champion_right=champion.argmax(axis=1) == labels, champion="x",
+        losses=log_losses(new, target), champion_losses=log_losses(champion, target), weights=weights,
+    )  # fmt: skip
+
+    assert weights is not None
+    assert decided.alias == "champion", decided.reason

@@ -136,5 +136,5 @@ def test_the_reason_says_where_images_do_not_count_alike() -> None:
     decided = verdict(right=right, champion_right=champion, champion="version 1", weights=weights)
 
     assert "accuracy 95.0 % against 90.0 % of version 1" in decided.reason
-    assert "images that version 1 was unsure of were asked for first" in decided.reason
+    assert "as if version 1 were as often unsure of them as of its own held-out ones" in decided.reason
     assert decided.difference == pytest.approx(0.05)
