@@ -30,12 +30,11 @@ def media(request: HttpRequest, signature: str, name: str) -> HttpResponse | Str
     if not storage.is_valid(name, signature) or not default_storage.exists(name):
         raise Http404
     tag = f'"{name.rpartition("/")[2]}"'
+    response: HttpResponse | StreamingHttpResponse
     if request.headers.get("If-None-Match") == tag:
-        return HttpResponseNotModified()
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if kind.startswith("text/"):  # ours all are; some readers take what is not told for latin-1
-        kind += "; charset=utf-8"
-    response = _content(request, name, tag, kind)
+        response = HttpResponseNotModified()  # its headers take the place of those that the browser has kept
+    else:
+        response = _content(request, name, tag)
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = f"private, max-age={YEAR}, immutable"
     response["ETag"] = tag
@@ -44,7 +43,10 @@ def media(request: HttpRequest, signature: str, name: str) -> HttpResponse | Str
     return response
 
 
-def _content(request: HttpRequest, name: str, tag: str, kind: str) -> HttpResponse | StreamingHttpResponse:
+def _content(request: HttpRequest, name: str, tag: str) -> HttpResponse | StreamingHttpResponse:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if kind.startswith("text/"):  # ours all are; some readers take what is not told for latin-1
+        kind += "; charset=utf-8"
     size = default_storage.size(name)
     part = _part(request, tag, size)
     if part is None:

@@ -73,3 +73,11 @@ def test_what_is_no_part_of_this_file_is_answered_with_all_of_it(
 def test_a_stranger_gets_no_part(client: Client, address: str) -> None:
     forged = address.replace("/media/", "/media/1")
     assert client.get(forged, headers={"Range": "bytes=0-1"}).status_code == 404
+
+
+def test_what_a_browser_has_already_stays_as_long_and_as_confined(client: Client, address: str) -> None:
+    whole = client.get(address)
+    same = client.get(address, headers={"If-None-Match": whole["ETag"]})
+    assert same.status_code == 304
+    for name in ("Cache-Control", "ETag", "Content-Security-Policy"):
+        assert same[name] == whole[name]
