@@ -43,9 +43,9 @@ def labels_where(
         rows = rows.filter(says(question, answer))
     if said and question is not None:
         told = {question.key: answer_of(said, question.kind)}
-        rows = rows.filter(
-            Exists(Judgment.objects.filter(task=OuterRef("task"), withdrawn_at=None, answers__contains=told))
-        )
+        # Of this project, or where it was said rarely the database reads the judgments of all.
+        heard = Judgment.objects.filter(project=project, withdrawn_at=None, answers__contains=told)
+        rows = rows.filter(Exists(heard.filter(task=OuterRef("task"))))
     if final is not None:
         rows = rows.filter(is_final=final)
     if below is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -186,3 +187,10 @@ def test_the_page_changes_what_its_filter_shows(answered: Project, owner: User, 
     change_tasks(str(Job.objects.get(kind="change_tasks").pk))
     assert Task.objects.filter(state="open", judgment_count=1).count() == 2
     assert client.get(f"/projects/{answered.slug}/labels/").status_code == 200
+
+
+def test_what_was_said_is_looked_for_among_the_answers_of_the_project_alone(answered: Project) -> None:
+    rows = changing.labels_where(project=answered, question=answered.questions.get(), said="cat")
+    assert rows.exists()
+    (scan,) = re.findall(r"on labeling_judgment.*?(?=->|\Z)", rows.explain(), re.DOTALL)
+    assert f"project_id = {answered.pk}" in scan, "where few said it, the judgments of all projects would be read"
