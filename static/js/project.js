@@ -21,7 +21,7 @@ const archived = document.querySelector(".alert.archived p")?.firstChild.textCon
 function rest(root) {
   for (const form of root.querySelectorAll('main form[method="post"]:not([data-even-archived])')) {
     for (const field of form.elements) {
-      if (field.type === "hidden" || "evenArchived" in field.dataset) continue;
+      if (["hidden", "button"].includes(field.type) || "evenArchived" in field.dataset) continue;
       field.disabled = true;
       field.title = archived;
     }

@@ -121,6 +121,7 @@ def test_its_pages_say_so_and_refuse_what_would_change_it(archived: Project, own
     overview = browser.get(f"/projects/{archived.slug}/").content.decode()
     assert "This project is archived" in overview
     assert overview.count('<li class="good">') == overview.partition('class="todo"')[2].count("<li") == 1
+    assert "data-upload" not in browser.get(f"/projects/{archived.slug}/images/").content.decode()
     refused = browser.post(f"/projects/{archived.slug}/settings/", {"name": "Other"})
     assert refused.status_code == 403
     assert "nothing changes in it" in refused.content.decode()
