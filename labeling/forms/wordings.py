@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling import cells
+from labeling.importing.known.lines import Lines, text_of
 from labeling.surveys.translations import Text, leaves, name_of, nested, to_translate
 
 COLUMNS = ("text", "original", "translation")
@@ -80,22 +81,22 @@ def table(texts: list[Text], words: Mapping[str, str]) -> str:
 
 
 def from_table(data: bytes, texts: list[Text], words: Mapping[str, Any]) -> dict[str, Any]:
-    """A table that comes back -> the whole translation; a text that it leaves out stays as it is.
+    """A table that comes back, as any spreadsheet writes one -> the whole translation; a text that it leaves out stays.
 
     Raises:
         ValueError: With what was expected and what came.
     """
-    try:
-        written = data.decode("utf-8-sig")
-        separator = max(",;\t", key=written.partition("\n")[0].count)  # as the spreadsheet's country has it
-        read = csv.DictReader(io.StringIO(written, newline=""), strict=True, delimiter=separator)
-        if not {"text", "translation"} <= set(read.fieldnames or ()):
-            told = _("The table needs the columns %(columns)s; it has %(found)s.")
-            found = ", ".join(map(str, read.fieldnames or ())) or "–"
-            raise ValueError(told % {"columns": ", ".join(COLUMNS), "found": f"{found:.200}"})
-        lines = list(read)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(_("That is no CSV in UTF-8.")) from error
+    _start, written = text_of(io.BytesIO(data))
+    read = Lines(written)
+    if not {"text", "translation"} <= read.columns:
+        told = _("The table needs the columns %(columns)s; it has %(found)s.")
+        found = ", ".join(sorted(filter(None, read.columns))) or "–"
+        raise ValueError(told % {"columns": ", ".join(COLUMNS), "found": f"{found:.200}"})
+    lines = []
+    for number, row, problem in read:
+        if problem:
+            raise ValueError(_("Line %(line)s: %(problem)s") % {"line": number, "problem": problem})
+        lines.append({str(name).strip().lower(): value for name, value in row.items()})
     paths = {text.name: text.path for text in texts}
     unknown = [line["text"] for line in lines if line["text"] not in paths]
     if unknown:

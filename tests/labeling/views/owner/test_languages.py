@@ -37,12 +37,15 @@ def test_a_form_changes_the_texts_that_it_has_and_leaves_the_others(worded: Proj
     assert words_of(worded) == {"hi": {"categories": {"cat": {"name": "बिल्ली"}, "dog": {"name": "कुत्ता"}}}}
 
 
-@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize(
+    ("head", "separator", "encoding"),
+    [("", ";", "utf-8-sig"), ("", "\t", "utf-8-sig"), ("", "\t", "utf-16"), ("sep=;\r\n", ";", "utf-8")],
+)
 def test_a_table_comes_as_the_spreadsheet_of_another_country_writes_it(
-    separator: str, worded: Project, owning: Client
+    head: str, separator: str, encoding: str, worded: Project, owning: Client
 ) -> None:
-    lines = f"text{separator}original{separator}translation\ncategories/dog/name{separator}dog{separator}कुत्ता\n"
-    table = SimpleUploadedFile("hi.csv", lines.encode("utf-8-sig"))
+    lines = f"Text {separator}original{separator}translation\r\ncategories/dog/name{separator}dog{separator}कुत्ता\r\n"
+    table = SimpleUploadedFile("hi.csv", (head + lines).encode(encoding))
     assert sent(owning, worded, code="hi", action="table", table=table).status_code == 302
     assert words_of(worded)["hi"]["categories"] == {"cat": {"name": "बिल्ली"}, "dog": {"name": "कुत्ता"}}
 
@@ -68,7 +71,7 @@ def test_a_table_is_downloaded_filled_in_and_brought_back(worded: Project, ownin
     [
         (b"text,words\na,b\n", "needs the columns"),
         ("text,translation\nquestions/x/prompt,क\n".encode(), "no text &#x27;questions/x/prompt&#x27;"),
-        (b"\xff\xfe\x00", "no CSV in UTF-8"),
+        ("text,translation\ncategories/dog/name,é\n".encode("latin-1"), "Line 2: This is not UTF-8"),
         (b"", "needs the columns"),
     ],
 )  # fmt: skip
