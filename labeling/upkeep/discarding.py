@@ -79,9 +79,14 @@ def _batch() -> int | None:
 
 
 def _referred(rows: Sequence[DiscardedFile]) -> set[str]:
-    """Files of the same content that an image of any project still has, and those that an example still shows."""
+    """Files of the same content that an image of any project still has, and those that an example still shows.
+
+    Rows of a deleted project may be there longer than the list of its files: another process deletes its images.
+    """
     found = Image.objects.filter(sha256__in={row.sha256 for row in rows if row.sha256}).values_list(*VARIANTS)
-    shown = CategoryExample.objects.filter(file__in={row.name for row in rows if not row.sha256})
+    shown = CategoryExample.objects.filter(
+        file__in={row.name for row in rows if not row.sha256}, category__project__deleted_at=None
+    )
     return {name for names in found for name in names}.union(shown.values_list("file", flat=True))
 
 

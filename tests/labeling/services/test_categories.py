@@ -95,6 +95,16 @@ def test_the_file_of_an_example_goes_with_the_last_that_shows_it(project: Projec
     assert not default_storage.exists(second.file)
 
 
+def test_the_example_files_of_a_deleted_project_go_though_another_process_is_deleting_its_rows_still(
+    project: Project, owner: User
+) -> None:
+    file = services.add_example(category=project.categories.get(key="cat"), data=picture(1), user=owner).file
+    services.delete_project(project=project)
+    discarding._batch()
+    assert CategoryExample.objects.exists()
+    assert not default_storage.exists(file)
+
+
 def test_the_examples_of_a_category_that_goes_take_their_files_with_them(project: Project, owner: User) -> None:
     cat, dog = project.categories.order_by("key")
     gone, shared = [services.add_example(category=cat, data=picture(seed), user=owner).file for seed in (1, 2)]
