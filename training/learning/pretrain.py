@@ -246,6 +246,7 @@ def pretrain(
             source = lesson.inputs(3 if last else 0)
         phase = f"stage {stage + 1}" if stage < 4 else "together"
         rate = options.rate if stage < 4 else options.last_rate
+        report({"phase": phase, "share": 0.0})
         log += _phase(model, source, targets, names, phase, rate, share * options.seconds, options, rng, report)
     return fold(base), log
 

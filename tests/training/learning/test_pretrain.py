@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from training.learning.pretrain import crop, draw_batch, read_pictures, save_hal
 from training.learning.probe import card, probe_features, read_set
 from training.learning.small import build_small, fold, load_into
 from training.learning.weights import ASSETS
+from training.management.commands.pretrain import TEACHER
 
 
 @pytest.fixture
@@ -106,8 +109,33 @@ def test_what_cannot_be_measured_or_taught_is_told_before_anything_is_trained(tm
         (("--seconds", "nan"), "--seconds must be above 0"),
         (("--crops", "0"), "--crops at least 1"),
         (("--out", str(tmp_path / "nowhere" / "small.npz")), "nowhere: expected a folder that can be written to"),
+        (("--out", str(tmp_path / "small.json")), "expected a name that ends in .npz"),
         (("--measure-only",), "train first, without --measure-only"),
     ):
         with pytest.raises(CommandError, match=told):
             call_command("pretrain", *paths, "--hold-out", "pets", *nonsense)
     assert read_set(tmp_path / "pets", 32)[1].tolist() == [0, 1]
+
+
+class Interrupted(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C when the first line is there."""
+
+    def write(self, text: str) -> int:
+        super().write(text)
+        raise KeyboardInterrupt
+
+
+def test_a_try_leaves_the_repositorys_network_alone_and_can_be_stopped(tmp_path: Path, settings: Any) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / "pets" / name / "1.png")
+    (tmp_path / TEACHER).parent.mkdir()
+    (tmp_path / TEACHER).touch()
+    paths, said = ("--images", str(tmp_path), "--weights", str(tmp_path)), Interrupted()
+
+    with pytest.raises(CommandError, match="Each file is as it was or whole") as stopped:
+        call_command("pretrain", *paths, "--hold-out", "--probe", "pets", stdout=said)
+
+    assert stopped.value.returncode == 130
+    assert f"{settings.DATA_DIR / 'pretrained' / 'crowdtune_small.npz'} is written when" in said.getvalue()
+    assert "15.0 minutes of CPU" in said.getvalue()
