@@ -165,16 +165,25 @@ def _unsure(between: list[int] | None) -> list[int] | None:
     return between if between and between[1] > 1.25 * between[0] else None
 
 
+def _price(project: Project, cost: dict[str, Any], unsure: list[int] | None) -> str:
+    """What it takes to finish costs, as wide as that is unsure."""
+    if not unsure:
+        return str(cost["cost_to_finish"])
+    return "–".join(f"{judgments * project.price_per_judgment:.2f}" for judgments in unsure)
+
+
 def _activity(project: Project) -> dict[str, Any]:
     question = main_question(project)
     found = question.fit.get("figures", {}) if question else {}
     names = names_of(question)
     sure = figures.agreement(project).get(question.key, {}) if question else {}
     cost = figures.cost(project)
+    unsure = _unsure(cost["judgments_to_finish_between"])
     return {
         "cost": cost,
         "left": _left(project, Decimal(cost["cost_to_finish"])),
-        "unsure": _unsure(cost["judgments_to_finish_between"]),
+        "unsure": unsure,
+        "price": _price(project, cost, unsure),
         "figures": found,
         "certainty": sure.get("mean_confidence"),
         "labels": sure.get("labels"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.core.cache import cache
 from django.test import Client
 
-from labeling import services
+from labeling import figures, services
 from labeling.models import Image, Project, Task
 from tests.labeling.conftest import claim, person, picture
 from tests.labeling.views.owner.test_pages import text
@@ -35,6 +35,18 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     assert gold in text(owning.get(f"/projects/{project.slug}/"))
     owning.post(f"/projects/{project.slug}/images/golds/")
     assert Task.objects.filter(project=project, is_gold=True).count() == 4
+
+
+def test_what_is_left_to_do_costs_a_range_while_nobody_knows_how_many_boxes_there_are(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(
+        images=4, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, price_per_judgment="0.50"
+    )
+    page = text(owning.get(f"/projects/{project.slug}/activity/"))
+    low, high = figures.cost(project)["judgments_to_finish_between"]
+    assert f"{low}–{high}" in page
+    assert f"judgments, about {low / 2:.2f}–{high / 2:.2f}" in page
 
 
 def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words(
