@@ -26,6 +26,7 @@ LIFETIME = timedelta(days=30)
 
 
 class CredentialsSerializer(serializers.Serializer):
+    takes_more = True  # nobody is kept out for what a program sends beside these
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 

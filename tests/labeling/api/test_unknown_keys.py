@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
@@ -79,6 +80,13 @@ def test_what_a_worker_sends_is_never_lost_for_what_stands_beside_it(project: Pr
     body = {"answers": {"category": "cat"}, "seconds": 2, "tab": 3}
     assert worker.post(f"{API}/assignments/{lease['id']}/judgment/", body, format="json").status_code == 201
     assert Judgment.objects.count() == 1
+
+
+def test_nobody_is_kept_out_for_what_a_program_sends_beside_name_and_password(worker: User) -> None:
+    worker.set_password("correct horse battery")
+    worker.save()
+    body = {"username": worker.username, "password": "correct horse battery", "remember": True}
+    assert APIClient().post(f"{API}/auth/token/", body, format="json").status_code == 200
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "many", "1.5", "²", "0" * 5000])
