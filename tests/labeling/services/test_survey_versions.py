@@ -77,7 +77,7 @@ def test_what_an_old_form_says_to_a_question_that_stayed_still_counts(project: P
 def test_an_answer_to_questions_that_are_gone_is_kept_and_the_task_asks_one_more(
     make_project: Callable[..., Project], worker: User
 ) -> None:
-    project = make_project(images=1, access="open", judgments_min=2, judgments_max=3)
+    project = make_project(images=1, access="open", judgments_min=2, judgments_max=2)
     old, new = person("old"), [person("new"), person("newer")]
     held = claim(project, old)
     edit(project, questions=LEGS)
@@ -86,7 +86,7 @@ def test_an_answer_to_questions_that_are_gone_is_kept_and_the_task_asks_one_more
     for user in new:
         submit(claim(project, user), user, legs=4)
     task = Task.objects.get(pk=held.task_id)
-    assert (task.judgment_count, task.wanted) == (3, 3)
+    assert (task.judgment_count, task.wanted, task.retired_because) == (3, 3, "maximum")
     assert Consensus.objects.get(task=task).judgment_count == 2
 
 
