@@ -267,48 +267,6 @@ def test_an_appeal_is_answered(project: Project, worker: User, owning: Client) -
     assert (appeal.state, appeal.answer, member.is_paused) == (Appeal.State.ACCEPTED, "You are right", False)
 
 
-def test_a_job_says_what_was_refused_and_why(project: Project, owning: Client) -> None:
-    job = Job.objects.create(
-        project=project,
-        kind="import_images",
-        state="succeeded",
-        errors=[{"item": "notes.txt", "code": "not_an_image", "message": "This is not a picture."}],
-    )
-    page = text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
-    assert "notes.txt" in page
-    assert "This is not a picture." in page
-
-
-def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, owning: Client) -> None:
-    job = Job.objects.create(project=project, kind="export", state="running", progress=0.5)
-    assert "every 1500ms" in text(owning.get(f"/projects/{project.slug}/jobs/"))
-    Job.objects.filter(pk=job.pk).update(state="succeeded")
-    assert "every 1500ms" not in text(owning.get(f"/projects/{project.slug}/jobs/"))
-
-
-def test_a_job_that_cannot_know_how_far_it_is_shows_no_share(project: Project, owning: Client) -> None:
-    job = Job.objects.create(project=project, kind="import_images", state="running", message="12 files")
-    address = f"/projects/{project.slug}/jobs/{job.pk}/"
-    page = text(owning.get(address))
-    assert "12 files" in page
-    assert '<progress class="progress" max="1" aria-label' in page
-    assert "0\u202f%" not in page
-    Job.objects.filter(pk=job.pk).update(progress=0.5)
-    page = text(owning.get(address))
-    assert 'max="1" value="0.500"' in page
-    assert "50\u202f%" in page
-
-
-def test_jobs_are_a_page_to_a_person_and_a_fragment_to_pages(project: Project, owning: Client) -> None:
-    job = Job.objects.create(project=project, kind="export", state="succeeded")
-    address = f"/projects/{project.slug}/jobs/"
-    assert "</html>" in text(owning.get(address))
-    assert "</html>" not in text(owning.get(address, headers={"HX-Request": "true"}))
-    for kind, tab in (("export", "labels"), ("predict", "serving"), ("import_images", "images")):
-        Job.objects.filter(pk=job.pk).update(kind=kind)
-        assert owning.get(f"{address}{job.pk}/").context["tab"] == tab
-
-
 def test_labels_are_compared_with_any_method(make_project: Callable[..., Project], owning: Client) -> None:
     project = make_project(images=2, judgments_min=2)
     judged(project, 2)
@@ -381,22 +339,6 @@ def test_an_answer_that_is_no_button_of_the_page_is_refused_with_a_sentence(proj
     )
     page = owning.post(f"{address}/review/{task.pk}/", {"answer-category": "cat"}, follow=True)
     assert "choose one of its buttons" in text(page)
-
-
-def test_the_newest_of_finished_jobs_stands_in_full_and_those_before_it_are_folded(
-    project: Project, owning: Client
-) -> None:
-    for number in range(3):
-        when = timezone.now() - timedelta(hours=number)
-        state = Job.State.FAILED if number == 2 else Job.State.SUCCEEDED
-        Job.objects.create(project=project, kind="export", state=state, created_at=when, finished_at=when)
-    newest, older, failed = Job.objects.order_by("-created_at").values_list("pk", flat=True)
-    page = text(owning.get(f"/projects/{project.slug}/labels/"))
-    full, _, folded = page.partition("1 more that ended lately")
-    assert str(newest) in full
-    assert str(failed) in full
-    assert str(older) in folded
-    assert str(older) not in full
 
 
 def test_gold_is_no_next_step_where_every_task_is_finished(project: Project, owning: Client) -> None:
