@@ -19,4 +19,6 @@ def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -
     facts += (cut or "pooled",)
     if backbone.imported:
         facts += (backbone.root_sha256, backbone.options)
+    if not weights_sha256:
+        facts += ("numpy",)  # who draws random weights
     return f"{backbone.key}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}"

@@ -43,15 +43,19 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
 
     Args:
         backbone: An entry of the zoo.
-        weights: From ``weights.locate``; None or one without a path gives random weights (from Keras' global seed).
+        weights: From ``weights.locate``; None or one without a path gives random weights, always the same.
         size: Side of the input in pixels; the backbone's default where None.
     """
+    path = weights.path if weights else None
+    model = _built(backbone, weights, size or backbone.size, path)
+    if path is None:
+        _draw(model)
+    return model
+
+
+def _built(backbone: Backbone, weights: Weights | None, size: int, path: Path | None) -> Any:
     import keras  # heavy; training and export only
 
-    path = weights.path if weights else None
-    if path is None:
-        keras.utils.set_random_seed(0)  # random weights, but the same everywhere
-    size = size or backbone.size
     if backbone.builder == "file":
         from training.learning.foreign import load_network  # reads no code from the file
 
@@ -71,6 +75,19 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
     if path is not None:
         model.load_weights(str(path))
     return model
+
+
+def _draw(model: Any) -> None:
+    """Random kernels: normal, of variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), for networks of ReLUs.
+
+    numpy draws them, since each backend of Keras makes other numbers of one seed: what a run computes with on one of
+    them would not be the trunk that is exported by TensorFlow.
+    """
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        if len(weight.shape) > 1:
+            deviation = np.sqrt(2 / np.prod(weight.shape[:-1]))
+            weight.assign(deviation * rng.standard_normal(weight.shape, np.float32))
 
 
 def _with_tail(backbone: Backbone, weights: Weights | None, size: int) -> Any:

@@ -122,8 +122,10 @@ def test_efficientnet_from_a_file_answers_as_with_imagenet_weights(
     np.testing.assert_allclose(actual, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_random_weights_are_the_same_everywhere() -> None:
+def test_random_weights_are_the_same_on_every_backend() -> None:
     missing = locate(BACKBONES["alexnet"], Path("/nonexistent"))
     assert missing.state == "random"
     first, second = (build(BACKBONES["alexnet"], missing).get_weights()[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+    drawn = np.random.default_rng(0).standard_normal((11, 11, 3, 96), np.float32)
+    np.testing.assert_allclose(first, drawn * (2 / 363) ** 0.5, rtol=1e-6)
