@@ -14,6 +14,7 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 from config import secret_files
 
@@ -26,10 +27,26 @@ def migrate() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
         try:
+            _refuse_newer_tables()
             call_command("migrate", interactive=False, verbosity=0)
             call_command("createcachetable", verbosity=0)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def _refuse_newer_tables() -> None:
+    """Code on the tables of a later one would fail here and there, and what it wrote might be wrong for both."""
+    loader = MigrationLoader(connection)
+    newest: dict[str, str] = {}
+    for app, name in loader.disk_migrations or ():
+        newest[app] = max(name, newest.get(app, ""))
+    applied = loader.applied_migrations or ()
+    newer = sorted(f"{app} {name}" for app, name in applied if name > newest.get(app, name))
+    if newer:
+        raise CommandError(
+            f"The database was brought up to date by a later version of Crowdtune than this one, which does not know "
+            f"{', '.join(newer)}. Start that version again, or put back the backup from before the upgrade."
+        )
 
 
 def _reach_database() -> None:

@@ -12,6 +12,7 @@ from django.contrib.staticfiles.finders import get_finder
 from django.core.files.storage import default_storage, storages
 from django.core.management.base import CommandError
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from config import databases, prepare, secret_files
 from tests.s3 import s3_service
@@ -65,6 +66,23 @@ def test_tables_that_are_up_to_date_are_left_alone_and_the_lock_is_given_back():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tables_of_a_later_version_are_left_alone_and_what_to_do_is_said():
+    applied = MigrationRecorder(connection)
+    applied.record_applied("labeling", "9999_of_tomorrow")
+    try:
+        with pytest.raises(CommandError, match=r"does not know labeling 9999_of_tomorrow\. Start that version again"):
+            prepare.migrate()
+    finally:
+        applied.record_unapplied("labeling", "9999_of_tomorrow")
+    # One that has been squashed away since is no later one.
+    applied.record_applied("labeling", "0000_of_yesterday")
+    try:
+        prepare.migrate()
+    finally:
+        applied.record_unapplied("labeling", "0000_of_yesterday")
 
 
 def test_static_files_are_collected_once_until_one_changes(settings, tmp_path):
