@@ -137,7 +137,10 @@ def install(uv: str | None, wanted: str) -> None:
         run([str(PYTHON), "-m", "ensurepip", "--upgrade"], quiet=True)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     if not run([*pip, "--require-hashes", "-r", file]):
-        raise SystemExit("bootstrap: the requirements could not be installed; what went wrong is above.")
+        raise SystemExit(
+            "bootstrap: the requirements could not be installed; what went wrong is above. Where pip found no version "
+            "at all (from versions: none), it could not reach its index: this needs internet, perhaps by HTTPS_PROXY."
+        )
 
 
 def get_browser() -> bool:

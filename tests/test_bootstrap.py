@@ -38,10 +38,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def bootstrap(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def bootstrap(clone: Path, *arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
     path = f"{clone / 'bin'}:/usr/bin:/bin"
     return subprocess.run(
-        [sys.executable, "bootstrap.py", *arguments], cwd=clone, env={"PATH": path, "HOME": str(clone)},
+        [sys.executable, "bootstrap.py", *arguments], cwd=clone, env={"PATH": path, "HOME": str(clone), **given},
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
@@ -104,6 +104,16 @@ def test_a_requirement_without_its_hash_is_refused(clone):
     assert refused.returncode != 0
     assert "could not be installed" in refused.stderr
     assert not (clone / ".venv" / "crowdtune.json").exists()
+
+
+def test_where_no_index_can_be_reached_it_says_that_this_is_what_the_words_of_pip_mean(clone):
+    (clone / "requirements" / "base.txt").write_text(f"no-such-package==1.0 --hash=sha256:{'0' * 64}\n")
+    (clone / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/\nretries = 0\n")
+    refused = bootstrap(clone, PIP_CONFIG_FILE=str(clone / "pip.conf"))
+    assert refused.returncode != 0
+    said, means = refused.stderr.split("bootstrap:")
+    assert "(from versions: none)" in said  # else the words have changed, and ours must
+    assert "(from versions: none), it could not reach its index" in means
 
 
 @pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
