@@ -9,7 +9,7 @@ from config import databases, env, postgres, secret_files
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
 PORT = env.integer("PORT", 8000, least=1, most=65535)
-HOST = env.string("HOST", "127.0.0.1")
+HOST = env.string("HOST", "127.0.0.1").strip("[]")  # an IPv6 address may come as it stands in an address
 DEBUG = env.boolean("DEBUG", False)
 DEMO = env.boolean("DEMO", True)
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, least=1, most=64)

@@ -196,6 +196,14 @@ def test_this_machine_is_answered_whatever_names_are_allowed():
     assert ran.stdout == "['label.example', 'localhost', '127.0.0.1', '[::1]', '192.0.2.7'] 192.0.2.7\n"
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_to_listen_on_is_taken_with_brackets_and_without(host):
+    code = "from config import settings; print(settings.HOST, settings.OWN_HOST)"
+    given = os.environ | {"HOST": host}
+    ran = subprocess.run([sys.executable, "-c", code], env=given, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "::1 [::1]\n"
+
+
 def test_mail_goes_where_the_address_says_and_nowhere_without_one():
     assert databases.mail("")["EMAIL_BACKEND"].endswith("dummy.EmailBackend")
     given = databases.mail("smtp://ada:p%40ss@mail.example")
