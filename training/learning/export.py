@@ -217,9 +217,9 @@ FORMATS: dict[str, Entry] = {
     ),
     "litert": (
         "model.tflite", _write_litert, _run_litert, ("tensorflow",),
-        "# pip install tensorflow pillow\nimport numpy as np, tensorflow as tf, json\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
+        "# pip install ai-edge-litert pillow\nimport numpy as np, json\nfrom ai_edge_litert.interpreter import Interpreter\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
         "picture = np.asarray(ImageOps.exif_transpose(Image.open('photo.jpg')).convert('RGB').resize((size, size), Image.BILINEAR))[None]\n"
-        "model = tf.lite.Interpreter('model.tflite').get_signature_runner()\n"
+        "model = Interpreter('model.tflite').get_signature_runner()\n"
         "print(open('labels.txt').read().split('\\n')[next(iter(model(**{next(iter(model.get_input_details())): picture}).values())).argmax()])\n",
     ),
 }  # fmt: skip
