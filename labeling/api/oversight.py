@@ -133,9 +133,10 @@ class DeliverySerializer(serializers.ModelSerializer):
 
 
 class WebhookView(ProjectView):
-    """A webhook's last deliveries; change or remove it."""
+    """A webhook's last deliveries; change or remove it, also of an archived project: its exports are told of still."""
 
     rights = {"GET": "manage", "PATCH": "manage", "DELETE": "manage"}
+    even_archived = frozenset({"PATCH", "DELETE"})
 
     @extend_schema(operation_id="list_deliveries", tags=["oversight"], **listing(DeliverySerializer))
     def get(self, request: Request, slug: str, webhook_id: int) -> Response:

@@ -70,6 +70,12 @@ def sent_words(data: QueryDict, document: Mapping[str, Any], instructions: str =
     return nested({path: words for path, words in {**stored, **sent}.items() if words.strip()})
 
 
+def untouched(document: Mapping[str, Any], code: str, words: Mapping[str, Any]) -> set[str]:
+    """The names of texts that stand in ``words`` as they are stored."""
+    stored = leaves(document.get("translations", {}).get(code, {}))
+    return {name_of(path) for path, _text in set(stored) & set(leaves(words))}
+
+
 def table(texts: list[Text], words: Mapping[str, str]) -> str:
     """Each text with its original and its translation, for people who translate in a spreadsheet."""
     out = io.StringIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -35,6 +35,7 @@ def replace_survey(
     questions: Sequence[Mapping[str, Any]] | None = None,
     language: str | None = None,
     wordings: Mapping[str, Any] | None = None,
+    unread: Collection[str] = (),
     seen: int = 0,
 ) -> Project:
     """Set the categories and/or questions to these; rows whose key stays keep their id and their judgments.
@@ -45,13 +46,14 @@ def replace_survey(
         language: The code of the language that the survey is written in.
         wordings: Translations by language code, each of them whole; None takes one out. Languages that are not named
             keep theirs, and so does each text that the survey still has.
+        unread: The names of texts of ``wordings`` that nobody has looked at: those that are out of date stay so.
         seen: The version that the person saw who asks for this, where it is known: what others have saved since is not
             written over.
 
     Raises:
         CrowdtuneError: bad_survey, with what is wrong where; survey_changed.
     """
-    return races.again(lambda: _replace(project, user, categories, questions, language, wordings, seen))
+    return races.again(lambda: _replace(project, user, categories, questions, language, wordings, unread, seen))
 
 
 def _replace(
@@ -61,6 +63,7 @@ def _replace(
     questions: Sequence[Mapping[str, Any]] | None,
     language: str | None,
     wordings: Mapping[str, Any] | None,
+    unread: Collection[str],
     seen: int,
 ) -> Project:
     with transaction.atomic():
@@ -76,7 +79,7 @@ def _replace(
             _write_questions(project, checked_questions(BOX_QUESTIONS if three_stages else DEFAULT_QUESTIONS))
         if questions is not None:
             check_conditions(survey.parse(project.survey_version, build_document(project)))
-        _freeze(project, user, language, wordings)
+        _freeze(project, user, language, wordings, unread)
     return project
 
 
@@ -94,9 +97,11 @@ def _check_unchanged(project: Project, parts: Iterable[str], codes: Iterable[str
         raise CrowdtuneError("survey_changed", message, 409)
 
 
-def _freeze(project: Project, user: Any, language: str | None, wordings: Mapping[str, Any] | None) -> None:
+def _freeze(
+    project: Project, user: Any, language: str | None, wordings: Mapping[str, Any] | None, unread: Collection[str]
+) -> None:
     document = build_document(project)
-    document |= wordings_after(project, user, document, language, wordings)
+    document |= wordings_after(project, user, document, language, wordings, unread)
     before = project.survey_versions.filter(version=project.survey_version).first()
     if before is not None and before.document == document:
         return  # sent again as it is

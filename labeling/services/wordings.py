@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from labeling import audit
@@ -49,16 +49,25 @@ def outdated_of(project: Project, document: Mapping[str, Any], code: str) -> set
 
 
 def wordings_after(
-    project: Project, user: Any, document: Mapping[str, Any], language: str | None, wordings: Mapping[str, Any] | None
+    project: Project,
+    user: Any,
+    document: Mapping[str, Any],
+    language: str | None,
+    wordings: Mapping[str, Any] | None,
+    unread: Collection[str] = (),
 ) -> dict[str, Any]:
     """The same for the version that is made now: what is stored, less what the survey has not any more, and these.
+
+    Args:
+        unread: The names of texts of ``wordings`` that nobody has looked at: those that are out of date stay so.
 
     Raises:
         CrowdtuneError: bad_survey.
     """
     before = project.survey_versions.filter(version=project.survey_version).values_list("document", flat=True).first()
     before = before or {}
-    found = translations.kept(before.get("translations", {}), document)
+    renamed = translations.renamed_sections(before, document) if before else {}
+    found = translations.kept(before.get("translations", {}), document, renamed)
     try:
         original = before.get("language", "") if language is None else language and translations.language(language)
         given = _by_code(wordings)
@@ -75,7 +84,9 @@ def wordings_after(
     if found:
         after |= {"translations": found, "instructions": project.instructions}
         changed = _changed(before, document, project.instructions)
-        old = {code: changed | set(before.get("outdated", {}).get(code, ())) for code in set(found) - set(given)}
+        changed |= {translations.name_of(("sections", section)) for section in renamed.values()}
+        old = {code: changed | set(before.get("outdated", {}).get(code, ())) for code in found}
+        old |= {code: old[code] & set(unread) for code in set(found) & set(given)}
         still = {code: sorted(names & _names(found[code])) for code, names in old.items()}
         after |= {"outdated": names} if (names := {code: rows for code, rows in still.items() if rows}) else {}
     return after

@@ -311,12 +311,23 @@ def nested(flat: Mapping[Path, str]) -> dict[str, Any]:
     return found
 
 
-def kept(translations: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of stored translations whose texts the survey still has."""
+def kept(
+    translations: Mapping[str, Any], document: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Those of stored translations whose texts the survey still has; a section's under the name that it has by now."""
     if not translations:
         return {}
     known = _known(document)
+    moved: dict[Path, Path] = {("sections", old): ("sections", new) for old, new in (renamed or {}).items()}
     found = {
-        code: {path: text for path, text in leaves(words) if path in known} for code, words in translations.items()
+        code: {at: text for path, text in leaves(words) if (at := moved.get(path, path)) in known}
+        for code, words in translations.items()
     }
     return {code: nested(flat) for code, flat in found.items() if flat}
+
+
+def renamed_sections(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, str]:
+    """Old name -> new one of each section that is called otherwise by now: it is only a name at its questions."""
+    was, now = ({row["key"]: row["options"].get("section") for row in one["questions"]} for one in (before, document))
+    gone, new = set(was.values()) - set(now.values()), set(now.values()) - set(was.values())
+    return {old: now[key] for key, old in was.items() if old and old in gone and now.get(key) and now[key] in new}

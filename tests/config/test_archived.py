@@ -22,12 +22,12 @@ TAKEN = {
     "archive_project", "copy_project", "delete_project", "reopen_project",
     "explain", "predict", "predict_batch", "start_export", "model_download",
     "key_make", "key_revoke", "key_rotate", "sample_delete", "remove_worker",
-    "cancel_job", "training_runs_cancel", "release_assignment",
+    "cancel_job", "training_runs_cancel", "release_assignment", "change_webhook", "remove_webhook",
 }  # fmt: skip
 TAKEN_PAGES = {
     "labels/export/", "playground/", "serving/download/", "serving/keys/", "serving/keys/<int:key_id>/",
     "settings/archive/", "settings/copy/", "settings/danger/", "settings/keys/", "settings/keys/<int:pk>/",
-    "settings/survey/preview/", "jobs/<uuid:pk>/cancel/",
+    "settings/survey/preview/", "settings/webhooks/<int:pk>/", "jobs/<uuid:pk>/cancel/",
 }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = load_project(request, slug)
+    project = load_project(request, slug, even_archived=True)  # its exports are told of still
     with refusals(request):
         rows = Webhook.objects.filter(project=project).select_related("project")
         hook = still_there(rows, pk, _("This webhook is gone: somebody has removed it."))

@@ -41,7 +41,9 @@ def wordings(request: HttpRequest, slug: str) -> HttpResponse:
         elif request.POST.get("action") == "remove":
             change["wordings"] = {code: None}
         else:
-            change["wordings"] = {code: _sent(request, project, document, code)}
+            words = _sent(request, project, document, code)
+            change["wordings"] = {code: words}
+            change["unread"] = words_form.untouched(document, code, words) - set(request.POST.getlist("right"))
         saved = services.replace_survey(project=project, user=request.user, seen=still_seen(request), **change)
     except ValueError as error:
         return _page(request, project, document, code, problem=str(error))

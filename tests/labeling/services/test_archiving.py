@@ -129,6 +129,22 @@ def test_its_pages_say_so_and_refuse_what_would_change_it(archived: Project, own
     assert Job.objects.filter(project=archived, kind="export").exists()
 
 
+def test_its_webhooks_which_are_told_of_exports_still_can_be_turned_off_and_removed(
+    project: Project, owner: User
+) -> None:
+    one, two = (
+        services.add_webhook(project=project, user=owner, url=f"https://example.org/{name}") for name in ("one", "two")
+    )
+    assert call(owner, project, "archive").status_code == 200
+    browser = Client()
+    browser.force_login(owner)
+    assert browser.post(f"/projects/{project.slug}/settings/webhooks/{one.pk}/", {"action": "off"}).status_code == 302
+    address = f"/api/v1/projects/{project.slug}/webhooks/{two.pk}/"
+    assert client(owner).patch(address, {"is_active": False}, format="json").status_code == 200
+    assert not project.webhooks.filter(is_active=True).exists()
+    assert client(owner).delete(address).status_code == 204
+
+
 def test_it_opens_again_as_it_was_and_the_log_tells(archived: Project, worker: User, owner: User) -> None:
     assert call(owner, archived, "reopen").json()["archived_at"] is None
     answer(archived, worker)

@@ -331,3 +331,17 @@ def test_a_list_of_projects_has_each_one_s_instructions_in_the_reader_s_language
     browser = Client(headers={"Accept-Language": "hi"})
     browser.force_login(person("ravi"))
     assert '<p class="small muted" lang="hi" dir="ltr">जल्दी करें।</p>' in browser.get("/label/").content.decode()
+
+
+def test_a_section_that_is_called_otherwise_keeps_its_translation_and_is_to_be_looked_at(
+    make_project: Callable[..., Project],
+) -> None:
+    first = {"key": "animal", "kind": "text", "prompt": "What?", "section": "Look"}
+    rows = [first, {**first, "key": "legs", "section": "Count"}]
+    words = {"hi": {"sections": {"Look": "देखें", "Count": "गिनें"}}}
+    project = make_project(questions=rows, language="en", wordings=words)
+    rows = [{**first, "section": "Look closely"}, {**first, "key": "legs", "section": ""}]
+    project = services.replace_survey(project=project, user=project.owner, questions=rows)
+    document = project.survey_versions.get(version=project.survey_version).document
+    assert document["translations"] == {"hi": {"sections": {"Look closely": "देखें"}}}
+    assert document["outdated"] == {"hi": ["sections/Look closely"]}

@@ -132,3 +132,26 @@ def test_settings_keep_a_language_that_only_a_translation_has_named(
     owning.post(f"/projects/{project.slug}/settings/", {**sent, "languages": ["en"]})
     project.refresh_from_db()
     assert project.languages == ["en"]
+
+
+def marks_of(project: Project) -> Any:
+    project.refresh_from_db()
+    return SurveyVersion.objects.get(project=project, version=project.survey_version).document.get("outdated")
+
+
+def test_a_text_stays_marked_until_it_is_written_anew_or_said_to_be_right(worded: Project, owning: Client) -> None:
+    rows = [{"key": "cat", "name": "Cats"}, {"key": "dog", "name": "Dogs"}, {"key": "cow", "name": "Cow"}]
+    words = {"categories": {"cat": {"name": "बिल्ली"}, "dog": {"name": "कुत्ता"}, "cow": {"name": "गाय"}}}
+    services.replace_survey(project=worded, user=worded.owner, categories=["cat", "dog", "cow"])
+    services.replace_survey(project=worded, user=worded.owner, wordings={"hi": words})
+    services.replace_survey(project=worded, user=worded.owner, categories=rows)
+    assert marks_of(worded) == {"hi": [f"categories/{key}/name" for key in ("cat", "cow", "dog")]}
+    fields = {f"categories/{row['key']}/name": words["categories"][row["key"]]["name"] for row in rows}
+    fields["categories/cat/name"] = "बिल्लियाँ"
+    sent(owning, worded, code="hi", action="save", **fields)
+    assert marks_of(worded) == {"hi": ["categories/cow/name", "categories/dog/name"]}
+    sent(owning, worded, code="hi", action="save", right=["categories/dog/name"], **fields)
+    assert marks_of(worded) == {"hi": ["categories/cow/name"]}
+    table = SimpleUploadedFile("hi.csv", "text,translation\ncategories/cow/name,गाएँ\n".encode())
+    sent(owning, worded, code="hi", action="table", table=table)
+    assert marks_of(worded) is None
