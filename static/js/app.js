@@ -31,9 +31,7 @@ async function copy(button) {
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-theme-choice], [data-copy], [data-copy-text], [data-dialog], [data-close], [data-dismiss]");
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
+  leaveMenus(event);
   if (!target) return;
   if (target.dataset.themeChoice) setTheme(target.dataset.themeChoice);
   else if ("copy" in target.dataset || "copyText" in target.dataset) copy(target);
@@ -41,6 +39,14 @@ document.addEventListener("click", (event) => {
   else if ("close" in target.dataset) target.closest("dialog")?.close();
   else if ("dismiss" in target.dataset) target.closest(".toast, .alert")?.remove();
 });
+
+/* A menu is closed by who goes on beside it, by a click or by Tab: it would lie on what has the focus. */
+function leaveMenus({ target }) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(target)) menu.open = false;
+  }
+}
+document.addEventListener("focusin", leaveMenus);
 
 /* A click on the backdrop closes a dialog; Escape closes menus and gives the focus back. */
 document.addEventListener("mousedown", (event) => {
@@ -50,6 +56,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   const menu = document.querySelector("details.menu[open]");
   if (menu) {
+    event.preventDefault(); // it ends nothing that lies below
     menu.open = false;
     menu.querySelector("summary").focus();
   }

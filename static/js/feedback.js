@@ -10,4 +10,5 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Enter" && event.target === figure) document.querySelector("[autofocus]").click();
   else if (printed(event).toLowerCase() === "z") zoom.toggle();
+  else if (event.key === "Escape" && !event.defaultPrevented) zoom.whole();
 });

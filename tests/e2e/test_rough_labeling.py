@@ -275,3 +275,24 @@ def test_the_focus_is_back_after_a_closer_look_and_practice_has_one_at_what_it_t
     page.keyboard.press("z")
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 of 2")).to_be_visible()
+
+
+def test_a_menu_that_is_open_has_the_keys_and_the_task_behind_it_none(make_project, start):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    page = start(project)
+    first = shown(page)
+    page.keyboard.press("z")
+    menu = page.locator(".site-header details.menu[open]")
+    page.get_by_label("Theme", exact=True).click()
+    for key in ("1", "Escape"):
+        page.keyboard.press(key)
+    expect(menu).to_have_count(0)
+    page.get_by_label("Theme", exact=True).press("Enter")
+    page.get_by_role("button", name="cat").focus()
+    expect(menu).to_have_count(0)
+    assert (shown(page), page.locator("figure.closer").count()) == (first, 1)
+    page.keyboard.press("Escape")
+    expect(page.locator("figure.closer")).to_have_count(0)
+    page.keyboard.press("1")
+    moved_on(page, first)
+    assert [row.answers["animal"] for row in stored(project, 1)] == ["cat"]

@@ -4,7 +4,7 @@ import { printed } from "../printed.js";
 export function listen({ page, form, submit, undo, zoom, isBusy }) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
-    if (document.querySelector("dialog[open]")) return;
+    if (document.querySelector("dialog[open], details.menu[open]:not(#skip)")) return; // what lies over the task has the keys
     if (event.repeat && isAnswer(event)) return void event.preventDefault();
     const typing = event.target.closest?.("textarea, select, input:not([type=radio], [type=checkbox])");
     if (event.key === "Enter" && !event.shiftKey && !event.target.closest?.("textarea, button, a, summary, select")) {
@@ -51,6 +51,7 @@ export function listen({ page, form, submit, undo, zoom, isBusy }) {
     const key = printed(event).toLowerCase();
     if (key === "u") return void undo() ?? true;
     if (key === "z" && zoom) return void zoom.toggle() ?? true;
+    if (key === "escape" && zoom) return void zoom.whole() ?? true;
     if (key === "?") return open("keys");
     if (key === "i") return open("instructions");
     if (key === "e") return open("guide");
