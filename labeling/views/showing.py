@@ -158,14 +158,21 @@ def grid_data(
     request: HttpRequest, project: Project, asked: Survey, question: Asked, tiles: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The same for static/js/grid.js."""
-    words = _words()
     return {
+        **outbox_data(request),
         **_in_language(asked),
-        "user": request.user.pk,
         "project": project.slug,
         "question": question.key,
         "tiles": [{"id": tile["id"], "task": tile["task"]} for tile in tiles],
         "gap_cap": GAP_CAP,
+    }
+
+
+def outbox_data(request: HttpRequest) -> dict[str, Any]:
+    """What a page needs that sends answers which wait on the device, as static/js/waiting.js does."""
+    words = _words()
+    return {
+        "user": request.user.pk,
         "assignments": ASSIGNMENTS,
         "words": {name: words[name] for name in ("waiting", "sign_in")},
     }

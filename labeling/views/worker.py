@@ -38,7 +38,7 @@ from labeling.surveys.guide import guide_of
 from labeling.surveys.survey import Asked, Survey
 from labeling.views import asking, noscript
 from labeling.views.numbers import whole
-from labeling.views.showing import client_data, drawn, marks, own_progress, task_data
+from labeling.views.showing import client_data, drawn, marks, outbox_data, own_progress, task_data
 
 YEAR = 365 * 86_400  # seconds
 MOST_OTHERS = 500  # projects that a person could join, on one page
@@ -80,6 +80,7 @@ def projects(request: HttpRequest) -> HttpResponse:
         "speaks": bool(spoken),
         "language": chosen,
         "judgments": sum(row.judgment_count for row in work),
+        "client": outbox_data(request),
     }
     return render(request, "labeling/projects.html", context)
 

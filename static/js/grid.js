@@ -17,7 +17,7 @@ const PATIENCE = 20_000; // milliseconds in which a grid is stored, or waits in 
 let held = false; // it is sent, and its answers are on their way or wait
 let waits = false; // they wait in the outbox
 
-const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
+const outbox = new Outbox(client, {
   send: delivery(client.assignments),
   onChange: (state) => {
     tell(document.getElementById("sync"), state, client.words);

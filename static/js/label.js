@@ -48,7 +48,7 @@ let begun = false; // the form holds what stands in it; before, an earlier page 
 const zoom = client.questions.some(({ kind }) => kind === "boxes") ? null : new Zoom(document.getElementById("stage"), page.figure, words);
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
-const outbox = new Outbox(`crowdtune:outbox:${client.user}:${client.project}`, {
+const outbox = new Outbox(client, {
   send: delivery(client.assignments),
   onChange: (state) => tell(page.sync, state, words),
   onRefused: (item, message) => {

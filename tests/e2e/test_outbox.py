@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from labeling import services
 from labeling.models import Judgment
 from tests.e2e.conftest import happened, ready, until
-from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
 from tests.e2e.test_stages import DOG
 from tests.e2e.test_what_is_stored import NOTE, SHARP
 
@@ -172,6 +172,32 @@ def test_what_one_person_answered_waits_for_them_where_another_signs_in(visit, m
     sign_in(page, visit.address, worker)
     page.goto(f"/label/{project.slug}/")
     assert {row.worker_id for row in stored(project, 4 if path else 1)} == {worker.pk}
+
+
+def test_the_list_of_projects_sends_what_waits_and_tells_what_waits_of_another(
+    visit, make_project, join, worker, owner, axe, fits
+):
+    project = make_project("Dogs", questions=[DOG], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False, width=360, touch=True)
+    loaded_ahead(page, 2)
+    page.context.set_offline(True)
+    before = shown(page)
+    page.get_by_role("button", name="Yes").click()
+    moved_on(page, before)
+    sign_in(page, visit.address, owner)
+    page.context.set_offline(False)
+    page.goto("/label/")
+    told = page.get_by_text("Answers of somebody else wait on this device.")
+    expect(told).to_be_visible()
+    axe(page)
+    fits(page)
+    assert not Judgment.objects.filter(project=project).exists()
+    sign_in(page, visit.address, worker)
+    page.goto("/label/")
+    assert [row.worker_id for row in stored(project, 1)] == [worker.pk]
+    expect(told).to_be_hidden()
+    sent(page)
 
 
 def test_what_waits_is_told_in_a_bar_that_keeps_its_height(visit, make_project, join, worker):

@@ -3,6 +3,7 @@
    another had just added to it. Where the device keeps nothing, since it is full or an app's window lets no page write,
    they wait in this page alone. Sending the same answer twice is harmless: the server stores one judgment for an
    assignment. */
+const KEY = "crowdtune:outbox:"; // then whose, of which project, and of which assignment
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
 
 const device = reachable();
@@ -21,7 +22,8 @@ export class Outbox {
 
   /* `send(item)` resolves to a state: "done", "refused" (give up on it) or "retry", with `denied` where it is not let in;
      a rejection is a "retry". `onElsewhere(items)` tells what waits after another tab has put something here, or sent it. */
-  constructor(key, { send, onChange = () => {}, onRefused = () => {}, onElsewhere = () => {} }) {
+  constructor({ user, project }, { send, onChange = () => {}, onRefused = () => {}, onElsewhere = () => {} }) {
+    const key = `${KEY}${user}:${project}`;
     this.#prefix = `${key}:`;
     this.#send = send;
     this.#onChange = onChange;
@@ -45,7 +47,7 @@ export class Outbox {
 
   /* What waits, in the order in which it was answered. */
   items() {
-    const kept = Object.keys(device ?? {}).filter((name) => name.startsWith(this.#prefix)).map(parsed);
+    const kept = named(this.#prefix).map(parsed);
     const found = kept.filter((item) => item && !this.#unkept.has(item.id));
     return [...found, ...this.#unkept.values()].sort((a, b) => a.at - b.at);
   }
@@ -133,6 +135,18 @@ export class Outbox {
     }
     return !this.items().length;
   }
+}
+
+function named(prefix) {
+  return Object.keys(device ?? {}).filter((name) => name.startsWith(prefix));
+}
+
+/* Whose answers wait on the device, and of which projects: each pair as often as there are answers. */
+export function waiting() {
+  return named(KEY).map((name) => {
+    const [user, project] = name.slice(KEY.length).split(":");
+    return { user: Number(user), project };
+  });
 }
 
 function parsed(name) {
