@@ -18,6 +18,7 @@ from inference.downloads.examples import examples
 from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef
 from inference.explain import explaining
+from inference.feedback.audits import is_paused
 from inference.forms import DeploymentForm, KeyForm
 from inference.intake import inputs
 from inference.models import Deployment, KeyLimit
@@ -149,6 +150,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         faults=_faults(versions, deployment),
         previous=previous_champion(project), kept=figures.kept(project),
+        labels_paused=is_paused(project, deployment),
         plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip

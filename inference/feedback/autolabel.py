@@ -4,25 +4,29 @@ The threshold comes from images of the champion's own snapshot that it never saw
 goes to the crowd instead. Each of these that the crowd has not answered yet stands for twenty labels that nobody has
 vouched for: at most one batch of labels runs ahead of the audit, and more are given as its answers come.
 
-When the crowd disagrees more often than the bound allows, labeling by the model stops and says why, and the labels of
-the version that failed are withdrawn: their tasks are open to the crowd again. An owner who turned this on for at most
-two wrong labels in a hundred wants none of a version that gives ten, and could not tell which those are; training never
-learned from them, but exports had them. What a person has answered or decided since stays. Labels of a version whose
-audit has not failed stay too, also when an owner turns labeling by the model off.
+When the crowd disagrees more often than was to be expected, which may be chance, labeling by the model pauses: no label
+is given, and what it is sure of is asked of the crowd until that is settled. When the crowd disagrees more often than
+the bound allows, it stops and says why, and the labels of the version that failed are withdrawn: their tasks are open
+to the crowd again. An owner who turned this on for at most two wrong labels in a hundred wants none of a version that
+gives ten, and could not tell which those are; training never learned from them, but exports had them. What a person has
+answered or decided since stays. Labels of a version whose audit has not failed stay too, also when an owner turns
+labeling by the model off.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 
 from inference.engine import runtime
 from inference.engine.routing import VersionRef, routes
-from inference.feedback.guarantee import has_failed, threshold
+from inference.feedback.audits import Audit, audits_of, is_paused, waiting
+from inference.feedback.guarantee import threshold
 from inference.models import AutoLabel, Deployment, Prediction, Reason
 from labeling import audit
 from labeling.models import Project, Task
@@ -44,21 +48,32 @@ def step(project: Project) -> int:
     if deployment is None or not deployment.auto_label:
         return 0
     _judge_audit(project)
-    if _stopped(project, deployment):
+    found = audits_of(project, deployment)
+    if failed := [each for each in found if each.has_failed]:
+        _stop(project, failed)
         return 0
-    most = _allowed(project)
+    given = _go_on(project, deployment)
+    if any(each.fails_at_last for each in found):
+        asked = waiting(project)
+        if failed := [each for each in found if each.fails_at_last and each.version not in asked]:
+            _stop(project, failed)
+    return given
+
+
+def _go_on(project: Project, deployment: Deployment) -> int:
+    """Label and draw for the audit; where that is in doubt, only draw. At most what the audit can vouch for: a batch,
+    less what its open questions stand for.
+    """
     version = champion_of_question(project)
+    most = max(BATCH - round(sum(waiting(project).values()) / AUDIT_SHARE), 0)
     if version is None or not most:
         return 0
     limit = threshold_of(version, deployment.error_bound)
-    return _label(project, version, limit, most) if limit is not None else 0
-
-
-def _allowed(project: Project) -> int:
-    """How many labels more the audit can vouch for: a batch, less what its open questions stand for."""
-    waiting = AutoLabel.objects.filter(project=project, is_audit=True, is_correct=None)
-    asked = waiting.filter(image__tasks__state=Task.State.OPEN).values("image_id").distinct().count()
-    return max(BATCH - round(asked / AUDIT_SHARE), 0)
+    if limit is None:
+        return 0
+    if is_paused(project, deployment):
+        return _label(project, version, limit, math.ceil(most * AUDIT_SHARE), audited=1.0)
+    return _label(project, version, limit, most, audited=AUDIT_SHARE)
 
 
 def threshold_of(version: ModelVersion, bound: float) -> float | None:
@@ -81,7 +96,7 @@ def threshold_of(version: ModelVersion, bound: float) -> float | None:
 
 
 @transaction.atomic
-def _label(project: Project, version: ModelVersion, limit: float, most: int) -> int:
+def _label(project: Project, version: ModelVersion, limit: float, most: int, *, audited: float) -> int:
     """All or nothing: a label that nobody has noted would stay when its version's audit fails."""
     question = project.primary_question()
     if question is None:
@@ -96,7 +111,7 @@ def _label(project: Project, version: ModelVersion, limit: float, most: int) -> 
     sure = sure.exclude(reason=Reason.RANDOM)
     sure = sure.exclude(image__in=AutoLabel.objects.filter(project=project).values("image_id")).order_by("id")
     rows = list(sure[:most])
-    drawn = {row.image_id for row in rows if random.random() < AUDIT_SHARE}
+    drawn = {row.image_id for row in rows if random.random() < audited}
     rest = {row.image_id: (row.category, row.probability) for row in rows if row.image_id not in drawn}
     # Before the labels, which hold the project: whoever answers one of these may wait for that.
     raise_priority(project=project, priorities=dict.fromkeys(drawn, AUDIT_PRIORITY))
@@ -124,30 +139,21 @@ def _judge_audit(project: Project) -> None:
         audits.filter(said=word).exclude(is_correct=word).update(is_correct=word)
 
 
-def _stopped(project: Project, deployment: Deployment) -> bool:
-    """One version's audit says nothing of another's labels, so each is looked at alone."""
-    judged = AutoLabel.objects.filter(project=project, is_audit=True).exclude(is_correct=None)
-    if deployment.auto_label_since is not None:
-        judged = judged.filter(created_at__gte=deployment.auto_label_since)
-    counts = judged.values("version").annotate(total=Count("pk"), wrong=Count("pk", filter=Q(is_correct=False)))
-    rows = counts.order_by("-version").values_list("version", "wrong", "total")
-    failed = [row for row in rows if has_failed(row[1], row[2], deployment.error_bound)]
-    if not failed:
-        return False
-    _version, wrong, total = failed[0]
-    withdrawn = sum(_withdraw(project, version_id) for version_id, _wrong, _total in failed)
+def _stop(project: Project, failed: list[Audit]) -> None:
+    """Give up labeling by the model, take back what the versions labeled that failed, and say why."""
+    first = failed[0]
+    withdrawn = sum(_withdraw(project, each.version) for each in failed)
     told = _(
         "The audit found %(wrong)s of %(total)s labels wrong; at most %(most).1f %% were allowed. Withdrawn, and"
         " left to the crowd again: %(withdrawn)s labels by the model."
     )
     reason = told % {
-        "wrong": wrong, "total": total, "most": 100 * deployment.error_bound, "withdrawn": withdrawn,
+        "wrong": first.wrong, "total": first.total, "most": 100 * first.bound, "withdrawn": withdrawn,
     }  # fmt: skip
     Deployment.objects.filter(pk=project.pk).update(auto_label=False, auto_label_stopped=reason)
     audit.write(project=project, user=None, action="auto_label_stopped", changes={"reason": reason})
     routes.forget(project.pk)
     logger.warning("project %s: %s", project.pk, reason)
-    return True
 
 
 @transaction.atomic

@@ -1,7 +1,8 @@
-"""When a model may label by itself, and when it must stop: exact binomial bounds.
+"""When a model may label by itself, and when it must pause or stop: binomial bounds, and a test for every answer.
 
 Sources: Clopper & Pearson, The use of confidence or fiducial limits (Biometrika 26, 1934); Angelopoulos et al., Learn
-then Test (2021), for a threshold that is chosen among many.
+then Test (2021), for a threshold that is chosen among many; Waudby-Smith & Ramdas, Estimating means of bounded random
+variables by betting (JRSS B 86, 2024), and J. Ville (1939), for a test after each answer.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import scipy  # its parts come when they are first used, which web processes har
 from numpy.typing import NDArray
 
 SURE = 0.95
+FAULTS = np.geomspace(1.5, 10, 12)  # how far beyond the bound (in odds) the errors may be that a bet is laid on
+DOUBT = 0.2
 
 
 def threshold(probability: NDArray[np.floating], is_correct: NDArray[np.bool_], bound: float) -> float | None:
@@ -54,12 +57,21 @@ def threshold(probability: NDArray[np.floating], is_correct: NDArray[np.bool_], 
 
 
 def has_failed(wrong: int, total: int, bound: float) -> bool:
-    """Whether an audit with ``wrong`` of ``total`` shows that more than ``bound`` of the labels are wrong (5 %).
+    """Whether an audit with ``wrong`` of ``total`` shows that more than ``bound`` of the labels are wrong.
 
-    It is asked after each answer, and so stops more often without need than one look would: of versions that are wrong
-    exactly as often as is allowed one in four within a thousand answers, of those at three quarters of it one in ten.
-    That costs the crowd some work. A rule that holds 5 % over all looks together would see a version that is wrong five
-    times as often as is allowed after two or three times as many answers, each of which stands for twenty labels.
+    It is asked after each answer. Of versions that keep the bound, however often they are looked at and however long it
+    goes on, no more than one in twenty (1 - SURE) fails: what a bet against the bound has won, its stake laid on
+    FAULTS in equal parts, comes to 1 / (1 - SURE) times the stake that seldom.
+    """
+    odds = bound / (1 - bound) * FAULTS
+    won = wrong * np.log(odds / (1 + odds) / bound) - (total - wrong) * np.log((1 + odds) * (1 - bound))
+    return bool(np.logaddexp.reduce(won) - np.log(len(FAULTS)) >= -np.log1p(-SURE))
+
+
+def is_doubtful(wrong: int, total: int, bound: float, doubt: float = DOUBT) -> bool:
+    """Whether one look at the audit would see so many wrong by chance less often than ``doubt``, were the bound kept.
+
+    Asked after each answer this is often so without need. It costs a few answers: while it is so nothing is labeled.
     """
     # P(X >= wrong) of a binomial. Its functions come from scipy.special: scipy.stats costs every web process 60 MB.
-    return wrong > 0 and bool(scipy.special.betainc(wrong, total - wrong + 1, bound) < 1 - SURE)
+    return wrong > 0 and bool(scipy.special.betainc(wrong, total - wrong + 1, bound) < doubt)

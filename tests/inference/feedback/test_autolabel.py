@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import F
 
 from inference.feedback import autolabel, backlog, loop
+from inference.feedback.guarantee import has_failed, is_doubtful
 from inference.intake.features import stored_features
 from inference.models import AutoLabel, Deployment, Prediction, Reason
 from inference.services import report_wrong
@@ -151,6 +152,53 @@ def test_labels_by_the_model_do_not_run_ahead_of_the_answers_of_the_audit(
         decide_task(task=row.image.tasks.get(), answers={"label": row.category}, user=owner)
     loop.close(project.pk)
     assert AutoLabel.objects.count() > before
+
+
+def say(audits, owner, wrong: int) -> None:
+    """So many of the audit's labels are wrong and the others right."""
+    contradict(audits[:wrong], owner)
+    for row in audits[wrong:]:
+        decide_task(task=row.image.tasks.get(), answers={"label": row.category}, user=owner)
+
+
+def test_while_the_audit_is_in_doubt_the_model_labels_nothing_and_the_crowd_is_asked_instead(
+    api, client, project, champion, add_images, owner, monkeypatch
+) -> None:
+    monkeypatch.setattr(autolabel, "BATCH", 16)
+    start_labeling(api, project, champion, add_images(range(80)), monkeypatch)
+    for _ in range(20):
+        loop.close(project.pk)
+    audits, given = AutoLabel.objects.filter(is_audit=True), AutoLabel.objects.filter(is_audit=False)
+    said, before = audits.count(), given.count()
+    doubtful = next(wrong for wrong in range(said) if is_doubtful(wrong, said, 0.1))
+    say(list(audits), owner, doubtful)
+    loop.close(project.pk)
+    assert given.count() == before
+    asked = list(audits.filter(is_correct=None))
+    assert 8 <= len(asked) <= 9  # of every two sure images all: they stand for a batch of 16
+    client.force_login(owner)
+    assert "Paused" in client.get(f"/projects/{project.slug}/serving/").content.decode()
+
+    say(asked, owner, 0)
+    loop.close(project.pk)
+    assert given.count() > before
+    assert "Paused" not in client.get(f"/projects/{project.slug}/serving/").content.decode()
+
+
+@pytest.mark.parametrize(("level", "goes_on"), [(0.05, False), (0.2, True)])
+def test_a_doubt_that_nothing_is_left_to_settle_is_settled_by_one_look(
+    api, project, champion, add_images, owner, monkeypatch, level: float, goes_on: bool
+) -> None:
+    start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
+    audits = list(AutoLabel.objects.filter(is_audit=True))
+    wrong = next(wrong for wrong in range(len(audits)) if is_doubtful(wrong, len(audits), 0.1, level))
+    assert not has_failed(wrong, len(audits), 0.1)
+    say(audits[1:], owner, wrong)
+    loop.close(project.pk)
+    assert Deployment.objects.get().auto_label  # one answer is still to come
+    say(audits[:1], owner, 0)
+    loop.close(project.pk)
+    assert Deployment.objects.get().auto_label is goes_on
 
 
 def test_a_failed_audit_withdraws_the_labels_of_its_version_but_for_what_people_have_decided(

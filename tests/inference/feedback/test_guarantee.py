@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.feedback.guarantee import has_failed, threshold
+from inference.feedback.guarantee import has_failed, is_doubtful, threshold
 
 
 def test_a_threshold_needs_enough_images_for_its_bound() -> None:
@@ -39,18 +39,38 @@ def test_images_of_one_probability_are_taken_all_or_none() -> None:
 
 def test_an_audit_fails_when_chance_does_not_explain_its_errors() -> None:
     assert not has_failed(0, 0, 0.02)
-    assert not has_failed(1, 20, 0.02)
-    assert has_failed(1, 2, 0.02)
-    assert has_failed(5, 40, 0.02)
+    assert not has_failed(1, 1, 0.02)
+    assert not has_failed(3, 40, 0.02)
+    assert has_failed(3, 5, 0.02)
+    assert has_failed(6, 40, 0.02)
 
 
-@pytest.mark.parametrize(("share", "least", "most"), [(0.75, 0.0, 0.15), (1.0, 0.0, 0.35), (3.0, 0.95, 1.0)])
-def test_an_audit_that_is_looked_at_after_each_answer_stops_few_in_vain_and_all_that_are_worse(
-    share: float, least: float, most: float
-) -> None:
-    bound, rng = 0.02, np.random.default_rng(0)
-    stopped = 0
-    for _version in range(200):
-        wrong = np.cumsum(rng.random(400) < share * bound).tolist()
-        stopped += any(has_failed(count, total, bound) for total, count in enumerate(wrong, 1))
-    assert least <= stopped / 200 <= most
+def test_one_error_in_few_answers_raises_a_doubt_that_more_answers_lay() -> None:
+    assert not is_doubtful(0, 1, 0.02)
+    assert is_doubtful(1, 11, 0.02)  # 1 - .98^11 is .199
+    assert not is_doubtful(1, 12, 0.02)
+    assert is_doubtful(1, 2, 0.02, 0.05)
+    assert not is_doubtful(1, 3, 0.02, 0.05)
+
+
+def stops(bound: float, share: float, answers: int) -> np.ndarray:
+    """[answers]: the exact chance that an audit has failed by then, looked at after each answer."""
+    alive, gone, least = np.array([1.0]), [0.0], 0
+    for total in range(1, answers + 1):
+        alive = np.append(alive * (1 - share), 0) + np.append(0, alive * share)
+        while least <= total and not has_failed(least, total, bound):
+            least += 1
+        gone.append(gone[-1] + alive[least:].sum())
+        alive[least:] = 0
+    return np.array(gone[1:])
+
+
+@pytest.mark.parametrize("bound", [0.001, 0.02, 0.1, 0.5, 0.9])
+def test_an_audit_that_is_looked_at_after_each_answer_fails_one_in_twenty_that_keep_the_bound(bound: float) -> None:
+    assert stops(bound, bound, 1500)[-1] <= 0.05
+    assert stops(bound, 0.75 * bound, 1500)[-1] <= 0.02
+
+
+@pytest.mark.parametrize(("times", "answers"), [(2, 1300), (3, 330), (5, 105), (10, 32)])
+def test_what_is_wrong_more_often_than_is_allowed_is_found_out(times: int, answers: int) -> None:
+    assert stops(0.02, 0.02 * times, answers)[-1] >= 0.9
