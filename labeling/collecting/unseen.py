@@ -6,12 +6,16 @@ from labeling.collecting.leases import fetch
 from labeling.models import Membership, Project
 
 MOST_COUNTED = 1000  # a page says that there are more
+# So far down the queue: what nobody can be handed gathers at its head, and below there is work for somebody.
+LOOKED_AT = 10_000
 # As a claim sees it: labeling.collecting.leases.
 _SEEN_BY_ALL = """
 SELECT count(*) FROM (
-    SELECT 1 FROM labeling_task t
-    WHERE t.project_id = %(project)s AND t.state = 'open' AND t.open_slots > 0 AND NOT t.is_gold
-        AND t.judgment_count >= %(least)s
+    SELECT 1 FROM (
+        SELECT id, judgment_count FROM labeling_task
+        WHERE project_id = %(project)s AND state = 'open' AND open_slots > 0 AND NOT is_gold
+        ORDER BY priority DESC, random, id LIMIT %(looked_at)s) t
+    WHERE t.judgment_count >= %(least)s
         AND NOT EXISTS (
             SELECT 1 FROM unnest(%(people)s::bigint[]) w (id)
             WHERE NOT EXISTS (SELECT 1 FROM labeling_assignment x WHERE x.task_id = t.id AND x.worker_id = w.id
@@ -24,15 +28,19 @@ SELECT count(*) FROM (
 def by_all(project: Project) -> int:
     """How many open tasks nobody of the project can be handed any more; one more than MOST_COUNTED for more.
 
+    Of those at the head of the queue, LOOKED_AT of them.
+
     Where boxes are drawn in stages, tasks come back to people, and it is not known.
     """
     if project.workflow != Project.Workflow.LABEL:
         return 0
     members = Membership.objects.filter(project=project, is_paused=False).exclude(phase=Membership.Phase.FAILED)
+    members = members.order_by("judgment_count")  # who has seen few is asked about first, which most often settles it
     people = dict(members.values_list("user_id", "skip_count"))
     # Each has answered such a task, or skipped it: most tasks of a project at work have too few answers for that.
     least = sum(not skipped for skipped in people.values())
     if not people or least > project.judgments_max:
         return 0
-    values = {"project": project.pk, "people": list(people), "least": least, "most": MOST_COUNTED + 1}
+    bounds = {"looked_at": LOOKED_AT, "most": MOST_COUNTED + 1}
+    values = {"project": project.pk, "people": list(people), "least": least, **bounds}
     return int(fetch(_SEEN_BY_ALL, values)[0][0])

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from labeling import services
+from labeling.collecting import unseen
 from labeling.models import Consensus, Project, Task
 from tests.labeling.conftest import answer, claim, person
 
@@ -125,3 +126,19 @@ def test_an_owner_is_told_of_tasks_that_everybody_has_seen(make_project: Make, r
     run_actors()
     cache.clear()
     assert "who has not seen" not in page(project.owner, overview)
+
+
+def test_so_much_of_the_queue_is_looked_through_for_them_and_no_more(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(images=3, judgments_min=2, judgments_max=3)
+    for _task in range(2):
+        answer(project, project.owner)
+    project.refresh_from_db()
+    assert unseen.by_all(project) == 2
+    monkeypatch.setattr(unseen, "LOOKED_AT", 1)
+    assert unseen.by_all(project) == 1
+    head = Task.objects.order_by("random").first()
+    Task.objects.exclude(pk=head.pk if head else 0).update(priority=5)
+    monkeypatch.setattr(unseen, "LOOKED_AT", 2)
+    assert unseen.by_all(project) == 1
