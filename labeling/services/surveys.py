@@ -121,19 +121,16 @@ def _freeze(
 
 def build_document(project: Project) -> dict[str, Any]:
     """What the survey is now, as it will be frozen."""
-    rows = project.categories.select_related("parent").order_by("position", "id")
-    categories = [
-        {
-            "key": row.key,
-            "name": row.name,
-            "description": row.description,
-            "parent": row.parent.key if row.parent else None,
-            "wordnet_id": row.wordnet_id,
-        }
-        for row in rows
-    ]
+    fields = ("key", "name", "description", "parent__key", "wordnet_id")  # no rows of ours: there may be 50,000
+    rows = project.categories.order_by("position", "id").values_list(*fields)
+    names = ("key", "name", "description", "parent", "wordnet_id")
+    return {"categories": [dict(zip(names, row, strict=True)) for row in rows], "questions": stored_questions(project)}
+
+
+def stored_questions(project: Project) -> list[dict[str, Any]]:
+    """The questions of ``build_document``, without its categories."""
     fields = ("id", "key", "kind", "prompt", "help_text", "required", "options", "show_if", "stage")
-    return {"categories": categories, "questions": list(project.questions.order_by("position", "id").values(*fields))}
+    return list(project.questions.order_by("position", "id").values(*fields))
 
 
 def _check_stages(project: Project, document: dict[str, Any]) -> None:

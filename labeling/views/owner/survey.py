@@ -22,7 +22,7 @@ from labeling.files import storage
 from labeling.forms.survey import KIND_NAMES, SurveyForms
 from labeling.forms.wordings import sent_words
 from labeling.models import Image, Project
-from labeling.services.surveys import build_document, check_conditions, checked_questions
+from labeling.services.surveys import build_document, check_conditions, checked_questions, stored_questions
 from labeling.services.wordings import progress_of, stored_wordings
 from labeling.surveys import survey
 from labeling.views import asking
@@ -42,7 +42,7 @@ def builder(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the questions; on POST change their list, or store them as the next version of the survey."""
     project = load_project(request, slug)
     if request.method != "POST":
-        return _page(request, project, SurveyForms.stored(build_document(project)["questions"]))
+        return _page(request, project, SurveyForms.stored(stored_questions(project)))
     found = SurveyForms.sent(request.POST)
     action = request.POST.get("action", "save")
     if action != "save":
@@ -104,7 +104,7 @@ def _page(
 
 def _public(project: Project) -> list[dict[str, Any]]:
     """The stored questions as the API takes them."""
-    rows = build_document(project)["questions"]
+    rows = stored_questions(project)
     return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 
 
@@ -129,7 +129,7 @@ def load_json(request: HttpRequest, slug: str) -> HttpResponse:
     else:
         tell_saved(request, project, saved, _("The survey is replaced by what you pasted."))
         return redirect("project-survey", project.slug)
-    stored = SurveyForms.stored(build_document(project)["questions"])
+    stored = SurveyForms.stored(stored_questions(project))
     return _page(request, project, stored, problem=problem, status=400, document=document, seen=seen)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from labeling import services
 from labeling.errors import CrowdtuneError
@@ -277,3 +280,12 @@ def test_an_example_that_is_no_address_is_refused(project: Project, owning: Clie
     response = owning.post(f"/projects/{project.slug}/settings/survey/", data)
     assert response.status_code == 400
     assert "addresses of pictures" in response.context["problem"]
+
+
+def test_the_builder_of_a_large_taxonomy_reads_none_of_its_categories(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project()
+    with CaptureQueriesContext(connection) as queries:
+        assert owning.get(f"/projects/{project.slug}/settings/survey/").status_code == 200
+    assert [query["sql"] for query in queries if "labeling_category" in query["sql"]] == []
