@@ -22,12 +22,12 @@ import numpy as np
 
 from labeling.aggregation import AGGREGATORS, Votes
 from labeling.files.imaging import pixels
-from training.learning.backbones import BACKBONES
 from training.learning.calibrate import reliability, temperature
-from training.learning.dense import softmax
-from training.learning.head import fit_head
-from training.learning.trunk import Trunk, ensure_trunk
-from training.learning.weights import require
+from training.learning.heads.dense import softmax
+from training.learning.heads.head import fit_head
+from training.learning.networks.backbones import BACKBONES
+from training.learning.networks.trunk import Trunk, ensure_trunk
+from training.learning.networks.weights import require
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = 10

@@ -13,11 +13,11 @@ from django.db import connection
 from labeling.models import Project
 from labeling.services import create_project
 from training.learning.artifact import record_verification, write_version
-from training.learning.dense import Head
 from training.learning.features import FeatureStore
 from training.learning.files import sha256_of
-from training.learning.light import openvino
-from training.learning.light import operations as ops
+from training.learning.heads.dense import Head
+from training.learning.networks.light import openvino
+from training.learning.networks.light import operations as ops
 from training.models import ModelVersion, Snapshot, SnapshotItem, TrainingRun
 
 TRUNK, SIZE = "made-up-0000", 32

@@ -21,10 +21,10 @@ from sklearn.linear_model import LogisticRegression
 
 from bench.pictures import SHARED, Photos, features, opened, photos
 from training.learning.augment import VIEWS
-from training.learning.backbones import BACKBONES
-from training.learning.finetune import fine_tune
-from training.learning.head import fit_head
-from training.learning.keras_loop import LoopOptions, Part, predict_logits
+from training.learning.heads.head import fit_head
+from training.learning.networks.backbones import BACKBONES
+from training.learning.tuning.finetune import fine_tune
+from training.learning.tuning.keras_loop import LoopOptions, Part, predict_logits
 
 THEIRS = "scikit-learn"
 RECIPES = ("extraction", "extraction + views", "fine-tuning", "fine-tuning + views")

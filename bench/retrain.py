@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
-from training.learning.backbones import BACKBONES
 from training.learning.features import FeatureStore
-from training.learning.head import fit_head
+from training.learning.heads.head import fit_head
+from training.learning.networks.backbones import BACKBONES
 
 Row = tuple[str, float, float, float]
 
@@ -45,12 +45,12 @@ def guide(data: Photos, test: Photos, key: str, epochs: int, measured: int, tune
 
         return paths.map(load, num_parallel_calls=2).batch(32).prefetch(2)
 
-    from training.learning.network import build, preprocess
+    from training.learning.networks.network import build, preprocess
 
     base = build(backbone, weights)
     base.trainable = False
     if tune:
-        from training.learning.boundary import cut_tensor
+        from training.learning.networks.boundary import cut_tensor
 
         behind = keras.Model(cut_tensor(base, backbone.cut), base.output)
         for layer in behind._flatten_layers():
@@ -95,8 +95,8 @@ def extraction(data: Photos, test: Photos, key: str) -> list[Row]:
 
 def tuning(data: Photos, test: Photos, key: str, epochs: int) -> list[Row]:
     """Activations at the cut, once, then ``epochs`` of the last block only."""
-    from training.learning.finetune import fine_tune
-    from training.learning.keras_loop import LoopOptions, Part, predict_logits
+    from training.learning.tuning.finetune import fine_tune
+    from training.learning.tuning.keras_loop import LoopOptions, Part, predict_logits
 
     backbone, weights, trunk = opened(key, BACKBONES[key].cut)
     _, _, pooled = opened(key)

@@ -136,8 +136,8 @@ def make_versions(folder: Path, slug: str, count: int, photo: bytes) -> tuple[di
     from labeling.files.imaging import pixels
     from labeling.models import Project
     from training.learning.artifact import load_version, record_verification, write_version
-    from training.learning.dense import Head
-    from training.learning.trunk import Trunk
+    from training.learning.heads.dense import Head
+    from training.learning.networks.trunk import Trunk
     from training.models import ModelVersion, TrainingRun
 
     project = Project.objects.get(slug=slug)

@@ -23,8 +23,8 @@ from bench.plots import page
 from labeling.charts import Series, line
 from labeling.files.imaging import pixels
 from training.learning.augment import VIEWS
-from training.learning.backbones import BACKBONES
-from training.learning.head import HeadOptions, fit_head
+from training.learning.heads.head import HeadOptions, fit_head
+from training.learning.networks.backbones import BACKBONES
 from training.learning.rows import Rows
 
 Curves = list[tuple[str, int, float, float]]  # (recipe, epoch, accuracy in training, in validation)
@@ -32,7 +32,7 @@ Curves = list[tuple[str, int, float, float]]  # (recipe, epoch, accuracy in trai
 
 def scratch(data: Photos, train: np.ndarray, test: np.ndarray, epochs: int, seed: int = 0) -> Curves:
     """The compact network with random weights, on pixels, with fresh augmentation in every epoch."""
-    from training.learning.scratch import OPTIONS, SIZE, fit_from_scratch
+    from training.learning.tuning.scratch import OPTIONS, SIZE, fit_from_scratch
 
     pictures = Rows.of(np.stack([pixels(path.read_bytes(), SIZE).ravel() for path in data.files]))
     limits = replace(OPTIONS, epochs=epochs, patience=epochs)
@@ -53,8 +53,8 @@ def extraction(data: Photos, train: np.ndarray, test: np.ndarray, key: str, view
 
 def tuning(data: Photos, train: np.ndarray, test: np.ndarray, key: str, views: int, epochs: int) -> Curves:
     """Fine-tuning behind the cut; with views, epoch e sees view e modulo (views + 1) of each picture."""
-    from training.learning.finetune import fine_tune
-    from training.learning.keras_loop import LoopOptions, Part
+    from training.learning.tuning.finetune import fine_tune
+    from training.learning.tuning.keras_loop import LoopOptions, Part
 
     backbone, weights, trunk = opened(key, BACKBONES[key].cut)
     _, _, pooled = opened(key)

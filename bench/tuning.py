@@ -15,10 +15,10 @@ import argparse
 import numpy as np
 
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
-from training.learning.backbones import BACKBONES
-from training.learning.finetune import fine_tune
-from training.learning.head import fit_head
-from training.learning.keras_loop import LoopOptions, Part, predict_logits
+from training.learning.heads.head import fit_head
+from training.learning.networks.backbones import BACKBONES
+from training.learning.tuning.finetune import fine_tune
+from training.learning.tuning.keras_loop import LoopOptions, Part, predict_logits
 
 
 def variant(text: str, key: str) -> tuple[str, LoopOptions]:

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from labeling import audit
 from labeling.forms.changes import ChangesForm
 from labeling.models import Project
-from training.learning import weights
-from training.learning.backbones import BACKBONES
+from training.learning.networks import weights
+from training.learning.networks.backbones import BACKBONES
 from training.models import Recipe, TrainingPolicy
 from training.services.policies import FIELDS
 from training.zoo import table

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from labeling.words import gettext as _
 from training.learning.artifact import CARD, record
-from training.learning.curve import learning_curve, too_little
+from training.learning.heads.curve import learning_curve, too_little
 from training.models import ModelVersion, Recipe
 from training.runs.stages.fit import head_options
 from training.suspects import MOST_IMAGES, features_of

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import transaction
 
 from training.features import embedding
-from training.learning.folds import out_of_fold
-from training.learning.head import HeadOptions
+from training.learning.heads.folds import out_of_fold
+from training.learning.heads.head import HeadOptions
 from training.learning.rows import Rows, blank
 from training.models import ModelVersion, Suspect
 from training.runs.stages.work import Items, load_items, one_hot

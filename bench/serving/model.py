@@ -28,7 +28,7 @@ class OpenVino:
 
     def __init__(self) -> None:
         from training.learning.artifact import load_version
-        from training.learning.trunk import Trunk
+        from training.learning.networks.trunk import Trunk
 
         self.classifier = load_version(FOLDER / "version")
         self.trunk = Trunk(FOLDER / "trunks" / self.classifier.trunk_key, precision=PRECISION)

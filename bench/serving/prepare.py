@@ -51,12 +51,12 @@ def draw_photo() -> bytes:
 
 def make_models() -> str:
     from training.learning.artifact import record, record_verification, write_version
-    from training.learning.backbones import BACKBONES as ZOO
-    from training.learning.dense import Head
-    from training.learning.keys import trunk_key
-    from training.learning.trunk import Trunk, export_trunk
+    from training.learning.heads.dense import Head
+    from training.learning.networks.backbones import BACKBONES as ZOO
+    from training.learning.networks.keys import trunk_key
+    from training.learning.networks.trunk import Trunk, export_trunk
+    from training.learning.networks.weights import locate
     from training.learning.verify import keras_classifier
-    from training.learning.weights import locate
 
     shared = ROOT.parent / "shared" / "data" / "weights"
     backbone = next(ZOO[key] for key in BACKBONES if locate(ZOO[key], shared).path is not None)
@@ -110,7 +110,7 @@ def ceiling(photo: bytes) -> float:
     from labeling.api.turns import cores
     from labeling.files.imaging import pixels
     from training.learning.artifact import load_version
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
     classifier = load_version(FOLDER / "version")
     trunk = Trunk(FOLDER / "trunks" / classifier.trunk_key, precision=PRECISION)

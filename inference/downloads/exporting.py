@@ -45,9 +45,9 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
 
 def _main(arguments: dict[str, str]) -> dict[str, Any]:
     from training.learning.export import export  # reaches Keras: only this process does
-    from training.learning.imported import find
-    from training.learning.keys import trunk_key
-    from training.learning.weights import locate
+    from training.learning.networks.imported import find
+    from training.learning.networks.keys import trunk_key
+    from training.learning.networks.weights import locate
 
     backbone = find(arguments["backbone"], Path(arguments["backbones"]))
     weights = locate(backbone, Path(arguments["keras_home"]))

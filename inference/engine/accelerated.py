@@ -15,14 +15,14 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from training.learning.keys import trunk_key
-from training.learning.trunk import Trunk, faithful, sample_pictures
-from training.learning.weights import locate
+from training.learning.networks.keys import trunk_key
+from training.learning.networks.trunk import Trunk, faithful, sample_pictures
+from training.learning.networks.weights import locate
 from training.zoo import catalogue
 
 
 class KerasTrunk:
-    """As ``training.learning.trunk.Trunk``, on whatever device Keras finds."""
+    """As ``training.learning.networks.trunk.Trunk``, on whatever device Keras finds."""
 
     def __init__(self, folder: Path, *, most: int) -> None:
         """``most`` pictures go through at once.
@@ -53,7 +53,7 @@ class KerasTrunk:
 def _model(exported: Trunk) -> Any:
     backbone = catalogue.backbone_of(exported.backbone)
     weights = locate(backbone, settings.KERAS_HOME)
-    from training.learning.network import trunk_model  # Keras: here alone, and only where a GPU is asked for
+    from training.learning.networks.network import trunk_model  # Keras: here alone, and only where a GPU is asked for
 
     if trunk_key(backbone, weights.sha256, exported.cut) != exported.key:
         raise ValueError(f"the weights of {backbone.title} that it was made of are not under KERAS_HOME")

@@ -14,8 +14,8 @@ from labeling.api.turns import cores
 from training.features import embedding
 from training.learning.artifact import Classifier, load_version
 from training.learning.features import FeatureStore
+from training.learning.networks.trunk import Trunk
 from training.learning.precision import has_bf16
-from training.learning.trunk import Trunk
 
 GPU_BATCH = 32
 

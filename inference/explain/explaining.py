@@ -18,7 +18,7 @@ from labeling.files.imaging import ImageRefused, decode_rgb, to_input
 from labeling.words import gettext as _
 from training.features.embedding import Embedder
 from training.learning.artifact import Classifier
-from training.learning.layers import averages_to, heat_of
+from training.learning.networks.layers import averages_to, heat_of
 from training.learning.occlusion import occlusion
 
 LONGEST = 640

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.learning.light import openvino
+from training.learning.networks.light import openvino
 
 
 class FeatureMaps:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Picture
 
-from training.learning.dense import Head
 from training.learning.files import sha256_of
-from training.learning.light import openvino
-from training.learning.light import operations as ops
+from training.learning.heads.dense import Head
+from training.learning.networks.light import openvino
+from training.learning.networks.light import operations as ops
 
 SIZE, DIM = 32, 12
 CATEGORIES = ("blue", "green", "red")

@@ -17,9 +17,9 @@ from labeling.services import add_images
 from tests.inference.serving import CATEGORIES, make_head, picture
 from training.learning import verify
 from training.learning.artifact import load_version, write_version
-from training.learning.backbones import BACKBONES
-from training.learning.trunk import Trunk, ensure_trunk
-from training.learning.weights import locate
+from training.learning.networks.backbones import BACKBONES
+from training.learning.networks.trunk import Trunk, ensure_trunk
+from training.learning.networks.weights import locate
 from training.models import ModelVersion
 
 BACKBONE = "crowdtune_small"

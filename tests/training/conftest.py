@@ -15,8 +15,8 @@ from django.conf import settings as django_settings
 from labeling.models import Project
 from tests.training.drawing import labeled_project
 from tests.training.published import server
-from training.learning.backbones import BACKBONES
-from training.learning.weights import locate
+from training.learning.networks.backbones import BACKBONES
+from training.learning.networks.weights import locate
 from training.runs import due
 
 __all__ = ["looks_are_short", "project", "server", "train_here"]
@@ -27,7 +27,8 @@ def small_trunk_folder() -> Callable[..., Path]:
     """The folder of the bundled network's trunk, or of that ``up_to`` a cut, which nobody writes to: each export takes
     a process with TensorFlow, so that the workers make it once for all.
     """
-    from training.learning.trunk import ensure_trunk  # OpenVINO: imported by a conftest it closes what pytest prints to
+    # OpenVINO: imported by a conftest it closes what pytest prints to.
+    from training.learning.networks.trunk import ensure_trunk
 
     small = BACKBONES["crowdtune_small"]
     root = Path(os.environ["CROWDTUNE_TEST_FOLDER"], "trunks")

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from training.learning.backbones import BACKBONES, Backbone
+from training.learning.networks.backbones import BACKBONES, Backbone
 
 CONTENT = b"weights" * 100_000
 V2 = BACKBONES["mobilenet_v2_0.35"]

@@ -51,7 +51,7 @@ def main(stages: str, number: str, folder: str) -> None:
         if stage == "registered":
             registry.register = struck(stage, registry.register, after=True)
         elif stage == "epoch":
-            from training.learning import keras_loop
+            from training.learning.tuning import keras_loop
 
             saved = noted(keras_loop._State.save, Path(folder) / "epochs")
             keras_loop._State.save = struck(stage, saved, after=True)  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from labeling.models import Project
 from tests.training.zoo.test_catalogue import call
 from training import services
 from training.features import embedding
-from training.learning import imported
+from training.learning.networks import imported
 from training.models import ModelVersion
 from training.zoo import catalogue
 

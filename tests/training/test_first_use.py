@@ -9,7 +9,7 @@ import pytest
 
 from labeling.models import Project
 from tests.training.published import CONTENT, V2, published
-from training.learning.backbones import BACKBONES
+from training.learning.networks.backbones import BACKBONES
 from training.models import TrainingRun
 from training.runs import queueing
 from training.runs.progress import Cancelled, Reporter

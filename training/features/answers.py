@@ -14,7 +14,7 @@ from training.features import embedding
 from training.features.embedding import Picture
 from training.learning.artifact import Classifier, checked_manifest, load_version
 from training.learning.errors import ArtifactDamaged
-from training.learning.trunk import Trunk, is_whole
+from training.learning.networks.trunk import Trunk, is_whole
 from training.models import ModelVersion
 
 AT_ONCE = 512  # pictures

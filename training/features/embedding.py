@@ -27,15 +27,15 @@ from django.utils import timezone
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import pixels
 from labeling.models import Image, Project
-from training.learning import weights
 from training.learning.features import FeatureStore
-from training.learning.keys import trunk_key
+from training.learning.networks import weights
+from training.learning.networks.keys import trunk_key
 from training.models import EmbeddingCursor, TrainingPolicy
 from training.snapshots import traits
 from training.zoo import catalogue, choosing
 
 if TYPE_CHECKING:
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def trunk_of(backbone_key: str, cut: str | None = None, *, waiting: Callable[[],
         waiting: Called now and then while it is exported; may raise to stop.
     """
     # The light runtime costs half a second and 50 MB: web processes, which only send messages, must not import it.
-    from training.learning.trunk import ensure_trunk
+    from training.learning.networks.trunk import ensure_trunk
 
     backbone = catalogue.backbone_of(backbone_key)
     found = weights.require(backbone, settings.KERAS_HOME)
@@ -79,7 +79,7 @@ def trunk_of(backbone_key: str, cut: str | None = None, *, waiting: Callable[[],
 
 @functools.lru_cache(maxsize=4)
 def load_trunk(folder: str) -> Trunk:
-    from training.learning.trunk import Trunk  # as above
+    from training.learning.networks.trunk import Trunk  # as above
 
     return Trunk(Path(folder))
 

@@ -29,7 +29,7 @@ from training.models import ModelVersion, SnapshotItem
 from training.snapshots.freezing import LEFT_OUT
 
 if TYPE_CHECKING:
-    from training.learning.layers import Layers
+    from training.learning.networks.layers import Layers
 
 NEIGHBOURS = 12
 AT_ONCE = 8_192
@@ -127,7 +127,7 @@ def pictures_folder() -> Path:
 
 def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Path) -> dict[str, Any]:
     # The light runtime, by the same reason and at the same price as in training.features.embedding.
-    from training.learning.layers import tiled_maps
+    from training.learning.networks.layers import tiled_maps
 
     layers = _layers(str(embedding.trunks_folder() / facts["key"] / "trunk.xml"), facts["size"])
     shown = _shown(image, facts["size"])
@@ -155,7 +155,7 @@ def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folde
 
     None for a fine-tuned version: its tail is a network of its own, and fifty answers of it are too dear for a page.
     """
-    from training.learning.layers import averages_to, heat_of  # as in _draw
+    from training.learning.networks.layers import averages_to, heat_of  # as in _draw
 
     head = answers.classifier_of(version).head
     if head is None:
@@ -174,7 +174,7 @@ def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folde
 
 @functools.lru_cache(maxsize=2)
 def _layers(path: str, size: int) -> Layers:
-    from training.learning.layers import Layers  # as above
+    from training.learning.networks.layers import Layers  # as above
 
     return Layers(Path(path), size)
 

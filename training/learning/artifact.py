@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.dense import Head, softmax
 from training.learning.errors import ArtifactDamaged, NotFaithful
 from training.learning.files import folder_atomic, sha256_of
-from training.learning.trunk import Compiled, convert
+from training.learning.heads.dense import Head, softmax
+from training.learning.networks.trunk import Compiled, convert
 
 SCHEMA = 1
 CARD = "MODEL_CARD.md"  # beside the files of a version, and of what is exported of it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.learning.dense import log_softmax
+from training.learning.heads.dense import log_softmax
 
 LOWEST, HIGHEST = 0.1, 20.0
 BINS = 15  # of the reliability diagram

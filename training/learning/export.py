@@ -20,11 +20,11 @@ import numpy as np
 
 from labeling.words import gettext as _
 from training.learning.artifact import CARD, Classifier, compare_with_keras, load_version
-from training.learning.backbones import Backbone
-from training.learning.dense import Head
 from training.learning.errors import LearningError, NotFaithful
 from training.learning.files import folder_atomic, sha256_of
-from training.learning.weights import Weights
+from training.learning.heads.dense import Head
+from training.learning.networks.backbones import Backbone
+from training.learning.networks.weights import Weights
 
 
 def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights) -> Any:
@@ -34,7 +34,7 @@ def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights)
         classifier: A loaded version, extraction or fine-tuned.
         backbone, weights: What its manifest names; the weights' SHA-256 is the caller's to compare.
     """
-    from training.learning.finetune import build_tail, whole_model  # defines Keras layers
+    from training.learning.tuning.finetune import build_tail, whole_model  # defines Keras layers
     from training.learning.verify import keras_classifier
 
     if classifier.head is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.light import openvino
+from training.learning.networks.light import openvino
 
 LEAST = 20  # pictures; fewer say nothing
 MOST = 200  # pictures measured

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from labeling.files.imaging import pixels
-from training.learning.backbones import Backbone
-from training.learning.head import fit_head
-from training.learning.trunk import Trunk, export_trunk
-from training.learning.weights import Weights
+from training.learning.heads.head import fit_head
+from training.learning.networks.backbones import Backbone
+from training.learning.networks.trunk import Trunk, export_trunk
+from training.learning.networks.weights import Weights
 
 SPLITS = 5
 SHARE = 0.7
@@ -57,7 +57,7 @@ def card(facts: dict[str, Any], size: int) -> str:
         "# Crowdtune small",
         "",
         f"Compact convolutional backbone, 128 px in, 256 features out, {facts['parameters']:,} parameters in half",
-        f"precision ({size / 1e6:.2f} MB). Made by `manage.py pretrain`; recipe: `training/learning/pretrain.py`.",
+        f"precision ({size / 1e6:.2f} MB). Made by `manage.py pretrain`; recipe: `networks/pretrain.py`.",
         "",
         "- **Data**: " + sets + ". The pictures are not part of the repository.",
         "- **Never seen**: " + (", ".join(facts["held_out"]) or "nothing was held out") + ".",

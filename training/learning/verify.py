@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from training.learning.artifact import Classifier, compare_with_keras, load_version, record_verification
-from training.learning.backbones import Backbone
-from training.learning.dense import Head, softmax
-from training.learning.trunk import Trunk
-from training.learning.weights import Weights
+from training.learning.heads.dense import Head, softmax
+from training.learning.networks.backbones import Backbone
+from training.learning.networks.trunk import Trunk
+from training.learning.networks.weights import Weights
 
 
 def keras_classifier(backbone: Backbone, weights: Weights, head: Head) -> Any:
     """The whole extraction model in Keras: uint8 ``[n, size, size, 3]`` -> probabilities, temperature included."""
     import keras  # the reference that the artifact is checked against
 
-    from training.learning.network import standardise, trunk_model
+    from training.learning.networks.network import standardise, trunk_model
 
     trunk = trunk_model(backbone, weights)
     x = standardise(head)(trunk.output)

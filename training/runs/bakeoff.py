@@ -25,7 +25,7 @@ from labeling.words import gettext as _
 from training.features import embedding
 from training.learning.artifact import Tail
 from training.learning.errors import TooLittleData
-from training.learning.trunk import convert
+from training.learning.networks.trunk import convert
 from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingPolicy, TrainingRun
 from training.runs import pipeline
 from training.runs.progress import Reporter

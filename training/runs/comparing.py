@@ -24,7 +24,7 @@ from dataclasses import replace
 import numpy as np
 
 from training.features import answers
-from training.learning.folds import out_of_fold
+from training.learning.heads.folds import out_of_fold
 from training.models import LearnedPictures, ModelVersion, Recipe, SnapshotItem
 from training.runs.stages import fit
 from training.runs.stages.work import Work

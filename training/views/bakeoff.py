@@ -18,7 +18,7 @@ from labeling.models import Job, Project
 from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import plots, services
-from training.learning import weights
+from training.learning.networks import weights
 from training.models import FROM_SCRATCH, Snapshot
 from training.services.bakeoffs import COMPACT, KIND
 from training.zoo import table

@@ -17,9 +17,9 @@ from django.db.models import Q
 from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import BadRequest, NothingToDo
-from training.learning import imported, weights
-from training.learning.backbones import BACKBONES, Backbone
 from training.learning.errors import ArtifactDamaged, LearningError
+from training.learning.networks import imported, weights
+from training.learning.networks.backbones import BACKBONES, Backbone
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.versions import champions
 
@@ -161,7 +161,7 @@ def add(*, file: Path, declared: Declared) -> Backbone:
     """
     _check_key(declared.key)
     # Keras: this runs in the operator's command only.
-    from training.learning.foreign import facts_of_network
+    from training.learning.networks.foreign import facts_of_network
 
     facts = facts_of_network(file, declared.layer, size=declared.size, cut=declared.cut)
     if declared.sha256 and declared.sha256 != facts["sha256"]:

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from labeling.models import Project
 from labeling.words import gettext as _
-from training.learning import weights
+from training.learning.networks import weights
 from training.zoo import catalogue
 
 # What a run's first stage (training.runs.stages.weights) should try to fetch, and what to say should that fail.

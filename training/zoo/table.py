@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Project
-from training.learning import weights
+from training.learning.networks import weights
 from training.zoo import catalogue
 
 STATES = {

@@ -25,8 +25,8 @@ from pathlib import Path
 from django.conf import settings
 from inference.engine import runtime
 from training.zoo import catalogue
-from training.learning.trunk import Trunk, ensure_trunk
-from training.learning.weights import locate
+from training.learning.networks.trunk import Trunk, ensure_trunk
+from training.learning.networks.weights import locate
 backbone = catalogue.backbone_of(sys.argv[1])
 folder = ensure_trunk(backbone, locate(backbone, settings.KERAS_HOME), Path(settings.DATA_DIR) / "trunks")
 before = "tensorflow" in sys.modules

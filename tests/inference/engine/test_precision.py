@@ -12,8 +12,8 @@ from inference.engine.routing import VersionRef
 from labeling.files.imaging import pixels
 from tests.inference.serving import SIZE, picture
 from training.learning.artifact import record
+from training.learning.networks.trunk import Trunk
 from training.learning.precision import has_bf16
-from training.learning.trunk import Trunk
 
 
 def measured(version: Any, data_dir: Any, serve: str) -> VersionRef:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from inference.explain.maps import FeatureMaps
-from training.learning.light import openvino
-from training.learning.light import operations as ops
+from training.learning.networks.light import openvino
+from training.learning.networks.light import operations as ops
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

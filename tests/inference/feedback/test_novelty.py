@@ -16,7 +16,7 @@ from inference.models import Prediction
 from labeling.models import Image, Task
 from labeling.services import add_images
 from tests.inference.serving import CATEGORIES
-from training.learning.head import HeadOptions, fit_head
+from training.learning.heads.head import HeadOptions, fit_head
 
 SHADES = {"blue": (30, 60, 220), "green": (40, 200, 60), "red": (220, 50, 40)}
 

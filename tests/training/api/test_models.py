@@ -12,7 +12,7 @@ from labeling.models import Membership, Project
 from tests.training.api.test_runs import RUNS, client_of
 from training import services
 from training.features import embedding
-from training.learning.backbones import BACKBONES
+from training.learning.networks.backbones import BACKBONES
 from training.models import AliasChange, ModelVersion, TrainingRun
 
 MODELS = "/api/v1/projects/shapes/models/"

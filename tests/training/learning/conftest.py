@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from training.learning.backbones import BACKBONES
-from training.learning.weights import Weights, locate
+from training.learning.networks.backbones import BACKBONES
+from training.learning.networks.weights import Weights, locate
 
 if TYPE_CHECKING:  # OpenVINO, imported by a conftest, closes the files that pytest captures into
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
 SMALL = BACKBONES["crowdtune_small"]
 # For JAX on a processor: what it compiles runs for an instant here, and to compile it well would take much longer.
@@ -56,14 +56,14 @@ def small_folder(small_trunk_folder: Callable[..., Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def small_trunk(small_folder: Path) -> Trunk:
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
     return Trunk(small_folder, threads=2)
 
 
 @pytest.fixture(scope="session")
 def cut_trunk(small_trunk_folder: Callable[..., Path]) -> Trunk:
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
     return Trunk(small_trunk_folder(SMALL.cut), threads=2)
 

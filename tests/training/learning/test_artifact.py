@@ -10,12 +10,12 @@ import pytest
 
 from tests.training.learning.conftest import SMALL, blobs
 from training.learning.artifact import Classifier, compare_with_keras, load_version, record_verification, write_version
-from training.learning.dense import Head
 from training.learning.errors import ArtifactDamaged, NotFaithful
-from training.learning.head import HeadOptions, fit_head
-from training.learning.trunk import Trunk
+from training.learning.heads.dense import Head
+from training.learning.heads.head import HeadOptions, fit_head
+from training.learning.networks.trunk import Trunk
+from training.learning.networks.weights import Weights
 from training.learning.verify import verify_extraction
-from training.learning.weights import Weights
 
 
 def written(folder: Path, dim: int = 6, trunk_key: str = "t") -> tuple[Head, np.ndarray]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from config.demo.drawing import CATEGORIES, draw_set
 from labeling.files.imaging import pixels
-from training.learning.head import fit_head
-from training.learning.trunk import Trunk
+from training.learning.heads.head import fit_head
+from training.learning.networks.trunk import Trunk
 
 
 def test_the_bundled_backbone_tells_the_drawn_animals_apart_after_a_few_dozen_noisy_labels(small_trunk: Trunk):

@@ -12,7 +12,7 @@ from training.learning.augment import Augmentation, view, view_key
 from training.learning.embedding import embed_missing, gather
 from training.learning.errors import Cancelled
 from training.learning.features import FeatureStore
-from training.learning.trunk import Trunk
+from training.learning.networks.trunk import Trunk
 
 
 def test_only_what_is_missing_is_read(tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]) -> None:

@@ -21,10 +21,10 @@ from training.learning import export as exporting
 from training.learning.artifact import load_version, write_version
 from training.learning.errors import LearningError
 from training.learning.export import FORMATS, export, keras_model_of
-from training.learning.finetune import build_tail
-from training.learning.head import fit_head
-from training.learning.trunk import Trunk
-from training.learning.weights import Weights
+from training.learning.heads.head import fit_head
+from training.learning.networks.trunk import Trunk
+from training.learning.networks.weights import Weights
+from training.learning.tuning.finetune import build_tail
 
 Drawn = tuple[np.ndarray, np.ndarray]
 

@@ -69,7 +69,7 @@ def test_the_processor_is_asked_once_since_each_answer_depends_on_it(monkeypatch
 
 def test_the_runtime_rounds_only_where_it_is_told_to(tmp_path: Path) -> None:
     from tests.inference.serving import make_head, make_trunk
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
     folder = make_trunk(tmp_path)
     pictures = np.random.default_rng(3).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)

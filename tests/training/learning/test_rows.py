@@ -12,7 +12,7 @@ import pytest
 
 from tests.training.learning.conftest import blobs
 from training.learning.errors import LearningError
-from training.learning.head import HeadOptions, fit_head
+from training.learning.heads.head import HeadOptions, fit_head
 from training.learning.rows import BLOCK, HELD, Rows, Standardised, blank
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
 
 from tests.training.learning.conftest import sha
 from training.learning.calibrate import reliability, temperature
-from training.learning.dense import softmax
+from training.learning.heads.dense import softmax
 from training.learning.metrics import bootstrap, evaluate, interval
 from training.learning.split import split_of
 

@@ -18,8 +18,8 @@ from labeling.models import Image, Project
 from tests.training.drawing import add_image, draw, label
 from training import services
 from training.features.embedding import Picture
-from training.learning import imported
 from training.learning.metrics import bootstrap
+from training.learning.networks import imported
 from training.learning.rows import Rows
 from training.models import LearnedPictures, ModelVersion, TrainingRun
 from training.runs import queueing

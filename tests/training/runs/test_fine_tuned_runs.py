@@ -12,9 +12,9 @@ from labeling.models import Project
 from tests.training.drawing import draw, labeled_project
 from tests.training.learning.conftest import SMALL
 from tests.training.runs.test_running import damage, train
-from training import learning
 from training.features.answers import answers_of
 from training.features.embedding import Picture
+from training.learning import tuning
 from training.models import ModelVersion
 from training.services import set_policy
 from training.versions.card import card_of
@@ -37,8 +37,8 @@ def test_a_run_with_too_little_for_fine_tuning_is_told_so_before_it_imports_kera
 ) -> None:
     train(project, run_actors)  # the first on a network exports it, which takes Keras
     for name in ("finetune", "keras_loop"):  # None keeps the interpreter from importing them
-        monkeypatch.setitem(sys.modules, f"training.learning.{name}", None)
-        monkeypatch.delattr(learning, name, raising=False)
+        monkeypatch.setitem(sys.modules, f"training.learning.tuning.{name}", None)
+        monkeypatch.delattr(tuning, name, raising=False)
 
     run = train(project, run_actors, recipe="fine_tuning")
 

@@ -71,7 +71,7 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
 def test_the_experiment_of_every_course_is_one_button(
     owner: Client, project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.learning import scratch as from_scratch
+    from training.learning.tuning import scratch as from_scratch
 
     monkeypatch.setattr(from_scratch, "OPTIONS", replace(from_scratch.OPTIONS, epochs=4))
     page = owner.get("/projects/shapes/training/compare/").content.decode()

@@ -22,9 +22,9 @@ from training.errors import BadRequest, NothingToDo
 from training.features import embedding
 from training.features.answers import answers_of
 from training.features.embedding import Picture
-from training.learning import imported
 from training.learning.errors import WeightsMissing
-from training.learning.weights import require
+from training.learning.networks import imported
+from training.learning.networks.weights import require
 from training.models import ModelVersion, TrainingRun
 from training.zoo import catalogue, table
 

@@ -8,7 +8,8 @@
     manage.py backbones remove street_net
 
 ``add`` takes a .keras file that whoever runs this command trusts; it is read without running anything that came with
-it (training.learning.foreign). ``adopt`` lets every project stand on what a fine-tuned version of one has learned.
+it (training.learning.networks.foreign). ``adopt`` lets every project stand on what a fine-tuned version of one has
+learned.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.errors import CrowdtuneError
-from training.learning import imported
 from training.learning.errors import ArtifactDamaged
-from training.learning.network import PREPROCESSING
+from training.learning.networks import imported
+from training.learning.networks.network import PREPROCESSING
 from training.models import ModelVersion
 from training.zoo import catalogue, table
 

@@ -2,8 +2,8 @@
 
     manage.py pretrain --images ../shared/data/images --weights ../shared/data/weights --hold-out trashnet
 
-trains ``crowdtune_small`` on every set under --images but the held-out ones (training.learning.pretrain says how),
-measures a linear probe on the held-out sets beside MobileNetV2 0.35, and leaves the network and its card in
+trains ``crowdtune_small`` (training.learning.networks.pretrain says how) on every set under --images but the held-out
+ones, measures a linear probe on the held-out sets beside MobileNetV2 0.35, and leaves the network and its card in
 DATA_DIR/pretrained; ``--out training/learning/assets/crowdtune_small.npz`` replaces the repository's own. The time is
 of CPU, so a busy machine gives the same network later, not a worse one.
 """
@@ -19,10 +19,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from training.learning.backbones import BACKBONES
 from training.learning.files import write_atomic
+from training.learning.networks.backbones import BACKBONES
+from training.learning.networks.weights import ASSETS, Weights, locate
 from training.learning.probe import card, files_of, linear_probe
-from training.learning.weights import ASSETS, Weights, locate
 
 TEACHER = "models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
 OWN = ASSETS / "crowdtune_small.npz"
@@ -103,7 +103,7 @@ class Command(BaseCommand):
             raise CommandError(f"{teacher}: the weights of the teacher are not there. Name their folder by --weights.")
 
     def _train(self, out: Path, options: dict[str, Any]) -> None:
-        from training.learning.pretrain import (  # Keras: only this command and the trainer reach it
+        from training.learning.networks.pretrain import (  # Keras: only this command and the trainer reach it
             PretrainOptions,
             Teacher,
             pretrain,

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.errors import CrowdtuneError
-from training.learning import weights
-from training.learning.backbones import BACKBONES
+from training.learning.networks import weights
+from training.learning.networks.backbones import BACKBONES
 from training.zoo import table
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from labeling.words import gettext as _
 from training.learning.calibrate import temperature
-from training.learning.dense import softmax
+from training.learning.heads.dense import softmax
 from training.learning.metrics import evaluate
 from training.runs.stages import fit
 from training.runs.stages.work import Work, one_hot

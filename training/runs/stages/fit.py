@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.dense import Head
-from training.learning.head import HeadOptions, fit_head
+from training.learning.heads.dense import Head
+from training.learning.heads.head import HeadOptions, fit_head
 from training.learning.rows import Rows
 from training.runs.stages.work import Work, one_hot
 

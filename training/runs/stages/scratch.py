@@ -27,7 +27,7 @@ def run(work: Work) -> None:
         told = _("From scratch is compared on at most %(most)s images; there are %(count)s.")
         raise LearningError(told % {"most": MOST, "count": len(work.items)}, "too_many_images")
     # Heavy: TensorFlow comes in by this door only, like in the tune stage.
-    from training.learning.scratch import OPTIONS, SIZE, fit_from_scratch, scaled
+    from training.learning.tuning.scratch import OPTIONS, SIZE, fit_from_scratch, scaled
 
     table = blank(len(work.items), SIZE * SIZE * 3, work.folder, dtype=np.uint8)
     found = np.zeros(len(work.items), bool)

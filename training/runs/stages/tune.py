@@ -16,13 +16,13 @@ from django.conf import settings
 
 from labeling.words import gettext as _
 from training.features import embedding
-from training.learning import weights
 from training.learning.augment import view_key
-from training.learning.backbones import Backbone
-from training.learning.boundary import too_little
 from training.learning.errors import ArtifactDamaged
-from training.learning.head import class_weighted
-from training.learning.trunk import Trunk
+from training.learning.heads.head import class_weighted
+from training.learning.networks import weights
+from training.learning.networks.backbones import Backbone
+from training.learning.networks.boundary import too_little
+from training.learning.networks.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.runs.stages import fit
 from training.runs.stages.views import embed_views
@@ -30,7 +30,7 @@ from training.runs.stages.work import Work, one_hot
 from training.zoo import catalogue
 
 if TYPE_CHECKING:
-    from training.learning.keras_loop import Part
+    from training.learning.tuning.keras_loop import Part
 
 CHECKPOINT, ALL_CHECKPOINT = "tune.checkpoint", "tune.all.checkpoint"
 # Up to so many training images the validation part is learned too, when it has said how long: a seventh more images
@@ -51,8 +51,8 @@ def run(work: Work) -> None:
         _fall_back(work, refusal)
         return
     # The door to Keras in a run (ARCHITECTURE.md): seconds to import, and the child ends after it.
-    from training.learning import finetune
-    from training.learning.keras_loop import LoopOptions
+    from training.learning.tuning import finetune
+    from training.learning.tuning.keras_loop import LoopOptions
 
     assert work.head is not None
     whole_head = fit.refit(work) if len(train) <= FEW else None
@@ -125,7 +125,7 @@ class _Cut:
         return self._learned(both), self._held(np.empty(0, int))
 
     def _learned(self, places: np.ndarray) -> Part:
-        from training.learning.keras_loop import Part  # as above: Keras
+        from training.learning.tuning.keras_loop import Part  # as above: Keras
 
         items = self.work.items
         views = (lambda epoch, at: self.views(epoch, places[at])) if self.work.views else None
@@ -135,7 +135,7 @@ class _Cut:
         return Part(lambda at: self.rows(places[at]), y, weights, epoch_rows=views)
 
     def _held(self, places: np.ndarray) -> Part:
-        from training.learning.keras_loop import Part  # as above: Keras
+        from training.learning.tuning.keras_loop import Part  # as above: Keras
 
         return Part(
             lambda at: self.rows(places[at]), one_hot(self.work.items.labels[places], len(self.work.categories))

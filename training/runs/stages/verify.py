@@ -13,10 +13,11 @@ from django.conf import settings
 
 from labeling.words import gettext as _
 from training.features import embedding
-from training.learning import precision, weights
+from training.learning import precision
 from training.learning.artifact import load_version, record
 from training.learning.errors import NotFaithful
-from training.learning.trunk import Trunk
+from training.learning.networks import weights
+from training.learning.networks.trunk import Trunk
 from training.learning.verify import verify, verify_extraction
 from training.runs.stages.work import Work
 from training.zoo import catalogue

@@ -10,8 +10,8 @@ from labeling.words import gettext as _
 from training.features import embedding
 from training.learning.augment import view_key
 from training.learning.embedding import embed_missing
+from training.learning.networks.trunk import Trunk
 from training.learning.rows import Rows
-from training.learning.trunk import Trunk
 from training.runs.stages.work import Work
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from django.conf import settings
 
 from labeling.words import gettext as _
-from training.learning import weights
 from training.learning.errors import WeightsMissing
+from training.learning.networks import weights
 from training.runs.stages.work import Work
 from training.zoo import catalogue
 from training.zoo.choosing import NOTE, WANTED

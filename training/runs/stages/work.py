@@ -13,15 +13,15 @@ from django.db.models import OuterRef, Subquery
 from labeling.words import gettext as _
 from training.features.embedding import Picture
 from training.learning.augment import Augmentation
-from training.learning.dense import Head
 from training.learning.errors import TooLittleData
+from training.learning.heads.dense import Head
 from training.learning.rows import Rows
 from training.models import ImageTrait, SnapshotItem, TrainingRun
 from training.runs.progress import Reporter
 from training.snapshots.freezing import LEFT_OUT
 
 if TYPE_CHECKING:
-    from training.learning.trunk import Trunk
+    from training.learning.networks.trunk import Trunk
 
 ROWS_AT_ONCE = 512
 

@@ -1,0 +1,1 @@
+"""Networks and what they make of pictures: backbones, their weights, and the trunks that are exported from them."""

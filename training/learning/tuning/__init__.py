@@ -1,0 +1,1 @@
+"""What trains in Keras itself: fine-tuning behind a cut, and networks from random weights to compare with."""
