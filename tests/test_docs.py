@@ -84,11 +84,12 @@ def test_every_folder_of_the_data_is_on_the_map() -> None:
 
 
 def test_what_leaves_by_itself_leaves_when_operators_are_told() -> None:
-    text = " ".join((ROOT / "docs" / "operating.md").read_text().split())
-    assert "Files of exports, batch predictions and downloads go after a week" in text
-    assert f"told after {tidying.DELIVERIES_KEPT.days} days, a person's key {tidying.KEYS_KEPT.days} days" in text
-    assert f"figures of single requests after {loop.KEEP_TRAFFIC.days}." in text
-    assert f"({Deployment._meta.get_field('retention_days').default} days unless set)" in text
+    text = (ROOT / "docs" / "operating.md").read_text()
+    assert "| files of exports, batch predictions and downloads | after a week |" in text
+    assert f"| the log of webhook deliveries | after {tidying.DELIVERIES_KEPT.days} days |" in text
+    assert f"| a person's key | {tidying.KEYS_KEPT.days} days after it expired |" in text
+    assert f"| figures of single requests | after {loop.KEEP_TRAFFIC.days} days |" in text
+    assert f"retention, {Deployment._meta.get_field('retention_days').default} days unless set |" in text
     assert tidying.RESULTS_KEPT.days == 7
 
 
