@@ -71,6 +71,17 @@ def test_the_historic_networks_come_back_from_the_files_that_they_were_saved_to(
     np.testing.assert_allclose(load_network(tmp_path / "net.keras")(pictures), model(pictures), atol=1e-4)
 
 
+def test_a_network_that_was_saved_when_our_layer_lay_in_another_module_is_opened(tmp_path: Path) -> None:
+    def move(config: dict[str, Any]) -> None:
+        ours = [layer for layer in config["config"]["layers"] if layer["class_name"] == "LocalResponseNormalization"]
+        assert ours
+        for layer in ours:
+            layer["module"] = "training.learning.historic"
+
+    build_alexnet(size=96).save(tmp_path / "net.keras")
+    load_network(rewritten(tmp_path / "net.keras", move))
+
+
 @pytest.mark.parametrize(("layer", "dim", "rank"), [("pool", 6, 2), ("base", 6, 4)])
 def test_a_layer_gives_the_features_be_it_a_network_itself(layer: str, dim: int, rank: int, tmp_path: Path) -> None:
     saved(tmp_path / "net.keras")
