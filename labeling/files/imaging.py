@@ -208,10 +208,18 @@ def prepare(data: bytes) -> Prepared:
     if _orientation(header) in {5, 6, 7, 8}:
         width, height = height, width
     display = decode_rgb(data, shortest=DISPLAY // 2)
-    display.thumbnail((DISPLAY, DISPLAY), Resampling.LANCZOS, reducing_gap=3.0)
+    longest = _longest_shown(*display.size)
+    display.thumbnail((longest, longest), Resampling.LANCZOS, reducing_gap=3.0)
     return Prepared(
-        extension, width, height, shrink(display, DISPLAY, quality=88), shrink(display, THUMBNAIL, quality=80)
+        extension, width, height, shrink(display, longest, quality=88), shrink(display, THUMBNAIL, quality=80)
     )
+
+
+def _longest_shown(width: int, height: int) -> int:
+    """The longer side of what people see: more of a strip, as of a receipt or a line of writing, than of a photograph,
+    or its shorter side would have too few pixels to read it by."""
+    longer, shorter = max(width, height), min(width, height)
+    return DISPLAY * min(max(longer, 2 * shorter), 8 * shorter) // (2 * shorter)
 
 
 def to_input(image: Image.Image, size: int) -> np.ndarray:

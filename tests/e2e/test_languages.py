@@ -120,7 +120,7 @@ def test_an_owner_words_a_survey_beside_its_original_and_sees_it_so(make_project
     expect(page.get_by_text("0 of 6 texts")).to_be_visible()
     fits(page)
     axe(page)
-    field = page.locator("[name='questions/tame/prompt']")
+    field = page.get_by_role("textbox", name="Question Is it tame?")
     assert [field.get_attribute(name) for name in ("lang", "dir")] == ["ar", "rtl"]
     field.fill("هل هو أليف؟")
     preview = page.frame_locator(".preview-frame iframe >> nth=-1")
@@ -140,3 +140,11 @@ def test_an_owner_words_a_survey_beside_its_original_and_sees_it_so(make_project
     expect(page.get_by_text("The original has changed since")).to_be_visible()
     fits(page)
     axe(page)
+
+
+def test_each_name_of_a_control_is_said_once_and_in_the_pages_language(make_project, start):
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
+    page = start(make_project(questions=[place], images=1, instructions="Look well."), language="hi")
+    expect(page.get_by_role("button", name="निर्देश", exact=True)).to_be_visible()
+    page.get_by_role("button", name="नया बक्सा").click()
+    expect(page.get_by_role("spinbutton", name="बक्सा 1: चौड़ाई")).to_be_visible()

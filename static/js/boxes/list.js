@@ -9,6 +9,7 @@ export class List {
     this.choices = choices;
     this.words = words;
     this.rows = new Map(); // box id -> row
+    this.sides = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent); // in the reader's language
     this.body.replaceChildren();
     this.body.addEventListener("change", (event) => {
       const row = event.target.closest("tr");
@@ -67,7 +68,7 @@ export class List {
     select.setAttribute("aria-label", `${name}: ${this.words.category}`);
     row.querySelectorAll("input").forEach((input, side) => {
       if (input.value !== String(box.box[side])) input.value = box.box[side];
-      input.setAttribute("aria-label", `${name}: ${SIDES[side]}`);
+      input.setAttribute("aria-label", `${name}: ${this.sides[side]}`);
     });
     row.querySelector("button").setAttribute("aria-label", `${this.words.delete}: ${name}`);
   }

@@ -1,4 +1,4 @@
-"""What pictures in unusual modes become, against what they were made of."""
+"""What pictures in unusual modes and of unusual shapes become, against what they were made of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from labeling.files.imaging import ImageRefused, decode_rgb
+from labeling.files.imaging import ImageRefused, decode_rgb, prepare
 
 GREYS = np.arange(240, dtype=np.uint8).reshape(12, 20)
 
@@ -59,3 +59,15 @@ def test_of_a_phones_own_format_it_is_said_what_it_is_and_what_to_do() -> None:
     for data in (file.getvalue(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"):
         with pytest.raises(ImageRefused, match=r"HEIC, AVIF .* Save it as JPEG"):
             decode_rgb(data)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((4000, 3000), (1600, 1200)), ((1000, 5000), (800, 4000)), ((8000, 100), (6400, 80)), ((100, 900), (100, 900))],
+)
+def test_of_a_strip_people_see_enough_to_read_it_by(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Picture.new("RGB", size).save(file, "JPEG")
+    ready = prepare(file.getvalue())
+    assert (ready.width, ready.height) == size
+    assert Picture.open(io.BytesIO(ready.display)).size == shown

@@ -71,6 +71,28 @@ def test_a_project_without_images_is_not_offered_and_does_not_ask_to_start(
         assert ("Nothing is left" in told, "Start yourself" in told) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("closed", "told"),
+    [({"budget": 0, "price_per_judgment": 1}, "Closed: the budget is spent"), ({"is_paused": True}, "Paused by the")],
+)
+def test_who_comes_to_a_project_that_is_closed_reads_so_before_joining(
+    make_project: Callable[..., Project], working: Client, closed: dict[str, object], told: str
+) -> None:
+    project = make_project(access="open")
+    address = f"/label/{project.slug}/"
+    assert "start/" in page(working, address)
+    Project.objects.filter(pk=project.pk).update(**closed)
+    assert told in page(working, "/label/")
+    shown = page(working, address)
+    assert told in shown
+    assert "start/" not in shown
+    if "budget" in closed:
+        working.post(f"{address}start/")  # by a page from before
+        shown = page(working, address)
+        assert "budget is spent" in shown
+        assert "You gave 0" not in shown
+
+
 def test_what_waits_for_a_worker_stands_above_what_does_not(
     make_project: Callable[..., Project], working: Client
 ) -> None:
