@@ -18,7 +18,6 @@ import psycopg
 import pytest
 from django.db import connection
 
-from config import patience, web
 from tests import ROOT
 from tests.inference import servers
 from tests.processes import free_port
@@ -158,87 +157,6 @@ def test_who_sends_all_before_reading_is_told_why_it_was_refused():
                 assert (answer.status, json.loads(answer.read())["error"]["code"]) == (401, "bad_token")
     finally:
         servers.kill(web)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a line has been silent")
-def test_a_line_on_which_nothing_comes_is_ended_and_no_other(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)) as caller, contextlib.closing(listener.accept()[0]) as line:
-            while min(web._facts(line)[:2]) < 0.1:
-                time.sleep(0.01)
-            asked = time.monotonic()
-            caller.sendall(b"a")
-            assert line.recv(1) == b"a"
-            assert web._facts(line)[1] <= time.monotonic() - asked + 0.05  # the system counts in ticks
-            monkeypatch.setattr(web.settings, "PORT", port)
-            here = [("127.0.0.1", 0.0)]
-            assert (web.Watch(3600).look([("127.0.0.1", 7200.0)]), web.Watch(-1).look([("127.0.0.2", 0.0)])) == (0, 0)
-            monkeypatch.setattr(web.settings, "PORT", port + 1)
-            assert web.Watch(-1).look(here) == 0
-            monkeypatch.setattr(web.settings, "PORT", port)
-            assert web.Watch(-1).look([("::ffff:127.0.0.1", 0.0)]) == 1
-            assert line.recv(1) == b""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a line has been silent")
-def test_of_several_silent_lines_of_an_address_the_one_that_is_waited_for_is_ended(monkeypatch):
-    """As of an office: one upload has got stuck, and what another has sent whole is being stored."""
-    with contextlib.ExitStack() as opened:
-        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        address = listener.getsockname()
-        monkeypatch.setattr(web.settings, "PORT", address[1])
-        lines: list[socket.socket] = []
-        for _ in range(3):
-            opened.enter_context(socket.create_connection(address)).sendall(b"a")
-            lines.append(opened.enter_context(listener.accept()[0]))
-            assert lines[-1].recv(1) == b"a"
-            while web._facts(lines[-1])[1] < 0.3:  # so that they differ
-                time.sleep(0.01)
-        stuck = ("127.0.0.1", web._facts(lines[1])[1])
-        assert web.Watch(0.2).look([stuck]) == 1
-        assert [web._has_come(line) for line in lines] == [False, True, False]
-        # Where that was not the line, another look finds the next one.
-        assert web.Watch(0.2).look([stuck, stuck, stuck]) == 2
-        assert web.Watch(0.2).look([stuck]) == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much has come over a line")
-def test_a_body_that_comes_drop_by_drop_is_ended_and_one_over_a_slow_line_is_not(monkeypatch):
-    """Each drop is a sign of life, and would hold a thread for days."""
-    with contextlib.ExitStack() as opened:
-        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        address = listener.getsockname()
-        monkeypatch.setattr(web.settings, "PORT", address[1])
-        callers, lines = [], []
-        for _ in range(3):
-            callers.append(opened.enter_context(socket.create_connection(address)))
-            lines.append(opened.enter_context(listener.accept()[0]))
-        drop, slow, asking = range(3)
-        watch, waits = web.Watch(1.0), [("127.0.0.1", 3600.0)]
-        deadline = time.monotonic() + 60
-        while not watch.look(waits):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-            lines[asking].sendall(b"an answer")
-            for one, size in [(drop, 1), (slow, patience.PIECE), (asking, 100)]:
-                callers[one].sendall(bytes(size))
-                assert len(lines[one].recv(size, socket.MSG_WAITALL)) == size
-        assert [web._has_come(line) for line in lines] == [True, False, False]
-
-
-def test_a_number_that_is_a_files_by_now_is_left_alone(tmp_path):
-    """A request may open a file while the sockets are looked at."""
-    with socket.create_server(("127.0.0.1", 0)), socket.socket() as gone:
-        found = web._sockets()
-        next(found).close()
-        number = gone.fileno()
-        with open(tmp_path / "file", "wb") as file:
-            os.dup2(file.fileno(), number)
-            before = len(list(Path("/dev/fd").iterdir()))
-            for one in found:
-                one.close()
-            assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 @pytest.mark.django_db(transaction=True)
