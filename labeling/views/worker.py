@@ -40,7 +40,6 @@ from labeling.views import asking, noscript
 from labeling.views.numbers import whole
 from labeling.views.showing import client_data, drawn, marks, outbox_data, own_progress, task_data
 
-YEAR = 365 * 86_400  # seconds
 MOST_OTHERS = 500  # projects that a person could join, on one page
 SKIP_REASONS = {
     "unclear": gettext_lazy("The image is not clear enough"),
@@ -132,7 +131,7 @@ def choose_language(request: HttpRequest, slug: str) -> HttpResponse:
     response = redirect("label-grid" if "grid" in request.POST else "label-project", slug=slug)
     code = request.POST.get("language", "")
     if code in survey.current(project).languages:
-        age, secure = settings.LANGUAGE_COOKIE_AGE or YEAR, settings.SESSION_COOKIE_SECURE
+        age, secure = settings.LANGUAGE_COOKIE_AGE, settings.SESSION_COOKIE_SECURE
         response.set_cookie(asked_in.COOKIE, asked_in.choice(request, code), age, samesite="Lax", secure=secure)
     return response
 

@@ -59,6 +59,11 @@ def test_a_refusal_speaks_the_language_of_the_reader(
     assert is_hindi(hindi["message"]), hindi
 
 
+def test_the_language_that_somebody_chose_outlives_the_browsers_end() -> None:
+    chosen = Client().post("/i18n/setlang/", {"language": "hi"}).cookies["django_language"]
+    assert (chosen.value, chosen["max-age"], chosen["samesite"]) == ("hi", 365 * 86_400, "Lax")
+
+
 def test_an_answer_that_does_not_fit_is_refused_in_hindi(project: Project) -> None:  # noqa: F811
     api = client(project.owner)
     lease = api.post(f"/api/v1/projects/{project.slug}/assignments/").json()
