@@ -24,6 +24,7 @@ GRACE_MS = 7000
 
 def run(queues: set[str], *, threads: int) -> None:
     """Work until SIGTERM or SIGINT; then finish what finishes soon, and give the rest back."""
+    os.umask(0o077)  # as under ``manage.py up``: features and models are no other account's business
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
