@@ -95,8 +95,8 @@ SEEN = f"""t.xmin::text, t.judgment_count, t.wanted, t.asked_for, t.state, t.ret
     FROM labeling_judgment h WHERE h.task_id = t.id AND h.withdrawn_at IS NULL)"""
 
 _HEARD = f"""
-SELECT h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
-FROM labeling_judgment h WHERE h.task_id = %(task)s AND h.withdrawn_at IS NULL ORDER BY h.id"""
+SELECT h.task_id, h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
+FROM labeling_judgment h WHERE h.task_id = ANY(%(tasks)s) AND h.withdrawn_at IS NULL ORDER BY h.id"""
 _DONE = """
 done AS (
     UPDATE labeling_assignment a SET state = 'submitted' FROM held
@@ -302,10 +302,13 @@ def record_as_seen(
     return task._replace(judgment_id=found[0][0], created_at=found[0][1]), found[0][2]
 
 
-def heard(*, task_id: int, project_id: int, questions: Sequence[int]) -> list[Heard]:
-    """What all have said of a task, in the order in which they did, with their skills at these questions."""
-    values = {"task": task_id, "project": project_id, "questions": list(questions)}
-    return [Heard(*row) for row in fetch(_HEARD, values)]
+def heard(*, task_ids: Sequence[int], project_id: int, questions: Sequence[int]) -> dict[int, list[Heard]]:
+    """What all have said of each task, in the order in which they did, with their skills at these questions."""
+    found: dict[int, list[Heard]] = {task_id: [] for task_id in task_ids}
+    values = {"tasks": list(task_ids), "project": project_id, "questions": list(questions)}
+    for task_id, *row in fetch(_HEARD, values):
+        found[task_id].append(Heard(*row))
+    return found
 
 
 def settle(
@@ -338,6 +341,38 @@ def count(*, project_id: int, judgments: int, price: Any) -> bool:
     rows = fetch(_COUNT, {"project": project_id, "count": judgments, "price": price})
     spent, budget, each = rows[0]
     return budget is not None and spent + each > budget
+
+
+_COUNT_TASKS = """
+UPDATE labeling_task t SET judgment_count = r.judgments, wanted = r.wanted, open_slots = r.open
+FROM unnest(%(tasks)s::bigint[], %(judgments)s::int[], %(wanted)s::int[], %(open)s::int[])
+    AS r(task, judgments, wanted, open) WHERE t.id = r.task RETURNING t.id"""
+_COUNT_WORKERS = """
+UPDATE labeling_membership m SET judgment_count = m.judgment_count + r.judgments, seconds = m.seconds + r.seconds
+FROM unnest(%(workers)s::bigint[], %(judgments)s::int[], %(seconds)s::float8[]) AS r(worker, judgments, seconds)
+WHERE m.project_id = %(project)s AND m.user_id = r.worker RETURNING m.id"""
+
+
+def write_counts(rows: Sequence[Task]) -> None:
+    """Store how many judgments these tasks, whose rows are locked, have, want and wait for."""
+    values = {
+        "tasks": [task.pk for task in rows],
+        "judgments": [task.judgment_count for task in rows],
+        "wanted": [task.wanted for task in rows],
+        "open": [task.open_slots for task in rows],
+    }
+    fetch(_COUNT_TASKS, values)
+
+
+def count_workers(*, project_id: int, seconds: Mapping[int, Sequence[float]]) -> None:
+    """Add to the records of workers, whose rows are locked, a judgment for each of the times that they took."""
+    values = {
+        "project": project_id,
+        "workers": list(seconds),
+        "judgments": [len(took) for took in seconds.values()],
+        "seconds": [sum(took) for took in seconds.values()],
+    }
+    fetch(_COUNT_WORKERS, values)
 
 
 _MARK = """

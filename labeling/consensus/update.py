@@ -32,10 +32,17 @@ Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight
 def update_task(*, task_id: int) -> None:
     """Bring the task's consensus up to date, and retire the task or ask for more."""
     task = Task.objects.select_related("project").get(pk=task_id)
-    facts = (task.judgment_count, task.wanted, task.asked_for, task.state, task.retired_because)
-    now = Recorded(0, task.pk, *facts, timezone.now())
-    if not task.is_gold:
-        update_answered(project=task.project, stage=task.stage, task=now)
+    update_tasks(project=task.project, stage=task.stage, rows=[task])
+
+
+def update_tasks(*, project: Project, stage: str, rows: Iterable[Task]) -> None:
+    """The same for several tasks of a stage, as they are now: what was said of all of them is read at once."""
+    asked = [task for task in rows if not task.is_gold]
+    told = _heard(project, stage, [task.pk for task in asked])
+    for task in asked:
+        facts = (task.judgment_count, task.wanted, task.asked_for, task.state, task.retired_because)
+        now = Recorded(0, task.pk, *facts, timezone.now(), told[task.pk])
+        update_answered(project=project, stage=stage, task=now)
 
 
 def update_answered(*, project: Project, stage: str, task: Recorded, price: Any | None = None) -> bool:
@@ -46,13 +53,16 @@ def update_answered(*, project: Project, stage: str, task: Recorded, price: Any 
     if task.retired_because == Task.Because.PERSON and _stands(project, task.task_id):
         return price is not None and statements.count(project_id=project.pk, judgments=1, price=price)
     if task.heard is None:
-        questions = [each.id for each in survey.current(project).at(stage)]
-        told = statements.heard(task_id=task.task_id, project_id=project.pk, questions=questions)
-        task = task._replace(heard=told)
+        task = task._replace(heard=_heard(project, stage, [task.task_id])[task.task_id])
     rows, decision, void = weigh(project=project, stage=stage, task=task)
     if decision.action == "more" and not tasks.open_more(task_id=task.task_id, void=void):
         decision = stopping.Decision("retire", "maximum")
     return statements.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
+
+
+def _heard(project: Project, stage: str, task_ids: Sequence[int]) -> dict[int, list[Heard]]:
+    questions = [each.id for each in survey.current(project).at(stage)]
+    return statements.heard(task_ids=task_ids, project_id=project.pk, questions=questions)
 
 
 def _stands(project: Project, task_id: int) -> bool:

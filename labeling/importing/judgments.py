@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import F
 
 from labeling import cells, webhooks
 from labeling.accounts import people
 from labeling.collecting import statements, tasks
 from labeling.consensus import fitting
-from labeling.consensus.update import update_task
+from labeling.consensus.update import update_tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import naming, sources
 from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
@@ -300,7 +300,7 @@ def store(
     """
     there = _tasks(project, {image: images[image] for image, _ in found})
     # The rows are locked in one order, so that a submit and an import wait for each other instead of embracing.
-    locked = Task.objects.filter(pk__in=there.values()).order_by("pk").select_for_update()
+    locked = list(Task.objects.filter(pk__in=there.values()).order_by("pk").select_for_update())
     gold = {task.pk for task in locked if task.is_gold}
     old = {
         (row.task_id, row.worker_id): row
@@ -335,7 +335,7 @@ def store(
             )
         )
     Judgment.objects.bulk_create(new, batch_size=1000)
-    _count(project, new)
+    _count(project, new, locked)
     if touched:
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
     _settle(project, [task for task in locked if task.pk in touched - gold])
@@ -360,29 +360,32 @@ def _beside(stored: Judgment, answers: dict[str, Any]) -> tuple[dict[str, Any], 
 
 
 def _settle(project: Project, answered: list[Task]) -> None:
-    """Bring the consensus of these tasks, as they were before, up to date, and tell of those that it retires."""
-    for task in answered:
-        update_task(task_id=task.pk)
+    """Bring the consensus of these tasks up to date, and tell of those that it retires."""
+    now = Project.objects.get(pk=project.pk)  # its settings may have been changed since the import began
+    update_tasks(project=now, stage=tasks.first_stage(project), rows=answered)
     were_open = [task.pk for task in answered if task.state == Task.State.OPEN]
     ended = Task.objects.filter(pk__in=were_open, state=Task.State.RETIRED)
     webhooks.tell_retired(project=project, reasons=dict(ended.values_list("pk", "retired_because")))
 
 
-def _count(project: Project, new: list[Judgment]) -> None:
+def _count(project: Project, new: list[Judgment], locked: list[Task]) -> None:
+    """Count what is new in its tasks, which are locked, in its workers' records, and in the project."""
+    if not new:
+        return
     per_task = Counter(row.task_id for row in new)
     per_worker: dict[int, list[float]] = {}
     for row in new:
         per_worker.setdefault(row.worker_id, []).append(row.seconds or 0.0)
-    leased = Count("assignments", filter=Q(assignments__state=Assignment.State.LEASED))
-    for task in Task.objects.filter(pk__in=per_task).annotate(leased=leased):
+    leases = Assignment.objects.filter(task_id__in=per_task, state=Assignment.State.LEASED)
+    leased = Counter(leases.values_list("task_id", flat=True))
+    answered = [task for task in locked if task.pk in per_task]
+    for task in answered:
         task.judgment_count += per_task[task.pk]
-        task.wanted = max(task.wanted, task.judgment_count + task.leased)
-        is_open = task.state == Task.State.OPEN
-        task.open_slots = task.wanted - task.judgment_count - task.leased if is_open else 0
-        task.save(update_fields=["judgment_count", "wanted", "open_slots"])
-    for worker, took in sorted(per_worker.items()):  # in one order, for another import that names the same people
-        Membership.objects.filter(project=project, user_id=worker).update(
-            judgment_count=F("judgment_count") + len(took), seconds=F("seconds") + sum(took)
-        )
-    if new:
-        Project.objects.filter(pk=project.pk).update(judgment_count=F("judgment_count") + len(new))
+        taken = task.judgment_count + leased[task.pk]
+        task.wanted = max(task.wanted, taken)
+        task.open_slots = task.wanted - taken if task.state == Task.State.OPEN else 0
+    statements.write_counts(answered)
+    members = Membership.objects.filter(project=project, user_id__in=per_worker)
+    list(members.order_by("user_id").select_for_update())  # in one order, for another import that names the same people
+    statements.count_workers(project_id=project.pk, seconds=per_worker)
+    Project.objects.filter(pk=project.pk).update(judgment_count=F("judgment_count") + len(new))

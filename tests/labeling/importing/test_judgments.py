@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from labeling import exporting, services
 from labeling.accounts import people
 from labeling.files import storage
 from labeling.importing import judgments
 from labeling.jobs import run
-from labeling.models import Consensus, Image, Job, Judgment, Membership, Project
+from labeling.models import Consensus, Image, Job, Judgment, Membership, Project, Task
 from tests.labeling.conftest import claim, client, person, picture
 
 pytestmark = pytest.mark.django_db
@@ -185,3 +187,21 @@ def test_the_time_that_judgments_took_is_the_workers(make_project: Callable[...,
     workers = client(project.owner).get(f"/api/v1/projects/{project.slug}/stats/").json()["workers"]
     told = {row["username"]: row["seconds_per_judgment"] for row in workers}
     assert (told["ann"], told["bob"]) == (3.25, None)
+
+
+def test_more_lines_are_counted_in_no_more_statements(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=12, judgments_max=9)
+    spoken = []
+    for images, workers in ((range(2), range(2)), (range(2, 12), range(2, 9))):
+        lines = b"".join(b"%04d.png,w%d,cat\n" % (image, who) for image in images for who in workers)
+        for who in workers:  # so that no account is made meanwhile
+            services.add_member(project=project, username=person(f"w{who}").username, role="worker")
+        with CaptureQueriesContext(connection) as said:
+            bring(project, b"image,worker,answer\n" + lines)
+        spoken.append(len(said))
+    assert spoken[1] - spoken[0] < 5  # a fit that is not the first asks for what there was
+    counted = Membership.objects.filter(project=project, user__username__startswith="w")
+    told = dict(counted.values_list("user__username", "judgment_count"))
+    assert told == {f"w{who}": 2 if who < 2 else 10 for who in range(9)}
+    tasks = Task.objects.filter(project=project).order_by("image__name").values_list("judgment_count", "open_slots")
+    assert list(tasks) == [(2, 0)] * 2 + [(7, 0)] * 10
