@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.forms.models import model_to_dict
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from labeling.errors import CrowdtuneError
-from labeling.models import Project, Task
+from labeling.models import Project, Question, Task
 from labeling.words import gettext as _
 from training.models import TrainingPolicy, TrainingRun
 from training.snapshots import labels
@@ -74,14 +74,29 @@ def check_due(project: Project) -> Decision:
     # What runs of another question have learned, or failed at, says nothing of this one.
     runs = TrainingRun.objects.filter(project=project, snapshot__question=question).order_by("-created_at")
     last = runs.select_related("snapshot").first()
+    names = labels.category_names(question)
+    facts = _facts(project, question, runs, last, names)
+    decision = decide(policy, facts, names)
+    if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:
+        retry_at = last.finished_at + retry_after(facts.failures)
+        if facts.now < retry_at:
+            return _wait(_("The last run failed; it is tried again later."), facts, policy, due_at=retry_at)
+    wants_labels = decision.short_categories or decision.new_labels < decision.needed_labels
+    if not decision.start and policy.automatic_training and not facts.is_live and wants_labels:
+        return replace(decision, reason=_with_a_way_out(project, decision.reason, facts.total))
+    return decision
+
+
+def _facts(
+    project: Project, question: Question, runs: QuerySet[TrainingRun], last: TrainingRun | None, names: dict[str, str]
+) -> Facts:
     learned = runs.filter(state=TrainingRun.State.SUCCEEDED).first()
     # What a person has cancelled is not started again by itself before enough is new since then.
     known = last if last is not None and last.state == TrainingRun.State.CANCELLED else learned
-    names = labels.category_names(question)
     found = labels.counts_by_category(project=project, question=question)
     since = learned.created_at if learned else project.created_at
     failures = runs.filter(state=TrainingRun.State.FAILED, created_at__gt=since)
-    facts = Facts(
+    return Facts(
         now=timezone.now(),
         counts={key: found.get(key, 0) for key in names},
         total=sum(found.get(key, 0) for key in names),
@@ -93,15 +108,6 @@ def check_due(project: Project) -> Decision:
         is_live=TrainingRun.objects.live().filter(project=project).exists(),
         project_since=project.created_at,
     )
-    decision = decide(policy, facts, names)
-    if decision.start and facts.last_run_failed and last is not None and last.finished_at is not None:
-        retry_at = last.finished_at + retry_after(facts.failures)
-        if facts.now < retry_at:
-            return _wait(_("The last run failed; it is tried again later."), facts, policy, due_at=retry_at)
-    wants_labels = decision.short_categories or decision.new_labels < decision.needed_labels
-    if not decision.start and policy.automatic_training and not facts.is_live and wants_labels:
-        return replace(decision, reason=_with_a_way_out(project, decision.reason, facts.total))
-    return decision
 
 
 def _with_a_way_out(project: Project, why: str, total: int) -> str:

@@ -9,6 +9,7 @@ Source: https://cocodataset.org/#format-data
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -61,6 +62,17 @@ def _read(files: Files, name: str) -> Found:
         raise UnreadableError(told % {"name": name}) from error
     images: dict[Any, _Image] = {}
     unlabeled: set[Any] = set()
+    yield from _take_images(name, rows, images, unlabeled)
+    yield from _take_annotations(name, annotations, categories, images, unlabeled)
+    question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
+    folder = PurePosixPath(name).parent if files.is_archive else PurePosixPath()
+    for image in images.values():
+        # An image of which one box is missing would be wrong altogether.
+        yield Refused(str(image.row["file_name"]), image.why) if image.why else image.known(str(question), folder)
+
+
+def _take_images(name: str, rows: list[Any], images: dict[Any, _Image], unlabeled: set[Any]) -> Iterator[Refused]:
+    """Fill ``images`` by id, and ``unlabeled`` with the ids of those that nobody has looked at."""
     for number, row in enumerate(rows):
         try:
             if row.get("labeled") is False:
@@ -73,7 +85,12 @@ def _read(files: Files, name: str) -> Found:
         if image.row["file_name"] != file:
             image.why = _("Several images of the file have the id %(id)s.") % {"id": repr(row["id"])}
             yield Refused(str(file), image.why)
-    for number, row in enumerate(annotations):
+
+
+def _take_annotations(
+    name: str, rows: list[Any], categories: dict[Any, str], images: dict[Any, _Image], unlabeled: set[Any]
+) -> Iterator[Refused]:
+    for number, row in enumerate(rows):
         pk = row.get("image_id") if isinstance(row, dict) else None
         has_id = isinstance(pk, str | int)
         if has_id and pk in unlabeled:
@@ -85,11 +102,6 @@ def _read(files: Files, name: str) -> Found:
         elif not found.add(row, categories):
             told = _("%(where)s is no box of a known category.") % {"where": f"annotations[{number}]"}
             found.why = found.why or told
-    question = document.get("info", {}).get("question", "") if isinstance(document.get("info"), dict) else ""
-    folder = PurePosixPath(name).parent if files.is_archive else PurePosixPath()
-    for image in images.values():
-        # An image of which one box is missing would be wrong altogether.
-        yield Refused(str(image.row["file_name"]), image.why) if image.why else image.known(str(question), folder)
 
 
 def _categories(rows: list[dict[str, Any]]) -> dict[Any, str]:

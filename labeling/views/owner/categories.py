@@ -50,6 +50,15 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
             tell_saved(request, project, saved, _("Saved as a new version of the survey."))
             _tell_taken_out(request, project, [row["key"] for row in rows])
             return redirect("project-categories", project.slug)
+    context = context_of(
+        request, project, tab="settings", section="categories", form=form, **_listed(request, project, rows)
+    )
+    context |= {"losing": losing, "told": told, "seen": seen or project.survey_version}
+    return render(request, "projects/categories.html", context, status=400 if form.errors or losing else 200)
+
+
+def _listed(request: HttpRequest, project: Project, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The categories that the page shows, with examples; how many there are, and how many fit what is looked for."""
     wanted = request.GET.get("q", "").strip()
     fitting = [row for row in _tree(rows) if _is_named(row, wanted)]
     shown = fitting[:SHOWN]
@@ -58,10 +67,7 @@ def categories(request: HttpRequest, slug: str) -> HttpResponse:
     for row in shown:
         row["id"] = stored[row["key"]].pk
         row["examples"] = [guide.shown(example) for example in stored[row["key"]].examples.all()]
-    context = context_of(request, project, tab="settings", section="categories", form=form, rows=shown, count=len(rows))
-    context |= {"wanted": wanted, "fitting": len(fitting)}
-    context |= {"losing": losing, "told": told, "seen": seen or project.survey_version}
-    return render(request, "projects/categories.html", context, status=400 if form.errors or losing else 200)
+    return {"rows": shown, "count": len(rows), "wanted": wanted, "fitting": len(fitting)}
 
 
 def _is_named(row: dict[str, Any], wanted: str) -> bool:

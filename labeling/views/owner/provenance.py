@@ -57,8 +57,8 @@ def story(project: Project, image: Image) -> list[Story]:
     judgments = list(Judgment.objects.filter(task__in=tasks).select_related("worker").order_by("id"))
     said = list(Consensus.objects.filter(task__in=tasks).select_related("decided_by"))
     golds = {gold.task_id: gold for gold in Gold.objects.filter(task__in=tasks)}
-    people = {j.worker_id for j in judgments}
-    members = {m.user_id: m for m in Membership.objects.filter(project=project, user__in=people)}
+    workers = {j.worker_id for j in judgments}
+    members = {m.user_id: m for m in Membership.objects.filter(project=project, user__in=workers)}
     left = Assignment.objects.filter(task__in=tasks).exclude(state=Assignment.State.SUBMITTED).select_related("worker")
     others = list(left.order_by("created_at"))
     found = []
