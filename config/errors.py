@@ -142,13 +142,13 @@ def plain(request: HttpRequest, status: int, message: str) -> HttpResponse:
 def too_much(error: Exception) -> tuple[int, str] | None:
     """Status and words for a form that is larger than one request may be; None for another fault."""
     if isinstance(error, TooManyFilesSent):
-        told = _("At most %(most)s files a request are taken. Send the rest in another, or all of them as an archive.")
+        told = _("At most %(most)s files are accepted per request. Send the rest in another, or all as an archive.")
         return 413, told % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
     if isinstance(error, TooManyFieldsSent):
-        told = _("At most %(most)s fields a form are taken. Send JSON instead.")
+        told = _("At most %(most)s fields are accepted per form. Send JSON instead.")
         return 413, told % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FIELDS}
     if isinstance(error, RequestDataTooBig):
-        told = _("At most %(most)s MB a request are taken beside its files.")
+        told = _("At most %(most)s MB are accepted per request, besides its files.")
         return 413, told % {"most": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20}
     return None
 

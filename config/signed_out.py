@@ -30,7 +30,7 @@ class SignedOutMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         whose = request.headers.get(PERSON)
         if whose is not None and request.user.is_authenticated and whose != str(request.user.pk):
-            return errors.plain(request, 401, _("Somebody else has signed in on this device. Load this page anew."))
+            return errors.plain(request, 401, _("Somebody else has signed in on this device. Reload this page."))
         response = self.get_response(request)
         if not _leads_to_sign_in(response) or request.user.is_authenticated:
             return response

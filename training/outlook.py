@@ -34,7 +34,7 @@ def why_none(version: ModelVersion) -> str:
             " extraction on the same labels tells it."
         )
     if version.run.snapshot.item_count > MOST_IMAGES:
-        told = _("This is not measured with more than %(most)s labeled images, where some more bring little.")
+        told = _("This is not measured with more than %(most)s labeled images, where a few more change little.")
         return told % {"most": MOST_IMAGES}
     sides = {side: Counter(counts) for side, counts in manifest["counts"].items()}
     learned = sides["train"] + sides["validation"]

@@ -110,9 +110,8 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
     """The request's pictures, counted against its key; where it has ``only`` one, JSON may call it ``image``."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > MOST_BYTES:
-        raise CrowdtuneError(
-            "too_large", _("At most %(most_bytes)s MB a request are taken.") % {"most_bytes": MOST_BYTES // 2**20}, 413
-        )
+        told = _("At most %(max_bytes)s MB are accepted per request.") % {"max_bytes": MOST_BYTES // 2**20}
+        raise CrowdtuneError("too_large", told, 413)
     data: Any = request.data
     spend = partial(limits.spend, request.auth)
     if request.content_type.partition(";")[0].strip().lower() == "application/json":

@@ -85,7 +85,7 @@ class KeySerializer(serializers.Serializer):
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         if given.get("days") and given.get("expires_at"):
-            raise serializers.ValidationError({"days": [_("Say either `days` or `expires_at`.")]})
+            raise serializers.ValidationError({"days": [_("Give either `days` or `expires_at`.")]})
         return given
 
 

@@ -43,12 +43,7 @@ class RawParser(BaseParser):
     media_type = "*/*"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        body: bytes = stream.read(MAX_BYTES + 1)
-        if len(body) > MAX_BYTES:
-            raise CrowdtuneError(
-                "too_large", _("At most %(max_bytes)s MB a request are taken.") % {"max_bytes": MAX_BYTES // 2**20}, 413
-            )
-        return body
+        return _bounded(stream.read(MAX_BYTES + 1))
 
 
 class V2View(APIView):
@@ -170,11 +165,14 @@ def _body(request: Request) -> bytes:
         unpacked = zlib.decompressobj(31 if encoding == "gzip" else 15).decompress(body, MAX_BYTES + 1)
     except zlib.error as error:
         raise tensors.BadTensor(f"The {encoding} body is damaged.") from error
-    if len(unpacked) > MAX_BYTES:
-        raise CrowdtuneError(
-            "too_large", _("At most %(max_bytes)s MB a request are taken.") % {"max_bytes": MAX_BYTES // 2**20}, 413
-        )
-    return unpacked
+    return _bounded(unpacked)
+
+
+def _bounded(body: bytes) -> bytes:
+    if len(body) > MAX_BYTES:
+        told = _("At most %(max_bytes)s MB are accepted per request.") % {"max_bytes": MAX_BYTES // 2**20}
+        raise CrowdtuneError("too_large", told, 413)
+    return body
 
 
 def _header_length(text: str | None) -> int | None:

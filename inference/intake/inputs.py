@@ -102,7 +102,7 @@ def _check_count(count: int, hint: str) -> None:
     if count > MAX_IMAGES:
         raise BadPicture(
             "too_many_images",
-            _("At most %(max_images)s images a request; got %(count)s. Use a batch job for more.")
+            _("At most %(max_images)s images per request; got %(count)s. Use a batch job for more.")
             % {"max_images": MAX_IMAGES, "count": count},
             MAX_IMAGES,
         )
@@ -110,7 +110,7 @@ def _check_count(count: int, hint: str) -> None:
 
 def _check_size(size: int, index: int) -> None:
     if size > MAX_BYTES:
-        message = _("Image %(index)s has %(size)s bytes; at most %(max_bytes)s MB are taken.") % {
+        message = _("Image %(index)s has %(size)s bytes; at most %(max_bytes)s MB are accepted.") % {
             "index": index + 1,
             "size": size,
             "max_bytes": MAX_BYTES // 2**20,

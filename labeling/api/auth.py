@@ -58,7 +58,7 @@ class TokenView(APIView):
         user: Any = authenticate(request._request, username=given["username"], password=given["password"])
         if user is None:
             tries.count(request, given["username"])
-            raise CrowdtuneError("bad_credentials", _("The name and the password do not belong together."), 401)
+            raise CrowdtuneError("bad_credentials", _("The name and the password do not match."), 401)
         tries.remember_address(request, user)
         row, key = create_key(user=user, name="token", lifetime=LIFETIME, ends_with_password=True)
         return Response({"token": key, "expiry": row.expires_at})

@@ -54,7 +54,7 @@ def open_image(data: bytes) -> Image.Image:
     if width * height > MAX_PIXELS:
         raise ImageRefused(
             "too_many_pixels",
-            _("At most %(max_pixels)s megapixels are taken; this image is %(width)s x %(height)s.")
+            _("At most %(max_pixels)s megapixels are accepted; this image is %(width)s x %(height)s.")
             % {"max_pixels": f"{MAX_PIXELS / 1e6:.0f}", "width": width, "height": height},
         )
     return _load(picture)
@@ -66,7 +66,7 @@ def _identify(data: bytes) -> Image.Image:
     if len(data) > MAX_BYTES:
         raise ImageRefused(
             "too_large",
-            _("At most %(max_bytes)s MB a file are taken; got %(size)s bytes.")
+            _("At most %(max_bytes)s MB are accepted per file; got %(size)s bytes.")
             % {"max_bytes": MAX_BYTES // 2**20, "size": len(data)},
         )
     head = data[:1024].lstrip().lower()
@@ -80,9 +80,9 @@ def _identify(data: bytes) -> Image.Image:
         # Pillow counts before it tells the size: "Image size (400000000 pixels) exceeds limit of …"
         counted = re.search(r"\d{9,}", str(error))
         told = (
-            _("At most %(most)s megapixels are taken; this image has %(got)s.")
+            _("At most %(most)s megapixels are accepted; this image has %(got)s.")
             if counted
-            else _("At most %(most)s megapixels are taken.")
+            else _("At most %(most)s megapixels are accepted.")
         )
         got = f"{int(counted[0]) / 1e6:.0f}" if counted else ""
         raise ImageRefused("too_many_pixels", told % {"most": f"{MAX_PIXELS / 1e6:.0f}", "got": got}) from error

@@ -15,7 +15,7 @@ class AddImagesForm(forms.Form):
     urls = forms.CharField(
         required=False,
         label=_("Addresses"),
-        help_text=_("One a line. They are fetched in the background, under limits."),
+        help_text=_("One per line. They are fetched in the background, within limits."),
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "https://example.org/cat.jpg"}),
     )
 

@@ -51,7 +51,7 @@ class NewProjectForm(forms.Form):
     categories = forms.CharField(
         required=False,
         label=gettext_lazy("Categories"),
-        help_text=gettext_lazy("One a line, or parted by commas. Paste a long list if you have one."),
+        help_text=gettext_lazy("One per line, or separated by commas. Paste a long list if you have one."),
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": gettext_lazy("cat, dog, rabbit")}),
     )
     judgments_min = forms.IntegerField(

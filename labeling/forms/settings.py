@@ -179,7 +179,7 @@ class CategoriesForm(forms.Form):
     text = forms.CharField(
         required=False,
         label=_("Categories"),
-        help_text=_("One a line: key | name | parent's key | WordNet id | description. Only the key is needed."),
+        help_text=_("One per line: key | name | parent's key | WordNet id | description. Only the key is needed."),
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
     )
 

@@ -62,7 +62,7 @@ class QuestionForm(forms.Form):
     choices = forms.CharField(
         required=False,
         label=_("Options"),
-        help_text=_("One a line; “key | what the worker reads” where they differ. Empty: the project's categories."),
+        help_text=_("One per line; “key | what the worker reads” where they differ. Empty: the project's categories."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     least = forms.FloatField(required=False, label=_("Least"))
@@ -73,7 +73,7 @@ class QuestionForm(forms.Form):
     examples = forms.CharField(
         required=False,
         label=_("Example pictures"),
-        help_text=_("Addresses, one a line; “address | caption” where it has one."),
+        help_text=_("Addresses, one per line; “address | caption” where it has one."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     key = forms.CharField(required=False, max_length=60, label=_("Key in exports"))

@@ -235,7 +235,7 @@ def _bounded(member: IO[bytes], most_bytes: int) -> bytes:
 
 
 def _too_large(most_bytes: int, size: int) -> MemberRefused:
-    told = _("At most %(most)s MB a file are taken, got %(size)s bytes unpacked.")
+    told = _("At most %(most)s MB are accepted per file, got %(size)s bytes unpacked.")
     return MemberRefused("too_large", told % {"most": most_bytes // 2**20, "size": size})
 
 
@@ -261,7 +261,7 @@ def _is_junk(name: str) -> bool:
 def _check_sums(number: int, total: int) -> None:
     if number > MOST_MEMBERS:
         raise MemberRefused(
-            "too_many_files", _("At most %(most)s files in one archive are taken.") % {"most": MOST_MEMBERS}
+            "too_many_files", _("At most %(most)s files are accepted in one archive.") % {"most": MOST_MEMBERS}
         )
     if total > MOST_TOTAL:
         raise MemberRefused(

@@ -125,7 +125,7 @@ def read(place: Place, found: Object) -> bytes:
 def _too_large(size: int) -> CrowdtuneError:
     return CrowdtuneError(
         "too_large",
-        _("At most %(max_bytes)s MB a file are taken; this has %(size)s bytes.")
+        _("At most %(max_bytes)s MB are accepted per file; this has %(size)s bytes.")
         % {"max_bytes": MAX_BYTES // 2**20, "size": size},
     )
 

@@ -29,7 +29,7 @@ def add_rule(*, project: Project, user: Any, **values: Any) -> Rule:
         CrowdtuneError: invalid.
     """
     if project.rules.count() >= MOST_RULES:
-        raise CrowdtuneError("invalid", _("At most %(most_rules)s rules are taken.") % {"most_rules": MOST_RULES})
+        raise CrowdtuneError("invalid", _("At most %(most_rules)s rules are allowed.") % {"most_rules": MOST_RULES})
     rule = Rule(project=project, **_known(values))
     _check(rule)
     with transaction.atomic():
@@ -100,7 +100,7 @@ def add_webhook(
     _check_webhook(url, events)
     if project.webhooks.count() >= MOST_WEBHOOKS:
         raise CrowdtuneError(
-            "invalid", _("At most %(most_webhooks)s webhooks are taken.") % {"most_webhooks": MOST_WEBHOOKS}
+            "invalid", _("At most %(most_webhooks)s webhooks are allowed.") % {"most_webhooks": MOST_WEBHOOKS}
         )
     with transaction.atomic():
         hook = Webhook.objects.create(project=project, url=url, events=list(events), is_active=is_active)

@@ -198,7 +198,7 @@ def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:
     if len(rows) > MOST_CATEGORIES:
         raise _bad(
             "categories",
-            _("At most %(most_categories)s categories are taken, got %(rows)s.")
+            _("At most %(most_categories)s categories are allowed, got %(rows)s.")
             % {"most_categories": MOST_CATEGORIES, "rows": len(rows)},
         )
     if len(set(keys)) != len(keys):

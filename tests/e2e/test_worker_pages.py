@@ -154,7 +154,7 @@ def test_who_failed_the_test_reads_how_far_and_appeals_and_the_owner_answers(vis
     axe(desk)
     appeal.get_by_label("Your answer").fill("You are right.")
     appeal.get_by_role("button", name="Let them go on").click()
-    expect(desk.get_by_text("The worker reads your answer on the next visit.")).to_be_visible()
+    expect(desk.get_by_text("The worker sees your answer on the next visit.")).to_be_visible()
     page.reload()
     ready(page)
     assert Membership.objects.get(project=project, user=worker).phase == Membership.Phase.WORKING

@@ -93,7 +93,7 @@ class Lines:
         self.columns = set(names)
         twice = [name for name, count in Counter(names).items() if name and count > 1]
         if twice:
-            told = _("Two columns are called %(name)s: give each a name of its own.")
+            told = _("Two columns are called %(name)s: give each its own name.")
             raise ValueError(told % {"name": ", ".join(sorted(twice))})
 
     def __iter__(self) -> Iterator[tuple[int, dict[Any, Any], str]]:

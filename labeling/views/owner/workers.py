@@ -181,7 +181,7 @@ def answer_appeal(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             answer=request.POST.get("answer", ""),
             by=request.user,
         )
-        messages.success(request, _("The worker reads your answer on the next visit."))
+        messages.success(request, _("The worker sees your answer on the next visit."))
     return redirect("project-workers", project.slug)
 
 
