@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -78,10 +79,11 @@ class ProjectView(APIView):
         return task
 
     def filtered(self, request: Request, filters: type[FilterSet], rows: Any) -> Any:
-        """The rows that the query asks for; a value that no row can have is refused, not ignored."""
+        """The rows that the query asks for; a value that no row can have is refused, not ignored, and so is a slip."""
         asked = filters(request.query_params, rows, request=request)
-        if not asked.is_valid():
-            raise serializers.ValidationError(asked.errors)
+        slips = _slips(request.query_params, [*filters.base_filters, "cursor", "page_size"])
+        if slips or not asked.is_valid():
+            raise serializers.ValidationError(slips | asked.errors)
         return asked.qs
 
     def page(
@@ -100,6 +102,14 @@ class ProjectView(APIView):
             seen(found)
         data = serializer(found, many=True, context={"request": request, "view": self}).data
         return paginator.get_paginated_response(data)
+
+
+def _slips(asked: Iterable[str], known: Collection[str]) -> dict[str, Any]:
+    """Of unknown parameters those that look like a known one: whoever wrote `min_confidense` would take every row for
+    sure. What is nothing like ours is left alone, as everywhere: programs and caches add parameters of their own."""
+    close = {name: get_close_matches(name, known, n=1, cutoff=0.75) for name in asked if name not in known}
+    told = _("There is no such filter; did you mean `%(name)s`?")
+    return {name: [told % {"name": meant[0]}] for name, meant in close.items() if meant}
 
 
 def listing(

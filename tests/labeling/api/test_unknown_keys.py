@@ -103,3 +103,28 @@ def test_a_larger_page_than_there_is_is_the_largest(api: APIClient, project: Pro
     answer = api.get(f"{API}/projects/{project.slug}/tasks/", {"page_size": size})
     assert answer.status_code == 200
     assert len(answer.json()["results"]) == (1 if size == "1" else Task.objects.count())
+
+
+@pytest.mark.parametrize(
+    ("path", "slip", "meant"),
+    [
+        ("labels", "min_confidense", "min_confidence"),
+        ("labels", "confidense", "min_confidence"),
+        ("tasks", "image_id", "image"),
+        ("judgments", "wroker", "worker"),
+        ("images", "pagesize", "page_size"),
+    ],
+)
+def test_a_filter_with_a_slip_in_its_name_does_not_let_every_row_through(
+    api: APIClient, project: Project, path: str, slip: str, meant: str
+) -> None:
+    answer = api.get(f"{API}/projects/{project.slug}/{path}/", {slip: "1"})
+    assert answer.status_code == 400
+    assert f"`{meant}`" in answer.json()["error"]["fields"][slip][0]
+
+
+@pytest.mark.parametrize("path", ["images", "tasks", "judgments", "labels", "workers"])
+def test_parameters_that_programs_add_of_their_own_are_left_alone(api: APIClient, project: Project, path: str) -> None:
+    foreign = {"_": "1764432000", "page": "1", "limit": "100", "offset": "0", "ordering": "id", "order": "id"}
+    foreign |= {"sort": "id", "search": "a", "format": "json", "per_page": "5"}
+    assert api.get(f"{API}/projects/{project.slug}/{path}/", foreign).status_code == 200
