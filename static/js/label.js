@@ -193,7 +193,7 @@ function show(task, answers = {}, said = words.next) {
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.order, answers);
   if (form.isPassed(document.activeElement)) form.focus();
-  ready(task, answers, said);
+  ready(task, said);
 }
 
 /* What stands above the questions: of which boxes this task is, and what the model suggests for it, if anything. */
@@ -203,21 +203,22 @@ function remark(id, text) {
   line.querySelector("span").textContent = text;
 }
 
-async function ready(task, answers = {}, said = words.next) {
-  if (!task.element.complete) {
-    await task.element.decode().catch(() => {});
+async function ready(task, said = words.next) {
+  if (!isThere(task.element)) {
+    await arrival(task);
     if (current !== task) return;
     page.loading.hidden = true;
     // Who was waiting, and pressed a choice while nothing was there, may be about to press it once more.
     await new Promise((resolve) => setTimeout(resolve, BLINK));
     if (current !== task) return;
-    for (const field of form.fields.filter(({ boxes }) => boxes)) {
+    for (const control of form.boxes) {
       // It was opened before its image was there, so it is not open yet.
-      field.boxes.open(task, task.element, overlay(task));
-      field.boxes.set(Array.isArray(answers[field.key]) ? answers[field.key] : []);
+      const drawn = control.value();
+      control.open(task, task.element, overlay(task));
+      control.set(drawn);
     }
   }
-  const loaded = task.element.naturalWidth > 0;
+  const loaded = isThere(task.element);
   if (!loaded) toast(words.broken, "warn", 8);
   clock.start();
   shownAt = performance.now();
@@ -225,6 +226,30 @@ async function ready(task, answers = {}, said = words.next) {
   busy = false;
   page.announce.textContent = `${said} ${client.questions[0]?.prompt ?? ""}`;
   refillQuietly();
+}
+
+function isThere(image) {
+  return image.complete && image.naturalWidth > 0;
+}
+
+/* Resolves when the image is there, or does not come though there is a line. One that a line has lost is waited for until
+   there is one again: it would be skipped as broken. */
+async function arrival(task) {
+  page.loading.hidden = false;
+  await task.element.decode().catch(() => {});
+  for (let pause = 500; current === task && !isThere(task.element); pause = Math.min(pause * 2, 15_000)) {
+    // Not the image itself, which may come from a bucket that a script may not ask.
+    const isOnline = await fetch(import.meta.url, { method: "HEAD", cache: "no-store" }).then(() => true, () => false);
+    if (isOnline) {
+      task.element.src = task.image.url;
+      return void (await task.element.decode().catch(() => {}));
+    }
+    if (pause === 500) toast(words.offline, "warn");
+    await new Promise((resolve) => {
+      setTimeout(resolve, pause);
+      addEventListener("online", resolve, { once: true });
+    });
+  }
 }
 
 /* -- what a person does ------------------------------------------------------------------------------------------- */
@@ -294,7 +319,7 @@ async function takeBack() {
 }
 
 function skip(reason) {
-  if (busy && (!current || current.element.complete)) return; // an image that does not come can be skipped
+  if (busy && (!current || isThere(current.element))) return; // an image that does not come can be skipped
   if (page.skip.contains(document.activeElement)) form.focus();
   page.skip.open = false;
   gone.add(current.task);

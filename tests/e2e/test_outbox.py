@@ -100,6 +100,41 @@ def test_who_skips_a_first_image_that_does_not_come_keeps_what_is_drawn_on_the_n
     assert page.locator("[data-json]").input_value() == drawn != "[]"
 
 
+def test_an_image_that_the_line_has_lost_comes_when_it_is_back_and_a_broken_one_can_be_skipped(
+    visit, make_project, join, worker
+):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    join(project, worker)
+    page = visit("/label/", user=worker, watch=False)
+    asked: list[Route] = []
+
+    def first_alone(route: Route) -> None:
+        asked.append(route)
+        route.continue_() if len(asked) == 1 else route.abort()
+
+    page.route("**/media/**", first_alone)
+    page.goto(f"/label/{project.slug}/")
+    loaded_ahead(page, 2)
+    before = shown(page)
+    page.context.set_offline(True)
+    page.keyboard.press("1")
+    expect(page.locator("#image")).not_to_have_attribute("src", before)
+    expect(page.locator("#loading")).to_be_visible()
+    expect(page.locator(".toast")).to_contain_text("No connection")
+    page.unroute("**/media/**")
+    page.context.set_offline(False)
+    before = shown(page)
+    ready(page)
+    page.route("**/media/**", lambda route: route.fulfill(status=404))
+    page.keyboard.press("2")
+    moved_on(page, before)
+    assert [row.answers["animal"] for row in stored(project, 2)] == ["cat", "dog"]
+    expect(page.locator(".toast").last).to_contain_text("This image did not load. You can skip it.")
+    page.keyboard.press("1")
+    sent(page)
+    assert len(stored(project, 2)) == 2
+
+
 def test_what_is_refused_as_the_page_leaves_is_told_on_the_next(make_project, start, owner):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
     page = start(project, watch=False)
