@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test lint types bench schema lock
+.PHONY: help setup run test test-jax lint types bench schema lock
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with everything that running, testing and changing Crowdtune needs
 	@$(PYTHON) bootstrap.py dev
@@ -19,6 +19,10 @@ run: ## Run the whole platform on this machine until Ctrl-C (PORT=8000 DATA_DIR=
 
 test: setup ## Run all tests, the browser's included (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-jax: setup ## Run the tests that reach Keras once more, with JAX instead of TensorFlow
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		tests/training tests/inference $(ARGS)
 
 lint: setup ## Check style, templates and which room may import which
 	@$(BIN)/ruff check .

@@ -51,9 +51,9 @@ def _file() -> dict[str, str]:
     if given and not file.exists():
         raise EnvError(f"ENV_FILE must name a file, but there is no {file}.")
     pairs = _read_file(file)
-    # Keras and the AWS library look into the environment by themselves: what the file says must be there, too.
+    # The AWS library looks into the environment by itself: what the file says must be there, too.
     for name, value in pairs.items():
-        if name == "KERAS_BACKEND" or name.startswith("AWS_"):
+        if name.startswith("AWS_"):
             os.environ.setdefault(name, value)
     return pairs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from config import databases, env, postgres, secret_files
@@ -133,6 +134,13 @@ FILE_UPLOAD_HANDLERS = [
 # -- machine learning --------------------------------------------------------------------------------------------------
 KERAS_HOME = env.path("KERAS_HOME", Path("~/.keras"))
 KERAS_BACKEND = env.choice("KERAS_BACKEND", "tensorflow", out_of=("tensorflow", "jax", "torch"))
+if KERAS_BACKEND != "tensorflow" and find_spec(KERAS_BACKEND) is None:
+    raise env.EnvError(
+        f"KERAS_BACKEND={KERAS_BACKEND} needs the library {KERAS_BACKEND}, which is not installed: install it into "
+        ".venv (docs/operating.md, On a GPU), or set tensorflow."
+    )
+# Keras asks the environment by itself, knows small letters only, and where nothing is said a file in the user's home.
+env.pass_on("KERAS_BACKEND", KERAS_BACKEND)
 FEATURES_GB = env.integer("FEATURES_GB", 64, least=1)
 INFERENCE_MEMORY_MB = env.integer("INFERENCE_MEMORY_MB", 1024, least=16)
 INFERENCE_LANES = env.integer("INFERENCE_LANES", 0, least=0, most=1024)  # 0 = one a core

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -91,14 +92,42 @@ def test_a_file_may_begin_with_a_mark_and_only_a_pair_of_quotes_is_dropped(tmp_p
 
 
 def test_what_libraries_read_by_themselves_reaches_them_from_the_file_but_the_environment_wins(tmp_path):
-    (tmp_path / "env").write_text("KERAS_BACKEND=jax\nAWS_ACCESS_KEY_ID=file\nAWS_DEFAULT_REGION=file\nPORT=1\n")
-    names = ["KERAS_BACKEND", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "PORT"]
+    (tmp_path / "env").write_text("AWS_ACCESS_KEY_ID=file\nAWS_DEFAULT_REGION=file\nPORT=1\n")
+    names = ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "PORT"]
     code = f"import os, config.env; config.env.string('PORT'); print(*(os.environ.get(name) for name in {names}))"
     outside = {"ENV_FILE": str(tmp_path / "env"), "AWS_DEFAULT_REGION": "outside", "PATH": os.environ["PATH"]}
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=outside
     )
-    assert ran.stdout.split() == ["jax", "file", "outside", "None"]
+    assert ran.stdout.split() == ["file", "outside", "None"]
+
+
+def with_settings(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"from config import settings; {code}"], capture_output=True, text=True, check=False,
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "meant"), [("", "tensorflow"), ("TensorFlow", "tensorflow"), ("JAX", "jax")])
+def test_keras_computes_with_what_the_settings_say_whatever_else_the_user_of_the_machine_has_chosen(
+    tmp_path, said, meant
+):
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    (tmp_path / "env").write_text(f"KERAS_BACKEND={said}\n")
+    places = {"DATA_DIR": str(tmp_path), "KERAS_HOME": str(tmp_path), "ENV_FILE": str(tmp_path / "env")}
+    ran = with_settings("import keras; print(settings.KERAS_BACKEND, keras.backend.backend())", **places)
+    assert ran.stdout.split() == [meant, meant], ran.stderr
+
+
+def test_a_library_to_compute_with_that_is_not_installed_is_told_at_the_start(tmp_path):
+    if find_spec("torch") is not None:
+        pytest.skip("torch, which no requirement of ours brings, is installed here")
+    command = [sys.executable, str(ROOT / "manage.py"), "check"]
+    environment = os.environ | {"DATA_DIR": str(tmp_path), "KERAS_BACKEND": "torch"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("crowdtune: KERAS_BACKEND=torch needs the library torch, which is not installed")
 
 
 def test_a_value_out_of_a_list_is_taken_and_any_other_refused(monkeypatch):
