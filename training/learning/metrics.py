@@ -1,9 +1,10 @@
 """How good a model is on pictures that it never saw, how sure that is, and whether it beats another one.
 
-The interval of an accuracy is Wilson's (JASA 1927): a bootstrap of pictures that are all answered rightly knows no
-other answers, and says 100 % to 100 % of five. Two models are compared by a percentile bootstrap over pictures (Efron
-and Tibshirani 1993, chapter 13), the same ones for both (paired), which is what makes a small test set able to tell
-them apart; of few pictures its tails are as far out as Student's are (Hesterberg, The American Statistician 69, 2015).
+The interval of an accuracy, as of each other share, is Wilson's (JASA 1927): a bootstrap of pictures that are all
+answered rightly knows no other answers, and says 100 % to 100 % of five. Two models are compared by a percentile
+bootstrap over pictures (Efron and Tibshirani 1993, chapter 13), the same ones for both (paired), which is what makes a
+small test set able to tell them apart; of few pictures its tails are as far out as Student's are (Hesterberg, The
+American Statistician 69, 2015).
 Near-duplicates are answered alike, so they are drawn together and count as one picture that is looked at several times.
 The seed is fixed, so the same answers give the same bytes.
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from training.learning.calibrate import reliability
+from training.learning.calibrate import by_chance, reliability
 
 DRAWS = 1000
 TAILS = (0.025, 0.975)  # of a 95 % interval
@@ -34,25 +35,26 @@ def evaluate(
         groups: int ``[n]``: near-duplicates have one number. None = no picture is like another.
 
     Returns:
-        count, top1, top5, top1_error, top5_error, interval (of top1), loss, macro_f1, ece, reliability, confusion
-        (rows: truth), per_class {name: precision, recall, f1, count}. Figures are None where there is nothing to count.
+        count, top1, top5, top1_error, top5_error, interval (of top1), top5_interval, loss, macro_f1, macro_f1_interval,
+        ece, ece_by_chance (``calibrate.by_chance``), reliability, confusion (rows: truth), per_class {name: precision,
+        recall, f1, each with its interval, count}. Figures are None where there is nothing to count.
     """
     probabilities = np.asarray(probabilities, np.float64)
     labels = np.asarray(y) if np.ndim(y) == 1 else np.asarray(y).argmax(axis=1)
     n, k = len(labels), len(categories)
     if not n:
         return {"count": 0, "top1": None, "top5": None, "top1_error": None, "top5_error": None, "interval": None,
-                "loss": None, "macro_f1": None, "ece": None, "reliability": [], "confusion": [[0] * k] * k,
-                "per_class": {}}  # fmt: skip
+                "top5_interval": None, "loss": None, "macro_f1": None, "macro_f1_interval": None, "ece": None,
+                "ece_by_chance": None, "reliability": [], "confusion": [[0] * k] * k, "per_class": {}}  # fmt: skip
     order = np.argsort(-probabilities, axis=1, kind="stable")
     right = order[:, 0] == labels
     in_five = (order[:, :5] == labels[:, None]).any(axis=1)
     confusion = np.zeros((k, k), int)
     np.add.at(confusion, (labels, order[:, 0]), 1)
-    per_class = _per_class(confusion, categories)
+    per_class = _per_class(labels, order[:, 0], categories, groups)
     error, bars = reliability(probabilities, labels)
     picked = np.clip(probabilities[np.arange(n), labels], 1e-12, 1)
-    seen = [row["f1"] for row in per_class.values() if row["count"]]
+    macro, macro_interval = _macro([row for row in per_class.values() if row["count"]])
     return {
         "count": n,
         "top1": float(right.mean()),
@@ -60,24 +62,46 @@ def evaluate(
         "top1_error": float(1 - right.mean()),
         "top5_error": float(1 - in_five.mean()),
         "interval": interval(right, groups),
+        "top5_interval": interval(in_five, groups),
         "loss": float(-np.log(picked).mean()),
-        "macro_f1": float(np.mean(seen)),
+        "macro_f1": macro,
+        "macro_f1_interval": macro_interval,
         "ece": error,
+        "ece_by_chance": by_chance(probabilities.max(axis=1), groups),
         "reliability": bars,
         "confusion": confusion.tolist(),
         "per_class": per_class,
     }
 
 
-def _per_class(confusion: np.ndarray, categories: Sequence[str]) -> dict[str, dict[str, Any]]:
-    hits, said, true = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+def _per_class(
+    labels: np.ndarray, said: np.ndarray, categories: Sequence[str], groups: np.ndarray | None
+) -> dict[str, dict[str, Any]]:
+    """F1 grows with the share of hits among the pictures that show the category or were given it: that share's interval
+    is F1's."""
     rows = {}
     for index, name in enumerate(categories):
-        precision = float(hits[index] / said[index]) if said[index] else 0.0
-        recall = float(hits[index] / true[index]) if true[index] else 0.0
-        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        rows[name] = {"precision": precision, "recall": recall, "f1": f1, "count": int(true[index])}
+        shows, given = labels == index, said == index
+        row: dict[str, Any] = {}
+        for figure, of in (("precision", given), ("recall", shows), ("f1", shows | given)):
+            hits = (shows & given)[of]
+            shares = [0.0]
+            if len(hits):
+                shares = [float(hits.mean()), *interval(hits, None if groups is None else groups[of])]
+            if figure == "f1":
+                shares = [2 * share / (1 + share) for share in shares]
+            row |= {figure: shares[0], f"{figure}_interval": shares[1:] or None}
+        rows[name] = {**row, "count": int(shows.sum())}
     return rows
+
+
+def _macro(rows: Sequence[dict[str, Any]]) -> tuple[float, list[float]]:
+    """The mean F1 of categories and its interval, by how far theirs reach (Zou and Donner, Statistics in Medicine 27,
+    2008). Each error counts in two categories, whose F1 it lowers together: hence twice the squares."""
+    ends = np.array([[row["f1"], *row["f1_interval"]] for row in rows])
+    mean = float(ends[:, 0].mean())
+    low, high = np.sqrt(2 * np.square(ends[:, 1:] - ends[:, :1]).sum(axis=0)) / len(rows)
+    return mean, [max(mean - float(low), 0.0), min(mean + float(high), 1.0)]
 
 
 def interval(right: np.ndarray, groups: np.ndarray | None = None) -> list[float]:

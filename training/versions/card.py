@@ -110,16 +110,27 @@ def _figures(manifest: dict[str, Any]) -> str:
     metrics = manifest["metrics"]
     lines = [
         f"Top-1 error {metrics['top1_error']:.1%}, top-5 error {metrics['top5_error']:.1%}, macro F1"
-        f" {metrics['macro_f1']:.3f}, expected calibration error {metrics['ece']:.3f}.",
+        f" {metrics['macro_f1']:.3f}{_between(metrics.get('macro_f1_interval'))}, expected calibration error"
+        f" {metrics['ece']:.3f}{_chance(metrics)}. In brackets: 95 % intervals.",
         "",
         "| category | precision | recall | F1 | test images |",
         "|---|---|---|---|---|",
     ]
     for name, row in _per_class(manifest):
-        lines.append(f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['count']} |")
+        figures = (f"{row[name]:.3f}{_between(row.get(f'{name}_interval'))}" for name in ("precision", "recall", "f1"))
+        lines.append(f"| {name} | {' | '.join(figures)} | {row['count']} |")
     if curve := metrics.get("learning_curve"):
         lines += ["", _outlook(curve)]
     return "\n".join(lines)
+
+
+def _between(interval: list[float] | None) -> str:
+    return f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+
+
+def _chance(metrics: dict[str, Any]) -> str:
+    known = metrics.get("ece_by_chance")
+    return f", of which up to {known:.3f} may be chance on {metrics['count']} images" if known else ""
 
 
 def _outlook(curve: dict[str, Any]) -> str:

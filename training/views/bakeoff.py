@@ -21,6 +21,7 @@ from training import plots, services
 from training.learning.networks import weights
 from training.models import FROM_SCRATCH, Snapshot
 from training.services.bakeoffs import COMPACT, KIND
+from training.views.training import of_error
 from training.zoo import table
 
 RECIPES = (
@@ -113,7 +114,7 @@ def _last(project: Project) -> dict[str, Any]:
         "gap": gap,
         "job": job,
         "shown": shown,
-        "rows": rows,
+        "rows": [{**row, "error_interval": of_error(row.get("interval"))} for row in rows],
         "is_live": job is not None and job.is_live,
         "has_top5": shown is not None and _categories(shown) > 5,
         "by_latency": plots.pareto(

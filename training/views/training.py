@@ -182,7 +182,13 @@ def figures_of(
     per_class = metrics.get("per_class", {})
     return {
         "metrics": metrics,
+        "top5_error_interval": of_error(metrics.get("top5_interval")),
         "confusion": plots.confusion(metrics, categories, names, behind if version else None),
         "reliability": plots.reliability(metrics),
         "per_class": [(names.get(key, key), per_class[key]) for key in categories if key in per_class],
     }
+
+
+def of_error(interval: list[float] | None) -> list[float] | None:
+    """The interval of an error out of that of the accuracy."""
+    return [1 - end for end in interval[::-1]] if interval else None

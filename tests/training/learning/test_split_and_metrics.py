@@ -9,9 +9,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
 
 from tests.training.learning.conftest import sha
-from training.learning.calibrate import reliability, temperature
+from training.learning.calibrate import by_chance, reliability, temperature
 from training.learning.heads.dense import softmax
-from training.learning.metrics import bootstrap, evaluate, interval
+from training.learning.metrics import _macro, _per_class, bootstrap, evaluate, interval
 from training.learning.split import split_of
 
 
@@ -29,9 +29,12 @@ def test_figures_by_hand() -> None:
     assert (figures["count"], figures["top1"], figures["top1_error"]) == (4, 0.75, 0.25)
     assert (figures["top5"], figures["top5_error"]) == (1.0, 0.0)
     assert figures["confusion"] == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
-    assert figures["per_class"]["never seen"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 0}
+    unseen = figures["per_class"]["never seen"]
+    assert [unseen[name] for name in ("precision", "recall", "f1", "count")] == [0.0, 0.0, 0.0, 0]
+    assert [unseen[f"{name}_interval"] for name in ("precision", "recall", "f1")] == [None] * 3
     assert figures["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3), "of what was there to be found"
-    assert figures["per_class"]["a"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "count": 1}
+    row = figures["per_class"]["a"]
+    assert [row[name] for name in ("precision", "recall", "f1", "count")] == [0.5, 1.0, pytest.approx(2 / 3), 1]
     assert figures["loss"] == pytest.approx(-np.log([0.8, 0.4, 0.7, 0.4]).mean())
 
 
@@ -56,6 +59,57 @@ def test_the_interval_of_an_accuracy_is_that_of_scipy(right: int, n: int) -> Non
     ours = interval(np.arange(n) < right)
     assert ours == pytest.approx([theirs.low, theirs.high], abs=1e-9)
     assert interval(np.arange(n) < right, np.arange(n)) == pytest.approx(ours, rel=2 / n if n > 1 else 1e-9)
+
+
+def test_figures_of_a_category_have_the_intervals_of_shares() -> None:
+    """Of 10 pictures of a 8 are found, and 4 of b are taken for a; each twice, then as near-duplicates."""
+    labels, said = np.repeat([0, 1], [10, 20]), np.repeat([0, 1, 0, 1], [8, 2, 4, 16])
+
+    def wilson(hits: int, of: int) -> list[float]:
+        found = binomtest(hits, of).proportion_ci(method="wilson")
+        return [found.low, found.high]
+
+    figures = evaluate(np.eye(2)[said], labels, ["a", "b"])
+    a, b = figures["per_class"].values()
+    twice, of = np.repeat([labels, said], 2, axis=1), np.repeat(np.arange(30), 2)
+    copies = evaluate(np.eye(2)[twice[1]], twice[0], ["a", "b"], groups=of)
+
+    assert a["recall_interval"] == pytest.approx(wilson(8, 10))
+    assert a["precision_interval"] == pytest.approx(wilson(8, 12))
+    assert a["f1_interval"] == pytest.approx([2 * share / (1 + share) for share in wilson(8, 14)])
+    assert figures["top5_interval"] == pytest.approx(wilson(30, 30))
+    reach = [np.hypot(a["f1"] - a["f1_interval"][0], b["f1"] - b["f1_interval"][0]),
+             np.hypot(a["f1"] - a["f1_interval"][1], b["f1"] - b["f1_interval"][1])]  # fmt: skip
+    assert figures["macro_f1_interval"] == pytest.approx(figures["macro_f1"] + np.array([-1, 1]) * reach / np.sqrt(2))
+    for name in ("recall_interval", "precision_interval", "f1_interval"):
+        assert copies["per_class"]["a"][name] == pytest.approx(a[name], abs=0.03)
+
+
+def test_the_interval_of_macro_f1_covers_the_truth_about_as_often_as_it_says() -> None:
+    """Of 40 pictures of five categories, each known in 17 of 20 cases; a bootstrap of fewer says 1 to 1."""
+    rng, covered = np.random.default_rng(0), []
+    confusion = np.full((5, 5), 0.15 / 4) + np.eye(5) * (0.85 - 0.15 / 4)
+    for _ in range(200):
+        labels = rng.integers(0, 5, 40)
+        said = np.array([rng.choice(5, p=confusion[label]) for label in labels])
+        low, high = _macro(list(_per_class(labels, said, "abcde", None).values()))[1]
+        covered.append(low <= 0.85 <= high)
+    assert 0.9 < np.mean(covered) < 0.99
+    low, high = evaluate(np.eye(2), np.arange(2), ["a", "b"])["macro_f1_interval"]
+    assert (low < 0.7, high) == (True, 1.0)
+
+
+def test_in_19_of_20_cases_a_model_that_means_what_it_says_has_no_more_calibration_error_than_by_chance() -> None:
+    rng = np.random.default_rng(1)
+    for n in (12, 200):
+        sure, below = rng.uniform(0.5, 1, n), []
+        for _ in range(300):
+            right = rng.random(n) < sure
+            below.append(reliability(np.stack([sure, 1 - sure], axis=1), (~right).astype(int))[0] <= by_chance(sure))
+        assert np.mean(below) == pytest.approx(0.95, abs=0.035)
+    sure = rng.uniform(0.5, 1, 40)
+    assert by_chance(np.repeat(sure, 5), np.repeat(np.arange(40), 5)) == pytest.approx(by_chance(sure), rel=0.1)
+    assert by_chance(np.repeat(sure, 5)) < 0.7 * by_chance(sure)
 
 
 def test_copies_of_pictures_tell_no_more_than_the_pictures() -> None:

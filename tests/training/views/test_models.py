@@ -33,6 +33,27 @@ def test_a_versions_page_says_what_its_figures_mean(owner: Client, version: Mode
         assert told in page
 
 
+def test_each_figure_says_how_far_chance_may_reach(owner: Client, version: ModelVersion) -> None:
+    """Also in the card that travels with the version; one of before has figures alone."""
+    page = owner.get("/projects/shapes/models/1/").content.decode()
+    low, high = version.metrics["macro_f1_interval"]
+    row = version.metrics["per_class"]["square"]
+    reach = [f"{100 * end:.0f}\u202f%" for end in row["recall_interval"]]
+
+    assert f"95 % interval {low:.2f} to {high:.2f}" in page
+    assert f'<abbr title="95 % interval">{reach[0]} – {reach[1]}</abbr>' in page
+    assert f"up to {100 * version.metrics['ece_by_chance']:.1f}\u202f% may be chance" in page
+    assert f"macro F1 {version.metrics['macro_f1']:.3f} ({low:.2f} to {high:.2f})" in page
+    assert f"| {row['recall']:.3f} ({row['recall_interval'][0]:.2f} to {row['recall_interval'][1]:.2f}) |" in page
+
+    for name in ("macro_f1_interval", "top5_interval", "ece_by_chance"):
+        del version.metrics[name]
+    version.metrics["per_class"]["square"] = {name: row[name] for name in ("precision", "recall", "f1", "count")}
+    version.manifest["metrics"] = version.metrics
+    version.save()
+    assert f"{100 * row['recall']:.1f}\u202f%</td>" in owner.get("/projects/shapes/models/1/").content.decode()
+
+
 @pytest.mark.parametrize(
     "address",
     [
