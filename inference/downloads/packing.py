@@ -74,7 +74,7 @@ def card(version: ModelVersion, found: dict[str, Any]) -> str:
         "",
         f"Categories: {', '.join(version.categories)}.",
         "Input: uint8 RGB `[n, size, size, 3]`, 0..255, upright, transparency on white, resized to the square",
-        "bilinearly with antialiasing (as Pillow's `BILINEAR`); all other preprocessing is inside.",
+        "bilinearly with antialiasing (as Pillow's `BILINEAR`), colour profiles not applied; all else is inside.",
         "Output: calibrated probabilities in the order of `labels.txt`.",
         "",
         "| fact | value |",

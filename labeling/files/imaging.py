@@ -2,7 +2,8 @@
 
 Pure: Pillow and numpy, no Django. ``open_image`` refuses what cannot be trusted; ``decode_rgb`` turns every mode that
 photographs come in (EXIF-rotated, CMYK, 16 bit, palette, transparent, animated) into upright RGB; ``to_input`` makes
-the square that a network sees.
+the square that a network sees. Colour profiles are not applied: neither were they to the photographs that networks were
+pretrained on, nor do Pillow, torchvision and Keras where they read one.
 """
 
 from __future__ import annotations
