@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -51,6 +52,15 @@ def test_paths_bytes_and_stored_images_are_answered_in_order(live_server, champi
     assert mixed.predictions[0].category == mixed.predictions[1].category == files.predictions[0].category
     assert png.startswith(b"\x89PNG")
     assert category == files.predictions[0].category
+
+
+def test_an_open_file_is_one_picture_and_not_one_a_line(live_server, champion, token, photo) -> None:
+    with Client(live_server.url, token) as client, photo.open("rb") as first, photo.open("rb") as second:
+        answer = client.predict("colours", first)
+        assert answer.predictions == client.predict("colours", [second]).predictions
+        assert client.explain("colours", io.BytesIO(picture(4)))[1] == answer.predictions[0].category
+        with photo.open("r", encoding="latin-1") as text, pytest.raises(TypeError, match="opened with 'rb'"):
+            client.predict("colours", text)
 
 
 def test_the_category_of_a_heat_map_is_read_in_any_script() -> None:

@@ -1,4 +1,4 @@
-"""What can be asked about: a path, bytes, an image that the project has stored, or one on the web."""
+"""What can be asked about: a path, bytes, an open file, an image that the project has stored, or one on the web."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from crowdtune_client.errors import CrowdtuneError
 
@@ -25,12 +25,14 @@ class RemoteImage:
     url: str
 
 
-Picture = str | Path | bytes | StoredImage | RemoteImage
+Picture = str | Path | bytes | BinaryIO | StoredImage | RemoteImage
 
 
 def as_list(pictures: Picture | Sequence[Picture]) -> Sequence[Picture]:
     if isinstance(pictures, (str, Path, bytes, StoredImage, RemoteImage)):
         return [pictures]
+    if hasattr(pictures, "read"):  # an open file is a sequence of its lines, too
+        return [cast("BinaryIO", pictures)]
     several = list(pictures)
     if not several:
         raise CrowdtuneError("Expected a picture, or several; got none.")
@@ -39,7 +41,7 @@ def as_list(pictures: Picture | Sequence[Picture]) -> Sequence[Picture]:
 
 def payload(pictures: Sequence[Picture], top_k: int) -> dict[str, Any]:
     """Keyword arguments of httpx: multipart where every picture is a file, JSON where one of them is not."""
-    if all(isinstance(picture, (str, Path, bytes)) for picture in pictures):
+    if not any(isinstance(picture, (StoredImage, RemoteImage)) for picture in pictures):
         files = [("image", (name(picture), read(picture))) for picture in pictures]
         return {"files": files, "data": {"top_k": str(top_k)}}
     return {"json": {"images": [_item(picture) for picture in pictures], "top_k": top_k}}
@@ -48,9 +50,9 @@ def payload(pictures: Sequence[Picture], top_k: int) -> dict[str, Any]:
 def one(picture: Picture, category: str | None) -> dict[str, Any]:
     """The same for a heat map of one picture."""
     more = {"category": category} if category else {}
-    if isinstance(picture, (str, Path, bytes)):
-        return {"files": [("image", (name(picture), read(picture)))], "data": more}
-    return {"json": {"image": _item(picture), **more}}
+    if isinstance(picture, (StoredImage, RemoteImage)):
+        return {"json": {"image": _item(picture), **more}}
+    return {"files": [("image", (name(picture), read(picture)))], "data": more}
 
 
 def name(picture: Picture) -> str:
@@ -64,7 +66,10 @@ def read(picture: Picture) -> bytes:
         return picture
     if isinstance(picture, (str, Path)):
         return Path(picture).read_bytes()
-    raise TypeError("Expected a path or bytes.")
+    data = picture.read() if hasattr(picture, "read") else None
+    if isinstance(data, bytes):
+        return data
+    raise TypeError(f"Expected a path, bytes or a file opened with 'rb'; got {type(picture).__name__}.")
 
 
 def _item(picture: Picture) -> Any:
