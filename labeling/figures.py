@@ -11,8 +11,9 @@ from django.db.models.functions import Greatest
 
 from labeling.accounts import people
 from labeling.collecting import workflow
+from labeling.collecting.leases import fetch
 from labeling.consensus import rounds, stopping
-from labeling.models import Assignment, Consensus, Membership, Project, Task
+from labeling.models import Assignment, Consensus, Membership, Project, Question, Task
 
 
 def of_project(project: Project) -> dict[str, Any]:
@@ -147,6 +148,24 @@ def agreement(project: Project) -> dict[str, Any]:
         if question.key in found:
             found[question.key]["fit"] = question.fit.get("figures", {})
     return found
+
+
+# Of a task that one person has answered, that answer is the label. The newest: this is read by a page.
+_BY_LANGUAGE = """
+SELECT j.language, count(*), count(*) FILTER (WHERE j.answers -> %(key)s::text = c.answer)
+FROM (SELECT task_id, language, answers FROM labeling_judgment
+      WHERE project_id = %(project)s AND withdrawn_at IS NULL AND language <> '' ORDER BY id DESC LIMIT 50000) j
+JOIN labeling_consensus c ON c.task_id = j.task_id AND c.question_id = %(question)s AND c.judgment_count > 1
+WHERE jsonb_exists(j.answers, %(key)s) GROUP BY 1 ORDER BY 2 DESC"""
+
+
+def by_language(question: Question) -> dict[str, tuple[int, int]]:
+    """Language -> of the judgments whose question was shown in it: how many there are, and how many say the label.
+
+    Where those of one language say it less often than the others', its words may say something else.
+    """
+    values = {"project": question.project_id, "question": question.pk, "key": question.key}
+    return {code: (judgments, agreeing) for code, judgments, agreeing in fetch(_BY_LANGUAGE, values)}
 
 
 def members(project: Project) -> Any:

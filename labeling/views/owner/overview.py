@@ -24,7 +24,8 @@ from labeling import charts, figures
 from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
 from labeling.collecting import tasks, unseen, workflow
-from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role
+from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
+from labeling.surveys import tongues
 from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
 
@@ -35,7 +36,7 @@ CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answe
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: what, where, and how much it matters (warn, good or nothing)."""
+    """One thing to do: what, where (empty where this person may not), and how it matters (warn, good or nothing)."""
 
     text: str
     url: str
@@ -49,6 +50,9 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     project = context["project"]
     context["in_stages"] = project.workflow == Project.Workflow.THREE_STAGE_BOXES
     context["steps"] = next_steps(project, manages=context["manages"])
+    context["cut_short"] = cut_short = _cut_short(project)
+    done, context["all"] = project.finished
+    context["done"] = max(done - cut_short, 0)
     return render(request, "projects/overview.html", context)
 
 
@@ -59,6 +63,11 @@ def activity(request: HttpRequest, slug: str) -> HttpResponse:
     key = f"activity:{project.pk}:{get_language()}"  # its words are of one language
     context = cache.get_or_set(key, lambda: _activity(project), ACTIVITY_SECONDS)
     return render(request, "projects/_activity.html", {"project": project, **(context or {})})
+
+
+def _cut_short(project: Project) -> int:
+    """How many tasks the budget's end has ended before they had answers enough."""
+    return project.tasks.filter(retired_because=Task.Because.BUDGET).count() if project.is_spent else 0
 
 
 def next_steps(project: Project, *, manages: bool) -> list[Step]:
@@ -89,11 +98,12 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
 
 def _stopped(project: Project, at: str, manages: bool) -> Iterator[Step]:
     """What keeps people from labeling."""
+    settings = f"{at}/settings/" if manages else ""
     if project.is_spent:
-        text = _("The budget is spent: nobody is handed a task until you raise it")
-        yield Step(text, f"{at}/settings/", "coins", "warn")
+        text = _("The budget is spent: nobody is handed a task until it is raised")
+        yield Step(text, settings and f"{settings}#id_budget", "coins", "warn")
     if project.is_paused:
-        yield Step(_("The project is paused: nobody is handed a task"), f"{at}/settings/", "pause", "warn")
+        yield Step(_("The project is paused: nobody is handed a task"), settings, "pause", "warn")
     appeals = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN).count() if manages else 0
     if appeals:
         text = ngettext("%d paused worker asks to go on", "%d paused workers ask to go on", appeals) % appeals
@@ -176,7 +186,8 @@ def _activity(project: Project) -> dict[str, Any]:
     question = main_question(project)
     found = question.fit.get("figures", {}) if question else {}
     names = names_of(question)
-    sure = figures.agreement(project).get(question.key, {}) if question else {}
+    certain = figures.agreement(project)
+    sure = certain.get(question.key, {}) if question else {}
     cost = figures.cost(project)
     unsure = _unsure(cost["judgments_to_finish_between"])
     return {
@@ -192,6 +203,9 @@ def _activity(project: Project) -> dict[str, Any]:
         "per_category": _answers(project, question, names),
         "confusion": _confusion(found, question, names, project),
         "agreement": _agreement(found, names),
+        "by_language": _by_language(question),
+        "anchoring": found.get("anchoring"),
+        "questions": _questions(project, certain),
         "stages": _stages(project),
     }
 
@@ -260,6 +274,25 @@ def _agreement(found: dict[str, Any], names: dict[str, str]) -> charts.Chart:
         unit="percent",
         most=1.0,
     )
+
+
+def _by_language(question: Question | None) -> charts.Chart:
+    """Nothing where all were asked in one language."""
+    found = figures.by_language(question) if question and question.kind in CHOSEN else {}
+    shares = [(tongues.NAMES.get(code, code), agreeing / all_of_it) for code, (all_of_it, agreeing) in found.items()]
+    return charts.bars(
+        shares if len(shares) > 1 else [],
+        title=_("Agreement by language"),
+        description=_("How often an answer is the label, by the language in which the question was shown."),
+        unit="percent",
+        most=1.0,
+    )
+
+
+def _questions(project: Project, certain: dict[str, Any]) -> list[tuple[Question, dict[str, Any]]]:
+    """How sure and how much agreed on the answers to each question are; nothing where there is only one."""
+    asked = [question for question in project.questions.order_by("position", "id") if question.key in certain]
+    return [(question, certain[question.key]) for question in asked] if len(asked) > 1 else []
 
 
 def _labels_over_time(project: Project) -> charts.Chart:

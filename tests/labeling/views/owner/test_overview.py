@@ -1,0 +1,94 @@
+"""The overview without a browser: what a spent budget leaves, and how far people agree, by question and language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from labeling import figures, services
+from labeling.consensus import fitting
+from labeling.models import Judgment, Project, Question
+from tests.labeling.conftest import answer, claim, person
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Project]
+
+
+def text_of(client: Client, path: str) -> str:
+    cache.clear()
+    return " ".join(client.get(path).content.decode().split())
+
+
+def test_what_the_end_of_the_budget_cut_short_is_not_called_finished(
+    make_project: Make, owning: Client, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=5, price_per_judgment=Decimal("0.10"), budget=Decimal("0.20"), judgments_max=1)
+    for _task in range(2):
+        answer(project, project.owner)
+    run_actors()
+    page = text_of(owning, f"/projects/{project.slug}/")
+    assert "<dd>40 %</dd>" in page
+    assert "2 of 5 tasks · 3 cut short by the budget" in page
+    assert f'href="/projects/{project.slug}/settings/#id_budget"' in page
+    assert "The budget is spent" in text_of(owning, "/projects/")
+
+
+def test_a_reviewer_is_told_that_nobody_is_handed_a_task_without_a_link_to_settings_that_are_not_theirs(
+    make_project: Make, signed_in: Callable[[User], Client]
+) -> None:
+    project = make_project(is_paused=True, price_per_judgment=1, budget=0)
+    reviewer = person("rita")
+    services.add_member(project=project, username="rita", role="reviewer")
+    page = text_of(signed_in(reviewer), f"/projects/{project.slug}/")
+    assert "The project is paused" in page
+    assert "The budget is spent" in page
+    assert f"/projects/{project.slug}/settings/" not in page
+
+
+def test_a_survey_of_several_questions_shows_how_far_people_agree_on_each(make_project: Make, owning: Client) -> None:
+    asked = [
+        {"key": "cat", "kind": "yes_no", "prompt": "Is it a cat?"},
+        {"key": "say", "kind": "text"},
+    ]
+    project = make_project(images=1, questions=asked, judgments_min=2)
+    for user, said in ((project.owner, True), (person("wanda"), False)):
+        services.ensure_member(project=project, user=user)
+        lease = claim(project, user)
+        services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"cat": said, "say": "so"})
+    fitting.fit_project(project.pk)
+    page = text_of(owning, f"/projects/{project.slug}/activity/")
+    link = f'<a href="/projects/{project.slug}/labels/?question=cat">Is it a cat?</a>'
+    assert f'{link}</th><td class="num">1</td>' in page
+    services.replace_survey(project=project, user=project.owner, questions=asked[:1])
+    assert link not in text_of(owning, f"/projects/{project.slug}/activity/")
+
+
+def test_agreement_is_told_by_the_language_in_which_a_question_was_shown(make_project: Make, owning: Client) -> None:
+    words = {"hi": {"categories": {"cat": {"name": "बिल्ली"}}}}
+    project = make_project(images=4, judgments_min=3, language="en", wordings=words)
+    for name, said in (("anna", "cat"), ("ben", "cat"), ("hari", "dog")):
+        user = person(name)
+        services.ensure_member(project=project, user=user)
+        for _task in range(4):
+            answer(project, user, said)
+    assert "Agreement by language" not in text_of(owning, f"/projects/{project.slug}/activity/")
+    Judgment.objects.update(language="en")
+    Judgment.objects.filter(worker__username="hari").update(language="hi")
+    page = text_of(owning, f"/projects/{project.slug}/activity/")
+    assert "Agreement by language" in page
+    assert figures.by_language(Question.objects.get(project=project)) == {"en": (8, 8), "hi": (4, 0)}
+
+
+def test_an_owner_is_shown_whether_people_follow_suggestions(make_project: Make, owning: Client) -> None:
+    project = make_project(images=1)
+    answer(project, project.owner)
+    found = {"agree_shown": 0.9, "agree_blind": 0.6, "interval": [0.1, 0.5]}
+    Question.objects.update(fit={"figures": {"anchoring": found}})
+    page = text_of(owning, f"/projects/{project.slug}/activity/")
+    assert "on 90 % of the tasks where they see it, and on 60 % where they do not" in page
+    assert "The suggestion sways them" in page
