@@ -101,7 +101,6 @@ def _page(
     context |= {
         "original": original,
         "suggested": original or (first if first in tongues.NAMES else "en"),
-        "original_name": tongues.NAMES.get(original, ""),
         "names": sorted(tongues.NAMES.items(), key=lambda item: item[1].casefold()),
         "others": [item for item in tongues.NAMES.items() if item[0] not in {original, *(p["code"] for p in progress)}],
         "code": code,

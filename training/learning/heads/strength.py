@@ -83,13 +83,9 @@ def choose(
         pictures, that fell into one fold) nothing is tried, and it is the strongest decay alone.
     """
     _, first, owner = np.unique(owners, return_index=True, return_inverse=True)
-    drawn = rng.permutation(len(first))
-    drawn = drawn[np.cumsum(np.bincount(owner)[drawn]) <= SEARCH_ROWS]
-    place = np.full(len(first), len(drawn))
-    place[drawn] = np.arange(len(drawn))
-    rows = np.argsort(place[owner], kind="stable")[: int((place[owner] < len(drawn)).sum())]
+    rows, pictures = _sample(owner, rng)
     y, w, is_picture = y[rows], w[rows], np.isin(rows, first)
-    folds = stratified(y.argmax(axis=1), min(FOLDS, len(drawn)), rng, (owners if groups is None else groups)[rows])
+    folds = stratified(y.argmax(axis=1), min(FOLDS, pictures), rng, (owners if groups is None else groups)[rows])
     known = np.unique(folds)  # a handful of pictures may leave a fold empty
     if len(known) < 2:
         return STRENGTHS[0], None, {}
@@ -120,6 +116,20 @@ def choose(
     if is_blended:
         blend = _blend(truth, pooled[best], [np.concatenate(one) for one in zip(*others, strict=True)])
     return STRENGTHS[best], blend, {str(s): round(float(one), 6) for s, one in zip(STRENGTHS, losses, strict=False)}
+
+
+def _sample(owner: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """The rows of pictures drawn by lot, SEARCH_ROWS at most and picture by picture, and of how many pictures.
+
+    Args:
+        owner: int ``[n]``, the number of the picture that each row shows.
+    """
+    sizes = np.bincount(owner)
+    drawn = rng.permutation(len(sizes))
+    drawn = drawn[np.cumsum(sizes[drawn]) <= SEARCH_ROWS]
+    place = np.full(len(sizes), len(drawn))
+    place[drawn] = np.arange(len(drawn))
+    return np.argsort(place[owner], kind="stable")[: int(sizes[drawn].sum())], len(drawn)
 
 
 def _loss_and_errors(logits: np.ndarray, y: np.ndarray) -> float:
