@@ -190,6 +190,7 @@ def _words() -> dict[str, str]:
         "whole_number": _("Enter a whole number."),
         "at_least": _("At least %s, please."),
         "at_most": _("At most %s, please."),
+        "too_long": _("At most %s characters, please."),
         "waiting": _("%s waiting for the connection"),
         "sign_in": _("Sign in to send %s"),
         "offline": _("No connection. Your answers are kept on this device."),

@@ -45,6 +45,20 @@ def test_a_number_that_the_question_refuses_is_told_before_it_is_sent(make_proje
     assert stored(project, 1)[0].answers == {"count": 3}
 
 
+def test_a_text_that_is_too_long_is_told_and_not_cut_off(make_project, start):
+    note = {"key": "note", "kind": "text", "prompt": "What is it?", "required": True, "options": {"most": 4}}
+    page = start(project := make_project(questions=[note], images=2))
+    first = shown(page)
+    page.get_by_role("textbox").fill("🐕🐕🐕🐕🐕")
+    page.get_by_role("button", name="Send").click()
+    expect(error_of(page, "note")).to_have_text("At most 4 characters, please.")
+    expect(page.get_by_role("textbox")).to_have_value("🐕🐕🐕🐕🐕")
+    page.get_by_role("textbox").press("Backspace")
+    page.get_by_role("button", name="Send").click()
+    moved_on(page, first)
+    assert stored(project, 1)[0].answers == {"note": "🐕🐕🐕🐕"}
+
+
 def test_a_decimal_comma_is_a_decimal_comma(make_project, start):
     free = {**COUNT, "options": {}}
     project = make_project(categories=["cat", "dog"], questions=[free], images=3)

@@ -23,6 +23,8 @@ def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, wor
     marks = page.locator("#q-animal .mark")
     chosen, other = (marks.nth(n).evaluate("mark => getComputedStyle(mark).backgroundColor") for n in (0, 1))
     assert chosen != other
+    page.keyboard.press("z")
+    expect(page.get_by_role("button", name="Look closer")).to_have_css("background-color", chosen)
     page.goto(f"/label/{project.slug}/grid/")
     page.locator(".tap").first.click()
     expect(page.locator(".tap .tick").nth(0)).to_be_visible()

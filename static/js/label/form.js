@@ -43,7 +43,14 @@ class Field {
     this.combo = null;
     this.boxes = null;
     this.#exclusive();
+    if (question.kind === "text") this.#unbound(root.querySelector("textarea"));
     if (question.kind === "number" && !question.options?.whole) root.addEventListener("beforeinput", pointed);
+  }
+
+  /* A browser would cut off what is pasted, without a word: what is too long is told instead. */
+  #unbound(area) {
+    this.longest = area.maxLength;
+    area.removeAttribute("maxlength");
   }
 
   /* "None of these" and "I can't tell" exclude the other answers. */
@@ -109,6 +116,7 @@ class Field {
     if (value === CANT_TELL) return "";
     if (input?.validity.badInput) return words.number;
     if (value === null) return this.combo?.isUnsettled() ? words.from_list : "";
+    if (this.kind === "text" && [...value].length > this.longest) return words.too_long.replace("%s", this.longest);
     const amount = { number: value, multiple_choice: value.length }[this.kind];
     if (amount === undefined) return "";
     if (whole && !Number.isInteger(amount)) return words.whole_number;
