@@ -69,6 +69,18 @@ def test_tables_that_are_up_to_date_are_left_alone_and_the_lock_is_given_back():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_stop_in_the_middle_of_a_query_is_a_stop_and_no_failure(monkeypatch):
+    def interrupted(*_words, **_options):
+        connection.connection.close()  # as psycopg does when a signal's handler raises while it waits
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "call_command", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.migrate()
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_tables_of_a_later_version_are_left_alone_and_what_to_do_is_said():
     applied = MigrationRecorder(connection)
     applied.record_applied("labeling", "9999_of_tomorrow")
