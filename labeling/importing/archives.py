@@ -25,6 +25,7 @@ MOST_MEMBERS = 500_000
 MOST_TOTAL = 200 * 2**30
 # A photograph hardly shrinks in a zip; what grows more than this was made to.
 MOST_RATIO = 200
+_IS_UTF8 = 0x800  # the flag that says so. Source: PKWARE's APPNOTE, 4.4.4
 PIECE = 2**20  # bytes read at once; no header is longer
 _NESTED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
 _JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -89,6 +90,16 @@ def name_of(name: str) -> str:
     return slashed(composed(name))
 
 
+def zip_name(info: zipfile.ZipInfo) -> str:
+    """A zip's member by the name that was meant: Macs, and many an archiver of Unix, write UTF-8 and do not say so, and
+    it is read as letters of DOS.
+    """
+    try:
+        return info.filename if info.flag_bits & _IS_UTF8 else info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
+
+
 def slashed(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
@@ -125,7 +136,7 @@ def count(file: IO[bytes]) -> int | None:
 
 
 def _is_meant(info: zipfile.ZipInfo) -> bool:
-    name = name_of(info.filename)
+    name = name_of(zip_name(info))
     return not (name.endswith("/") or _is_junk(name))
 
 
@@ -145,7 +156,7 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
         total += info.file_size
         _check_sums(number, total)
         if not info.is_dir():
-            name = names(info.filename)
+            name = names(zip_name(info))
             found[name] = Member(name, partial(_read_zip, archive, info, most_bytes))
     return found
 
@@ -166,7 +177,7 @@ def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
                 continue
             total += info.file_size
             _check_sums(number, total)
-            yield Member(names(info.filename), partial(_read_zip, archive, info, most_bytes))
+            yield Member(names(zip_name(info)), partial(_read_zip, archive, info, most_bytes))
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) -> bytes:

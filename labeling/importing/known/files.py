@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from labeling.importing.archives import PIECE, Names, open_tar
+from labeling.importing.archives import PIECE, Names, open_tar, zip_name
 from labeling.importing.known.lines import encoding_of, not_utf8
 from labeling.words import gettext as _
 
@@ -104,7 +104,7 @@ class Files:
         entries = archive.infolist()
         self._check_count(len(entries))
         named = Names()
-        found = {named(entry.filename): partial(archive.open, entry.filename) for entry in entries}
+        found = {named(zip_name(entry)): partial(archive.open, entry) for entry in entries}
         return {name: opened for name, opened in found.items() if not name.endswith("/")}
 
     def _tar(self) -> dict[str, Callable[[], IO[bytes]]]:

@@ -90,3 +90,18 @@ def test_of_two_names_that_differ_in_their_spelling_alone_each_is_kept(kind: str
     data.seek(0)
     files = Files(data, f"a.{kind}")
     assert {name: files.text(name) for name in files.names(".png")} == found
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"), [("\u00fc/\u732b.png".encode(), "\u00fc/\u732b.png"), (b"\x81.png", "\u00fc.png")]
+)
+def test_a_name_in_utf_8_that_does_not_say_so_is_read_as_it_was_meant_and_one_of_dos_too(
+    stored: bytes, name: str
+) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as zipped:
+        zipped.writestr("x" * len(stored), b"cat")
+    data = io.BytesIO(data.getvalue().replace(b"x" * len(stored), stored))
+    assert names(data.getvalue()) == [*archives.by_name(data, 2**20)] == [name]
+    files = Files(data, "a.zip")
+    assert {name: files.text(name) for name in files.names(".png")} == {name: "cat"}
