@@ -10,6 +10,7 @@ import functools
 import re
 import tempfile
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -25,6 +26,7 @@ from labeling.export import FORMATS, ExportRefusedError, FilesOf, Header, Label,
 from labeling.files import storage
 from labeling.jobs import Report
 from labeling.models import Consensus, Image, Job, Judgment, Project
+from labeling.spellings import no_device
 from labeling.surveys import survey
 from labeling.words import gettext as _
 
@@ -32,11 +34,17 @@ CHUNK = 300
 _SUFFIX = r"\.[^./]*$"
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]+')
 _HIDING = re.compile(r"^\.+")
+_DROPPED = re.compile(r"[ .]+$")  # by Windows
+MOST_BYTES = 240  # of a name: file systems take 255, and the image's number may come before it
 
 
 def safe_name(name: str) -> str:
     """A file's name with what no system's paths hold taken out, and the point at its start, which hides files."""
-    return _HIDING.sub("_", _UNSAFE.sub("_", name))
+    name = no_device(_DROPPED.sub("_", _HIDING.sub("_", _UNSAFE.sub("_", name))))
+    if len(name.encode()) <= MOST_BYTES:
+        return name
+    suffix = PurePosixPath(name).suffix[:10]  # a longer one is none
+    return name.encode()[: MOST_BYTES - len(suffix.encode())].decode(errors="ignore") + suffix
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:

@@ -9,10 +9,22 @@ Source: Unicode Standard Annex 15; HTML, 4.10.22.7 (multipart form data).
 
 from __future__ import annotations
 
+import re
 from unicodedata import normalize
 
 SENT = {'"': "%22", "\r": "%0D", "\n": "%0A"}
 _AS_SENT = str.maketrans({ord(sign): sent for sign, sent in SENT.items()})
+
+
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
+
+def no_device(name: str) -> str:
+    """A name of a file or a folder, and none that Windows keeps for a device: a folder con cannot be made there.
+
+    Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+    """
+    return f"_{name}" if _DEVICE.match(name) else name
 
 
 def composed(name: str) -> str:

@@ -18,12 +18,12 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from labeling.export.rows import ExportRefusedError, Format, Header, Row, Rows, class_of
-from labeling.spellings import folded
+from labeling.spellings import folded, no_device
 from labeling.words import gettext as _
 
 
 def _plain(category: str) -> str:
-    return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", category).strip(" .") or "_"
+    return no_device(re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", category).strip(" .") or "_")
 
 
 def folders(categories: Iterable[str]) -> dict[str, str]:

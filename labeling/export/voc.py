@@ -2,11 +2,14 @@
 
 Fractions of a pixel are kept: a reader of whole numbers rounds them itself. A project without boxes writes each class
 as a box around the whole image, as in COCO. ``source`` tells the picture's hash: its name may be one that no file has.
+``ImageSets/Main/trainval.txt`` lists the images: torchvision and Datumaro, by which CVAT reads, see none without.
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import zipfile
 from pathlib import PurePosixPath
 from typing import IO
@@ -44,14 +47,17 @@ def _child(parent: ElementTree.Element, name: str, value: str) -> None:
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("Pascal VOC")
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as stems:
         for row in rows():
             if row.is_labeled(question):
-                archive.writestr(
-                    f"Annotations/{PurePosixPath(row.name).with_suffix('.xml')}", annotation(question, row)
-                )
+                stem = PurePosixPath(row.name).with_suffix("")
+                archive.writestr(f"Annotations/{stem}.xml", annotation(question, row))
+                stems.write(f"{stem}\n".encode())
                 if header.with_images:
                     archive.writestr(f"JPEGImages/{row.name}", row.read(), zipfile.ZIP_STORED)
+        stems.seek(0)
+        with archive.open("ImageSets/Main/trainval.txt", "w") as entry:
+            shutil.copyfileobj(stems, entry)
 
 
 VOC = Format("Pascal VOC (zip)", "zip", write, files="stem")

@@ -187,12 +187,13 @@ def test_image_folders_hold_final_classes_only():
 
 
 def test_categories_whose_folders_would_have_one_name_have_one_each():
-    keys = ["a:b", "a/b", "a_b", "..", "cat"]
+    keys = ["a:b", "a/b", "a_b", "..", "cat", "con"]
     labels = [Label(key, 0.9, {}, 1, "adaptive", True) for key in keys]
     rows = [Row(n, f"{n}.png", 4, 3, f"{n:064x}", {"pet": label}, [], png) for n, label in enumerate(labels)]
     header = Header("pets", "Pets", [Question("pet", "single_choice", "Which?", keys)], "now")
     with zipfile.ZipFile(io.BytesIO(written("imagefolder", header, Repeatable(*rows)))) as archive:
-        assert archive.namelist() == ["a_b_2/0.png", "a_b_3/1.png", "a_b/2.png", "_/3.png", "cat/4.png"]
+        names = ["a_b_2/0.png", "a_b_3/1.png", "a_b/2.png", "_/3.png", "cat/4.png", "_con/5.png"]
+        assert archive.namelist() == names
 
 
 def test_parquet_is_read_by_arrow_with_pictures_posteriors_and_judgments():
@@ -318,3 +319,11 @@ def test_json_lines_tell_the_language_of_a_judgment_where_it_is_known():
     first, second = as_object(of_two)["judgments"]
     assert "language" not in first
     assert second == {**first, "language": "hi"}
+
+
+def test_voc_lists_its_images_for_readers_that_look_for_none_else():
+    rows = Repeatable(replace(row(1, [BOX]), name="a b/slide.v1.png"), row(2, []))
+    with zipfile.ZipFile(io.BytesIO(written("voc", BOXES, rows))) as archive:
+        listed = archive.read("ImageSets/Main/trainval.txt").decode().splitlines()
+        assert [f"Annotations/{stem}.xml" for stem in listed] == [name for name in archive.namelist() if "Ann" in name]
+    assert listed == ["a b/slide.v1", "slide-2"]
