@@ -71,6 +71,11 @@ def _identify(data: bytes) -> Image.Image:
             % {"max_bytes": MAX_BYTES // 2**20, "size": len(data)},
         )
     head = data[:1024].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise ImageRefused("not_an_image", _("This is a web page, and no picture. Send the picture that it shows."))
+    if head.startswith(b"version https://git-lfs"):
+        told = _("This only tells where Git LFS keeps the picture. Fetch the pictures (git lfs pull), then send them.")
+        raise ImageRefused("not_an_image", told)
     if head.startswith(b"<!doctype svg") or b"<svg" in head:
         raise ImageRefused("svg", _("SVG drawings can carry scripts and have no pixels. Export it as PNG first."))
     try:

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 from django.core.files.storage import storages
 
 from labeling import outages
@@ -95,7 +95,7 @@ def objects(place: Place, *, after: str = "") -> Iterator[Object]:
             _(
                 "The bucket %(bucket)s cannot be listed: %(reason)s. Its address and credentials are "
                 "those of the platform (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY)."
+                "AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION)."
             )
             % {"bucket": place.bucket, "reason": reason(error)},
         ) from error
@@ -110,8 +110,10 @@ def read(place: Place, found: Object) -> bytes:
     if found.size > MAX_BYTES:
         raise _too_large(found.size)
     try:
-        answer = client(place.bucket).get_object(Bucket=place.bucket, Key=found.key)
-        data: bytes = answer["Body"].read(MAX_BYTES + 1)
+        try:
+            data = _whole(place, found)
+        except IncompleteReadError:
+            data = _whole(place, found)
     except (BotoCoreError, ClientError, OSError) as error:
         if outages.store_is_away(error):  # that is not this object's fault
             raise
@@ -119,6 +121,18 @@ def read(place: Place, found: Object) -> bytes:
         raise CrowdtuneError(code, _("The object cannot be read: %(reason)s.") % {"reason": reason(error)}) from error
     if len(data) > MAX_BYTES:  # it has grown since it was listed
         raise _too_large(len(data))
+    return data
+
+
+def _whole(place: Place, found: Object) -> bytes:
+    """The bytes, as many as are taken and one more.
+
+    Raises:
+        IncompleteReadError: The download broke off.
+    """
+    body = client(place.bucket).get_object(Bucket=place.bucket, Key=found.key)["Body"]
+    data: bytes = body.read(MAX_BYTES + 1)
+    body.read(1)  # only where nothing follows does the library look whether all came that was announced
     return data
 
 

@@ -93,8 +93,9 @@ def _read_now(member: archives.Member) -> Item:
 
 def urls(arguments: dict[str, Any]) -> Iterator[Item]:
     """Pictures at addresses."""
+    hosts = remote.Hosts()
     for url in arguments["urls"]:
-        yield Item(manifest.name_at(str(url)), partial(remote.fetch, str(url)), where=str(url))
+        yield Item(manifest.name_at(str(url)), partial(hosts.fetch, str(url)), where=str(url))
 
 
 def folder(arguments: dict[str, Any]) -> Iterator[Item]:
@@ -125,6 +126,7 @@ def _not_called(suffix: str) -> CrowdtuneError:
 
 def listed(arguments: dict[str, Any], position: int = 0) -> Iterator[Item]:
     """Images that a manifest names from a row on: at addresses, in a zip beside it, or among files sent with it."""
+    hosts = remote.Hosts()
     with contextlib.ExitStack() as stack:
         stored = stack.enter_context(_seekable(arguments["manifest"]["spool"]))
         zipped = arguments.get("archive")
@@ -133,15 +135,17 @@ def listed(arguments: dict[str, Any], position: int = 0) -> Iterator[Item]:
         sent = {compared(entry["name"]): entry["spool"] for entry in files}
         sent |= {entry["name"]: entry["spool"] for entry in files}  # where two differ in nothing else
         for row in itertools.islice(manifest.rows(stored), position, None):
-            item = _listed(row, members, sent)
+            item = _listed(row, members, sent, hosts)
             yield replace(item, where=f"line {row.line}: {row.name}"[:300], label=row.label, metadata=row.metadata)
 
 
-def _listed(row: manifest.Row, members: Mapping[str, archives.Member], sent: Mapping[str, str]) -> Item:
+def _listed(
+    row: manifest.Row, members: Mapping[str, archives.Member], sent: Mapping[str, str], hosts: remote.Hosts
+) -> Item:
     if row.problem:
         return Item(row.name, _refusal(CrowdtuneError("bad_row", row.problem)))
     if row.url:
-        return Item(row.name, partial(remote.fetch, row.url))
+        return Item(row.name, partial(hosts.fetch, row.url))
     if (path := archives.name_of(row.path).lstrip("/")) in members:
         return replace(_read_now(members[path]), name=path if row.name == row.path else row.name)
     for path in (row.path, compared(row.path)):

@@ -71,3 +71,15 @@ def test_of_a_strip_people_see_enough_to_read_it_by(size: tuple[int, int], shown
     ready = prepare(file.getvalue())
     assert (ready.width, ready.height) == size
     assert Picture.open(io.BytesIO(ready.display)).size == shown
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"\n<!DOCTYPE html><html><body><svg/></body></html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
+    ],
+)
+def test_what_came_in_the_place_of_a_picture_is_called_by_its_name(data: bytes, told: str) -> None:
+    with pytest.raises(ImageRefused, match=told):
+        decode_rgb(data)

@@ -43,6 +43,9 @@ class Handler(BaseHTTPRequestHandler):
                     time.sleep(0.05)
             return
         self.end_headers()
+        if self.path == "/silent":
+            self.wfile.flush()
+            time.sleep(1)
         if self.path in {f"/{CAT}.jpg", f"/my%20{CAT}.jpg?q=%20{CAT}"}:
             self.wfile.write(b"cat")
         if self.path in {"/picture", "/large"}:
@@ -186,3 +189,19 @@ def test_a_redirect_from_what_is_allowed_to_what_is_not_is_refused(own_port: int
     settings.FETCH_HOSTS = ["images.intern"]
     with pytest.raises(FetchRefused, match="public"):
         fetch(f"http://images.intern:{own_port}/moved")
+
+
+def test_a_host_that_does_not_answer_is_not_asked_for_ever_and_another_one_is(
+    own_port: int, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FETCH_HOSTS = ["images.intern", "other.intern"]
+    monkeypatch.setattr(remote, "TIMEOUT", 0.2)
+    monkeypatch.setattr(remote, "SILENCES", 2)
+    hosts = remote.Hosts()
+    silent = f"http://images.intern:{own_port}/silent"
+    for told in ("ReadTimeout", "ReadTimeout", "not asked", "not asked"):
+        with pytest.raises(FetchRefused, match=told):
+            hosts.fetch(silent)
+    assert hosts.fetch(f"http://other.intern:{own_port}/picture") == b"bytes"
+    with pytest.raises(FetchRefused, match="not an address"):
+        hosts.fetch("http://[half/")

@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone, translation
+from urllib3 import HTTPResponse
 
 from config import databases
 from labeling import jobs, services
@@ -225,6 +226,24 @@ def test_an_object_is_not_refused_because_its_store_cannot_answer_just_now(photo
     photos.meta.events.register("before-send.s3.GetObject", refusing(403, "AccessDenied"))
     with pytest.raises(CrowdtuneError, match="cannot be read: AccessDenied"):
         bucket.read(place, found)
+
+
+def test_a_download_that_breaks_off_is_tried_again_and_taken_for_no_picture(photos: Any) -> None:
+    place, found = bucket.Place("photos", "pets/"), bucket.Object("pets/a.png", 100)
+    asked = []
+
+    def breaks_off(request: Any, **_more: Any) -> AWSResponse:
+        asked.append(request.url)
+        body = HTTPResponse(io.BytesIO(b"x" * (40 if len(asked) in broken else 100)), preload_content=False)
+        return AWSResponse(request.url, 200, {"Content-Length": "100"}, body)
+
+    photos.meta.events.register("before-send.s3.GetObject", breaks_off)
+    broken = {1}
+    assert bucket.read(place, found) == b"x" * 100
+    broken = {3, 4}
+    with pytest.raises(CrowdtuneError, match="cannot be read: IncompleteReadError"):
+        bucket.read(place, found)
+    assert len(asked) == 4
 
 
 def test_the_page_starts_an_import_from_a_bucket(photos: Any, empty: Project) -> None:
