@@ -264,7 +264,7 @@ def _upright(known: Known, image: Image) -> Any:
         BadAnswer: The picture that the file tells of is another one: cut, or larger, or smaller.
     """
     data = storage.read_original(image) if known.size == (image.height, image.width) else None
-    boxes = [imaging.turned(item["box"], data) if data and _is_box(item["box"]) else None for item in known.answer]
+    boxes = [imaging.turned(item["box"], data) if data and _is_box(item.get("box")) else None for item in known.answer]
     if None in boxes:
         raise BadAnswer(
             _("the file tells of %(said)s pixels, the image has %(real)s: these boxes are not in its pixels.")

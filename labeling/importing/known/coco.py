@@ -1,7 +1,8 @@
 """COCO: boxes of each image; images without annotations were looked at and hold nothing, unless ``labeled`` is false.
 
 A region of a crowd (``iscrowd``) is no box of one thing, and says all the same that such things are there. An id that
-two images or two categories have, as where files were put together, says of neither what is meant.
+two images or two categories have, as where files were put together, says of neither what is meant. Annotations without
+a ``bbox``, as iNaturalist's and those of camera traps are, are classes of the whole image.
 
 Source: https://cocodataset.org/#format-data
 """
@@ -34,7 +35,8 @@ class _Image:
             if annotation.get("iscrowd"):
                 self.crowds[category] = None
             else:
-                self.boxes.append({"category": category, "box": annotation["bbox"]})
+                box = {"box": annotation["bbox"]} if "bbox" in annotation else {}
+                self.boxes.append({"category": category, **box})
         except (KeyError, TypeError):
             return False
         return True

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from labeling import cells
@@ -78,8 +79,18 @@ def _boxes(name: str, lines: Lines, image: str, answer: str) -> Found:
         except (ValueError, TypeError) as error:
             spoiled.add(called)
             yield Refused(f"{name}, line {number}", problem or _("This is no box: %(error)s.") % {"error": error})
+    boxes = [item["box"] for known in found.values() for item in known.answer]
+    is_shares = all(min(x, y) >= 0 and max(x + wide, y + high) < 1.001 for x, y, wide, high in boxes)
     # An image of which one box is missing would be wrong altogether.
-    yield from (known for called, known in found.items() if called not in spoiled)
+    those = (known for called, known in found.items() if called not in spoiled)
+    yield from map(_of_shares, those) if boxes and is_shares else those
+
+
+def _of_shares(known: Known) -> Known:
+    """Corners that are shares of the image's sides, as Open Images has them: all of a file's lie between 0 and 1."""
+    boxes = [(item["category"], *item["box"]) for item in known.answer]
+    answer = [{"category": name, "box": [x + w / 2, y + h / 2, w, h]} for name, x, y, w, h in boxes]
+    return replace(known, answer=answer, relative=True)
 
 
 def _marked(name: str, lines: Lines, image: str) -> Found:

@@ -161,6 +161,22 @@ def test_boxes_of_a_picture_of_another_size_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("kind", "answers", "refused"), [("single_choice", ["cat"], []), ("boxes", [], ["bad_answer"])]
+)
+def test_annotations_of_coco_without_a_box_are_classes(
+    make_project: Callable[..., Project], bring_labels: Import, kind: str, answers: list[str], refused: list[str]
+) -> None:
+    project = make_project(images=0, questions=[{"key": "what", "kind": kind, "prompt": "What?"}])
+    services.add_images(project=project, images={"1.png": picture(1)})
+    document = json.loads(coco((30, 40)))
+    for annotation in document["annotations"]:
+        del annotation["bbox"]
+    job = bring_labels(project, json.dumps(document).encode(), "coco")
+    assert [row["code"] for row in job.errors] == refused
+    assert [gold.answers["what"] for gold in Gold.objects.all()] == answers
+
+
+@pytest.mark.parametrize(
     ("form", "data"),
     [
         ("csv", b"image,answer\n0000\0.png,cat\n0000.png,cat\n"),

@@ -335,3 +335,20 @@ def test_what_is_wrong_with_a_file_is_said_once():
 
 def test_a_table_of_labels_may_be_the_unicode_text_of_a_spreadsheet():
     assert read("csv", "image\tanswer\nä.jpg\tcat\n".encode("utf-16"), "a.txt") == [Known("ä.jpg", "cat")]
+
+
+def test_corners_that_are_shares_of_the_image_are_no_pixels():
+    text = f"{BOXES}a.jpg,640,480,cat,0.25,0.5,0.75,1\nb.jpg,64,48,,,,,\n"
+    first, second = read("csv", text.encode(), "l.csv")
+    assert (first.answer, first.relative) == ([{"category": "cat", "box": [0.5, 0.75, 0.5, 0.5]}], True)
+    assert second.answer == []
+
+
+def test_coco_without_boxes_tells_classes():
+    document = {
+        "categories": [{"id": 3, "name": "cat"}],
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 8}],
+        "annotations": [{"image_id": 1, "category_id": 3}],
+    }
+    [known] = read("coco", json.dumps(document).encode(), "a.json")
+    assert (known.image, known.answer) == ("a.jpg", [{"category": "cat"}])

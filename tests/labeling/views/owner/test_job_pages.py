@@ -21,6 +21,14 @@ def test_a_job_says_what_was_refused_and_why(project: Project, owning: Client) -
     page = text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
     assert "notes.txt" in page
     assert "This is not a picture." in page
+    assert "The first" not in page
+
+
+def test_a_job_that_refused_more_than_it_lists_says_so(project: Project, owning: Client) -> None:
+    errors = [{"item": "notes.txt", "code": "not_an_image", "message": "This is not a picture."}]
+    told = {"kind": "import_images", "state": "succeeded", "errors": errors, "result": {"refused": 10_000}}
+    job = Job.objects.create(project=project, **told)
+    assert "The first 1 of 10,000." in text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
 
 
 def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, owning: Client) -> None:
