@@ -105,13 +105,13 @@ def _kind_parts(
         choices = [{"key": key, "name": _words(question)[key]} for key in ("yes", "no")]
         return {"shown_choices": _keyed(choices, {True: "yes", False: "no"}.get(value, value))}
     if question.kind == "rating":
-        steps = range(int(options.get("least", 1)), int(options.get("most", 5)) + 1)
+        least, most = int(options.get("least", 1)), int(options.get("most", 5))
         low, high = _scale_ends(options)
-        scale = [{"key": str(step), "name": str(step)} for step in steps]
+        scale = [{"key": str(step), "name": str(step)} for step in range(least, most + 1)]
         shown_scale = _keyed(scale, None if value is None else str(value))
         for choice in shown_scale:  # the key of a step is its own digit
             choice["hotkey"] = choice["key"] if choice["key"] in set("123456789") else ""
-        return {"shown_choices": shown_scale, "low_label": low, "high_label": high}
+        return {"shown_choices": shown_scale, "low_label": low, "high_label": high, "steps": (least, most)}
     choices = question.ordered(seed)
     if question.kind == "single_choice" and len(choices) > BUTTONS:
         names = {choice["key"]: choice["name"] for choice in choices}
