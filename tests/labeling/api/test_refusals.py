@@ -91,7 +91,7 @@ def test_answers_that_are_no_object_are_refused_by_their_name(
     [
         ("DATA_UPLOAD_MAX_NUMBER_FILES", 1, "At most 1 files"),
         ("DATA_UPLOAD_MAX_NUMBER_FIELDS", 1, "At most 1 fields"),
-        ("DATA_UPLOAD_MAX_MEMORY_SIZE", 3, "beside its files"),
+        ("DATA_UPLOAD_MAX_MEMORY_SIZE", 3, "besides its files"),
     ],
 )
 def test_a_form_of_more_than_a_request_may_have_is_told_how_much_that_is(

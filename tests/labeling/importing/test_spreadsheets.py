@@ -46,7 +46,7 @@ def test_two_columns_of_one_name_are_asked_back_instead_of_guessed(
 ) -> None:
     """The last one was taken, whatever the first said."""
     job = bring_labels(pets, b"image,worker,answer,Answer\n0000.png,ann,cat,dog\n", form)
-    assert (job.state, job.message) == ("failed", "Two columns are called answer: give each a name of its own.")
+    assert (job.state, job.message) == ("failed", "Two columns are called answer: give each its own name.")
 
 
 @pytest.mark.parametrize("said", ["cat", "Cat", " CAT ", "House cat", "house CAT"])
