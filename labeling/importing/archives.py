@@ -126,6 +126,19 @@ def open_tar(file: IO[bytes]) -> tarfile.TarFile:
     return _Tar.open(fileobj=file, mode="r:*")
 
 
+def tar_entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The headers of a tar, of which none is kept: tarfile itself keeps every one.
+
+    Raises:
+        tarfile.ReadError: A header leads back, for ever. Codecs raise errors of their own on what is cut off.
+    """
+    while (entry := archive.next()) is not None:
+        if archive.offset <= entry.offset:  # its size is below zero
+            raise tarfile.ReadError("a member ends before it begins")
+        archive.members = []  # type: ignore[attr-defined]
+        yield entry
+
+
 def count(file: IO[bytes]) -> int | None:
     """How many members ``members`` will give of a zip; None for a tar, which says so at its end only."""
     try:
@@ -192,8 +205,6 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) 
     try:
         with archive.open(info) as member:
             return _bounded(member, most_bytes)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(error) from error
     except Exception as error:  # zlib.error, lzma.LZMAError: each codec has its own and they share no parent
         raise _damaged(error) from error
 
@@ -202,18 +213,16 @@ def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
     total = 0
     number = 0
     names = Names()
+    entries = tar_entries(archive)
     while True:
         try:
-            info = archive.next()
+            info = next(entries, None)
         except Exception as error:  # a cut-off compressed stream raises its codec's own error
             raise MemberRefused(
                 "damaged_archive", _("The tar is cut off or damaged: %(error)s.") % {"error": error}
             ) from error
         if info is None:
             return
-        if archive.offset <= info.offset:  # a size below zero leads back, for ever
-            raise MemberRefused("damaged_archive", _("The tar is damaged: a member ends before it begins."))
-        archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
         number += 1
         total += info.size
         _check_sums(number, total)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
-import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from labeling.importing.archives import PIECE, Names, open_tar, zip_name
+from labeling.importing.archives import PIECE, Names, open_tar, tar_entries, zip_name
 from labeling.importing.known.lines import encoding_of, not_utf8
 from labeling.words import gettext as _
 
@@ -112,14 +110,8 @@ class Files:
         named = Names()
         try:
             archive = open_tar(self.stream)
-            for number in itertools.count(1):
+            for number, entry in enumerate(tar_entries(archive), start=1):
                 self._check_count(number)
-                entry = archive.next()
-                if entry is None:
-                    break
-                if archive.offset <= entry.offset:  # a size below zero leads back, for ever
-                    raise tarfile.ReadError("a member ends before it begins")
-                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
                 if entry.isreg():
                     found[named(entry.name)] = partial(archive.extractfile, entry)  # type: ignore[assignment]
         except UnreadableError:
