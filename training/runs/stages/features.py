@@ -8,7 +8,7 @@ from labeling.words import gettext as _
 from training.features import embedding
 from training.learning.augment import VIEWS
 from training.learning.rows import Rows, blank
-from training.runs.stages.views import embed_views, read_views
+from training.runs.stages.augmented import embed_views, read_views
 from training.runs.stages.work import Work
 
 SPAN = (0.02, 0.45)

@@ -25,7 +25,7 @@ from training.learning.networks.boundary import too_little
 from training.learning.networks.trunk import Trunk
 from training.models import Recipe, TrainingRun
 from training.runs.stages import fit
-from training.runs.stages.views import embed_views
+from training.runs.stages.augmented import embed_views
 from training.runs.stages.work import Work, one_hot
 from training.zoo import catalogue
 
