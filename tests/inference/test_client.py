@@ -17,7 +17,9 @@ import httpx
 import pytest
 from crowdtune_client import AsyncClient, Client, CrowdtuneError, Refused, RemoteImage, StoredImage, Unreachable, cli
 
+from config import patience
 from inference.engine import runtime
+from inference.intake import inputs
 from labeling.accounts.keys import create_key
 from labeling.services import add_images
 from tests import ROOT
@@ -154,6 +156,19 @@ def test_connections_that_break_are_tried_again_and_then_given_up() -> None:
         pytest.raises(Unreachable, match="2 tries"),
     ):
         client.predict("p", b"x")
+
+
+def test_nobody_gives_up_on_what_the_server_is_still_working_on() -> None:
+    """A slow address is answered by its name; asked anew, it would be fetched and counted again, eight times."""
+    waited: list[float] = []
+
+    def told(request: httpx.Request) -> httpx.Response:
+        waited.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, content=b"png", headers={"X-Category": "red"})
+
+    with Client("http://crowdtune.test", "t", transport=httpx.MockTransport(told)) as client:
+        client.explain("colours", RemoteImage("http://slow.example/a.jpg"))
+    assert waited[0] >= patience.SILENT > inputs.PATIENCE
 
 
 def test_an_answer_that_was_damaged_on_its_way_is_asked_for_again() -> None:

@@ -18,6 +18,9 @@ from crowdtune_client.pictures import Picture, as_list, one, payload
 RETRIED = frozenset({429, 502, 503, 504})
 LOST = (httpx.TransportError, httpx.DecodingError)  # no answer, or one that was damaged on its way
 GROWN = 10.0  # seconds that pauses of our own grow to
+# Seconds: longer than the server works on any request. It waits a minute for addresses on the web, and then says which
+# was slow; who had given up by then would make it fetch them all again, and use up the key's images.
+TIMEOUT, CONNECTED = 75.0, 10.0
 Told = Callable[[float, str], None]
 
 
@@ -100,14 +103,15 @@ def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
         raise CrowdtuneError("The token is empty: give the text of a key with the scope predict.")
     if not (token.isascii() and token.isprintable()):
         raise CrowdtuneError("The token has characters that no key has. Copy it again.")
-    return {"base_url": url, "headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": timeout}
+    waits = httpx.Timeout(timeout, connect=min(timeout, CONNECTED))  # nobody works on it yet
+    return {"base_url": url, "headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": waits}
 
 
 class Client(_Base):
     """In step. Safe to share between threads."""
 
     def __init__(
-        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
+        self, url: str, token: str, *, timeout: float = TIMEOUT, retries: int = 8, backoff: float = 0.25,
         longest: float = 60.0, on_retry: Told | None = None, transport: httpx.BaseTransport | None = None,
     ) -> None:  # fmt: skip
         """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry.
@@ -159,7 +163,7 @@ class AsyncClient(_Base):
     """Awaited; see ``Client``."""
 
     def __init__(
-        self, url: str, token: str, *, timeout: float = 30.0, retries: int = 8, backoff: float = 0.25,
+        self, url: str, token: str, *, timeout: float = TIMEOUT, retries: int = 8, backoff: float = 0.25,
         longest: float = 60.0, on_retry: Told | None = None, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         super().__init__(retries, backoff, longest, on_retry)
