@@ -140,15 +140,20 @@ def folder_of(run: TrainingRun) -> Path:
     return settings.DATA_DIR / "runs" / str(run.pk)
 
 
+# What says so: Python, OpenVINO, TensorFlow, JAX and PyTorch, the last three also of a GPU's memory.
+NO_MEMORY = ("MemoryError", "bad_alloc", "ResourceExhaustedError", "RESOURCE_EXHAUSTED", "out of memory")
+
+
 def explain(error: Exception) -> Failure:
     """An exception as an owner can use it."""
     if isinstance(error, CrowdtuneError):
         return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
     if outages.is_full(error) or (isinstance(error, OSError) and error.errno == errno.EFBIG):
         return Failure(_("The disk is full: %(error)s.") % {"error": error}, ADVICE["disk_full"])
-    if isinstance(error, MemoryError):
+    said = f"{type(error).__name__}: {error}"
+    if any(word in said for word in NO_MEMORY):
         return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
-    return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
+    return Failure(said[:2000], ADVICE[""])
 
 
 ADVICE = {

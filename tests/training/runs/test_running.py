@@ -380,6 +380,21 @@ def test_a_disk_or_a_share_of_one_that_is_full_is_told_as_such(number: int) -> N
     assert not running.explain(OSError(errno.EIO, "No")).message.startswith("The disk is full")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("Exception from src/inference/src/dev/plugin.cpp:54:\nstd::bad_alloc\n"),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 34359738368 bytes."),
+        type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor"),  # TensorFlow's
+    ],
+)
+def test_want_of_memory_is_told_whichever_library_says_it(error: Exception) -> None:
+    failure = running.explain(error)
+    assert failure.message == "The machine ran out of memory."
+    assert "smaller backbone" in failure.advice
+
+
 def test_a_network_whose_features_are_no_numbers_is_not_worth_another_try() -> None:
     failure = running.explain(LearningError("Some features are no numbers.", "bad_features"))
 
