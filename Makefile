@@ -21,7 +21,9 @@ test: setup ## Run all tests, the browser's included (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-jax: setup ## Run the tests that reach Keras once more, with JAX instead of TensorFlow
-	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
+		XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+		$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 		tests/training tests/inference $(ARGS)
 
 lint: setup ## Check style, templates and which room may import which

@@ -11,7 +11,8 @@ a rollback the new head may stand on more than the champion of now.
 What is new is no fair sample: the crowd was asked first about what the champion was unsure of, and there any other
 model looks better than it is (simulated with four of five images asked for so: one that is as good was promoted in 27
 of 100 cases, one that is two points worse in 8). So images are weighed until the champion is as often so sure of them
-as of its own held-out ones (post-stratification): 8 and 2 of 100, and it costs nothing where nobody chose.
+as of its own held-out ones (post-stratification): 8 and 2 of 100, and it costs nothing where nobody chose. Of fewer
+than twenty such images nothing can be learned about the others; there chance reaches further than the choice does.
 Sources: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions (JRSS B 1974); Holt and Smith, Post
 Stratification (JRSS A 1979).
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
 from labeling.models import Image, Project
-from tests.training.drawing import add_image, draw, label
+from tests.training.drawing import SHAPES, add_image, add_images, draw, label, label_all, make_project
 from training import services
 from training.features.embedding import Picture
 from training.learning.metrics import bootstrap
@@ -276,6 +276,33 @@ def test_each_image_has_a_weight_where_the_champion_is_as_sure_of_many() -> None
     assert weights is not None
     assert (weights > 0).all()
     assert np.isfinite(bootstrap(np.ones(70), weights, np.arange(70))).all()
+
+
+@pytest.mark.parametrize(("known", "are_weighed"), [(60, False), (160, True)])
+def test_a_project_whose_crowd_meets_a_new_category_gets_a_champion_that_knows_it(
+    known: int, are_weighed: bool, db: None, run_actors: Callable[[], int]
+) -> None:
+    """From the first labels of it through the run and the gate, whether or not images are weighed there."""
+    project = make_project("shapes", SHAPES)
+
+    def labeled(kinds: Sequence[str], start: int) -> ModelVersion:
+        files = {f"{seed}-{kind}.png": draw(kind, seed) for seed, kind in enumerate(kinds, start)}
+        label_all(list(zip(add_images(project, files), kinds, strict=True)))
+        services.request_run(project=project, cause="person")
+        run_actors()
+        return ModelVersion.objects.latest("number")
+
+    first = labeled(SHAPES[:2] * (known // 2), 0)
+    assert (first.categories, first.alias) == (list(SHAPES[:2]), "champion")
+
+    second = labeled(SHAPES[2:] * 30, 500)
+
+    assert (second.categories, second.alias) == (list(SHAPES), "champion"), second.decision
+    assert second.decision.startswith("Better beyond chance")
+    assert ("as of its own held-out ones" in second.decision) == are_weighed
+    assert ("new images are often those that version 1 was unsure of" in second.decision) != are_weighed
+    first.refresh_from_db()
+    assert first.alias == ""
 
 
 @pytest.mark.parametrize("is_sure", [True, False])
