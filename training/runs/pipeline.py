@@ -114,4 +114,5 @@ def decide(work: Work) -> Verdict:
         champion_losses=log_losses(champion_said, targets),
         weights=comparing.weights_of(work, champion, places, champion_said.max(axis=1)),
         groups=work.items.groups[places],
+        with_new=bool((work.items.split[places] != "test").any()),
     )

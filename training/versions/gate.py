@@ -68,6 +68,7 @@ def verdict(
     champion_losses: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     groups: np.ndarray | None = None,
+    with_new: bool = False,
     seed: int = 0,
 ) -> Verdict:
     """Whether the new model is better than the champion beyond chance.
@@ -80,6 +81,7 @@ def verdict(
         champion_losses: float [n], the champion's.
         weights: float [n], how much each image counts; None = all alike.
         groups: int [n]: near-duplicates have one number; None = no image is like another.
+        with_new: Whether images are among them that came since the champion, for the reason.
     """
     gain, count = right.astype(int) - champion_right.astype(int), len(right)
     of = partial(np.average, weights=weights)  # a mean over the images
@@ -95,6 +97,11 @@ def verdict(
         said = _(
             "%(said)s; the images count as if %(champion)s were as often unsure of them as of its own held-out ones,"
             " since what it is unsure of is asked for first"
+        ) % {"said": said, "champion": champion}
+    elif with_new:
+        said = _(
+            "%(said)s; new images are often those that %(champion)s was unsure of and are asked for first, where both"
+            " are right less often than on their own held-out images"
         ) % {"said": said, "champion": champion}
     enough = (count if groups is None else len(np.unique(groups))) >= FEWEST
     if low > 0 and enough:
