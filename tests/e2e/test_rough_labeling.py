@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from labeling import services
 from labeling.models import Gold
-from tests.e2e.conftest import painted, ready, until
+from tests.e2e.conftest import drawn, painted, ready, until
 from tests.e2e.pointers import twice
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, shown, stored
 
@@ -239,6 +239,17 @@ def test_a_closer_look_is_about_where_it_was_asked_for_and_ends_with_the_task(ma
     page.keyboard.press("1")
     moved_on(page, first)
     assert place_of(page)["width"] == pytest.approx(whole["width"], abs=2)
+
+
+@pytest.mark.parametrize("size", [(600, 4800), (3000, 60)], ids=["fills the window", "shows each pixel"])
+def test_a_closer_look_at_a_strip_is_one_to_read_it_by(make_project, start, size):
+    width, height = size
+    page = start(make_project(questions=[SEEN], images={"strip.png": drawn(1, *size)}), width=360, touch=True)
+    whole = place_of(page)
+    page.get_by_role("button", name="Look closer").click()
+    shown_as_wide = min(whole["width"], whole["height"] * width / height)
+    times = place_of(page)["width"] / whole["width"]
+    assert times * shown_as_wide == pytest.approx(360 if height > width else width, rel=0.01)
 
 
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])

@@ -1,8 +1,9 @@
-/* A closer look at an image that is only looked at: a click on it, or z, brings it three times as large, and it is moved by
-   dragging, by fingers, the wheel or the arrow keys. What is drawn on it grows with it. */
+/* A closer look at an image that is only looked at: a click on it, or z, brings it three times as large, and a strip as much
+   larger as its pixels and the window allow; it is moved by dragging, by fingers, the wheel or the arrow keys. What is drawn
+   on it grows with it. */
 import { icon } from "../toast.js";
 
-const TIMES = 3; // as in the style sheet
+const TIMES = 3;
 const CLICK = 4; // CSS pixels: less movement than this is a click
 
 export class Zoom {
@@ -37,12 +38,22 @@ export class Zoom {
     if (!closer) return;
     const { left, top, width, height } = this.#figure.getBoundingClientRect();
     const [x, y] = at ? [at.clientX - left, at.clientY - top] : [width / 2, height / 2];
+    const times = this.#times(width, height);
     this.#before = document.activeElement;
+    this.#figure.style.setProperty("--times", times);
     this.#figure.classList.add("closer");
     this.#button.setAttribute("aria-pressed", "true");
     this.#figure.tabIndex = 0; // the arrow keys move it
     this.#figure.focus({ preventScroll: true });
-    this.#figure.scrollTo({ left: x * (TIMES - 1), top: y * (TIMES - 1), behavior: "instant" });
+    this.#figure.scrollTo({ left: x * (times - 1), top: y * (times - 1), behavior: "instant" });
+  }
+
+  /* Three times would leave a receipt or a line of writing too small to read: it fills the window, or shows each pixel. */
+  #times(width, height) {
+    const { naturalWidth, naturalHeight } = this.#figure.querySelector("img");
+    const [across, down] = [width / naturalWidth, height / naturalHeight];
+    const whole = Math.min(across, down);
+    return Math.max(TIMES, Math.min(1, Math.max(across, down)) / whole || TIMES);
   }
 
   whole() {
