@@ -104,7 +104,11 @@ class SettingsForm(ChangesForm, forms.Form):
         widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
     price_per_judgment = forms.DecimalField(
-        min_value=0, max_digits=8, decimal_places=4, label=_("Price of a judgment"), help_text=_("For accounting only.")
+        min_value=0,
+        max_digits=8,
+        decimal_places=4,
+        label=_("Price of a judgment"),
+        help_text=_("For the figures and the budget; nobody is paid here."),
     )
     budget = forms.DecimalField(
         required=False,
@@ -112,7 +116,7 @@ class SettingsForm(ChangesForm, forms.Form):
         max_digits=12,
         decimal_places=2,
         label=_("Budget"),
-        help_text=_("Tasks end when it is spent. Empty: no limit."),
+        help_text=_("Tasks end when the prices of judgments have spent it. Empty: no limit."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -75,9 +75,11 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
     at = f"/projects/{project.slug}"
     if project.archived_at:
         return [Step(_("Export the labels that there are"), f"{at}/labels/", "download", "good")]
-    if not project.image_count:
-        return [Step(_("Add the first images"), f"{at}/images/", "upload", "warn")]
     steps = [*_stopped(project, at, manages)]
+    if project.jobs.live().filter(kind="import_images").exists():
+        steps.append(Step(_("Images are on their way in: see how far they are"), f"{at}/images/", "upload"))
+    elif not project.image_count:
+        return [*steps, Step(_("Add the first images"), f"{at}/images/", "upload", "warn")]
     if manages:
         steps += _waiting(project, at)
     if not project.judgment_count:
@@ -102,6 +104,9 @@ def _stopped(project: Project, at: str, manages: bool) -> Iterator[Step]:
     if project.is_spent:
         text = _("The budget is spent: nobody is handed a task until it is raised")
         yield Step(text, settings and f"{settings}#id_budget", "coins", "warn")
+    elif manages and project.budget is not None and not project.price_per_judgment:
+        text = _("A judgment has no price, so the budget is never spent: give it one")
+        yield Step(text, f"{settings}#id_price_per_judgment", "coins", "warn")
     if project.is_paused:
         yield Step(_("The project is paused: nobody is handed a task"), settings, "pause", "warn")
     appeals = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN).count() if manages else 0

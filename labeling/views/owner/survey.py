@@ -56,6 +56,12 @@ def builder(request: HttpRequest, slug: str) -> HttpResponse:
         except CrowdtuneError as error:
             return _page(request, project, found, problem=error.message, status=400, seen=still_seen(request, error))
         tell_saved(request, project, saved, _("Saved as a new version: judgments know which version they answered."))
+        if project.judgment_count and saved.survey_version != project.survey_version:
+            told = _(
+                "Answers that fit the new questions count on. To ask about the same images again: Change tasks, "
+                "on the Labels page."
+            )
+            messages.info(request, told)
         return redirect("project-survey", project.slug)
     return _page(
         request, project, found, problem=_("Some questions need a look."), status=400, seen=still_seen(request)

@@ -159,6 +159,9 @@ def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         elif action == "weight":
             services.weigh_worker(member=member, weight=1.0, by=request.user)
             messages.success(request, _("What %(name)s says counts in full again.") % name)
+        elif action == "discount":
+            services.weigh_worker(member=member, weight=0.0, by=request.user)
+            messages.success(request, _("What %(name)s says counts for nothing, and what was said before.") % name)
         elif action == "role":
             services.change_member(member=member, role=request.POST.get("role", ""), by=request.user)
             messages.success(request, _("The role of %(name)s is changed.") % name)

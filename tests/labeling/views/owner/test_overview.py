@@ -12,7 +12,7 @@ from django.test import Client
 
 from labeling import figures, services
 from labeling.consensus import fitting
-from labeling.models import Judgment, Project, Question
+from labeling.models import Job, Judgment, Membership, Project, Question
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +92,43 @@ def test_an_owner_is_shown_whether_people_follow_suggestions(make_project: Make,
     page = text_of(owning, f"/projects/{project.slug}/activity/")
     assert "on 90 % of the tasks where they see it, and on 60 % where they do not" in page
     assert "The suggestion sways them" in page
+
+
+def test_an_owner_whose_images_are_on_their_way_in_is_not_asked_for_the_first_ones(
+    make_project: Make, owning: Client
+) -> None:
+    project = make_project(images=0)
+    job = Job.objects.create(project=project, kind="import_images", state=Job.State.RUNNING)
+    page = text_of(owning, f"/projects/{project.slug}/")
+    assert "Images are on their way in" in page
+    assert "Add the first images" not in page
+    Job.objects.filter(pk=job.pk).update(state=Job.State.SUCCEEDED)
+    assert "Add the first images" in text_of(owning, f"/projects/{project.slug}/")
+
+
+def test_an_owner_is_told_that_a_budget_without_a_price_is_never_spent(make_project: Make, owning: Client) -> None:
+    project = make_project(budget=50)
+    told = "A judgment has no price, so the budget is never spent"
+    assert told in text_of(owning, f"/projects/{project.slug}/")
+    services.change_project(project=project, user=project.owner, price_per_judgment=Decimal("0.05"))
+    assert told not in text_of(owning, f"/projects/{project.slug}/")
+
+
+def test_what_a_bad_worker_says_is_counted_for_nothing_and_in_full_again(make_project: Make, owning: Client) -> None:
+    project = make_project()
+    member = services.ensure_member(project=project, user=person("wanda"))
+    address = f"/projects/{project.slug}/workers/{member.pk}/"
+    assert "Count for nothing" in text_of(owning, address)
+    for action, weight in (("discount", 0.0), ("weight", 1.0)):
+        assert owning.post(f"{address}change/", {"action": action}).status_code == 302
+        assert Membership.objects.get(pk=member.pk).weight == weight
+
+
+def test_who_mends_a_survey_that_was_answered_is_told_how_to_ask_again(make_project: Make, owning: Client) -> None:
+    project = make_project()
+    answer(project, project.owner)
+    address = f"/projects/{project.slug}/settings/survey/"
+    form = {"q": "0", "0-key": "category", "0-kind": "single_choice", "0-prompt": "Which animal?", "action": "save"}
+    page = owning.post(address, form, follow=True).content.decode()
+    assert "Saved as a new version" in page
+    assert "Change tasks, on the Labels page" in page
