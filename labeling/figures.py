@@ -15,6 +15,9 @@ from labeling.collecting.leases import fetch
 from labeling.consensus import rounds, stopping
 from labeling.models import Assignment, Consensus, Membership, Project, Question, Task
 
+# The end of the budget only interrupts a task.
+UNDONE = Q(state=Task.State.OPEN) | Q(retired_because=Task.Because.BUDGET)
+
 
 def of_project(project: Project) -> dict[str, Any]:
     """Everything that ``/stats/`` says, as JSON-able numbers."""
@@ -75,20 +78,23 @@ def cost(project: Project) -> dict[str, Any]:
 def _by_judgments(project: Project, state: str) -> list[int]:
     """[judgments]: how many tasks in this state have so many; gold is asked for its own sake.
 
-    A task that the budget's end cut short is no task that needed so few: it says nothing of savings or of the rest. Nor
-    does the drawing of a box, which is one person's whoever verifies it. An open one has what somebody insists on
-    (``_insisted``) already: the stopping policy has a say from there on.
+    A task that the budget's end cut short is no task that needed so few: it counts as open, as it is again with more
+    money. The drawing of a box, which is one person's whoever verifies it, says nothing here. An open task has
+    what somebody insists on (``_insisted``) already: the stopping policy has a say from there on.
     """
-    tasks = Task.objects.filter(project=project, is_gold=False, state=state).exclude(stage__startswith="draw:")
-    said = Greatest("judgment_count", "asked_for") if state == Task.State.OPEN else F("judgment_count")
-    rows = tasks.exclude(retired_because=Task.Because.BUDGET).annotate(said=said).values_list("said")
+    tasks = Task.objects.filter(project=project, is_gold=False).exclude(stage__startswith="draw:")
+    if state == Task.State.OPEN:
+        tasks = tasks.filter(UNDONE).annotate(said=Greatest("judgment_count", "asked_for"))
+    else:
+        tasks = tasks.exclude(UNDONE).annotate(said=F("judgment_count"))
+    rows = tasks.values_list("said")
     counts = dict(rows.annotate(number=Count("id")).order_by().values_list("said", "number"))
     return [counts.get(judgments, 0) for judgments in range(max(counts, default=0) + 1)]
 
 
 def _insisted(project: Project) -> int:
     """Judgments that a person or a rule asked of open tasks, however sure they are, and that are still to come."""
-    rows = Task.objects.filter(project=project, is_gold=False, state=Task.State.OPEN)
+    rows = Task.objects.filter(UNDONE, project=project, is_gold=False)
     short = rows.filter(asked_for__gt=F("judgment_count")).aggregate(n=Sum(F("asked_for") - F("judgment_count")))
     return int(short["n"] or 0)
 

@@ -36,6 +36,8 @@ def test_what_the_end_of_the_budget_cut_short_is_not_called_finished(
     assert "2 of 5 tasks · 3 cut short by the budget" in page
     assert f'href="/projects/{project.slug}/settings/#id_budget"' in page
     assert "The budget is spent" in text_of(owning, "/projects/")
+    project.refresh_from_db()
+    assert figures.cost(project)["judgments_to_finish"] == 3  # what raising the budget has to pay for
 
 
 def test_a_reviewer_is_told_that_nobody_is_handed_a_task_without_a_link_to_settings_that_are_not_theirs(
