@@ -29,6 +29,7 @@ ACTIONS: dict[str, Any] = {
     "webhook_added": _("Added a webhook"),
     "webhook_changed": _("Changed a webhook"),
     "webhook_removed": _("Removed a webhook"),
+    "webhook_secret_replaced": _("Replaced a webhook's secret"),
     "key_created": _("Made a key"),
     "key_made": _("Made a key"),  # as the serving page once wrote it
     "key_revoked": _("Revoked a key"),

@@ -31,8 +31,9 @@ from labeling.words import gettext as _
 SECONDS = 10.0  # for all of it, however slowly a receiver speaks
 TURN = 10.0  # seconds of a turn that one receiver may take
 SHARE = 20  # letters to one receiver before those to others come
-# After each failure: 10 s, 1 min, 5 min, 30 min, 2 h; the sixth is the last. A receiver may ask for 6 h of patience.
-PAUSES = (10, 60, 300, 1800, 7200, 21_600)
+# After each failure: 10 s, 1 min, 5 min, 30 min, 2 h, and four times 6 h, so that a receiver may be away for a day; the
+# tenth is the last. A receiver may ask for 6 h of patience.
+PAUSES = (10, 60, 300, 1800, 7200, *[21_600] * 5)
 State = WebhookDelivery.State
 
 

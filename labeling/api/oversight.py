@@ -20,7 +20,7 @@ from labeling.accounts import earnings, people
 from labeling.api.base import ProjectView, listing, parsed
 from labeling.api.choices import Choice
 from labeling.cells import plain
-from labeling.models import Appeal, AuditEntry, Rule, Webhook, WebhookDelivery
+from labeling.models import Appeal, AuditEntry, Project, Rule, Webhook, WebhookDelivery
 
 
 class RuleSerializer(serializers.ModelSerializer):
@@ -98,10 +98,11 @@ class WebhookListView(ProjectView):
     `/api/v1/jobs/{job}/` has a whole one, made anew at each look.
 
     The header `X-Crowdtune-Signature: t=<unix seconds>,v1=<hex>` holds the HMAC-SHA256 of `<t>.<body>` under the
-    webhook's `secret`. Answer 2xx within ten seconds; else the same `id` comes again after 10 s, 1 min, 5 min, 30 min
-    and 2 h, or when `Retry-After` of a 429 or 503 says (6 h at most). Events may come twice or in another order. The
-    `id` is a number that grows: what has one again has come before, and of two events about the same task, job or
-    classifier the one with the larger number is the newer, whatever the clock in `created_at` says.
+    webhook's `secret`. Answer 2xx within ten seconds; else the same `id` comes again after 10 s, 1 min, 5 min, 30 min,
+    2 h and four times after 6 h, or when `Retry-After` of a 429 or 503 says (6 h at most): a receiver that is away for
+    a day misses nothing. Events may come twice or in another order. The `id` is a number that grows: what has one again
+    has come before, and of two events about the same task, job or classifier the one with the larger number is the
+    newer, whatever the clock in `created_at` says.
     """
 
     rights = {"GET": "manage", "POST": "manage"}
@@ -132,6 +133,13 @@ class DeliverySerializer(serializers.ModelSerializer):
         fields = ["id", "event", "state", "attempts", "status_code", "error", "next_at", "created_at"]
 
 
+def _hook(project: Project, webhook_id: int) -> Webhook:
+    hook = Webhook.objects.filter(project=project, pk=webhook_id).select_related("project").first()
+    if hook is None:
+        raise NotFound(_("There is no such webhook in this project."))
+    return hook
+
+
 class WebhookView(ProjectView):
     """A webhook's last deliveries; change or remove it, also of an archived project: its exports are told of still."""
 
@@ -140,28 +148,33 @@ class WebhookView(ProjectView):
 
     @extend_schema(operation_id="list_deliveries", tags=["oversight"], **listing(DeliverySerializer))
     def get(self, request: Request, slug: str, webhook_id: int) -> Response:
-        hook = self._hook(request, slug, webhook_id)
+        hook = _hook(self.project(request, slug), webhook_id)
         return self.page(request, WebhookDelivery.objects.filter(webhook=hook), DeliverySerializer)
 
     @extend_schema(
         operation_id="change_webhook", tags=["oversight"], request=WebhookSerializer, responses=WebhookSerializer
     )
     def patch(self, request: Request, slug: str, webhook_id: int) -> Response:
-        hook = self._hook(request, slug, webhook_id)
+        hook = _hook(self.project(request, slug), webhook_id)
         values = parsed(WebhookSerializer, request, instance=hook, partial=True)
         return Response(WebhookSerializer(services.change_webhook(webhook=hook, user=request.user, **values)).data)
 
     @extend_schema(operation_id="remove_webhook", tags=["oversight"], responses={204: None})
     def delete(self, request: Request, slug: str, webhook_id: int) -> Response:
-        services.remove_webhook(webhook=self._hook(request, slug, webhook_id), user=request.user)
+        services.remove_webhook(webhook=_hook(self.project(request, slug), webhook_id), user=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def _hook(self, request: Request, slug: str, webhook_id: int) -> Webhook:
-        rows = Webhook.objects.filter(project=self.project(request, slug), pk=webhook_id)
-        hook = rows.select_related("project").first()
-        if hook is None:
-            raise NotFound(_("There is no such webhook in this project."))
-        return hook
+
+class WebhookSecretView(ProjectView):
+    """Give a webhook another secret, which signs from now on, also what comes again."""
+
+    rights = {"POST": "manage"}
+    even_archived = frozenset({"POST"})
+
+    @extend_schema(operation_id="replace_webhook_secret", tags=["oversight"], request=None, responses=WebhookSerializer)
+    def post(self, request: Request, slug: str, webhook_id: int) -> Response:
+        hook = _hook(self.project(request, slug), webhook_id)
+        return Response(WebhookSerializer(services.replace_webhook_secret(webhook=hook, user=request.user)).data)
 
 
 class AuditSerializer(serializers.ModelSerializer):

@@ -45,6 +45,7 @@ from labeling.services.oversight import (
     change_webhook,
     remove_rule,
     remove_webhook,
+    replace_webhook_secret,
 )
 from labeling.services.profiles import change_profile
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
@@ -120,6 +121,7 @@ __all__ = [
     "reopen_project",
     "reopen_task",
     "replace_survey",
+    "replace_webhook_secret",
     "resume_worker",
     "retire_task",
     "retire_when_spent",

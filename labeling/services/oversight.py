@@ -12,6 +12,7 @@ from labeling import audit
 from labeling.collecting.rules import IN_A_ROW
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Rule, Webhook
+from labeling.models.oversight import webhook_secret
 from labeling.words import gettext as _
 
 RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
@@ -135,7 +136,7 @@ def _is_address(url: str) -> bool:
 
 
 def change_webhook(*, webhook: Webhook, user: Any, **values: Any) -> Webhook:
-    """Change its ``url``, ``events`` or ``is_active``; the secret stays.
+    """Change its ``url``, ``events`` or ``is_active``; the secret is replaced by ``replace_webhook_secret``.
 
     Raises:
         CrowdtuneError: invalid, or not_found where it is gone.
@@ -150,6 +151,22 @@ def change_webhook(*, webhook: Webhook, user: Any, **values: Any) -> Webhook:
             webhook.save(update_fields=list(changes))
             told = {"url": webhook.url, **changes}
             audit.write(project=webhook.project, user=user, action="webhook_changed", changes=told)
+    return webhook
+
+
+def replace_webhook_secret(*, webhook: Webhook, user: Any) -> Webhook:
+    """Give the webhook another secret, by which what waits is signed, too.
+
+    Until its program has that as well it refuses what comes, which comes again.
+
+    Raises:
+        CrowdtuneError: not_found where it is gone.
+    """
+    with transaction.atomic():
+        _hold(webhook, _("This webhook is gone: somebody has removed it."))
+        webhook.secret = webhook_secret()
+        webhook.save(update_fields=["secret"])
+        audit.write(project=webhook.project, user=user, action="webhook_secret_replaced", changes={"url": webhook.url})
     return webhook
 
 

@@ -108,14 +108,17 @@ def test_a_failure_is_tried_again_later_and_given_up_in_the_end(
 ) -> None:
     receiver.status = 500
     answer(project, worker)
+    waits = timedelta()
     for number in range(len(webhooks.PAUSES)):
         assert deliver() == 0
+        waits += WebhookDelivery.objects.get().next_at - timezone.now()
         assert deliver() == 0, "it is not due yet"
         assert WebhookDelivery.objects.get().attempts == number + 1
         WebhookDelivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
     row = WebhookDelivery.objects.get()
     assert (row.state, row.status_code) == ("failed", 500)
     assert len(receiver.got) == len(webhooks.PAUSES)
+    assert waits - timedelta(hours=6) > timedelta(days=1)  # after the last one nothing waits any more
 
 
 def test_the_receiver_comes_back(project: Project, worker: User, hook: Webhook, receiver: Receiver) -> None:

@@ -86,6 +86,8 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         hook = still_there(rows, pk, _("This webhook is gone: somebody has removed it."))
         if request.POST.get("action") == "remove":
             services.remove_webhook(webhook=hook, user=request.user)
+        elif request.POST.get("action") == "secret":
+            services.replace_webhook_secret(webhook=hook, user=request.user)
         else:
             services.change_webhook(webhook=hook, user=request.user, is_active=request.POST.get("action") == "on")
     return redirect("project-webhooks", project.slug)

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling import services
-from labeling.models import AuditEntry, Judgment, Membership, Project, SurveyVersion, Webhook
+from labeling import services, webhooks
+from labeling.models import AuditEntry, Judgment, Membership, Project, SurveyVersion, Webhook, WebhookDelivery
 from tests.labeling.conftest import claim, client, person
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +37,18 @@ def test_a_webhook_that_is_added_turned_off_is_told_nothing(project: Project, ow
     made = client(owner).post(f"{API}/{project.slug}/webhooks/", body, format="json")
     assert (made.status_code, made.json()["is_active"]) == (201, False)
     assert not Webhook.objects.get().is_active
+
+
+def test_another_secret_signs_what_waits_already(project: Project, owner: User) -> None:
+    api = client(owner)
+    hook = api.post(f"{API}/{project.slug}/webhooks/", {"url": "https://example.org/hook"}, format="json").json()
+    project.refresh_from_db()
+    webhooks.emit(project=project, event="job.finished", payload={})
+    replaced = api.post(f"{API}/{project.slug}/webhooks/{hook['id']}/secret/").json()
+    assert replaced == {**hook, "secret": replaced["secret"]} != hook
+    assert WebhookDelivery.objects.get().webhook.secret == replaced["secret"]
+    entry = AuditEntry.objects.get(action="webhook_secret_replaced")
+    assert entry.changes == {"url": "https://example.org/hook"}  # and no secret
 
 
 def test_a_webhook_is_changed_and_keeps_its_secret(project: Project, owner: User) -> None:
