@@ -9,13 +9,10 @@ agreement among many raters" (1971); K. Krippendorff, "Computing Krippendorff's 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from labeling.aggregation.votes import Floats, Ints
 
-Metric = Literal["nominal", "ordinal", "interval"]
 NAN = float("nan")
 LEAST_SHARED = 5  # tasks in common from which on a pair has a kappa
 BUSIEST = 40  # people whose pairs are looked at
@@ -85,34 +82,45 @@ def fleiss_kappa(counts: Floats) -> float:
     return (percent(counts) - chance) / (1 - chance) if chance < 1 else NAN
 
 
-def krippendorff_alpha(counts: Floats, metric: Metric = "nominal", values: Floats | None = None) -> float:
-    """Krippendorff's alpha: 1 - observed / expected disagreement; any number of judgments a task, gaps allowed.
+def krippendorff_alpha(counts: Floats) -> float:
+    """Krippendorff's alpha of labels: 1 - observed / expected disagreement; any number of judgments a task.
 
     Args:
         counts: [tasks, classes].
-        metric: How different two labels are. For ordinal the classes rise in their order.
-        values: [classes], what the classes stand for; needed for interval (their numbers otherwise).
     """
     counts = counts[counts.sum(axis=1) >= 2]
     if not len(counts):
         return NAN
-    n = counts.sum(axis=1, keepdims=True)
-    coincidence = (counts / (n - 1)).T @ counts - np.diag((counts / (n - 1)).sum(axis=0))
-    margin = coincidence.sum(axis=0)
-    distance = _distance(margin, metric, values)
-    expected = (np.outer(margin, margin) * distance).sum() / (margin.sum() - 1)
-    return float(1 - (coincidence * distance).sum() / expected) if expected > 0 else NAN
+    n, said = counts.sum(axis=1), counts.sum(axis=0)
+    differ = ((n**2 - (counts**2).sum(axis=1)) / (n - 1)).sum()
+    expected = (said.sum() ** 2 - (said**2).sum()) / (said.sum() - 1)
+    return float(1 - differ / expected) if expected > 0 else NAN
 
 
-def _distance(margin: Floats, metric: Metric, values: Floats | None) -> Floats:
-    classes = np.arange(len(margin), dtype=np.float64)
-    if metric == "nominal":
-        return (classes[:, None] != classes[None, :]).astype(np.float64)
-    if metric == "interval":
-        points = classes if values is None else np.asarray(values, dtype=np.float64)
-        return (points[:, None] - points[None, :]) ** 2
-    below = np.cumsum(margin) - margin / 2  # the middle rank of each class
-    return (below[:, None] - below[None, :]) ** 2
+def of_numbers(task: Ints, value: Floats, *, is_ordinal: bool) -> tuple[float, float]:
+    """``percent`` and Krippendorff's alpha of numbers: how different two of them are is the square of their distance.
+
+    The mean of that over all pairs is twice their variance, so no pair and no table of values is looked at.
+
+    Args:
+        task, value: [judgments].
+        is_ordinal: Only the order of the values counts: the distance of two is that of their middle ranks.
+    """
+    total = np.bincount(task)
+    shared = total[task] >= 2
+    if not shared.any():
+        return NAN, NAN
+    task = np.unique(task[shared], return_inverse=True)[1]
+    points, code, often = np.unique(value[shared], return_inverse=True, return_counts=True)
+    n = np.bincount(task).astype(np.float64)
+    cells, times = np.unique(task * len(points) + code, return_counts=True)
+    pairs = np.bincount(cells // len(points), weights=times * (times - 1.0))
+    place = (np.cumsum(often) - often / 2)[code] if is_ordinal else value[shared]
+    mean = np.bincount(task, weights=place) / n
+    within = np.bincount(task, weights=(place - mean[task]) ** 2)
+    expected = float(((place - place.mean()) ** 2).sum()) * len(place) / (len(place) - 1)
+    alpha = float(1 - (within * n / (n - 1)).sum() / expected) if expected > 0 else NAN
+    return float((pairs / (n * (n - 1))).mean()), alpha
 
 
 def sparse(task: Ints, label: Ints, counts: Floats, n_classes: int) -> tuple[float, float, Floats]:

@@ -24,13 +24,13 @@ def by_median(
     expected = numeric.SHARE * (options["most"] - options["least"]) if question.kind == "rating" else 0.0
     numbers = {"n_tasks": len(answers.tasks), "n_workers": len(answers.workers)}
     fit = numeric.fit(task, worker, value, **numbers, expected=expected)
-    points, code = np.unique(value, return_inverse=True)
-    figures: dict[str, Any] = {"tasks": len(answers.tasks), "judgments": int(told.sum())}
-    if 1 < len(points) <= 1000:
-        counts = agreement.counts_of(task, code.reshape(-1), len(answers.tasks), len(points))
-        figures["percent"] = number_or_none(agreement.percent(counts))
-        metric: agreement.Metric = "ordinal" if question.kind == "rating" else "interval"
-        figures["krippendorff_alpha"] = number_or_none(agreement.krippendorff_alpha(counts, metric, points))
+    percent, alpha = agreement.of_numbers(task, value, is_ordinal=question.kind == "rating")
+    figures = {
+        "tasks": len(answers.tasks),
+        "judgments": int(told.sum()),
+        "percent": number_or_none(percent),
+        "krippendorff_alpha": number_or_none(alpha),
+    }
     stored = {
         "method": "numeric",
         "classes": classes,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import permutations
+
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
@@ -45,9 +48,57 @@ def test_fleiss_kappa_of_the_published_example():
     assert agreement.fleiss_kappa(FLEISS) == pytest.approx(0.2099, abs=5e-5)
 
 
-@pytest.mark.parametrize(("metric", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
-def test_krippendorff_alpha_of_the_published_example(metric, alpha):
-    assert agreement.krippendorff_alpha(krippendorff_counts(), metric) == pytest.approx(alpha, abs=6e-4)
+def test_krippendorff_alpha_of_the_published_example():
+    assert agreement.krippendorff_alpha(krippendorff_counts()) == pytest.approx(0.743, abs=6e-4)
+
+
+@pytest.mark.parametrize(("is_ordinal", "alpha"), [(True, 0.815), (False, 0.849)])
+def test_krippendorff_alpha_of_the_published_example_as_numbers(is_ordinal, alpha):
+    rows = [(unit, value) for row in OBSERVERS for unit, value in enumerate(row) if value is not None]
+    task, value = np.array(rows).T
+    assert agreement.of_numbers(task, value, is_ordinal=is_ordinal)[1] == pytest.approx(alpha, abs=6e-4)
+
+
+def by_pairs(task, value, distance) -> float:
+    """Krippendorff's alpha by its definition: the mean distance of two answers to one task, and of any two."""
+    rows = {one: [v for t, v in zip(task, value, strict=True) if t == one] for one in set(task)}
+    rows = {one: said for one, said in rows.items() if len(said) > 1}
+    everything = [v for said in rows.values() for v in said]
+    observed = sum(distance(a, b) / (len(said) - 1) for said in rows.values() for a, b in permutations(said, 2))
+    expected = sum(distance(a, b) for a, b in permutations(everything, 2)) / (len(everything) - 1)
+    return 1 - observed / expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_alpha_is_what_its_definition_says_on_odd_data(seed):
+    """Tasks of one answer and of many, values that one person gave, numbers far from zero, and few of all."""
+    rng = np.random.default_rng(seed)
+    task = rng.choice([3, 4, 5, 9, 20], 14)
+    value = rng.choice([-1e6, 1e6, 1e6 + 1, 1e6 + 3], 14)
+    points = np.unique(value)
+    counts = agreement.counts_of(task, np.searchsorted(points, value), 21, len(points))
+    assert agreement.krippendorff_alpha(counts) == pytest.approx(by_pairs(task, value, lambda a, b: float(a != b)))
+    percent, alpha = agreement.of_numbers(task, value, is_ordinal=False)
+    assert percent == pytest.approx(agreement.percent(counts))
+    assert alpha == pytest.approx(by_pairs(task, value, lambda a, b: (a - b) ** 2))
+
+
+def test_what_all_say_the_same_of_is_agreed_upon_and_says_nothing_of_alpha():
+    percent, alpha = agreement.of_numbers(np.array([0, 0, 1, 1, 2]), np.full(5, 7.5), is_ordinal=True)
+    assert percent == 1
+    assert np.isnan(alpha)
+    assert np.isnan(agreement.of_numbers(np.array([0, 1]), np.array([1.0, 2.0]), is_ordinal=False)).all()
+
+
+def test_numbers_that_nobody_says_twice_take_no_table_of_tasks_times_values():
+    task, value = np.repeat(np.arange(20_000), 2), np.arange(40_000.0)
+    tracemalloc.start()
+    percent, alpha = agreement.of_numbers(task, value, is_ordinal=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert percent == 0
+    assert alpha > 0.99
+    assert peak < 20_000_000
 
 
 def test_cohen_kappa_equals_scikit_learn():
