@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import exp, log
+from math import exp, fsum, log
 from typing import Any
 
 from labeling.aggregation.slots import LEAST_WIDTH, MANY, filled
@@ -104,11 +104,11 @@ def posterior(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) 
     Returns:
         One probability a class; they sum to 1.
     """
-    classes = range(len(belief.classes))
-    logits = [log(max(chance, FLOOR)) for chance in belief.prior]
-    for label, skill, weight in votes:
-        for truth in classes:
-            logits[truth] += weight * log(max(_chance(truth, label, skill, belief), FLOOR))
+    logits = [  # each sum exact, or the order of the answers would decide where they tie
+        fsum(weight * log(max(_chance(truth, label, skill, belief), FLOOR)) for label, skill, weight in votes)
+        + log(max(chance, FLOOR))
+        for truth, chance in enumerate(belief.prior)
+    ]
     worth = 1 / (1 + max(sum(weight for _, _, weight in votes) - 1, 0) * belief.correlation)
     top = max(logits)
     weights = [exp((logit - top) * worth) for logit in logits]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
+
 import pytest
 
 from labeling.aggregation.belief import Belief, Skill, posterior, shares
@@ -28,6 +31,34 @@ def test_a_worker_without_a_matrix_is_one_coin():
 def test_half_a_weight_is_half_the_evidence():
     twice = posterior([(0, None, 0.5), (0, None, 0.5)], PAIR)
     assert twice == pytest.approx(posterior([(0, None, 1.0)], PAIR))
+
+
+def test_an_answer_that_counts_for_nothing_changes_nothing_where_people_err_together():
+    belief = replace(PAIR, correlation=0.5)
+    heard = [(0, None, 1.0), (0, None, 1.0)]
+    assert posterior([*heard, (1, None, 0.0)], belief) == pytest.approx(posterior(heard, belief))
+
+
+def test_a_tie_is_one_whoever_answered_first():
+    four = Belief.ignorant(("a", "b", "c", "d"))
+    fitted = Belief(("no", "yes"), (0.5, 0.5), ((0.93, 0.07), (0.07, 0.93)), 0.93, correlation=0.2)
+    for belief in (four, fitted):
+        for votes in permutations([(0, None, 1.0), (1, None, 1.0), (1, None, 1.0), (0, None, 1.0)], 4):
+            chances = posterior(votes, belief)
+            assert chances[0] == chances[1]
+
+
+def test_a_fit_on_other_classes_is_not_believed_though_they_are_as_many():
+    stored = {"classes": ["cat", "dog"], "prior": [0.9, 0.1], "pooled": [[0.8, 0.2], [0.4, 0.6]], "accuracy": 0.7}
+    assert Belief.read(stored, ["cat", "dog"]).prior == (0.9, 0.1)
+    for classes in (["dog", "cat"], ["cat", "cow"], ["cat", "dog", "cow"]):
+        assert Belief.read(stored, classes) == Belief.ignorant(classes)
+
+
+def test_a_matrix_of_other_classes_is_read_as_a_coin():
+    three = Belief.ignorant(("a", "b", "c"))
+    old = Skill(0.8, [[0.9, 0.1], [0.3, 0.7]])
+    assert posterior([(2, old, 1.0)], three) == pytest.approx([0.1, 0.1, 0.8])
 
 
 def test_no_votes_leave_the_prior():

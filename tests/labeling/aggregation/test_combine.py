@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,24 @@ def test_each_choice_of_a_set_is_a_question_of_its_own_by_bayes_rule() -> None:
     assert found.posterior == pytest.approx({"cat": cat, "dog": dog}, abs=1e-6)
     assert (found.answer, found.confidence) == (["cat"], pytest.approx(min(cat, 1 - dog)))
     assert put_together("set", Said(1, [])).confidence == 1
+
+
+def test_a_choice_that_half_chose_is_not_chosen_and_those_who_err_together_are_less_sure() -> None:
+    options = {"choices": [{"key": "cat"}]}
+    even = put_together("set", Said(1, ["cat"]), Said(2, []), options=options)
+    assert (even.answer, even.confidence) == ([], 0.5)
+    belief = Belief(("cat",), (0.5,), ((0.9, 0.1), (0.1, 0.9)), 0.9)
+    both = Said(1, ["cat"]), Said(2, ["cat"])
+    alone = put_together("set", *both, options=options, belief=belief)
+    shared = put_together("set", *both, options=options, belief=replace(belief, correlation=1.0))
+    assert alone.confidence == pytest.approx(0.81 / 0.82)
+    assert shared.confidence == pytest.approx(0.9)  # two who always say the same are one
+
+
+def test_who_cannot_tell_counts_by_weight() -> None:
+    lost = [Said(worker, CANT_TELL, weight=0.2) for worker in (1, 2)]
+    assert put_together("text", *lost, Said(3, "cat")).answer == "cat"
+    assert put_together("text", *lost, Said(3, "cat", weight=0.3)).answer == CANT_TELL
 
 
 @pytest.mark.parametrize(

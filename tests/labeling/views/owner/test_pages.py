@@ -6,9 +6,11 @@ import io
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -128,6 +130,25 @@ def test_the_overview_says_how_many_labels_may_be_wrong(make_project: Callable[.
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert f"about {round((1 - mean) * 3)} of 3 labels may be wrong" in page
     assert "Cost so far" not in text(owning.get(f"/projects/{project.slug}/"))  # nothing costs anything here
+
+
+def test_the_overview_says_how_far_people_agree_as_the_question_can_tell(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    drawn = make_project(name="Drawn", questions=[{"key": "category", "kind": "boxes"}])
+    box: Any = [{"category": "cat", "box": [1, 1, 8, 8]}]
+    judged(drawn, 2, (box,))
+    alike = make_project(name="Alike")
+    judged(alike, 2, ("cat", "cat"))
+    waits = text(owning.get(f"/projects/{alike.slug}/activity/"))
+    for project in (drawn, alike):
+        fitting.fit_project(project.pk)
+    assert "after the first fit" in waits
+    cache.clear()  # a few seconds
+    page = text(owning.get(f"/projects/{drawn.slug}/activity/"))
+    assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note">mean overlap (IoU)' in page
+    page = text(owning.get(f"/projects/{alike.slug}/activity/"))
+    assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note"></dd>' in page  # one answer alone shows no alpha
 
 
 def test_a_budget_of_nothing_is_a_budget(make_project: Callable[..., Project], owning: Client) -> None:
