@@ -42,6 +42,27 @@ def test_imagenet_asks_an_easy_category_less_than_a_hard_one():
     assert hard.action == "more"
 
 
+@pytest.mark.parametrize(
+    ("votes", "confidence", "action"),
+    [
+        ({"cat": 3}, 0.5, "retire"),  # as sure as is asked for
+        ({"cat": 2, "dog": 1}, 0.95, "more"),
+        ({"cat": 4}, 0.95, "retire"),  # a count that nothing was learned of: the posterior decides
+        ({"cat": 4}, 0.5, "more"),
+    ],
+)
+def test_imagenet_believes_its_table_where_that_has_seen_the_count_for_and_against(votes, confidence, action):
+    table = {"cat": {"3,0": 0.9, "2,0": 0.99, "2,1": 0.5}}
+    assert POLICIES["imagenet"](state(votes=votes, table=table, confidence=confidence)).action == action
+
+
+def test_open_tasks_below_the_minimum_have_not_gone_on_where_others_ended():
+    """A stage of its own asks one: all that had one ended, and those that wait for theirs will take it and no more."""
+    without = forecast(retired=[0, 4], still_open=[0, 4], least=3, most=5)
+    waiting = forecast(retired=[0, 4], still_open=[2, 4], least=3, most=5)
+    assert waiting.judgments_to_go - without.judgments_to_go == 2
+
+
 def test_the_table_is_learned_from_tasks_that_were_asked_often():
     """Class 0: ten tasks of ten votes, all for it. Class 1: half of the tasks with six of ten votes are another's."""
     counts = np.array([[10.0, 0]] * 10 + [[4, 6]] * 10 + [[1, 0]] * 50)
