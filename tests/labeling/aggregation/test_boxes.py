@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,14 @@ def test_two_kinds_of_thing_at_one_place_stay_two_where_somebody_draws_both():
     assert len(boxes.fuse(apart, {}).boxes) == 2
 
 
+def test_of_different_categories_what_overlaps_by_half_is_one_thing():
+    cats = [drawing(n, (0, 0, 40, 40)) for n in range(2)]
+    near = [drawing(n, (12, 0, 40, 40), category="dog") for n in (2, 3)]  # IoU .54
+    far = [drawing(n, (16, 0, 40, 40), category="dog") for n in (2, 3)]  # IoU .43
+    assert len(boxes.fuse(cats + near, {}).boxes) == 1
+    assert sorted(box.workers for box in boxes.fuse(cats + far, {}).boxes) == [(0, 1), (2, 3)]
+
+
 def test_many_boxes_are_told_apart_as_few_are():
     """Only boxes that can meet are compared: far copies of one crowd change nothing of it."""
     rng = np.random.default_rng(5)
@@ -73,8 +83,16 @@ def test_many_boxes_are_told_apart_as_few_are():
 
 def test_what_one_of_five_drew_is_rejected():
     crowd = [drawing(n, (10, 10, 40, 40)) for n in range(4)] + [drawing(4, (10, 10, 40, 40), (300, 300, 20, 20))]
-    [box] = boxes.fuse(crowd, {}).boxes
+    fused = boxes.fuse(crowd, {})
+    [box] = fused.boxes
     assert box.box == pytest.approx((10, 10, 40, 40), abs=0.2)
+    assert fused.confidence == pytest.approx(1 - 1.5**2 / (1.5**2 + 2.9**2))  # that it is nothing, the least sure
+
+
+def test_whose_weight_was_lowered_has_less_of_a_vote():
+    crowd = [replace(drawing(n, (10, 10, 40, 40)), weight=0.1) for n in (0, 1)] + [drawing(n) for n in (2, 3)]
+    assert len(boxes.fuse([replace(person, weight=1) for person in crowd], {}).boxes) == 1
+    assert boxes.fuse(crowd, {}).boxes == ()
 
 
 def test_empty_drawings_say_that_nothing_is_there():
@@ -109,6 +127,8 @@ def test_a_worker_s_usual_offset_is_learned_and_taken_off():
     hands = boxes.fit(images)
     assert hands[4].offset[0] < -0.05
     assert abs(hands[0].offset[0]) < 0.03
+    [alone] = boxes.fuse([drawing(4, (92, 100, 88, 80))], hands).boxes
+    assert alone.box[0] == pytest.approx(92 - hands[4].offset[0] * 88)
 
 
 def test_who_draws_at_random_loses_the_vote():
