@@ -12,7 +12,7 @@ from tests.training.learning.conftest import sha
 from training.learning.calibrate import by_chance, reliability, temperature
 from training.learning.heads.dense import softmax
 from training.learning.metrics import _macro, _per_class, bootstrap, evaluate, interval
-from training.learning.split import split_of
+from training.learning.split import split_of, stratified
 
 
 def test_a_split_depends_on_the_picture_alone_and_has_the_promised_shares() -> None:
@@ -21,6 +21,11 @@ def test_a_split_depends_on_the_picture_alone_and_has_the_promised_shares() -> N
     assert splits.count("train") / 20_000 == pytest.approx(0.70, abs=0.015)
     assert splits.count("validation") / 20_000 == pytest.approx(0.15, abs=0.01)
     assert splits.count("test") / 20_000 == pytest.approx(0.15, abs=0.01)
+
+
+def test_folds_share_the_pictures_also_where_classes_have_fewer_than_there_are_folds() -> None:
+    folds = stratified(np.repeat(np.arange(60), 2), 5, np.random.default_rng(0))
+    assert np.bincount(folds, minlength=5).tolist() == pytest.approx([24] * 5, abs=12)
 
 
 def test_figures_by_hand() -> None:
@@ -119,6 +124,8 @@ def test_copies_of_pictures_tell_no_more_than_the_pictures() -> None:
     assert interval(np.repeat(right, 10), of) == pytest.approx(single, abs=0.01)
     assert interval(np.repeat(right, 10)) != pytest.approx(single, abs=0.05)
     assert interval(np.ones(400, bool), of) == pytest.approx(interval(np.ones(40, bool)))
+    pairs = np.array([True, False] * 16 + [True, True] * 4)  # one of two is right: that tells no more than single ones
+    assert interval(pairs, np.arange(40) // 2) == pytest.approx(interval(pairs))
     assert interval(np.arange(10) < 3, np.zeros(10)) == pytest.approx([0.02, 0.90], abs=0.01)  # of one
     assert bootstrap(np.repeat(gain, 10), groups=of) == pytest.approx(bootstrap(gain))
 
@@ -173,3 +180,4 @@ def test_calibration_error_by_hand() -> None:
     assert [(bar["low"], bar["high"]) for bar in bars] == [(9 / 15, 10 / 15), (13 / 15, 14 / 15)]
     assert [bar["accuracy"] for bar in bars] == pytest.approx([0.3, 0.9])
     assert reliability(np.eye(2), np.array([0, 1]))[1][0]["high"] == 1, "the surest have a bar, too"
+    assert reliability(probabilities, np.zeros(20, int))[0] == pytest.approx(0.5 * 0.1 + 0.5 * 0.4), "too unsure counts"

@@ -77,9 +77,32 @@ def test_where_classes_are_clouds_of_one_shape_the_blend_is_chosen_and_is_right_
 
 
 def test_a_given_strength_or_a_dense_head_is_not_blended() -> None:
-    x, labels = blobs(120, 10, 3, spread=3.0)
+    x, labels = blobs(300, 60, 4, spread=3.0)  # where a linear head is blended
     for options in (HeadOptions(strength=0.1), HeadOptions(hidden=(8,), epochs=3)):
-        assert fit_head(x, one_hot(labels, 3), categories=names(3), options=options)[1]["blend"] == ()
+        assert fit_head(x, one_hot(labels, 4), categories=names(4), options=options)[1]["blend"] == ()
+
+
+def test_a_blended_head_says_the_mean_of_both() -> None:
+    x, labels = blobs(120, 10, 3)
+    alone, *blended = (
+        fit_head(x, one_hot(labels, 3), categories=names(3), options=HeadOptions(strength=0.1, blend=blend))[0].logits(
+            x
+        )
+        for blend in ((), (0.5, 0.0), (0.5, 1.0), (0.5, 2.0))
+    )
+    assert blended[0] == pytest.approx(alone / 2, abs=1e-5)
+    assert blended[2] - blended[0] == pytest.approx(2 * (blended[1] - blended[0]), abs=1e-4)
+    assert np.abs(blended[1] - blended[0]).max() > 0.1
+
+
+def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
+    x, labels = blobs(120, 10, 3)
+    smooth = 0.8 * one_hot(labels, 3) + np.float32(0.2 / 3)
+    told, done = (
+        fit_head(x, y, categories=names(3), options=HeadOptions(strength=0.1, label_smoothing=share))[0].logits(x)
+        for y, share in ((one_hot(labels, 3), 0.2), (smooth, 0.0))
+    )
+    assert told == pytest.approx(done, abs=1e-4)
 
 
 def test_features_weigh_by_how_they_vary_within_bounds() -> None:
