@@ -39,6 +39,16 @@ def parts(activations: Set) -> tuple[Part, Part]:
     return Part(lambda at: x[:40][at], y[:40]), Part(lambda at: x[40:][at], y[40:])
 
 
+# Few steps at a low rate, and patience for all of them.
+OPTIONS = LoopOptions(epochs=3, learning_rate=1e-5, patience=10)
+
+
+@pytest.fixture(scope="module")
+def tuned(activations: Set, small_weights: Weights) -> tuple[Any, dict[str, Any]]:
+    """A model and its history, made once for all tests that only look at them: most of its cost is to compile it."""
+    return fine_tune(SMALL, small_weights, activations[2], *parts(activations), options=OPTIONS)
+
+
 def test_the_tail_begins_as_the_extraction_model(activations: Set, small_trunk: Trunk, small_weights: Weights,
                                                  drawn: tuple[np.ndarray, np.ndarray]) -> None:  # fmt: skip
     x, y, head = activations
@@ -78,10 +88,9 @@ def test_only_what_lies_behind_the_cut_is_trained_and_no_batch_normalisation(
     assert not any(before in weight.path for weight in tail.weights)
 
 
-def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: Weights) -> None:
-    train, validation = parts(activations)
-    options = LoopOptions(epochs=3, learning_rate=1e-5)
-    model, history = fine_tune(SMALL, small_weights, activations[2], train, validation, options=options)
+def test_it_learns_and_the_best_epoch_is_kept(activations: Set, small_weights: Weights, tuned: Any) -> None:
+    _, validation = parts(activations)
+    model, history = tuned
     assert history["loss"][-1] < history["loss"][0]
     logits = predict_logits(model, validation).astype(np.float64)
     loss = -np.log(softmax(logits)[validation.y.argmax(axis=1)[:, None] == [0, 1]]).mean()
@@ -97,19 +106,9 @@ def test_the_rate_falls_along_a_half_cosine_or_stays() -> None:
     assert [replace(options, schedule="constant").rate(epoch) for epoch in range(4)] == [1.0] * 4
 
 
-def test_the_same_seed_gives_the_same_weights(activations: Set, small_weights: Weights) -> None:
-    train, validation = parts(activations)
-    options = LoopOptions(epochs=1, learning_rate=1e-5)
-    models = [fine_tune(SMALL, small_weights, activations[2], train, validation, options=options, seed=4)[0]
-              for _ in range(2)]  # fmt: skip
-    for first, second in zip(*(model.get_weights() for model in models), strict=True):
-        np.testing.assert_array_equal(first, second)
-
-
-def test_a_killed_fit_goes_on_where_it_was(activations: Set, small_weights: Weights, tmp_path: Path) -> None:
-    train, validation = parts(activations)
-    options = LoopOptions(epochs=3, learning_rate=1e-5, patience=10)
-    _, whole = fine_tune(SMALL, small_weights, activations[2], train, validation, options=options)
+def test_a_killed_fit_goes_on_where_it_was_to_the_same_weights(
+    activations: Set, small_weights: Weights, tuned: Any, tmp_path: Path
+) -> None:
     epochs: list[int] = []
 
     def kill_in_the_second(report: dict[str, Any]) -> bool:
@@ -120,17 +119,17 @@ def test_a_killed_fit_goes_on_where_it_was(activations: Set, small_weights: Weig
             epochs.append(report["epoch"])
         return True
 
-    arguments = (SMALL, small_weights, activations[2], train, validation)
+    arguments = (SMALL, small_weights, activations[2], *parts(activations))
     with pytest.raises(Cancelled):
-        fine_tune(*arguments, options=options, checkpoint=tmp_path / "fit.npz", progress=kill_in_the_second)
-    _, resumed = fine_tune(*arguments, options=options, checkpoint=tmp_path / "fit.npz", progress=note)
+        fine_tune(*arguments, options=OPTIONS, checkpoint=tmp_path / "fit.npz", progress=kill_in_the_second)
+    model, history = fine_tune(*arguments, options=OPTIONS, checkpoint=tmp_path / "fit.npz", progress=note)
     assert epochs == [2, 3]
-    assert resumed == whole
-    (tmp_path / "fit.npz").write_bytes(b"damaged")
-    fine_tune(*arguments, options=LoopOptions(epochs=1), checkpoint=tmp_path / "fit.npz")
+    assert history == tuned[1]
+    for resumed, whole in zip(model.get_weights(), tuned[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(resumed, whole)
 
 
-def test_after_a_kill_the_same_is_dropped_out_as_without_one(tmp_path: Path) -> None:
+def test_after_a_kill_the_same_is_dropped_out_as_without_one_and_a_damaged_checkpoint_is_none(tmp_path: Path) -> None:
     """EfficientNet and ConvNeXt have such layers in their last blocks."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(24, 8)).astype(np.float32), np.eye(2, dtype=np.float32)[np.arange(24) % 2]
@@ -148,7 +147,7 @@ def test_after_a_kill_the_same_is_dropped_out_as_without_one(tmp_path: Path) -> 
     with pytest.raises(Cancelled):
         fitted(epochs_seen=2)
     resumed, curves = fitted()
-    (tmp_path / "fit.npz").unlink()
+    (tmp_path / "fit.npz").write_bytes(b"damaged")
     whole, expected = fitted()
     assert curves == expected
     for first, second in zip(resumed, whole, strict=True):
@@ -168,10 +167,11 @@ def test_what_it_began_with_stays_where_the_rest_may_be_chance(pictures: int, is
 
 
 def test_a_fine_tuned_version_answers_like_keras(
-    activations: Set, small_weights: Weights, cut_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray], tmp_path: Path
-) -> None:
-    train, validation = parts(activations)
-    model, _ = fine_tune(SMALL, small_weights, activations[2], train, validation, options=LoopOptions(epochs=1))
+    activations: Set, small_weights: Weights, cut_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray], tuned: Any,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    _, validation = parts(activations)
+    model, _ = tuned
     write_version(
         tmp_path / "1", tail=model, tail_shape=cut_trunk.shape, categories=["across", "down"],
         trunk_key=cut_trunk.key, backbone=SMALL.key, size=128, temperature=1.3, recipe="fine_tuning", metrics={},
