@@ -64,6 +64,17 @@ def test_a_confident_task_retires_and_its_rows_are_final():
     assert Project.objects.get().retired_count == 1
 
 
+@pytest.mark.parametrize(("required", "state"), [(True, "open"), (False, "retired")])
+def test_a_task_is_as_sure_as_the_least_sure_of_what_must_be_answered(required, state):
+    questions = [{"key": key, "kind": "yes_no", "required": must} for key, must in (("pet", True), ("wild", required))]
+    [task] = make_tasks(make_project(questions, confidence=0.9), 1)
+    for name, wild in ((A, True), (B, False), (C, True)):
+        say(task, person(name), {"pet": True, "wild": wild})
+    update_task(task_id=task.pk)
+    task.refresh_from_db()
+    assert task.state == state
+
+
 def test_an_unsure_task_asks_for_one_more():
     [task] = make_tasks(make_project(), 1)
     told(task, "cat", "dog", "cat")
