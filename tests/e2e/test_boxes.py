@@ -302,7 +302,7 @@ def test_number_fields_set_a_box_exactly(visit, red_project, worker):
     page = opened(visit, red_project, worker)
     page.locator("#stage").focus()
     page.keyboard.press("n")
-    for side, value in zip(("x", "y", "width", "height"), RED, strict=True):
+    for side, value in zip(("x", "y", "Width", "Height"), RED, strict=True):
         field = page.get_by_label(f"Box 1: {side}", exact=True)
         field.fill(str(value))
         field.press("Tab")
