@@ -28,7 +28,6 @@ from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_storable
-from labeling.spellings import folded
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -159,8 +158,8 @@ def parse(question: Asked, value: Any) -> Any:
 
 
 def as_asked(question: Asked, answer: Any) -> Any:
-    """The answer with the keys of the categories that it means: a file of another tool may call them by their names, or
-    write them with capitals or spaces around. What could mean several, or none, stays as it is.
+    """The answer with the keys of the categories that it means: a file of another tool may call them by their names or
+    WordNet ids. What could mean several, or none, stays as it is.
     """
     if question.kind == "boxes" and isinstance(answer, list):
         return [
@@ -173,14 +172,7 @@ def as_asked(question: Asked, answer: Any) -> Any:
 
 
 def _key(question: Asked, said: Any) -> Any:
-    choices = question.options.get("choices", ())
-    if not isinstance(said, str) or any(choice["key"] == said for choice in choices):
-        return said
-    meant = folded(said.strip())
-    keys = {
-        choice["key"] for choice in choices if meant in {folded(choice["key"]), folded(str(choice.get("name") or ""))}
-    }
-    return keys.pop() if len(keys) == 1 else said
+    return (question.meant(said) or said) if isinstance(said, str) else said
 
 
 def answered_otherwise() -> str:

@@ -108,8 +108,9 @@ def _looked_up(
     """Each part of the file with its image."""
     parts = [part for part in chunk if isinstance(part, Known)]
     if arguments["format"] == "imagefolder":
-        folders = _folders(asked, arguments.get("question", ""))
-        parts = [imagefolder.in_folders(known, folders) for known in parts]
+        question = _question(asked, arguments.get("question", ""))
+        folders = _folders(question)
+        parts = [imagefolder.in_folders(known, folders.get, question.meant) for known in parts]
     found = iter([_with_image(*pair) for pair in zip(parts, _images(names, parts), strict=True)])
     return [_not_known(part) or next(found) for part in chunk]
 
@@ -214,9 +215,8 @@ def _class_of(question: Asked, boxes: Any) -> Any:
     return judgments.parse(question, found[0]) if found else NOTHING
 
 
-def _folders(asked: dict[str, Asked], key: str) -> dict[str, str]:
-    """Folder -> category of the question that image folders answer."""
-    question = _question(asked, key)
+def _folders(question: Asked) -> dict[str, str]:
+    """Folder -> category of the question that image folders answer, as an export has them."""
     if question.kind == "boxes":
         told = _(
             "A folder names a category, and %(question)s asks for boxes. Bring boxes in from COCO, YOLO or Pascal VOC, "

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.spellings import folded
 from labeling.surveys import conditions, translations
 from labeling.surveys.translations import AS_WRITTEN, Wording
 from labeling.words import gettext as _
@@ -44,6 +46,7 @@ class Asked:
     show_if: dict[str, Any] | None
     stage: str
     words: Mapping[str, str] = field(default_factory=dict)  # for "yes", say; those of the platform where it has none
+    wordnet: Mapping[str, str] = field(default_factory=dict)  # key of a choice -> its WordNet id, where it has one
 
     @property
     def is_shuffled(self) -> bool:
@@ -57,6 +60,24 @@ class Asked:
             return choices
         drawn = {choice["key"]: f"{seed}:{self.key}:{choice['key']}".encode() for choice in choices}
         return sorted(choices, key=lambda choice: hashlib.sha256(drawn[choice["key"]]).digest())
+
+    def meant(self, said: str) -> str | None:
+        """The key of the choice that a file means, by its key, name or WordNet id, with capitals or spaces around as
+        may be; None where that could be several, or is none.
+        """
+        keys = self._called.get(folded(said.strip()), set())
+        return said if said in keys else next(iter(keys)) if len(keys) == 1 else None
+
+    @cached_property
+    def _called(self) -> dict[str, set[str]]:
+        """What choices are called -> the keys of those that are."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for choice in self.options.get("choices", ()):
+            key = choice["key"]
+            for name in (key, choice.get("name"), self.wordnet.get(key)):
+                if name:
+                    found[folded(str(name).strip())].add(key)
+        return dict(found)
 
     def public(self) -> dict[str, Any]:
         """What a worker's program needs to ask it."""
@@ -240,10 +261,11 @@ def _questions(document: Mapping[str, Any]) -> tuple[Asked, ...]:
     categories = [
         {part: row[part] for part in ("key", "name", "original") if part in row} for row in document["categories"]
     ]
-    return tuple(_asked(row, categories) for row in document["questions"])
+    wordnet = {row["key"]: row["wordnet_id"] for row in document["categories"] if row.get("wordnet_id")}
+    return tuple(_asked(row, categories, wordnet) for row in document["questions"])
 
 
-def _asked(row: Mapping[str, Any], categories: list[dict[str, str]]) -> Asked:
+def _asked(row: Mapping[str, Any], categories: list[dict[str, str]], wordnet: Mapping[str, str]) -> Asked:
     options = dict(row["options"])
     if KINDS[row["kind"]].statistic in {"class", "set", "boxes"} and row["kind"] != "yes_no":
         options["choices"] = options.get("choices") or categories
@@ -258,6 +280,7 @@ def _asked(row: Mapping[str, Any], categories: list[dict[str, str]]) -> Asked:
         show_if=row["show_if"],
         stage=row["stage"],
         words=row.get("words", {}),
+        wordnet={} if row["options"].get("choices") else wordnet,
     )
 
 

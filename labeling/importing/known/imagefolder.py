@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -29,15 +29,16 @@ def read(files: Files) -> Iterator[Known]:
             yield Known("/".join(parts[1:]), parts[0], path="/".join(parts), sha256=sha256)
 
 
-def in_folders(known: Known, categories: Mapping[str, str]) -> Known:
+def in_folders(known: Known, *ways: Callable[[str], str | None]) -> Known:
     """The same file with the first of its folders that is a category's; as it is where none of them is.
 
     Args:
         known: Of ``read``.
-        categories: Folder -> key.
+        ways: Folder -> key, the surest way first.
     """
     parts = PurePosixPath(known.path).parts
-    for number, part in enumerate(parts[:-1], start=1):
-        if part in categories:
-            return replace(known, image="/".join(parts[number:]), answer=categories[part])
+    for key_of in ways:
+        for number, part in enumerate(parts[:-1], start=1):
+            if key := key_of(part):
+                return replace(known, image="/".join(parts[number:]), answer=key)
     return known
