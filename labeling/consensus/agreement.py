@@ -115,7 +115,8 @@ def of_numbers(task: Ints, value: Floats, *, is_ordinal: bool) -> tuple[float, f
     n = np.bincount(task).astype(np.float64)
     cells, times = np.unique(task * len(points) + code, return_counts=True)
     pairs = np.bincount(cells // len(points), weights=times * (times - 1.0))
-    place = (np.cumsum(often) - often / 2)[code] if is_ordinal else value[shared]
+    # From a value that was said: far from zero, and where all say the same, what a mean rounds off would count.
+    place = (np.cumsum(often) - often / 2 if is_ordinal else points - points[len(points) // 2])[code]
     mean = np.bincount(task, weights=place) / n
     within = np.bincount(task, weights=(place - mean[task]) ** 2)
     expected = float(((place - place.mean()) ** 2).sum()) * len(place) / (len(place) - 1)

@@ -63,6 +63,15 @@ def test_what_all_say_the_same_of_is_agreed_upon_and_says_nothing_of_alpha():
     assert percent == 1
     assert np.isnan(alpha)
     assert np.isnan(agreement.of_numbers(np.array([0, 1]), np.array([1.0, 2.0]), is_ordinal=False)).all()
+    odd = agreement.of_numbers(np.repeat([0, 1, 2], 2), np.full(6, 0.1), is_ordinal=False)  # whose mean is rounded off
+    assert odd[0] == 1
+    assert np.isnan(odd[1])
+
+
+def test_alpha_is_the_same_however_far_from_zero_the_numbers_lie():
+    task, value = np.repeat(np.arange(40), 3), np.random.default_rng(0).integers(0, 9, 120).astype(float)
+    near, far = (agreement.of_numbers(task, value + offset, is_ordinal=False) for offset in (0, 2.0**51))
+    assert far == pytest.approx(near)
 
 
 def test_numbers_that_nobody_says_twice_take_no_table_of_tasks_times_values():
