@@ -246,8 +246,9 @@ async function arrival(task) {
     }
     if (pause === 500) toast(words.offline, "warn");
     await new Promise((resolve) => {
-      setTimeout(resolve, pause);
-      addEventListener("online", resolve, { once: true });
+      const over = AbortSignal.timeout(pause);
+      over.addEventListener("abort", resolve);
+      addEventListener("online", resolve, { once: true, signal: over });
     });
   }
 }

@@ -6,12 +6,22 @@ import { toast } from "./toast.js";
 
 const client = JSON.parse(document.getElementById("client").textContent);
 const own = waiting().filter(({ user }) => user === client.user);
+const states = new Map(); // of each project's outbox
+
+function tellAll() {
+  const all = [...states.values()];
+  const [failing, denied] = ["failing", "denied"].map((how) => all.some((state) => state[how]));
+  const amount = all.reduce((sum, state) => sum + state.waiting, 0);
+  tell(document.getElementById("waiting"), { waiting: amount, failing, denied }, client.words);
+}
 
 for (const project of new Set(own.map((one) => one.project))) {
-  const line = document.getElementById("waiting").appendChild(document.createElement("p"));
   new Outbox({ user: client.user, project }, {
     send: delivery(client.assignments),
-    onChange: (state) => tell(line, state, client.words),
+    onChange: (state) => {
+      states.set(project, state);
+      tellAll();
+    },
     onRefused: (_item, message) => toast(message, "bad", 8),
   }).flush();
 }

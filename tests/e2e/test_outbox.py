@@ -235,6 +235,25 @@ def test_the_list_of_projects_sends_what_waits_and_tells_what_waits_of_another(
     sent(page)
 
 
+def test_the_list_of_projects_tells_in_one_line_how_much_waits_of_all_of_them(visit, make_project, join, worker):
+    projects = [make_project(name, questions=[DOG], images=4) for name in ("Dogs", "Wolves")]
+    page = visit("/label/", user=worker, watch=False, width=360, touch=True)
+    page.route("**/judgment/", lambda route: route.abort())
+    for project in projects:
+        join(project, worker)
+        page.goto(f"/label/{project.slug}/")
+        loaded_ahead(page, 2)
+        before = shown(page)
+        page.get_by_role("button", name="Yes").click()
+        moved_on(page, before)
+    page.goto("/label/")
+    expect(page.locator("#waiting")).to_have_text("2 waiting for the connection")
+    page.unroute("**/judgment/")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#waiting")).to_be_empty()
+    assert all(stored(project, 1) for project in projects)
+
+
 def test_what_waits_is_told_in_a_bar_that_keeps_its_height(visit, make_project, join, worker):
     arabic = {"questions": {"dog": {"prompt": "كلب؟"}}}
     project = make_project("Dogs", questions=[DOG], instructions="Look.", language="en", wordings={"ar": arabic})
