@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.forms import BoundField
+from django.template.defaultfilters import floatformat
 from django.templatetags.static import static
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
@@ -79,6 +81,13 @@ def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, 
 def percent(value: Any, digits: int = 0) -> str:
     """0.934 -> ``93 %``; an unknown share is a dash."""
     return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f}\u202f%"
+
+
+@register.filter
+def money(amount: Decimal | int) -> str:
+    """Two decimals, and more where a price has more: amounts that are rounded do not add up to their sum."""
+    exponent: Any = Decimal(amount).normalize().as_tuple().exponent
+    return floatformat(amount, max(2, -exponent))
 
 
 @register.filter

@@ -36,6 +36,17 @@ def test_languages_and_a_word_about_oneself_are_kept_and_shown_again(pages: Clie
     assert "I know birds." in pages.get("/profile/").content.decode()
 
 
+def test_what_was_earned_by_project_adds_up_to_what_was_earned(
+    pages: Client, worker: User, make_project: Callable[..., Project]
+) -> None:
+    for name, earned in (("Cats", "0.025"), ("Dogs", "0.0365"), ("Owls", "1200")):
+        project = make_project(name=name, price_per_judgment="0.0005")
+        Membership.objects.create(project=project, user=worker, judgment_count=1, earned=earned)
+    for address in ("/profile/", "/label/"):
+        shown = pages.get(address).content.decode()
+        assert all(amount in shown for amount in ("0.025", "0.0365", "1200.00", "<dd>1200.0615</dd>"))
+
+
 def test_a_key_is_shown_once_to_whoever_made_it_and_loading_the_page_again_makes_no_other(
     pages: Client, worker: User
 ) -> None:
