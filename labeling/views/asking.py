@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling.questions import CANT_TELL
 from labeling.surveys import conditions
@@ -19,7 +21,7 @@ BUTTONS = 24
 ONE_PRESS = {"yes_no", "single_choice", "rating"}
 BLANK_ROWS = 3
 COLOURS = 8
-SIDES = ("x", "y", "width", "height")
+SIDES = {"x": "x", "y": "y", "width": gettext_lazy("Width"), "height": gettext_lazy("Height")}
 
 
 def is_instant(questions: Sequence[Asked]) -> bool:
@@ -144,10 +146,14 @@ def _keyed(choices: Sequence[Mapping[str, str]], value: Any) -> list[dict[str, A
 def _box_parts(value: Any, blank_rows: int) -> dict[str, Any]:
     boxes = [box for box in value if isinstance(box, dict)] if isinstance(value, list) else []
     rows = [
-        {"category": box.get("category"), "sides": list(zip(SIDES, box.get("box", ()), strict=False))} for box in boxes
+        {
+            "name": _("Box %s") % number,  # as static/js/boxes/list.js names it
+            "category": box.get("category"),
+            "sides": list(zip(SIDES, SIDES.values(), box.get("box", ("",) * len(SIDES)), strict=False)),
+        }
+        for number, box in enumerate([*boxes, *[{}] * blank_rows], 1)
     ]
-    blank = [{"category": None, "sides": [(side, "") for side in SIDES]}] * blank_rows
-    return {"rows": rows + blank, "is_none": value == [], "value_json": json.dumps(boxes)}
+    return {"rows": rows, "is_none": value == [], "value_json": json.dumps(boxes)}
 
 
 def _examples(examples: Any) -> list[dict[str, str]]:

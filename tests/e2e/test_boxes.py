@@ -340,10 +340,10 @@ def test_a_box_too_small_to_see_is_refused(visit, red_project, worker):
 
 def test_boxes_are_typed_without_javascript(visit, red_project, worker):
     page = visit(f"/label/{red_project.slug}/", user=worker, script=False)
-    for side, value in zip(("x", "y", "width", "height"), RED, strict=True):
-        page.get_by_label(f"{side} 1", exact=True).fill(str(value))
+    for side, value in zip(("x", "y", "Width", "Height"), RED, strict=True):
+        page.get_by_label(f"Box 1: {side}", exact=True).fill(str(value))
     page.get_by_role("button", name="More rows").click()
-    expect(page.get_by_label("width 1", exact=True)).to_have_value("96")
+    expect(page.get_by_label("Box 1: Width", exact=True)).to_have_value("96")
     page.get_by_role("button", name="Send").click()
     assert stored(red_project, 1)[0].answers == {"boxes": [{"category": "thing", "box": [float(n) for n in RED]}]}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.utils import translation
 
 from labeling.surveys.survey import Asked
 from labeling.views import asking, noscript
@@ -55,6 +56,13 @@ def test_a_form_becomes_the_answer_that_the_api_takes(question, form, answer):
 @pytest.mark.parametrize("kind", ["yes_no", "single_choice", "multiple_choice", "rating", "text", "number", "boxes"])
 def test_an_empty_form_holds_no_answer(kind):
     assert noscript.from_form([asked(kind)], QueryDict("")) == {}
+
+
+def test_the_numbers_of_a_box_are_named_in_the_readers_language() -> None:
+    with translation.override("hi"):
+        row = shown(asked("boxes"), blank_rows=3)["rows"][2]
+        names = [str(name) for _side, name, _value in row["sides"]]
+    assert (row["name"], names) == ("बक्सा 3", ["x", "y", "चौड़ाई", "ऊँचाई"])
 
 
 def test_one_press_answers_a_single_required_question_with_few_options():
