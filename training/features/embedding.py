@@ -46,7 +46,7 @@ BACKGROUND_IMAGES = 1_024
 
 
 class Embedder(Protocol):
-    """What pictures go through: ``learning.trunk.Trunk``, on whatever device."""
+    """What pictures go through: ``learning.networks.trunk.Trunk``, on whatever device."""
 
     key: str
     dim: int

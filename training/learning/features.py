@@ -55,7 +55,7 @@ class FeatureStore:
 
     Args:
         root: Folder of all stores; this one lives in ``root/<trunk_key>``.
-        trunk_key: From ``trunk.trunk_key``: what the features depend on.
+        trunk_key: From ``networks.keys.trunk_key``: what the features depend on.
         dim: Length of one row.
         max_bytes: Bound on disk of all stores under ``root`` together; beyond it the oldest segments go, whosever they
             are (they can be made again).

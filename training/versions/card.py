@@ -111,7 +111,8 @@ def _figures(manifest: dict[str, Any]) -> str:
     lines = [
         f"Top-1 error {metrics['top1_error']:.1%}, top-5 error {metrics['top5_error']:.1%}, macro F1"
         f" {metrics['macro_f1']:.3f}{_between(metrics.get('macro_f1_interval'))}, expected calibration error"
-        f" {metrics['ece']:.3f}{_chance(metrics)}. In brackets: 95 % intervals.",
+        f" {metrics['ece']:.3f}{_chance(metrics)}."
+        + (" In brackets: 95 % intervals." if metrics.get("macro_f1_interval") else ""),
         "",
         "| category | precision | recall | F1 | test images |",
         "|---|---|---|---|---|",
@@ -130,7 +131,7 @@ def _between(interval: list[float] | None) -> str:
 
 def _chance(metrics: dict[str, Any]) -> str:
     known = metrics.get("ece_by_chance")
-    return f", of which up to {known:.3f} may be chance on {metrics['count']} images" if known else ""
+    return f"; chance alone makes up to {known:.3f} on {metrics['count']} images" if known else ""
 
 
 def _outlook(curve: dict[str, Any]) -> str:

@@ -42,7 +42,8 @@ def test_each_figure_says_how_far_chance_may_reach(owner: Client, version: Model
 
     assert f"95 % interval {low:.2f} to {high:.2f}" in page
     assert f'<abbr title="95 % interval">{reach[0]} – {reach[1]}</abbr>' in page
-    assert f"up to {100 * version.metrics['ece_by_chance']:.1f}\u202f% may be chance" in page
+    assert f"chance alone makes up to {100 * version.metrics['ece_by_chance']:.1f}\u202f% on " in page
+    assert "In brackets: 95 % intervals." in page
     assert f"macro F1 {version.metrics['macro_f1']:.3f} ({low:.2f} to {high:.2f})" in page
     assert f"| {row['recall']:.3f} ({row['recall_interval'][0]:.2f} to {row['recall_interval'][1]:.2f}) |" in page
 
@@ -51,7 +52,9 @@ def test_each_figure_says_how_far_chance_may_reach(owner: Client, version: Model
     version.metrics["per_class"]["square"] = {name: row[name] for name in ("precision", "recall", "f1", "count")}
     version.manifest["metrics"] = version.metrics
     version.save()
-    assert f"{100 * row['recall']:.1f}\u202f%</td>" in owner.get("/projects/shapes/models/1/").content.decode()
+    page = owner.get("/projects/shapes/models/1/").content.decode()
+    assert f"{100 * row['recall']:.1f}\u202f%</td>" in page
+    assert "In brackets" not in page
 
 
 @pytest.mark.parametrize(
