@@ -15,7 +15,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from config import errors
+from config import errors, handlers
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -37,4 +37,7 @@ class FramingMiddleware:
         if packing != "identity" and not request.path.startswith("/v2"):
             told = _("The body is packed (Content-Encoding: %(packing)s). Send it as it is.")
             return errors.plain(request, 415, told % {"packing": packing})
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == 405 and not response.content and not errors.is_api(request):
+            return handlers.only_sent(request, response)  # Django's own has no words
+        return response

@@ -53,6 +53,14 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 @in_readers_language
+def only_sent(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+    """Who opens or reloads an address that takes only what a form sends."""
+    response = render(request, "405.html", status=refused.status_code)
+    response["Allow"] = refused["Allow"]
+    return response
+
+
+@in_readers_language
 def server_error(request: HttpRequest) -> HttpResponse:
     """What broke is in the log already. What is no bug but an outage is said as one: whoever asked may ask again."""
     status, message = errors.outage(sys.exc_info()[1]) or (500, errors.internal_message())

@@ -6,7 +6,7 @@ import decimal
 from collections import Counter
 from typing import Any, NamedTuple
 
-from django.db.models import Avg, Count, F, Q, Sum
+from django.db.models import Avg, Case, Count, F, Q, Sum, Value, When
 from django.db.models.functions import Greatest
 
 from labeling.accounts import people
@@ -75,6 +75,13 @@ def cost(project: Project) -> dict[str, Any]:
     }
 
 
+def cut_short(*projects: Project) -> Counter[int]:
+    """Id of a project whose budget is spent -> how many of its tasks that has ended before they had answers enough."""
+    spent = [project.pk for project in projects if project.is_spent]
+    rows = Task.objects.filter(project__in=spent, retired_because=Task.Because.BUDGET).order_by()
+    return Counter(dict(rows.values_list("project").annotate(number=Count("id"))) if spent else {})
+
+
 def _by_judgments(project: Project, state: str) -> list[int]:
     """[judgments]: how many tasks in this state have so many; gold is asked for its own sake.
 
@@ -111,8 +118,8 @@ def _to_cover(project: Project) -> _Judgments:
     A round is a box that is drawn and verified, and the question for others where it is good.
     """
     rows = Task.objects.filter(project=project, is_gold=False).exclude(stage__contains=workflow.MADE_GOLD)
-    rows = rows.exclude(retired_because=Task.Because.BUDGET).order_by()
-    counted = rows.values_list("stage", "state").annotate(n=Count("id"), said=Sum("judgment_count"))
+    now = Case(When(UNDONE, then=Value(Task.State.OPEN.value)), default=F("state"))
+    counted = rows.order_by().values_list("stage", now).annotate(n=Count("id"), said=Sum("judgment_count"))
     begun, waiting, said = Counter[int](), Counter[int](), Counter[tuple[str, str]]()
     tasks = Counter[tuple[str, str]]()
     for stage, state, number, judgments in counted:

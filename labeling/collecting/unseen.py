@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
 from labeling.collecting.leases import fetch
 from labeling.models import Membership, Project
 
@@ -25,6 +27,19 @@ SELECT count(*) FROM (
     LIMIT %(most)s) s"""
 
 
+def _people(project: Project) -> QuerySet[Membership]:
+    """Who may be handed tasks."""
+    return Membership.objects.filter(project=project, is_paused=False).exclude(phase=Membership.Phase.FAILED)
+
+
+def too_few_verify(project: Project) -> bool:
+    """Whether no box of three stages can be accepted: all but who drew it are fewer than are asked."""
+    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
+    return (
+        in_stages and project.retired_count < project.task_count and _people(project).count() <= project.judgments_min
+    )
+
+
 def by_all(project: Project) -> int:
     """How many open tasks nobody of the project can be handed any more; one more than MOST_COUNTED for more.
 
@@ -34,8 +49,9 @@ def by_all(project: Project) -> int:
     """
     if project.workflow != Project.Workflow.LABEL:
         return 0
-    members = Membership.objects.filter(project=project, is_paused=False).exclude(phase=Membership.Phase.FAILED)
-    members = members.order_by("judgment_count")  # who has seen few is asked about first, which most often settles it
+    members = _people(project).order_by(
+        "judgment_count"
+    )  # who has seen few is asked about first, which most often settles it
     people = dict(members.values_list("user_id", "skip_count"))
     # Each has answered such a task, or skipped it: most tasks of a project at work have too few answers for that.
     least = sum(not skipped for skipped in people.values())

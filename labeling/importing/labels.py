@@ -60,7 +60,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                         report.checkpoint(NOT_KNOWN, _("%(done)s labels") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
-    labels = position - report.passed()
+    silent = report.result.pop(SILENT, 0)
+    labels = position - report.passed() - silent
     if not position:
         sources.clean(job.pk)
         raise CrowdtuneError(
@@ -70,6 +71,9 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         )
     fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
+    if silent:
+        told = _("Images without a box or a class in the file: it says nothing of what they show.")
+        report.pass_over(arguments["file"]["name"], told, silent)
     report.refuse_nothing_taken(labels, arguments["file"]["name"])
     return {**counts, "labels": labels}
 
@@ -84,6 +88,7 @@ class _Label(NamedTuple):
 Checked = list[_Label]
 Counts = dict[str, int]  # what came of them, as a job's result tells it
 NOTHING: Any = object()  # what a file says of an image where it says nothing
+SILENT = "silent"  # how many such images there were so far, in the result of a job that runs
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,9 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
             if (is_boxed or known.classed) and question.kind != "boxes":
                 answer = _class_of(question, answer)
-            if answer is not NOTHING:
+            if answer is NOTHING:
+                report.result[SILENT] = report.result.get(SILENT, 0) + 1
+            else:
                 answer = question.check(judgments.as_asked(question, answer), image.width, image.height)
                 by = known.by if arguments["as"] == "judgments" else ""
                 said.check_is_first(image.pk, [question.key, by] if by else question.key, answer)

@@ -15,6 +15,14 @@ document.body.addEventListener("import-ended", () => {
   else location.reload();
 });
 
+/* A file of labels tells its format by its ending, where one format alone has it. */
+const FORMATS = { csv: "csv", jsonl: "jsonl", parquet: "parquet", xml: "cvat" };
+document.addEventListener("change", ({ target }) => {
+  const choice = target.type === "file" && target.form?.elements.namedItem("form");
+  const format = FORMATS[target.files?.[0]?.name.split(".").at(-1).toLowerCase()];
+  if (choice && format) choice.value = format;
+});
+
 /* An archived project refuses changes: what would make one is off from the start, and says why. */
 const archived = document.querySelector(".alert.archived p")?.firstChild.textContent.trim();
 

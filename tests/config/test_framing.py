@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from prometheus_client import generate_latest
 
@@ -34,3 +35,11 @@ def test_a_method_that_somebody_made_up_is_refused_and_leaves_nothing_in_the_met
         assert "POST" in told["Allow"]
     assert client.options("/api/v1/").status_code != 405
     assert b"MADEUP" not in generate_latest()
+
+
+@pytest.mark.django_db
+def test_a_form_s_address_that_somebody_opens_says_that_it_takes_only_what_is_sent(client: Client) -> None:
+    client.force_login(User.objects.create(username="olga"))
+    told = client.get("/projects/any/images/add/")
+    assert (told.status_code, told["Allow"]) == (405, "POST")
+    assert "takes only what a form sends" in told.content.decode()

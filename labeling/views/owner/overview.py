@@ -24,7 +24,7 @@ from labeling import charts, figures
 from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
 from labeling.collecting import tasks, unseen, workflow
-from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role, Task
+from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role
 from labeling.surveys import tongues
 from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
@@ -50,7 +50,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     project = context["project"]
     context["in_stages"] = project.workflow == Project.Workflow.THREE_STAGE_BOXES
     context["steps"] = next_steps(project, manages=context["manages"])
-    context["cut_short"] = cut_short = _cut_short(project)
+    context["cut_short"] = cut_short = figures.cut_short(project)[project.pk]
     done, context["all"] = project.finished
     context["done"] = max(done - cut_short, 0)
     return render(request, "projects/overview.html", context)
@@ -63,11 +63,6 @@ def activity(request: HttpRequest, slug: str) -> HttpResponse:
     key = f"activity:{project.pk}:{get_language()}"  # its words are of one language
     context = cache.get_or_set(key, lambda: _activity(project), ACTIVITY_SECONDS)
     return render(request, "projects/_activity.html", {"project": project, **(context or {})})
-
-
-def _cut_short(project: Project) -> int:
-    """How many tasks the budget's end has ended before they had answers enough."""
-    return project.tasks.filter(retired_because=Task.Because.BUDGET).count() if project.is_spent else 0
 
 
 def next_steps(project: Project, *, manages: bool) -> list[Step]:
@@ -119,6 +114,11 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
     """Where tasks want more people than there are."""
     if project.is_paused or project.is_spent or project.archived_at or not project.judgment_count:
         return
+    if unseen.too_few_verify(project):
+        text = _("Boxes wait for people to verify them, which who drew one does not: invite more people")
+        yield Step(text, f"{at}/workers/", "users", "warn")
+        text = _("Or ask fewer people to verify a box")
+        yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
     waiting = cache.get_or_set(f"unseen:{project.pk}", lambda: unseen.by_all(project), ACTIVITY_SECONDS) or 0
     if not waiting:
         return

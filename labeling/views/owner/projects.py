@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from labeling import services
+from labeling import figures, services
 from labeling.errors import CrowdtuneError
 from labeling.forms.project import NewProjectForm
 from labeling.models import Membership, Project, Role
@@ -39,6 +39,10 @@ def project_list(request: HttpRequest) -> HttpResponse:
     if wanted:
         rows = rows.filter(Q(name__icontains=wanted) | Q(slug__icontains=wanted) | Q(owner__username__iexact=wanted))
     page = keyset.page(request, rows, size=30)
+    cut_short = figures.cut_short(*page.rows)
+    for row in page.rows:
+        done, all_of_it = row.finished
+        row.finished_share = max(done - cut_short[row.pk], 0) / all_of_it if all_of_it else 0.0
     context = {"page": page, "wanted": wanted, "archived": archived}
     context["archived_count"] = 0 if archived else mine.exclude(archived_at=None).count()
     return render(request, "projects/list.html", context)

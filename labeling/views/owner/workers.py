@@ -161,7 +161,11 @@ def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             messages.success(request, _("What %(name)s says counts in full again.") % name)
         elif action == "discount":
             services.weigh_worker(member=member, weight=0.0, by=request.user)
-            messages.success(request, _("What %(name)s says counts for nothing, and what was said before.") % name)
+            told = _(
+                "Nothing that %(name)s says, or has said, counts any more. Finished tasks stay finished: to ask about "
+                "them again, Change tasks on the Labels page."
+            )
+            messages.success(request, told % name)
         elif action == "role":
             services.change_member(member=member, role=request.POST.get("role", ""), by=request.user)
             messages.success(request, _("The role of %(name)s is changed.") % name)

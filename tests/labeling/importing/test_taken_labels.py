@@ -270,3 +270,28 @@ def test_a_file_of_which_all_is_passed_over_fails_and_tells_why(
     job = bring_labels(make_project(images=1), b'{"filename": "0000.png", "label": []}\n', "doccano")
     assert job.state == "failed"
     assert [row["code"] for row in job.errors] == ["passed_over"]
+
+
+def test_images_of_which_a_file_says_no_class_are_told_of(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    images = [{"id": number, "file_name": f"000{number}.png"} for number in range(3)]
+    document = {
+        "images": images,
+        "annotations": [{"id": 1, "image_id": 0, "category_id": 1}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    project = make_project(images=3)
+    job = bring_labels(project, json.dumps(document).encode(), "coco", name="coco.json")
+    assert job.state == "succeeded"
+    assert {name: job.result.get(name) for name in ("labels", "imported", "passed_over", "silent")} == {
+        "labels": 1,
+        "imported": 1,
+        "passed_over": 2,
+        "silent": None,
+    }
+    assert job.errors[0]["item"] == "coco.json"
+    assert "says nothing of what they show. Passed over: 2." in job.errors[0]["message"]
+    document["annotations"] = []
+    job = bring_labels(project, json.dumps(document).encode(), "coco")
+    assert (job.state, len(job.errors)) == ("failed", 1)

@@ -13,7 +13,7 @@ from django.test import Client
 from labeling import figures, services
 from labeling.consensus import fitting
 from labeling.models import Job, Judgment, Membership, Project, Question
-from tests.labeling.conftest import answer, claim, person
+from tests.labeling.conftest import answer, claim, person, picture
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Project]
@@ -35,7 +35,9 @@ def test_what_the_end_of_the_budget_cut_short_is_not_called_finished(
     assert "<dd>40 %</dd>" in page
     assert "2 of 5 tasks · 3 cut short by the budget" in page
     assert f'href="/projects/{project.slug}/settings/#id_budget"' in page
-    assert "The budget is spent" in text_of(owning, "/projects/")
+    page = text_of(owning, "/projects/")
+    assert "The budget is spent" in page
+    assert 'class="progress" max="1" value="0.4000"' in page
     project.refresh_from_db()
     assert figures.cost(project)["judgments_to_finish"] == 3  # what raising the budget has to pay for
 
@@ -78,6 +80,8 @@ def test_agreement_is_told_by_the_language_in_which_a_question_was_shown(make_pr
         services.ensure_member(project=project, user=user)
         for _task in range(4):
             answer(project, user, said)
+    services.add_images(project=project, images={"alone.png": picture(9)})
+    answer(project, user, "dog")  # nobody else has answered that one: the answer is the label
     assert "Agreement by language" not in text_of(owning, f"/projects/{project.slug}/activity/")
     Judgment.objects.update(language="en")
     Judgment.objects.filter(worker__username="hari").update(language="hi")

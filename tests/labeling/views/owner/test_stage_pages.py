@@ -8,9 +8,11 @@ from django.core.cache import cache
 from django.test import Client
 
 from labeling import figures, services
-from labeling.models import Image, Project, Task
+from labeling.models import Image, Membership, Project, Task
 from tests.labeling.conftest import claim, person, picture
 from tests.labeling.views.owner.test_pages import text
+
+BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
 
 
 def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
@@ -93,3 +95,41 @@ def test_a_budget_that_will_not_last_is_told_before_it_ends(
     cache.clear()
     Project.objects.update(budget=6)
     assert "will not last" not in text(owning.get(address))
+
+
+def test_the_end_of_the_budget_leaves_images_of_three_stages_to_finish(
+    make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(
+        images=3, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, price_per_judgment=1, budget=2
+    )
+    for user in (person("a"), person("b")):
+        lease = claim(project, user)
+        answers = {"draw": {"box": [BOX]}, "quality": {"good": True}}[lease.task.stage.partition(":")[0]]
+        services.submit_judgment(assignment_id=lease.id, worker=user, answers=answers, seconds=9.0)
+    run_actors()
+    project.refresh_from_db()
+    assert "0 of 3 images · 3 cut short by the budget" in text(owning.get(f"/projects/{project.slug}/"))
+    before = figures.cost(project)["judgments_to_finish_between"]
+    assert before[0] >= 3 + 2 * 2  # an image takes a box, its verdict and whether there are more
+    services.change_project(project=project, user=project.owner, budget=None)
+    run_actors()
+    project.refresh_from_db()
+    assert figures.cost(project)["judgments_to_finish_between"] == before
+
+
+def test_an_owner_is_told_that_too_few_people_are_there_to_verify_a_box(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=2, judgments_max=2, access="open"
+    )
+    user = person("a")
+    lease = claim(project, user)
+    services.submit_judgment(assignment_id=lease.id, worker=user, answers={"box": [BOX]}, seconds=9.0)
+    told = "Boxes wait for people to verify them"
+    here = Membership.objects.filter(project=project).count()
+    services.change_project(project=project, user=project.owner, judgments_max=here, judgments_min=here)
+    assert told in text(owning.get(f"/projects/{project.slug}/"))
+    services.ensure_member(project=project, user=person("c"))
+    assert told not in text(owning.get(f"/projects/{project.slug}/"))
