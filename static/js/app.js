@@ -136,7 +136,7 @@ if (window === top) begin();
 /* A part of the page that renews itself, as a run that is watched: the focus and what was scrolled stay where they were,
    and of what has changed a screen reader is told no more than what stands in data-say. */
 const OPENS = "a[href], button, summary, input, select, textarea, [tabindex]";
-const TELLS = ["href", "name", "value", "aria-label", "aria-labelledby"];
+const TELLS = ["id", "href", "name", "value", "aria-label", "aria-labelledby"];
 
 function called(element) {
   const text = element.matches("a, button, summary") ? element.textContent.trim() : ""; // of a list, it grows

@@ -40,6 +40,14 @@ document.addEventListener("input", (event) => {
 });
 document.body.addEventListener("htmx:afterSwap", refresh);
 
+/* A question whose kind changes has other options to look at, and a browser cannot point at what is wrong in a folded one. */
+document.addEventListener("change", ({ target }) => {
+  if (target.name?.endsWith("-kind")) target.closest(".question-edit").querySelector(".question-more").open = true;
+});
+document.addEventListener("invalid", ({ target }) => {
+  for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+}, { capture: true });
+
 /* Who adds a question goes on by writing it, who moves one by its buttons, of which one is off at an end, and who removes one
    at the next: what was pressed is gone. */
 const STEPS = { up: -1, down: 1, remove: 0 };

@@ -332,3 +332,31 @@ def test_an_archived_project_has_its_changes_off_and_its_export_keys_and_way_bac
     expect(page.get_by_role("searchbox", name="File name")).to_be_enabled()
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_role("button", name="Start the export")).to_be_enabled()
+
+
+def test_a_long_survey_is_folded_and_opens_where_there_is_something_to_write(
+    visit: Any, make_project: Any, owner: Any, axe: Any, fits: Any
+) -> None:
+    asked = [{"key": f"q{number}", "kind": "number", "prompt": f"How many {number}?"} for number in range(12)]
+    page: Page = visit(f"/projects/{make_project(questions=asked).slug}/settings/survey/", user=owner, width=360)
+    folds, cards = page.locator(".question-more"), page.locator(".question-edit")
+    expect(page.locator(".question-more[open]")).to_have_count(0)
+    assert page.locator("#builder").evaluate("form => form.scrollHeight") < 4000
+    fits(page)
+    axe(page)
+    folds.nth(1).locator("summary").first.press("Enter")
+    cards.nth(1).get_by_role("button", name="Move down").click()
+    expect(cards.nth(2).get_by_label("Question", exact=True)).to_have_value("How many 1?")
+    expect(page.locator(".question-more[open]")).to_have_count(1)
+    expect(folds.nth(2)).to_have_attribute("open", "")
+    cards.nth(0).get_by_label("Kind of question").select_option("text")
+    expect(folds.nth(0)).to_have_attribute("open", "")
+    page.get_by_role("button", name="Scale", exact=True).click()
+    expect(folds.nth(12)).to_have_attribute("open", "")
+    cards.nth(12).get_by_label("Question", exact=True).fill("How good?")
+    most = folds.nth(12).locator("[name$='-most']")
+    most.fill("")
+    most.press("-")  # no number: the browser itself refuses it, and has to show where
+    folds.nth(12).locator("summary").first.click()
+    page.get_by_role("button", name="Save survey").click()
+    expect(most).to_be_focused()

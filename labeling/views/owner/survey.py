@@ -101,6 +101,8 @@ def _page(
         kinds=KIND_NAMES,
         problem=problem,
         is_document=document is not None,
+        # What is wrong somewhere in a long survey, and no form knows where, is in none that is folded.
+        is_open=bool(problem) and document is None and not any(form.errors for form in forms.forms),
         seen=seen or project.survey_version,
         progress=progress_of(project),
         document=json.dumps(_public(project), indent=2, ensure_ascii=False) if document is None else document,

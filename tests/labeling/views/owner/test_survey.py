@@ -289,3 +289,13 @@ def test_the_builder_of_a_large_taxonomy_reads_none_of_its_categories(
     with CaptureQueriesContext(connection) as queries:
         assert owning.get(f"/projects/{project.slug}/settings/survey/").status_code == 200
     assert [query["sql"] for query in queries if "labeling_category" in query["sql"]] == []
+
+
+def test_a_long_survey_that_is_refused_shows_what_was_wrong(project: Project, owning: Client) -> None:
+    asked = {f"{number}-{name}": value for number in range(6) for name, value in (("kind", "number"), ("prompt", "?"))}
+    sent = {"q": [str(number) for number in range(6)], "action": "save", **asked}
+    opened = 'class="question-more" open'
+    address = f"/projects/{project.slug}/settings/survey/"
+    assert owning.post(address, {**sent, "2-prompt": "", "2-kind": "number"}).content.decode().count(opened) == 1
+    refused = {**sent, "0-kind": "rating", "0-least": "1", "0-most": "2.5"}
+    assert owning.post(address, refused).content.decode().count(opened) == 6  # no form knows which
