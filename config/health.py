@@ -121,11 +121,15 @@ class Lately:
 
     def outcome(self) -> str:
         asked = time.monotonic()
-        with self._lock:
+        if not self._lock.acquire(timeout=PATIENCE):  # a store that hangs is waited for by one, and not by all threads
+            return f"has not answered another who asked for {PATIENCE:.0f} seconds"
+        try:
             if asked > self._until:
                 self._outcome = _outcome(self._name, self._check)
                 self._until = time.monotonic() + (GOOD if self._outcome == "ok" else 0.0)
             return self._outcome
+        finally:
+            self._lock.release()
 
     def forget(self) -> None:
         self._until = 0.0

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent import futures
 from typing import ClassVar
 
 import dramatiq
@@ -76,6 +78,26 @@ def test_who_asks_each_second_makes_us_write_seldom_and_is_told_at_once_of_what_
     assert [client.get("/readyz").status_code for _time in range(2)] == [503] * 2
     (tmp_path / "media").unlink()
     assert client.get("/readyz").status_code == 200
+
+
+def test_a_store_that_hangs_is_waited_for_by_one_who_asks_alone(monkeypatch):
+    monkeypatch.setattr(health, "PATIENCE", 0.1)
+    asked, answers = threading.Event(), threading.Event()
+
+    def hang():
+        asked.set()
+        answers.wait(30)
+
+    lately = health.Lately("storage", hang)
+    with futures.ThreadPoolExecutor() as pool:
+        try:
+            first = pool.submit(lately.outcome)
+            assert asked.wait(30)
+            assert lately.outcome().startswith("has not answered")
+            assert not first.done()
+        finally:
+            answers.set()
+    assert (first.result(), lately.outcome()) == ("ok", "ok")
 
 
 def test_alive_needs_nothing(client, django_assert_num_queries):
