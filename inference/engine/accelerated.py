@@ -57,15 +57,4 @@ def _model(exported: Trunk) -> Any:
 
     if trunk_key(backbone, weights.sha256, exported.cut) != exported.key:
         raise ValueError(f"the weights of {backbone.title} that it was made of are not under KERAS_HOME")
-    _exact()
     return trunk_model(backbone, weights, exported.cut)
-
-
-def _exact() -> None:
-    """TensorFlow rounds products to 10 bits on newer GPUs unless it is told not to."""
-    import keras
-
-    if keras.config.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_tensor_float_32_execution(False)

@@ -38,6 +38,27 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
 }
 
 
+def exact() -> None:
+    """Let products of float32 be float32. On newer GPUs each backend rounds their factors to 10 bits (TF32) unless it
+    is told not to, and then differs from the exported network by more than a version may.
+    """
+    import keras  # heavy; training and export only
+
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow  # the backend itself, as the others below
+
+        tensorflow.config.experimental.enable_tensor_float_32_execution(False)
+    elif backend == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "highest")  # type: ignore[no-untyped-call]  # convolutions too
+    elif backend == "torch":
+        import torch
+
+        torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = "ieee"
+
+
 def build(backbone: Backbone, weights: Weights | None = None, size: int | None = None) -> Any:
     """The convolutional base, without pooling or classifier, as a Keras model on preprocessed float32 pixels.
 
@@ -46,6 +67,7 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
         weights: From ``weights.locate``; None or one without a path gives random weights, always the same.
         size: Side of the input in pixels; the backbone's default where None.
     """
+    exact()
     path = weights.path if weights else None
     model = _built(backbone, weights, size or backbone.size, path)
     if path is None:
@@ -54,7 +76,7 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
 
 
 def _built(backbone: Backbone, weights: Weights | None, size: int, path: Path | None) -> Any:
-    import keras  # heavy; training and export only
+    import keras  # as above
 
     if backbone.builder == "file":
         from training.learning.networks.foreign import load_network  # reads no code from the file

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.learning.conftest import SMALL
 from training.learning.networks.backbones import BACKBONES, Backbone
 from training.learning.networks.boundary import cut_tensor
 from training.learning.networks.network import PREPROCESSING, build, preprocess
@@ -129,3 +130,16 @@ def test_random_weights_are_the_same_on_every_backend() -> None:
     np.testing.assert_array_equal(first, second)
     drawn = np.random.default_rng(0).standard_normal((11, 11, 3, 96), np.float32)
     np.testing.assert_allclose(first, drawn * (2 / 363) ** 0.5, rtol=1e-6)
+
+
+def test_products_are_not_rounded_to_ten_bits_where_a_gpu_would() -> None:
+    """A GPU is needed to see the difference; that each backend was told not to is seen anywhere."""
+    build(SMALL)
+    if keras.config.backend() == "jax":
+        import jax
+
+        assert jax.config.jax_default_matmul_precision == "highest"
+    else:
+        import tensorflow
+
+        assert not tensorflow.config.experimental.tensor_float_32_execution_enabled()
