@@ -144,7 +144,8 @@ def _keyed(choices: Sequence[Mapping[str, str]], value: Any) -> list[dict[str, A
 
 
 def _box_parts(value: Any, blank_rows: int) -> dict[str, Any]:
-    boxes = [box for box in value if isinstance(box, dict)] if isinstance(value, list) else []
+    given = [box for box in value if isinstance(box, dict)] if isinstance(value, list) else []
+    boxes = [box for box in given if isinstance(box.get("box"), list)]
     rows = [
         {
             "name": _("Box %s") % number,  # as static/js/boxes/list.js names it

@@ -103,7 +103,9 @@ def test_a_worker_gets_no_more_rows_for_boxes_than_a_form_is_read_for(
     assert choices.status_code == 200
 
 
-@pytest.mark.parametrize("drawn", ["[" * 100_000, '[{"category": "\\ud800", "box": [1, 1, 5, 5]}]', "[1e400]"])
+@pytest.mark.parametrize(
+    "drawn", ["[" * 100_000, '[{"category": "\\ud800", "box": [1, 1, 5, 5]}]', "[1e400]", '[{"box": 5}]']
+)
 def test_drawn_boxes_that_cannot_be_read_are_refused_where_they_were_drawn(
     make_project: Callable[..., Project], owning: Client, owner: User, drawn: str
 ) -> None:
