@@ -44,17 +44,14 @@ def by_all(project: Project) -> int:
     """How many open tasks nobody of the project can be handed any more; one more than MOST_COUNTED for more.
 
     Of those at the head of the queue, LOOKED_AT of them.
-
-    Where boxes are drawn in stages, tasks come back to people, and it is not known.
     """
-    if project.workflow != Project.Workflow.LABEL:
-        return 0
-    members = _people(project).order_by(
-        "judgment_count"
-    )  # who has seen few is asked about first, which most often settles it
+    # Who has seen few is asked about first, which most often settles it.
+    members = _people(project).order_by("judgment_count")
     people = dict(members.values_list("user_id", "skip_count"))
     # Each has answered such a task, or skipped it: most tasks of a project at work have too few answers for that.
     least = sum(not skipped for skipped in people.values())
+    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        least -= 1  # who drew a box is not asked whether it is good
     if not people or least > project.judgments_max:
         return 0
     bounds = {"looked_at": LOOKED_AT, "most": MOST_COUNTED + 1}

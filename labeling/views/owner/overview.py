@@ -119,6 +119,7 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
         yield Step(text, f"{at}/workers/", "users", "warn")
         text = _("Or ask fewer people to verify a box")
         yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
+        return
     waiting = cache.get_or_set(f"unseen:{project.pk}", lambda: unseen.by_all(project), ACTIVITY_SECONDS) or 0
     if not waiting:
         return
