@@ -102,13 +102,13 @@ def test_a_photograph_is_turned_upright_and_loses_its_metadata(bring: Import, em
 
 
 def test_large_pictures_are_shown_smaller_but_measured_as_they_are(bring: Import, empty: Project) -> None:
-    bring(files=files(wide__jpg=picture(1, (2400, 600), "JPEG")))
+    bring(files=files(wide__jpg=picture(1, (2400, 1200), "JPEG")))
     image = Image.objects.get(project=empty)
-    assert (image.width, image.height) == (2400, 600)
+    assert (image.width, image.height) == (2400, 1200)
     with Pillow.open(io.BytesIO(storage.read(image.display))) as shown:
-        assert shown.size == (1600, 400)
+        assert shown.size == (1600, 800)
     with Pillow.open(io.BytesIO(storage.read(image.thumbnail))) as small:
-        assert small.size == (320, 80)
+        assert small.size == (320, 160)
 
 
 def test_the_progress_of_a_list_is_measured_by_its_rows(bring: Import, told: list[tuple[float, str]]) -> None:
