@@ -114,7 +114,7 @@ def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: 
 def test_a_card_says_where_nothing_was_won_by_fine_tuning(project: Project, run_actors: Callable[[], int]) -> None:
     manifest = train(project, run_actors).model_version.manifest
     assert manifest["categories"] == ["circle", "square"]
-    rows = [f"| {name} | {manifest['metrics']['per_class'][name]['precision']:.3f} |" for name in ("square", "circle")]
+    rows = [f"| {name} | {manifest['metrics']['per_class'][name]['precision']:.3f}" for name in ("square", "circle")]
     manifest["metrics"]["fit"]["best_epoch"] = 0
     manifest |= {"recipe": "fine_tuning", "categories": ["square", "circle"]}
 
