@@ -84,6 +84,12 @@ def explained(text: str, values: dict[str, Any], mode: str) -> dict[str, Any]:
 
 
 def most_rows(node: dict[str, Any]) -> float:
-    """The most rows that any step of the plan gave or threw away."""
+    """The most rows that any step of the plan gave or threw away.
+
+    A bitmap of an index counts the entries that tests before this one rolled back, too; the step above it, which looks
+    the rows up, does not.
+    """
     own = node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+    if node["Node Type"] == "Bitmap Index Scan":
+        own = 0
     return max([own, *(most_rows(child) for child in node.get("Plans", []))])

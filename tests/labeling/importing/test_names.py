@@ -292,7 +292,7 @@ MARKED = b"filename,cat,dog\n0000.png,0,1\n0001.png,1,1\n0002.png,0,0\n"
 @pytest.mark.parametrize(
     ("kind", "data", "said", "refused"),
     [
-        ("single_choice", MARKED, {"0000.png": "dog"}, ["0001.png"]),
+        ("single_choice", MARKED, {"0000.png": "dog"}, ["0001.png", "labels"]),
         ("multiple_choice", MARKED, {"0000.png": ["dog"], "0001.png": ["cat", "dog"], "0002.png": []}, []),
         (
             "boxes",
