@@ -71,15 +71,15 @@ def measure(folder: Path) -> None:
 
 def heads(folder: Path) -> None:
     """100 classifiers on one trunk, then 24 under a bound of memory."""
+    from inference.engine.admission import Admission
     from inference.engine.engine import Engine
-    from inference.engine.gate import Gate
     from inference.engine.routing import VersionRef
     from inference.engine.runtime import open_trunk, open_version
 
     photo = (folder / "photo.jpg").read_bytes()
     before = memory()
     refs = [VersionRef(number, 1, number, copied(folder, number), ()) for number in range(100)]
-    engine = Engine(data_dir=folder, memory=2**30, gate=Gate(lanes=2, waiting=256), open_trunk=open_trunk,
+    engine = Engine(data_dir=folder, memory=2**30, admission=Admission(lanes=2, waiting=256), open_trunk=open_trunk,
                     open_version=open_version)  # fmt: skip
 
     def all_answer() -> None:
@@ -92,7 +92,7 @@ def heads(folder: Path) -> None:
     trunks = folder / "trunks"
     name = next(path.name for path in trunks.iterdir() if path.is_dir())
     size = sum(path.stat().st_size for path in (trunks / name).iterdir())
-    bounded = Engine(data_dir=folder, memory=3 * size, gate=Gate(lanes=2, waiting=256), open_trunk=open_trunk,
+    bounded = Engine(data_dir=folder, memory=3 * size, admission=Admission(lanes=2, waiting=256), open_trunk=open_trunk,
                      open_version=open_version)  # fmt: skip
     for number in range(24):
         shutil.copytree(trunks / name, trunks / f"copy{number}")

@@ -142,7 +142,7 @@ def populate(images: int, classes: int, folder: Path) -> Any:
     from labeling.models import Project
     from labeling.services import create_project
     from training.features import embedding
-    from training.learning.features import FeatureStore
+    from training.learning.feature_store import FeatureStore
     from training.runs.stages.verify import MARK
 
     _, _, trunk = opened(BACKBONE)

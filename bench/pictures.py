@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from labeling.files.imaging import pixels
-from training.learning.embedding import embed_missing, gather
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.networks.backbones import BACKBONES, Backbone
 from training.learning.networks.trunk import Trunk, ensure_trunk
 from training.learning.networks.weights import Weights, require
+from training.learning.store_filling import embed_missing, gather
 
 SHARED = Path("../shared/data")
 SCRATCH = Path(tempfile.gettempdir()) / "crowdtune-bench"

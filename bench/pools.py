@@ -13,7 +13,7 @@ from django.db import connection
 from labeling.models import Project
 from labeling.services import create_project
 from training.learning.artifact import record_verification, write_version
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.files import sha256_of
 from training.learning.heads.dense import Head
 from training.learning.networks.light import openvino

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.pictures import SHARED, Clock, Photos, features, opened, photos
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.heads.head import fit_head
 from training.learning.networks.backbones import BACKBONES
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.pictures import Clock
 from bench.watching import Peak, anonymous, status
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.heads.head import HeadOptions, fit_head
 from training.learning.rows import BLOCK, Rows, blank
 from training.learning.split import split_of

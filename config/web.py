@@ -20,7 +20,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from config import allocator, env, guard, lines
-from labeling.api.turns import cores
+from labeling.turns import cores
 
 try:
     from config import settings

@@ -22,7 +22,7 @@ from inference.feedback.audits import is_paused
 from inference.forms import DeploymentForm, KeyForm
 from inference.intake import inputs
 from inference.models import Deployment, KeyLimit
-from inference.monitoring import figures, references
+from inference.monitoring import figures, stored_reference
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
@@ -106,7 +106,7 @@ def _data_url(kind: str, data: bytes) -> str:
 
 def _surroundings(answer: Answer, snapshot: Snapshot, names: dict[str, str]) -> dict[str, Any]:
     """How far the picture lies from the training images, and which of them are nearest, as what."""
-    reference = references.reference_of(answer.version)
+    reference = stored_reference.reference_of(answer.version)
     if reference is None:
         return {}
     nearest = reference.nearest(answer.features[0], NEIGHBOURS)

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.engine import metrics
+from inference.engine.admission import Admission
 from inference.engine.cache import Cache
-from inference.engine.gate import Gate
 from inference.engine.routing import VersionRef
 from inference.errors import BadPicture, BrokenVersion
 from labeling.errors import CrowdtuneError
@@ -59,7 +59,7 @@ class Engine:
         *,
         data_dir: Path,
         memory: int,
-        gate: Gate,
+        admission: Admission,
         open_trunk: Callable[[Path, str], Embedder],
         open_version: Callable[[Path], Classifier],
         precision_of: Callable[[Classifier], str] = lambda _classifier: "f32",
@@ -69,7 +69,7 @@ class Engine:
         ``precision_of`` says in what a version's new pictures are computed; stored features are f32 always.
         """
         self.data_dir = data_dir
-        self.gate = gate
+        self.admission = admission
         self.cache = Cache(memory, sized=metrics.MEMORY.set)
         self._open_trunk = open_trunk
         self._open_version = open_version
@@ -140,9 +140,9 @@ class Engine:
         """
         places = range(len(pictures)) if positions is None else positions
         parts = []
-        with self.gate.admit(len(pictures)):
+        with self.admission.admit(len(pictures)):
             for chunk in _chunks(len(pictures)):
-                with self.gate.lane():
+                with self.admission.lane():
                     batch = np.stack([_input(pictures[index], trunk.size, places[index]) for index in chunk])
                     parts.append(trunk.embed(batch))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]

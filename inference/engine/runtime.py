@@ -7,13 +7,13 @@ from pathlib import Path
 
 from django.conf import settings
 
+from inference.engine.admission import Admission
 from inference.engine.batching import Batched
 from inference.engine.engine import Engine
-from inference.engine.gate import Gate
-from labeling.api.turns import cores
+from labeling.turns import cores
 from training.features import embedding
 from training.learning.artifact import Classifier, load_version
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.networks.trunk import Trunk
 from training.learning.precision import has_bf16
 
@@ -26,7 +26,7 @@ def engine() -> Engine:
     return Engine(
         data_dir=settings.DATA_DIR,
         memory=settings.INFERENCE_MEMORY_MB * 2**20,
-        gate=Gate(lanes=lanes, waiting=settings.INFERENCE_QUEUE),
+        admission=Admission(lanes=lanes, waiting=settings.INFERENCE_QUEUE),
         open_trunk=open_trunk,
         open_version=open_version,
         precision_of=precision_of,

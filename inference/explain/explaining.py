@@ -42,7 +42,7 @@ def explain(engine: Engine, version: VersionRef, data: bytes, category: str | No
     classifier = engine.classifier(version)
     trunk = engine.trunk(classifier.trunk_key)
     picture = decoded(data, trunk.size)
-    with engine.gate.admit(1), engine.gate.lane():
+    with engine.admission.admit(1), engine.admission.lane():
         pixels = to_input(picture, trunk.size)
         features = trunk.embed(pixels[None])
         index = _index(classifier, features, category)

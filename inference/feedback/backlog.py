@@ -23,7 +23,7 @@ from inference.engine.routing import VersionRef
 from inference.feedback import challenger, predictions
 from inference.feedback.scoring import MOST_CHOSEN, Choice, Scores, choose, joined
 from inference.models import Deployment
-from inference.monitoring import references
+from inference.monitoring import stored_reference
 from inference.monitoring.reference import Reference
 from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
@@ -135,7 +135,7 @@ def _claim(project_id: int) -> bool:
 
 
 def _score(version: ModelVersion) -> Pool:
-    reference = references.ensure_reference(version)
+    reference = stored_reference.ensure_reference(version)
     ref, pool = VersionRef.of(version), Pool()
     for ids, shas in _chunks(Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
         features, found = _features(ref, shas)
@@ -233,5 +233,5 @@ def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
     shas = dict(Image.objects.filter(pk__in=image_ids.tolist()).values_list("pk", "sha256"))
     ref = VersionRef.of(version)
     features, _found = _features(ref, [shas.get(int(pk), "0" * 64) for pk in image_ids])
-    reference: Reference | None = references.reference_of(ref)
+    reference: Reference | None = stored_reference.reference_of(ref)
     return reference.project(features) if reference else features

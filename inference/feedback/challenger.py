@@ -11,7 +11,7 @@ from inference.engine.routing import VersionRef
 from inference.feedback import predictions
 from inference.feedback.scoring import MOST_CHOSEN
 from inference.models import Deployment, Prediction
-from inference.monitoring import references
+from inference.monitoring import stored_reference
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Task
 from training.features import embedding
@@ -53,7 +53,7 @@ def ask(champion: ModelVersion, challenger: ModelVersion) -> None:
         trunk = engine.trunk(engine.classifier(ref).trunk_key)
         pictures = [Picture(image.sha256, image.original) for image in images]
         features, found, _made = embedding.features_of(trunk, pictures)
-        scores = predictions.scores_of(ref, references.ensure_reference(challenger), features[found])
+        scores = predictions.scores_of(ref, stored_reference.ensure_reference(challenger), features[found])
     except CrowdtuneError as error:
         logger.warning("project %s: the challenger cannot answer: %s", champion.project_id, error.message)
         return

@@ -15,7 +15,7 @@ from django.utils import timezone
 from inference.engine.routing import VersionRef
 from inference.feedback import autolabel, predictions, sampling
 from inference.models import Deployment, Drift, Traffic
-from inference.monitoring import drift, references, traffic
+from inference.monitoring import drift, stored_reference, traffic
 from inference.monitoring.drift import Moments
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
@@ -111,7 +111,7 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     What chance reaches costs 200 draws, so it is taken over where it cannot be another: between two looks at a project
     that nobody asked, and beyond the images that a draw has at most.
     """
-    reference = references.reference_of(VersionRef.of(version))
+    reference = stored_reference.reference_of(VersionRef.of(version))
     if reference is None:
         return None
     today, classes = Moments(), Counter[str]()

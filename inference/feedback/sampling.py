@@ -22,7 +22,7 @@ from inference.engine.engine import Answer
 from inference.engine.routing import routes
 from inference.feedback.scoring import score
 from inference.models import AutoLabel, Deployment, Prediction, Reason, Sample
-from inference.monitoring import references
+from inference.monitoring import stored_reference
 from labeling.collecting import tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing.ingest import IMPORTED_AGAIN
@@ -72,7 +72,7 @@ def _reason(answer: Answer, index: int) -> Reason | None:
     # Drawn before it is looked at: the live accuracy is taken on these, so they must not be the sure ones alone.
     if random.random() < RANDOM_SHARE:
         return Reason.RANDOM
-    reference = references.reference_of(answer.version)
+    reference = stored_reference.reference_of(answer.version)
     features = answer.features[index : index + 1]
     novelty = reference.novelty(features) if reference else np.zeros(1, np.float32)
     scores = score(answer.probabilities[index : index + 1], novelty)

@@ -27,7 +27,7 @@ from inference.engine import metrics
 from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef
 from inference.models import Traffic
-from inference.monitoring import references
+from inference.monitoring import stored_reference
 from inference.monitoring.drift import Moments
 from training.models import ModelVersion
 
@@ -72,7 +72,7 @@ class Counts:
     def project(self) -> None:
         """Add what waits to the moments; nothing where the version has no summary of its training images yet."""
         waiting, self.features, self.waiting = self.features, [], 0
-        reference = references.reference_of(self.version) if waiting else None
+        reference = stored_reference.reference_of(self.version) if waiting else None
         if reference is not None:
             self.moments.add(reference.project(np.concatenate(waiting)))
 

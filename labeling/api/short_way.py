@@ -21,7 +21,6 @@ from labeling import bodies, services
 from labeling.accounts import keys, permissions
 from labeling.api.assignments import head
 from labeling.api.plain import HEADERS, finished, is_plain
-from labeling.api.turns import Turns, cores
 from labeling.collecting import lookups
 from labeling.collecting.leases import Lease
 from labeling.collecting.lookups import Caller
@@ -29,6 +28,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.surveys import survey
 from labeling.surveys.asked_in import of_answer, worded
+from labeling.turns import Turns, cores
 
 _CLAIM = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/assignments/")
 _SUBMIT = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment/")

@@ -19,7 +19,7 @@ from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import Since, TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.collecting.changing import CHANGES
-from labeling.collecting.goldmarks import MOST_POSITION
+from labeling.collecting.marking import MOST_POSITION
 from labeling.consensus import provenance
 from labeling.errors import CrowdtuneError
 from labeling.files import storage

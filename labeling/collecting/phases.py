@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Count, Q, QuerySet
 
-from labeling.collecting import golds
+from labeling.collecting import rightness
 from labeling.models import Assignment, Gold, Judgment, Membership, Project
 from labeling.surveys import survey
 
@@ -62,5 +62,5 @@ def test_share(project: Project, worker_id: int) -> float:
     judgments = Judgment.objects.filter(worker_id=worker_id, task_id__in=known, withdrawn_at=None)
     right = 0
     for task_id, answers, version in judgments.values_list("task_id", "answers", "survey_version"):
-        right += golds.is_right(answers, survey.answerable(project.pk, version, known[task_id]))
+        right += rightness.is_right(answers, survey.answerable(project.pk, version, known[task_id]))
     return right / len(known) if known else 1.0

@@ -20,7 +20,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from labeling.collecting import golds, tasks
+from labeling.collecting import rightness, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 from labeling.models.told import in_words
 from labeling.surveys import survey
@@ -133,7 +133,7 @@ def _agreement(record: Record, rule: Rule) -> float | None:
 
 def _is_right(project: Project, row: Said, known: dict[str, Any]) -> bool:
     """By the questions that the worker's form asked."""
-    return golds.is_right(row.answers, survey.answerable(project.pk, row.survey_version, known))
+    return rightness.is_right(row.answers, survey.answerable(project.pk, row.survey_version, known))
 
 
 def _median_seconds(record: Record, rule: Rule) -> float | None:

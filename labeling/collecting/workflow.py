@@ -20,7 +20,7 @@ from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from labeling import webhooks
-from labeling.collecting import goldmarks, tasks
+from labeling.collecting import marking, tasks
 from labeling.models import Assignment, Consensus, Image, Judgment, Project, Task
 from labeling.words import gettext as _
 
@@ -181,7 +181,7 @@ def labels_of(project: Project) -> QuerySet[Consensus]:
     rows = Consensus.objects.filter(project=project)
     if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
         return rows
-    candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, goldmarks.GOLD_METHOD])
+    candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, marking.GOLD_METHOD])
     return rows.exclude(candidates).exclude(task__stage__contains=MADE_GOLD)
 
 
@@ -236,7 +236,7 @@ def _golds_of(project: Project, image: Image, boxes: list[Box], dice: random.Ran
             if not Task.objects.filter(image=image, stage=stage).exists():
                 task = tasks.open_for(image=image, project=project, stage=stage, payload=payload)
                 entry = {"answers": answers, "use": "hidden"}
-                goldmarks.mark(task=task, project=project, entry=entry, source=METHOD)
+                marking.mark(task=task, project=project, entry=entry, source=METHOD)
                 made += 1
     return made
 

@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 
-from labeling.collecting import goldmarks, tasks
+from labeling.collecting import marking, tasks
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.files import imaging, storage
@@ -185,10 +185,10 @@ def _write(
         for tell in IMPORTED_AGAIN:
             tell(there)
     if gold := arguments.get("gold"):
-        came = {goldmarks.key_of(gold, one.item.name) for one in ready} - {None}
+        came = {marking.key_of(gold, one.item.name) for one in ready} - {None}
         report.result["gold_files"] = [*{*report.result.get("gold_files", ()), *came}]
         files = [(one.item.name, one.image.sha256) for one in ready if one.image is not None]
-        goldmarks.mark_by_name(project=project, files=files, gold=gold, report=report.error)
+        marking.mark_by_name(project=project, files=files, gold=gold, report=report.error)
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
         counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report, said)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from labeling.collecting import goldmarks, tasks
+from labeling.collecting import marking, tasks
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folders
@@ -327,7 +327,7 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report
         (_task(project, images[image_id]), {"answers": answers, "use": Gold.Use.HIDDEN})
         for image_id, answers in entries.items()
     )
-    goldmarks.mark_all(entries=marks, project=project, source=arguments["source"])
+    marking.mark_all(entries=marks, project=project, source=arguments["source"])
     return {"imported": sum(len(answers) for answers in entries.values())}
 
 

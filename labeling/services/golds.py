@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from labeling import audit
-from labeling.collecting import goldmarks, tasks, workflow
+from labeling.collecting import marking, tasks, workflow
 from labeling.consensus.update import update_task
 from labeling.models import Consensus, Gold, Project, Task
 
@@ -22,10 +22,10 @@ def set_gold(
         CrowdtuneError: bad_gold.
     """
     project = task.project
-    entry = goldmarks.normal(project, answers)
+    entry = marking.normal(project, answers)
     entry.update(use=use, explanation=explanation, position=position)
     with transaction.atomic():
-        gold = goldmarks.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
+        gold = marking.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
         audit.write(project=project, user=user, action="gold_set", changes={"task": task.pk, "use": use})
     return gold
 
@@ -39,13 +39,13 @@ def remove_gold(*, task: Task, user: Any) -> None:
     with transaction.atomic():
         Task.objects.filter(pk=task.pk).update(is_gold=False)  # and locked, before what is known of it
         Gold.objects.filter(task=task).delete()
-        Consensus.objects.filter(task=task, method=goldmarks.GOLD_METHOD).delete()
+        Consensus.objects.filter(task=task, method=marking.GOLD_METHOD).delete()
         fresh = Task.objects.get(pk=task.pk)
         if workflow.MADE_GOLD not in fresh.stage:
             tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))
             if fresh.judgment_count:
                 update_task(task_id=task.pk)
-        goldmarks.count(project)
+        marking.count(project)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
         audit.write(project=project, user=user, action="gold_removed", changes={"task": task.pk})
 

@@ -17,7 +17,7 @@ from labeling import audit, jobs
 from labeling.actors import import_images as import_actor
 from labeling.actors import import_judgments as judgments_actor
 from labeling.actors import import_labels as labels_actor
-from labeling.collecting import goldmarks
+from labeling.collecting import marking
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, ingest, labels, sources
 from labeling.importing.known import READERS
@@ -50,7 +50,7 @@ def import_images(
         s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
         manifest: CSV or JSON Lines, see ``labeling.importing.manifest``; files or a zip may come with it.
         labels_as: What the manifest's labels are taken as, and ``source`` whose they are: see ``import_labels``.
-        gold: Known answers by file name, as ``labeling.collecting.goldmarks.normal`` reads them.
+        gold: Known answers by file name, as ``labeling.collecting.marking.normal`` reads them.
 
     Raises:
         CrowdtuneError: invalid, when not exactly one source is given; bad_gold; bucket_not_allowed.
@@ -58,7 +58,7 @@ def import_images(
     _check_sources(files=files, archive=archive, urls=urls, folder=folder, s3=s3, manifest=manifest)
     _check_labels_as(labels_as)
     job_id = uuid.uuid4()
-    arguments: dict[str, Any] = {"gold": goldmarks.check(project, gold)} if gold else {}
+    arguments: dict[str, Any] = {"gold": marking.check(project, gold)} if gold else {}
     if s3:
         arguments["s3"] = bucket.allowed(s3, settings.IMPORT_BUCKETS)._asdict()
     if urls:
@@ -234,6 +234,6 @@ def delete_images(*, project: Project, ids: Sequence[int], user: Any) -> int:
             judgment_count=F("judgment_count") - sum(number for _worker, number in by_worker),
             answers_version=F("answers_version") + 1,
         )
-        goldmarks.count(row)
+        marking.count(row)
         audit.write(project=row, user=user, action="images_deleted", changes={"count": len(images)})
     return len(images)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from labeling import races, webhooks
 from labeling.accounts import archived
 from labeling.actors import retire_spent
-from labeling.collecting import golds, late, leases, lookups, phases, rules, spending, statements, tasks, workflow
+from labeling.collecting import late, leases, lookups, phases, rightness, rules, spending, statements, tasks, workflow
 from labeling.collecting.lookups import Leased
 from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
@@ -200,7 +200,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: A
     if lease.known is not None:
         known = survey.answerable(project.pk, lease.survey_version, lease.known)
         if known and lease.use != Gold.Use.PRACTICE:  # where people are shown what is right, and are not measured
-            right = golds.is_right(answers, known)
+            right = rightness.is_right(answers, known)
             statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
         if lease.use != Gold.Use.HIDDEN:
             phases.advance_phase(project=project, worker_id=worker_id)
@@ -244,7 +244,7 @@ def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
     if gold is None:
         return None
     known = survey.answerable(judgment.project_id, judgment.survey_version, gold.answers)
-    return {"right": golds.is_right(judgment.answers, known), "expected": known, "explanation": gold.explanation}
+    return {"right": rightness.is_right(judgment.answers, known), "expected": known, "explanation": gold.explanation}
 
 
 def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, Any]]:
@@ -302,7 +302,7 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
         earned=F("earned") - judgment.price,
         # Who came back begins to be measured anew.
         gold_seen=Greatest(F("gold_seen") - (1 if known else 0), 0),
-        gold_right=Greatest(F("gold_right") - (1 if known and golds.is_right(judgment.answers, known) else 0), 0),
+        gold_right=Greatest(F("gold_right") - (1 if known and rightness.is_right(judgment.answers, known) else 0), 0),
     )
     if not members:  # who was taken out is owed what was written down then
         raise _nothing()
@@ -333,4 +333,4 @@ def _reopen_after_withdrawal(task: Task) -> None:
 def preview_right(*, task: Task, answers: dict[str, Any]) -> bool | None:
     """Whether the answers agree with what is known of the task; None when nothing is known."""
     gold = Gold.objects.filter(task=task).first()
-    return None if gold is None else golds.is_right(answers, gold.answers)
+    return None if gold is None else rightness.is_right(answers, gold.answers)

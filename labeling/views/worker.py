@@ -26,7 +26,7 @@ from labeling import services
 from labeling.accounts import archived, languages
 from labeling.accounts.earnings import work_of
 from labeling.accounts.permissions import may, visible_projects
-from labeling.collecting import golds
+from labeling.collecting import rightness
 from labeling.collecting.leases import Lease
 from labeling.collecting.phases import BEFORE_WORK, golds_before_work, place_in_phase, test_share
 from labeling.errors import CrowdtuneError
@@ -318,7 +318,7 @@ def _feedback(
             "prompt": question.prompt,
             "given": asking.spoken(question, given.get(question.key)),
             "expected": asking.spoken(question, told["expected"][question.key]),
-            "right": golds.is_right(given, {question.key: told["expected"][question.key]}),
+            "right": rightness.is_right(given, {question.key: told["expected"][question.key]}),
         }
         for question in asked.at(lease.stage)
         if question.key in told["expected"]

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from inference.engine.routing import routes
 from inference.models import Deployment, Sample
-from inference.monitoring import references
+from inference.monitoring import stored_reference
 from inference.monitoring.traffic import recorder
 from labeling.models import ApiKey, Project, Task
 from tests.e2e.trained import labeled, train  # noqa: F401 - fixtures
@@ -42,7 +42,7 @@ def served(train: Callable[..., ModelVersion]) -> Iterator[ModelVersion]:  # noq
     What is counted of the traffic is not written: a timer would do it, when the test is over and its rows are gone.
     """
     version = train()
-    references.ensure_reference(version)
+    stored_reference.ensure_reference(version)
     routes.forget()
     recorder.seconds = None
     yield version

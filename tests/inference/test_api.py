@@ -141,9 +141,9 @@ def test_a_batch_waits_for_others_instead_of_failing(api, project, champion, run
     store(project, picture(20))
     body = {"stored": True} if form == "json" else {"files": [upload(picture(20))]}
     started = api.post(URL + "batch/", body, format=form)
-    gate = runtime.engine().gate
+    admission = runtime.engine().admission
     with ExitStack() as others:
-        others.enter_context(gate.admit(gate.limit))
+        others.enter_context(admission.admit(admission.limit))
         threading.Timer(1.0, others.pop_all().close).start()
         run_actors()
     job = Job.objects.get(pk=started.json()["job"])
@@ -291,8 +291,8 @@ def test_an_image_of_another_project_is_not_answered(api, champion, owner) -> No
 
 def test_a_full_queue_answers_503_with_retry_after(api, champion) -> None:
     post_files(api, picture())
-    gate = runtime.engine().gate
-    with gate.admit(gate.limit):
+    admission = runtime.engine().admission
+    with admission.admit(admission.limit):
         response = post_files(api, picture())
     assert response.status_code == 503
     assert response["Retry-After"] == "1"

@@ -127,9 +127,9 @@ def test_a_refusal_carries_the_servers_own_words(live_server, champion, token) -
 
 
 def test_a_full_queue_is_waited_for(live_server, champion, token) -> None:
-    gate = runtime.engine().gate
+    admission = runtime.engine().admission
     with (
-        gate.admit(gate.limit),
+        admission.admit(admission.limit),
         Client(live_server.url, token, retries=0) as client,
         pytest.raises(Refused, match="waiting"),
     ):

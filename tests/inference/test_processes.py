@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 from crowdtune_client import Client
 
+from labeling import turns
 from labeling.accounts.keys import create_key
-from labeling.api import turns
 from tests import ROOT
 from tests.inference.servers import kill, start
 from tests.inference.serving import picture
@@ -44,7 +44,8 @@ def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
 )
 def test_the_processes_share_the_cores_unless_lanes_were_asked_for(processes: int, lanes: str, asked: int) -> None:
     code = (
-        "from config import web; web.load(''); from inference.engine import runtime; print(runtime.engine().gate.lanes)"
+        "from config import web; web.load(''); from inference.engine import runtime; "
+        "print(runtime.engine().admission.lanes)"
     )
     environment = os.environ | {"WEB_PROCESSES": str(processes), "INFERENCE_LANES": str(asked), "ENV_FILE": os.devnull}
     printed = subprocess.run(

@@ -15,7 +15,7 @@ from inference.downloads.examples import examples
 from inference.engine import runtime
 from inference.feedback import loop
 from inference.models import Deployment, Prediction, Reason, Sample
-from inference.monitoring import figures, references
+from inference.monitoring import figures, stored_reference
 from labeling.accounts.keys import create_key
 from labeling.files.storage import file_url
 from labeling.models import ApiKey, Task
@@ -50,7 +50,7 @@ def test_the_playground_shows_the_nearest_training_images(browser, project, cham
     images = add_images(range(8))
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
-    assert references.ensure_reference(champion) is not None
+    assert stored_reference.ensure_reference(champion) is not None
     page = browser.post(PLAYGROUND, {"image": photo(3)}).content.decode()
     assert "Nearest training images" in page
     assert page.count('<figcaption class="truncate">red<') == 6  # what the model was told that they are

@@ -27,7 +27,7 @@ from django.utils import timezone
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import pixels
 from labeling.models import Image, Project
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.networks import weights
 from training.learning.networks.keys import trunk_key
 from training.models import EmbeddingCursor, TrainingPolicy

@@ -22,7 +22,7 @@ from labeling.models import Image
 from labeling.words import gettext as _
 from training.features import answers, embedding
 from training.learning.errors import LearningError
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.files import write_atomic
 from training.learning.occlusion import occlusion
 from training.models import ModelVersion, SnapshotItem

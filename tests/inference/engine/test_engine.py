@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from inference.engine import engine as engines
+from inference.engine.admission import Admission
 from inference.engine.engine import Engine
-from inference.engine.gate import Gate
 from inference.engine.routing import VersionRef
 from inference.errors import BrokenVersion
 
@@ -29,9 +29,11 @@ def engine(tmp_path: Path, opened: list[Path]) -> Engine:
             raise ValueError("another file than was written")
         return text
 
-    gate = Gate(lanes=1, waiting=1)
+    admission = Admission(lanes=1, waiting=1)
     (tmp_path / VERSION.folder).mkdir(parents=True)
-    return Engine(data_dir=tmp_path, memory=10**6, gate=gate, open_trunk=open_version, open_version=open_version)
+    return Engine(
+        data_dir=tmp_path, memory=10**6, admission=admission, open_trunk=open_version, open_version=open_version
+    )
 
 
 def test_files_that_cannot_be_loaded_are_read_anew_only_when_they_have_changed(

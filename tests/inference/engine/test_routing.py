@@ -20,7 +20,7 @@ from inference.errors import NoChampion
 from inference.feedback import loop
 from inference.intake.inputs import Inputs
 from inference.models import Deployment, Traffic
-from inference.monitoring import references, shadowing, traffic
+from inference.monitoring import shadowing, stored_reference, traffic
 from inference.monitoring.figures import by_version
 from inference.monitoring.traffic import BUCKETS, Recorder, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
@@ -133,7 +133,7 @@ def test_of_an_hour_that_is_over_one_row_a_version_is_left_with_the_same_sums(pr
     images = add_images(range(20))
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
-    assert references.ensure_reference(champion) is not None
+    assert stored_reference.ensure_reference(champion) is not None
     for n in range(6):
         for seed in range(n + 1):
             ask(project, seed)

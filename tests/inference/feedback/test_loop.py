@@ -13,7 +13,7 @@ from inference.engine import runtime
 from inference.engine.routing import routes
 from inference.feedback import backlog, loop
 from inference.models import Deployment, Drift, Sample, Traffic
-from inference.monitoring import drift, references
+from inference.monitoring import drift, stored_reference
 from inference.monitoring.traffic import TOGETHER, recorder
 from tests.inference.serving import URL, ask
 from training.models import TrainingPolicy
@@ -62,7 +62,7 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     images = add_images(range(60))
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
-    assert references.ensure_reference(champion) is not None
+    assert stored_reference.ensure_reference(champion) is not None
     Deployment.objects.create(project=project, drift_trains=True)
     begun = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: begun)  # Drift is of a day, and a midnight may come in between
@@ -102,11 +102,11 @@ def test_a_damaged_summary_of_the_training_images_costs_no_answer_and_is_made_ag
     images = add_images(range(20))
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
-    assert references.ensure_reference(champion) is not None
-    path = settings.DATA_DIR / champion.artifact / references.FILE
+    assert stored_reference.ensure_reference(champion) is not None
+    path = settings.DATA_DIR / champion.artifact / stored_reference.FILE
     path.write_bytes(path.read_bytes()[:left])
     runtime.engine.cache_clear()
     assert {ask(api, seed).status_code for seed in range(TOGETHER)} == {200}
     assert recorder.flush() == 1
-    assert references.ensure_reference(champion) is not None
+    assert stored_reference.ensure_reference(champion) is not None
     loop.close(project.pk)

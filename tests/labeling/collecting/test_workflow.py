@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import exporting, figures, services
-from labeling.collecting import golds, workflow
+from labeling.collecting import rightness, workflow
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
@@ -145,7 +145,7 @@ def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project,
     assert workflow.make_golds(project=boxes) == 0
     bad = Task.objects.get(stage="quality:gold-bad")
     assert bad.gold.answers == {"good": False}
-    assert not golds.matches([bad.payload["candidate"]], [BOX])
+    assert not rightness.matches([bad.payload["candidate"]], [BOX])
     boxes.refresh_from_db()
     assert boxes.gold_count == 4
     services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
@@ -241,7 +241,7 @@ def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> No
         assert y >= 0
         assert x + width <= 100.02
         assert y + height <= 100.02
-        assert not golds.matches([{"category": "cat", "box": [x, y, width, height]}], [box])
+        assert not rightness.matches([{"category": "cat", "box": [x, y, width, height]}], [box])
 
 
 def test_a_box_is_no_label_before_its_image_is_covered(boxes: Project, crowd: list[User]) -> None:

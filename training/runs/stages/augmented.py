@@ -9,9 +9,9 @@ import numpy as np
 from labeling.words import gettext as _
 from training.features import embedding
 from training.learning.augment import view_key
-from training.learning.embedding import embed_missing
 from training.learning.networks.trunk import Trunk
 from training.learning.rows import Rows
+from training.learning.store_filling import embed_missing
 from training.runs.stages.work import Work
 
 

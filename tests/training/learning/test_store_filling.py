@@ -9,10 +9,10 @@ import pytest
 
 from tests.training.learning.conftest import sha
 from training.learning.augment import Augmentation, view, view_key
-from training.learning.embedding import embed_missing, gather
 from training.learning.errors import Cancelled
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.networks.trunk import Trunk
+from training.learning.store_filling import embed_missing, gather
 
 
 def test_only_what_is_missing_is_read(tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]) -> None:

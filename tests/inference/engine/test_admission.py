@@ -6,20 +6,20 @@ import threading
 
 import pytest
 
-from inference.engine.gate import Gate
+from inference.engine.admission import Admission
 from inference.errors import Busy
 from tests.processes import until
 
 
 def test_no_more_work_at_once_than_there_are_lanes() -> None:
-    gate = Gate(lanes=2, waiting=100)
+    admission = Admission(lanes=2, waiting=100)
     at_work, most = 0, 0
     lock = threading.Lock()
     both_in = threading.Barrier(2, timeout=10)
 
     def work() -> None:
         nonlocal at_work, most
-        with gate.admit(1), gate.lane():
+        with admission.admit(1), admission.lane():
             with lock:
                 at_work += 1
                 most = max(most, at_work)
@@ -33,45 +33,45 @@ def test_no_more_work_at_once_than_there_are_lanes() -> None:
     for thread in threads:
         thread.join()
     assert most == 2
-    assert gate.depth == 0
+    assert admission.depth == 0
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
-    gate = Gate(lanes=1, waiting=3)
-    with gate.admit(2):
-        with pytest.raises(Busy) as caught, gate.admit(2):
+    admission = Admission(lanes=1, waiting=3)
+    with admission.admit(2):
+        with pytest.raises(Busy) as caught, admission.admit(2):
             pytest.fail("admitted beyond the limit")
-        with gate.admit(1):
-            assert gate.depth == 3
+        with admission.admit(1):
+            assert admission.depth == 3
     assert caught.value.wait == 1
-    assert gate.depth == 0
+    assert admission.depth == 0
 
 
 def test_a_request_larger_than_the_queue_is_admitted_when_nothing_waits() -> None:
-    gate = Gate(lanes=1, waiting=3)
-    with gate.admit(10):
-        assert gate.depth == 10
+    admission = Admission(lanes=1, waiting=3)
+    with admission.admit(10):
+        assert admission.depth == 10
 
 
 def test_who_waits_too_long_for_a_lane_is_sent_away() -> None:
-    gate = Gate(lanes=1, waiting=10, patience=0.01)
-    with gate.lane(), pytest.raises(Busy), gate.lane():
+    admission = Admission(lanes=1, waiting=10, patience=0.01)
+    with admission.lane(), pytest.raises(Busy), admission.lane():
         pytest.fail("two in one lane")
 
 
 def test_lanes_are_handed_on_in_the_order_of_arrival() -> None:
-    gate = Gate(lanes=1, waiting=100)
+    admission = Admission(lanes=1, waiting=100)
     order: list[int] = []
 
     def work(number: int) -> None:
-        with gate.lane():
+        with admission.lane():
             order.append(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
-    with gate.lane():
+    with admission.lane():
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
-            until(lambda waiting=waiting: len(gate._turns._waiting) == waiting, "it waits for its turn")
+            until(lambda waiting=waiting: len(admission._turns._waiting) == waiting, "it waits for its turn")
     work(5)  # comes while the others wait to be woken: it is not let in before them
     for thread in threads:
         thread.join()
@@ -79,17 +79,17 @@ def test_lanes_are_handed_on_in_the_order_of_arrival() -> None:
 
 
 def test_a_lane_that_nobody_waited_for_any_more_is_free_again() -> None:
-    gate = Gate(lanes=1, waiting=10, patience=0.01)
-    with gate.lane(), pytest.raises(Busy), gate.lane():
+    admission = Admission(lanes=1, waiting=10, patience=0.01)
+    with admission.lane(), pytest.raises(Busy), admission.lane():
         pytest.fail("two in one lane")
-    with gate.lane():
-        assert not gate._turns._waiting
+    with admission.lane():
+        assert not admission._turns._waiting
 
 
 def test_a_failure_inside_gives_the_place_back() -> None:
-    gate = Gate(lanes=1, waiting=1)
+    admission = Admission(lanes=1, waiting=1)
     for _ in range(3):
-        with pytest.raises(RuntimeError), gate.admit(1), gate.lane():
+        with pytest.raises(RuntimeError), admission.admit(1), admission.lane():
             raise RuntimeError
-    with gate.admit(1), gate.lane():
-        assert gate.depth == 1
+    with admission.admit(1), admission.lane():
+        assert admission.depth == 1

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 from inference.engine import metrics
 from inference.errors import Busy
-from labeling.api.turns import Turns
+from labeling.turns import Turns
 
 
-class Gate:
+class Admission:
     """A fair semaphore whose queue has an end, in images and in seconds."""
 
     def __init__(self, *, lanes: int, waiting: int, patience: float = 10.0) -> None:

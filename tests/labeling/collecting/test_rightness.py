@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labeling.collecting.golds import is_right, matches
+from labeling.collecting.rightness import is_right, matches
 from labeling.questions import CANT_TELL
 
 

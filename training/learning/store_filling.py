@@ -10,7 +10,7 @@ import numpy as np
 
 from training.learning.augment import Augmentation, view, view_key
 from training.learning.errors import Cancelled
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 from training.learning.networks.trunk import Trunk
 
 BATCH = 32

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.learning.conftest import sha
-from training.learning import features
+from training.learning import feature_store
 from training.learning.errors import LearningError
-from training.learning.features import FeatureStore
+from training.learning.feature_store import FeatureStore
 
 
 def filled(root: Path, count: int, dim: int = 6, batch: int = 50) -> tuple[FeatureStore, list[str], np.ndarray]:
@@ -46,15 +46,15 @@ def test_another_process_reads_what_this_one_wrote(tmp_path: Path) -> None:
 
 def test_many_small_puts_are_merged_into_few_files(tmp_path: Path) -> None:
     store, shas, values = filled(tmp_path, 600, batch=1)
-    assert len(list(store.folder.glob("*.seg"))) < 3 * features.TIER
+    assert len(list(store.folder.glob("*.seg"))) < 3 * feature_store.TIER
     np.testing.assert_array_equal(store.get(shas)[0], values)
 
 
 def test_the_same_picture_twice_stays_one_value(tmp_path: Path) -> None:
     store, shas, values = filled(tmp_path, 20)
-    for _ in range(2 * features.TIER):
+    for _ in range(2 * feature_store.TIER):
         store.put(shas, values)
-    assert store.count() < 20 * features.TIER
+    assert store.count() < 20 * feature_store.TIER
     np.testing.assert_array_equal(store.get(shas)[0], values)
 
 
@@ -78,7 +78,7 @@ def test_a_merge_takes_the_whole_one_of_two_rows_also_where_the_damaged_one_is_n
     tmp_path: Path,
 ) -> None:
     store, shas, values = filled(tmp_path, 2, batch=1)
-    for _ in range(features.TIER - 3):
+    for _ in range(feature_store.TIER - 3):
         store.put(shas[:1], values[:1])
     newest = max(store.folder.glob("*.seg"))
     data = bytearray(newest.read_bytes())
@@ -111,9 +111,9 @@ def test_features_that_are_no_numbers_are_made_again_however_they_came_there(tmp
     _, shas, values = filled(tmp_path, 4)
     path, bad = next(tmp_path.rglob("*.seg")), np.where(np.arange(6) == 2, np.nan, values[:1]).astype(np.float32)
     order = sorted(range(4), key=lambda i: shas[i])
-    data, at = bytearray(path.read_bytes()), features.HEADER + 4 * (8 + 32)
+    data, at = bytearray(path.read_bytes()), feature_store.HEADER + 4 * (8 + 32)
     row = order.index(0)
-    data[at + 8 * row : at + 8 * row + 8] = features.checksums(features.as_keys(shas[:1]), bad).tobytes()
+    data[at + 8 * row : at + 8 * row + 8] = feature_store.checksums(feature_store.as_keys(shas[:1]), bad).tobytes()
     data[at + 32 + 24 * row : at + 32 + 24 * row + 24] = bad.tobytes()
     path.write_bytes(data)
     store = FeatureStore(tmp_path, "trunk", 6)
