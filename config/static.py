@@ -16,6 +16,8 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
+    support_js_module_import_aggregation = True  # what a script imports is named by its content, too
+
     def _save(self, name: str, content: Any) -> str:
         """There is a whole file or none: what a full disk or a kill cut off would be taken for collected, for ever."""
         draft = f"{name}.draft"

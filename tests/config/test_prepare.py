@@ -115,6 +115,20 @@ def test_static_files_are_collected_once_until_one_changes(settings, tmp_path):
     get_finder.cache_clear()
 
 
+def test_what_a_script_imports_is_named_by_its_content_as_the_script_is(settings, tmp_path):
+    settings.STATIC_ROOT, settings.STATICFILES_DIRS = tmp_path / "static", [tmp_path / "ours"]
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "part.js").write_text("export const part = 1;")
+    (tmp_path / "ours" / "page.js").write_text('import { part } from "./part.js";')
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "config.static.StaticFiles"}}
+    get_finder.cache_clear()
+    prepare.collect_static()
+    static = tmp_path / "static"
+    (page,), (part,) = static.glob("page.*.js"), static.glob("part.*.js")
+    assert page.read_text() == f'import {{ part }} from "./{part.name}";'
+    get_finder.cache_clear()
+
+
 def test_a_disk_that_is_full_while_static_files_are_collected_is_told_and_nothing_stays_cut_off(settings, tmp_path):
     settings.STATIC_ROOT, settings.STATICFILES_DIRS = tmp_path / "static", [tmp_path / "ours"]
     (tmp_path / "ours").mkdir()
