@@ -1,4 +1,4 @@
-"""Sentences of Django, its REST framework and django-allauth that have no Hindi there: our catalogue translates them.
+"""Sentences of Django, its REST framework and django-allauth without good Hindi there: our catalogue translates them.
 
 Nothing here is called: the catalogue's maker finds the sentences in this file.
 """
@@ -35,6 +35,60 @@ SENTENCES = (
     gettext_noop('Unsupported media type "{media_type}" in request.'),
     gettext_noop("%(delta)s ago"),
     gettext_noop("Could not satisfy the request Accept header."),
+    gettext_noop("Ensure this field has at least {min_length} characters."),
+    gettext_noop("Ensure this field has no more than {max_length} elements."),
+    gettext_noop("Ensure this field has at least {min_length} elements."),
+    gettext_noop("String value too large."),
+    gettext_noop("Datetime has wrong format. Use one of these formats instead: {format}."),
+    gettext_noop("Time has wrong format. Use one of these formats instead: {format}."),
+    gettext_noop("Expected a datetime but got a date."),
+)
+
+# What forms of Django say, whose own Hindi is hard to understand.
+FORMS = (
+    gettext_noop("This field is required."),
+    gettext_noop("A user with that username already exists."),
+    gettext_noop("username"),
+    gettext_noop("email address"),
+    gettext_noop("password"),
+    gettext_noop("Enter a valid email address."),
+    gettext_noop("Enter a valid URL."),
+    gettext_noop("Enter a valid time."),
+    gettext_noop("Enter a list of values."),
+    gettext_noop("Select a valid choice. %(value)s is not one of the available choices."),
+    gettext_noop("Select a valid choice. That choice is not one of the available choices."),
+    gettext_noop("Ensure this value is less than or equal to %(limit_value)s."),
+    gettext_noop("Ensure this value is greater than or equal to %(limit_value)s."),
+    ngettext_lazy(
+        "Ensure this value has at most %(limit_value)d character (it has %(show_value)d).",
+        "Ensure this value has at most %(limit_value)d characters (it has %(show_value)d).",
+        "limit_value",
+    ),
+    ngettext_lazy(
+        "Ensure that there are no more than %(max)s digit in total.",
+        "Ensure that there are no more than %(max)s digits in total.",
+        "max",
+    ),
+    ngettext_lazy(
+        "Ensure that there are no more than %(max)s decimal place.",
+        "Ensure that there are no more than %(max)s decimal places.",
+        "max",
+    ),
+    ngettext_lazy(
+        "Ensure that there are no more than %(max)s digit before the decimal point.",
+        "Ensure that there are no more than %(max)s digits before the decimal point.",
+        "max",
+    ),
+    gettext_noop("No file was submitted. Check the encoding type on the form."),
+)
+
+# Months that are misspelt there, or cut short to a syllable; each as Django asks for it.
+MONTHS = (
+    gettext_noop("September"),
+    gettext_noop("November"),
+    gettext_noop("December"),
+    gettext_noop("mar"),
+    gettext_noop("dec"),
 )
 
 # What the pages of accounts and their mails say.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from inference.models import Deployment
 from inference.services.deploying import FIELDS
@@ -38,7 +39,7 @@ audit.VALUES["challenger_mode"] = dict(Deployment.Challenger.choices)
 class KeyForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What uses it: my website, the phone app."))
     scopes = forms.MultipleChoiceField(
-        label=_("May"),
+        label=pgettext_lazy("what a key allows", "May"),
         choices=list(SCOPE_NAMES.items()),
         initial=["predict"],
         widget=forms.CheckboxSelectMultiple,

@@ -78,7 +78,7 @@ FIELDS: dict[str, Any] = {
     "url": _("Address"),
     "events": _("Events"),
     "prefix": _("Begins with"),
-    "scopes": _("May"),
+    "scopes": pgettext_lazy("what a key allows", "May"),
     "version": _("Version"),
     "workflow": _("Workflow"),
     "champion": _("Champion"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 
 import pytest
 from django.core.mail import EmailMessage
 from django.test import Client
+from django.utils import translation
+from django.utils.formats import date_format
 from rest_framework.test import APIClient
 
 from labeling.models import Project
@@ -105,3 +108,25 @@ def test_who_is_not_known_is_told_so_in_hindi() -> None:
     answer = APIClient().get("/api/v1/projects/", headers=HINDI | {"Authorization": "Token nonsense"})
     assert answer.json()["error"]["code"] == "bad_token"
     assert is_hindi(answer.json()["error"]["message"])
+
+
+def test_forms_say_in_plain_hindi_what_is_missing_taken_or_too_much(project: Project) -> None:  # noqa: F811
+    person("tina")
+    password = {"password1": "a long enough one", "password2": "a long enough one"}
+    page = Client(headers=HINDI).post("/accounts/signup/", {"username": "tina", "email": "x", **password})
+    assert "इस नाम का उपयोगकर्ता पहले से है।" in page.content.decode()
+    assert "सही ईमेल पता लिखें।" in page.content.decode()
+    assert "इसे भरना ज़रूरी है।" in Client(headers=HINDI).post("/accounts/signup/", {}).content.decode()
+    browser = Client(headers=HINDI)
+    browser.force_login(project.owner)
+    sent = {"name": "x" * 300, "price_per_judgment": "1.1234567", "judgments_min": "0"}
+    text = browser.post(f"/projects/{project.slug}/settings/", sent).content.decode()
+    assert "अक्षर न हों (अभी 300 हैं)।" in text
+    assert "दशमलव के बाद" in text
+    assert "यह मान 1 से कम न हो।" in text
+
+
+@pytest.mark.parametrize(("month", "name"), [(5, "मई"), (9, "सितंबर"), (11, "नवंबर"), (12, "दिसंबर")])
+def test_no_word_of_the_pages_takes_the_place_of_a_month(month: int, name: str) -> None:
+    with translation.override("hi"):
+        assert date_format(datetime.date(2026, month, 3)) == f"3 {name} 2026"
