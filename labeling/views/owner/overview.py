@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,25 +21,16 @@ from django.utils.translation import gettext as _
 from labeling import charts, figures
 from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
-from labeling.collecting import tasks, unseen, workflow
-from labeling.models import Appeal, Consensus, Judgment, Membership, Project, Question, Role
+from labeling.collecting import workflow
+from labeling.models import Consensus, Judgment, Project, Question
 from labeling.surveys import tongues
 from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
+from labeling.views.owner.steps import next_steps
 
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
 
 CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do: what, where (empty where this person may not), and how it matters (warn, good or nothing)."""
-
-    text: str
-    url: str
-    icon: str
-    tone: str = ""
 
 
 @login_required
@@ -63,117 +52,6 @@ def activity(request: HttpRequest, slug: str) -> HttpResponse:
     key = f"activity:{project.pk}:{get_language()}"  # its words are of one language
     context = cache.get_or_set(key, lambda: _activity(project), ACTIVITY_SECONDS)
     return render(request, "projects/_activity.html", {"project": project, **(context or {})})
-
-
-def next_steps(project: Project, *, manages: bool) -> list[Step]:
-    """What an owner should look at, most pressing first; never empty."""
-    at = f"/projects/{project.slug}"
-    if project.archived_at:
-        return [Step(_("Export the labels that there are"), f"{at}/labels/", "download", "good")]
-    steps = [*_stopped(project, at, manages)]
-    if project.jobs.live().filter(kind="import_images").exists():
-        steps.append(Step(_("Images are on their way in: see how far they are"), f"{at}/images/", "upload"))
-    elif not project.image_count:
-        return [*steps, Step(_("Add the first images"), f"{at}/images/", "upload", "warn")]
-    if manages:
-        steps += _waiting(project, at)
-    if not project.judgment_count:
-        steps += _to_begin(project, at, manages)
-    disputed = tasks.disputed_count(project)
-    if disputed:
-        steps.append(Step(_say_disputed(disputed), f"{at}/review/", "gavel"))
-    is_finished = project.task_count and project.retired_count == project.task_count
-    if manages and not is_finished and _lacks_gold(project):
-        text = _("Give some known answers as gold, so that workers are measured")
-        steps.append(Step(text, f"{at}/images/", "award"))
-    if is_finished:
-        steps += _ended(project, at, manages)
-    if not steps:
-        steps.append(Step(_("Nothing waits for you. Label a few yourself"), f"/label/{project.slug}/", "tag", "good"))
-    return steps
-
-
-def _stopped(project: Project, at: str, manages: bool) -> Iterator[Step]:
-    """What keeps people from labeling."""
-    settings = f"{at}/settings/" if manages else ""
-    if project.is_spent:
-        text = _("The budget is spent: nobody is handed a task until it is raised")
-        yield Step(text, settings and f"{settings}#id_budget", "coins", "warn")
-    elif manages and project.budget is not None and not project.price_per_judgment:
-        text = _("A judgment has no price, so the budget is never spent: give it one")
-        yield Step(text, f"{settings}#id_price_per_judgment", "coins", "warn")
-    if project.is_paused:
-        yield Step(_("The project is paused: nobody is handed a task"), settings, "pause", "warn")
-    appeals = Appeal.objects.filter(membership__project=project, state=Appeal.State.OPEN).count() if manages else 0
-    if appeals:
-        text = ngettext("%d paused worker asks to go on", "%d paused workers ask to go on", appeals) % appeals
-        yield Step(text, f"{at}/workers/", "hand", "warn")
-
-
-def _waiting(project: Project, at: str) -> Iterator[Step]:
-    """Where tasks want more people than there are."""
-    if project.is_paused or project.is_spent or project.archived_at or not project.judgment_count:
-        return
-    if unseen.too_few_verify(project):
-        text = _("Boxes wait for people to verify them, which who drew one does not: invite more people")
-        yield Step(text, f"{at}/workers/", "users", "warn")
-        text = _("Or ask fewer people to verify a box")
-        yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
-        return
-    waiting = cache.get_or_set(f"unseen:{project.pk}", lambda: unseen.by_all(project), ACTIVITY_SECONDS) or 0
-    if not waiting:
-        return
-    if waiting > unseen.MOST_COUNTED:
-        told = _("More than %d tasks wait for a person who has not seen them") % unseen.MOST_COUNTED
-    else:
-        told = (
-            ngettext(
-                "%d task waits for a person who has not seen it",
-                "%d tasks wait for a person who has not seen them",
-                waiting,
-            )
-            % waiting
-        )
-    yield Step(_("%(what)s: invite more people") % {"what": told}, f"{at}/workers/", "users", "warn")
-    text = _("Or ask fewer people per image: tasks that have enough answers then end by themselves")
-    yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
-    if project.jobs.filter(kind__in=["import_judgments", "import_labels"], state="succeeded").exists():
-        text = _("Or, if the answers that you brought in are known to be right, bring them in as gold")
-        yield Step(text, f"{at}/labels/", "award")
-
-
-def _to_begin(project: Project, at: str, manages: bool) -> Iterator[Step]:
-    """Where nobody has answered yet."""
-    if manages and not Membership.objects.filter(project=project, role=Role.WORKER).exists():
-        is_open = project.access == Project.Access.OPEN
-        text = _("Invite people to label") if is_open else _("Invite people to label, or open the project to everyone")
-        yield Step(text, f"{at}/workers/", "users")
-    text = _("Label the first few yourself, to see what people will be asked")
-    yield Step(text, f"/label/{project.slug}/", "tag")
-    if manages and not project.gold_count:
-        yield Step(_("Bring in labels that you have already"), f"{at}/labels/", "upload")
-
-
-def _say_disputed(number: int) -> str:
-    if number > tasks.MOST_COUNTED:
-        return _("More than %d disputed tasks wait for your decision") % tasks.MOST_COUNTED
-    told = ngettext("%d disputed task waits for your decision", "%d disputed tasks wait for your decision", number)
-    return told % number
-
-
-def _lacks_gold(project: Project) -> bool:
-    """Whether known answers could be given: gold of the three stages is made of images that are covered."""
-    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    return not project.gold_count and (not in_stages or workflow.covered(project).exists())
-
-
-def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:
-    """Where every task is finished."""
-    is_spent = project.is_spent
-    text = _("Export the labels that there are") if is_spent else _("Every task is finished: export the labels")
-    yield Step(text, f"{at}/labels/", "download", "good")
-    if manages and not is_spent:
-        yield Step(_("Add more images, if they are too few for a good model"), f"{at}/images/", "upload")
 
 
 def _unsure(between: list[int] | None) -> list[int] | None:

@@ -7,7 +7,9 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import F, QuerySet
+from django.core.paginator import Paginator
+from django.db.models import ExpressionWrapper, F, FloatField, QuerySet, Value
+from django.db.models.functions import NullIf
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import charts, services
+from labeling import charts, doubts, services
 from labeling.accounts import people, permissions
 from labeling.collecting.phases import test_share
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
@@ -28,15 +30,17 @@ ORDERS = {
     "-judgment_count": gettext_lazy("Most judgments"),
     "accuracy": gettext_lazy("Least accurate"),
     "-accuracy": gettext_lazy("Most accurate"),
+    "pace": gettext_lazy("Quickest"),
     "-joined_at": gettext_lazy("Newest"),
 }
-MOST = 500
+PAGE = 50
+MOST_DRAWN = 40
 MOST_APPEALS = 50
 
 
 class WorkerFilter(forms.Form):
     q = forms.CharField(required=False)
-    role = forms.ChoiceField(required=False, choices=[("", ""), ("paused", ""), *Role.choices])
+    role = forms.ChoiceField(required=False, choices=[("", ""), ("paused", ""), ("behind", ""), *Role.choices])
     order = forms.ChoiceField(required=False, choices=[("", ""), *ORDERS.items()])
 
 
@@ -46,10 +50,13 @@ def workers(request: HttpRequest, slug: str) -> HttpResponse:
     project = context["project"]
     chosen = WorkerFilter(request.GET)
     chosen.is_valid()
-    rows = _ordered(filtered(project, chosen.cleaned_data), chosen.cleaned_data.get("order") or "-judgment_count")
+    behind = doubts.far_behind(project)
+    rows = filtered(project, chosen.cleaned_data, behind)
+    rows = _ordered(rows, chosen.cleaned_data.get("order") or "-judgment_count").select_related("user")
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context.update(
-        members=rows.select_related("user")[:MOST],
-        most=MOST,
+        page=page,
+        behind={member.pk for member in behind},
         appeals=open_appeals(project),
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
@@ -57,23 +64,27 @@ def workers(request: HttpRequest, slug: str) -> HttpResponse:
         all_roles=Role.choices,
         orders=ORDERS,
         invite=request.build_absolute_uri(reverse("invitation", args=[project.invite])),
-        plot=_skills(project),
+        plot=_skills(project, behind),
     )
     return render(request, "projects/workers.html", context)
 
 
-def filtered(project: Project, data: dict[str, Any]) -> QuerySet[Membership]:
+def filtered(project: Project, data: dict[str, Any], behind: list[Membership]) -> QuerySet[Membership]:
     rows = Membership.objects.filter(project=project)
     if data.get("q"):
         rows = rows.filter(user__username__icontains=data["q"])
     if data.get("role") == "paused":
         return rows.filter(is_paused=True)
+    if data.get("role") == "behind":
+        return rows.filter(pk__in=[member.pk for member in behind])
     return rows.filter(role=data["role"]) if data.get("role") else rows
 
 
 def _ordered(rows: QuerySet[Membership], order: str) -> QuerySet[Membership]:
+    # Files of judgments mostly do not tell how long they took: no pace is no zero.
+    pace = NullIf("seconds", Value(0.0)) / NullIf("judgment_count", Value(0))
     column = F(order.lstrip("-"))
-    return rows.order_by(
+    return rows.alias(pace=ExpressionWrapper(pace, FloatField())).order_by(
         column.desc(nulls_last=True) if order.startswith("-") else column.asc(nulls_last=True), "user__username"
     )
 
@@ -95,18 +106,22 @@ def _roles(request: HttpRequest, project: Project) -> list[tuple[str, Any]]:
     return [(role, name) for role, name in ROLES if is_owner or role != Role.MANAGER]
 
 
-def _skills(project: Project) -> charts.Chart:
+def _skills(project: Project, behind: list[Membership]) -> charts.Chart:
     """Speed against accuracy: spammers are quick and wrong, and stand alone at the bottom left."""
-    rows = Membership.objects.filter(project=project, judgment_count__gte=5).exclude(accuracy=None)
+    rows = Membership.objects.filter(project=project, judgment_count__gte=5, seconds__gt=0).exclude(accuracy=None)
+    often = rows.select_related("user").order_by("-judgment_count", "pk")[:MOST_DRAWN]
+    drawn = {m.pk: m for m in (*behind, *often) if m.seconds}
+    marked = {m.pk for m in behind}
     points = [
-        charts.Point(m.seconds / m.judgment_count, m.accuracy or 0.0, people.name_of(m.user), marked=m.is_paused)
-        for m in rows.select_related("user").order_by("-judgment_count")[:40]
-        if m.seconds > 0
+        charts.Point(
+            m.seconds / m.judgment_count, m.accuracy or 0.0, people.name_of(m.user), m.is_paused or pk in marked
+        )
+        for pk, m in list(drawn.items())[:MOST_DRAWN]
     ]
     return charts.scatter(
         points,
         title=_("Speed and accuracy"),
-        description=_("Quick and wrong is at the bottom left. Paused workers are drawn large."),
+        description=_("Quick and wrong is at the bottom left. Who is paused or far behind is drawn large."),
         x_label=_("Seconds a task"),
         y_label=_("Accuracy"),
         y_format="percent",

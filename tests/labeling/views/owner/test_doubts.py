@@ -1,0 +1,129 @@
+"""Who of a crowd is far behind it, and which questions people read differently; both as its owner is told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from labeling import doubts, services
+from labeling.consensus import fitting
+from labeling.models import Membership, Project, Question, WorkerSkill
+from tests.labeling.conftest import claim, person
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Project]
+ASKED = [
+    {"key": "category", "kind": "single_choice", "prompt": "What is it?"},
+    {"key": "nice", "kind": "yes_no", "prompt": "Is it not unusual?"},
+]
+
+
+def crowd(project: Project, accuracies: dict[str, float], judgments: int = 60) -> None:
+    """People of whom a fit has found so much."""
+    question = project.questions.get()
+    for name, accuracy in accuracies.items():
+        member = services.ensure_member(project=project, user=person(name))
+        WorkerSkill.objects.create(question=question, worker=member.user, accuracy=accuracy)
+        Membership.objects.filter(pk=member.pk).update(
+            judgment_count=judgments, accuracy=accuracy, seconds=judgments * (1 + 10 * accuracy)
+        )
+
+
+def names(project: Project) -> list[str]:
+    return [member.user.username for member in doubts.far_behind(project)]
+
+
+GOOD = {f"good{n}": 0.9 + n / 100 for n in range(6)}
+
+
+def test_those_whom_chance_does_not_explain_are_far_behind_the_least_accurate_first(make_project: Make) -> None:
+    project = make_project(images=0)
+    crowd(project, {**GOOD, "careless": 0.75, "spammer": 0.5, "unlucky": 0.84})
+    assert names(project) == ["spammer", "careless"]
+
+
+def test_nobody_is_far_behind_by_few_judgments_or_of_few_people_or_where_all_are_bad(make_project: Make) -> None:
+    few = make_project(images=0)
+    crowd(few, {**GOOD, "careless": 0.75}, judgments=12)
+    small = make_project(images=0)
+    crowd(small, {"anna": 0.95, "ben": 0.95, "carl": 0.4})
+    hard = make_project(images=0)
+    crowd(hard, {f"guess{n}": 0.5 + n / 100 for n in range(8)})
+    assert [names(few), names(small), names(hard)] == [[], [], []]
+
+
+def test_who_is_paused_or_counts_for_nothing_has_been_dealt_with(make_project: Make) -> None:
+    project = make_project(images=0)
+    crowd(project, {**GOOD, "paused": 0.5, "silenced": 0.5, "spammer": 0.5})
+    services.pause_worker(member=project.memberships.get(user__username="paused"), because="", by=project.owner)
+    services.weigh_worker(member=project.memberships.get(user__username="silenced"), weight=0.0, by=project.owner)
+    assert names(project) == ["spammer"]
+
+
+def test_a_question_is_unclear_where_agreement_is_no_better_than_guesses_on_tasks_enough(make_project: Make) -> None:
+    project = make_project(images=0, questions=ASKED)
+    found = {"tasks": 40, "percent": 0.5, "krippendorff_alpha": 0.02}
+    for figures, is_unclear in (
+        (found, True),
+        ({**found, "tasks": 10}, False),
+        ({**found, "percent": 0.97}, False),  # nearly all say the same, one answer is rare
+        ({**found, "krippendorff_alpha": 0.6}, False),
+        ({**found, "krippendorff_alpha": None}, False),
+        ({}, False),
+    ):
+        Question.objects.filter(project=project, key="nice").update(fit={"figures": figures})
+        assert [question.key for question in doubts.unclear(project)] == ["nice"] * is_unclear, figures
+
+
+def test_an_owner_is_told_who_answers_at_random_and_which_question_is_read_differently(
+    make_project: Make, owning: Client
+) -> None:
+    chance = random.Random(1)
+    project = make_project(images=24, questions=ASKED, judgments_min=6, judgments_max=6, stopping="fixed")
+    people = [person(name) for name in ("anna", "ben", "carl", "dora", "eve", "sam")]
+    for user in people:
+        services.ensure_member(project=project, user=user)
+        for _task in range(24):
+            lease = claim(project, user)
+            truth = "cat" if lease.task.image_id % 2 else "dog"
+            said = chance.choice(["cat", "dog"]) if user.username == "sam" else truth
+            answers = {"category": said, "nice": chance.random() < 0.5}
+            services.submit_judgment(assignment_id=lease.pk, worker=user, answers=answers, seconds=2)
+    fitting.fit_project(project.pk)
+    cache.clear()
+    page = " ".join(owning.get(f"/projects/{project.slug}/").content.decode().split())
+    sam = project.memberships.get(user__username="sam")
+    assert f'href="/projects/{project.slug}/workers/{sam.pk}/"' in page
+    assert "sam is right far less often than the others" in page
+    assert "“Is it not unusual?” people agree hardly more often than by chance" in page
+    assert "“What is it?”" not in page
+
+
+def test_the_workers_page_shows_those_far_behind_alone_and_the_quickest_first_a_page_at_a_time(
+    make_project: Make, owning: Client
+) -> None:
+    project = make_project(images=0)
+    crowd(project, {**GOOD, "spammer": 0.5, "careless": 0.7})
+    User.objects.bulk_create(User(username=f"new{n:02d}") for n in range(60))
+    Membership.objects.bulk_create(
+        Membership(project=project, user=user) for user in User.objects.filter(username__startswith="new")
+    )
+    path = f"/projects/{project.slug}/workers/"
+
+    def shown(query: str) -> list[str]:
+        return [member.user.username for member in owning.get(path + query).context["page"]]
+
+    assert shown("?role=behind&order=accuracy") == ["spammer", "careless"]
+    assert shown("?order=pace")[:2] == ["spammer", "careless"]
+    first, second = shown(""), shown("?page=2")
+    assert len(first) == 50
+    assert len(first + second) == len({*first, *second}) == project.memberships.count()
+    assert 'rel="next" href="?order=pace&amp;page=2"' in owning.get(path + "?order=pace").content.decode()
+    assert 'rel="prev" href="?page=1"' in owning.get(path + "?page=2").content.decode()
+    assert shown("?page=99") == second  # somebody has left meanwhile
+    assert "far behind" in owning.get(path).content.decode()
