@@ -17,12 +17,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import dramatiq
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
@@ -110,28 +111,36 @@ def model() -> None:
 
 
 class Lately:
-    """A check that costs something, and how it ended: good for a while, bad for whoever waited for this very try."""
+    """A check that costs something, in a thread of its own: good for a while, bad for whoever waited for this very try.
+
+    What it asks may hang for as long as it likes: whoever asks waits for seconds, and all for the same try.
+    """
 
     def __init__(self, name: str, check: Callable[[], None]) -> None:
         self._name = name
         self._check = check
         self._lock = threading.Lock()
-        self._outcome = ""
-        self._until = 0.0
+        self.forget()
 
     def outcome(self) -> str:
-        asked = time.monotonic()
-        if not self._lock.acquire(timeout=PATIENCE):  # a store that hangs is waited for by one, and not by all threads
-            return f"has not answered another who asked for {PATIENCE:.0f} seconds"
+        with self._lock:
+            if self._trying is None or (self._trying.done() and time.monotonic() > self._until):
+                self._trying = Future()
+                threading.Thread(target=self._try, args=(self._trying,), daemon=True).start()
+            trying = self._trying
         try:
-            if asked > self._until:
-                self._outcome = _outcome(self._name, self._check)
-                self._until = time.monotonic() + (GOOD if self._outcome == "ok" else 0.0)
-            return self._outcome
-        finally:
-            self._lock.release()
+            return trying.result(PATIENCE)
+        except TimeoutError:
+            return f"has not answered for {PATIENCE:.0f} seconds"
+
+    def _try(self, trying: Future[str]) -> None:
+        outcome = _outcome(self._name, self._check)
+        connections.close_all()
+        self._until = time.monotonic() + (GOOD if outcome == "ok" else 0.0)
+        trying.set_result(outcome)
 
     def forget(self) -> None:
+        self._trying: Future[str] | None = None
         self._until = 0.0
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from config import health
 
+pytestmark = pytest.mark.django_db(transaction=True)  # the files are looked at by a thread of their own
+
 
 @pytest.fixture(autouse=True)
 def unasked() -> None:
