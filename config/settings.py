@@ -312,6 +312,8 @@ LOGGING = {
     "loggers": {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # A dozen lines for each connection, a page for each that failed; who used it says in one that it did not answer.
+        "pika": {"level": "CRITICAL"},
         "django.request": {"filters": ["broken"]},
         "django.security.DisallowedHost": {"filters": ["theirs"]},
         "django.security.RequestDataTooBig": {"filters": ["theirs"]},

@@ -12,6 +12,7 @@ from dramatiq.brokers import redis as library
 from dramatiq.errors import ConnectionFailed
 from dramatiq.middleware import Middleware, SkipMessage
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.messages.on_commit import OnCommit
 
@@ -54,8 +55,8 @@ class RedisBroker(OnCommit, library.RedisBroker):
         )
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """As the other brokers', a server that is away raises an error of Dramatiq's, and not of a driver."""
+        """As the other brokers', a server that is away, or hangs, raises an error of Dramatiq's, and not of a driver."""
         try:
             return super().enqueue(message, delay=delay)
-        except RedisConnectionError as error:
+        except (RedisConnectionError, RedisTimeoutError) as error:
             raise ConnectionFailed(str(error)) from error  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import dramatiq
 import pika
 import pytest
 from django.db import transaction
+from dramatiq.errors import ConnectionFailed
 
 from config import broker as wiring
 from config import health, scheduler
@@ -144,6 +146,20 @@ def test_the_clock_goes_on_when_the_broker_is_back(away):
     stop.set()
     running.join()
     assert clock.due == [0.0]  # it is sent as soon as that can be
+
+
+def test_redis_that_hangs_is_as_one_that_is_away():
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        broker = wiring.build(f"redis://127.0.0.1:{hanging.getsockname()[1]}/0?socket_timeout=0.1")
+        broker.declare_queue("cpu")
+        with pytest.raises(ConnectionFailed):
+            broker.enqueue(dramatiq.Message(queue_name="cpu", actor_name="unsent", args=(), kwargs={}, options={}))
+
+
+def test_a_rabbitmq_that_is_away_is_told_of_by_who_asked_it_and_not_by_its_library(caplog):
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        _none = wiring.build(AWAY[1]).connection  # type: ignore[attr-defined]
+    assert not [record for record in caplog.records if record.name.startswith("pika")]
 
 
 def test_rabbitmq_confirms_each_message_and_waits_a_day_for_a_training(rabbitmq_url):
