@@ -72,9 +72,10 @@ def queue() -> None:
     elif hasattr(broker, "client"):
         broker.client.ping()
     else:
-        # A connection of this thread that lay idle may have been closed by the server, which says nothing about it.
-        del broker.connection  # type: ignore[attr-defined]
-        broker.connection.process_data_events()  # type: ignore[attr-defined]
+        try:
+            broker.connection.process_data_events()  # type: ignore[attr-defined]
+        finally:  # it is this thread's alone, which ends
+            del broker.connection  # type: ignore[attr-defined]
 
 
 def storage() -> None:
@@ -116,11 +117,13 @@ class Lately:
     What it asks may hang for as long as it likes: whoever asks waits for seconds, and all for the same try.
     """
 
-    def __init__(self, name: str, check: Callable[[], None]) -> None:
+    def __init__(self, name: str, check: Callable[[], None], good: float = GOOD) -> None:
         self._name = name
         self._check = check
+        self._good = good
         self._lock = threading.Lock()
-        self.forget()
+        self._trying: Future[str] | None = None
+        self._until = 0.0
 
     def outcome(self) -> str:
         with self._lock:
@@ -136,14 +139,14 @@ class Lately:
     def _try(self, trying: Future[str]) -> None:
         outcome = _outcome(self._name, self._check)
         connections.close_all()
-        self._until = time.monotonic() + (GOOD if outcome == "ok" else 0.0)
+        self._until = time.monotonic() + (self._good if outcome == "ok" else 0.0)
         trying.set_result(outcome)
 
     def forget(self) -> None:
-        self._trying: Future[str] | None = None
-        self._until = 0.0
+        self._trying = None
 
 
+queue_lately = Lately("queue", queue, good=0.0)
 storage_lately, model_lately = Lately("storage", storage), Lately("model", model)
 
 
@@ -158,7 +161,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     answers = {"database": _outcome("database", database)}
     # Each question to a database that is away waits for it, and whoever asks here waits for seconds at most.
     unasked = "" if answers["database"] == "ok" else "waits for the database"
-    answers["queue"] = unasked or _outcome("queue", queue)
+    answers["queue"] = unasked or queue_lately.outcome()
     answers["storage"] = storage_lately.outcome()
     answers["model"] = unasked or model_lately.outcome()
     ready = all(answer == "ok" for answer in answers.values())

@@ -312,7 +312,7 @@ LOGGING = {
     "loggers": {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        # A dozen lines for each connection, a page for each that failed; who used it says in one that it did not answer.
+        # A dozen lines for each connection, a page for each that failed; who needed it says in one that it is away.
         "pika": {"level": "CRITICAL"},
         "django.request": {"filters": ["broken"]},
         "django.security.DisallowedHost": {"filters": ["theirs"]},

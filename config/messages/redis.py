@@ -55,7 +55,7 @@ class RedisBroker(OnCommit, library.RedisBroker):
         )
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """As the other brokers', a server that is away, or hangs, raises an error of Dramatiq's, and not of a driver."""
+        """As the other brokers', a server that is away or hangs raises an error of Dramatiq's, and not of a driver."""
         try:
             return super().enqueue(message, delay=delay)
         except (RedisConnectionError, RedisTimeoutError) as error:

@@ -89,10 +89,11 @@ def installed(broker, settings):
 
 
 def test_readiness_asks_the_broker_and_minds_no_connection_that_was_closed_meanwhile(installed):
-    assert health._outcome("queue", health.queue) == "ok"
+    assert health.queue_lately.outcome() == "ok"
     if isinstance(installed, rabbitmq.RabbitmqBroker):
+        assert not installed.connections
         installed.connection.close()
-    assert health._outcome("queue", health.queue) == "ok"
+    assert health.queue_lately.outcome() == "ok"
 
 
 def test_readiness_tells_of_a_broker_that_is_away(settings):
@@ -148,6 +149,20 @@ def test_the_clock_goes_on_when_the_broker_is_back(away):
     assert clock.due == [0.0]  # it is sent as soon as that can be
 
 
+def test_readiness_waits_for_a_broker_that_hangs_no_longer_than_for_others(settings, monkeypatch):
+    before = dramatiq.get_broker()
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        settings.BROKER_URL = f"amqp://guest:guest@127.0.0.1:{hanging.getsockname()[1]}/?stack_timeout=3"
+        dramatiq.set_broker(wiring.build(settings.BROKER_URL))
+        monkeypatch.setattr(health, "PATIENCE", 0.1)
+        try:
+            assert health.queue_lately.outcome() == "has not answered for 0 seconds"
+            monkeypatch.setattr(health, "PATIENCE", 30)
+            assert health.queue_lately.outcome().startswith("failed (")
+        finally:
+            dramatiq.set_broker(before)
+
+
 def test_redis_that_hangs_is_as_one_that_is_away():
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         broker = wiring.build(f"redis://127.0.0.1:{hanging.getsockname()[1]}/0?socket_timeout=0.1")
@@ -158,7 +173,7 @@ def test_redis_that_hangs_is_as_one_that_is_away():
 
 def test_a_rabbitmq_that_is_away_is_told_of_by_who_asked_it_and_not_by_its_library(caplog):
     with pytest.raises(pika.exceptions.AMQPConnectionError):
-        _none = wiring.build(AWAY[1]).connection  # type: ignore[attr-defined]
+        _none = wiring.build(AWAY[1]).connection
     assert not [record for record in caplog.records if record.name.startswith("pika")]
 
 
