@@ -38,12 +38,17 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
 }
 
 
-def exact() -> None:
-    """Let products of float32 be float32. On newer GPUs each backend rounds their factors to 10 bits (TF32) unless it
-    is told not to, and then differs from the exported network by more than a version may.
+def settle() -> None:
+    """What each network here is built on: float32, channels last, whatever a keras.json in the user's home says.
+
+    And products of float32 that are float32: on newer GPUs each backend rounds their factors to 10 bits (TF32) unless
+    it is told not to, and then differs from the exported network by more than a version may.
     """
     import keras  # heavy; training and export only
 
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
     backend = keras.config.backend()
     if backend == "tensorflow":
         import tensorflow  # the backend itself, as the others below
@@ -67,7 +72,7 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
         weights: From ``weights.locate``; None or one without a path gives random weights, always the same.
         size: Side of the input in pixels; the backbone's default where None.
     """
-    exact()
+    settle()
     path = weights.path if weights else None
     model = _built(backbone, weights, size or backbone.size, path)
     if path is None:

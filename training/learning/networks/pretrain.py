@@ -28,6 +28,7 @@ from labeling.files.imaging import decode_rgb
 from training.learning.errors import LearningError, TrainingDiverged
 from training.learning.files import write_atomic
 from training.learning.networks.light import openvino
+from training.learning.networks.network import settle
 from training.learning.networks.small import SIZE, STAGES, build_small, fold
 
 Report = Callable[[dict[str, Any]], bool | None]
@@ -145,6 +146,7 @@ class Teacher:
     def __init__(self, weights: Path, threads: int) -> None:
         import keras  # the teacher is a Keras application
 
+        settle()
         whole = keras.applications.MobileNetV2(weights=None, include_top=True)
         whole.load_weights(str(weights))
         base = keras.applications.MobileNetV2(input_shape=(None, None, 3), weights=None, include_top=False)

@@ -19,6 +19,8 @@ from typing import Any
 
 import keras  # the trainer's process only
 
+from training.learning.networks.network import settle
+
 
 @dataclass(frozen=True)
 class Devices:
@@ -54,6 +56,7 @@ def _listed(kind: str) -> list[str]:
 @contextmanager
 def training_on(devices: Devices) -> Iterator[None]:
     """Models that are built inside train on the devices, in their precision; afterwards all is as before."""
+    settle()
     policy, shared = keras.config.dtype_policy(), keras.distribution.distribution()
     try:
         keras.config.set_dtype_policy(devices.policy)

@@ -13,6 +13,7 @@ import keras  # imported by the trainer's process and by benches only
 import numpy as np
 
 from training.learning.augment import Augmentation, view
+from training.learning.networks.network import settle
 from training.learning.networks.small import build_small
 from training.learning.rows import Rows
 from training.learning.tuning.keras_loop import LoopOptions, Part, Progress, fit_epochs
@@ -52,6 +53,7 @@ def fit_from_scratch(
     Raises:
         TrainingDiverged, Cancelled.
     """
+    settle()
     keras.utils.set_random_seed(seed)
     base = build_small(norm=True, size=SIZE)
     x = keras.layers.GlobalAveragePooling2D()(base.output)

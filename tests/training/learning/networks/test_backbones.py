@@ -5,6 +5,10 @@ Models are built without values, so that the largest costs seconds and no memory
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import ROOT
 from tests.training.learning.conftest import SMALL
 from training.learning.networks.backbones import BACKBONES, Backbone
 from training.learning.networks.boundary import cut_tensor
@@ -143,3 +148,25 @@ def test_products_are_not_rounded_to_ten_bits_where_a_gpu_would() -> None:
         import tensorflow
 
         assert not tensorflow.config.experimental.tensor_float_32_execution_enabled()
+
+
+_ELSEWHERE = """
+import keras
+from tests.training.learning.conftest import SMALL
+from training.learning.networks.network import trunk_model
+from training.learning.tuning.devices import Devices, training_on
+assert (keras.config.image_data_format(), keras.config.floatx()) == ("channels_first", "float16")
+with training_on(Devices()):
+    model = trunk_model(SMALL, cut=SMALL.cut)
+print(*model.output_shape[1:], model.output.dtype)
+"""
+
+
+def test_what_keras_is_told_in_the_users_home_changes_no_network(tmp_path: Path) -> None:
+    told = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 1e-3, "backend": "tensorflow"}
+    (tmp_path / "keras.json").write_text(json.dumps(told))
+    environment = os.environ | {"KERAS_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", _ELSEWHERE], env=environment, capture_output=True, text=True,
+                          cwd=ROOT, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == [*map(str, cut_tensor(build(SMALL), SMALL.cut).shape[1:]), "float32"]
