@@ -56,11 +56,15 @@ class MeasuredSerializer(CandidateSerializer):
     seconds = serializers.FloatField(required=False)
     cpu_seconds = serializers.FloatField(required=False)
     embedded = serializers.IntegerField(required=False)
-    latency = serializers.FloatField(required=False, help_text="Median seconds for one image.")
+    latency = serializers.FloatField(required=False, help_text="Least of several, in seconds for one image.")
     megabytes = serializers.FloatField(required=False)
     parameters = serializers.IntegerField()
     failure = serializers.CharField(required=False)
     winner = serializers.BooleanField(required=False)
+    may_be_as_good = serializers.BooleanField(
+        required=False,
+        help_text="Not of the winner: whether chance alone may have made that one right more often on these images.",
+    )
     on_front = serializers.DictField(
         child=serializers.BooleanField(), help_text="Cost -> no other candidate has less error and less of it."
     )

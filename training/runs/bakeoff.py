@@ -27,7 +27,7 @@ from training.learning.artifact import Tail
 from training.learning.errors import TooLittleData
 from training.learning.networks.trunk import convert
 from training.models import FROM_SCRATCH, Recipe, Snapshot, TrainingPolicy, TrainingRun
-from training.runs import pipeline
+from training.runs import pipeline, winner
 from training.runs.progress import Reporter
 from training.runs.stages import scratch
 from training.runs.stages.work import Work, load_items
@@ -74,24 +74,15 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
         rows.append(_measure(job, snapshot, candidate, voice) if begun < MOST_TRIES else _ended(candidate, voice))
         report.result["rows"] = rows
         report.checkpoint((number + 1) / len(candidates), title)
+    rows = winner.with_winner(rows, [folder_of(job) / f"{number}" for number in range(len(rows))])
     shutil.rmtree(folder_of(job), ignore_errors=True)
     report.result.pop("begun", None)
-    return {"rows": with_winner(rows), "snapshot": snapshot.digest}
+    return {"rows": rows, "snapshot": snapshot.digest}
 
 
 def folder_of(job: Job) -> Path:
     """Where the candidates keep their checkpoints until all are measured."""
     return pipeline.runs_folder() / f"bake-off-{job.pk}"
-
-
-def with_winner(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mark the least error; of those that are as good within half an image in a hundred, the quickest to answer."""
-    measured = [row for row in rows if row.get("top1_error") is not None and row.get("recipe") != FROM_SCRATCH]
-    if not measured:
-        return rows
-    least = min(row["top1_error"] for row in measured)
-    best = min((row for row in measured if row["top1_error"] <= least + 0.005), key=lambda row: row["latency"])
-    return [{**row, "winner": row is best} for row in rows]
 
 
 def _row(candidate: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +130,7 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
             "cpu_seconds": round(time.process_time() - cpu, 2),
         }
         latency = latency_of(work)
+        winner.keep_answers(work)
     except JobLost:
         raise
     except CrowdtuneError as error:

@@ -85,8 +85,9 @@ def use(request: HttpRequest, slug: str, job_id: UUID) -> HttpResponse:
     job = _job(request, slug, job_id)
     number = whole(request.POST.get("candidate"), -1)
     with refusals(request):
-        policy = services.use_candidate(job=job, number=number, user=request.user)
-        messages.success(request, _("Runs use %(backbone)s from now on.") % {"backbone": policy.backbone})
+        services.use_candidate(job=job, number=number, user=request.user)
+        title = job.result["rows"][number]["title"]
+        messages.success(request, _("Runs use %(backbone)s from now on.") % {"backbone": title})
     return redirect("project-bake-off", slug)
 
 
@@ -115,6 +116,7 @@ def _last(project: Project) -> dict[str, Any]:
         "job": job,
         "shown": shown,
         "rows": [{**row, "error_interval": of_error(row.get("interval"))} for row in rows],
+        "is_close": any(row.get("may_be_as_good") for row in rows),
         "is_live": job is not None and job.is_live,
         "has_top5": shown is not None and _categories(shown) > 5,
         "by_latency": plots.pareto(

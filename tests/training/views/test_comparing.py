@@ -46,8 +46,13 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     assert sum(row["winner"] for row in job.result["rows"]) == 1
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     assert "Winner" in page
+    assert (
+        sum(row.get("may_be_as_good", False) for row in job.result["rows"]) == page.count("May be as good</span>") == 1
+    )
+    assert "it may be chance that it is ahead" in page
     assert "there is no top-5 error to compare" in page
-    owner.post(f"/projects/shapes/training/compare/{job.pk}/use/", {"candidate": "1"})
+    used = owner.post(f"/projects/shapes/training/compare/{job.pk}/use/", {"candidate": "1"}, follow=True)
+    assert "Runs use Crowdtune small augmented from now on." in used.content.decode()
     policy = TrainingPolicy.objects.get(project=project)
     assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)
 
