@@ -277,13 +277,14 @@ function submit() {
   else page.form.requestSubmit(document.getElementById("submit"));
 }
 
-/* Whether a question still needs an answer, or another one: the first such is brought into sight, with the focus. */
+/* Whether a question still needs an answer, or another one: the first such is brought into sight, with the focus. A choice
+   that is sent at once does not get it: the next Enter, of who presses it after each number, would be an answer. */
 function lacks() {
   const missing = form.missing();
   if (!missing) return false;
   missing.root.scrollIntoView({ block: "center" });
   missing.problem.scrollIntoView({ block: "nearest" }); // a long question has it out of sight
-  missing.root.querySelector("input, textarea, button")?.focus({ preventScroll: true });
+  missing.root.querySelector("input, textarea, button:not(.choice)")?.focus({ preventScroll: true });
   page.announce.textContent = missing.problem.textContent;
   return true;
 }

@@ -309,3 +309,18 @@ def test_a_menu_that_is_open_has_the_keys_and_the_task_behind_it_none(make_proje
     page.keyboard.press("1")
     moved_on(page, first)
     assert [row.answers["animal"] for row in stored(project, 1)] == ["cat"]
+
+
+def test_enter_after_each_number_answers_nothing_where_the_number_has_sent_it(make_project, start):
+    """Who has read that Enter sends presses it, though one question of choices is sent at once."""
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=4)
+    page = start(project)
+    for key in "212":
+        before = shown(page)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        expect(page.locator(".error")).to_have_text("This question needs an answer.")
+        page.keyboard.press(key)
+        moved_on(page, before)
+    page.keyboard.press("Enter")
+    assert [row.answers["animal"] for row in stored(project, 3)] == ["dog", "cat", "dog"]
