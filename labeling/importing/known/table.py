@@ -2,7 +2,8 @@
 
 Both columns may be called as others call them: Hugging Face's metadata has ``file_name`` and ``label``, many a list for
 Keras or TensorFlow ``filename`` and ``class``, Label Studio's CSV ``image`` and ``choice``, where each name has eight
-signs of the upload before it. A picture's ``sha256``, which our exports have, goes before its name.
+signs of the upload before it; Kaggle's competitions call an image ``id`` or ``image_id``, and where there is one column
+more, that is the answer, whatever it is called. A picture's ``sha256``, which our exports have, goes before its name.
 Two more shapes of CSV are common: a line a box, with its corners in ``xmin``, ``ymin``, ``xmax`` and ``ymax`` (of
 TensorFlow's object detection), and a column a category, with 1 where it is in the picture (Roboflow's classes).
 Source: https://huggingface.co/docs/datasets/image_dataset , https://roboflow.com/formats/tensorflow-object-detection , https://labelstud.io/guide/export
@@ -22,8 +23,9 @@ from labeling.importing.known.files import Files, Found, Known, Refused, Unreada
 from labeling.importing.known.lines import Lines, array
 from labeling.words import gettext as _
 
-IMAGES = ("image", "file_name", "filename", "file", "path", "name")
+IMAGES = ("image", "file_name", "filename", "file", "path", "name", "image_id", "id")
 ANSWERS = ("answer", "label", "category", "class", "choice")
+MARKS = {"0", "1", "0.0", "1.0"}
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -94,13 +96,17 @@ def _of_shares(known: Known) -> Known:
 
 
 def _marked(name: str, lines: Lines, image: str) -> Found:
-    """The categories with a 1 in their column."""
-    is_first = True
+    """The categories with a 1 in their column; of one column alone, what it says where it begins with no mark."""
+    is_first, is_answer = True, False
     for number, line, problem in lines:
         row = {str(key).strip(): str(value or "").strip() for key, value in line.items() if key is not None}
         called = "".join(value for key, value in row.items() if key.lower() == image)
         marks = {key: value for key, value in row.items() if key.lower() != image}
-        if marks and set(marks.values()) <= {"0", "1", "0.0", "1.0"}:
+        if is_first and len(marks) == 1 and all(marks):
+            is_answer = not MARKS.issuperset(marks.values())
+        if is_answer and not problem:
+            yield Known(cells.read(called), cells.read(*marks.values()))
+        elif not is_answer and marks and MARKS.issuperset(marks.values()):
             chosen = [{"category": cells.read(key)} for key, mark in marks.items() if float(mark)]
             yield Known(cells.read(called), chosen, classed=True)
         elif is_first:

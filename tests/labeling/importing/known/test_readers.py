@@ -320,6 +320,11 @@ def test_a_csv_with_a_column_a_category_holds_those_with_a_one():
     assert (type(refused), refused.where) == (Refused, "l.csv, line 5")
 
 
+@pytest.mark.parametrize("header", ["id,breed", "image_id,label", "Image,Id"])
+def test_a_competition_calls_images_by_an_id_and_the_answer_as_it_likes(header):
+    assert read("csv", f"{header}\na1,cat\nb2,1\n".encode(), "l.csv") == [Known("a1", "cat"), Known("b2", "1")]
+
+
 def test_what_is_wrong_with_a_file_is_said_once():
     buffer = io.BytesIO()
     pq.write_table(pa.table({"name": ["a.jpg"], "labels": [1]}), buffer)
