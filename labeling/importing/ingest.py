@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -28,6 +29,7 @@ from labeling.jobs import JobLost, Report
 from labeling.models import Image, Job, Project
 from labeling.words import gettext as _
 
+OF_LABELS = {".json", ".jsonl", ".ndjson", ".xml", ".csv", ".txt", ".yaml", ".yml", ".parquet"}
 BATCH = 24
 BATCH_BYTES = 48 * 2**20
 THREADS = 2
@@ -133,7 +135,8 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
         data = item.read()
         prepared = imaging.prepare(data)
     except CrowdtuneError as error:
-        return Ready(item, None, error)
+        is_of_labels = error.code == "not_an_image" and PurePosixPath(item.name).suffix.lower() in OF_LABELS
+        return Ready(item, None, _no_picture() if is_of_labels else error)
     except FileNotFoundError:
         return Ready(item, None, CrowdtuneError("missing", _("The file is not there any more; send it again.")))
     sha256 = hashlib.sha256(data).hexdigest()
@@ -155,6 +158,12 @@ def prepare(project_id: int, item: sources.Item) -> Ready:
         **names,
     )
     return Ready(item, image)
+
+
+def _no_picture() -> CrowdtuneError:
+    """What is said of the labels that a data set has beside its pictures."""
+    told = _("This is no picture. If it holds labels, send it, or its zip, on the Labels page under “Bring in labels”.")
+    return CrowdtuneError("not_an_image", told)
 
 
 def _write(

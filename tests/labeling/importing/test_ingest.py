@@ -68,6 +68,7 @@ def test_every_kind_of_bad_file_is_a_row_with_its_reason(bring: Import, empty: P
         "text.jpg": "not_an_image",
     }
     assert all(row["message"] for row in job.errors)
+    assert [row["item"] for row in job.errors if "Bring in labels" in row["message"]] == ["labels.xml"]
     assert {"400", "50"} <= set(re.findall(r"\d+", next(r["message"] for r in job.errors if r["item"] == "huge.png")))
     assert [image.name for image in Image.objects.filter(project=empty)] == ["good.jpg"]
     stored = sorted(path.name.partition(".")[2] for path in own_media.rglob("*") if path.is_file())
