@@ -25,7 +25,7 @@ from labeling import outages, webhooks
 from labeling.accounts import archived
 from labeling.errors import CrowdtuneError
 from labeling.heartbeat import beating, silent
-from labeling.models import Job, Project
+from labeling.models import Job, MoreErrors, Project
 from labeling.spellings import written
 from labeling.words import gettext as _
 from labeling.words import shortened
@@ -40,7 +40,8 @@ UNSENT_AFTER = timedelta(seconds=60)
 SENT_AGAIN_AFTER = timedelta(minutes=10)
 MOST_ATTEMPTS = 5
 MOST_WAITING = timedelta(days=2)  # for a disk or a store
-MOST_ERRORS = 1000
+MOST_ERRORS = 1000  # in the job's own row, which the page and the API show
+MOST_MORE = 500_000  # beside it, for the list to download
 MOST_LETTERS = 500  # of what a message quotes: a file may hold a line of any length
 PASSED = "passed_over"  # the code of what a report tells beside what was refused, and its count in the result
 PROGRESS_SECONDS = 0.5
@@ -96,6 +97,7 @@ class Report:
         self.job = job
         self.errors: list[dict[str, str]] = list(job.errors)
         self.result: dict[str, Any] = dict(job.result)
+        self._more: list[dict[str, str]] = []
         self._written = 0.0
         self._errors_written = len(self.errors)
 
@@ -107,8 +109,11 @@ class Report:
     def error(self, item: str, code: str, message: str) -> None:
         """One refused item; it is written with the next checkpoint."""
         self.result["refused"] = self.result.get("refused", 0) + 1
+        told = {"item": written(item[:300]), "code": code, "message": shortened(message, MOST_LETTERS)}
         if len(self.errors) < MOST_ERRORS:
-            self.errors.append({"item": written(item[:300]), "code": code, "message": shortened(message, MOST_LETTERS)})
+            self.errors.append(told)
+        elif self.result["refused"] <= MOST_ERRORS + MOST_MORE:
+            self._more.append(told)
 
     def pass_over(self, item: str, why: str, count: int) -> None:
         """What is no item to refuse: told beside those that are, once of each kind, with how often it came."""
@@ -135,8 +140,16 @@ class Report:
         told = shortened(message, MOST_LETTERS)
         # A list of a thousand errors is not written again at each checkpoint that adds none.
         more = {"errors": self.errors} if len(self.errors) > self._errors_written else {}
-        self._write(progress=min(fraction, 1.0), message=told, result=self.result, **more)
+        with transaction.atomic():
+            self._write(progress=min(fraction, 1.0), message=told, result=self.result, **more)
+            self.keep_more()
         self._errors_written = len(self.errors)
+
+    def keep_more(self) -> None:
+        """Write what was refused beyond the job's own list since the last time."""
+        if self._more:
+            MoreErrors.objects.create(job=self.job, errors=self._more)
+            self._more = []
 
     def _write(self, **values: Any) -> None:
         self._written = time.monotonic()
@@ -287,7 +300,9 @@ def _finish(job: Job, state: str, report: Report, message: str) -> None:
         values["progress"] = 1.0
     if message or state == Job.State.SUCCEEDED:
         values["message"] = shortened(message, MOST_LETTERS)
-    _end(_mine(job), errors=report.errors, **values)
+    with transaction.atomic():
+        if _end(_mine(job), errors=report.errors, **values):
+            report.keep_more()
 
 
 def _beat(job: Job) -> bool:

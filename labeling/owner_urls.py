@@ -74,6 +74,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("settings/danger/", lifetime.danger, name="project-danger"),
     path("jobs/", jobs.job_list, name="project-jobs"),
     path("jobs/<uuid:pk>/", jobs.job, name="project-job"),
+    path("jobs/<uuid:pk>/refused.csv", jobs.refused, name="project-job-refused"),
     path("jobs/<uuid:pk>/cancel/", jobs.cancel_job, name="project-job-cancel"),
 ]
 

@@ -6,7 +6,7 @@ lives in ``labeling.services``.
 
 from __future__ import annotations
 
-from labeling.models.job import DiscardedFile, Job
+from labeling.models.job import DiscardedFile, Job, MoreErrors
 from labeling.models.judgment import Consensus, ConsensusQuerySet, Judgment, WorkerSkill
 from labeling.models.oversight import AuditEntry, Rule, RuleEvent, Webhook, WebhookDelivery
 from labeling.models.project import (
@@ -39,6 +39,7 @@ __all__ = [
     "Job",
     "Judgment",
     "Membership",
+    "MoreErrors",
     "PastWork",
     "Profile",
     "Project",

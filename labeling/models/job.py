@@ -59,6 +59,18 @@ class Job(models.Model):
         return self.state in self.LIVE
 
 
+class MoreErrors(models.Model):
+    """What a job refused beyond those in its own row, which is written again with each part of the work: one row a
+    part, written once.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="more_errors")
+    errors = ToldJSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.errors)} refused"
+
+
 class DiscardedFile(models.Model):
     """A stored file that is to go unless something refers to it again; see ``labeling.upkeep.discarding``."""
 

@@ -29,6 +29,7 @@ from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Pro
 from labeling.surveys import survey
 from labeling.surveys.asked_in import worded
 from labeling.views import shown_once
+from labeling.views.echo import Echo
 from labeling.views.numbers import whole
 from labeling.views.owner.context import refusals, still_there
 from labeling.views.worker import own_id, project_to_label
@@ -112,13 +113,6 @@ def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
     return redirect("profile")
 
 
-class _Echo:
-    """A file that hands back what is written to it, so that csv can write into a stream."""
-
-    def write(self, value: str) -> str:
-        return value
-
-
 def _of_what_is_deleted(user: int) -> Iterator[tuple[str, Decimal]]:
     """Project and sum of what the person is owed for answers that went with their images or their project."""
     standing = Judgment.objects.filter(worker_id=user, withdrawn_at=None).order_by()
@@ -134,7 +128,7 @@ def _of_what_is_deleted(user: int) -> Iterator[tuple[str, Decimal]]:
 @require_GET
 def earnings(request: HttpRequest) -> StreamingHttpResponse:
     """Every answer with its price, as CSV, streamed; then, a line a project, what was earned by what is deleted."""
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     rows = (
         Judgment.objects.filter(worker_id=request.user.pk, project__deleted_at=None)
         .order_by("id")

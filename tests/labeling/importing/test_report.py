@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils.translation import override
 
-from labeling import services
+from labeling import jobs, services
 from labeling.models import Project
 from tests.labeling.conftest import client, picture
 from tests.labeling.importing.conftest import Import, zipped
@@ -75,3 +76,24 @@ def test_a_file_in_which_no_label_is_found_is_no_success(
     job.refresh_from_db()
     assert job.state == "failed"
     assert job.message
+
+
+def test_the_whole_list_of_what_was_refused_can_be_downloaded(
+    project: Project, own_media: Path, run_actors: Callable[[], int]
+) -> None:
+    names = [f"nobody-{number}.jpg" for number in range(jobs.MOST_ERRORS + 600)] + ["=1+1.jpg"]
+    text = "image,answer\n" + "".join(f"{name},cat\n" for name in names)
+    file = SimpleUploadedFile("a.csv", text.encode())
+    job = services.import_labels(project=project, file=file, form="csv", take_as="gold", source="", user=None)
+    run_actors()
+    job.refresh_from_db()
+    assert (len(job.errors), job.result["refused"]) == (jobs.MOST_ERRORS, len(names))
+    reader = Client()
+    reader.force_login(project.owner)
+    path = f"/projects/{project.slug}/jobs/{job.pk}/"
+    assert f'href="{path}refused.csv"' in reader.get(path).content.decode()
+    text = b"".join(reader.get(f"{path}refused.csv", headers=HINDI)).decode()
+    header, *rows = csv.reader(text.splitlines())
+    assert header == ["item", "code", "why"]
+    assert [item for item, _code, _why in rows] == [*names[:-1], "'=1+1.jpg"]
+    assert all(code == "unknown_image" and is_hindi(why) for _item, code, why in rows)
