@@ -147,6 +147,36 @@ def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=0.5)
 
 
+def test_two_fingers_keep_below_them_what_they_took_hold_of(visit, red_project, worker):
+    page = opened(visit, red_project, worker, dpr=2, touch=True, width=800, height=900)
+    left, top, right, bottom = red_on_screen(page, 2)
+    x, y = (left + right) / 2 - 90, (top + bottom) / 2 - 60
+    pinch(page, x, y, 20, 60)
+    seen = red_on_screen(page, 2)
+    assert seen[2] - seen[0] == pytest.approx(3 * (right - left), abs=2)
+    assert ((seen[0] + seen[2]) / 2 - x, (seen[1] + seen[3]) / 2 - y) == pytest.approx((270, 180), abs=3)
+
+
+def test_a_finger_sets_a_box_on_a_large_picture_to_half_a_pixel(visit, make_project, join, worker):
+    """On the whole of it, one pixel of the screen is 28 of its own."""
+    size = (10_000, 4000)
+    project = make_project(
+        "Large", images={"large.png": pictured(*size, (6000, 1800, 40, 30))}, questions=[QUESTION], categories=["thing"]
+    )
+    join(project, worker)
+    page = opened(visit, project, worker, dpr=3, touch=True, width=360, height=740)
+    for _ in range(12):
+        page.locator("[data-tool=zoom-in]").tap()
+        painted(page)
+    across = width_of(page) / size[0]
+    assert across == pytest.approx(4, abs=0.1)
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    corner = (stage["x"] + 100, stage["y"] + 60)
+    touch(page, [corner, (corner[0] + 40, corner[1] + 40), (corner[0] + 160, corner[1] + 80)])
+    assert drawn_boxes(page, 1)[0]["box"][2:] == pytest.approx([40, 20], abs=0.5)
+
+
 @pytest.mark.parametrize("first", ["palm", "pen"])
 def test_the_hand_that_holds_a_pen_draws_and_moves_nothing(visit, red_project, worker, first):
     page = opened(visit, red_project, worker, touch=True, width=800, height=900)

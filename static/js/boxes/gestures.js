@@ -35,16 +35,16 @@ export function listen(stage, view, editor) {
       if (action) editor.cancel();
       action = null;
       viewing = true;
-      for (const pointer of pointers.values()) view.zoomer.handleDown(pointer);
     } else if (pointers.size === 1 && event.button === 0 && !(event.pointerType === "touch" && performance.now() - penAt < RESTING)) {
       action = begin(event);
     }
+    if (viewing) view.hold(pointers.values());
   });
 
   stage.addEventListener("pointermove", (event) => {
     if (!pointers.has(event.pointerId)) return;
     pointers.set(event.pointerId, event);
-    if (viewing) view.zoomer.handleMove(event);
+    if (viewing) view.drag(pointers.values());
     else if (action) {
       action.moved ||= Math.hypot(event.clientX - action.start.clientX, event.clientY - action.start.clientY) >= CLICK;
       if (!editor.holds(action)) action = drop();
@@ -56,8 +56,8 @@ export function listen(stage, view, editor) {
     stage.addEventListener(name, (event) => {
       if (!pointers.delete(event.pointerId)) return;
       if (viewing) {
-        view.zoomer.handleUp(event);
         viewing = pointers.size > 0;
+        if (viewing) view.hold(pointers.values());
       } else if (action) {
         const done = action;
         action = null;
@@ -73,7 +73,6 @@ export function listen(stage, view, editor) {
 
   /* The touches that were there before the pen end nothing and change nothing. */
   function lift() {
-    for (const pointer of pointers.values()) view.zoomer.handleUp(pointer);
     pointers.clear();
     viewing = false;
     if (action) action = drop();

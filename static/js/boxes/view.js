@@ -3,7 +3,8 @@
    any zoom and device pixel ratio; nothing is accumulated, so nothing drifts. */
 import Panzoom from "../../vendor/panzoom/panzoom.es.js";
 
-const MOST = 16;
+const MOST = 16; // times the whole image, or as many more as make
+const PIXEL = 4; // screen pixels of one of its own: a finger sets a box on a large image or a strip exactly
 
 export class View {
   constructor(stage, figure, onChange) {
@@ -14,7 +15,7 @@ export class View {
     this.element = null;
     this.image = null;
     this.onChange = onChange;
-    this.zoomer = Panzoom(figure, { noBind: true, minScale: 1, maxScale: MOST, step: 0.35, cursor: "", touchAction: "none", animate: false, pinchAndPan: true });
+    this.zoomer = Panzoom(figure, { noBind: true, minScale: 1, cursor: "", touchAction: "none", animate: false });
     figure.addEventListener("panzoomchange", () => this.#changed());
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     new ResizeObserver(() => this.fit()).observe(stage);
@@ -43,6 +44,8 @@ export class View {
     const size = this.#size(scale, unit, snap);
     const place = { left: snap((room.width - size.width) / 2), top: snap(Math.min((room.height - size.height) / 2, high - size.height)) };
     for (const [name, value] of Object.entries({ ...size, ...place })) this.canvas.style[name] = `${value}px`;
+    this.most = Math.max(MOST, (PIXEL * this.image.width) / size.width, (PIXEL * this.image.height) / size.height);
+    this.zoomer.setOptions({ maxScale: this.most });
     this.#changed();
   }
 
@@ -52,9 +55,9 @@ export class View {
     let best = null;
     for (let less = 0; less <= 12; less += 1) {
       const side = (Math.floor((long * scale) / unit + 0.01) - less) * unit;
-      const other = snap((side * short) / long);
+      const other = Math.max(unit, snap((side * short) / long)); // a strip is seen, however thin
       const off = Math.abs((other * long) / side - short);
-      if (side > 0 && other > 0 && (!best || off < best.off)) best = { side, other, off };
+      if (side > 0 && (!best || off < best.off)) best = { side, other, off };
       if (best && best.off < 0.05) break;
     }
     const { side, other } = best ?? { side: unit, other: unit };
@@ -102,11 +105,27 @@ export class View {
     return [left, top, Math.min(b.x, this.image.width) - left, Math.min(b.y, this.image.height) - top];
   }
 
-  /* Zoom by a factor about a point of the screen, the middle unless told. */
+  /* Zoom by a factor about a point of the screen, the middle unless told. Where that lies is told to panzoom, which would
+     read it off what it has drawn last: behind, when fingers or a wheel tell of more than one move in a frame. */
   zoomBy(factor, point = null) {
     const stage = this.stage.getBoundingClientRect();
-    const at = point ?? { clientX: stage.left + stage.width / 2, clientY: stage.top + stage.height / 2 };
-    this.zoomer.zoomToPoint(Math.min(Math.max(this.zoom * factor, 1), MOST), at, { animate: false });
+    const middle = { clientX: stage.left + stage.width / 2, clientY: stage.top + stage.height / 2 };
+    const { clientX, clientY } = point ?? middle;
+    const scale = Math.min(Math.max(this.zoom * factor, 1), this.most);
+    const focal = { x: (clientX - middle.clientX) * scale, y: (clientY - middle.clientY) * scale };
+    this.zoomer.zoom(scale, { focal, animate: false });
+  }
+
+  /* Pointers take hold of the image; as they move, what lies below them stays below them. */
+  hold(pointers) {
+    this.grip = grip([...pointers]);
+  }
+
+  drag(pointers) {
+    const { clientX, clientY, apart } = this.grip;
+    this.hold(pointers);
+    this.panBy(this.grip.clientX - clientX, this.grip.clientY - clientY);
+    if (apart && this.grip.apart) this.zoomBy(this.grip.apart / apart, this.grip);
   }
 
   panBy(dx, dy) {
@@ -125,7 +144,7 @@ export class View {
   #changed() {
     if (!this.element) return;
     this.canvas.style.setProperty("--zoom", this.zoom);
-    this.element.classList.toggle("pixels", this.scale >= 4);
+    this.element.classList.toggle("pixels", this.scale >= PIXEL);
     const rect = this.element.getBoundingClientRect();
     const stage = this.stage.getBoundingClientRect();
     const margin = 64;
@@ -134,4 +153,12 @@ export class View {
     if (Math.abs(dx) > 1 || Math.abs(dy) > 1) this.panBy(dx, dy);
     this.onChange();
   }
+}
+
+/* The middle of pointers, and how far they are from it. */
+function grip(pointers) {
+  const mean = (value) => pointers.reduce((sum, pointer) => sum + value(pointer), 0) / pointers.length;
+  const clientX = mean((pointer) => pointer.clientX);
+  const clientY = mean((pointer) => pointer.clientY);
+  return { clientX, clientY, apart: mean((pointer) => Math.hypot(pointer.clientX - clientX, pointer.clientY - clientY)) };
 }
