@@ -1,8 +1,9 @@
 """Draws sea animals: varied, with known truth, some of them hard to tell.
 
-Pure: Pillow and numpy. A picture is a water gradient, far shapes, one animal and things in front of it; then murk, blur
-and grain by its difficulty. As in the sea, each animal has colours and a depth that it is seen in most often, and none
-that are its own: they help as much as its shape, so that a small network learns from a few dozen pictures, too.
+Pure: Pillow and numpy. A picture is water with its ground and plants, one animal and things in front of it; then murk,
+blur and grain by its difficulty. As in the sea, each animal has colours and a place that it is seen in most often, and
+none that are its own: they tell as much as its shape, so that a small network learns from a few dozen pictures, and is
+unsure of those that are astray.
 """
 
 from __future__ import annotations
@@ -18,17 +19,33 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 CATEGORIES = ("crab", "fish", "jellyfish", "starfish")
 SIZE = (480, 360)
 _SCALE = 2  # drawn larger, then reduced: smooth edges
-# Of each animal: its usual hue and how far that strays (share of the circle), and how often it is seen on the ground.
-HABITS = {
-    "crab": (0.01, 0.03, 0.9),
-    "fish": (0.16, 0.04, 0.2),
-    "jellyfish": (0.8, 0.05, 0.1),
-    "starfish": (0.09, 0.03, 0.9),
-}
-UNUSUAL = 0.1  # share of the pictures whose animal has any colour
 
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the sea: the water's colour above and below, the ground's and how high it reaches, and what grows."""
+
+    above: Colour
+    below: Colour
+    ground: Colour | None = None
+    level: float = 1.0  # share of the height at which the ground begins
+    stones: int = 0
+    weed: int = 0
+    bubbles: int = 0
+
+
+# Of each animal: its usual hue, how far that strays (share of the circle), and where it is seen.
+HABITS = {
+    "crab": (0.01, 0.02, Place((95, 160, 165), (40, 90, 100), (105, 100, 95), 0.6, stones=34)),
+    "fish": (0.15, 0.03, Place((120, 215, 205), (30, 150, 150), weed=9, bubbles=8)),
+    "jellyfish": (0.83, 0.04, Place((45, 75, 165), (5, 10, 50), bubbles=3)),
+    "starfish": (0.08, 0.02, Place((120, 200, 225), (70, 150, 190), (205, 185, 130), 0.28, stones=3)),
+}
+ANY_COLOUR = 0.1  # share of the pictures whose animal has any colour
+ASTRAY = 0.15  # share of those that show a place drawn by lot
 
 
 @dataclass(frozen=True)
@@ -158,11 +175,10 @@ def _colour(rng: np.random.Generator, hue: float | None = None) -> Colour:
     return red, green, blue
 
 
-def _water(rng: np.random.Generator) -> Image.Image:
+def _water(rng: np.random.Generator, place: Place) -> Image.Image:
     """A gradient from light above to dark below, with a few soft shafts."""
     wide, high = SIZE[0] * _SCALE, SIZE[1] * _SCALE
-    top = np.array([rng.uniform(60, 130), rng.uniform(150, 200), rng.uniform(190, 235)])
-    low = np.array([rng.uniform(5, 60), rng.uniform(40, 110), rng.uniform(80, 150)])
+    top, low = (np.array(colour) + rng.normal(0, 12, 3) for colour in (place.above, place.below))
     down = np.linspace(0, 1, high)[:, None, None]
     across = 12 * np.sin(np.linspace(0, rng.uniform(4, 14), wide) + rng.uniform(0, 6))[None, :, None]
     return Image.fromarray(np.clip(top * (1 - down) + low * down + across, 0, 255).astype(np.uint8))
@@ -178,16 +194,22 @@ def _weed(draw: ImageDraw.ImageDraw, rng: np.random.Generator, count: int) -> No
         draw.line(points, fill=tuple(c // 2 for c in colour), width=int(rng.uniform(8, 26)), joint="curve")
 
 
-def _sand(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+def _bubbles(draw: ImageDraw.ImageDraw, rng: np.random.Generator, count: int) -> None:
     wide, high = SIZE[0] * _SCALE, SIZE[1] * _SCALE
-    level = high * rng.uniform(0.72, 0.95)
-    light = rng.uniform(0.7, 1.1)
-    colour = (int(200 * light), int(180 * light), int(rng.uniform(115, 150) * light))
+    for _ in range(count):
+        x, y, r = rng.uniform(0, wide), rng.uniform(0, high), rng.uniform(4, 16)
+        draw.ellipse((x - r, y - r, x + r, y + r), outline=(225, 240, 250), width=3)
+
+
+def _ground(draw: ImageDraw.ImageDraw, rng: np.random.Generator, place: Place) -> None:
+    wide, high = SIZE[0] * _SCALE, SIZE[1] * _SCALE
+    level, light = high * (place.level + rng.uniform(-0.08, 0.08)), rng.uniform(0.8, 1.1)
+    colour = tuple(int(part * light) for part in place.ground or ())
     ridge = [(x, level + 14 * math.sin(x / rng.uniform(60, 140))) for x in range(0, wide + 40, 40)]
     draw.polygon([*ridge, (wide, high), (0, high)], fill=colour)
-    for _ in range(int(rng.integers(2, 14))):
-        x, y, r = rng.uniform(0, wide), rng.uniform(level, high), rng.uniform(4, 26)
-        draw.ellipse((x - r, y - r * 0.6, x + r, y + r * 0.6), fill=tuple(c * 3 // 4 for c in colour))
+    for _ in range(int(rng.poisson(place.stones))):
+        x, y, r, shade = rng.uniform(0, wide), rng.uniform(level, high), rng.uniform(8, 46), rng.uniform(0.55, 1.2)
+        draw.ellipse((x - r, y - r * 0.6, x + r, y + r * 0.6), fill=tuple(int(part * shade) for part in colour))
 
 
 def picture(category: str, difficulty: float, rng: np.random.Generator) -> Image.Image:
@@ -198,18 +220,21 @@ def picture(category: str, difficulty: float, rng: np.random.Generator) -> Image
         difficulty: 0 is near, sharp and free; 1 is small, far in the murk and half behind weed.
         rng: Its seed decides everything else.
     """
-    image = _water(rng)
-    usual, stray, grounded = HABITS[category]
-    on_ground = rng.uniform() < grounded
-    if on_ground or rng.uniform() < 0.3:
-        _sand(ImageDraw.Draw(image), rng)
-    _weed(ImageDraw.Draw(image), rng, int(rng.integers(0, 5)))
+    usual, stray, place = HABITS[category]
+    if rng.uniform() < ASTRAY:
+        place = HABITS[CATEGORIES[int(rng.integers(len(CATEGORIES)))]][2]
+    image = _water(rng, place)
+    draw = ImageDraw.Draw(image)
+    if place.ground:
+        _ground(draw, rng, place)
+    _weed(draw, rng, int(rng.poisson(place.weed)))
+    _bubbles(draw, rng, int(rng.poisson(place.bubbles)))
     wide, high = image.size
-    hue = rng.uniform() if rng.uniform() < UNUSUAL else (usual + rng.normal(0, stray)) % 1
+    hue = rng.uniform() if rng.uniform() < ANY_COLOUR else (usual + rng.normal(0, stray)) % 1
     pose = Pose(
         centre=(
             wide * rng.uniform(0.3, 0.7),
-            high * (rng.uniform(0.55, 0.72) if on_ground else rng.uniform(0.3, 0.55)),
+            high * (rng.uniform(0.5, 0.68) if place.ground else rng.uniform(0.35, 0.6)),
         ),
         radius=high * (0.42 - 0.2 * difficulty) * rng.uniform(0.85, 1.05),
         angle=rng.uniform(-0.6, 0.6) + (math.pi if rng.uniform() < 0.25 * difficulty else 0),
