@@ -308,10 +308,9 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # Addresses that we ask can carry what is nobody's business, and the demo asks often.
     "loggers": {
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
+        # Addresses that we ask, or sign for a browser, can carry what is nobody's business, and the demo asks often.
+        **{one: {"level": "WARNING"} for one in ("httpx", "httpcore", "boto3", "botocore", "s3transfer", "urllib3")},
         # A dozen lines for each connection, a page for each that failed; who needed it says in one that it is away.
         "pika": {"level": "CRITICAL"},
         "django.request": {"filters": ["broken"]},

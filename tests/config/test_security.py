@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
@@ -168,6 +169,14 @@ def test_an_address_with_a_line_break_forges_no_line_of_the_log(client, caplog):
     client.get("/nothing%0atime=2000-01-01T00:00:00.000Z level=INFO logger=forged request=- GET / 200 1ms")
     assert any("/nothing%0A" in record.getMessage() for record in caplog.records)
     assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+def test_an_address_that_is_signed_for_a_browser_is_in_no_log_however_much_it_tells(caplog):
+    caplog.set_level(logging.DEBUG)
+    signer = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="key", aws_secret_access_key="secret")
+    address = signer.generate_presigned_url("get_object", Params={"Bucket": "images", "Key": "of-a-project.png"})
+    assert "of-a-project" in address
+    assert not [record for record in caplog.records if "of-a-project" in record.getMessage()]
 
 
 def test_a_forgotten_password_is_reset_by_a_mail_and_where_none_is_sent_the_page_says_so(client, settings, mailoutbox):
