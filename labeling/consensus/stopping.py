@@ -37,8 +37,9 @@ class TaskState:
         confidence: Of the least sure of its required questions, in [0, 1].
         threshold: The project's, in (0, 1).
         spent: Whether the project's budget has no room for one more judgment.
-        votes: Category -> number of votes, of the primary question.
+        votes: Category -> number of votes, of the primary question: the first required one that has classes.
         table: Category -> {"for,against": chance that the category is the truth}.
+        beside: The confidence of the least sure of the other required questions; 1 without any.
     """
 
     judgments: int
@@ -50,6 +51,7 @@ class TaskState:
     spent: bool = False
     votes: Mapping[str, int] = field(default_factory=dict)
     table: Table = field(default_factory=dict)
+    beside: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,16 @@ def confidence(state: TaskState) -> Decision:
 
 
 def imagenet(state: TaskState) -> Decision:
-    """At least the minimum, then until the table trusts the votes' count; without a table, the posterior."""
+    """At least the minimum, then until the table trusts the votes' count; without a table, the posterior.
+
+    The table is the primary question's: of the others the posteriors must be sure as well.
+    """
     if not state.votes or not state.table:
         return confidence(state)
     leader = max(state.votes, key=lambda category: state.votes[category])
     known = trusted(state.table, leader, state.votes[leader], sum(state.votes.values()) - state.votes[leader])
-    sure = state.confidence >= state.threshold if known is None else known >= state.threshold
-    return _bounded(state, sure=sure, most=state.most)
+    chance = state.confidence if known is None else min(known, state.beside)
+    return _bounded(state, sure=chance >= state.threshold, most=state.most)
 
 
 def _bounded(state: TaskState, *, sure: bool, most: int) -> Decision:

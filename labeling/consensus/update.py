@@ -144,17 +144,19 @@ def _decide(
 ) -> stopping.Decision:
     asked = [question for question in questions if question.id in found]
     required = [question for question in asked if question.required] or asked
-    primary = next((question.id for question in asked if found[question.id].votes), None)
+    primary = next((question.id for question in required if found[question.id].votes), None)
     fits = _beliefs(project.pk, project.fitted_version)
+    sure = {question.id: found[question.id].confidence for question in required}
     state = TaskState(
         judgments=len(rows),
         wanted=task.wanted,
         least=max(project.judgments_min, task.asked_for),
         most=max(project.judgments_max, task.asked_for),
-        confidence=min((found[question.id].confidence for question in required), default=0.0),
+        confidence=min(sure.values(), default=0.0),
         threshold=project.confidence,
         spent=project.is_spent,
         votes=found[primary].votes if primary else {},
         table=fits.get(primary, {}).get("table", {}) if primary else {},
+        beside=min((share for question, share in sure.items() if question != primary), default=1.0),
     )
     return stopping.POLICIES[project.stopping](state)

@@ -75,6 +75,25 @@ def test_a_task_is_as_sure_as_the_least_sure_of_what_must_be_answered(required, 
     assert task.state == state
 
 
+@pytest.mark.parametrize(("wild", "state"), [((True, True, True), "retired"), ((True, False, True), "open")])
+def test_imagenet_s_table_is_of_what_must_be_answered_and_does_not_speak_for_other_questions(wild, state):
+    questions = [
+        {"key": "seen", "kind": "yes_no", "required": False},  # its table trusts nothing
+        {"key": "label", "kind": "single_choice"},
+        {"key": "wild", "kind": "yes_no"},
+    ]
+    project = make_project(questions, confidence=0.9, stopping="imagenet")
+    [task] = make_tasks(project, 1)
+    for key, table in (("seen", {"yes": {"3,0": 0.1}}), ("label", {"cat": {"3,0": 0.99}})):
+        Question.objects.filter(project=project, key=key).update(fit={"classes": [], "table": table})
+    Project.objects.update(fitted_version=1)
+    for name, other in zip((A, B, C), wild, strict=True):
+        say(task, person(name), {"seen": True, "label": "cat", "wild": other})
+    update_task(task_id=task.pk)
+    task.refresh_from_db()
+    assert task.state == state
+
+
 def test_an_unsure_task_asks_for_one_more():
     [task] = make_tasks(make_project(), 1)
     told(task, "cat", "dog", "cat")
