@@ -51,7 +51,7 @@ def fit(votes: Votes) -> Fit:
         ``details`` what was learned of the crowd: how often habits speak, the variance of ability (in log odds), how
         many answers the crowd's word counts as in a worker's own matrix, the correlation of errors on one task, and
         the share of draws that expect to be right more often than the votes, and of those that expect the opposite
-        where tasks may be murky.
+        where tasks may be murky; and how often the crowd alone is right on hidden gold.
     """
     if not len(votes) or votes.n_classes < 2:
         return majority.fit(votes)
@@ -79,7 +79,8 @@ def fit(votes: Votes) -> Fit:
     posterior, confusion, prior = posterior / keep, confusion / keep, prior / keep
     heard = np.bincount(votes.worker, minlength=votes.n_workers) > 0
     habit, variance, strength = np.median(np.array(learned), axis=0)
-    together = correlation.learned(votes, posterior, confusion, prior, float(strength))
+    fitted = votes, posterior, confusion, prior, float(strength)
+    together = correlation.learned(*fitted)
     return Fit(
         posterior=deference.settle(correlation.tempered(votes, posterior, together)),
         accuracy=np.clip(np.einsum("k,wkk->w", prior, confusion), 0, 1),
@@ -94,6 +95,7 @@ def fit(votes: Votes) -> Fit:
             "correlation": round(together, 3),
             "agreed": round(deference.agreed, 3),
             "doubted": round(deference.doubted, 3),
+            "gold": correlation.on_gold(correlation.unaided(*fitted), together) if votes.hidden.any() else None,
         },
     )
 

@@ -32,6 +32,7 @@ USUAL, WIDTH = 0.2, 0.1  # before anything is known: mean and deviation
 LEAST = 5
 MOST = 20_000  # votes that are looked at
 FLOOR = 1e-9
+SURE = 0.95
 
 
 def discount(judgments: Floats, correlation: float) -> Floats:
@@ -93,6 +94,19 @@ def unaided(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, s
     np.add.at(total, place, logs)
     judgments = np.bincount(place, minlength=len(part)).astype(np.float64)
     return Parts(total, judgments, votes.known[home], 1 / parts[home])
+
+
+def on_gold(parts: Parts, correlation: float) -> dict[str, float]:
+    """Whether the crowd's word is kept: how often it alone would be right on hidden gold, and how often it expects to.
+
+    Returns:
+        In tasks: how many there are, ``right``, ``expected`` to be right, ``sure`` (at least SURE), and ``sure_right``.
+    """
+    chance = softmax(parts.logits * discount(parts.judgments, correlation)[:, None])
+    expected, right = chance.max(axis=1), chance.argmax(axis=1) == parts.truth
+    sure = expected >= SURE
+    shares = {"tasks": 1, "right": right, "expected": expected, "sure": sure, "sure_right": sure & right}
+    return {name: round(float((parts.weight * share).sum()), 2) for name, share in shares.items()}
 
 
 def _by_votes(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> float:

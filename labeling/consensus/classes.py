@@ -46,7 +46,7 @@ def by_class(
         "pooled": rounded(fit.pooled) if len(classes) <= MOST_CLASSES else None,
         "accuracy": round(float(np.average(fit.accuracy, weights=said_counts(answers) + 1e-9)), DIGITS),
         "correlation": fit.details.get("correlation", 0.0),
-        "figures": class_figures(votes, counts, fit.label, classes),
+        "figures": {**class_figures(votes, counts, fit.label, classes), "gold": fit.details.get("gold")},
         "table": stopping.as_table(stopping.confidence_table(counts, fit.label), classes),
         "fit": {"iterations": fit.iterations, "converged": fit.converged, **fit.details},
     }

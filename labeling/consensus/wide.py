@@ -51,7 +51,7 @@ def by_slot(
         "width": slots.width,
         "accuracy": round(float(np.average(fit.accuracy, weights=said_counts(answers) + 1e-9)), DIGITS),
         "correlation": fit.details.get("correlation", 0.0),
-        "figures": _figures(slots, label, answer, classes),
+        "figures": {**_figures(slots, label, answer, classes), "gold": fit.details.get("gold")},
         "table": _table(slots, label, answer, classes),
         "fit": {"iterations": fit.iterations, "converged": fit.converged, **fit.details},
     }

@@ -28,6 +28,7 @@ from labeling.views.owner.answers import main_question, names_of, say
 from labeling.views.owner.context import load_project, project_context
 from labeling.views.owner.steps import next_steps
 
+LEAST_GOLD = 10  # images from which on they say how often labels are right
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
 
 CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
@@ -83,6 +84,7 @@ def _activity(project: Project) -> dict[str, Any]:
         "certainty": sure.get("mean_confidence"),
         "labels": sure.get("labels"),
         "doubtful": _doubtful(question, sure),
+        "on_gold": _on_gold(found),
         "per_time": _labels_over_time(project),
         "per_category": _answers(project, question, names),
         "confusion": _confusion(found, question, names, project),
@@ -99,6 +101,19 @@ def _left(project: Project, to_finish: Decimal) -> Decimal | None:
     if project.budget is None or project.is_spent or project.budget - project.cost >= to_finish:
         return None
     return project.budget - project.cost
+
+
+def _on_gold(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Of hidden gold: how many images there are, how often people are right, and how often their labels' certainty
+    says; None where it is too little to tell. ``warns`` where they are right less often than chance explains.
+    """
+    gold = found.get("gold") or {}
+    if gold.get("tasks", 0) < LEAST_GOLD:
+        return None
+    share = gold["expected"] / gold["tasks"]
+    chance = (gold["tasks"] * share * (1 - share)) ** 0.5  # two standard deviations of it are rarely seen
+    shown = {name: round(value) for name, value in gold.items()}
+    return {**shown, "warns": gold["expected"] - gold["right"] > 2 * chance}
 
 
 def _doubtful(question: Question | None, sure: dict[str, Any]) -> int | None:

@@ -13,7 +13,7 @@ from bench.calibration import calibration, thinned, with_gold
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
 from labeling.aggregation.belief import Belief, posterior
-from labeling.aggregation.correlation import GRID, USUAL, discount, learned, tempered, unaided
+from labeling.aggregation.correlation import GRID, USUAL, Parts, discount, learned, on_gold, tempered, unaided
 
 
 def test_the_design_effect_by_hand():
@@ -45,6 +45,28 @@ def test_few_votes_a_task_teach_nothing():
     votes = draw(Plan("coin", 2, tasks=50, workers=10, each=3), 0).votes
     fit = AGGREGATORS["dawid_skene"](votes)
     assert learned(votes, fit.posterior, fit.confusion, fit.prior, 10.0) == pytest.approx(USUAL)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_left_out_votes_show_is_its_definition(seed):
+    """Against sums spelled out: tasks of five votes and of six teach, those of four do not."""
+    votes, _ = draw(Plan("difficult", 3, tasks=60, workers=25, each=6), seed)
+    turn = np.arange(len(votes)) % 6
+    kept = (votes.task < 20) | ((votes.task < 40) & (turn < 5)) | (turn < 4)
+    sizes = {"n_tasks": 60, "n_workers": 25, "n_classes": 3}
+    votes = Votes.of(votes.task[kept], votes.worker[kept], votes.label[kept], **sizes)
+    right, prior = np.random.default_rng(0).uniform(0.75, 0.95, 25), np.array([0.5, 0.3, 0.2])
+    chance = np.where(np.eye(3, dtype=bool), right[:, None, None], (1 - right[:, None, None]) / 2)
+    scores = -(((GRID - USUAL) / 0.1) ** 2) / 2
+    for task in range(40):
+        said = [chance[votes.worker[n], :, votes.label[n]] for n in np.flatnonzero(votes.task == task)]
+        for place, own in enumerate(said):
+            others = prior * np.prod([each for other, each in enumerate(said) if other != place], axis=0)
+            for index, r in enumerate(GRID):
+                belief = others ** (1 / (1 + (len(said) - 2) * r))
+                scores[index] += math.log(belief @ own / belief.sum())
+    found = learned(votes, AGGREGATORS["majority"](votes).posterior, chance, prior, 1e9)
+    assert found == pytest.approx(GRID[scores.argmax()])
 
 
 def test_gold_that_many_were_asked_is_dealt_into_parts_of_the_usual_size():
@@ -89,6 +111,28 @@ def test_what_gold_shows_is_its_definition():
     best = max(scores, key=scores.__getitem__)
     assert learned(votes, *arguments) == pytest.approx(best)
     assert best > least  # decoys are seen
+
+
+def test_what_people_alone_would_make_of_gold_is_counted_in_tasks():
+    """Two parts of one task and two tasks of their own; five judgments are worth half: odds of 400 become 20."""
+    odds = np.log([400.0, 1 / 400, 400, 4])
+    parts = Parts(
+        np.stack([odds, 0 * odds], axis=1), np.full(4, 5.0), np.array([0, 0, 1, 0]), np.array([0.5, 0.5, 1, 1])
+    )
+    found = on_gold(parts, 0.25)
+    expected = 2 * 20 / 21 + 2 / 3
+    assert found == pytest.approx(
+        {"tasks": 3, "right": 1.5, "expected": expected, "sure": 2, "sure_right": 0.5}, abs=0.005
+    )
+
+
+def test_on_hidden_gold_people_alone_are_right_as_often_as_where_nothing_is_known():
+    votes, truth = draw(Plan("decoys", 4, tasks=300, workers=40, each=5, low=0.7, odd=0.5), 0)
+    gold = AGGREGATORS["adaptive"](with_gold(votes, truth, np.arange(80))).details["gold"]
+    alone = AGGREGATORS["adaptive"](votes)
+    assert gold["tasks"] == 80
+    assert gold["right"] == pytest.approx((alone.label == truth)[:80].sum(), abs=4)  # of a fit that knows no truth
+    assert alone.details["gold"] is None
 
 
 def test_gold_makes_posteriors_keep_their_word_where_all_make_the_same_mistake():

@@ -100,6 +100,23 @@ def test_an_owner_is_shown_whether_people_follow_suggestions(make_project: Make,
     assert "The suggestion sways them" in page
 
 
+def test_an_owner_sees_how_often_labels_are_right_on_hidden_gold_where_there_is_enough_of_it(
+    make_project: Make, owning: Client
+) -> None:
+    project = make_project(images=1)
+    answer(project, project.owner)
+    cases = ((50, 38, 46.1, True, True), (50, 45, 46.1, True, False), (9, 2, 8, False, False))
+    for tasks, right, expected, is_told, warns in cases:
+        found = {"tasks": tasks, "right": right, "expected": expected, "sure": 30.2, "sure_right": 26}
+        Question.objects.update(fit={"figures": {"gold": found}})
+        cache.clear()
+        page = text_of(owning, f"/projects/{project.slug}/activity/")
+        told = f"people alone would label {right} right; by how sure their labels are, it would be 46."
+        assert (told in page) is is_told
+        assert ("Of 30 whose label would be at least 95 % sure, 26 are right." in page) is is_told
+        assert ("People make the same mistakes" in page) is warns
+
+
 def test_an_owner_whose_images_are_on_their_way_in_is_not_asked_for_the_first_ones(
     make_project: Make, owning: Client
 ) -> None:

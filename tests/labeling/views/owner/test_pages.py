@@ -364,9 +364,9 @@ def test_an_answer_that_is_no_button_of_the_page_is_refused_with_a_sentence(proj
 
 def test_gold_is_no_next_step_where_every_task_is_finished(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/"
-    assert "so that workers are measured" in text(owning.get(address))
+    assert "how far to trust labels" in text(owning.get(address))
     for task in Task.objects.filter(project=project):
         services.retire_task(task=task, user=project.owner)
     page = text(owning.get(address))
     assert "Every task is finished" in page
-    assert "so that workers are measured" not in page
+    assert "how far to trust labels" not in page
