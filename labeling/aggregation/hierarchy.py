@@ -91,8 +91,7 @@ class Crowd:
         """Draw every unknown once, the truth first."""
         truth = self._draw_truth()
         looked = self._draw_habits(truth)
-        strength = self.strength[:, None]
-        weight = (strength + 1) / (strength + np.maximum(looked.sum(axis=2), 1))  # rows vary between workers
+        weight = self._worth(looked)
         self._draw_abilities(looked, weight)
         self._draw_levels(looked, weight)
         self._draw_misses((looked * weight[:, :, None]).sum(axis=0))
@@ -145,6 +144,11 @@ class Crowd:
     def _draw_habit_beta(self, times: Floats, said: Floats) -> None:
         one, other = HABITS[self._pick(of_habits(times, said))]
         self.habit_beta = float(one), float(other)
+
+    def _worth(self, looked: Floats) -> Floats:
+        """[workers, truth]: what an answer counts as for the crowd's figures, since rows vary between workers."""
+        strength = self.strength[:, None]
+        return (strength + 1) / (strength + np.maximum(looked.sum(axis=2), 1))
 
     def _draw_abilities(self, looked: Floats, weight: Floats) -> None:
         right, total = np.einsum("wkk->wk", looked) * weight, looked.sum(axis=2) * weight

@@ -24,3 +24,6 @@ def test_exchanged_names_are_noticed_and_honest_doubt_is_not() -> None:
     assert names_switched(said[:, [1, 0, 2]], said)
     assert not names_switched(said, said)
     assert not names_switched(np.full((30, 3), 1 / 3), said)
+    for tasks, swapped in ((30, 0.52), (3, 0.53)):  # by less than a tenth, or by less than half a task
+        doubt = np.eye(3)[np.arange(tasks) % 3]
+        assert not names_switched((1 - swapped) * doubt + swapped * doubt[:, [1, 0, 2]], doubt)

@@ -42,6 +42,13 @@ def test_where_draws_contradict_each_other_winners_lead_and_ties_stay():
     assert (found[2:] == AGAINST[2:]).all()  # no votes, and gold
 
 
+def test_who_expects_neither_gain_nor_loss_agrees_with_nothing_and_doubts_nothing():
+    even = np.full((4, 2), 0.5)
+    listener = told(even, AGAINST)
+    listener.doubt(even)
+    assert (listener.agreed, listener.doubted) == (0.5, 0)
+
+
 def test_a_third_class_stays_behind_the_winner():
     votes = Votes.of([0, 0, 0], [0, 1, 2], [0, 0, 1], n_classes=3)
     listener = Deference(votes, 2)
@@ -87,6 +94,7 @@ def test_a_second_opinion_is_heard_where_it_can_still_turn_the_verdict():
 def test_judges_who_come_later_count_as_much_and_judge_what_was_named():
     listener = told(*[AGAINST] * 9, AGAINST[:, ::-1])
     assert listener.agreed == 0.9
+    assert (listener.settle(AGAINST) == AGAINST).all()
     for _ in range(10):
         listener.judge(AGAINST[:, ::-1])
     assert listener.agreed == 0.45
