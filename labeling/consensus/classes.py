@@ -30,6 +30,8 @@ from labeling.consensus.base import (
 from labeling.questions import CANT_TELL
 from labeling.surveys.survey import Asked
 
+MOST_VOTES = 5_000_000  # on choices: with a hundred of them, fifty thousand answers; some GB while they are fitted
+
 
 def by_class(
     question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
@@ -117,13 +119,17 @@ def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes:
 
 
 def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
-    """Each (task, choice) is a yes-or-no task of the same workers; a worker's matrix is shared by all choices."""
-    rows = [index for index, answer in enumerate(answers.answer) if isinstance(answer, list)]
-    pairs = _pairs(classes, answers, rows, known)
+    """Each (task, choice) is a yes-or-no task of the same workers; a worker's matrix is shared by all choices.
+
+    Where that would be too many votes, the crowd is learned, and its agreement told, from some of the tasks.
+    """
+    some = _some(answers, len(answers.answer) * min(len(classes), slots.MANY), known)
+    rows = [index for index, answer in enumerate(some.answer) if isinstance(answer, list)]
+    pairs = _pairs(classes, some, rows, known)
     choice = pairs % len(classes)
-    votes = _choice_votes(classes, answers, rows, pairs, known)
+    votes = _choice_votes(classes, some, rows, pairs, known)
     fit = AGGREGATORS[method](votes)
-    share = np.bincount(choice, weights=fit.posterior[:, 1], minlength=len(classes)) / len(answers.tasks)
+    share = np.bincount(choice, weights=fit.posterior[:, 1], minlength=len(classes)) / len(some.tasks)
     if len(classes) > slots.MANY:  # how often a choice that somebody named is right: of one alone nobody knows
         share = np.full(len(classes), fit.posterior[:, 1].mean() if len(pairs) else 0.5)
     stored = {
@@ -135,7 +141,7 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         "correlation": fit.details.get("correlation", 0.0),
         "figures": {
             "tasks": len(answers.tasks),
-            "judgments": len(rows),
+            "judgments": sum(isinstance(answer, list) for answer in answers.answer),
             **_set_figures(votes.counts(), choice, classes),
         },
     }
@@ -147,6 +153,22 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         for index, worker in enumerate(answers.workers)
     }
     return recombined(question, "set", classes, answers, stored, skills, method)
+
+
+def _some(answers: Answers, votes: int, known: Mapping[int, Any]) -> Answers:
+    """The answers to so many tasks, drawn by chance, that about MOST_VOTES of the ``votes`` remain; and to all gold."""
+    if votes <= MOST_VOTES:
+        return answers
+    chosen = np.random.default_rng(0).random(len(answers.tasks)) * votes < MOST_VOTES
+    chosen |= np.array([task in known for task in answers.tasks])
+    kept = chosen[answers.task]
+    return replace(
+        answers,
+        tasks=[task for task, is_chosen in zip(answers.tasks, chosen, strict=True) if is_chosen],
+        task=(chosen.cumsum() - 1)[answers.task[kept]],
+        worker=answers.worker[kept],
+        answer=[answers.answer[row] for row in np.flatnonzero(kept)],
+    )
 
 
 def _pairs(classes: list[str], answers: Answers, rows: list[int], known: Mapping[int, Any]) -> np.ndarray:

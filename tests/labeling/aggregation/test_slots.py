@@ -169,3 +169,28 @@ def test_sets_of_very_many_choices_are_fitted_on_what_was_chosen() -> None:
     assert peak < 200 * 2**20
     assert np.mean([found.combined(task).answer == truth[task] for task in range(200)]) > 0.9
     assert len(found.combined(1).posterior) < 12
+
+
+def test_of_very_many_sets_some_teach_what_the_crowd_is_like_and_each_is_decided(monkeypatch) -> None:
+    question, names = asked(10)
+    question = replace(question, kind="multiple_choice")
+    rng = np.random.default_rng(0)
+    truth = {task: sorted({names[number] for number in rng.integers(0, 10, 3)}) for task in range(1000, 1400)}
+    judgments = Judgments()
+    for task, right in truth.items():
+        for worker in range(5):
+            judgments.add(task, worker, {"object": [name for name in names if (name in right) == (rng.random() < 0.9)]})
+    for worker in range(5, 7):  # who is in no task that teaches but gold
+        judgments.add(1399, worker, {"object": truth[1399]})
+    whole = fit_question(question, names, judgments, {1399: truth[1399]}, {}, "adaptive")
+    monkeypatch.setattr("labeling.consensus.classes.MOST_VOTES", 4000)  # of 20,020
+    some = fit_question(question, names, judgments, {1399: truth[1399]}, {}, "adaptive")
+    assert whole is not None
+    assert some is not None
+    assert (some.tasks, some.said, some.skills.keys()) == (whole.tasks, whole.said, whole.skills.keys())
+    assert some.stored["figures"]["judgments"] == whole.stored["figures"]["judgments"] == 2002
+    assert some.stored != whole.stored
+    for found, near in ((some.stored["accuracy"], 0.02), (some.stored["figures"]["percent"], 0.03)):
+        assert found == pytest.approx(0.9 if near == 0.02 else 0.82, abs=near)
+    right = [some.combined(task).answer == answer for task, answer in truth.items()]
+    assert np.mean(right) > 0.85
