@@ -74,7 +74,13 @@ class SettingsForm(ChangesForm, forms.Form):
     aggregator = forms.ChoiceField(
         label=_("How answers are combined"), help_text=_("The plain majority is always shown beside it.")
     )
-    stopping = forms.ChoiceField(label=_("When it is enough"))
+    stopping = forms.ChoiceField(
+        label=_("When it is enough"),
+        help_text=_(
+            "ImageNet's table is learned from images that ten people or more have answered; of what it has not seen, "
+            "the label's probability decides."
+        ),
+    )
     lease_seconds = forms.IntegerField(
         min_value=1, max_value=7 * 86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
     )
