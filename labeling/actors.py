@@ -65,8 +65,8 @@ def refit_due() -> None:
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=240 * MINUTE, max_retries=3)
-def follow_bounds(project_id: int) -> None:
-    bounds.follow(project_id)
+def follow_bounds(job_id: str) -> None:
+    jobs.run(job_id, bounds.run, waits=True)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=5 * MINUTE, max_retries=3)

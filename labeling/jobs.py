@@ -53,6 +53,7 @@ KINDS: dict[str, Any] = {
     "import_labels": gettext_lazy("Bringing in labels"),
     "export": gettext_lazy("Exporting"),
     "change_tasks": gettext_lazy("Changing tasks"),
+    "follow_bounds": gettext_lazy("Applying the settings to open tasks"),
 }
 
 

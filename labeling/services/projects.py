@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, races
+from labeling import audit, jobs, races
 from labeling.accounts import earnings
 from labeling.actors import discard_files, follow_bounds, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
@@ -113,8 +113,9 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
                 row.answers_version += 1
             row.save(update_fields=[*changes, "answers_version"])
             audit.write(project=row, user=user, action="settings", changes=changes)
-        if bounds.FOLLOWED & set(changes):
-            follow_bounds.send(row.pk)
+        if bounds.FOLLOWED & set(changes) and bounds.are_due(row):
+            kind = "follow_bounds"
+            jobs.start(project=row, kind=kind, arguments={}, requested_by=user, actor=follow_bounds, even_archived=True)
         if {"budget", "price_per_judgment"} & set(changes):
             if not row.is_spent:
                 reopen_affordable.send(row.pk)

@@ -37,6 +37,7 @@ TAB_OF = {
     "import_labels": "labels",
     "export": "labels",
     "change_tasks": "labels",
+    "follow_bounds": "settings",
     "bake_off": "training",
     "predict": "serving",
     "download": "serving",

@@ -16,7 +16,9 @@ from labeling.forms.settings import SettingsForm
 from labeling.models import AuditEntry, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.context import context_of, load_project, project_context
+from labeling.views.owner.jobs import running_jobs
 
+JOBS = ("follow_bounds",)
 OTHER_NAMES = {"judgments_per_task": "judgments_max"}  # what the API calls as one and pages ask for in two
 
 
@@ -33,7 +35,8 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("project-settings", project.slug)
-    context = context_of(request, project, tab="settings", section="general", form=form)
+    jobs = running_jobs(request.user, project, *JOBS)
+    context = context_of(request, project, tab="settings", section="general", form=form, jobs=jobs, kinds=JOBS)
     return render(request, "projects/settings.html", context, status=400 if form.errors else 200)
 
 

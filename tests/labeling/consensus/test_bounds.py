@@ -11,8 +11,10 @@ from django.core.cache import cache
 from django.test import Client
 
 from labeling import services
+from labeling.actors import follow_bounds
 from labeling.collecting import unseen
-from labeling.models import Consensus, Project, Task
+from labeling.consensus import bounds
+from labeling.models import Consensus, Job, Project, Task
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +101,41 @@ def test_a_box_that_a_person_wants_drawn_anew_is_drawn_anew(make_project: Make, 
     ask(project, judgments_min=2)
     run_actors()
     assert list(Task.objects.filter(state="open").values_list("stage", "wanted", "open_slots")) == [("draw:1", 2, 1)]
+
+
+def test_how_far_it_is_stands_beside_the_settings_and_a_crash_loses_no_part(
+    make_project: Make, run_actors: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(images=5, judgments_min=1)
+    monkeypatch.setattr(bounds, "PART", 2)
+    ask(project, judgments_min=3)
+    job = Job.objects.get(kind="follow_bounds")
+    assert "Applying the settings to open tasks" in page(project.owner, f"/projects/{project.slug}/settings/")
+    part, parts = bounds._part, []
+
+    def crash(project_id: int, last: int) -> list[int]:
+        parts.append(last)
+        if len(parts) == 2:
+            raise KeyboardInterrupt
+        return part(project_id, last)
+
+    monkeypatch.setattr(bounds, "_part", crash)
+    with pytest.raises(KeyboardInterrupt):
+        follow_bounds(str(job.pk))
+    job.refresh_from_db()
+    assert (job.progress, str(job.message)) == (0.4, "2 of 5 tasks")
+    Job.objects.update(state="queued")
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, job.result["done"]) == ("succeeded", 5)
+    assert parts == [0, parts[1], *sorted(set(parts[1:]))], "it went on after the part that was done"
+    assert tasks(project) == [("open", 0, 3, 3)] * 5
+
+
+def test_where_no_task_is_open_there_is_nothing_to_follow(make_project: Make) -> None:
+    project = make_project(images=0)
+    ask(project, judgments_min=2)
+    assert not Job.objects.exists()
 
 
 def page(user: User, path: str) -> str:
