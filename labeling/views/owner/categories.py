@@ -21,7 +21,8 @@ from labeling.forms.settings import CategoriesForm, CategoryForm, ExampleForm
 from labeling.models import Category, CategoryExample, Consensus, Project
 from labeling.services.categories import MOST_EXAMPLES
 from labeling.services.surveys import build_document
-from labeling.surveys import guide
+from labeling.services.wordings import stored_wordings
+from labeling.surveys import guide, tongues
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
 from labeling.views.owner.survey import still_seen, tell_saved
@@ -75,10 +76,13 @@ def _is_named(row: dict[str, Any], wanted: str) -> bool:
 
 
 def _losing(project: Project, form: CategoriesForm) -> list[Category]:
-    """The categories that would go with a description or with pictures, which no way back brings again."""
+    """The categories that would go with a description, a translation or pictures, which no way back brings again."""
     kept = {row["key"] for row in form.cleaned_data["text"]}
-    described = project.categories.annotate(pictures=Count("examples")).exclude(description="", pictures=0)
-    return [row for row in described if row.key not in kept]
+    gone: list[Any] = list(project.categories.exclude(key__in=kept).annotate(pictures=Count("examples")))
+    words = stored_wordings(project).get("translations", {}) if gone else {}
+    for row in gone:
+        row.languages = [tongues.NAMES[code] for code, told in words.items() if row.key in told.get("categories", {})]
+    return [row for row in gone if row.description or row.pictures or row.languages]
 
 
 def _mark(losing: list[Category]) -> str:

@@ -179,17 +179,22 @@ def test_a_category_goes_with_its_description_and_pictures_only_when_its_owner_w
 ) -> None:
     address = f"/projects/{project.slug}/settings/categories/"
     owning.post(address, {"text": "cat | | | | A small <tiger>\ndog\nape"})
+    words = {"hi": {"categories": {"ape": {"name": "वानर"}}}}
+    services.replace_survey(project=project, user=project.owner, language="en", wordings=words)
+    keyed_anew = owning.post(address, {"text": "cat\ndog\nmonkey"})  # another key is another category
+    assert "<strong>ape</strong> · हिन्दी<" in keyed_anew.content.decode()
     dog = project.categories.get(key="dog")
     services.add_example(category=dog, data=picture(), user=project.owner)
     told = owning.post(address, {"text": "ape"})
     assert (told.status_code, project.categories.count()) == (400, 3)
     page = told.content.decode()
-    assert "<strong>cat</strong>: A small &lt;tiger&gt;" in page
-    assert "<strong>dog</strong>: 1 example picture<" in page
+    assert "<strong>cat</strong> · A small &lt;tiger&gt;" in page
+    assert "<strong>dog</strong> · 1 example picture<" in page
     assert told.context["form"]["text"].value() == "ape"
     assert owning.post(address, {"text": "ape\ncat", "told": told.context["told"]}).status_code == 400  # of others
     owning.post(address, {"text": "ape", "told": told.context["told"]})
     assert list(project.categories.values_list("key", flat=True)) == ["ape"]
+    services.replace_survey(project=project, user=project.owner, wordings={"hi": None})
     owning.post(address, {"text": "bat"})  # nothing was written about the ape
     assert list(project.categories.values_list("key", flat=True)) == ["bat"]
 
