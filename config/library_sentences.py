@@ -42,6 +42,9 @@ SENTENCES = (
     gettext_noop("Datetime has wrong format. Use one of these formats instead: {format}."),
     gettext_noop("Time has wrong format. Use one of these formats instead: {format}."),
     gettext_noop("Expected a datetime but got a date."),
+    gettext_noop("Ensure that there are no more than {max_digits} digits in total."),
+    gettext_noop("Ensure that there are no more than {max_decimal_places} decimal places."),
+    gettext_noop("Ensure that there are no more than {max_whole_digits} digits before the decimal point."),
 )
 
 # What forms of Django say, whose own Hindi is hard to understand.

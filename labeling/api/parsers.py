@@ -24,7 +24,7 @@ class JSONParser(parsers.JSONParser):
         except bodies.Unstorable as error:
             raise _refusal(error) from error
         except ValueError as error:
-            raise ParseError(f"JSON parse error - {error}") from error
+            raise ParseError(_("That is not valid JSON (%(error)s).") % {"error": error}) from error
 
 
 class FormParser(parsers.FormParser):

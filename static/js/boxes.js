@@ -8,6 +8,7 @@ import { listen } from "./boxes/gestures.js";
 import { List } from "./boxes/list.js";
 import { View } from "./boxes/view.js";
 import { printed } from "./printed.js";
+import { isOff } from "./single.js";
 import { toast } from "./toast.js";
 
 const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
@@ -42,7 +43,7 @@ class Editor {
     this.none = root.querySelector("[data-none]");
     Object.assign(this, furnish(this.stage, words, this.#tools()));
     this.view = new View(this.stage, page.figure, () => this.#placeHandles());
-    this.list = new List(root.querySelector("table"), this.choices, words, {
+    this.list = new List(root.querySelector("table"), words, {
       onEdit: (id, box) => this.#typed(id, box),
       onCategory: (id, category) => this.#change(id, { category }),
       onDelete: (id) => this.#remove(id),
@@ -254,6 +255,7 @@ class Editor {
   /* Keys of the image, and of a page where nothing has the focus, as each image begins: who presses n wants a box. */
   #key(event) {
     if (event.ctrlKey || event.metaKey || ![this.stage, document.body].includes(event.target)) return;
+    if (event.target !== this.stage && isOff(event)) return; // on the image they are asked for
     if (document.querySelector("dialog[open], details.menu[open]")) return;
     if (this.#act(event)) {
       event.preventDefault();

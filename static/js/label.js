@@ -45,6 +45,7 @@ let loading = null;
 let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
 let begun = false; // the form holds what stands in it; before, an earlier page has kept it
+const prompt = page.form.querySelector("legend").firstChild; // in its own language
 const zoom = client.questions.some(({ kind }) => kind === "boxes") ? null : new Zoom(document.getElementById("stage"), page.figure, words);
 let busy = true; // nothing may be answered: no task, or its image has not loaded
 
@@ -224,7 +225,7 @@ async function ready(task, said = words.next) {
   shownAt = performance.now();
   blocked = !loaded || form.boxes.some((control) => !control.isOpen());
   busy = false;
-  page.announce.textContent = `${said} ${client.questions[0]?.prompt ?? ""}`;
+  page.announce.replaceChildren(`${said} `, prompt.cloneNode(true));
   refillQuietly();
 }
 

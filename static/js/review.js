@@ -1,5 +1,6 @@
 /* Review by keyboard: a number decides, S puts the task off, B goes back to the one before. Questions of a survey are chosen one by one. */
 import { printed } from "./printed.js";
+import { isOff } from "./single.js";
 
 const form = document.querySelector("form[data-review]");
 
@@ -23,7 +24,7 @@ form?.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select") || isOff(event)) return;
   const key = printed(event).toLowerCase();
   // A question that nobody has answered may offer nothing to choose: the keys go on to the next.
   const open = form && [...form.querySelectorAll("fieldset:has(.decision)")].find((group) => !group.querySelector("[aria-pressed=true]"));

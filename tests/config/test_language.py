@@ -42,6 +42,7 @@ def both(api: APIClient, method: str, path: str, body: object = None) -> tuple[d
         ("POST", "/api/v1/projects/", {}),
         ("POST", "/api/v1/projects/", {"name": "x", "questions": [{"kind": "magic"}]}),
         ("POST", "/api/v1/projects/", {"name": "x", "judgments_per_task": {"min": "many"}}),
+        ("POST", "/api/v1/projects/", {"name": "x", "price_per_judgment": "1.23456"}),
         ("PUT", "/api/v1/projects/pets/", {}),
         ("POST", "/api/v1/projects/pets/rules/", {"measure": "gold_accuracy", "threshold": 7, "action": "warn"}),
         ("POST", "/api/v1/projects/pets/training-runs/", {"backbone": "none such"}),
@@ -108,6 +109,12 @@ def test_who_is_not_known_is_told_so_in_hindi() -> None:
     answer = APIClient().get("/api/v1/projects/", headers=HINDI | {"Authorization": "Token nonsense"})
     assert answer.json()["error"]["code"] == "bad_token"
     assert is_hindi(answer.json()["error"]["message"])
+
+
+def test_what_is_no_json_is_refused_in_hindi(project: Project) -> None:  # noqa: F811
+    sent = client(project.owner).generic("POST", "/api/v1/projects/", "{", "application/json", headers=HINDI)
+    assert sent.json()["error"]["code"] == "parse_error"
+    assert sent.json()["error"]["message"].startswith("यह मान्य JSON नहीं है")
 
 
 def test_forms_say_in_plain_hindi_what_is_missing_taken_or_too_much(project: Project) -> None:  # noqa: F811

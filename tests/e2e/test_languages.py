@@ -148,3 +148,17 @@ def test_each_name_of_a_control_is_said_once_and_in_the_pages_language(make_proj
     expect(page.get_by_role("button", name="निर्देश", exact=True)).to_be_visible()
     page.get_by_role("button", name="नया बक्सा").click()
     expect(page.get_by_role("spinbutton", name="बक्सा 1: चौड़ाई")).to_be_visible()
+
+
+def test_what_is_read_out_of_a_survey_is_marked_with_its_language(make_project, start):
+    place = {"key": "place", "kind": "boxes", "prompt": "أين هو؟", "options": {"choices": ["قط"]}}
+    count = {"key": "count", "kind": "number", "prompt": "كم؟", "required": False, "options": {"unit": "رجل"}}
+    project = make_project(questions=[place, count], images=1)
+    services.replace_survey(project=project, user=project.owner, language="ar")
+    page = start(project, language="hi")
+    read = page.locator("#announce [lang]")
+    expect(read).to_have_text("أين هو؟")
+    assert read.get_attribute("lang") == "ar"
+    page.get_by_role("button", name="नया बक्सा").click()
+    assert page.get_by_role("combobox", name="बक्सा 1").get_by_role("option").get_attribute("lang") == "ar"
+    expect(page.get_by_role("spinbutton", name="كم؟")).to_have_accessible_description("رجل")

@@ -222,7 +222,7 @@ def test_boxes_that_none_wiped_come_back(drawing):
 
 def test_boxes_that_were_forgotten_are_asked_for_in_their_own_words(drawing):
     drawing.locator("#submit").click()
-    expect(drawing.get_by_role("alert").filter(has_text="box")).to_have_text("Draw a box, or say that there is none.")
+    expect(drawing.locator(".question .error")).to_have_text("Draw a box, or say that there is none.")
 
 
 def test_undo_by_key_works_after_a_category_is_chosen(drawing):

@@ -221,3 +221,27 @@ def test_right_to_left_pages_fit_and_mirror(visit, addresses, worker, fits, widt
         panel = page.locator(".panel-side").bounding_box()
         assert panel is not None
         assert panel["x"] == 0
+
+
+def test_who_dictates_turns_the_keys_of_one_letter_or_digit_off(make_project, start):
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
+    page = start(make_project(questions=[place], images=1))
+    rows, single = page.locator(".box-table tbody tr"), page.get_by_role("checkbox", name="Single letters and digits")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    single.uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    ready(page)
+    for key in "n1s?":
+        page.keyboard.press(key)
+    expect(single).to_be_hidden()
+    expect(page.locator("#skip")).not_to_have_attribute("open")
+    expect(rows).to_have_count(0)
+    page.locator("#stage").press("n")  # a shortcut of what has the focus, which nothing sets off by accident
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    single.check()
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("n")
+    expect(rows).to_have_count(2)

@@ -4,12 +4,12 @@ import { icon } from "../toast.js";
 const SIDES = ["x", "y", "width", "height"];
 
 export class List {
-  constructor(table, choices, words, { onEdit, onCategory, onDelete, onSelect }) {
+  constructor(table, words, { onEdit, onCategory, onDelete, onSelect }) {
     this.body = table.tBodies[0];
-    this.choices = choices;
     this.words = words;
     this.rows = new Map(); // box id -> row
     this.sides = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent); // in the reader's language
+    this.options = [...this.body.querySelector("select").options]; // each with its language
     this.body.replaceChildren();
     this.body.addEventListener("change", (event) => {
       const row = event.target.closest("tr");
@@ -45,7 +45,7 @@ export class List {
     row.dataset.id = box.id;
     const select = document.createElement("select");
     select.className = "select";
-    select.append(...this.choices.map((choice) => new Option(choice.name, choice.key)));
+    select.append(...this.options.map((option) => option.cloneNode(true)));
     row.insertCell().append(select);
     for (const side of SIDES) {
       const input = document.createElement("input");

@@ -1,5 +1,6 @@
 /* The keyboard: digits choose, Enter sends, single letters do the rest. Nothing is taken from a person who types text. */
 import { printed } from "../printed.js";
+import { isOff } from "../single.js";
 
 export function listen({ page, form, submit, undo, zoom, isBusy }) {
   document.addEventListener("keydown", (event) => {
@@ -20,6 +21,7 @@ export function listen({ page, form, submit, undo, zoom, isBusy }) {
       }
       return;
     }
+    if (isOff(event)) return;
     if (page.skip.open ? reason(event) : act(event)) event.preventDefault();
   });
 
