@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from labeling.importing.known import coco, cvat, doccano, imagefolder, labelstudio, parquet, table, voc, yolo
+from labeling.importing.known import (
+    coco,
+    cvat,
+    doccano,
+    imagefolder,
+    labelme,
+    labelstudio,
+    parquet,
+    supervisely,
+    table,
+    voc,
+    yolo,
+)  # fmt: skip
 from labeling.importing.known.files import Files, Known, Passed, Reader, Refused, UnreadableError
 
 READERS: dict[str, Reader] = {
@@ -16,6 +28,8 @@ READERS: dict[str, Reader] = {
     "labelstudio": labelstudio.read,
     "cvat": cvat.read,
     "doccano": doccano.read,
+    "labelme": labelme.read,
+    "supervisely": supervisely.read,
 }
 
 __all__ = ["READERS", "Files", "Known", "Passed", "Reader", "Refused", "UnreadableError"]

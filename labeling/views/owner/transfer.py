@@ -33,6 +33,8 @@ READ_ALONE = {
     "labelstudio": "Label Studio (JSON, JSON-MIN)",
     "cvat": "CVAT for images 1.1 (XML)",
     "doccano": "doccano (JSON Lines)",
+    "labelme": "LabelMe (JSON)",
+    "supervisely": "Supervisely (zip)",
 }
 
 
