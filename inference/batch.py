@@ -157,6 +157,9 @@ def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report
             report.error(item.name, error.code, error.why)
         except CrowdtuneError as error:
             report.error(item.name, error.code, error.message)
+        except (FileNotFoundError, PermissionError) as error:  # in a folder that others fill, and empty
+            told = _("%(name)s cannot be read: %(error)s.")
+            report.error(item.name, "missing", told % {"name": item.name, "error": error.strerror or error})
     if not good:
         return []
     return _rows([(name, None) for name, _features in good], version, np.stack([features for _name, features in good]))

@@ -200,8 +200,11 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) 
         raise MemberRefused("link", _("Links and devices in an archive are not followed."))
     if info.flag_bits & 0x1:
         raise MemberRefused("encrypted", _("The member is encrypted; send the archive without a password."))
-    if info.file_size > most_bytes or info.file_size > MOST_RATIO * max(info.compress_size, 1024):
+    if info.file_size > most_bytes:
         raise _too_large(most_bytes, info.file_size)
+    if info.file_size > MOST_RATIO * max(info.compress_size, 1024):
+        told = _("It unpacks to more than %(most)s times its size, as no photograph does. Send it by itself.")
+        raise MemberRefused("too_large", told % {"most": MOST_RATIO})
     try:
         with archive.open(info) as member:
             return _bounded(member, most_bytes)

@@ -54,6 +54,7 @@ def test_a_zip_s_dangerous_members_are_refused_one_by_one(bring: Import, empty: 
         archive.writestr("/root.png", picture(3))
         archive.writestr("inner.zip", zipped({"x.png": picture(4)}).read())
         archive.writestr("bomb.png", b"\0" * (70 * 2**20))
+        archive.writestr("plain.bmp", b"\0" * (10 * 2**20))
         archive.writestr("__MACOSX/._a.png", b"junk")
         link = zipfile.ZipInfo("link.png")
         link.external_attr = 0o120777 << 16
@@ -65,8 +66,11 @@ def test_a_zip_s_dangerous_members_are_refused_one_by_one(bring: Import, empty: 
         "/root.png": "unsafe_name",
         "inner.zip": "nested_archive",
         "bomb.png": "too_large",
+        "plain.bmp": "too_large",
         "link.png": "link",
     }
+    # ten megabytes are not more than sixty-four
+    assert "200 times its size" in next(error["message"] for error in job.errors if error["item"] == "plain.bmp")
     assert [image.name for image in Image.objects.filter(project=empty)] == ["ok/a.png"]
 
 
