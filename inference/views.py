@@ -21,6 +21,7 @@ from inference.explain import explaining
 from inference.feedback.audits import is_paused
 from inference.forms import DeploymentForm, KeyForm
 from inference.intake import inputs
+from inference.intake.features import original
 from inference.models import Deployment, KeyLimit
 from inference.monitoring import figures, stored_reference
 from inference.serializers import answer_json
@@ -38,6 +39,7 @@ from training.snapshots import labels
 from training.versions.champions import champion_of, champion_of_other_question, previous_champion
 
 NEIGHBOURS = 6
+EXAMPLES = 6  # stored images that the playground offers
 NEWEST = 12  # versions that serving lists, beside those that serve
 
 
@@ -49,8 +51,11 @@ def playground(request: HttpRequest, slug: str) -> HttpResponse:
     context = context_of(request, project, tab="serving", champion=champion_of(project))
     if request.method == "POST":
         context |= _asked(request, project)
-    name = "_answer.html" if request.headers.get("HX-Request") else "playground.html"
-    return render(request, f"inference/{name}", context)
+    if request.headers.get("HX-Request"):
+        return render(request, "inference/_answer.html", context)
+    newest = Image.objects.filter(project=project).order_by("-pk")[:EXAMPLES]
+    context["examples"] = [(image, image_url(image, "thumbnail")) for image in newest]
+    return render(request, "inference/playground.html", context)
 
 
 @login_required
@@ -73,12 +78,15 @@ def wrong(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
     """What the answer shows, or why there is none."""
+    stored = Image.objects.filter(project=project, pk=whole(request.POST.get("stored"))).first()
     try:
-        given = inputs.from_files(request.FILES.getlist("image")[:1], 10)
+        if stored:
+            data, given = original(stored, 0), inputs.Inputs((stored,), 10)
+        else:
+            given = inputs.from_files(request.FILES.getlist("image")[:1], 10)
+            data = cast("bytes", given.pictures[0])
         answer = services.predict(project=project, inputs=given)
-        data = given.pictures[0]
-        assert isinstance(data, bytes)
-        heat, _category, _version = services.explain(project=project, picture=data)
+        heat, _category, _version = services.explain(project=project, picture=stored or data)
     except CrowdtuneError as error:
         return {"problem": error.message}
     except APIException as error:
@@ -92,6 +100,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
         score["name"] = names.get(score["category"], score["category"])
     return {
         "answer": said,
+        "stored": stored,
         "version": answer.version.number,
         "milliseconds": body["milliseconds"],
         "picture": _data_url("image/jpeg", explaining.thumbnail(data)),

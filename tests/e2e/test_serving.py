@@ -81,6 +81,18 @@ def test_a_dropped_photo_is_answered_with_bars_a_heat_map_and_its_neighbours(
     fits(page)
 
 
+def test_who_has_no_photo_at_hand_asks_about_an_image_that_is_here(
+    visit: Any, served: ModelVersion, axe: Any, fits: Any
+) -> None:
+    page: Page = visit(f"/projects/{served.project.slug}/playground/", user=served.project.owner, width=360)
+    axe(page)
+    page.locator("[name=stored]").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer .scores li")).to_have_count(2)
+    expect(page.get_by_role("link", name="Everything about this image")).to_be_visible()
+    fits(page)
+
+
 def test_this_is_wrong_makes_the_photo_the_next_task(visit: Any, served: ModelVersion, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(draw("square", 1002))

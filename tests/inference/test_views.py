@@ -18,7 +18,8 @@ from inference.models import Deployment, Prediction, Reason, Sample
 from inference.monitoring import figures, stored_reference
 from labeling.accounts.keys import create_key
 from labeling.files.storage import file_url
-from labeling.models import ApiKey, Task
+from labeling.models import ApiKey, Image, Task
+from labeling.services import create_project
 from tests.inference.serving import picture
 from training.models import ModelVersion
 
@@ -51,11 +52,28 @@ def test_the_playground_shows_the_nearest_training_images(browser, project, cham
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
     assert stored_reference.ensure_reference(champion) is not None
-    page = browser.post(PLAYGROUND, {"image": photo(3)}).content.decode()
+    page = browser.post(PLAYGROUND, {"image": photo(3)}, headers={"HX-Request": "true"}).content.decode()
     assert "Nearest training images" in page
     assert page.count('<figcaption class="truncate">red<') == 6  # what the model was told that they are
     assert f'href="/projects/{project.slug}/images/{images[3].pk}/"' in page
     assert page.index("3.png") < min(page.index(f"{n}.png") for n in (0, 1, 2, 4, 5, 6, 7) if f"{n}.png" in page)
+
+
+def test_the_playground_offers_images_that_are_here_and_asks_about_the_chosen_one(
+    browser, owner, project, champion, add_images
+) -> None:
+    image = add_images(range(8))[7]
+    page = browser.get(PLAYGROUND).content.decode()
+    assert page.count('name="stored"') == 6
+    assert f'name="stored" value="{image.pk}"' in page
+    answered = browser.post(PLAYGROUND, {"stored": image.pk}).content.decode()
+    assert re.search(r"<dt>Version</dt><dd>1</dd>", answered)
+    assert f'href="/projects/{project.slug}/images/{image.pk}/"' in answered
+    assert "This is wrong" not in answered  # it is known here: its own page tells what people say of it
+    other = create_project(owner=owner, name="Others", categories=["a", "b"])
+    Image.objects.filter(pk=image.pk).update(project=other)
+    refused = browser.post(PLAYGROUND, {"stored": image.pk}).content.decode()
+    assert "The request has no image." in refused
 
 
 def test_without_a_champion_or_with_a_broken_photo_the_playground_says_why(browser, project, champion) -> None:
