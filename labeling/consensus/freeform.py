@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.aggregation import boxes, numeric
+from labeling.aggregation import Votes, boxes, numeric, slots
 from labeling.consensus import agreement
 from labeling.consensus.base import DIGITS, Answers, QuestionFit, number_or_none, recombined, scaled
 from labeling.questions import CANT_TELL
@@ -54,7 +54,14 @@ def by_text(
     question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
 ) -> QuestionFit:
     """Texts have no skills of their own: a worker's accuracy is how often it wrote what most did."""
-    stored = {"method": "plurality", "classes": classes, "prior": [], "pooled": None, "accuracy": 1.0}
+    stored = {
+        "method": "plurality",
+        "classes": classes,
+        "prior": [],
+        "pooled": None,
+        "accuracy": 1.0,
+        "figures": _text_figures(answers),
+    }
     fit = recombined(question, "text", classes, answers, stored, {}, method)
     agreed: dict[int, list[int]] = {}
     for task in answers.tasks:
@@ -66,6 +73,24 @@ def by_text(
         for worker, right in agreed.items()
     }
     return QuestionFit(stored, skills, fit.said, fit.tasks, fit.combined)
+
+
+def _text_figures(answers: Answers) -> dict[str, Any]:
+    """How far people agree on the texts, without regard to case and spaces."""
+    told = np.array([answer != CANT_TELL for answer in answers.answer], dtype=bool)
+    number: dict[str, int] = {}
+    texts = (_plain(answer) for answer, is_told in zip(answers.answer, told, strict=True) if is_told)
+    label = [number.setdefault(text, len(number)) for text in texts]
+    votes = Votes.of(answers.task[told], answers.worker[told], label, n_tasks=len(answers.tasks))
+    counts = slots.slotted(votes).votes.counts()
+    kappa, alpha, _by_text = agreement.sparse(votes.task, votes.label, counts, votes.n_classes)
+    return {
+        "tasks": votes.n_tasks,
+        "judgments": len(votes),
+        "percent": number_or_none(agreement.percent(counts)),
+        "fleiss_kappa": number_or_none(kappa),
+        "krippendorff_alpha": number_or_none(alpha),
+    }
 
 
 def _plain(text: Any) -> str:
@@ -90,7 +115,7 @@ def by_boxes(
         "accuracy": 1.0,
         "figures": {
             "tasks": len(answers.tasks),
-            "judgments": len(answers.answer),
+            "judgments": sum(map(len, drawn)),
             "mean_iou": number_or_none(float(np.mean(shared))) if shared else None,
         },
     }

@@ -9,6 +9,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from labeling.consensus import agreement
+from labeling.consensus.base import Judgments
+from labeling.consensus.question_fit import fit_question
+from labeling.surveys.survey import Asked
 
 # Fleiss (1971) as worked through in the literature: 10 subjects, 14 raters, 5 categories; kappa .210.
 FLEISS = np.array(
@@ -142,3 +145,37 @@ def test_a_category_that_two_people_always_share_has_agreement_one():
 def test_ties_are_not_counted_as_disagreement_with_majority():
     answer, majority, tied = np.array([0, 1, 1]), np.array([0, 0, 0]), np.array([False, True, False])
     assert agreement.disagreement(answer, majority, tied) == 0.5
+
+
+def test_texts_agree_as_categories_of_the_same_words_would_and_who_cannot_tell_says_nothing():
+    said = {0: ["AB 1", "ab  1", "AC 2"], 1: ["AC 2", "ac 2"], 2: ["X", "cant_tell"], 3: ["ab 1", "x", "x", "AC 2"]}
+    judgments = Judgments()
+    for task, texts in said.items():
+        for worker, text in enumerate(texts):
+            judgments.add(task, worker, {"plate": text})
+    question = Asked(1, "plate", "text", "What is written?", "", True, {}, None, "")
+    found = fit_question(question, [], judgments, {}, {}, "adaptive")
+    table = np.array([[2, 1, 0], [0, 2, 0], [0, 0, 1], [1, 1, 2]], dtype=float)
+    assert found is not None
+    assert found.stored["figures"] == {
+        "tasks": 4,
+        "judgments": 10,
+        "percent": pytest.approx((1 / 3 + 1 + 1 / 6) / 3, abs=1e-4),
+        "fleiss_kappa": pytest.approx(agreement.fleiss_kappa(table), abs=1e-4),
+        "krippendorff_alpha": pytest.approx(agreement.krippendorff_alpha(table), abs=1e-4),
+    }
+    nobody = Judgments()
+    nobody.add(0, 0, {"plate": "cant_tell"})
+    empty = fit_question(question, [], nobody, {}, {}, "adaptive")
+    assert empty is not None
+    assert (empty.stored["figures"]["judgments"], empty.stored["figures"]["percent"]) == (0, None)
+
+
+def test_who_cannot_tell_where_a_box_is_is_no_judgment_that_agrees():
+    judgments = Judgments()
+    for worker, answer in enumerate(([{"category": "cat", "box": [10, 10, 40, 40]}], "cant_tell")):
+        judgments.add(0, worker, {"where": answer})
+    question = Asked(1, "where", "boxes", "Where?", "", True, {}, None, "")
+    found = fit_question(question, [], judgments, {}, {}, "adaptive")
+    assert found is not None
+    assert found.stored["figures"]["judgments"] == 1
