@@ -145,6 +145,19 @@ def test_pictures_are_added_in_the_dialog(visit: Any, make_project: Any, owner: 
     assert Job.objects.filter(project=project, kind="import_images").count() == 1
 
 
+def test_figures_that_renew_themselves_leave_open_what_is_read(visit: Any, busy: Project, owner: Any) -> None:
+    page: Page = visit(f"/projects/{busy.slug}/", user=owner)
+    page.clock.install()
+    page.reload()
+    numbers = page.locator(".overview[hx-trigger='every 30s'] summary").first
+    numbers.press("Enter")
+    with page.expect_response("**/activity/"):
+        page.clock.fast_forward(31_000)
+    quiet(page)
+    expect(numbers).to_be_focused()
+    expect(numbers.locator("..")).to_have_attribute("open", "")
+
+
 def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) -> None:
     page: Page = visit(f"/projects/{busy.slug}/review/", user=owner)
     waiting = Task.objects.filter(project=busy, retired_because="maximum").count()
