@@ -1,4 +1,4 @@
-"""Readers of labels that exist already. To add one: a file beside these and one entry here. Pure."""
+"""Readers of labels that exist already. To add one: a file beside these and one entry here, or two. Pure."""
 
 from __future__ import annotations
 
@@ -31,5 +31,13 @@ READERS: dict[str, Reader] = {
     "labelme": labelme.read,
     "supervisely": supervisely.read,
 }
+# What people call those that are no format of an export.
+READ_ALONE = {
+    "labelstudio": "Label Studio (JSON, JSON-MIN)",
+    "cvat": "CVAT for images 1.1 (XML)",
+    "doccano": "doccano (JSON Lines)",
+    "labelme": "LabelMe (JSON)",
+    "supervisely": "Supervisely (zip)",
+}
 
-__all__ = ["READERS", "Files", "Known", "Passed", "Reader", "Refused", "UnreadableError"]
+__all__ = ["READERS", "READ_ALONE", "Files", "Known", "Passed", "Reader", "Refused", "UnreadableError"]

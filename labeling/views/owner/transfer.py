@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from labeling import services
 from labeling.collecting import tasks
 from labeling.export import FORMATS
-from labeling.importing.known import READERS
+from labeling.importing.known import READ_ALONE, READERS
 from labeling.models import Project
 from labeling.surveys import survey
 from labeling.views.owner.context import load_project, refusals
@@ -27,14 +27,6 @@ TAKES = {
     "suggestions": gettext_lazy("As suggestions, shown beside the question"),
     "judgments": gettext_lazy("As judgments of one person, or of each whom Label Studio or doccano names"),
     "many": gettext_lazy("As judgments of many people (CSV or JSON Lines with a column “worker”)"),
-}
-
-READ_ALONE = {
-    "labelstudio": "Label Studio (JSON, JSON-MIN)",
-    "cvat": "CVAT for images 1.1 (XML)",
-    "doccano": "doccano (JSON Lines)",
-    "labelme": "LabelMe (JSON)",
-    "supervisely": "Supervisely (zip)",
 }
 
 
