@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -206,6 +207,18 @@ def test_an_address_in_another_script_is_called_as_its_host_reads_it(
     services.add_webhook(project=project, user=project.owner, url=url, events=["judgment.created"])
     answer(project, worker)
     assert deliver() == 1
+
+
+def test_a_name_and_password_in_the_address_are_sent_as_a_client_sends_them(
+    project: Project, worker: User, receiver: Receiver
+) -> None:
+    url = f"http://ada:p%40ss%20%C3%A4@127.0.0.1:{receiver.server_port}/hook"
+    services.add_webhook(project=project, user=project.owner, url=url, events=["judgment.created"])
+    answer(project, worker)
+    assert deliver() == 1
+    headers = receiver.got[0][0]
+    assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode() == "ada:p@ss ä"
+    assert headers["Host"] == f"127.0.0.1:{receiver.server_port}"
 
 
 def test_a_receiver_that_is_slow_holds_up_no_other(
