@@ -23,10 +23,7 @@ const outbox = new Outbox(client, {
     tell(document.getElementById("sync"), state, client.words);
     if (waits && !state.waiting) next();
   },
-  onRefused: (item, message) => {
-    const told = [...document.querySelectorAll("#toasts .toast")].some(({ textContent }) => textContent === message);
-    if (!told) toast(message, "bad", 8);
-  },
+  onRefused: (_item, message) => toast(message, "bad", 8),
 });
 
 function count() {

@@ -11,9 +11,15 @@ export function icon(name) {
   return svg;
 }
 
+/* What stands there already is counted: ten answers that are refused for one reason would cover a phone. */
 export function toast(text, kind = "info", seconds = 5) {
   const list = document.getElementById("toasts");
-  if (!list || !text) return null;
+  if (!list || !text) return;
+  const same = [...list.children].find(({ textContent }) => textContent === text);
+  if (same) {
+    same.dataset.times = Number(same.dataset.times ?? 1) + 1;
+    return;
+  }
   const item = document.createElement("li");
   item.className = `toast ${kind}`;
   const paragraph = document.createElement("p");
@@ -21,7 +27,6 @@ export function toast(text, kind = "info", seconds = 5) {
   item.append(icon(ICONS[kind] ?? "info"), paragraph);
   list.append(item);
   if (seconds) setTimeout(() => item.remove(), seconds * 1000);
-  return item;
 }
 
 const KEY = "crowdtune:told";

@@ -254,6 +254,29 @@ def test_the_list_of_projects_tells_in_one_line_how_much_waits_of_all_of_them(vi
     assert all(stored(project, 1) for project in projects)
 
 
+def test_answers_that_are_refused_for_one_reason_are_counted_in_one_message(
+    visit, make_project, join, worker, owner, axe, fits
+):
+    project = make_project("Dogs", questions=[DOG], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False, width=360, touch=True)
+    page.route("**/judgment/", lambda route: route.abort())
+    loaded_ahead(page, 2)
+    for _ in range(2):
+        before = shown(page)
+        page.get_by_role("button", name="Yes").click()
+        moved_on(page, before)
+    services.delete_images(project=project, ids=list(project.images.values_list("id", flat=True)), user=owner)
+    page.goto("/label/")
+    page.unroute("**/judgment/")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    told = page.locator("#toasts .toast.bad")
+    until(page, "[...document.querySelectorAll('#toasts .toast')].some((one) => one.dataset.times === '2')")
+    expect(told).to_have_count(1)
+    axe(page)
+    fits(page)
+
+
 def test_what_waits_is_told_in_a_bar_that_keeps_its_height(visit, make_project, join, worker):
     arabic = {"questions": {"dog": {"prompt": "كلب؟"}}}
     project = make_project("Dogs", questions=[DOG], instructions="Look.", language="en", wordings={"ar": arabic})
