@@ -161,7 +161,7 @@ def check_key(request: Request, assignment_id: uuid.UUID) -> None:
         raise PermissionDenied(_("This key does not have the scope 'label'; make one that has."))
     project_id = getattr(request.auth, "project_id", None)
     if project_id is not None and not Assignment.objects.filter(pk=assignment_id, project_id=project_id).exists():
-        raise NotFound(_("There is no such assignment of yours."))
+        raise NotFound(_("There is no such assignment of yours: its image may be gone."))
 
 
 class AssignmentListView(ProjectView):
@@ -199,7 +199,7 @@ class AssignmentView(APIView):
     def get(self, request: Request, assignment_id: uuid.UUID) -> Response:
         row = Assignment.objects.filter(pk=assignment_id, worker_id=request.user.pk).first()
         if row is None:
-            raise NotFound(_("There is no such assignment of yours."))
+            raise NotFound(_("There is no such assignment of yours: its image may be gone."))
         return Response({"id": str(row.pk), "state": row.state})
 
 
@@ -278,5 +278,5 @@ class UndoView(ProjectView):
         assignment, answers = services.undo_last(project=project, worker=request.user)
         lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
         if lease is None:
-            raise NotFound(_("There is no such assignment of yours."))
+            raise NotFound(_("There is no such assignment of yours: its image may be gone."))
         return Response({"assignment": shown(request, project, lease, []), "answers": answers})

@@ -128,7 +128,7 @@ def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tupl
         return ended
     found = Assignment.objects.filter(pk=assignment_id, worker_id=worker.pk).values_list("state", flat=True).first()
     if found is None:
-        raise CrowdtuneError("not_found", _("There is no such assignment of yours."), 404)
+        raise CrowdtuneError("not_found", _("There is no such assignment of yours: its image may be gone."), 404)
     if found in {state, Assignment.State.EXPIRED}:
         return None
     raise CrowdtuneError(

@@ -45,7 +45,7 @@ def submit_judgment(
     """
     lease = lookups.leased(assignment_id=assignment_id, worker_id=worker.pk)
     if lease is None:
-        raise CrowdtuneError("not_found", _("There is no such assignment of yours."), 404)
+        raise CrowdtuneError("not_found", _("There is no such assignment of yours: its image may be gone."), 404)
     return submit_leased(lease=lease, answers=answers, seconds=seconds, language=language)
 
 
