@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from labeling import figures, services
+from labeling.collecting import tasks
 from labeling.consensus.update import update_task
 from labeling.models import Consensus, Membership, Project, Question, Task, WorkerSkill
 from tests.labeling.crowds import make_project, make_tasks, person, say
@@ -79,6 +80,7 @@ def test_a_task_is_as_sure_as_the_least_sure_of_what_must_be_answered(required, 
 def test_imagenet_s_table_is_of_what_must_be_answered_and_does_not_speak_for_other_questions(wild, state):
     questions = [
         {"key": "seen", "kind": "yes_no", "required": False},  # its table trusts nothing
+        {"key": "plate", "kind": "text"},  # has none
         {"key": "label", "kind": "single_choice"},
         {"key": "wild", "kind": "yes_no"},
     ]
@@ -88,7 +90,7 @@ def test_imagenet_s_table_is_of_what_must_be_answered_and_does_not_speak_for_oth
         Question.objects.filter(project=project, key=key).update(fit={"classes": [], "table": table})
     Project.objects.update(fitted_version=1)
     for name, other in zip((A, B, C), wild, strict=True):
-        say(task, person(name), {"seen": True, "label": "cat", "wild": other})
+        say(task, person(name), {"seen": True, "plate": "X 1", "label": "cat", "wild": other})
     update_task(task_id=task.pk)
     task.refresh_from_db()
     assert task.state == state
@@ -106,6 +108,27 @@ def test_a_task_that_is_sure_waits_for_all_who_were_asked():
     told(task, "cat", "cat", "cat")
     assert (task.state, task.wanted, task.open_slots) == ("open", 4, 1)
     say(task, person(D), {"label": "cat"})
+    update_task(task_id=task.pk)
+    task.refresh_from_db()
+    assert (task.state, task.retired_because) == ("retired", "confident")
+
+
+def test_who_asks_for_more_than_the_maximum_gets_as_many():
+    [task] = make_tasks(make_project(judgments_min=2, judgments_max=2), 1)
+    told(task, "cat", "dog")
+    assert tasks.reopen(task_id=task.pk, count=2)
+    for name, state in ((C, "open"), (D, "retired")):
+        say(task, person(name), "cat")
+        update_task(task_id=task.pk)
+        task.refresh_from_db()
+        assert task.state == state
+
+
+def test_where_nothing_must_be_answered_all_that_was_answered_has_to_be_sure():
+    questions = [{"key": key, "kind": "yes_no", "required": False} for key in ("pet", "wild")]
+    [task] = make_tasks(make_project(questions, confidence=0.9), 1)
+    for name in (A, B, C):
+        say(task, person(name), {"pet": True})
     update_task(task_id=task.pk)
     task.refresh_from_db()
     assert (task.state, task.retired_because) == ("retired", "confident")
@@ -199,6 +222,22 @@ def test_what_a_person_decided_stays():
     update_task(task_id=task.pk)
     row.refresh_from_db()
     assert row.answer == "dog"
+
+
+def test_what_a_person_only_closed_stays_closed_for_that_reason_and_hears_who_was_answering():
+    [task] = make_tasks(make_project(), 1)
+    Task.objects.update(state="retired", retired_because="person", open_slots=0)
+    row = told(task, "dog")
+    assert (row.answer, row.is_final) == ("dog", True)
+    assert (task.state, task.retired_because, task.open_slots) == ("retired", "person", 0)
+
+
+def test_what_is_known_stays_whatever_is_said():
+    project = make_project()
+    [task] = make_tasks(project, 1)
+    services.set_gold(task=task, answers={"label": "cat"}, user=project.owner)
+    row = told(task, "dog", "dog", "dog")
+    assert (row.answer, row.method, row.confidence) == ("cat", "gold", 1)
 
 
 def test_an_update_takes_few_statements_however_many_judged():
