@@ -65,7 +65,7 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
         if number < len(rows):
             continue
         title = _("%(title)s (%(number)s of %(count)s)") % {
-            "title": catalogue.backbone_of(candidate["backbone"]).title, "number": number + 1, "count": len(candidates),
+            "title": title_of(candidate), "number": number + 1, "count": len(candidates),
         }  # fmt: skip
         voice = Voice(report, (number / len(candidates), (number + 1) / len(candidates)), title)
         begun = report.result.get("begun", {}).get(str(number), 0)

@@ -36,7 +36,10 @@ def test_a_candidate_that_fails_or_ends_the_process_again_and_again_leaves_the_o
         kind="bake_off",
         state="running",
         attempts=1 + MOST_TRIES,
-        arguments={"snapshot": freeze_snapshot(project=project).pk, "candidates": [plain] * 3},
+        arguments={
+            "snapshot": freeze_snapshot(project=project).pk,
+            "candidates": [plain, plain, plain | {"augmentation": True}],
+        },
         result={"begun": {"0": MOST_TRIES}},
     )
     (folder_of(job) / "1" / "head.json").mkdir(parents=True)  # where a file is to be written
@@ -49,3 +52,5 @@ def test_a_candidate_that_fails_or_ends_the_process_again_and_again_leaves_the_o
     assert [row["top1_error"] is None for row in found] == [True, True, False]
     assert found[2]["winner"]
     assert "begun" not in report.result
+    job.refresh_from_db()
+    assert job.message == "Crowdtune small augmented (3 of 3)"  # as the table calls it: two may differ by recipe alone
