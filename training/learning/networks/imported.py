@@ -23,6 +23,7 @@ from labeling.words import gettext as _
 from training.learning.errors import ArtifactDamaged, LearningError
 from training.learning.files import folder_atomic, sha256_of
 from training.learning.networks.backbones import BACKBONES, Backbone
+from training.learning.networks.keys import trunk_key
 from training.learning.networks.weights import Weights
 
 FACTS = "backbone.json"
@@ -117,7 +118,8 @@ def store_tail(
         taught_by: Id of the version.
 
     Raises:
-        LearningError: The version has no retrained block (``nothing_learned``), or was cut elsewhere.
+        LearningError: The version has no retrained block (``nothing_learned``), was cut elsewhere, or stands on other
+            weights than there are now (``other_weights``).
         ArtifactDamaged: Its files are not there, or not whole.
     """
     try:
@@ -131,6 +133,9 @@ def store_tail(
             f"{version} was trained by feature extraction: its network is {backbone.title} unchanged. Choose that.",
             "nothing_learned",
         )
+    if manifest["trunk_key"] != trunk_key(backbone, weights.sha256, manifest["cut"]):
+        told = _("What %(source)s has learned fits other weights of %(title)s than this machine has now. Train anew.")
+        raise LearningError(told % {"source": source, "title": backbone.title}, "other_weights")
     # A network of the zoo is whole before any cut, wherever the zoo cuts it today; one of a champion is its root only
     # before its own.
     if backbone.root is not None and manifest["cut"] not in (backbone.cut, backbone.deeper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from tests.training.learning.conftest import SMALL
 from training.learning.errors import ArtifactDamaged, LearningError
 from training.learning.networks import imported, weights
 from training.learning.networks.boundary import cut_tensor
+from training.learning.networks.keys import trunk_key
 from training.learning.networks.network import build
 from training.learning.networks.weights import Weights
 
@@ -25,7 +27,8 @@ def version(folder: Path, cut: str, small_weights: Weights, add: float) -> Path:
     behind = keras.Model(cut_tensor(base, cut), base.output).get_weights()
     folder.mkdir()
     np.savez(folder / "tail.npz", **{f"w{index}": value + add for index, value in enumerate(behind)})
-    (folder / "manifest.json").write_text(json.dumps({"cut": cut, "files": {"tail.npz": ""}}))
+    facts = {"cut": cut, "files": {"tail.npz": ""}, "trunk_key": trunk_key(SMALL, small_weights.sha256, cut)}
+    (folder / "manifest.json").write_text(json.dumps(facts))
     return folder
 
 
@@ -63,6 +66,15 @@ def test_a_version_on_a_champion_is_one_where_the_champion_was_cut_or_deeper(
     later = version(tmp_path / "3", SMALL.cut, small_weights, 0.25)
     with pytest.raises(LearningError, match="was cut at stage2_c_out"):
         imported.store_tail(later, champion, found, tmp_path / "kept", key="third", title="", source="")
+
+
+def test_what_was_learned_on_other_weights_is_put_on_none(small_weights: Weights, tmp_path: Path) -> None:
+    old = version(tmp_path / "1", SMALL.cut, small_weights, 0.5)
+    other = replace(small_weights, sha256="0" * 64)  # the file was replaced, or random ones are drawn anew
+
+    with pytest.raises(LearningError, match="What version 1 has learned fits other weights of Crowdtune small"):
+        imported.store_tail(old, SMALL, other, tmp_path / "kept", key="x", title="X", source="version 1")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_version_whose_files_are_gone_is_refused_in_words(small_weights: Weights, tmp_path: Path) -> None:
