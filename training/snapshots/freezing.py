@@ -156,8 +156,9 @@ def _check(tally: Tally, question: Question) -> None:
         raise NotEnoughLabels(reason % {"least": LEAST_PER_CATEGORY, "found": found, "all": len(names)})
     if not tally.counts["test"]:
         reason = _(
-            "None of the %(count)s labels is held out to measure with (about one image in seven is, by its hash)."
-            " Let the crowd label more, then try again."
+            "None of the %(count)s labels is held out to measure with: about one image in seven is, by its hash, and"
+            " near-duplicates (resized copies, pictures of one burst) count as one image. Add other images, or let the"
+            " crowd label more, then try again."
         )
         raise NotEnoughLabels(reason % {"count": _used(tally)})
 

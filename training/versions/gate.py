@@ -56,6 +56,11 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, other: str = "") -> V
             return Verdict("champion", first % {"champion": other, "said": said})
         return Verdict("champion", _("First model: %(said)s.") % {"said": said})
     told = _("Not better than knowing nothing: %(said)s. More labels or another backbone may help.")
+    if baseline == 1:
+        told = _(
+            "All held-out images show one category, so nothing tells whether it knows another: %(said)s. Let the"
+            " crowd label more images of the others."
+        )
     return Verdict("challenger", told % {"said": said})
 
 

@@ -15,6 +15,13 @@ def test_a_first_model_better_than_the_largest_class_becomes_champion() -> None:
     assert first_verdict(right=np.array([True] * 6 + [False] * 4), truth=truth).alias == "challenger"
 
 
+def test_where_one_category_alone_is_held_out_it_is_not_the_model_that_is_blamed() -> None:
+    decided = first_verdict(right=np.array([True] * 12), truth=np.zeros(12, int))
+
+    assert decided.alias == "challenger"
+    assert decided.reason.startswith("All held-out images show one category, so nothing tells whether it knows another")
+
+
 def test_better_beyond_chance_becomes_champion() -> None:
     champion = np.array([True] * 50 + [False] * 50)
     right = np.array([True] * 70 + [False] * 30)

@@ -232,7 +232,7 @@ def _checked(
             _("Some features, labels or weights are no numbers, or a weight is negative."), "bad_values"
         )
     if len(np.unique(y[w > 0].argmax(axis=1))) < 2:
-        told = _("All images have one label: at least two categories need images before a model can learn.")
+        told = _("All images have the same likeliest label: a model learns from images of at least two categories.")
         raise TooLittleData(told)
     return y, w
 
