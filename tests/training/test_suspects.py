@@ -88,3 +88,5 @@ def test_a_suspect_is_sent_back_once(version: ModelVersion, project: Project) ->
 
     with pytest.raises(NothingToDo):
         services.send_back(version=version, suspect_ids=[row.pk], user=project.owner)
+    with pytest.raises(NothingToDo, match="Choose the images"):
+        services.send_back(version=version, suspect_ids=[], user=project.owner)

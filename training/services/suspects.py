@@ -26,8 +26,10 @@ def send_back(*, version: ModelVersion, suspect_ids: Sequence[int], user: Any) -
     """Reopen the tasks of the suspects, ask for more judgments of each, soon; returns how many were reopened.
 
     Raises:
-        NothingToDo: None of them can be asked again.
+        NothingToDo: None is chosen, or none of them can be asked again.
     """
+    if not suspect_ids:
+        raise NothingToDo(_("Choose the images that the crowd should label again."))
     rows = version.suspects.select_for_update().filter(pk__in=suspect_ids, sent_at=None)
     sent: list[Suspect] = []
     for suspect in rows:
