@@ -23,6 +23,7 @@ from labeling.consensus import fitting
 from labeling.consensus.update import update_tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import naming, sources
+from labeling.importing.known import labelstudio, table
 from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
 from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
@@ -33,6 +34,8 @@ from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
 
 COUNTS = ("imported", "added", "duplicates")  # what came of judgments: see ``store``
+WORKERS = ("worker", "worker_id", "workerid", "annotator")
+NAMED = {"image": table.IMAGES, "worker": WORKERS, "answer": table.ANSWERS}  # as others call the columns, ours first
 CHUNK = 200  # lines, written in one go: whoever answers in the project waits for the row in which both count
 
 
@@ -89,12 +92,13 @@ def read(stored: Any) -> Iterator[Line]:
         if is_csv:
             values = {key: cells.read(value) if isinstance(value, str) else value for key, value in values.items()}
             values["seconds"] = str(values.get("seconds") or "").replace(",", ".")  # of a decimal comma
+        image, worker, answer = (values.get(table.first(values, names)) for names in NAMED.values())
         yield Line(
             number,
-            str(values.get("image") or "").strip(),
-            str(values.get("worker") or "").strip(),
+            labelstudio.called(str(image or "").strip()),
+            str(worker or "").strip(),
             str(values.get("question") or "").strip(),
-            values.get("answer"),
+            answer,
             values.get("seconds"),
             sha256=_hash(values),
         )
@@ -105,7 +109,7 @@ def _csv(text: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any], str]]:
         lines = Lines(text)
     except ValueError as error:
         raise CrowdtuneError("bad_csv", error.args[0]) from error
-    missing = [name for name in ("image", "worker", "answer") if name not in lines.columns]
+    missing = [name for name, names in NAMED.items() if not table.first(lines.columns, names)]
     if missing:
         told = _("The first line of the CSV names the columns image, worker and answer; %(missing)s is missing.")
         raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing)})

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from labeling.importing.archives import PIECE, Names, open_tar, tar_entries, zip_name
-from labeling.importing.known.lines import encoding_of, not_utf8
+from labeling.importing.known.lines import encoding_of, not_utf8, workbook
 from labeling.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
@@ -103,6 +103,8 @@ class Files:
         self._check_count(len(entries))
         named = Names()
         found = {named(zip_name(entry)): partial(archive.open, entry) for entry in entries}
+        if "xl/workbook.xml" in found:
+            raise UnreadableError(workbook())
         return {name: opened for name, opened in found.items() if not name.endswith("/")}
 
     def _tar(self) -> dict[str, Callable[[], IO[bytes]]]:

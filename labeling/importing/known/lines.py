@@ -64,6 +64,11 @@ def not_utf8() -> str:
     return _('This is not UTF-8. Save the file as UTF-8 (in a spreadsheet: "CSV UTF-8") and send it again.')
 
 
+def workbook() -> str:
+    """What is said of a zip, as workbooks are, where a CSV was expected."""
+    return _('This is a zip or the own file of a spreadsheet. Send the CSV itself (there: "CSV UTF-8").')
+
+
 def array() -> str:
     """What is said of a JSON array, where JSON Lines or CSV were expected."""
     return _("Expected one JSON object a line, or CSV with a header; this begins like a JSON array of them all.")
@@ -73,7 +78,7 @@ class Lines:
     """``columns`` are the names in the header, trimmed and in small letters.
 
     Raises:
-        ValueError: The header is no CSV, or names two columns alike; the message says why.
+        ValueError: The header is no CSV, is a zip's, or names two columns alike; the message says why.
     """
 
     def __init__(self, text: Iterable[str]) -> None:
@@ -83,6 +88,8 @@ class Lines:
         self._skipped = 1 if said else 0
         header = next(lines, "") if said else header
         delimiter = said[1] if said else max(",;\t", key=header.count)  # the comma where there are as many of each
+        if header.startswith("PK\x03\x04"):
+            raise ValueError(workbook())
         if is_foreign(header):
             raise ValueError(not_utf8())
         self._rows = csv.DictReader(itertools.chain([header], lines), delimiter=delimiter)

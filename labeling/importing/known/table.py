@@ -34,7 +34,7 @@ def _read_csv(files: Files, name: str) -> Found:
         lines = Lines(io.StringIO(files.text(name), newline=""))
     except ValueError as error:
         raise UnreadableError(error.args[0]) from error
-    image, answer = _first(lines.columns, IMAGES), _first(lines.columns, ANSWERS)
+    image, answer = first(lines.columns, IMAGES), first(lines.columns, ANSWERS)
     if image and answer and lines.columns.issuperset(CORNERS):
         yield from _boxes(name, lines, image, answer)
         return
@@ -119,7 +119,8 @@ def _marked(name: str, lines: Lines, image: str) -> Found:
         raise _no_columns(name, lines)
 
 
-def _first(there: set[str] | Mapping[str, Any], names: tuple[str, ...]) -> str:
+def first(there: set[str] | Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """The first of the names that is there."""
     return next((name for name in names if name in there), "")
 
 
@@ -147,12 +148,12 @@ def _is_json(text: str) -> bool:
 def _known(name: str, number: int, line: str) -> Iterator[Known]:
     try:
         row: dict[str, Any] = json.loads(line)
-        image, sha256 = _text(row[_first(row, IMAGES)]), _text(row.get("sha256") or "")
+        image, sha256 = _text(row[first(row, IMAGES)]), _text(row.get("sha256") or "")
         if "labels" in row:
             for question, label in row["labels"].items():
                 yield Known(image, label["answer"], question, sha256=sha256)
         else:
-            yield Known(image, row[_first(row, ANSWERS)], _text(row.get("question") or ""), sha256=sha256)
+            yield Known(image, row[first(row, ANSWERS)], _text(row.get("question") or ""), sha256=sha256)
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         told = _("%(name)s, line %(number)s: expected an object with image and answer.")
         raise UnreadableError(told % {"name": name, "number": number}) from error

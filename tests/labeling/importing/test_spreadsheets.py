@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from labeling.accounts import people
 from labeling.models import Gold, Judgment, Project
-from tests.labeling.importing.conftest import Import
+from tests.labeling.importing.conftest import Import, packed
 
 pytestmark = pytest.mark.django_db
 PETS = [{"key": "cat", "name": "House cat"}, {"key": "dog", "name": "Dog"}]
@@ -78,3 +79,18 @@ def test_boxes_and_sets_of_categories_may_be_called_so_too(
     answers = Gold.objects.get().answers
     assert answers["all"] == ["cat", "dog"]
     assert answers["box"] == [{"category": "dog", "box": [1.0, 1.0, 8.0, 8.0]}]
+
+
+def test_judgments_may_have_the_columns_of_another_tool(pets: Project, bring_labels: Import) -> None:
+    """As Label Studio's CSV has them."""
+    text = "annotation_id,annotator,choice,id,image\n1,7,dog,3,/data/upload/1/1a2b3c4d-0001.png\n"
+    job = bring_labels(pets, text.encode())
+    assert (job.state, job.errors, job.result["imported"]) == ("succeeded", [], 1)
+    said = Judgment.objects.get()
+    assert (said.task.image.name, said.answers, people.name_of(said.worker)) == ("0001.png", {"category": "dog"}, "7")
+
+
+@pytest.mark.parametrize("form", ["csv", ""])
+def test_a_workbook_is_refused_with_what_to_do(pets: Project, bring_labels: Import, form: str) -> None:
+    job = bring_labels(pets, packed({"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workbook/>"}), form)
+    assert (job.state, "Send the CSV itself" in job.message) == ("failed", True)
