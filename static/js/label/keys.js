@@ -3,14 +3,18 @@ import { printed } from "../printed.js";
 import { isOff } from "../single.js";
 
 export function listen({ page, form, submit, undo, zoom, isBusy }) {
+  let sent = false; // by the key before, a choice's own: an Enter that follows it was meant for that answer
+
   document.addEventListener("keydown", (event) => {
+    const isAfter = sent && event.key === "Enter";
+    sent = false;
     if (event.defaultPrevented || event.isComposing) return;
     if (document.querySelector("dialog[open], details.menu[open]:not(#skip)")) return; // what lies over the task has the keys
     if (event.repeat && isAnswer(event)) return void event.preventDefault();
     const typing = event.target.closest?.("textarea, select, input:not([type=radio], [type=checkbox])");
     if (event.key === "Enter" && !event.shiftKey && !event.target.closest?.("textarea, button, a, summary, select")) {
       event.preventDefault();
-      submit();
+      if (!isAfter) submit();
       return;
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return void submit();
@@ -78,7 +82,9 @@ export function listen({ page, form, submit, undo, zoom, isBusy }) {
       holders.find((one) => one.root.contains(target) || (one.boxes && one.boxes.stage.contains(target))) ??
       holders.find((one) => one.value() === null || one.kind === "multiple_choice") ?? holders.at(-1);
     if (!field) return false;
-    find(field, key).click();
+    const choice = find(field, key);
+    sent = choice.matches("button");
+    choice.click();
     return true;
   }
 
