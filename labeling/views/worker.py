@@ -245,8 +245,9 @@ def told_in(request: HttpRequest, project: Project, asked: Survey) -> dict[str, 
 
 
 def _grid_url(project: Project, questions: Sequence[Asked]) -> str:
-    """Where the same question is asked of many images at once; empty for surveys that a grid cannot ask."""
-    if [question.kind for question in questions if question.required] != ["yes_no"]:
+    """Where the same question is asked of many images at once; empty for surveys and stages that a grid cannot ask."""
+    required = [question.kind for question in questions if question.required]
+    if project.workflow != Project.Workflow.LABEL or required != ["yes_no"]:
         return ""
     return reverse("label-grid", args=[project.slug])
 
