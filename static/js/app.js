@@ -48,6 +48,11 @@ function leaveMenus({ target }) {
 }
 document.addEventListener("focusin", leaveMenus);
 
+/* Browsers leave where it is what has the focus and shows in part, be it by a hair, in what scrolls to the side. */
+document.addEventListener("focusin", ({ target }) => {
+  if (target.matches(":focus-visible") && target.parentElement.closest(".tabs, .settings-nav, .table-wrap")) target.scrollIntoView({ block: "nearest", inline: "nearest" });
+});
+
 /* A click on the backdrop closes a dialog; Escape closes menus and gives the focus back. */
 document.addEventListener("mousedown", (event) => {
   if (event.target instanceof HTMLDialogElement && event.target.matches(".dialog")) event.target.close();

@@ -158,6 +158,17 @@ def test_figures_that_renew_themselves_leave_open_what_is_read(visit: Any, busy:
     expect(numbers.locator("..")).to_have_attribute("open", "")
 
 
+def test_what_the_keyboard_reaches_in_a_row_that_scrolls_is_in_sight(visit: Any, busy: Project, owner: Any) -> None:
+    """A browser leaves where it is what a hair of shows."""
+    page: Page = visit(f"/projects/{busy.slug}/settings/rules/", user=owner, width=360)
+    links = page.locator(".tabs a, .settings-nav a")
+    links.first.focus()
+    for at in range(links.count()):
+        expect(links.nth(at)).to_be_focused()
+        expect(links.nth(at)).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Tab")
+
+
 def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) -> None:
     page: Page = visit(f"/projects/{busy.slug}/review/", user=owner)
     waiting = Task.objects.filter(project=busy, retired_because="maximum").count()
@@ -168,6 +179,22 @@ def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) 
     expect(page.get_by_text("Decided. The next one.")).to_be_visible()
     decided = Consensus.objects.get(project=busy, decided_by=owner)
     assert chosen == f'"{decided.answer}"'
+
+
+def test_a_reviewer_who_dictates_turns_the_keys_of_one_digit_off(visit: Any, busy: Project, owner: Any) -> None:
+    page: Page = visit(f"/projects/{busy.slug}/review/", user=owner)
+    single = page.get_by_role("checkbox", name="Single letters and digits")
+    single.uncheck()
+    page.reload()
+    expect(single).not_to_be_checked()
+    page.keyboard.press("s")
+    page.keyboard.press("2")
+    page.reload()  # what the key had sent would have come before this
+    assert not Consensus.objects.filter(project=busy, decided_by=owner).exists()
+    single.check()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("2")
+    expect(page.get_by_text("Decided. The next one.")).to_be_visible()
 
 
 def test_a_key_that_a_reviewer_holds_decides_no_further_task(visit: Any, busy: Project, owner: Any) -> None:

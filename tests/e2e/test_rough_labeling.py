@@ -285,6 +285,12 @@ def test_the_focus_is_back_after_a_closer_look_and_practice_has_one_at_what_it_t
     axe(page)
     page.keyboard.press("z")
     assert image.bounding_box() == whole
+    page.evaluate("localStorage.setItem('crowdtune:single-keys', 'off')")
+    page.reload()
+    page.keyboard.press("z")
+    assert image.bounding_box() == whole, "who dictates has turned such keys off"
+    page.evaluate("localStorage.removeItem('crowdtune:single-keys')")
+    page.reload()
     page.keyboard.press("z")
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 of 2")).to_be_visible()

@@ -105,6 +105,7 @@ def _page(
         is_open=bool(problem) and document is None and not any(form.errors for form in forms.forms),
         seen=seen or project.survey_version,
         progress=progress_of(project),
+        language=stored_wordings(project).get("language", ""),
         document=json.dumps(_public(project), indent=2, ensure_ascii=False) if document is None else document,
     )
     return render(request, "projects/survey.html", context, status=status)

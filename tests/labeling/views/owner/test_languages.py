@@ -37,6 +37,16 @@ def test_a_form_changes_the_texts_that_it_has_and_leaves_the_others(worded: Proj
     assert words_of(worded) == {"hi": {"categories": {"cat": {"name": "बिल्ली"}, "dog": {"name": "कुत्ता"}}}}
 
 
+def test_the_owner_of_a_survey_in_one_wording_is_asked_to_name_its_language_until_it_is_named(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    for language, asks in (("", True), ("ar", False)):
+        project = make_project(language=language) if language else make_project()
+        page = owning.get(f"/projects/{project.slug}/settings/survey/").content.decode()
+        assert "Everybody is asked in one wording." in page
+        assert ("Name its language" in page) == asks
+
+
 @pytest.mark.parametrize(
     ("head", "separator", "encoding"),
     [("", ";", "utf-8-sig"), ("", "\t", "utf-8-sig"), ("", "\t", "utf-16"), ("sep=;\r\n", ";", "utf-8")],
