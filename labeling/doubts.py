@@ -6,6 +6,8 @@ Both read what the last fit found, so that a page may ask.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import sqrt
 
 from django.db.models import QuerySet
@@ -21,27 +23,55 @@ BY_CHANCE = 0.2  # Krippendorff's alpha: 0 is what guesses agree on; below .667 
 OFTEN = 0.75  # who agrees on so many answers reads the question alike, however rare one of the answers is
 
 
+@dataclass(frozen=True)
+class AtQuestion:
+    """How one person does at one question, and how most do; ``middle`` is None where they are too few."""
+
+    question: int
+    accuracy: float
+    middle: float | None
+    is_behind: bool
+
+
 def far_behind(project: Project) -> list[Membership]:
     """The people who are far less accurate at some question than most, the least accurate first.
 
     Who is paused, or counts for nothing, has been dealt with. A question that all are bad at shows nobody.
     """
+    members = _heard(project)
+    behind = {worker for worker, rows in _by_person(project, members).items() if any(row.is_behind for row in rows)}
+    return [row for user, row in members.items() if user in behind and not row.is_paused and row.weight > 0]
+
+
+def by_question(project: Project, member: Membership) -> dict[int, AtQuestion]:
+    """How the person does at each question that the last fit knows something of."""
+    found = _by_person(project, {**_heard(project), member.user_id: member})
+    return {row.question: row for row in found.get(member.user_id, ())}
+
+
+def _heard(project: Project) -> dict[int, Membership]:
     rows = Membership.objects.filter(project=project, judgment_count__gte=LEAST_JUDGMENTS).exclude(accuracy=None)
-    members = {member.user_id: member for member in rows.select_related("user").order_by("accuracy", "pk")}
+    return {member.user_id: member for member in rows.select_related("user").order_by("accuracy", "pk")}
+
+
+def _by_person(project: Project, members: Mapping[int, Membership]) -> dict[int, list[AtQuestion]]:
     skills: dict[int, dict[int, float]] = {}
     found = WorkerSkill.objects.filter(question__project=project, worker__in=members)
     for question, worker, accuracy in found.values_list("question", "worker", "accuracy"):
         skills.setdefault(question, {})[worker] = accuracy
-    behind: set[int] = set()
-    for said in skills.values():
-        if len(said) < LEAST_PEOPLE:
-            continue
-        middle = statistics.median(said.values())
+    people: dict[int, list[AtQuestion]] = {}
+    for question, said in skills.items():
+        middle = statistics.median(said.values()) if len(said) >= LEAST_PEOPLE else None
         for worker, accuracy in said.items():
-            chance = ERRORS * sqrt(middle * (1 - middle) / members[worker].judgment_count)
-            if middle - accuracy > max(FAR, chance):
-                behind.add(worker)
-    return [row for user, row in members.items() if user in behind and not row.is_paused and row.weight > 0]
+            is_behind = middle is not None and _is_far(accuracy, middle, members[worker].judgment_count)
+            people.setdefault(worker, []).append(AtQuestion(question, accuracy, middle, is_behind))
+    return people
+
+
+def _is_far(accuracy: float, middle: float, judgments: int) -> bool:
+    if judgments < LEAST_JUDGMENTS:
+        return False
+    return middle - accuracy > max(FAR, ERRORS * sqrt(middle * (1 - middle) / judgments))
 
 
 def unclear(project: Project) -> QuerySet[Question]:

@@ -75,7 +75,8 @@ class TaskListView(ProjectView):
 class TaskChangeSerializer(serializers.Serializer):
     change = Choice(
         list(CHANGES),
-        help_text="ask_more: of finished tasks; sooner and close: open tasks are handed out first, or closed.",
+        help_text="ask_more: of finished tasks; sooner and close: open tasks are handed out first, or closed, "
+        "as those are that wait for a reviewer.",
     )
     count = serializers.IntegerField(
         required=False, default=1, min_value=1, max_value=services.MOST_MORE, help_text="Judgments more of each task."

@@ -98,13 +98,14 @@ def _sooner(project: Project, ids: list[int], count: int) -> int:
 
 
 def _close(project: Project, ids: list[int], count: int) -> int:
-    """Open tasks are closed; their labels are as they stand."""
+    """Open tasks are closed, and disputed ones wait for no reviewer; their labels are as they stand."""
+    left = tasks.leave_disputed(project=project, task_ids=ids)
     closed = tasks.retire_all(task_ids=ids, because=Task.Because.PERSON)
     if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
         for task in Task.objects.filter(pk__in=closed).exclude(stage__startswith="draw:").order_by("pk"):
             workflow.advance(task_id=task.pk, project=project)
     webhooks.tell_retired(project=project, reasons=dict.fromkeys(closed, Task.Because.PERSON))
-    return len(closed)
+    return len(closed) + left
 
 
 CHANGES = {"ask_more": _ask_more, "sooner": _sooner, "close": _close}

@@ -47,6 +47,11 @@ def disputed_count(project: Project) -> int:
     return disputed(project).order_by()[: MOST_COUNTED + 1].count()
 
 
+def leave_disputed(*, project: Project, task_ids: Sequence[int]) -> int:
+    """Let those of these tasks that wait for a reviewer wait no more, whose labels stay; returns how many."""
+    return disputed(project).filter(pk__in=task_ids).update(retired_because=Task.Because.PERSON)
+
+
 def open_for(*, image: Image, project: Project, stage: str, payload: dict | None = None) -> Task:
     """Open the image's task at a stage, once; returns the one that is there."""
     wanted = wanted_at(project, stage)

@@ -52,7 +52,8 @@ def change_tasks(
     """Start one change to the tasks of all labels of a question that fit: a job, since they may be a million.
 
     Args:
-        change: ``ask_more`` (of finished tasks, ``count`` judgments each), ``sooner`` or ``close`` (of open ones).
+        change: ``ask_more`` (of finished tasks, ``count`` judgments each), ``sooner`` (of open ones) or
+            ``close`` (of open and disputed ones).
         where: What ``labeling.collecting.changing.labels_where`` takes beside project and question.
 
     Raises:
@@ -64,7 +65,8 @@ def change_tasks(
         raise CrowdtuneError("invalid", _("count must be from 1 to %(most)s.") % {"most": MOST_MORE})
     wishes = {"change": change, "count": count, "question": question.pk, "where": dict(where)}
     with transaction.atomic():
-        told = {"change": change, "count": count, "question": question.key, **where}
+        asked = {"count": count} if change == "ask_more" else {}
+        told = {"change": change, **asked, "question": question.key, **where}
         audit.write(project=project, user=user, action="tasks_changed", changes=told)
         return jobs.start(
             project=project, kind="change_tasks", arguments=wishes, requested_by=user, actor=change_tasks_actor

@@ -223,7 +223,7 @@ def test_the_keys_of_a_reviewer_pass_over_what_nobody_answered(
     page.keyboard.press("1")
     page.keyboard.press("2")
     expect(page.locator('[name="answer-asleep"][aria-pressed="true"]')).to_have_text("2No")
-    page.get_by_role("button", name="Decide").click()
+    page.keyboard.press("Enter")
     expect(page.get_by_text("Decided. The next one.")).to_be_visible()
 
 

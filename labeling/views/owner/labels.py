@@ -40,7 +40,7 @@ ORDERS = {
 CHANGE_NAMES = {
     "ask_more": gettext_lazy("Ask more people: finished tasks are open again"),
     "sooner": gettext_lazy("Hand them out first, those that are open"),
-    "close": gettext_lazy("Close those that are open; their labels stay as they stand"),
+    "close": gettext_lazy("Close them, without a review; their labels stay as they stand"),
 }
 audit.VALUES["change"] = CHANGE_NAMES
 MOST_COUNTED = 10_000

@@ -16,7 +16,7 @@ from labeling import services
 from labeling.accounts import people
 from labeling.collecting import tasks
 from labeling.files import storage
-from labeling.models import Task
+from labeling.models import Project, Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
 from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
@@ -47,9 +47,20 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             task=task,
             story=told,
             url=storage.image_url(task.image),
-            choices=[(verdict, choices_of(verdict)) for verdict in told.verdicts],
+            choices=_all_choices(project, told.verdicts),
         )
     return render(request, "projects/review.html", context)
+
+
+def _all_choices(project: Project, verdicts: list[Verdict]) -> list[tuple[Verdict, list[dict[str, Any]]]]:
+    """The choices by question. Of several questions only those that are unsure are left to choose for."""
+    choices = [(verdict, choices_of(verdict)) for verdict in verdicts]
+    for verdict, options in choices if len(choices) > 1 else []:
+        label = verdict.consensus
+        if label is not None and (label.decided_by_id or label.confidence >= project.confidence):
+            for option in options:
+                option["is_chosen"] = option.get("is_consensus", False)
+    return choices
 
 
 def choices_of(verdict: Verdict) -> list[dict[str, Any]]:

@@ -218,11 +218,13 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     recent = Judgment.objects.filter(project=project, worker=member.user).select_related("task__image").order_by("-id")
     skill = WorkerSkill.objects.filter(question=question, worker=member.user).select_related("question").first()
     roles = _roles(request, project)
+    at = doubts.by_question(project, member)
     context = context_of(
         request,
         project,
         tab="workers",
         member=member,
+        at_questions=[(row, at[row.pk]) for row in asked if row.pk in at],
         roles=roles,
         is_changeable=member.role in dict(roles),
         plot=_confusion(skill, words.get(question.key, {}) if question else {}),

@@ -13,7 +13,7 @@ from django.test import Client
 
 from labeling import services
 from labeling.actors import change_tasks
-from labeling.collecting import changing
+from labeling.collecting import changing, tasks
 from labeling.models import AuditEntry, Consensus, Job, Project, Task, WebhookDelivery
 from labeling.views.owner.answers import labels_of, names_of
 from labeling.views.owner.images import filtered
@@ -122,6 +122,15 @@ def test_open_tasks_are_closed_with_their_label_and_webhooks_hear_of_it(answered
     assert Consensus.objects.filter(task__in=closed, is_final=True).count() == 4
     assert answered.retired_count == 4
     assert Task.objects.filter(state="open").count() == 2  # those that nobody has answered have no label to close
+
+
+def test_disputed_tasks_that_are_closed_wait_for_no_reviewer_and_keep_their_label(answered: Project) -> None:
+    Task.objects.filter(judgment_count=1).update(retired_because=Task.Because.MAXIMUM, judgment_count=2, wanted=2)
+    assert tasks.disputed_count(answered) == 2
+    job = do(answered, "close", below=0.9)
+    assert (job.result["changed"], job.result["unchanged"]) == (2, 0)
+    assert tasks.disputed_count(answered) == 0
+    assert Consensus.objects.filter(confidence=0.6, decided_by=None).count() == 2
 
 
 def test_open_tasks_come_first_and_finished_ones_are_passed_over(answered: Project) -> None:

@@ -127,3 +127,32 @@ def test_the_workers_page_shows_those_far_behind_alone_and_the_quickest_first_a_
     assert 'rel="prev" href="?page=1"' in owning.get(path + "?page=2").content.decode()
     assert shown("?page=99") == second  # somebody has left meanwhile
     assert "far behind" in owning.get(path).content.decode()
+
+
+def test_a_person_s_page_shows_at_which_question_they_are_behind(make_project: Make, owning: Client) -> None:
+    project = make_project(images=0, questions=ASKED)
+    for key, low in (("category", 0.4), ("nice", 0.5)):
+        for name, accuracy in {**GOOD, "sam": low}.items():
+            user = User.objects.filter(username=name).first() or person(name)
+            member = services.ensure_member(project=project, user=user)
+            said = 0.5 if key == "nice" else accuracy  # at this one nobody is better than by chance
+            WorkerSkill.objects.create(question=project.questions.get(key=key), worker=user, accuracy=said)
+            Membership.objects.filter(pk=member.pk).update(judgment_count=60, accuracy=(accuracy + 0.5) / 2)
+    pages = {}
+    for name in ("sam", "good1"):
+        member = project.memberships.get(user__username=name)
+        response = owning.get(f"/projects/{project.slug}/workers/{member.pk}/")
+        pages[name] = {question.key: at.is_behind for question, at in response.context["at_questions"]}
+        assert "over all questions" in response.content.decode()
+    assert pages == {"sam": {"category": True, "nice": False}, "good1": {"category": False, "nice": False}}
+
+
+def test_one_mistake_on_hidden_gold_warns_of_nothing_and_several_do(make_project: Make, owning: Client) -> None:
+    project = make_project(images=0)
+    for right, warns in ((10, False), (9, False), (7, True)):
+        gold = {"tasks": 10, "right": right, "expected": 9.83, "sure": 9, "sure_right": right - 1}
+        project.questions.update(fit={"figures": {"gold": gold}})
+        cache.clear()
+        page = owning.get(f"/projects/{project.slug}/activity/").content.decode()
+        assert "images of hidden gold" in page
+        assert ("People make the same mistakes" in page) == warns, right

@@ -146,3 +146,22 @@ def test_more_disputed_tasks_than_are_counted_are_told_as_more(
     assert "More than 1 disputed tasks wait<" in text(owning.get(f"/projects/{project.slug}/review/"))
     monkeypatch.setattr(tasks, "MOST_COUNTED", 2)
     assert "2 disputed tasks wait<" in text(owning.get(f"/projects/{project.slug}/review/"))
+
+
+def test_a_reviewer_of_several_questions_decides_only_those_that_are_unsure(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    questions = [{"key": key, "kind": "yes_no", "prompt": f"{key}?"} for key in ("clear", "murky")]
+    project = make_project(images=1, judgments_min=2, judgments_max=2, questions=questions)
+    for name, murky in (("wanda", True), ("willi", False)):
+        user = person(name)
+        services.ensure_member(project=project, user=user)
+        answers = {"clear": True, "murky": murky}
+        services.submit_judgment(assignment_id=claim(project, user).id, worker=user, answers=answers)
+    Consensus.objects.filter(question__key="clear").update(confidence=0.99)
+    Consensus.objects.filter(question__key="murky").update(confidence=0.6)
+    page = owning.get(f"/projects/{project.slug}/review/?task={project.tasks.get().pk}")
+    shown = page.content.decode()
+    assert 'name="answer-clear" value="true" aria-pressed="true"' in shown
+    assert '<input type="hidden" name="answer-clear" value="true">' in shown
+    assert shown.count('<input type="hidden" name="answer-') == 1
