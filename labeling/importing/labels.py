@@ -245,7 +245,7 @@ def _drawn(known: Known, image: Image) -> Any:
         BadAnswer: There are crowds alone, and no box would say that nothing is there.
     """
     if known.crowds and not known.answer:
-        raise BadAnswer(_("the file has only regions of crowds here (iscrowd), and no box of one thing."))
+        raise BadAnswer(_("the file has only regions of crowds here (iscrowd, IsGroupOf), and no box of one thing."))
     return _pixels(known, image)
 
 

@@ -9,6 +9,7 @@ from labeling.importing.known import (
     imagefolder,
     labelme,
     labelstudio,
+    openimages,
     parquet,
     supervisely,
     table,
@@ -30,6 +31,7 @@ READERS: dict[str, Reader] = {
     "doccano": doccano.read,
     "labelme": labelme.read,
     "supervisely": supervisely.read,
+    "openimages": openimages.read,
 }
 # What people call those that are no format of an export.
 READ_ALONE = {
@@ -38,6 +40,7 @@ READ_ALONE = {
     "doccano": "doccano (JSON Lines)",
     "labelme": "LabelMe (JSON)",
     "supervisely": "Supervisely (zip)",
+    "openimages": "Open Images (zip of CSV)",
 }
 
 __all__ = ["READERS", "READ_ALONE", "Files", "Known", "Passed", "Reader", "Refused", "UnreadableError"]

@@ -47,7 +47,7 @@ def _read_csv(files: Files, name: str) -> Found:
         if problem:
             yield Refused(f"{name}, line {number}", problem)
             continue
-        row = _named(line)
+        row = named(line)
         called = labelstudio.called(row[image] or "")
         yield Known(called, row[answer], row.get("question") or "", sha256=row.get("sha256") or "")
 
@@ -57,9 +57,10 @@ def _no_columns(name: str, lines: Lines) -> UnreadableError:
     return UnreadableError(told % {"name": name, "columns": ", ".join(sorted(lines.columns))})
 
 
-def _named(line: Mapping[Any, Any]) -> dict[str, str]:
-    named = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
-    return {key: cells.read(value) if value else value for key, value in named.items()}
+def named(line: Mapping[Any, Any]) -> dict[str, str]:
+    """The line's cells by the names of ``Lines.columns``."""
+    row = {str(key).strip().lower(): value for key, value in line.items() if key is not None}
+    return {key: cells.read(value) if value else value for key, value in row.items()}
 
 
 def _boxes(name: str, lines: Lines, image: str, answer: str) -> Found:
@@ -67,7 +68,7 @@ def _boxes(name: str, lines: Lines, image: str, answer: str) -> Found:
     found: dict[str, Known] = {}
     spoiled: set[str] = set()
     for number, line, problem in lines:
-        row = _named(line)
+        row = named(line)
         called = row.get(image) or ""
         try:
             if problem:

@@ -140,7 +140,9 @@ def test_a_crowd_is_no_box_and_not_nothing(
     job = bring_labels(project, json.dumps(document).encode(), "coco", "a.json")
     assert [row.answers["what"] for row in Gold.objects.all()] == ([] if answer is None else [answer])
     assert [row["message"] for row in job.errors] == (
-        ["the file has only regions of crowds here (iscrowd), and no box of one thing."] if answer is None else []
+        ["the file has only regions of crowds here (iscrowd, IsGroupOf), and no box of one thing."]
+        if answer is None
+        else []
     )
 
 
