@@ -111,8 +111,9 @@ def _csv(text: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any], str]]:
         raise CrowdtuneError("bad_csv", error.args[0]) from error
     missing = [name for name, names in NAMED.items() if not table.first(lines.columns, names)]
     if missing:
-        told = _("The first line of the CSV names the columns image, worker and answer; %(missing)s is missing.")
-        raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing)})
+        told = _("The CSV needs the columns image, worker and answer; it has no %(missing)s, but %(columns)s.")
+        there = ", ".join(sorted(lines.columns))
+        raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing), "columns": there})
     yield from lines
 
 

@@ -60,8 +60,7 @@ def _read(files: Files, name: str) -> Found:
             _("%(name)s is not COCO: it cannot be read as JSON (%(error)s).") % {"name": name, "error": error}
         ) from error
     except (KeyError, TypeError) as error:
-        told = _("%(name)s is not COCO: expected one object with the lists images, annotations and categories.")
-        raise UnreadableError(told % {"name": name}) from error
+        raise UnreadableError(_no_coco(document) % {"name": name}) from error
     images: dict[Any, _Image] = {}
     unlabeled: set[Any] = set()
     yield from _take_images(name, rows, images, unlabeled)
@@ -71,6 +70,17 @@ def _read(files: Files, name: str) -> Found:
     for image in images.values():
         # An image of which one box is missing would be wrong altogether.
         yield Refused(str(image.row["file_name"]), image.why) if image.why else image.known(str(question), folder)
+
+
+def _no_coco(document: Any) -> str:
+    """What is said of JSON that is something else, which may be known."""
+    rows = list(document.values()) if isinstance(document, dict) else document
+    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+    if "regions" in first or (isinstance(document, dict) and "_via_img_metadata" in document):
+        return _("%(name)s is VIA's (VGG Image Annotator). There, export the annotations in COCO format.")
+    if first.keys() & {"image", "imagefilename"} and first.keys() & {"annotations", "annotation"}:
+        return _("%(name)s is Create ML's, which is not read. Let the tool export COCO or Pascal VOC.")
+    return _("%(name)s is not COCO: expected one object with the lists images, annotations and categories.")
 
 
 def _take_images(name: str, rows: list[Any], images: dict[Any, _Image], unlabeled: set[Any]) -> Iterator[Refused]:

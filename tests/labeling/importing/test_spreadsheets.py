@@ -90,6 +90,14 @@ def test_judgments_may_have_the_columns_of_another_tool(pets: Project, bring_lab
     assert (said.task.image.name, said.answers, people.name_of(said.worker)) == ("0001.png", {"category": "dog"}, "7")
 
 
+def test_a_column_that_is_missing_is_told_with_those_that_are_there(pets: Project, bring_labels: Import) -> None:
+    job = bring_labels(pets, b"Image,Coder,Answer\n0001.png,7,dog\n")
+    assert (job.state, job.message) == (
+        "failed",
+        "The CSV needs the columns image, worker and answer; it has no worker, but answer, coder, image.",
+    )
+
+
 @pytest.mark.parametrize("form", ["csv", ""])
 def test_a_workbook_is_refused_with_what_to_do(pets: Project, bring_labels: Import, form: str) -> None:
     job = bring_labels(pets, packed({"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workbook/>"}), form)

@@ -259,6 +259,12 @@ def test_a_text_with_every_end_of_a_line_that_unicode_knows_is_one_line_of_json(
         ('[{"image": "a.jpg"}]', "expected one object with the lists images, annotations and categories"),
         ('{"images": [], "annotations": []}', "expected one object with the lists"),
         ("{", "cannot be read as JSON"),
+        ("7", "expected one object with the lists"),
+        ('{"a.jpg9": {"filename": "a.jpg", "size": 9, "regions": []}}', "VIA.* COCO format"),
+        ('{"_via_settings": {}, "_via_img_metadata": {}}', "VIA.* COCO format"),
+        ('[{"image": "a.jpg", "annotations": []}]', "Create ML.* COCO or Pascal VOC"),
+        ('[{"imagefilename": "a.jpg", "annotation": []}]', "Create ML.* COCO or Pascal VOC"),
+        ('[{"id": 1, "annotations": [], "data": {"image": "a.jpg"}}]', "expected one object with the lists"),
     ],
 )
 def test_what_is_no_coco_is_told_in_words_and_not_in_python(text, told):
