@@ -197,8 +197,9 @@ class AssignmentView(APIView):
 
     @extend_schema(operation_id="read_assignment", tags=["labeling"], responses=StateSerializer)
     def get(self, request: Request, assignment_id: uuid.UUID) -> Response:
-        row = Assignment.objects.filter(pk=assignment_id, worker_id=request.user.pk).first()
-        if row is None:
+        mine = Assignment.objects.filter(pk=assignment_id, worker_id=request.user.pk)
+        row = mine.select_related("project").first()
+        if row is None or not permissions.key_opens(request.user, row.project):
             raise NotFound(_("There is no such assignment of yours: its image may be gone."))
         return Response({"id": str(row.pk), "state": row.state})
 

@@ -257,6 +257,9 @@ def test_a_key_of_one_project_is_a_stranger_in_another(make_project: Callable[..
     api = APIClient(headers={"Authorization": f"Token {key}"})
     assert api.post(f"/api/v1/projects/{here.slug}/assignments/").status_code == 201
     assert api.post(f"/api/v1/projects/{there.slug}/assignments/").status_code == 404
+    worker = User.objects.get(username="crowd-1")
+    leases = [claim(project, worker).pk for project in (here, there)]
+    assert [api.get(f"/api/v1/assignments/{lease}/").status_code for lease in leases] == [200, 404]
     assert [row["slug"] for row in api.get("/api/v1/projects/").json()["results"]] == [here.slug]
 
 
