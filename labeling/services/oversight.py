@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,9 +108,17 @@ def add_webhook(
         hook = Webhook.objects.create(project=project, url=url, events=list(events), is_active=is_active)
         _count(project)
         audit.write(
-            project=project, user=user, action="webhook_added", changes={"url": url, "events": ", ".join(events)}
+            project=project,
+            user=user,
+            action="webhook_added",
+            changes={"url": _logged(url), "events": ", ".join(events)},
         )
     return hook
+
+
+def _logged(url: str) -> str:
+    """The log is kept for ever, so a name and password that stand in the address stay out of it."""
+    return re.sub("//[^/?#]*@", "//…@", url)
 
 
 def _check_webhook(url: str, events: Any) -> None:
@@ -149,8 +158,8 @@ def change_webhook(*, webhook: Webhook, user: Any, **values: Any) -> Webhook:
         _hold(webhook, _("This webhook is gone: somebody has removed it."))
         if changes:
             webhook.save(update_fields=list(changes))
-            told = {"url": webhook.url, **changes}
-            audit.write(project=webhook.project, user=user, action="webhook_changed", changes=told)
+            url = [_logged(one) for one in changes["url"]] if "url" in changes else _logged(webhook.url)
+            audit.write(project=webhook.project, user=user, action="webhook_changed", changes={**changes, "url": url})
     return webhook
 
 
@@ -166,14 +175,16 @@ def replace_webhook_secret(*, webhook: Webhook, user: Any) -> Webhook:
         _hold(webhook, _("This webhook is gone: somebody has removed it."))
         webhook.secret = webhook_secret()
         webhook.save(update_fields=["secret"])
-        audit.write(project=webhook.project, user=user, action="webhook_secret_replaced", changes={"url": webhook.url})
+        audit.write(
+            project=webhook.project, user=user, action="webhook_secret_replaced", changes={"url": _logged(webhook.url)}
+        )
     return webhook
 
 
 def remove_webhook(*, webhook: Webhook, user: Any) -> None:
     with transaction.atomic():
         _hold(webhook, _("This webhook is gone: somebody has removed it."))
-        audit.write(project=webhook.project, user=user, action="webhook_removed", changes={"url": webhook.url})
+        audit.write(project=webhook.project, user=user, action="webhook_removed", changes={"url": _logged(webhook.url)})
         project = webhook.project
         webhook.delete()
         _count(project)

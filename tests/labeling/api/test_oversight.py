@@ -69,6 +69,20 @@ def test_a_webhook_is_changed_and_keeps_its_secret(project: Project, owner: User
     }
 
 
+def test_a_name_and_password_in_a_webhooks_address_stay_out_of_the_log(project: Project, owner: User) -> None:
+    api = client(owner)
+    body = {"url": "https://ada:s3cret@example.org/a@b"}
+    hook = api.post(f"{API}/{project.slug}/webhooks/", body, format="json").json()
+    address = f"{API}/{project.slug}/webhooks/{hook['id']}/"
+    api.post(f"{address}secret/")
+    assert api.patch(address, {"is_active": False}, format="json").json()["url"] == body["url"]
+    api.patch(address, {"url": "https://s3cret2@example.org"}, format="json")
+    api.delete(address)
+    told = [entry.changes["url"] for entry in AuditEntry.objects.filter(action__startswith="webhook").order_by("pk")]
+    first, last = "https://…@example.org/a@b", "https://…@example.org"
+    assert told == [first, first, first, [first, last], last]
+
+
 def test_a_change_of_settings_says_what_stood_there_before(project: Project, owner: User) -> None:
     client(owner).patch(f"{API}/{project.slug}/", {"name": "Animals", "judgments_per_task": {"min": 2, "max": 5}})
     entry = AuditEntry.objects.filter(project=project, action="settings").get()
