@@ -92,13 +92,15 @@ def _identify(data: bytes) -> Image.Image:
         )
         got = f"{int(counted[0]) / 1e6:.0f}" if counted else ""
         raise ImageRefused("too_many_pixels", told % {"most": f"{MAX_PIXELS / 1e6:.0f}", "got": got}) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp":  # the box that such files, and films, begin with: ISO/IEC 14496-12
             told = _("Expected one of %(formats)s; this is HEIC, AVIF or a film. Save it as JPEG, then send it again.")
             raise ImageRefused("not_an_image", told % {"formats": ", ".join(FORMATS)}) from error
         raise ImageRefused(
             "not_an_image", _("Expected one of %(formats)s; this is none of them.") % {"formats": ", ".join(FORMATS)}
         ) from error
+    except (OSError, SyntaxError, ValueError) as error:  # it begins as one of FORMATS does
+        raise _damaged(error) from error
 
 
 def _load(picture: Image.Image) -> Image.Image:
@@ -108,11 +110,12 @@ def _load(picture: Image.Image) -> Image.Image:
             warnings.simplefilter("ignore")
             picture.load()
     except Exception as error:
-        raise ImageRefused(
-            "damaged",
-            _("The %(format)s file is cut off or damaged: %(error)s.") % {"format": picture.format, "error": error},
-        ) from error
+        raise _damaged(error) from error
     return picture
+
+
+def _damaged(error: Exception) -> ImageRefused:
+    return ImageRefused("damaged", _("The file is cut off or damaged: %(error)s.") % {"error": error})
 
 
 def turned(box: list[float], data: bytes) -> list[float] | None:

@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from PIL import PngImagePlugin
 
 from labeling.files.imaging import ImageRefused, decode_rgb, prepare
 
@@ -18,6 +19,23 @@ def saved(values: np.ndarray) -> bytes:
     file = io.BytesIO()
     Picture.fromarray(values).save(file, "TIFF")
     return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+def test_a_picture_that_is_cut_off_in_its_head_is_not_called_none_of_ours(kind: str) -> None:
+    whole = io.BytesIO()
+    Picture.fromarray(GREYS).save(whole, kind)
+    with pytest.raises(ImageRefused) as refused:
+        prepare(whole.getvalue()[:24])
+    assert refused.value.code == "damaged"
+
+
+def test_of_notes_that_unpack_to_very_much_it_is_said_that_they_do() -> None:
+    notes, file = PngImagePlugin.PngInfo(), io.BytesIO()
+    notes.add_text("Comment", "a" * 2**21, zip=True)
+    Picture.fromarray(GREYS).save(file, "PNG", pnginfo=notes)
+    with pytest.raises(ImageRefused, match="too large"):
+        prepare(file.getvalue())
 
 
 @pytest.mark.parametrize(("kind", "top"), [("f4", 1), ("f4", 255), ("f4", 65535), ("u2", 65535), ("i4", 65535)])
