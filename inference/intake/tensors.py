@@ -120,7 +120,9 @@ def _pictures(tensor: Mapping[str, Any], blob: bytes) -> list[bytes | NDArray[np
     if tensor.get("datatype") == "BYTES":
         return list(_bytes_binary(blob, shape) if size is not None else _bytes_json(tensor.get("data"), shape))
     if tensor.get("datatype") == "FP32":
-        flat = np.frombuffer(blob, "<f4") if size is not None and size % 4 == 0 else _floats(tensor.get("data"))
+        if size is not None and size % 4:
+            raise BadTensor(f"binary_data_size of FP32 is a multiple of 4, the bytes of a number; got {size}.")
+        flat = np.frombuffer(blob, "<f4") if size is not None else _floats(tensor.get("data"))
         return list(_pixels(flat, shape))
     raise BadTensor(f"The datatype is FP32 or BYTES; got {tensor.get('datatype')!r}.")
 

@@ -45,6 +45,12 @@ def test_a_shape_that_cannot_be_is_refused_for_what_is_wrong_with_it(shape: list
         tensors.read(head + blob, len(head))
 
 
+def test_half_a_number_is_told_as_such() -> None:
+    head = header(datatype="FP32", shape=[1, 1, 1, 3], parameters={"binary_data_size": 11})
+    with pytest.raises(BadTensor, match="multiple of 4"):
+        tensors.read(head + bytes(11), len(head))
+
+
 def test_a_shape_of_a_million_numbers_is_refused_before_they_are_multiplied() -> None:
     with pytest.raises(BadTensor, match="shape"):
         tensors.read(header(shape=[999_999_999] * 1_000_000, data=["aa"]), None)
