@@ -334,3 +334,17 @@ def test_prometheus_sees_latency_by_version_and_the_queue(api, champion, owner, 
     assert 'crowdtune_predict_seconds_count{project="colours",version="1"}' in page
     assert "crowdtune_predict_queue_images 0.0" in page
     assert "crowdtune_model_cache_bytes" in page
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+def test_a_protocol_question_that_a_browser_sends_as_a_form_is_checked_and_read_as_any_other(
+    project, champion, owner, kind: str
+) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(owner)
+    browser.get("/projects/colours/playground/")
+    body = {"inputs": [{"name": "x", "datatype": "BYTES", "shape": [1], "data": [data_url(picture(1))]}]}
+    ask = {"data": json.dumps(body), "content_type": kind}
+    assert browser.post("/v2/models/colours/infer", **ask).status_code == 403
+    token = {"X-CSRFToken": browser.cookies["csrftoken"].value}
+    assert browser.post("/v2/models/colours/infer", **ask, headers=token).status_code == 200
