@@ -63,7 +63,12 @@ class SettingsForm(ChangesForm, forms.Form):
         required=False, label=_("Paused"), help_text=_("Nobody is handed a task while this is set.")
     )
     judgments_min = forms.IntegerField(min_value=1, max_value=MOST_JUDGMENTS, label=_("People per image, at least"))
-    judgments_max = forms.IntegerField(min_value=1, max_value=MOST_JUDGMENTS, label=_("People per image, at most"))
+    judgments_max = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_JUDGMENTS,
+        label=_("People per image, at most"),
+        help_text=_("Tasks that have ended stay so: Change tasks, on the Labels page, asks more people about them."),
+    )
     confidence = forms.FloatField(
         min_value=0.5,
         max_value=0.9999,
