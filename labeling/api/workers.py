@@ -25,6 +25,7 @@ ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.
 
 class WorkerSerializer(serializers.ModelSerializer):
     username = serializers.SerializerMethodField()
+    streak_days = serializers.IntegerField(source="days_in_a_row", read_only=True)
 
     class Meta:
         model = Membership

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -59,6 +60,12 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"user {self.user_id}, project {self.project_id}: {self.get_role_display()}"
+
+    @property
+    def days_in_a_row(self) -> int:
+        """The streak that goes on; 0 after a day (of UTC) without an answer, though the row keeps what it was."""
+        yesterday = timezone.now().date() - timedelta(days=1)
+        return self.streak_days if self.last_day and self.last_day >= yesterday else 0
 
 
 class Departure(models.Model):

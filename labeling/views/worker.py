@@ -74,7 +74,7 @@ def projects(request: HttpRequest) -> HttpResponse:
         "joined": joined,
         "open": [(row, told[row.pk]) for row in others if row.access == is_open and row.task_count],
         "own": [(row, told[row.pk]) for row in others if row.access != is_open],
-        "streak": max((member.streak_days for _project, member, *_more in joined), default=0),
+        "streak": max((member.days_in_a_row for _project, member, *_more in joined), default=0),
         "earned": sum(row.earned for row in work),
         "speaks": bool(spoken),
         "language": chosen,

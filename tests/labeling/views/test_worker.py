@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from labeling import services
 from labeling.models import Membership, Project, Task
@@ -143,6 +145,15 @@ def test_ones_own_projects_are_listed_however_many_others_there_are(
     told = page(working, "/label/")
     assert ">First<" in told
     assert told.count("<h3>Other ") == 2
+
+
+def test_a_streak_is_over_after_a_day_without_an_answer(make_project: Callable[..., Project], working: Client) -> None:
+    working.post(f"/label/{make_project(images=1, access='open').slug}/start/")
+    today = timezone.now().date()
+    for ago, told in ((0, True), (1, True), (2, False)):
+        Membership.objects.update(judgment_count=9, streak_days=4, last_day=today - timedelta(days=ago))
+        assert ("4 days in a row" in page(working, "/label/")) is told
+        assert (">4</dd>" in page(working, "/label/")) is told
 
 
 def test_practice_is_one_image_at_a_time_with_its_answer_told_and_no_grid(
