@@ -18,6 +18,7 @@ from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import BadRequest, NothingToDo
 from training.learning.errors import ArtifactDamaged, LearningError
+from training.learning.files import sha256_of
 from training.learning.networks import imported, weights
 from training.learning.networks.backbones import BACKBONES, Backbone
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
@@ -160,16 +161,12 @@ def add(*, file: Path, declared: Declared) -> Backbone:
         LearningError: The file is unsafe or no backbone; the message says why.
     """
     _check_key(declared.key)
+    if declared.sha256:
+        _check_sha256(file, declared.sha256)
     # Keras: this runs in the operator's command only.
     from training.learning.networks.foreign import facts_of_network
 
     facts = facts_of_network(file, declared.layer, size=declared.size, cut=declared.cut)
-    if declared.sha256 and declared.sha256 != facts["sha256"]:
-        raise BadRequest(
-            _("%(name)s has the SHA-256 %(sha256)s, expected %(sha256_2)s.")
-            % {"name": file.name, "sha256": facts["sha256"], "sha256_2": declared.sha256},
-            "sha256",
-        )
     backbone = Backbone(
         key=declared.key,
         title=declared.title,
@@ -233,4 +230,18 @@ def _check_key(key: str) -> None:
         raise BadRequest(
             _("There is an imported backbone %(key)s already. Choose another name, or remove it.") % {"key": repr(key)},
             "key",
+        )
+
+
+def _check_sha256(file: Path, expected: str) -> None:
+    """Before anything is made of what is in the file."""
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        raise LearningError(f"{file.name} cannot be read: {error}.", "unreadable_file") from error
+    if found != expected.lower():  # some tools write it in capitals
+        raise BadRequest(
+            _("%(name)s has the SHA-256 %(sha256)s, expected %(sha256_2)s.")
+            % {"name": file.name, "sha256": found, "sha256_2": expected},
+            "sha256",
         )

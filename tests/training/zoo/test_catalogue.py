@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -200,6 +201,19 @@ def test_what_the_operator_says_has_to_fit(db: None, tmp_path: Path) -> None:
         call("add", file, *plain, "--licence", "MIT", "--key", "mine")
     call("remove", "mine")
     assert catalogue.known("mine") is None
+
+
+def test_another_file_than_the_one_that_was_meant_is_refused_before_it_is_opened(db: None, tmp_path: Path) -> None:
+    file = tmp_path / "net.keras"
+    file.write_bytes(b"what nobody should open")
+    said = [str(file), "--key", "mine", "--title", "t", "--size", "48", "--preprocessing", "tf", "--licence", "MIT"]
+    with pytest.raises(CommandError, match="expected 0000"):
+        call("add", *said, "--sha256", "0" * 64)
+    with pytest.raises(CommandError, match=r"is no \.keras file"):
+        call("add", *said, "--sha256", hashlib.sha256(file.read_bytes()).hexdigest().upper())
+    file.unlink()
+    with pytest.raises(CommandError, match="cannot be read"):
+        call("add", *said, "--sha256", "0" * 64)
 
 
 def test_what_a_version_is_looked_into_by_is_the_network_of_now_and_not_one_that_had_its_name(

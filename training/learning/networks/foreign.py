@@ -23,7 +23,6 @@ import keras  # this module is reached only by the trainer, the export and the o
 import numpy as np
 
 from training.learning.errors import LearningError
-from training.learning.files import sha256_of
 from training.learning.networks.boundary import cut_tensor, node_of
 from training.learning.networks.historic import LocalResponseNormalization  # Keras must know it to read it
 
@@ -220,7 +219,7 @@ def _unsafe(path: Path, what: str) -> LearningError:
 
 
 def facts_of_network(path: Path, layer: str = "", *, size: int, cut: str = "") -> dict[str, Any]:
-    """Open the file as a run would, and say what it is: ``{"sha256", "parameters", "dim"}``.
+    """Open the file as a run would, and say what it is: ``{"parameters", "dim"}``.
 
     Args:
         size: Declared side of the input in pixels.
@@ -241,4 +240,4 @@ def facts_of_network(path: Path, layer: str = "", *, size: int, cut: str = "") -
     rows = model(np.zeros((1, size, size, 3), np.float32), training=False)
     if not np.isfinite(np.asarray(rows, np.float32)).all():
         raise LearningError(f"{path.name} answers black pixels with what is no number.", "not_a_backbone")
-    return {"sha256": sha256_of(path), "parameters": int(model.count_params()), "dim": int(rows.shape[-1])}
+    return {"parameters": int(model.count_params()), "dim": int(rows.shape[-1])}
