@@ -89,3 +89,13 @@ def test_a_rollback_is_told_in_hindi_with_the_words_of_whoever_did_it(
     with override("en"):
         why = AuditEntry.objects.get(action="model_rollback").changes["reason"][1]
         assert why == f"Rolled back from version 2 by {project.owner}: Too many cats."
+
+
+def test_a_run_says_what_it_is_at_where_it_has_no_epochs_to_count(project: Project, client: Client) -> None:
+    run = services.request_run(project=project, cause="person")
+    line = {"at": "2026-01-01T00:00:00+00:00", "message": "Loading what takes long."}
+    TrainingRun.objects.filter(pk=run.pk).update(state="running", stage="tune", log=[line])
+    client.force_login(project.owner)
+    now = client.get(f"/projects/{project.slug}/training/").content.decode()
+    assert "Loading what takes long." in now
+    assert "<dd>0</dd>" not in now

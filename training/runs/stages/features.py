@@ -20,6 +20,9 @@ def run(work: Work) -> None:
 
     Images that cannot be read leave the training set, and the log says so.
     """
+    if embedding.trunk_facts(work.run.backbone) is None:
+        work.reporter.log(_("Preparing the network for this machine, once; that may take a minute."))
+        work.reporter.flush()
     work.trunk = embedding.trunk_of(work.run.backbone, waiting=work.reporter.tick)
     views = int(work.run.options.get("views", VIEWS)) if work.run.augmentation else 0
     count = len(work.items)

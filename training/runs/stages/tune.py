@@ -50,6 +50,8 @@ def run(work: Work) -> None:
     if refusal := _refusal(work, too_little(backbone, {name: counts[name] for name in work.categories})):
         _fall_back(work, refusal)
         return
+    work.reporter.log(_("Loading Keras and preparing the network, which may take a minute."))
+    work.reporter.flush()
     # The door to Keras in a run (ARCHITECTURE.md): seconds to import, and the child ends after it.
     from training.learning.tuning import finetune
     from training.learning.tuning.keras_loop import LoopOptions
