@@ -91,6 +91,8 @@ def decorate(job: Any) -> None:
     job.tone = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}.get(job.state, "info")
     job.address = storage.file_url(job.result["file"]) if "file" in job.result else job.result.get("url", "")
     job.facts = [(label, job.result[name]) for name, label in FACTS.items() if job.result.get(name) is not None]
+    sent = (job.arguments.get(name) for name in ("file", "archive", "manifest"))
+    job.file = next((file["name"] for file in sent if file), "")
     job.listed = sum(error["code"] != background.PASSED for error in job.errors)
     job.refused = job.result.get("refused") or job.listed
 

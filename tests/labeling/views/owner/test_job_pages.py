@@ -31,6 +31,17 @@ def test_a_job_that_refused_more_than_it_lists_says_so(project: Project, owning:
     assert "The first 1 of 10,000." in text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
 
 
+def test_an_import_tells_its_file_and_groups_its_digits(project: Project, owning: Client) -> None:
+    for sent in ("file", "archive", "manifest"):
+        told = {
+            "arguments": {sent: {"name": f"{sent}.zip", "spool": ""}},
+            "result": {"refused": 4100, "imported": 9000},
+        }
+        job = Job.objects.create(project=project, kind="import_labels", state="succeeded", **told)
+        page = text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
+        assert all(words in page for words in (f"{sent}.zip · ", "4,100 refused", ">9,000<"))
+
+
 def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, owning: Client) -> None:
     job = Job.objects.create(project=project, kind="export", state="running", progress=0.5)
     assert "every 1500ms" in text(owning.get(f"/projects/{project.slug}/jobs/"))
