@@ -207,7 +207,7 @@ class ExtendedView:
 def refuse_creating(request: Request) -> None:
     """Return where whoever asks may create projects; a key of one project, or without the scope, may not."""
     if not permissions.key_has(request.user, "manage") or getattr(request.auth, "project_id", None):
-        raise PermissionDenied(_("This key cannot create projects: it needs the scope 'manage'."))
+        raise PermissionDenied(_("This key cannot create projects: one for all projects that may 'manage' can."))
 
 
 class ByLanguage(CursorPagination):

@@ -288,7 +288,8 @@ def test_the_key_that_comes_with_a_role_opens_what_the_role_does(
         api.patch(of, {"instructions": "Look closely."}).status_code,
     ]
     assert found == statuses
-    assert api.post("/api/v1/projects/", {"name": "Own", "categories": ["a", "b"]}).status_code == 403
+    own = api.post("/api/v1/projects/", {"name": "Own", "categories": ["a", "b"]})
+    assert (own.status_code, "for all projects" in own.json()["error"]["message"]) == (403, True)
 
 
 @pytest.mark.parametrize(("scopes", "status"), [(("label",), 403), (("manage",), 200)])
