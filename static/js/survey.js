@@ -60,5 +60,7 @@ document.body.addEventListener("htmx:afterSettle", ({ detail: { requestConfig } 
   const before = [...pressed.parentElement.querySelectorAll(".question-edit")].indexOf(pressed);
   const question = questions[before + STEPS[verb]] ?? questions.at(-1);
   const next = verb === "remove" ? "[name$='-prompt']" : `[value^='${verb}:']:enabled`;
-  (question?.querySelector(next) ?? question?.querySelector("[name=action]:enabled"))?.focus();
+  const button = question?.querySelector(next) ?? question?.querySelector("[name=action]:enabled");
+  button?.focus();
+  button?.scrollIntoView({ block: "nearest" }); // it may have had the focus already, wherever the question has gone
 });

@@ -243,7 +243,7 @@ def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_projec
 
 
 def test_a_question_is_moved_by_keyboard_as_far_as_one_wants(visit: Any, make_project: Any, owner: Any) -> None:
-    page: Page = visit(f"/projects/{make_project().slug}/settings/survey/", user=owner)
+    page: Page = visit(f"/projects/{make_project().slug}/settings/survey/", user=owner, width=360)
     asked, cards = page.get_by_label("Question", exact=True), page.locator(".question-edit")
     for number, kind in ((1, "Scale"), (2, "Number")):
         page.get_by_role("button", name=kind, exact=True).click()
@@ -254,6 +254,7 @@ def test_a_question_is_moved_by_keyboard_as_far_as_one_wants(visit: Any, make_pr
         page.keyboard.press("Enter")
         expect(asked.nth(place)).to_have_value("How many?")
         expect(cards.nth(place).get_by_role("button", name=goes_on)).to_be_focused()
+        expect(cards.nth(place).get_by_role("button", name=goes_on)).to_be_in_viewport(ratio=1)
     cards.nth(0).get_by_role("button", name="Remove this question").press("Enter")
     expect(cards).to_have_count(2)
     expect(asked.nth(0)).to_be_focused()
