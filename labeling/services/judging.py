@@ -170,7 +170,8 @@ def _ends_here(project: Project) -> bool:
 
 
 def _lost() -> CrowdtuneError:
-    return CrowdtuneError("lease_lost", _("This task is no longer leased to you. Claim the next one."), 409)
+    told = _("This task is not yours any more: your time on it was over, or it was closed. Go on with the next one.")
+    return CrowdtuneError("lease_lost", told, 409)
 
 
 def _again(lease: Leased, answers: Any) -> tuple[Judgment, bool]:

@@ -103,7 +103,7 @@ def test_a_late_answer_is_not_taken_for_more_than_the_budget_holds_for_the_newer
     first = taken_away(project, worker)
     second = claim(project, worker)
     Project.objects.filter(pk=project.pk).update(price_per_judgment=2)
-    with pytest.raises(CrowdtuneError, match="no longer leased"):
+    with pytest.raises(CrowdtuneError, match="not yours any more"):
         services.submit_judgment(assignment_id=first.pk, worker=worker, answers={"category": "cat"})
     services.submit_judgment(assignment_id=second.pk, worker=worker, answers={"category": "cat"})
     project.refresh_from_db()
@@ -164,7 +164,7 @@ def test_an_answer_is_taken_from_a_tab_whose_task_another_tab_gave_back_as_it_cl
         if is_taken:
             assert services.submit_judgment(**again)[1]
         else:
-            with pytest.raises(CrowdtuneError, match="no longer leased"):
+            with pytest.raises(CrowdtuneError, match="not yours any more"):
                 services.submit_judgment(**again)
 
 
