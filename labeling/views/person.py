@@ -127,7 +127,7 @@ def _of_what_is_deleted(user: int) -> Iterator[tuple[str, Decimal]]:
 @login_required
 @require_GET
 def earnings(request: HttpRequest) -> StreamingHttpResponse:
-    """Every answer with its price, as CSV, streamed; then, a line a project, what was earned by what is deleted."""
+    """Every answer with what it earned, as streamed CSV; then, a line a project, what was earned by what is deleted."""
     writer = csv.writer(Echo())
     rows = (
         Judgment.objects.filter(worker_id=request.user.pk, project__deleted_at=None)
@@ -138,7 +138,8 @@ def earnings(request: HttpRequest) -> StreamingHttpResponse:
     def lines() -> Iterator[str]:
         yield writer.writerow(["when", "project", "task", "seconds", "price", "withdrawn"])
         for when, slug, task, seconds, price, withdrawn in rows.iterator(chunk_size=2000):
-            yield writer.writerow([when.isoformat(), slug, task, seconds, price, "yes" if withdrawn else ""])
+            earned, note = (0, "yes") if withdrawn else (price, "")
+            yield writer.writerow([when.isoformat(), slug, task, seconds, earned, note])
         for slug, price in _of_what_is_deleted(own_id(request)):
             yield writer.writerow(["", slug, "deleted", "", price, ""])
 

@@ -81,6 +81,18 @@ def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_
     assert (back.earned, back.judgment_count, back.deleted_count) == (Decimal("0.1"), 1, 1)
 
 
+def test_the_list_of_earnings_adds_up_to_what_was_earned_though_an_answer_was_taken_back(paid: Project) -> None:
+    wanda, own = person("wanda"), Client()
+    own.force_login(wanda)
+    answer(paid, wanda)
+    answer(paid, wanda)
+    services.undo_last(project=paid, worker=wanda)
+    lines = b"".join(own.get("/profile/earnings.csv").streaming_content).decode().splitlines()
+    rows = list(csv.DictReader(lines))
+    assert [row["withdrawn"] for row in rows] == ["", "yes"]
+    assert sum(Decimal(row["price"]) for row in rows) == own.get("/profile/").context["earned"] == Decimal("0.1")
+
+
 def test_what_was_earned_in_a_project_outlives_it_and_its_owner_is_told_before_it_is_deleted(paid: Project) -> None:
     owner, wanda, wei = Client(), person("wanda"), person("wei")
     owner.force_login(paid.owner)
