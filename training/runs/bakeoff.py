@@ -60,10 +60,10 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
     """The job's work: its result is ``{"rows": [...], "snapshot": digest}``."""
     snapshot = Snapshot.objects.select_related("question").get(pk=job.arguments["snapshot"])
     candidates = job.arguments["candidates"]
+    folders = [folder_of(job) / f"{number}" for number in range(len(candidates))]
     rows = list(report.result.get("rows", []))
-    for number, candidate in enumerate(candidates):
-        if number < len(rows):
-            continue
+    for number in range(len(rows), len(candidates)):
+        candidate, folder = candidates[number], folders[number]
         title = _("%(title)s (%(number)s of %(count)s)") % {
             "title": title_of(candidate), "number": number + 1, "count": len(candidates),
         }  # fmt: skip
@@ -71,10 +71,12 @@ def measure_all(job: Job, report: Report) -> dict[str, Any]:
         begun = report.result.get("begun", {}).get(str(number), 0)
         report.result["begun"] = {str(number): begun + 1}
         report.checkpoint(number / len(candidates), title)
-        rows.append(_measure(job, snapshot, candidate, voice) if begun < MOST_TRIES else _ended(candidate, voice))
+        rows.append(
+            _measure(job, snapshot, candidate, voice, folder) if begun < MOST_TRIES else _ended(candidate, voice)
+        )
         report.result["rows"] = rows
         report.checkpoint((number + 1) / len(candidates), title)
-    rows = winner.with_winner(rows, [folder_of(job) / f"{number}" for number in range(len(rows))])
+    rows = winner.with_winner(rows, folders)
     shutil.rmtree(folder_of(job), ignore_errors=True)
     report.result.pop("begun", None)
     return {"rows": rows, "snapshot": snapshot.digest}
@@ -104,7 +106,9 @@ def _ended(candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
     return _failed(candidate, voice, "killed", told % {"count": MOST_TRIES})
 
 
-def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
+def _measure(
+    job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice, folder: Path
+) -> dict[str, Any]:  # fmt: skip
     backbone = catalogue.backbone_of(candidate["backbone"])
     row = _row(candidate)
     run = TrainingRun(
@@ -115,7 +119,6 @@ def _measure(job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voi
         augmentation=candidate["augmentation"],
         options={"soft_labels": True, "mirror": TrainingPolicy.of(job.project).mirror},
     )
-    folder = folder_of(job) / f"{len(voice.report.result.get('rows', []))}"
     folder.mkdir(parents=True, exist_ok=True)
     work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
     started, cpu = time.monotonic(), time.process_time()
