@@ -12,6 +12,18 @@ from tests.e2e.test_labeling import ANIMAL, stored
 from tests.e2e.test_what_is_stored import NOTE, SHARP
 
 
+def test_nothing_moves_for_who_wants_no_motion(visit, make_project, owner):
+    """What goes on for ever would flicker if it were only made short."""
+    project = make_project()
+    job = Job.objects.create(project=project, kind="import_images", state="running")
+    page = visit(f"/projects/{project.slug}/jobs/{job.pk}/", user=owner)
+    moving = "document.getAnimations().map(one => one.animationName ?? one.transitionProperty)"
+    expect(page.locator(".spinner").first).to_be_visible()
+    assert page.evaluate(moving) == []
+    page.emulate_media(reduced_motion="no-preference")
+    assert "turn" in page.evaluate(moving)
+
+
 def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, worker):
     questions = [{**ANIMAL, "required": False}, {"key": "seen", "kind": "yes_no", "prompt": "Seen?", "required": True}]
     project = make_project(categories=["cat", "dog"], questions=questions, images=3)
