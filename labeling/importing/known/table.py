@@ -53,6 +53,9 @@ def _read_csv(files: Files, name: str) -> Found:
 
 
 def _no_columns(name: str, lines: Lines) -> UnreadableError:
+    if lines.columns >= {"imageid", "labelname"}:
+        told = _("%(name)s is of Open Images: choose that format, and send it in a zip with class-descriptions.csv.")
+        return UnreadableError(told % {"name": name})
     told = _("%(name)s needs the columns image and answer; it has %(columns)s.")
     return UnreadableError(told % {"name": name, "columns": ", ".join(sorted(lines.columns))})
 

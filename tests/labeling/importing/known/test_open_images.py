@@ -72,6 +72,12 @@ def test_classes_without_their_names_are_refused_once_with_the_file_that_has_the
     assert "class-descriptions" in refused.why
 
 
+def test_a_csv_of_open_images_says_so_where_another_format_was_chosen() -> None:
+    text = labels("a1,verification,cat,1")
+    with pytest.raises(UnreadableError, match=r"^l\.csv is of Open Images: choose that format"):
+        list(READERS["csv"](Files(io.BytesIO(text.encode()), "l.csv")))
+
+
 def test_names_of_classes_in_an_open_quotation_are_refused_in_words() -> None:
     with pytest.raises(UnreadableError, match="names of the classes cannot be read"):
         read(class_descriptions='/m/01yrx,"Cat' + 2**20 * "t", labels=labels("a1,verification,cat,1"))
