@@ -1,8 +1,8 @@
 """Pages are compressed for browsers, which a phone on a slow line notices.
 
 Only pages: images are compressed already, exports are long and may be asked for by ``Range``, the API's answers are
-short. What a page keeps secret differs in each answer (Django masks the CSRF token and pads what it compresses), so
-that lengths tell nothing.
+short. Their lengths betray no secret: another site cannot have a browser ask for a person's pages again and again (the
+session's cookie is SameSite=Lax), Django masks the CSRF token, and it pads what it compresses.
 Source: https://docs.djangoproject.com/en/5.2/ref/middleware/#module-django.middleware.gzip (BREACH)
 """
 

@@ -18,7 +18,7 @@ from django_prometheus.middleware import Metrics
 LONG = ("HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING", "HTTP_X_HTTP_METHOD_OVERRIDE")
 ACCEPTED = {"*/*", "application/json", "application/json, */*", "application/json, text/plain, */*"}
 # What the long way's middleware would have added to an answer.
-HEADERS = {"X-Frame-Options": "DENY", "Vary": "Accept-Language, origin"}
+HEADERS = {"Vary": "Accept-Language, origin"}
 
 
 def is_plain(request: HttpRequest, *, most: int) -> bool:

@@ -35,6 +35,15 @@ def test_pages_allow_no_inline_script_no_frame_and_no_other_host(client):
     assert answer["Referrer-Policy"] == "same-origin"
 
 
+def test_no_answer_may_be_framed_the_one_to_a_wrong_method_neither(client, django_user_model):
+    for address, status in (("/accounts/login/", 200), ("/nothing/", 404), ("/i18n/setlang/?a=%00", 400)):
+        answer = client.get(address)
+        assert (answer.status_code, answer["X-Frame-Options"]) == (status, "DENY")
+    client.force_login(django_user_model.objects.create_user("ada"))
+    wrong = client.get("/label/nothing/undo/")
+    assert (wrong.status_code, wrong["X-Frame-Options"]) == (405, "DENY")
+
+
 def test_only_the_staff_admin_has_a_wider_rule(client):
     assert "'unsafe-eval'" in client.get("/admin/login/")["Content-Security-Policy"]
     assert "'unsafe-eval'" not in client.get("/accounts/login/")["Content-Security-Policy"]
