@@ -1,6 +1,6 @@
 """How many threads work at once, and who is next: a fair semaphore.
 
-More threads at work than there are cores make every one of them slower and none of them earlier: they fight for the
+More threads at work than the cores can feed make every one of them slower and none of them earlier: they fight for the
 interpreter, and in the database for the same rows. Turns are handed on in the order of arrival: with the standard
 library's semaphores a newcomer overtakes those who wait, and the unlucky wait twice as long.
 """

@@ -33,7 +33,7 @@ from labeling.turns import Turns, cores
 _CLAIM = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/assignments/")
 _SUBMIT = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment/")
 MOST = 2**20  # bytes of an answer that is taken here
-TURNS = Turns(cores())
+TURNS = Turns(3 * cores())  # two of three wait for the database
 PATIENCE = 0.1  # seconds after which a request goes ahead without its turn
 
 
