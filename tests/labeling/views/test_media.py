@@ -77,6 +77,7 @@ def test_a_stranger_gets_no_part(client: Client, address: str) -> None:
 
 def test_what_a_browser_has_already_stays_as_long_and_as_confined(client: Client, address: str) -> None:
     whole = client.get(address)
+    whole.close()
     same = client.get(address, headers={"If-None-Match": whole["ETag"]})
     assert same.status_code == 304
     for name in ("Cache-Control", "ETag", "Content-Security-Policy"):

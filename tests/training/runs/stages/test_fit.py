@@ -48,11 +48,13 @@ def test_a_cancel_is_heard_while_a_trunk_is_exported(settings: Any, tmp_path: Pa
         raise Cancelled
 
     items = Items([], [], *(np.empty(0),) * 4)
+    told: list[str] = []
     run: Any = SimpleNamespace(backbone="crowdtune_small", options={}, augmentation=False)
-    reporter: Any = SimpleNamespace(tick=tick)
+    reporter: Any = SimpleNamespace(tick=tick, log=lambda line: told.append(str(line)), flush=lambda: None)
     with pytest.raises(Cancelled):
         features.run(Work(run, reporter, tmp_path, items, ["a", "b"]))
     assert not list(tmp_path.glob("trunks/*/trunk.json"))
+    assert told == ["Preparing the network for this machine, once; that may take a minute."]
 
 
 def test_a_cancel_is_heard_while_another_process_exports_the_trunk(tmp_path: Path) -> None:
