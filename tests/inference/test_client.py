@@ -91,7 +91,8 @@ def test_what_is_not_crowdtune_is_told_as_such(body: bytes) -> None:
     [
         (httpx.Response(301, headers={"Location": "https://crowdtune.test/"}), "https://crowdtune.test/"),
         (httpx.Response(500), "Internal Server Error"),
-        (httpx.Response(413, content=b"<h1>Too large</h1>"), "Too large"),
+        (httpx.Response(413, content=b"Too large"), "Too large"),
+        (httpx.Response(404, html="<!doctype html>"), "^The server answered Not Found"),
     ],
 )
 def test_a_refusal_of_what_stands_before_the_server_is_told_too(response: httpx.Response, told: str) -> None:
@@ -310,6 +311,7 @@ def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
     [
         ("localhost:8000", "t", "like https://"),
         ("http://[::1", "t", "not an address"),
+        ("http://crowdtune..test", "t", "not an address"),
         ("/x", "t", "like https://"),
         ("http://x", "kéy", "token"),
         ("http://x", " \n", "token is empty"),
@@ -318,6 +320,13 @@ def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
 def test_what_can_be_no_address_or_no_key_is_refused_at_once(url: str, token: str, told: str, capsys) -> None:
     assert cli.main(["--url", url, "--token", token, "--project", "p", "predict", __file__]) == 1
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("proxy", ["socks5://proxy.test", "spdy://proxy.test", "http://proxy.test:x"])
+def test_a_proxy_that_cannot_be_used_is_named_as_the_reason(proxy: str, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    assert cli.main(["--token", "t", "--project", "p", "predict", __file__]) == 1
+    assert "proxy" in capsys.readouterr().err
 
 
 def test_the_command_says_that_it_tries_again_and_ends_at_once_when_it_is_told_to(photo: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -70,7 +71,8 @@ def _told(response: httpx.Response) -> str:
     """What a refusal says that is not in Crowdtune's shape: it comes from a proxy, or from elsewhere."""
     if response.has_redirect_location:
         return f"The server sends this on to {response.headers['Location']}: give the address that it wants."
-    return response.text.strip()[:200] or f"The server answered {response.reason_phrase or response.status_code}."
+    said = "" if "html" in response.headers.get("Content-Type", "") else response.text.strip()[:200]  # a whole page
+    return said or f"The server answered {response.reason_phrase or response.status_code}."
 
 
 def _answer(response: httpx.Response) -> Answer:
@@ -94,7 +96,8 @@ def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
     """
     try:
         address = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        address.raw_host.decode().encode("idna")  # as whoever connects will, when it is too late to say so
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise CrowdtuneError(f"{url!r} is not an address: {error}.") from error
     if address.scheme not in {"http", "https"} or not address.host:
         raise CrowdtuneError(f"Expected an address like https://crowdtune.example; got {url!r}.")
@@ -105,6 +108,19 @@ def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
         raise CrowdtuneError("The token has characters that no key has. Copy it again.")
     waits = httpx.Timeout(timeout, connect=min(timeout, CONNECTED))  # nobody works on it yet
     return {"base_url": url, "headers": {"Authorization": f"Token {token}", "Accept": "*/*"}, "timeout": waits}
+
+
+@contextlib.contextmanager
+def _proxies() -> Iterator[None]:
+    """httpx reads the environment for proxies, some of which it cannot use.
+
+    Raises:
+        CrowdtuneError: There is one of these.
+    """
+    try:
+        yield
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise CrowdtuneError(f"A proxy that the environment names cannot be used: {error}") from error
 
 
 class Client(_Base):
@@ -121,7 +137,9 @@ class Client(_Base):
         ``on_retry`` is told of each pause, by its seconds and what went wrong.
         """
         super().__init__(retries, backoff, longest, on_retry)
-        self._http = httpx.Client(transport=transport, **_options(url, token, timeout))
+        options = _options(url, token, timeout)
+        with _proxies():
+            self._http = httpx.Client(transport=transport, **options)
 
     def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
         """Ask about one picture or several; they are answered in order, by one version."""
@@ -167,7 +185,9 @@ class AsyncClient(_Base):
         longest: float = 60.0, on_retry: Told | None = None, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         super().__init__(retries, backoff, longest, on_retry)
-        self._http = httpx.AsyncClient(transport=transport, **_options(url, token, timeout))
+        options = _options(url, token, timeout)
+        with _proxies():
+            self._http = httpx.AsyncClient(transport=transport, **options)
 
     async def predict(self, project: str, pictures: Picture | Sequence[Picture], *, top_k: int = 5) -> Answer:
         """Ask about one picture or several; they are answered in order, by one version."""
