@@ -90,4 +90,8 @@ def _file(folder: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)
-    shutil.move(folder, target)  # no copy: answers wait for the project's lock
+    try:
+        shutil.move(folder, target)  # mostly no copy: answers wait for the project's lock
+    except OSError:  # models/ is a disk of its own, and full: half a copy would keep it so
+        shutil.rmtree(target, ignore_errors=True)
+        raise

@@ -149,7 +149,9 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, CrowdtuneError):
         return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
     if outages.is_full(error) or (isinstance(error, OSError) and error.errno == errno.EFBIG):
-        return Failure(_("The disk is full: %(error)s.") % {"error": error}, ADVICE["disk_full"])
+        # A folder that is copied tells of each of its files: the first says enough.
+        said = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+        return Failure(_("The disk is full: %(error)s.") % {"error": said}, ADVICE["disk_full"])
     said = f"{type(error).__name__}: {error}"
     if any(word in said for word in NO_MEMORY):
         return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from training.learning.errors import LearningError
-from training.runs import running
+from training.runs import registry, running
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -41,12 +42,28 @@ def test_a_network_whose_features_are_no_numbers_is_not_worth_another_try() -> N
     assert "another backbone" in failure.advice
 
 
-def test_a_full_volume_that_a_folder_is_copied_to_is_told_as_such(tmp_path: Path) -> None:
-    (tmp_path / "head.npz").touch()
+def test_models_on_a_full_volume_of_their_own_keep_no_half_copy_and_the_run_says_so_in_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, target = tmp_path / "runs" / "version", tmp_path / "models" / "1"
+    made.mkdir(parents=True)
+    for name in ("head.npz", "manifest.json"):
+        (made / name).touch()
 
-    def no_room(source: str, _target: str) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", source)
+    def another_volume(*_paths: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
 
+    def no_room(source: str, to: str, **_more: object) -> None:
+        Path(to).touch()
+        raise OSError(errno.ENOSPC, "No space left on device", os.fspath(source))
+
+    monkeypatch.setattr(os, "rename", another_volume)
+    monkeypatch.setattr(shutil, "copyfile", no_room)
     with pytest.raises(shutil.Error) as refused:
-        shutil.copytree(tmp_path, tmp_path / "there", copy_function=no_room)
-    assert running.explain(refused.value).message.startswith("The disk is full")
+        registry._file(made, target)
+
+    assert not target.exists()
+    assert (made / "head.npz").exists()
+    message = running.explain(refused.value).message
+    assert message.startswith("The disk is full: [Errno 28] No space left on device")
+    assert message.count(str(tmp_path)) == 1
