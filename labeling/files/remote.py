@@ -206,10 +206,10 @@ def fetch(
     with httpcore.ConnectionPool(network_backend=bounded, ssl_context=_tls()) as pool:
         for _hop in range(REDIRECTS + 1):
             _check_url(url)
-            body, location = _get(pool, url, limit)
-            if location is None:
+            body, moved = _get(pool, url, limit)
+            if moved is None:
                 return body
-            url = urljoin(url, location)
+            url = moved
     raise FetchRefused("fetch_failed", _("More than %(redirects)s redirects.") % {"redirects": REDIRECTS})
 
 
@@ -275,7 +275,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int) -> tuple[bytes, st
     try:
         with pool.stream("GET", spelled(url), headers=headers, extensions=timeouts) as response:
             if response.status in {301, 302, 303, 307, 308}:
-                return b"", _header(response, b"location") or "/"
+                return b"", urljoin(url, _header(response, b"location") or "/")
             if response.status != 200:
                 raise FetchRefused("fetch_failed", _("The address answered %(status)s.") % {"status": response.status})
             return _body(response, limit), None

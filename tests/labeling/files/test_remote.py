@@ -25,6 +25,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "http://127.0.0.1:8080/picture")
+        elif self.path == "/crooked":
+            self.send_response(302)
+            self.send_header("Location", "http://[::1")
         elif self.path == "/round":
             self.send_response(302)
             self.send_header("Location", "/round")
@@ -131,9 +134,11 @@ def test_an_address_may_be_written_in_any_script(server: ThreadingHTTPServer, ur
     assert fetch(url, backend=Local(server.server_port)) == b"cat"
 
 
-def test_a_redirect_to_an_address_inside_is_refused(server: ThreadingHTTPServer) -> None:
-    with pytest.raises(FetchRefused, match="public"):
-        fetch("http://images.example/moved", backend=Local(server.server_port))
+@pytest.mark.parametrize("path", ["moved", "crooked"])
+def test_a_redirect_to_an_address_inside_or_to_none_is_refused(server: ThreadingHTTPServer, path: str) -> None:
+    with pytest.raises(FetchRefused) as refused:
+        fetch(f"http://images.example/{path}", backend=Local(server.server_port))
+    assert refused.value.code == "address_refused"
 
 
 def test_a_server_that_drips_headers_is_left_when_the_time_is_over(server: ThreadingHTTPServer) -> None:
