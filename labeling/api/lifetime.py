@@ -31,6 +31,7 @@ class ProjectCopyView(ExtendedView, ProjectView):
 
     rights = {"POST": "manage"}
     even_archived = frozenset({"POST"})
+    action = "create"  # the schema then says 201
 
     @extend_schema(operation_id="copy_project", tags=["projects"], request=CopySerializer)
     def post(self, request: Request, slug: str) -> Response:

@@ -101,8 +101,14 @@ def test_what_may_be_nobody_or_nothing_is_described_so(schema: dict[str, Any]) -
 
 
 def test_what_is_made_is_answered_by_201(schema: dict[str, Any]) -> None:
-    assert [code for code in schema["paths"]["/api/v1/projects/"]["post"]["responses"] if code[0] == "2"] == ["201"]
+    for made in ("", "{slug}/copy/"):
+        responses = schema["paths"][f"/api/v1/projects/{made}"]["post"]["responses"]
+        assert [code for code in responses if code[0] == "2"] == ["201"]
     assert "id" in schema["components"]["schemas"]["Question"]["properties"]
+
+
+def test_a_time_of_day_is_not_described_as_one_with_an_offset(schema: dict[str, Any]) -> None:
+    assert "format" not in schema["components"]["schemas"]["Policy"]["properties"]["daily_at"]
 
 
 def test_every_address_tells_by_options_what_it_takes() -> None:

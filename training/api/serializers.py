@@ -188,6 +188,8 @@ class BackboneSerializer(serializers.Serializer[Any]):
         return Path(row["weights_file"]).name
 
 
+# The format `time` of JSON Schema is one with its offset (RFC 3339), which an answer has not.
+@extend_schema_field({"type": "string", "example": "03:30:00"})
 class ClockField(serializers.TimeField):
     """A time of day in UTC. Of one that names another offset, Django would keep the digits alone."""
 
