@@ -142,7 +142,7 @@ def fit_epochs(
         TrainingDiverged, Cancelled.
     """
     model.compile(
-        optimizer=keras.optimizers.AdamW(options.learning_rate, weight_decay=options.decay, clipnorm=1.0),
+        optimizer=keras.optimizers.AdamW(float(options.learning_rate), weight_decay=options.decay, clipnorm=1.0),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=jit,

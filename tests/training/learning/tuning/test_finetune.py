@@ -188,7 +188,7 @@ def test_a_fine_tuned_version_answers_like_keras(
 def test_a_loss_that_explodes_ends_the_fit(activations: Set, small_weights: Weights) -> None:
     x, y, head = activations
     train = Part(lambda at: x[:40][at], y[:40])
-    options = LoopOptions(epochs=3, learning_rate=1e30)
+    options = LoopOptions(epochs=3, learning_rate=10**30)  # as the database gives back 1e30
     with pytest.raises(TrainingDiverged, match="Lower the rate"):
         fine_tune(SMALL, small_weights, head, train, parts(activations)[1], options=options)
 
