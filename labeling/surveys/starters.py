@@ -32,7 +32,7 @@ BOX_QUESTIONS: list[Question] = [
         "kind": "yes_no",
         "stage": "quality",
         "prompt": "Is the highlighted box good?",
-        "help_text": "It holds every visible part of one object, as tightly as possible, and only one.",
+        "help_text": "It holds every visible part of one object of its category, as tightly as possible, and only one.",
     },
     {
         "key": "covered",

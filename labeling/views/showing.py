@@ -30,7 +30,7 @@ def task_data(lease: Lease, asked: Survey) -> dict[str, Any]:
         "order": asked.orders(lease.stage, lease.order_seed),
         "signature": signature(lease),
         "payload": lease.payload,
-        "hint": hint(lease.payload),
+        "hint": hint(lease.payload, asked),
         "suggestion": suggestion(lease, asked.at(lease.stage)),
         "image": {
             "id": lease.image_id,
@@ -64,11 +64,14 @@ def drawn(name: str, answer: Any) -> list[tuple[str, Any]]:
     return [(name, row) for row in answer] if _is_drawn(answer) else []
 
 
-def hint(payload: Mapping[str, Any]) -> str:
-    """What a person must know of the boxes that the task shows."""
-    words = _hints()
+def hint(payload: Mapping[str, Any], asked: Survey) -> str:
+    """What a person must know of the boxes that the task shows: of a single one, what it was taken for, too."""
     name = next((name for name in ("candidate", "rejected", "boxes") if payload.get(name)), "")
-    return words[name] if name else ""
+    drawing = next((question for question in asked.questions if question.kind == "boxes"), None)
+    if name in ("", "boxes") or drawing is None:
+        return _hints()[name] if name else ""
+    category = _("It was drawn as: %(category)s.") % {"category": asking.spoken(drawing, [payload[name]])}
+    return f"{_hints()[name]} {category}"
 
 
 def suggestion(lease: Lease, questions: Sequence[Asked]) -> str:

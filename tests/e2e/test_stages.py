@@ -71,7 +71,7 @@ def test_a_box_is_drawn_by_one_worker_and_judged_by_another(visit, make_project,
     stored(project, 1)
     judge = visit(f"/label/{project.slug}/", user=other)
     ready(judge)
-    expect(judge.get_by_text("Judge the box with the thick blue line.")).to_be_visible()
+    expect(judge.get_by_text("Judge the box with the thick blue line. It was drawn as: thing.")).to_be_visible()
     expect(judge.locator("svg.overlay rect.candidate")).to_have_count(1)
     expect(judge.get_by_role("link", name="As a grid")).to_have_count(0)  # it would show no box
     judge.keyboard.press("y")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import services
 from labeling.models import Membership, Project, Task
 from labeling.views import worker
-from tests.labeling.conftest import answer, person
+from tests.labeling.conftest import answer, claim, person
 
 
 @pytest.fixture
@@ -71,6 +71,18 @@ def test_a_project_without_images_is_not_offered_and_does_not_ask_to_start(
         told = page(owning, address)
         assert "Add images" in told
         assert ("Nothing is left" in told, "Start yourself" in told) == (False, False)
+
+
+def test_who_finds_nothing_reads_whether_others_are_at_work_on_what_is_open(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(images=1, access="open", judgments_max=1)
+    working.post(f"/label/{project.slug}/start/")
+    other = person("wanda")
+    lease = claim(project, other)
+    assert "What is open is with other people" in page(working, f"/label/{project.slug}/")
+    services.submit_judgment(assignment_id=lease.pk, worker=other, answers={"category": "cat"})
+    assert "More may come" in page(working, f"/label/{project.slug}/")
 
 
 @pytest.mark.parametrize(
