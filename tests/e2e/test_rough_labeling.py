@@ -164,6 +164,20 @@ def test_what_a_long_question_lacks_is_told_in_sight(make_project, start):
     expect(page.locator("#q-all-error")).to_be_in_viewport(ratio=0.9)
 
 
+def test_digits_alone_go_through_a_long_survey_each_question_in_sight_and_heard(make_project, start):
+    options = {"least": 1, "most": 5}
+    asked = [{"key": f"q{n}", "kind": "rating", "prompt": f"Part {n}?", "options": options} for n in range(9)]
+    page = start(make_project(questions=asked, images=2))
+    for number in range(9):
+        expect(page.locator(f"#q-q{number}")).to_be_in_viewport(ratio=0.9)
+        page.keyboard.press("4")
+        expect(page.locator("#announce")).to_have_text(f"Part {number}? 4")
+    page.locator("#q-q0").get_by_role("radio", name="1").focus()
+    page.keyboard.press("3")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#q-q0").get_by_role("radio", name="4")).to_be_checked()
+
+
 def test_the_ends_of_a_scale_stand_below_its_steps(make_project, start):
     options = {"least": 1, "most": 7, "labels": ["bad", "good"], "cant_tell": True}
     question = {"key": "rate", "kind": "rating", "prompt": "How good?", "required": True, "options": options}
@@ -199,7 +213,11 @@ def test_what_is_wrong_with_a_search_is_told_beside_what_is_typed(make_project, 
     expect(page.locator(".question .error")).to_be_in_viewport(ratio=0.9)
     expect(page.get_by_role("combobox")).to_be_in_viewport(ratio=0.9)
     expect(page.get_by_role("combobox")).to_be_focused()
+    expect(page.get_by_role("combobox")).to_have_attribute("aria-invalid", "true")
     axe(page)
+    page.get_by_role("combobox").fill("kind")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("checkbox", name="I can't tell")).to_be_focused()
 
 
 def place_of(page: Page) -> dict[str, float]:

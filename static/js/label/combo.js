@@ -26,6 +26,7 @@ export class Combo {
     this.#list.id = `${this.#input.id}-list`;
     this.#list.setAttribute("role", "listbox");
     this.#list.hidden = true;
+    this.#list.tabIndex = -1; // it scrolls, which makes a stop for Tab of it; its keys are the field's
     this.#list.setAttribute("aria-label", this.#input.labels[0]?.textContent ?? "");
     const native = root.querySelector("datalist");
     Object.assign(this.#list, { lang: native.lang, dir: native.dir });

@@ -31,6 +31,8 @@ function pointed(event) {
 }
 
 class Field {
+  #typed; // fields to write in, which say by themselves that they are wrong
+
   constructor(root, question) {
     this.root = root;
     this.question = question;
@@ -42,6 +44,7 @@ class Field {
     this.problem = root.querySelector(".error");
     this.combo = null;
     this.boxes = null;
+    this.#typed = root.querySelectorAll("textarea, .combo > input, input[type=number]:not(table *)");
     this.#exclusive();
     if (question.kind === "text") this.#unbound(root.querySelector("textarea"));
     if (question.kind === "number" && !question.options?.whole) root.addEventListener("beforeinput", pointed);
@@ -128,6 +131,7 @@ class Field {
   say(problem) {
     this.problem.textContent = problem;
     this.root.classList.toggle("invalid", Boolean(problem));
+    for (const control of this.#typed) control.setAttribute("aria-invalid", Boolean(problem));
   }
 
   /* The options in the order that the server drew for this task. */

@@ -85,7 +85,20 @@ export function listen({ page, form, submit, undo, zoom, isBusy }) {
     const choice = find(field, key);
     sent = choice.matches("button");
     choice.click();
+    if (!sent) follow(field, choice, target);
     return true;
+  }
+
+  /* What a key has chosen is heard, and the question that the next key answers is in sight: that of the focus, else the next
+     without an answer. */
+  function follow(field, choice, target) {
+    const isIn = field.root.contains(target);
+    const at = form.fields.indexOf(field);
+    const next = isIn || field.kind === "multiple_choice" ? field : form.fields.slice(at).find((one) => one.shown && one.value() === null);
+    (next ?? field).root.scrollIntoView({ block: "nearest" });
+    if (isIn && choice.type === "radio") return void choice.focus({ preventScroll: true }); // the arrows go on from there
+    const chosen = [...field.root.querySelectorAll(".choice:has(:checked) .name")].map(({ textContent }) => textContent);
+    if (!field.boxes) page.announce.textContent = `${field.root.querySelector("legend").textContent} ${chosen.join(", ")}`;
   }
 
   function find(field, key) {
