@@ -71,6 +71,8 @@ def _serve() -> None:
         backpressure=CONNECTIONS,
         backlog=1024,
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        # Else one that is killed takes the others with it.
+        respawn_failed_workers=settings.WEB_PROCESSES > 1,
         websockets=False,
         log_level=LogLevels.error,
         workers_kill_timeout=8,

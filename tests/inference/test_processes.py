@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -16,13 +17,13 @@ from labeling.accounts.keys import create_key
 from tests import ROOT
 from tests.inference.servers import kill, start
 from tests.inference.serving import picture
-from tests.processes import free_port
+from tests.processes import free_port, until
 
 ASKED = 12
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
+def test_each_process_tells_what_all_have_counted_and_outlives_the_others(champion, owner) -> None:
     token, port = create_key(user=owner)[1], free_port()
 
     def counted() -> set[str]:
@@ -35,8 +36,17 @@ def test_each_process_tells_what_all_have_counted(champion, owner) -> None:
             with Client(f"http://127.0.0.1:{port}", token, retries=60) as client:
                 assert client.predict("colours", picture(number)).model_version == 1
         assert [counted() for _ in range(ASKED)] == [{f"{ASKED}.0"}] * ASKED
+        one = _children(process)[0]
+        os.kill(one, signal.SIGKILL)
+        until(lambda: one not in _children(process))
+        assert [counted() for _ in range(ASKED)] == [{f"{ASKED}.0"}] * ASKED
     finally:
         kill(process)
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[int]:
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
+    return [int(pid) for pid in listed.stdout.split()]
 
 
 @pytest.mark.parametrize(
