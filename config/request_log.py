@@ -64,6 +64,15 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class HiddenFilter(logging.Filter):
+    """What Django's own lines say of an address is of no use either to who reads it there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_SECRET.sub(r"\1…", one) if isinstance(one, str) else one for one in record.args)
+        return True
+
+
 class BrokenFilter(logging.Filter):
     """Of what Django logs of a request the traceback of what broke; that it was refused says our own line."""
 

@@ -301,6 +301,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "request_id": {"()": "config.request_log.RequestIdFilter"},
+        "hidden": {"()": "config.request_log.HiddenFilter"},
         "broken": {"()": "config.request_log.BrokenFilter"},
         "theirs": {"()": "config.request_log.TheirsFilter"},
     },
@@ -314,7 +315,8 @@ LOGGING = {
         **{one: {"level": "WARNING"} for one in ("httpx", "httpcore", "boto3", "botocore", "s3transfer", "urllib3")},
         # A dozen lines for each connection, a page for each that failed; who needed it says in one that it is away.
         "pika": {"level": "CRITICAL"},
-        "django.request": {"filters": ["broken"]},
+        "django.request": {"filters": ["hidden", "broken"]},
+        "django.security.csrf": {"filters": ["hidden"]},
         "django.security.DisallowedHost": {"filters": ["theirs"]},
         "django.security.RequestDataTooBig": {"filters": ["theirs"]},
         "django.security.TooManyFieldsSent": {"filters": ["theirs"]},
