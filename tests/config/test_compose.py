@@ -41,10 +41,12 @@ def test_a_service_sets_only_variables_that_the_code_or_the_aws_library_reads():
 
 
 def test_a_setting_in_the_file_reaches_every_service_but_those_that_would_move_it():
+    moves = {"PORT", "HOST", "DATA_DIR", "DATABASE_URL", "BROKER_URL", "STORAGE_URL", "KERAS_HOME"}
     for service in OURS.values():
         assert service["env_file"] == [{"path": ".env", "required": False}]
         assert service["environment"].items() >= {"PORT": "8000", "HOST": "0.0.0.0", "DATA_DIR": "/data"}.items()
-        assert {"DATABASE_URL", "BROKER_URL", "STORAGE_URL", "KERAS_HOME"} <= set(service["environment"])
+        own = {name: value for name, value in service["environment"].items() if not name.startswith("AWS_")}
+        assert {name for name, value in own.items() if f"${{{name}:" not in value} == moves
 
 
 def test_everything_that_a_service_names_is_there():
@@ -84,6 +86,11 @@ def test_a_server_that_is_not_root_can_read_its_settings():
 def test_what_keeps_data_has_longer_to_stop_than_docker_gives():
     for name in ("postgres", "rabbitmq", "objects"):
         assert COMPOSE["services"][name]["stop_grace_period"] in {"30s", "1m"}
+
+
+def test_logs_do_not_grow_for_ever():
+    """Source: https://docs.docker.com/engine/logging/configure/ (the default does no rotation)"""
+    assert [service["logging"]["driver"] for service in COMPOSE["services"].values()] == ["local"] * 9
 
 
 def test_the_store_takes_no_disk_before_it_has_files():
