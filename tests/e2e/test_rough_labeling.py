@@ -165,9 +165,12 @@ def test_what_a_long_question_lacks_is_told_in_sight(make_project, start):
 
 
 def test_digits_alone_go_through_a_long_survey_each_question_in_sight_and_heard(make_project, start):
-    options = {"least": 1, "most": 5}
+    options = {"least": 1, "most": 5, "labels": ["bad", "good"]}
     asked = [{"key": f"q{n}", "kind": "rating", "prompt": f"Part {n}?", "options": options} for n in range(9)]
-    page = start(make_project(questions=asked, images=2))
+    page = start(make_project(questions=asked, images=2), width=360)
+    assert (
+        page.evaluate("document.scrollingElement.scrollHeight - innerHeight") == 0
+    )  # it would scroll with the question
     for number in range(9):
         expect(page.locator(f"#q-q{number}")).to_be_in_viewport(ratio=0.9)
         page.keyboard.press("4")
