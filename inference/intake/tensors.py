@@ -110,7 +110,7 @@ def _output(name: str, own: Mapping[str, Any], default: Output) -> Output:
 
 
 def _pictures(tensor: Mapping[str, Any], blob: bytes) -> list[bytes | NDArray[np.uint8]]:
-    shape = _shape(tensor.get("shape"))
+    shape = _shape(tensor.get("shape"), tensor.get("data"))
     parameters = tensor.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, Mapping) else None
     if size is not None:
@@ -127,7 +127,9 @@ def _pictures(tensor: Mapping[str, Any], blob: bytes) -> list[bytes | NDArray[np
     raise BadTensor(f"The datatype is FP32 or BYTES; got {tensor.get('datatype')!r}.")
 
 
-def _shape(value: Any) -> list[int]:
+def _shape(value: Any, data: Any) -> list[int]:
+    if value == [-1] and isinstance(data, list):  # KServe's own example of an image in JSON: as many as there are
+        value = [len(data)]
     if not isinstance(value, list) or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in value):
         raise BadTensor("`shape` must be a list of positive whole numbers.")
     if not 1 <= len(value) <= MOST_AXES or max(value) >= 2**31:  # their product is taken

@@ -30,6 +30,7 @@ def test_image_files_in_json_may_be_nested_as_their_shape_says() -> None:
     assert tensors.read(header(shape=[2, 1], data=[[one], [two]]), None).pictures == [b"one", b"two"]
     assert tensors.read(header(shape=[1, 1, 2], data=[[[one, two]]]), None).pictures == [b"one", b"two"]
     assert tensors.read(header(shape=[2, 1], data=[one, two]), None).pictures == [b"one", b"two"]
+    assert tensors.read(header(shape=[-1], data=[one, two]), None).pictures == [b"one", b"two"]
     with pytest.raises(BadTensor, match="as many as the shape says"):
         tensors.read(header(shape=[2, 1], data=[[one], two]), None)
 
@@ -105,6 +106,7 @@ def test_the_best_classes_are_told_as_many_as_are_asked_for_and_there_are() -> N
     [
         (b"", None), (b"[]", None), (b"{}", None), (b'{"inputs": []}', None), (b'{"inputs": [1]}', None),
         (header(), None), (header(data=[1]), None), (header(data=["%"]), None), (header(shape=[0]), None),
+        (header(shape=[-1]), None), (header(shape=[-1], data=[]), None), (header(shape=[-1, 1], data=["YQ=="]), None),
         (header(shape="x"), None), (header(shape=[65]), None), (header(datatype="INT8"), None),
         (header(datatype="FP32", shape=[1, 2, 2, 3], data=[1]), None),
         (header(datatype="FP32", shape=[1, 2, 2, 3], data=["a"] * 12), None),
