@@ -112,3 +112,16 @@ def test_the_owner_reads_that_the_champion_answers_another_question(client, proj
     body = client.get(f"/projects/colours/{page}/").text
     assert told in body
     assert "What colour is it?" in body
+
+
+@pytest.mark.parametrize("page", ["serving", "models"])
+@pytest.mark.usefixtures("champion")
+def test_the_owner_reads_what_the_champion_can_answer_though_the_survey_has_it_no_longer(
+    client, project, owner, page
+) -> None:
+    client.force_login(owner)
+    left = [{"key": key, "name": key.title()} for key in ("red", "green")]
+    told = "can still answer “blue”, which is no category of the survey"
+    assert told not in client.get(f"/projects/colours/{page}/").text
+    replace_survey(project=project, user=owner, categories=left)
+    assert told in client.get(f"/projects/colours/{page}/").text

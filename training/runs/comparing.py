@@ -36,10 +36,11 @@ EPOCHS = 30  # the order of the answers settles long before the loss does
 STRATA, LEAST_IN_STRATUM = 5, 10
 
 
-def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns:
     places int [n] of the work's items, probabilities [n, k] of the new version, and [n, k] of the champion, with
-    columns in the order of the work's categories. Images that the champion cannot read any more are left out.
+    columns in the order of the work's categories, and the column that the champion answers, int [n]: -1 for a category
+    that has no labels any more. Images that the champion cannot read any more are left out.
     """
     assert work.test_probabilities is not None
     learned = _learned_by_either(champion, work)
@@ -49,7 +50,9 @@ def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.nda
         said = np.concatenate([said, _in_folds(work)[fresh]])
     places = np.concatenate([test, fresh]).astype(int)
     found, read = answers.answers_of(champion, [work.items.pictures[place] for place in places])
-    return places[read], said[read], in_order(found[read], champion.categories, work.categories)
+    columns = np.array([work.categories.index(key) if key in work.categories else -1 for key in champion.categories])
+    answered = columns[found[read].argmax(axis=1)]
+    return places[read], said[read], in_order(found[read], champion.categories, work.categories), answered
 
 
 def weights_of(work: Work, champion: ModelVersion, places: np.ndarray, sure: np.ndarray) -> np.ndarray | None:

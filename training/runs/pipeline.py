@@ -100,7 +100,7 @@ def decide(work: Work) -> Verdict:
             return not_asked(champion=name, right=right)
         return first_verdict(right=right, truth=truth, other=name)
     try:
-        places, said, champion_said = comparing.side_by_side(work, champion)
+        places, said, champion_said, answered = comparing.side_by_side(work, champion)
     except (ArtifactDamaged, WeightsMissing) as error:  # no reason to lose the new one: a person can promote it
         return not_comparable(champion=name, why=error.message, right=right)
     if not len(places):
@@ -108,7 +108,7 @@ def decide(work: Work) -> Verdict:
     truth, targets = work.items.labels[places], work.items.targets[places]
     return verdict(
         right=said.argmax(axis=1) == truth,
-        champion_right=(champion_said.argmax(axis=1) == truth) & champion_said.any(axis=1),
+        champion_right=answered == truth,
         champion=name,
         losses=log_losses(said, targets),
         champion_losses=log_losses(champion_said, targets),

@@ -7,11 +7,12 @@ from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import copy_policy, report_drift, set_policy
 from training.services.requests import cancel_run, cancel_runs, request_run
 from training.services.suspects import send_back
-from training.services.versions import challenge, promote, rollback, withdraw_challenger
+from training.services.versions import answers_gone, challenge, promote, rollback, withdraw_challenger
 from training.snapshots.freezing import freeze_snapshot
 
 __all__ = [
     "Decision",
+    "answers_gone",
     "cancel_run",
     "cancel_runs",
     "challenge",

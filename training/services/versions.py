@@ -11,6 +11,7 @@ from labeling.words import gettext as _
 from training.errors import NothingToDo
 from training.features import answers
 from training.models import ModelVersion
+from training.snapshots import labels
 from training.versions import champions
 
 Alias = ModelVersion.Alias
@@ -96,3 +97,14 @@ def withdraw_challenger(*, version: ModelVersion, user: Any) -> ModelVersion:
         raise NothingToDo(_("Version %(number)s is not the challenger.") % {"number": version.number})
     why = _("Withdrawn as challenger by %(user)s.") % {"user": user}
     return champions.take_alias(version=version, kind="withdraw", reason=why, user=user)
+
+
+def answers_gone(project: Project) -> dict[str, Any]:
+    """``version``, the champion, and ``categories`` that it can answer though the survey has them no longer; or {}."""
+    found = ModelVersion.objects.of_primary_question().champions().filter(project=project)
+    champion, question = found.only("number", "categories").first(), project.primary_question()
+    if champion is None or question is None:
+        return {}
+    names = labels.category_names(question)
+    gone = [key for key in champion.categories if key not in names]
+    return {"version": champion, "categories": gone} if gone else {}

@@ -39,6 +39,7 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
         titles=titles_of(version.run for version in versions),
         champion=champions.champion_of(project),
         other_question=champions.champion_of_other_question(project),
+        answers_gone=services.answers_gone(project),
         previous=champions.previous_champion(project),
         plot=plots.accuracy_over_time(versions[::-1]),
         changes=AliasChange.objects.filter(project=project, alias=ModelVersion.Alias.CHAMPION)

@@ -143,10 +143,15 @@ def test_a_picture_that_was_uploaded_again_is_not_new_to_the_champion_that_learn
     work.test_probabilities = np.column_stack([test, test])
     run.recipe = "fine_tuning"  # no folds
 
-    places, said, champion_said = side_by_side(work, champion)
+    places, said, champion_said, answered = side_by_side(work, champion)
 
     assert places.tolist() == said[:, 0].tolist() == [place for place in test if place not in (moved, lost)]
     assert champion_said.any(axis=1).all()
+    assert answered.tolist() == champion_said.argmax(axis=1).tolist()
+    assert set(answered) == {0, 1}
+
+    work.categories.remove("circle")  # the survey has it no longer: who says so is not taken to say the next best
+    assert side_by_side(work, champion)[-1].tolist() == (answered - 1).tolist()
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
