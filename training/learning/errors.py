@@ -47,3 +47,13 @@ class ArtifactDamaged(LearningError):
 
 class NotFaithful(LearningError):
     code = "not_faithful"
+
+
+# What says so: Python, OpenVINO, TensorFlow, JAX and PyTorch, the last three also of a GPU's memory.
+NO_MEMORY = ("MemoryError", "bad_alloc", "ResourceExhaustedError", "RESOURCE_EXHAUSTED", "out of memory")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether there was no memory for what was asked, whichever library says so."""
+    said = f"{type(error).__name__}: {error}"
+    return any(word in said for word in NO_MEMORY)

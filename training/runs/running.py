@@ -29,6 +29,7 @@ from labeling.heartbeat import silent
 from labeling.models import Job, Project
 from labeling.words import gettext as _
 from training.learning.errors import Cancelled as LearningCancelled
+from training.learning.errors import is_out_of_memory
 from training.models import ModelVersion, TrainingRun
 from training.runs import due
 from training.runs.progress import Cancelled, Lost, Reporter, heartbeat
@@ -140,10 +141,6 @@ def folder_of(run: TrainingRun) -> Path:
     return settings.DATA_DIR / "runs" / str(run.pk)
 
 
-# What says so: Python, OpenVINO, TensorFlow, JAX and PyTorch, the last three also of a GPU's memory.
-NO_MEMORY = ("MemoryError", "bad_alloc", "ResourceExhaustedError", "RESOURCE_EXHAUSTED", "out of memory")
-
-
 def explain(error: Exception) -> Failure:
     """An exception as an owner can use it."""
     if isinstance(error, CrowdtuneError):
@@ -152,10 +149,9 @@ def explain(error: Exception) -> Failure:
         # A folder that is copied tells of each of its files: the first says enough.
         said = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         return Failure(_("The disk is full: %(error)s.") % {"error": said}, ADVICE["disk_full"])
-    said = f"{type(error).__name__}: {error}"
-    if any(word in said for word in NO_MEMORY):
+    if is_out_of_memory(error):
         return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
-    return Failure(said[:2000], ADVICE[""])
+    return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
 
 
 ADVICE = {

@@ -7,8 +7,9 @@ before has trained.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from django.conf import settings
 from labeling.words import gettext as _
 from training.features import embedding
 from training.learning.augment import view_key
-from training.learning.errors import ArtifactDamaged
+from training.learning.errors import ArtifactDamaged, is_out_of_memory
 from training.learning.heads.head import class_weighted
 from training.learning.networks import weights
 from training.learning.networks.backbones import Backbone
@@ -30,7 +31,7 @@ from training.runs.stages.work import Work, one_hot
 from training.zoo import catalogue
 
 if TYPE_CHECKING:
-    from training.learning.tuning.keras_loop import Part
+    from training.learning.tuning.keras_loop import LoopOptions, Part
 
 CHECKPOINT, ALL_CHECKPOINT = "tune.checkpoint", "tune.all.checkpoint"
 # Up to so many training images the validation part is learned too, when it has said how long: a seventh more images
@@ -39,6 +40,7 @@ FEW = 1000
 SPAN = (0.55, 0.6)
 VIEWS_SPAN = (0.6, 0.65)
 OPTIONS = ("epochs", "learning_rate", "label_smoothing")
+Fitted = tuple[Any, dict[str, Any]]  # a tail and its history
 
 
 def run(work: Work) -> None:
@@ -62,18 +64,18 @@ def run(work: Work) -> None:
     cut = _Cut(work, trunk)
     found = weights.require(backbone, settings.KERAS_HOME)
     options = LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options})
-    usual: dict[str, Any] = {"cut": trunk.cut, "seed": work.run.seed}
-    tail, history = finetune.fine_tune(
-        backbone, found, work.head, *cut.parts(), options=options, progress=work.progress,
-        checkpoint=work.folder / CHECKPOINT, **usual,
+    fine_tune = partial(finetune.fine_tune, backbone, found, cut=trunk.cut, seed=work.run.seed)
+    tail, history = as_memory_allows(
+        partial(fine_tune, work.head, *cut.parts(), progress=work.progress, checkpoint=work.folder / CHECKPOINT),
+        options, work.reporter.log,
     )  # fmt: skip
     work.trunk, work.rows = trunk, cut.rows
     _answer_with(work, tail)
     if whole_head is not None:
         work.held = work.logits(work.items.side("validation"))
-        tail, _curves = finetune.fine_tune(
-            backbone, found, whole_head, *cut.whole(), options=replace(options, stop=history["best_epoch"]),
-            progress=work.still, checkpoint=work.folder / ALL_CHECKPOINT, **usual,
+        tail, _curves = as_memory_allows(
+            partial(fine_tune, whole_head, *cut.whole(), progress=work.still, checkpoint=work.folder / ALL_CHECKPOINT),
+            replace(options, stop=history["best_epoch"]), work.reporter.log,
         )  # fmt: skip
         _answer_with(work, tail)
     work.whole_model = lambda temperature: finetune.whole_model(backbone, found, tail, temperature, trunk.cut)
@@ -82,6 +84,18 @@ def run(work: Work) -> None:
         work.reporter.log(
             _("No epoch was better beyond chance than the head on the frozen network, which stays as it was.")
         )
+
+
+def as_memory_allows(fit: Callable[..., Fitted], options: LoopOptions, log: Callable[[str], None]) -> Fitted:
+    """``fit(options=…)``, again with half as many images at once where there is no memory for so many."""
+    while True:
+        try:
+            return fit(options=options)
+        except Exception as error:
+            if options.batch_size == 1 or not is_out_of_memory(error):
+                raise
+        options = replace(options, batch_size=options.batch_size // 2)
+        log(_("There is no memory for so many images at once; trying with %(count)s.") % {"count": options.batch_size})
 
 
 def _answer_with(work: Work, tail: Any) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from training.features.embedding import Picture
-from training.runs.stages.tune import _Cut
+from training.learning.tuning.keras_loop import LoopOptions
+from training.runs.stages.tune import _Cut, as_memory_allows
 from training.runs.stages.work import Items, Work
 
 
@@ -30,3 +31,35 @@ def test_rare_categories_weigh_more_in_the_last_block_too_where_a_run_asks_for_i
         common, rare = part.weights[part.y[:, 0] == 1], part.weights[part.y[:, 1] == 1]
         np.testing.assert_allclose(rare / common.mean(), times, rtol=1e-5)  # the root of nine times as many images
     assert cut.parts()[1].weights is None
+
+
+@pytest.mark.parametrize(("room", "tried"), [(32, [32]), (9, [32, 16, 8]), (0, [32, 16, 8, 4, 2, 1])])
+def test_where_a_gpu_has_too_little_memory_half_as_many_images_are_taken_at_once(room: int, tried: list[int]) -> None:
+    asked, told = [], []
+    exhausted = type("ResourceExhaustedError", (Exception,), {})  # TensorFlow's
+
+    def fit(*, options: LoopOptions) -> tuple[str, dict[str, Any]]:
+        asked.append(options.batch_size)
+        if options.batch_size > room:
+            raise exhausted("OOM when allocating tensor with shape[32,56,56,256]")
+        return "tail", {}
+
+    if room:
+        assert as_memory_allows(fit, LoopOptions(), told.append) == ("tail", {})
+    else:
+        with pytest.raises(exhausted):
+            as_memory_allows(fit, LoopOptions(), told.append)
+    assert asked == tried
+    assert [int(line.split()[-1].rstrip(".")) for line in told] == tried[1:]
+
+
+def test_what_is_no_want_of_memory_is_not_tried_again() -> None:
+    asked = []
+
+    def fit(*, options: LoopOptions) -> tuple[str, dict[str, Any]]:
+        asked.append(options.batch_size)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        as_memory_allows(fit, LoopOptions(), asked.append)
+    assert asked == [32]
