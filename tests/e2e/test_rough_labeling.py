@@ -193,6 +193,7 @@ def test_the_ends_of_a_scale_stand_below_its_steps(make_project, start):
         page.get_by_role("button", name="I can't tell").bounding_box(),
     )
     assert steps[0]["y"] < ends["y"] < cant["y"]
+    assert steps[-1]["x"] + steps[-1]["width"] == pytest.approx(ends["x"] + ends["width"], abs=1)
     expect(page.get_by_role("group", name="How good?")).to_have_accessible_description("1: bad 7: good")
 
 
