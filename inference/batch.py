@@ -142,7 +142,16 @@ def _below(prefix: str, folders: list[str], files: list[str]) -> Iterator[source
             yield sources.Item(path, partial(storage.read, path))
     for folder in sorted(folders):
         path = f"{prefix.rstrip('/')}/{folder}"
-        yield from _below(path, *default_storage.listdir(path))
+        try:
+            inside = default_storage.listdir(path)
+        except OSError as error:  # what a disk keeps for itself, lost+found, say
+            yield sources.Item(path, partial(_raise, error))
+        else:
+            yield from _below(path, *inside)
+
+
+def _raise(error: OSError) -> bytes:
+    raise error
 
 
 def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report) -> list[Row]:
@@ -157,7 +166,7 @@ def _answered(items: Sequence[sources.Item], version: VersionRef, report: Report
             report.error(item.name, error.code, error.why)
         except CrowdtuneError as error:
             report.error(item.name, error.code, error.message)
-        except (FileNotFoundError, PermissionError) as error:  # in a folder that others fill, and empty
+        except OSError as error:  # in a folder that others fill, and empty
             told = _("%(name)s cannot be read: %(error)s.")
             report.error(item.name, "missing", told % {"name": item.name, "error": error.strerror or error})
     if not good:

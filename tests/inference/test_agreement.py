@@ -160,13 +160,16 @@ def test_a_prefix_reads_the_projects_own_inbox_and_nothing_above_it(api, project
         assert api.post(url, {"prefix": prefix}, format="json").status_code == 400
 
 
-def test_a_file_that_is_gone_when_its_turn_comes_costs_the_others_of_a_folder_nothing(
+def test_what_cannot_be_read_when_its_turn_comes_costs_the_others_of_a_folder_nothing(
     api, project, champion, owner, run_actors
 ) -> None:
     storage.put("inbox/colours/day1/a.png", picture(1))
     Path(default_storage.path("inbox/colours/day1/gone.png")).symlink_to("/nowhere")
+    storage.put("inbox/colours/day1/shut/b.png", picture(2))
+    Path(default_storage.path("inbox/colours/day1/shut/circle")).symlink_to("circle")  # also root sees nothing in it
     job = services.start_batch(project=project, user=owner, prefix="day1")
     run_actors()
     job.refresh_from_db()
     assert (job.state, job.result.get("images")) == ("succeeded", 1), job.message
-    assert [(error["item"], error["code"]) for error in job.errors] == [("inbox/colours/day1/gone.png", "missing")]
+    refused = [(error["item"].removeprefix("inbox/colours/day1/"), error["code"]) for error in job.errors]
+    assert refused == [("gone.png", "missing"), ("shut", "missing")]
