@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
+from PIL.TiffImagePlugin import TiffImageFile
 
 from labeling.errors import CrowdtuneError
 from labeling.words import gettext as _
@@ -24,7 +25,7 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20
 DISPLAY, THUMBNAIL = 1600, 320
 ROWS = 64  # of wide numbers that are turned into bytes at once
-_ORIENTATION = 0x0112
+_ORIENTATION, _SUBFILE, _REDUCED = 0x0112, 0x00FE, 1
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
     6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
@@ -81,7 +82,7 @@ def _identify(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return _of_known_format(Image.open(io.BytesIO(data), formats=FORMATS))
     except Image.DecompressionBombError as error:
         # Pillow counts before it tells the size: "Image size (400000000 pixels) exceeds limit of …"
         counted = re.search(r"\d{9,}", str(error))
@@ -101,6 +102,20 @@ def _identify(data: bytes) -> Image.Image:
         ) from error
     except (OSError, SyntaxError, ValueError) as error:  # it begins as one of FORMATS does
         raise _damaged(error) from error
+
+
+def _of_known_format(picture: Image.Image) -> Image.Image:
+    """A JPEG with more behind it, a preview or what shows it brighter, as many phones write it, is a JPEG.
+
+    Raises:
+        ImageRefused: A TIFF that begins with a small one of its pictures, as NEF, ARW and DNG do.
+    """
+    if picture.format == "MPO":
+        picture.format = "JPEG"
+    if isinstance(picture, TiffImageFile) and picture.tag_v2.get(_SUBFILE) == _REDUCED:
+        told = _("This is a camera's raw file (NEF, ARW, DNG). Save the picture as JPEG, then send it again.")
+        raise ImageRefused("not_an_image", told)
+    return picture
 
 
 def _load(picture: Image.Image) -> Image.Image:

@@ -71,6 +71,29 @@ def test_wide_greys_are_not_all_floats_at_once() -> None:
     assert peak < greys.size * 8  # as floats, once
 
 
+def test_a_jpeg_with_another_behind_it_is_a_jpeg() -> None:
+    """As phones write it, with a preview or what shows it brighter."""
+    pixels = np.zeros((1800, 2400, 3), np.uint8)
+    pixels[:, 1200:] = 255
+    exif = Picture.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    first = Picture.fromarray(pixels)
+    first.save(file, "MPO", save_all=True, append_images=[Picture.new("RGB", (600, 450))], exif=exif)
+    assert Picture.open(file).format == "MPO"
+    ready = prepare(file.getvalue())
+    assert (ready.extension, ready.width, ready.height) == ("jpg", 1800, 2400)
+    shown = np.asarray(decode_rgb(file.getvalue(), shortest=300))
+    assert (shown[10].mean(), shown[-10].mean()) == (0, 255)
+
+
+def test_a_cameras_raw_file_is_not_taken_for_its_small_preview() -> None:
+    file = io.BytesIO()
+    Picture.new("RGB", (16, 12)).save(file, "TIFF", tiffinfo={254: 1})
+    with pytest.raises(ImageRefused, match="raw file"):
+        prepare(file.getvalue())
+
+
 def test_of_a_phones_own_format_it_is_said_what_it_is_and_what_to_do() -> None:
     file = io.BytesIO()
     Picture.new("RGB", (16, 16)).save(file, "AVIF")
