@@ -24,6 +24,7 @@ from labeling.collecting import workflow
 from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS, ExportRefusedError, FilesOf, Header, Label, Question, Row, Said
 from labeling.files import storage
+from labeling.importing.known.imagefolder import SUFFIXES
 from labeling.jobs import Report
 from labeling.models import Consensus, Image, Job, Judgment, Project
 from labeling.spellings import no_device
@@ -89,6 +90,7 @@ class Rows:
         self.final = bool(header.options.get("final"))
         self.images = 0
         self.files = files
+        self.has_pictures = files == "name" or (files and header.with_images)
         # One that comes in meanwhile may be called as another one that is written already.
         self.last = Image.objects.filter(project=project).aggregate(last=Max("pk"))["last"] or 0
         called: Any = F("name")
@@ -137,11 +139,13 @@ class Rows:
 
     def _name(self, image: Image) -> str:
         """Safe as a path below any folder, and unlike every other of the project; of a row in a table, which is no
-        file, as it is.
+        file, as it is. What reads a folder of pictures passes over those that are not called like one.
         """
         parts = [part for part in image.name.split("/") if part not in {"", ".", ".."}]
         if self.files:
             parts = [safe_name(part) for part in parts]
+        if self.has_pictures and parts and PurePosixPath(parts[-1]).suffix.lower() not in SUFFIXES:
+            parts[-1] += PurePosixPath(image.original).suffix
         # Two names that differ in what a path cannot hold would be one file.
         if image.name in self.repeated or "/".join(parts) != image.name:
             parts = [*parts[:-1], f"{image.pk}-{parts[-1] if parts else 'image'}"]

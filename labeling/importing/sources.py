@@ -22,7 +22,7 @@ from labeling.importing import archives, bucket, manifest
 from labeling.spellings import compared, written
 from labeling.words import gettext as _
 
-SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".tiff"}
+SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:
         clean(job_id)  # what came with it would lie on a full disk for a day
         raise
     file.close()
-    return {"name": file.name or f"file {number + 1}", "spool": name}
+    folders = getattr(file, "folders", ())
+    return {"name": "/".join([*folders, file.name or f"file {number + 1}"]), "spool": name}
 
 
 def files(arguments: dict[str, Any]) -> Iterator[Item]:

@@ -22,7 +22,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 def read(files: Files) -> Iterator[Known]:
     if not files.is_archive:
         raise UnreadableError(_("%(name)s is no archive: image folders come in a zip or a tar.") % {"name": files.name})
-    for name in files.names(*SUFFIXES):
+    for name in files.names(*SUFFIXES, ".jpe", ".jfif"):
         parts = PurePosixPath(name).parts
         if len(parts) > 1:
             sha256 = hashlib.sha256(files.read(name)).hexdigest() if _CHANGED.match(parts[-1]) else ""

@@ -112,13 +112,19 @@ def test_an_image_that_comes_in_during_an_export_is_no_second_file_of_a_name(mak
     assert found == ["0000.png", "0001.png"]
 
 
-def test_a_name_that_climbs_out_is_tamed(make_project, run_actors):
+@pytest.mark.parametrize(
+    ("name", "written"), [("../../etc/x.png", "x.png"), ("300", "300.png"), ("a.jfif", "a.jfif.png")]
+)
+def test_a_name_that_climbs_out_is_tamed_and_one_that_is_no_pictures_becomes_one(
+    name, written, make_project, run_actors
+):
+    """Who reads a folder of pictures passes over what an address calls 300 and a browser a.jfif."""
     project = make_project(images=1, judgments_max=1)
     answered(project, ["cat"], "category")
-    project.images.update(name="../../etc/x.png")
+    project.images.update(name=name)
     _job, data = export(project, "imagefolder", run_actors)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.namelist() == [f"cat/{project.images.get().pk}-x.png"]
+        assert archive.namelist() == [f"cat/{project.images.get().pk}-{written}"]
 
 
 def test_two_names_that_a_path_cannot_tell_apart_stay_two_files(make_project, run_actors):
