@@ -160,7 +160,7 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             question = _question(asked, key, ["boxes"] if is_boxed else [], is_boxed or known.classed)
             answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
             if (is_boxed or known.classed) and question.kind != "boxes":
-                answer = _class_of(question, answer)
+                answer = bool(answer) if known.sole and question.kind == "yes_no" else _class_of(question, answer)
             if answer is NOTHING:
                 report.result[SILENT] = report.result.get(SILENT, 0) + 1
             else:

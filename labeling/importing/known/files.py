@@ -40,9 +40,9 @@ class Known:
     with the folders that it has in an archive, where ``image`` is without them. ``sha256`` is that of the picture's
     bytes and ``size`` its width and height, both where the file tells them. ``boxed`` says that the answer is a list of
     ``{"category", "box"}``, in a format that may hold other answers, too; ``classed``, that it is one of
-    ``{"category"}`` of the whole image. ``crowds`` are categories of which many are there that nobody has boxed one by
-    one. ``control`` is what another tool calls the question, which counts where the project calls one so, and ``by`` is
-    who has answered, where several have.
+    ``{"category"}`` of the whole image, and ``sole``, that the file tells of no other category: it is there, or not.
+    ``crowds`` are categories of which many are there that nobody has boxed one by one. ``control`` is what another tool
+    calls the question, which counts where the project calls one so, and ``by`` is who has answered, where several have.
     """
 
     image: str
@@ -55,6 +55,7 @@ class Known:
     boxed: bool = False
     crowds: tuple[str, ...] = ()
     classed: bool = False
+    sole: bool = False
     control: str = ""
     by: str = ""
 

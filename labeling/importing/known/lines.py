@@ -1,9 +1,9 @@
 """Lines of a CSV with a header, one by one: one that cannot be read is told, and those after it are read. Pure.
 
 Fields are parted by commas, or by what parts those of the header: semicolons where a spreadsheet counts with decimal
-commas, or tabs; a first line ``sep=;``, as Excel's, says by what. A cell holds what an export writes, a posterior over
-many categories or hundreds of boxes; beyond MOST_FIELD it is a quotation mark that nobody closed, which would swallow
-the rest of the file.
+commas, tabs, or bars; a first line ``sep=;``, as Excel's, says by what. Blank rows, which a spreadsheet writes as
+separators alone, are none. A cell holds what an export writes, a posterior over many categories or hundreds of boxes;
+beyond MOST_FIELD it is a quotation mark that nobody closed, which would swallow the rest of the file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import IO, Any
 from labeling.words import gettext as _
 
 MOST_FIELD = 2**20  # characters
+_BLANK = ',;|" \t\r\n'
 _SAID = re.compile(r"\"?sep=([,;|\t])\"?[\r\n]*")
 csv.field_size_limit(MOST_FIELD)  # of the whole process; by itself 131,072, less than some cells of our own exports
 
@@ -83,16 +84,21 @@ class Lines:
 
     def __init__(self, text: Iterable[str]) -> None:
         lines = iter(text)
+        self._skipped, delimiter = 0, ""
         header = next(lines, "")
-        said = _SAID.fullmatch(header)
-        self._skipped = 1 if said else 0
-        header = next(lines, "") if said else header
-        delimiter = said[1] if said else max(",;\t", key=header.count)  # the comma where there are as many of each
+        while (said := _SAID.fullmatch(header)) or (header and not header.strip(_BLANK)):
+            delimiter = said[1] if said else delimiter
+            self._skipped += 1
+            header = next(lines, "")
+        delimiter = delimiter or max(",;\t|", key=header.count)  # the comma where there are as many of each
         if header.startswith("PK\x03\x04"):
             raise ValueError(workbook())
         if is_foreign(header):
             raise ValueError(not_utf8())
-        self._rows = csv.DictReader(itertools.chain([header], lines), delimiter=delimiter)
+        # Who writes a blank after each separator writes quotation marks behind it.
+        is_spaced = f"{delimiter} " in header
+        rows = itertools.chain([header], lines)
+        self._rows = csv.DictReader(rows, delimiter=delimiter, skipinitialspace=is_spaced)
         try:
             names = [str(name).strip().lower() for name in self._rows.fieldnames or ()]
         except csv.Error as error:
@@ -114,8 +120,9 @@ class Lines:
                 continue
             if row is None:
                 return
-            foreign = any(is_foreign(value) for value in [*row.values(), *(row.get(None) or ())])
-            yield self._line(), row, not_utf8() if foreign else ""
+            cells = [cell for cell in [*row.values(), *(row.get(None) or ())] if isinstance(cell, str)]
+            if any(cell.strip() for cell in cells):
+                yield self._line(), row, not_utf8() if any(map(is_foreign, cells)) else ""
 
     def _line(self) -> int:
         return self._rows.reader.line_num + self._skipped

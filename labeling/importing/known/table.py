@@ -5,7 +5,8 @@ Keras or TensorFlow ``filename`` and ``class``, Label Studio's CSV ``image`` and
 signs of the upload before it; Kaggle's competitions call an image ``id`` or ``image_id``, and where there is one column
 more, that is the answer, whatever it is called. A picture's ``sha256``, which our exports have, goes before its name.
 Two more shapes of CSV are common: a line a box, with its corners in ``xmin``, ``ymin``, ``xmax`` and ``ymax`` (of
-TensorFlow's object detection), and a column a category, with 1 where it is in the picture (Roboflow's classes).
+TensorFlow's object detection), and a column a category, with 1 where it is in the picture (Roboflow's classes); one
+such column alone (Kaggle's) answers a yes or no, too.
 Source: https://huggingface.co/docs/datasets/image_dataset , https://roboflow.com/formats/tensorflow-object-detection , https://labelstud.io/guide/export
 """
 
@@ -112,7 +113,7 @@ def _marked(name: str, lines: Lines, image: str) -> Found:
             yield Known(cells.read(called), cells.read(*marks.values()))
         elif not is_answer and marks and MARKS.issuperset(marks.values()):
             chosen = [{"category": cells.read(key)} for key, mark in marks.items() if float(mark)]
-            yield Known(cells.read(called), chosen, classed=True)
+            yield Known(cells.read(called), chosen, classed=True, sole=len(marks) == 1)
         elif is_first:
             raise _no_columns(name, lines)
         else:

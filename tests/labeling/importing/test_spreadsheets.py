@@ -26,12 +26,23 @@ def pets(make_project: Callable[..., Project]) -> Project:
         b'"sep=,"\r\nimage,answer\r\n0000.png,cat\r\n0001.png,dog\r\n',
         "image,answer\r\n0000.png,cat\r\n0001.png,dog\r\n".encode("utf-16-le"),
         "image,answer\r\n0000.png,cat\r\n0001.png,dog\r\n".encode("utf-16-be"),
+        b"\r\n;;\r\nimage;answer;\r\n0000.png;cat;\r\n;;\r\n\r\n0001.png;dog;\r\n;;\r\n",
+        b"image|answer\n0000.png|cat\n0001.png|dog\n",
+        b'image, answer\n"0000.png", "cat"\n"0001.png", "dog"\n',
     ],
-    ids=["sep", "quoted sep", "utf-16-le", "utf-16-be"],
+    ids=["sep", "quoted sep", "utf-16-le", "utf-16-be", "blank rows", "bars", "blanks"],
 )
 def test_what_a_spreadsheet_saves_is_read(pets: Project, bring_labels: Import, data: bytes) -> None:
     job = bring_labels(pets, data, "csv")
-    assert (job.state, job.result.get("imported")) == ("succeeded", 2)
+    assert (job.state, job.errors, job.result.get("imported")) == ("succeeded", [], 2)
+
+
+def test_one_column_of_marks_answers_a_yes_or_no(make_project: Callable[..., Project], bring_labels: Import) -> None:
+    """As in many a competition of Kaggle."""
+    project = make_project(images=2, questions=[{"key": "there", "kind": "yes_no", "prompt": "A cactus?"}])
+    job = bring_labels(project, b"id,has_cactus\n0000.png,1\n0001.png,0\n", "csv")
+    assert (job.state, job.errors) == ("succeeded", [])
+    assert [gold.answers for gold in Gold.objects.order_by("task__image__name")] == [{"there": True}, {"there": False}]
 
 
 def test_a_line_is_told_as_an_editor_counts_it_below_what_says_the_separator(
