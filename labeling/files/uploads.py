@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,11 @@ from labeling.files import storage
 
 
 class DiskFile(UploadedFile):
-    """A received file: opened when it is read, moved (not copied) into a storage on the same disk."""
+    """A received file: opened when it is read, moved (not copied) into a storage on the same disk. ``folders`` are
+    those that it lay in, where the page has told.
+    """
+
+    folders: Sequence[str] = ()
 
     def __init__(self, path: str, name: str | None, content_type: str | None, size: int) -> None:
         super().__init__(None, name, content_type, size)

@@ -31,6 +31,13 @@ class AddImagesForm(forms.Form):
         ],
     )
 
+    def clean_uploads(self) -> list[Any]:
+        """Each with the folders that the browser knows it from: of a file's own name they are cut off."""
+        files, paths = self.cleaned_data["uploads"], self.data.getlist("paths")
+        for file, path in zip(files, paths if len(paths) == len(files) else (), strict=False):
+            file.folders = [part for part in path.split("/")[:-1] if part not in {"", ".", ".."}]
+        return list(files)
+
     def clean_urls(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["urls"].splitlines() if line.strip()]
         if any(not line.startswith(("http://", "https://")) for line in lines):

@@ -3,11 +3,15 @@ import { toast } from "./toast.js";
 
 const MOST_FILES = 200;
 const MOST_BYTES = 16 * 2 ** 20;
-const USABLE = /\.(jpe?g|png|webp|gif|bmp|tiff?|zip|tar|tgz|gz)$/i;
+const USABLE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|zip|tar|t?gz|bz2|xz)$/i;
+const AGAIN = [1, 2, 4, 8, 15]; // seconds between tries
 
-/* Everything inside of what was dropped, folders opened. */
+/* Everything inside of what was dropped, folders opened; each file knows the folders that it lay in. */
 async function walk(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    return [Object.assign(file, { within: entry.fullPath })];
+  }
   const reader = entry.createReader();
   const files = [];
   for (;;) {
@@ -37,7 +41,10 @@ function batches(files) {
 function send(form, files, onProgress) {
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
-  for (const file of files) body.append("uploads", file, file.name);
+  for (const file of files) {
+    body.append("uploads", file, file.name);
+    body.append("paths", file.within || file.webkitRelativePath || file.name);
+  }
   const request = new XMLHttpRequest();
   return new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
@@ -47,6 +54,20 @@ function send(form, files, onProgress) {
     request.setRequestHeader("HX-Request", "true");
     request.send(body);
   });
+}
+
+/* Tried again where the connection was lost, or the server is being restarted: what has arrived twice is one image. */
+async function sendAgain(form, files, onProgress, onLost) {
+  for (const seconds of AGAIN) {
+    try {
+      return await send(form, files, onProgress);
+    } catch (error) {
+      if (error.message !== "network" && !(Number(error.message) > 500)) throw error;
+      onLost();
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    }
+  }
+  return send(form, files, onProgress);
 }
 
 let running = 0;
@@ -63,16 +84,16 @@ async function upload(form, all) {
   const total = files.reduce((sum, file) => sum + file.size, 0) || 1;
   let before = 0;
   let count = 0;
+  const tell = () => (text.textContent = `${count} ${form.dataset.sent} ${files.length}`);
   box.hidden = false;
   document.body.dataset.uploading = "1";
   try {
     for (const group of batches(files)) {
-      const html = await send(form, group, (loaded) => {
-        bar.value = Math.min((before + loaded) / total, 1);
-      });
+      const progress = (loaded) => (bar.value = Math.min((before + loaded) / total, 1));
+      const html = await sendAgain(form, group, progress, () => (text.textContent = form.dataset.lost));
       before += group.reduce((sum, file) => sum + file.size, 0);
       count += group.length;
-      text.textContent = `${count} ${form.dataset.sent} ${files.length}`;
+      tell();
       const jobs = document.getElementById("jobs");
       if (jobs) htmx.swap(jobs, html, { swapStyle: "outerHTML" });
     }
@@ -81,6 +102,7 @@ async function upload(form, all) {
   } catch (error) {
     running -= 1;
     if (!running) delete document.body.dataset.uploading;
+    tell();
     if (error.message === "401") toast(document.documentElement.dataset.signedOut, "bad", 0);
     toast(form.dataset.failed, "bad");
   }

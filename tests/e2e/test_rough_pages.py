@@ -223,15 +223,20 @@ def test_a_section_of_hidden_questions_has_no_title(make_project, start):
     expect(title).to_be_visible()
 
 
-def test_files_can_be_chosen_again_after_an_upload_that_failed(visit, make_project, owner, tmp_path):
+def test_an_upload_without_connection_is_tried_again_and_its_files_can_be_chosen_again(
+    visit, make_project, owner, tmp_path
+):
     project = make_project(images=1)
     page = visit("/projects/", user=owner, watch=False)
-    page.route("**/images/add/", lambda route: route.abort())
+    page.route("**/images/add/", lambda route: route.fulfill(status=400))
+    page.route("**/images/add/", lambda route: route.abort(), times=1)
     page.goto(f"/projects/{project.slug}/images/")
     page.get_by_role("button", name="Add images").click()
     field = page.locator("dialog .dropzone input[type=file]")
     (tmp_path / "one.png").write_bytes(drawn(50))
-    field.set_input_files(tmp_path / "one.png")
+    with page.expect_response("**/images/add/"):
+        field.set_input_files(tmp_path / "one.png")
+        expect(page.locator("dialog .upload-progress span")).to_have_text("The connection is lost. It is tried again …")
     expect(page.locator("#toasts")).to_contain_text("The upload stopped")
     assert field.evaluate("field => field.files.length") == 0  # a browser tells of a change only where there is one
 

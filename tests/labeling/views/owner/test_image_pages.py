@@ -96,16 +96,17 @@ def test_addresses_that_are_none_are_refused_with_a_sentence(
     assert not Job.objects.exists()
 
 
-def test_an_empty_picture_keeps_no_other_out_and_is_told_by_its_name(
+def test_an_empty_picture_keeps_no_other_out_and_is_told_by_its_name_in_its_folders(
     make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
 ) -> None:
     project = make_project(images=0)
     files = [SimpleUploadedFile("cat.png", picture(1)), SimpleUploadedFile("lost.png", b"")]
-    owning.post(f"/projects/{project.slug}/images/add/", {"uploads": files})
+    paths = ["/pets/../a/cat.png", "pets/lost.png"]
+    owning.post(f"/projects/{project.slug}/images/add/", {"uploads": files, "paths": paths})
     run_actors()
     job = Job.objects.get()
-    assert [(row["item"], row["code"]) for row in job.errors] == [("lost.png", "empty_file")]
-    assert [image.name for image in Image.objects.filter(project=project)] == ["cat.png"]
+    assert [(row["item"], row["code"]) for row in job.errors] == [("pets/lost.png", "empty_file")]
+    assert [image.name for image in Image.objects.filter(project=project)] == ["pets/a/cat.png"]
 
 
 def test_gold_is_set_and_taken_back_on_the_page_of_an_image(project: Project, owning: Client) -> None:
