@@ -57,7 +57,7 @@ def read(files: Files) -> Found:
     for name in [*files.names(".names", ".labels"), *listed]:
         if not names:
             names = dict(enumerate(line.strip() for line in files.text(name).splitlines() if line.strip()))
-    if not names:
+    if not names or not files.is_archive:  # a file by itself would be each of these
         raise UnreadableError(_("A YOLO zip needs the names of its classes: data.yaml or classes.txt."))
     # Where labels have a folder of their own, as in train/labels/, what lies beside it (a README) is none.
     labels = [name for name in entries if "labels" in PurePosixPath(name).parts[:-1]] or entries

@@ -337,6 +337,7 @@ def test_what_is_wrong_with_a_file_is_said_once():
     for form, data, told in (
         ("coco", b"\xff", f"l.any: {not_utf8()}"),
         ("csv", "image,answer\né.jpg,cat\n".encode("cp1252"), f"l.any: {not_utf8()}"),
+        ("yolo", b"0 .5 .5 .1 .1\n", "A YOLO zip needs the names of its classes: data.yaml or classes.txt."),
         ("parquet", buffer.getvalue(), "l.any needs the columns image and answer; it has name, labels."),
     ):
         with pytest.raises(UnreadableError) as refused:
