@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -32,7 +32,10 @@ DEADLINE = 30.0  # seconds for all of it
 _KEPT = "%/:?@!$&'()*+,;=~[]|"  # in an address: what parts it, and what is written already
 REDIRECTS = 3
 SILENCES = 10  # in a row
+PAUSES = (1.0, 4.0)  # seconds before each further try
+BUSY = {429, 502, 503, 504}
 PORTS = {80, 443, 8080, 8443}
+BROKEN = (httpcore.NetworkError, httpcore.RemoteProtocolError)
 FAILURES = (
     httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol
 )  # fmt: skip
@@ -45,6 +48,10 @@ _INSIDE = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "168.63.129.1
 
 class FetchRefused(CrowdtuneError):
     """The address may not be fetched, or did not give an image's bytes."""
+
+
+class FetchFailedNow(FetchRefused):
+    """It may go better in a moment: the host is busy, or the line broke."""
 
 
 def is_public(address: str) -> bool:
@@ -215,13 +222,15 @@ def fetch(
 
 class Hosts:
     """Fetches many addresses for one piece of work. A host that lets the time of SILENCES of them run out in a row is
-    not asked again: thousands of its addresses would hold up those of others for hours.
+    not asked again: thousands of its addresses would hold up those of others for hours. What failed for a moment is
+    asked for again after PAUSES, unless that has not helped so many times.
     """
 
     def __init__(self) -> None:
         self._silences: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, pauses: Sequence[float] = PAUSES) -> bytes:
         """
         Raises:
             FetchRefused: As ``fetch``.
@@ -233,12 +242,17 @@ class Hosts:
         began = time.monotonic()
         try:
             data = fetch(url)
-        except FetchRefused:
+        except FetchRefused as error:
             is_silent = time.monotonic() - began > 0.9 * TIMEOUT
             self._silences[host] = self._silences[host] + 1 if is_silent else 0
-            raise
-        self._silences[host] = 0
-        return data
+            if not isinstance(error, FetchFailedNow) or not pauses or self._failures[host] >= SILENCES:
+                raise
+            self._failures[host] += 1
+        else:
+            self._silences[host] = self._failures[host] = 0
+            return data
+        time.sleep(pauses[0])
+        return self.fetch(url, pauses[1:])
 
 
 def _host(url: str) -> str:
@@ -277,12 +291,13 @@ def _get(pool: httpcore.ConnectionPool, url: str, limit: int) -> tuple[bytes, st
             if response.status in {301, 302, 303, 307, 308}:
                 return b"", urljoin(url, _header(response, b"location") or "/")
             if response.status != 200:
-                raise FetchRefused("fetch_failed", _("The address answered %(status)s.") % {"status": response.status})
+                failed = FetchFailedNow if response.status in BUSY else FetchRefused
+                raise failed("fetch_failed", _("The address answered %(status)s.") % {"status": response.status})
             return _body(response, limit), None
     except FAILURES as error:
-        raise FetchRefused(
-            "fetch_failed", _("The address could not be read: %(name)s.") % {"name": type(error).__name__}
-        ) from error
+        failed = FetchFailedNow if isinstance(error, BROKEN) else FetchRefused
+        told = _("The address could not be read: %(name)s.")
+        raise failed("fetch_failed", told % {"name": type(error).__name__}) from error
     except (ValueError, TypeError, UnicodeError) as error:  # httpcore's own parser of addresses
         raise FetchRefused("address_refused", _("This is not an address: %(error)s.") % {"error": error}) from error
 

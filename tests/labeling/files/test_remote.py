@@ -7,9 +7,10 @@ import ipaddress
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import httpcore
 import pytest
@@ -21,7 +22,10 @@ CAT = "%E0%A4%AC%E0%A4%BF%E0%A4%B2%E0%A5%8D%E0%A4%B2%E0%A5%80"
 
 
 class Handler(BaseHTTPRequestHandler):
+    asked: ClassVar[Counter[str]] = Counter()
+
     def do_GET(self) -> None:
+        self.asked[self.path] += 1
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "http://127.0.0.1:8080/picture")
@@ -36,6 +40,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/बिल्ली.jpg".encode().decode("latin-1"))  # as it is, in UTF-8
         elif self.path == "/missing":
             self.send_response(404)
+        elif self.path.startswith("/busy") and self.asked[self.path] <= int(self.path.rpartition("-")[2]):
+            self.send_response(429)
         else:
             self.send_response(200)
         if self.path == "/dripping":  # headers without an end
@@ -51,8 +57,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(1)
         if self.path in {f"/{CAT}.jpg", f"/my%20{CAT}.jpg?q=%20{CAT}"}:
             self.wfile.write(b"cat")
-        if self.path in {"/picture", "/large"}:
-            self.wfile.write(b"bytes" * (1 if self.path == "/picture" else 1000))
+        if self.path.startswith(("/picture", "/large", "/busy")):
+            self.wfile.write(b"bytes" * (1000 if self.path == "/large" else 1))
 
     def log_message(self, *_arguments: object) -> None:
         return
@@ -210,3 +216,19 @@ def test_a_host_that_does_not_answer_is_not_asked_for_ever_and_another_one_is(
     assert hosts.fetch(f"http://other.intern:{own_port}/picture") == b"bytes"
     with pytest.raises(FetchRefused, match="not an address"):
         hosts.fetch("http://[half/")
+
+
+def test_what_fails_for_a_moment_is_asked_for_again_but_not_of_a_host_that_never_answers(
+    own_port: int, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FETCH_HOSTS = ["images.intern"]
+    monkeypatch.setattr(remote, "SILENCES", 2)
+    monkeypatch.setattr(Handler, "asked", Counter())
+    hosts, top = remote.Hosts(), f"http://images.intern:{own_port}"
+    assert hosts.fetch(f"{top}/busy-2", (0, 0)) == b"bytes"
+    for name in ("busy-7", "busy-8"):
+        with pytest.raises(FetchRefused, match="429"):
+            hosts.fetch(f"{top}/{name}", (0, 0))
+    with pytest.raises(FetchRefused, match="404"):
+        hosts.fetch(f"{top}/missing", (0, 0))
+    assert Handler.asked == {"/busy-2": 3, "/busy-7": 3, "/busy-8": 1, "/missing": 1}
