@@ -14,7 +14,7 @@ import tempfile
 import threading
 from typing import Any
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
@@ -70,6 +70,7 @@ def _serve() -> None:
         blocking_threads=settings.WEB_THREADS,
         backpressure=CONNECTIONS,
         backlog=1024,
+        http=HTTPModes.http1,  # WSGI knows no body whose length is not told, and a line of HTTP/2 carries many at once
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
         # Else one that is killed takes the others with it.
         respawn_failed_workers=settings.WEB_PROCESSES > 1,

@@ -110,6 +110,9 @@ def test_many_connections_that_keep_alive_are_served_by_one_thread():
             kept.append(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
             assert asked(kept[-1]) == 200
         assert [asked(one) for one in kept] == [200] * 100
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as line:  # one request at a time on each
+            line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            assert line.recv(9) in {b"HTTP/1.1 ", b""}
     finally:
         for one in kept:
             one.close()
