@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,11 @@ class ByTask:
 
 @dataclass(eq=False)
 class Answers:
-    """One question's answers: task and worker numbers from 0, what was said, and which tasks are hidden gold."""
+    """One question's answers: task and worker numbers from 0, what was said, and which tasks are hidden gold.
+
+    Of who counts for nothing there are the tasks alone, and what was said in ``by_task``: no crowd is learned from
+    them, unless there is nobody else.
+    """
 
     tasks: list[int]
     workers: list[int]
@@ -121,9 +126,13 @@ class Answers:
 def answers_of(key: str, judgments: Judgments, weights: Mapping[int, float], beside: bool, hidden: Set[int]) -> Answers:
     column = judgments.of(key)
     tasks, task = np.unique(np.array(column.task, dtype=np.int64), return_inverse=True)
-    workers, worker = np.unique(np.array(column.worker, dtype=np.int64), return_inverse=True)
     names, by_task = tasks.tolist(), ByTask(tasks.tolist(), task, column, weights)
-    return Answers(names, workers.tolist(), task, worker, column.answer, by_task, beside, hidden)
+    silent = [worker for worker, weight in weights.items() if weight == 0]
+    heard = ~np.isin(np.array(column.worker, dtype=np.int64), silent)
+    heard |= not heard.any()
+    workers, worker = np.unique(np.array(column.worker, dtype=np.int64)[heard], return_inverse=True)
+    said = column.answer if heard.all() else list(compress(column.answer, heard.tolist()))
+    return Answers(names, workers.tolist(), task[heard], worker, said, by_task, beside, hidden)
 
 
 def recombined(

@@ -131,7 +131,7 @@ def _fit(project: Project) -> None:
     logger.info("project %s: fitted %s questions up to version %s", project.pk, len(fits), version)
 
 
-def _weights(project: Project) -> dict[int, float]:
+def weights_of(project: Project) -> dict[int, float]:
     """Those that were lowered, also of who has left; 1 is not said."""
     members = Membership.objects.filter(project=project)
     left = Departure.objects.filter(project=project).exclude(user__in=members.values("user"))
@@ -146,12 +146,15 @@ def fit_all(
     """Question -> its fit by this method, over all judgments that stand; questions without an answer are left out.
 
     With ``beside`` it is the project's own fit: workers' weights count, and each task keeps what other methods say.
-    Without, it is another method's view, in which all judgments count alike. ``dropped`` is told what counts no more.
+    Without, it is another method's view, in which judgments count alike or for nothing. ``dropped`` is told what counts
+    no more.
     """
     asked = survey.current(project)
     judgments = _read(project, asked, {} if dropped is None else dropped)
     golds, hidden = _golds(project)
-    weights = _weights(project) if beside else {}
+    weights = weights_of(project)
+    if not beside:
+        weights = {worker: weight for worker, weight in weights.items() if not weight}
     fits = {}
     for question in asked.questions:
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}

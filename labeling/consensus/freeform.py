@@ -67,6 +67,8 @@ def by_text(
     for task in answers.tasks:
         best = fit.combined(task).answer
         for row in answers.by_task[task]:
+            if row.weight == 0:
+                continue
             agreed.setdefault(row.worker, []).append(int(_plain(row.answer) == _plain(best)))
     skills = {
         worker: {"accuracy": round(sum(right) / len(right), DIGITS), "confusion": None}
@@ -101,7 +103,11 @@ def by_boxes(
     question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
 ) -> QuestionFit:
     drawn = [
-        [boxes.Drawn(row.worker, row.answer, row.weight) for row in answers.by_task[task] if row.answer != CANT_TELL]
+        [
+            boxes.Drawn(row.worker, row.answer, row.weight)
+            for row in answers.by_task[task]
+            if row.answer != CANT_TELL and row.weight > 0
+        ]
         for task in answers.tasks
     ]
     hands = boxes.fit(drawn)

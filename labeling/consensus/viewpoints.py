@@ -78,6 +78,7 @@ def _majority(project: Project, rows: Sequence[Consensus]) -> dict[int, View]:
     now = survey.current(project)
     asked: dict[int, Asked] = {question.id: question for question in now.questions}
     said: dict[int, list[tuple[int, Any]]] = {}
+    weights = fitting.weights_of(project)
     judgments = Judgment.objects.filter(task_id__in=[row.task_id for row in rows], withdrawn_at=None).order_by("id")
     for task, worker, version, answers in judgments.values_list("task_id", "worker_id", "survey_version", "answers"):
         said.setdefault(task, []).append((worker, answers if version == now.version else now.counted(answers)))
@@ -87,7 +88,9 @@ def _majority(project: Project, rows: Sequence[Consensus]) -> dict[int, View]:
         if question is None:
             continue
         given = [
-            Said(who, answers[question.key]) for who, answers in said.get(row.task_id, []) if question.key in answers
+            Said(who, answers[question.key], float(weights.get(who, 1.0) > 0))
+            for who, answers in said.get(row.task_id, [])
+            if question.key in answers
         ]
         belief = Belief.ignorant(classes_of(question), "majority")
         combined = combine(KINDS[question.kind].statistic, given, scaled(question), belief, {})

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.aggregation import AGGREGATORS
-from labeling.consensus import fitting
+from labeling.consensus import fitting, viewpoints
 from labeling.consensus.update import update_task
 from labeling.models import Consensus, Gold, Judgment, Membership, Project, Question, Task, WorkerSkill
 from tests.labeling.crowds import make_project, make_tasks, person, say
@@ -187,7 +187,7 @@ def test_the_update_at_a_submit_uses_the_new_skills():
     assert Consensus.objects.get(task=task).answer == "cat"
 
 
-@pytest.mark.parametrize(
+KINDS_SAID = pytest.mark.parametrize(
     ("kind", "answers", "expected"),
     [
         ("multiple_choice", [["cat"], ["cat", "dog"], ["cat"]], ["cat"]),
@@ -198,6 +198,17 @@ def test_the_update_at_a_submit_uses_the_new_skills():
         ("boxes", [[{"category": "cat", "box": [10, 10, 40, 40]}]] * 3, [{"category": "cat", "box": [10, 10, 40, 40]}]),
     ],
 )
+SPAM = {
+    "multiple_choice": ["dog"],
+    "rating": 1,
+    "number": 900.0,
+    "text": "spam",
+    "yes_no": False,
+    "boxes": [{"category": "dog", "box": [60, 60, 20, 20]}],
+}
+
+
+@KINDS_SAID
 def test_every_kind_of_question_can_be_fitted(kind, answers, expected):
     project = make_project([{"key": "q", "kind": kind}])
     for task in make_tasks(project, 6):
@@ -209,6 +220,27 @@ def test_every_kind_of_question_can_be_fitted(kind, answers, expected):
         assert row.answer == pytest.approx(expected, abs=0.1)
     else:
         assert row.answer == expected
+
+
+@KINDS_SAID
+def test_nothing_is_learned_from_who_counts_for_nothing(kind, answers, expected):
+    learned = []
+    for is_joined in (False, True):
+        project = make_project([{"key": "q", "kind": kind}])
+        Membership.objects.create(project=project, user=person("spam"), weight=0, accuracy=0.4)
+        for task in make_tasks(project, 6):
+            for name, answer in [*zip("abc", answers, strict=True), *[("spam", SPAM[kind])] * is_joined]:
+                say(task, person(name), {"q": answer})
+        fits = fitting.fit_all(project, "adaptive")
+        learned += [[(fit.stored, fit.skills) for fit in fits.values()]]
+        fitting.fit_project(project.pk)
+        Project.objects.filter(pk=project.pk).update(answers_version=100)  # so that majority is counted anew
+        viewpoints.show(project, rows := list(Consensus.objects.filter(project=project)), "majority")
+        learned[-1] += [row.answer if kind != "number" else round(row.answer, 3) for row in rows]
+    assert learned[0] == learned[1]
+    assert Membership.objects.get(project=project, user=person("spam")).accuracy == 0.4, "the last that was known"
+    Membership.objects.filter(project=project).update(weight=0)
+    assert fitting.fit_all(project, "adaptive"), "nobody counts"
 
 
 def test_a_large_project_rests_longer_between_fits():
