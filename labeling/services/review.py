@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from labeling import audit, webhooks
+from labeling.accounts import people
 from labeling.collecting import tasks, workflow
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task
@@ -15,11 +16,14 @@ from labeling.surveys import survey
 from labeling.words import gettext as _
 
 
-def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
+def decide_task(*, task: Task, answers: dict[str, Any], user: Any, seen: str | None = None) -> Task:
     """Set the task's answers by a person's decision and retire it.
 
+    Args:
+        seen: Why the task had ended when the person looked at it: another's decision since then is not overruled.
+
     Raises:
-        CrowdtuneError: bad_answer; is_gold.
+        CrowdtuneError: bad_answer; is_gold; decided, by somebody else meanwhile.
     """
     project = task.project
     asked = survey.current(project)
@@ -32,6 +36,8 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
             raise CrowdtuneError(
                 "is_gold", _("The answer to this task is known: change it as gold, or take that back first."), 409
             )
+        if seen not in {None, Task.Because.PERSON}:
+            _refuse_decided(task, user)
         for key, answer in checked.items():
             name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
             Consensus.objects.update_or_create(
@@ -56,6 +62,13 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any) -> Task:
         audit.write(project=project, user=user, action="decided", changes={"task": task.pk, "answers": checked})
     task.refresh_from_db()
     return task
+
+
+def _refuse_decided(task: Task, user: Any) -> None:
+    rows = Consensus.objects.filter(task=task).exclude(decided_by=None).exclude(decided_by=user)
+    for row in rows.select_related("decided_by")[:1]:
+        message = _("%(name)s has decided this one meanwhile. Look at it: what you decide now replaces that.")
+        raise CrowdtuneError("decided", message % {"name": people.name_of(row.decided_by)}, 409)
 
 
 def retire_task(*, task: Task, user: Any) -> Task:

@@ -16,7 +16,7 @@ from labeling import services
 from labeling.accounts import people
 from labeling.collecting import tasks
 from labeling.files import storage
-from labeling.models import Project, Task
+from labeling.models import Membership, Project, Role, Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
 from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
@@ -37,8 +37,10 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     wanted = whole(request.GET.get("task"))
     if wanted:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
-    else:
+    elif after:
         task = queue.filter(pk__gt=after).first() or queue.first()
+    else:
+        task = queue[_start(project, request.user.pk) :].first()
     before = Task.objects.filter(project=project, pk=after).first()
     context |= {"waiting": tasks.disputed_count(project), "most_counted": tasks.MOST_COUNTED, "before": before}
     if task is not None:
@@ -50,6 +52,13 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             choices=_all_choices(project, told.verdicts),
         )
     return render(request, "projects/review.html", context)
+
+
+def _start(project: Project, user_id: int | None) -> int:
+    """Where in the queue this reviewer begins: several at once have each a part of it, and decide nothing twice."""
+    judges = Membership.objects.filter(project=project).exclude(role=Role.WORKER).order_by("pk")
+    ids = list(judges.values_list("user_id", flat=True))
+    return tasks.disputed_count(project) * ids.index(user_id) // len(ids) if user_id in ids else 0
 
 
 def _all_choices(project: Project, verdicts: list[Verdict]) -> list[tuple[Verdict, list[dict[str, Any]]]]:
@@ -123,7 +132,7 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         task = still_there(Task.objects.filter(project=project), pk, _("This task is gone: its image was deleted."))
         on = f"task={pk}"
         answers = {name: read(text) for name, text in sent.items() if text}
-        services.decide_task(task=task, answers=answers, user=request.user)
+        services.decide_task(task=task, answers=answers, user=request.user, seen=request.POST.get("seen"))
         messages.success(request, _("Decided. The next one."))
         on = f"after={pk}"
     return redirect(f"/projects/{project.slug}/review/?{on}")

@@ -64,6 +64,27 @@ def test_a_reviewer_goes_back_to_the_one_before_and_decides_it_anew(
     assert f'href="?task={second.pk}"' in last
 
 
+def test_of_two_reviewers_at_once_neither_repeats_nor_overrules_the_other(
+    make_project: Callable[..., Project], owning: Client, client: Client
+) -> None:
+    project = make_project(images=4, judgments_max=2, confidence=0.99)
+    judged(project, 4, ("cat", "dog"))
+    rita = person("rita")
+    services.add_member(project=project, username="rita", role="reviewer", by=project.owner)
+    client.force_login(rita)
+    address = f"/projects/{project.slug}/review/"
+    begun = [one.get(address).context["task"].pk for one in (owning, client)]
+    assert begun == list(project.tasks.order_by("pk").values_list("pk", flat=True))[::2]
+    form = {"answer-category": '"dog"', "seen": "maximum"}
+    client.post(f"{address}{begun[0]}/", form)
+    page = owning.post(f"{address}{begun[0]}/", {**form, "answer-category": '"cat"'}, follow=True)
+    assert "rita has decided this one meanwhile" in text(page)
+    assert (page.context["task"].pk, Consensus.objects.get(task=begun[0]).answer) == (begun[0], "dog")
+    assert 'name="seen" value="person"' in text(page)
+    owning.post(f"{address}{begun[0]}/", {"answer-category": '"cat"', "seen": "person"})
+    assert Consensus.objects.get(task=begun[0]).answer == "cat"
+
+
 def test_a_reviewer_may_accept_what_the_crowd_leans_to_where_nobody_said_just_that(
     make_project: Callable[..., Project], owning: Client
 ) -> None:
@@ -126,6 +147,7 @@ def test_the_choices_of_a_reviewer_keep_their_places_and_keys_from_task_to_task(
     first = owning.get(address)
     second = owning.get(f"{address}?after={first.context['task'].pk}")
     assert first.context["task"] != second.context["task"]
+    assert text(first).count("<noscript><select") == 3, "what the buttons choose by script"
     for page in (first, second):
         shown = [
             [(choice["text"], choice["key"]) for choice in options] for _verdict, options in page.context["choices"]
