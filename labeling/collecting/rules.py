@@ -13,7 +13,7 @@ import json
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from math import ceil
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 from django.db.models import F, QuerySet
@@ -28,6 +28,7 @@ from labeling.words import gettext as _
 
 # Counts of what comes in a row; the others are of a window's worth of answers.
 IN_A_ROW = {Rule.Measure.SKIPS_IN_A_ROW, Rule.Measure.SAME_IN_A_ROW}
+SHARES = {Rule.Measure.GOLD_ACCURACY, Rule.Measure.AGREEMENT}
 # How a lease ends by its worker's own doing.
 ENDED = (Assignment.State.SUBMITTED, Assignment.State.SKIPPED, Assignment.State.WITHDRAWN)
 
@@ -173,18 +174,20 @@ MEASURES: dict[str, Callable[[Record, Rule], float | None]] = {
 
 def _act(rule: Rule, member: Membership, measured: float, task_id: int, record: Record) -> RuleEvent:
     """Do what the rule says, and write down that it did."""
-    why = rule.message or _("%(measure)s over the last %(window)s is %(measured).2f.") % {
-        "measure": in_words(Rule.Measure(rule.measure).label), "window": rule.window, "measured": measured,
-    }  # fmt: skip
+    why = rule.message or _why(rule, measured)
+    changes: dict[str, Any] = {}
     if rule.action == Rule.Action.OVERLAP:
         tasks.open_more_of(task_ids=_looked_at(rule, task_id, record), count=int(rule.value or 1))
     else:
         changes = _changes(rule, member, why)
         Membership.objects.filter(pk=member.pk).update(**changes)
+    told = _("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: %(action)s")
+    if rule.action == Rule.Action.TRAIN and "phase" not in changes:
+        told = _("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: warned, for no practice is left to do")
     return RuleEvent.objects.create(
         rule=rule,
         membership=member,
-        description=_("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: %(action)s")
+        description=told
         % {
             "measure": in_words(Rule.Measure(rule.measure).label),
             "measured": measured,
@@ -195,6 +198,18 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int, record: 
         measured=measured,
         judgment_count=member.judgment_count,
     )
+
+
+def _why(rule: Rule, measured: float) -> str:
+    """What the worker reads where the owner has written nothing."""
+    measure = in_words(Rule.Measure(rule.measure).label)
+    if rule.measure in IN_A_ROW:
+        return _("%(measure)s: %(measured)d.") % {"measure": measure, "measured": round(measured)}
+    if rule.measure in SHARES:
+        told = _("%(measure)s over the last %(window)s is %(percent)d %%.")
+        return told % {"measure": measure, "window": rule.window, "percent": floor(measured * 100)}
+    told = _("%(measure)s over the last %(window)s is %(measured).2f.")
+    return told % {"measure": measure, "window": rule.window, "measured": measured}
 
 
 def _looked_at(rule: Rule, task_id: int, record: Record) -> list[int]:

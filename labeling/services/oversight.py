@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from labeling import audit
-from labeling.collecting.rules import IN_A_ROW
+from labeling.collecting.rules import IN_A_ROW, SHARES
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Rule, Webhook
 from labeling.models.oversight import webhook_secret
@@ -21,7 +21,6 @@ EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")
 MOST_RULES = 50
 MOST_WEBHOOKS = 20
 MOST_WINDOW = 500  # judgments; as far as a rule looks back at each answer
-SHARES = {Rule.Measure.GOLD_ACCURACY, Rule.Measure.AGREEMENT}
 
 
 def add_rule(*, project: Project, user: Any, **values: Any) -> Rule:

@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from django.utils.translation import override
 
 from labeling import services, words
-from labeling.models import Job, Membership, Project, RuleEvent
+from labeling.collecting import rules
+from labeling.models import Job, Membership, Project, Rule, RuleEvent
 from labeling.words import gettext as _
 from tests.labeling.conftest import claim, client
 
@@ -108,7 +109,12 @@ def test_a_rule_that_fires_while_hindi_is_spoken_is_read_in_english(project: Pro
     with override("hi"):
         services.skip_assignment(assignment_id=lease.pk, worker=worker)
     assert RuleEvent.objects.get().description == "Skips in a row (1) is at least 1: Warn"
-    assert Membership.objects.get(user=worker).warning == "Skips in a row over the last 1 is 1.00."
+    assert Membership.objects.get(user=worker).warning == "Skips in a row: 1."
+
+
+def test_a_share_that_a_rule_measured_is_told_in_percent() -> None:
+    rule = Rule(measure="agreement", window=3)
+    assert rules._why(rule, 2 / 3) == "Agreement with the consensus over the last 3 is 66 %."
 
 
 @pytest.mark.django_db

@@ -176,6 +176,8 @@ def test_training_is_not_required_where_there_is_none_left_to_do(place: tuple[Pr
     answer(project, worker, seconds=0.2)
     member = standing(project, worker)
     assert (member.phase, member.warning) == ("working", "Please look closely.")
+    told = RuleEvent.objects.get().description
+    assert told == "Median seconds per task (0.2) is below 1: warned, for no practice is left to do"
 
 
 def make_gold(project: Project, tasks: int, answer: str = "dog") -> None:
