@@ -227,6 +227,8 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         at_questions=[(row, at[row.pk]) for row in asked if row.pk in at],
         roles=roles,
         is_changeable=member.role in dict(roles),
+        # A rule may have paused the owner, too, whom nobody else lets go on.
+        is_pausable=member.role in dict(roles) or permissions.role_of(request.user, project) == Role.OWNER,
         plot=_confusion(skill, words.get(question.key, {}) if question else {}),
         events=RuleEvent.objects.filter(membership=member).order_by("-id")[:20],
         appeals=member.appeals.order_by("-id")[:5],

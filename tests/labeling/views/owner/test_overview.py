@@ -147,6 +147,20 @@ def test_what_a_bad_worker_says_is_counted_for_nothing_and_in_full_again(make_pr
         assert Membership.objects.get(pk=member.pk).weight == weight
 
 
+def test_an_owner_whom_a_rule_has_paused_lets_herself_go_on(make_project: Make, owning: Client) -> None:
+    project = make_project()
+    member = services.ensure_member(project=project, user=project.owner)
+    Membership.objects.filter(pk=member.pk).update(is_paused=True, weight=0.5)
+    address = f"/projects/{project.slug}/workers/{member.pk}/"
+    page = text_of(owning, address)
+    assert "Let them go on" in page
+    assert "Take out" not in page
+    for action in ("resume", "weight"):
+        owning.post(f"{address}change/", {"action": action})
+    member.refresh_from_db()
+    assert (member.is_paused, member.weight) == (False, 1.0)
+
+
 def test_who_mends_a_survey_that_was_answered_is_told_how_to_ask_again(make_project: Make, owning: Client) -> None:
     project = make_project()
     answer(project, project.owner)
