@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.db.models import Avg, Case, Count, F, Q, Sum, Value, When
 from django.db.models.functions import Greatest
 
+from labeling import doubts
 from labeling.accounts import people
 from labeling.collecting import workflow
 from labeling.collecting.leases import fetch
@@ -21,13 +22,14 @@ UNDONE = Q(state=Task.State.OPEN) | Q(retired_because=Task.Because.BUDGET)
 
 def of_project(project: Project) -> dict[str, Any]:
     """Everything that ``/stats/`` says, as JSON-able numbers."""
+    behind = {row.pk for row in doubts.far_behind(project)}
     return {
         "progress": progress(project),
         "cost": cost(project),
         "retired": retired(project),
         "agreement": agreement(project),
         "boxes": workflow.figures(project) if project.workflow == Project.Workflow.THREE_STAGE_BOXES else None,
-        "workers": [worker(row) for row in members(project)[:500]],
+        "workers": [worker(row, row.pk in behind) for row in members(project)[:500]],
     }
 
 
@@ -186,7 +188,7 @@ def members(project: Project) -> Any:
     return rows.order_by("-judgment_count", "id")
 
 
-def worker(row: Membership) -> dict[str, Any]:
+def worker(row: Membership, is_far_behind: bool) -> dict[str, Any]:
     return {
         "username": people.name_of(row.user),
         "role": row.role,
@@ -199,4 +201,6 @@ def worker(row: Membership) -> dict[str, Any]:
         "gold_accuracy": row.gold_right / row.gold_seen if row.gold_seen else None,
         "earned": str(row.earned),
         "is_paused": row.is_paused,
+        "weight": row.weight,
+        "is_far_behind": is_far_behind,
     }
