@@ -144,7 +144,9 @@ def serving(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
     versions = figures.by_version(project)
-    keys = list(ApiKey.objects.filter(project=project).select_related("user").order_by("-id")[:50])
+    # Each worker of an outside crowd has a key to label with: they would hide those that ask the model.
+    asking = ApiKey.objects.filter(project=project).exclude(scopes=["label"])
+    keys = list(asking.select_related("user").order_by("-id")[:50])
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
     deployment = Deployment.of(project.pk)

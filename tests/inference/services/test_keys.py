@@ -6,6 +6,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
@@ -14,6 +15,7 @@ from inference.intake import inputs, limits
 from inference.intake.grants import grants
 from inference.models import KeyLimit
 from inference.services.keys import rotate_key
+from labeling.accounts.keys import create_key
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey
 from tests.inference.serving import URL, ask, picture
@@ -48,6 +50,15 @@ def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, pro
     own = client_of(manager).post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
     assert client_of(manager).post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
     assert api.post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
+
+
+def test_the_serving_page_lists_keys_that_ask_and_none_of_people_who_label(owner, project) -> None:
+    for name in ("label", "predict"):
+        create_key(user=owner, name=name, scopes=(name,), project=project)
+    browser = Client()
+    browser.force_login(owner)
+    page = browser.get(f"/projects/{project.slug}/serving/")
+    assert [key.name for key, _limit in page.context["keys"]] == ["predict"]
 
 
 def test_keys_are_told_as_the_schema_says(api, project) -> None:
