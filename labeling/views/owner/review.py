@@ -33,16 +33,16 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="review", right="review")
     project = context["project"]
     queue = tasks.disputed(project).select_related("image").order_by("id")
-    after = whole(request.GET.get("after"))
+    after, waiting = whole(request.GET.get("after")), tasks.disputed_count(project)
     wanted = whole(request.GET.get("task"))
     if wanted:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
     elif after:
         task = queue.filter(pk__gt=after).first() or queue.first()
     else:
-        task = queue[_start(project, request.user.pk) :].first()
+        task = queue[_start(project, request.user.pk, waiting) :].first() or queue.first()
     before = Task.objects.filter(project=project, pk=after).first()
-    context |= {"waiting": tasks.disputed_count(project), "most_counted": tasks.MOST_COUNTED, "before": before}
+    context |= {"waiting": waiting, "most_counted": tasks.MOST_COUNTED, "before": before}
     if task is not None:
         told = next(item for item in story(project, task.image) if item.task.pk == task.pk)
         context.update(
@@ -54,11 +54,11 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "projects/review.html", context)
 
 
-def _start(project: Project, user_id: int | None) -> int:
+def _start(project: Project, user_id: int | None, waiting: int) -> int:
     """Where in the queue this reviewer begins: several at once have each a part of it, and decide nothing twice."""
     judges = Membership.objects.filter(project=project).exclude(role=Role.WORKER).order_by("pk")
     ids = list(judges.values_list("user_id", flat=True))
-    return tasks.disputed_count(project) * ids.index(user_id) // len(ids) if user_id in ids else 0
+    return waiting * ids.index(user_id) // len(ids) if user_id in ids else 0
 
 
 def _all_choices(project: Project, verdicts: list[Verdict]) -> list[tuple[Verdict, list[dict[str, Any]]]]:

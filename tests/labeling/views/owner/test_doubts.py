@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from labeling import doubts, figures, services
+from labeling import doubts, services
 from labeling.consensus import fitting
+from labeling.figures import of_project
 from labeling.models import Membership, Project, Question, WorkerSkill
 from tests.labeling.conftest import claim, person
 
@@ -63,7 +64,7 @@ def test_who_is_paused_or_counts_for_nothing_has_been_dealt_with(make_project: M
     services.pause_worker(member=project.memberships.get(user__username="paused"), because="", by=project.owner)
     services.weigh_worker(member=project.memberships.get(user__username="silenced"), weight=0.0, by=project.owner)
     assert names(project) == ["spammer"]
-    told = {row["username"]: (row["is_far_behind"], row["weight"]) for row in figures.of_project(project)["workers"]}
+    told = {row["username"]: (row["is_far_behind"], row["weight"]) for row in of_project(project)["workers"]}
     assert [name for name, (is_behind, _weight) in told.items() if is_behind] == ["spammer"]
     assert told["silenced"] == (False, 0.0)
 
