@@ -48,7 +48,13 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 @in_readers_language
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if errors.is_api(request):
-        return errors.plain(request, 404, _("There is no such address in the API; /api/docs/ lists them all."))
+        told = _("There is no such address in the API; /api/docs/ lists them all.")
+        if request.path.startswith("/v2"):
+            told = _(
+                "There is no such address of the protocol here. There are /v2, /v2/health/live, /v2/health/ready and "
+                "/v2/models/{project}, also with /versions/{number}, and behind these /ready and /infer."
+            )
+        return errors.plain(request, 404, told)
     return defaults.page_not_found(request, exception)
 
 
