@@ -273,6 +273,13 @@ def test_the_command_sends_no_more_at_once_than_the_server_takes(tmp_path: Path)
     assert [len(part) for part in parts] == [3, 16, 1, 1, 2]
 
 
+def test_the_command_reads_a_picture_from_a_pipe(live_server, champion, token, photo, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
+    where = ["--url", live_server.url, "--token", token, "--project", "colours"]
+    assert cli.main([*where, "predict", "-"]) == 0
+    assert capsys.readouterr().out.startswith("-  ")
+
+
 def test_where_to_ask_may_stand_before_or_behind_the_command(live_server, champion, token, photo, capsys) -> None:
     before = ["--url", live_server.url, "--token", "wrong", "--project", "colours"]
     assert cli.main([*before, "predict", str(photo), "--token", token]) == 0

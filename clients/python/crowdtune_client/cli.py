@@ -62,11 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_place(place)
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", help="what pictures show", parents=[place])
-    predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL")
+    predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL|-")
     predict.add_argument("--top-k", type=int, default=3)
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
     explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file", parents=[place])
-    explain.add_argument("picture", metavar="FILE|URL")
+    explain.add_argument("picture", metavar="FILE|URL|-")
     explain.add_argument("-o", "--output", default="heat.png")
     explain.add_argument("--category")
     return parser
@@ -97,6 +97,8 @@ def _is_picture(file: Path) -> bool:
 
 
 def _picture(name: str) -> Picture:
+    if name == "-":
+        return sys.stdin.buffer
     return RemoteImage(name) if name.startswith(("http://", "https://")) else Path(name)
 
 
