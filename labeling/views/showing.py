@@ -71,7 +71,7 @@ def hint(payload: Mapping[str, Any], asked: Survey) -> str:
     if name in ("", "boxes") or drawing is None:
         return _hints()[name] if name else ""
     category = _("It was drawn as: %(category)s.") % {"category": asking.spoken(drawing, [payload[name]])}
-    return f"{_hints()[name]} {category}"
+    return " ".join([_hints()[name], category, *([_hints()["boxes"]] if payload.get("boxes") else [])])
 
 
 def suggestion(lease: Lease, questions: Sequence[Asked]) -> str:

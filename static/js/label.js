@@ -175,7 +175,8 @@ async function advance() {
     await waitForTask();
     if (current) return undefined; // an answer was taken back meanwhile, and its task is on the screen
   }
-  const task = ahead.shift();
+  // One that this page asks first: another stage of a workflow is another page, and takes its time to load.
+  const [task] = ahead.splice(Math.max(ahead.findIndex(({ signature }) => signature === client.signature), 0), 1);
   if (task.signature !== client.signature || warning !== client.warning) return leave();
   return show(task, task.stood);
 }

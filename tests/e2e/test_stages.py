@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
+from labeling import services
 from labeling.surveys.survey import MANY_CHOICES
 from tests.e2e.conftest import drawn, ready
 from tests.e2e.pointers import drag
 from tests.e2e.test_boxes import drawn_boxes, pictured
-from tests.e2e.test_labeling import ANIMAL, stored
+from tests.e2e.test_labeling import ANIMAL, loaded_ahead, shown, stored
 
 DOG = {"key": "dog", "kind": "yes_no", "prompt": "Is there a dog?", "required": True, "options": {}}
 
@@ -78,6 +79,29 @@ def test_a_box_is_drawn_by_one_worker_and_judged_by_another(visit, make_project,
     judged = stored(project, 2)[1]
     assert judged.task.stage == "quality:1"
     assert list(judged.answers.values()) == [True]
+
+
+def test_who_draws_goes_on_drawing_for_as_long_as_boxes_to_draw_are_at_hand(visit, make_project, join, worker):
+    project = make_project("Staged", images=3, categories=["thing"], workflow="three_stage_boxes", questions=None)
+    other = User.objects.create_user("worker2", password="worker2-password")
+    join(project, worker)
+    join(project, other)
+    lease = services.claim_assignment(project=project, worker=other)
+    answers = {"box": [{"category": "thing", "box": [80, 60, 100, 80]}]}
+    services.submit_judgment(assignment_id=lease.pk, worker=other, answers=answers)
+    first, last = project.tasks.filter(state="open", stage="draw:1").order_by("id")
+    for place, task in enumerate([first, project.tasks.get(stage="quality:1"), last]):
+        project.tasks.filter(pk=task.pk).update(random=place / 10)
+    page = visit(f"/label/{project.slug}/", user=worker)
+    ready(page)
+    loaded_ahead(page, 2)
+    for _ in range(2):
+        expect(page.locator("legend")).to_contain_text("Draw one box")
+        before = shown(page)
+        page.get_by_role("button", name="New box").click()
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
+    expect(page.locator("legend")).to_contain_text("Is the highlighted box good?")
 
 
 def test_each_task_shows_its_own_suggestion_or_none(visit, make_project, join, worker):
