@@ -118,10 +118,13 @@ def _skills(project: Project, behind: list[Membership]) -> charts.Chart:
         )
         for pk, m in list(drawn.items())[:MOST_DRAWN]
     ]
+    told = _("Quick and wrong is at the bottom left. Who is paused or far behind is drawn large.")
+    if rows.count() > len(points):
+        told += " " + _("Of the others, those with the most judgments are here; all are in the list below.")
     return charts.scatter(
         points,
         title=_("Speed and accuracy"),
-        description=_("Quick and wrong is at the bottom left. Who is paused or far behind is drawn large."),
+        description=told,
         x_label=_("Seconds a task"),
         y_label=_("Accuracy"),
         y_format="percent",

@@ -147,6 +147,19 @@ def test_what_a_bad_worker_says_is_counted_for_nothing_and_in_full_again(make_pr
         assert Membership.objects.get(pk=member.pk).weight == weight
 
 
+def test_the_plot_of_people_says_where_it_draws_only_some(
+    make_project: Make, owning: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project()
+    for name in ("anna", "ben"):
+        services.ensure_member(project=project, user=person(name))
+    Membership.objects.filter(project=project).update(judgment_count=5, seconds=5.0, accuracy=0.5)
+    address, told = f"/projects/{project.slug}/workers/", "those with the most judgments are here"
+    assert told not in text_of(owning, address)
+    monkeypatch.setattr("labeling.views.owner.workers.MOST_DRAWN", 1)
+    assert told in text_of(owning, address)
+
+
 def test_an_owner_whom_a_rule_has_paused_lets_herself_go_on(make_project: Make, owning: Client) -> None:
     project = make_project()
     member = services.ensure_member(project=project, user=project.owner)
