@@ -110,6 +110,8 @@ def draws(votes: Votes, account: Floats, burn: int, keep: int, plain: Crowd | No
     said = majority.fit(votes).posterior
     crowd = Murky(plain, rng) if plain else Crowd(votes, rng, account)
     for step in range(burn + keep):
+        if step >= burn:
+            crowd.hear_all()
         crowd.sweep()
         if step % (1 if votes.n_classes <= FEW_CLASSES else 10) == 0 and names_switched(crowd.posterior, said):
             crowd = Murky(plain, rng) if plain else Crowd(votes, rng, account)

@@ -18,6 +18,10 @@ on a task as independent, so it has no other word for a task on which all differ
 random, and a rare class would become that: the home of whatever is disputed, though nobody speaks of it there. So
 matrices are learned from truths that somebody named, or nobody disputed; what a task is in the end, any class may be.
 
+A vote that is alone on its task says nothing of its worker, and first it is taken at its word. Where such votes are
+many (labels of a source, of which people judged a few again) the chain would take thousands of sweeps to leave that
+word, so it begins with the votes that others or gold check, and ``hear_all`` adds the rest.
+
 Source: as in ``adaptive.py``; the marginal likelihoods: ``grids.py``.
 """
 
@@ -64,8 +68,9 @@ class Crowd:
         self.asked = np.flatnonzero(counts)
         self.starts = np.append((np.cumsum(counts) - counts)[self.asked], len(order))  # and the end
         self.heard = np.bincount(self.worker, minlength=votes.n_workers) > 0
-        self.clear = np.ones(len(order), dtype=bool)
         self.gold = np.flatnonzero(votes.known != UNKNOWN)
+        checked = ((counts > 1) | (votes.known != UNKNOWN))[self.task]
+        self.clear = checked if checked.any() else np.ones(len(order), dtype=bool)
         named = votes.counts() > 0
         self.unnamed = ~named & ((named.sum(axis=1) > 1) & (counts >= SEVERAL))[:, None]
         classes, workers = votes.n_classes, votes.n_workers
@@ -81,6 +86,10 @@ class Crowd:
         self.strength_share = np.full(len(STRENGTHS), 1 / len(STRENGTHS))
         self.counts = np.zeros((workers, classes, classes))
         self.skilled = self._skilled()
+
+    def hear_all(self) -> None:
+        """From now on votes teach that are alone on their tasks, too."""
+        self.clear = np.ones(len(self.task), dtype=bool)
 
     @property
     def habit_share(self) -> float:

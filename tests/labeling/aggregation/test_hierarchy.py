@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import expit, gammaln
 
 from labeling.aggregation import Votes
-from labeling.aggregation.adaptive import sweeps
+from labeling.aggregation.adaptive import draws, sweeps
 from labeling.aggregation.grids import (
     EVENNESS,
     HABITS,
@@ -21,7 +21,7 @@ from labeling.aggregation.grids import (
     of_spreads,
     of_strengths,
 )
-from labeling.aggregation.hierarchy import Crowd
+from labeling.aggregation.hierarchy import EVEN_FIRST, Crowd
 from labeling.aggregation.murky import Murky
 
 
@@ -134,6 +134,18 @@ def test_a_worker_s_expected_matrix_is_what_was_said_and_what_was_predicted_by_t
 )
 def test_a_large_crowd_is_swept_less_often(work, expected):
     assert sweeps(work) == expected
+
+
+def test_a_source_of_labels_is_believed_as_far_as_the_few_that_people_checked_are_right():
+    rng = np.random.default_rng(0)
+    labeled, checked = 10_500, 500
+    truth = rng.integers(2, size=labeled)
+    task = np.append(np.arange(labeled), np.repeat(np.arange(checked), 3))
+    worker = np.append(np.zeros(labeled, int), np.tile([1, 2, 3], checked))
+    right = rng.random(len(task)) < np.where(worker == 0, 0.8, 0.9)
+    votes = Votes.of(task, worker, np.where(right, truth[task], 1 - truth[task]))
+    sure = [crowd.posterior[checked:].max(axis=1).mean() for crowd in draws(votes, EVEN_FIRST, 15, 10)]
+    assert np.mean(sure) == pytest.approx(0.8, abs=0.03)  # .88 where its word is taken first
 
 
 def test_truths_and_points_of_a_grid_are_drawn_as_often_as_they_are_likely(crowd: Crowd):
