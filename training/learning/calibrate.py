@@ -92,9 +92,10 @@ def by_chance(confidence: np.ndarray, groups: np.ndarray | None = None) -> float
     """
     rng, n = np.random.default_rng(0), len(confidence)
     group = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    at = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    sure, errors = np.bincount(at, confidence), np.empty(DRAWS)
-    for draw in range(DRAWS):
-        right = rng.random(group.max() + 1)[group] < confidence
-        errors[draw] = np.abs(np.bincount(at, right) - sure).sum() / n
+    bins = np.eye(BINS, dtype=np.float32)[np.minimum((confidence * BINS).astype(int), BINS - 1)]
+    sure, errors, at_once = confidence @ bins, np.empty(DRAWS), 2**14 // n + 1
+    for start in range(0, DRAWS, at_once):
+        drawn = rng.random((min(at_once, DRAWS - start), group.max() + 1)).take(group, axis=1)
+        right = (drawn < confidence).astype(np.float32) @ bins
+        errors[start : start + at_once] = np.abs(right - sure).sum(axis=1) / n
     return float(np.quantile(errors, 0.95))

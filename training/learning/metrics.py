@@ -143,10 +143,10 @@ def bootstrap(
         totals = np.bincount(group, weights)
         values, weights = np.bincount(group, weights * values) / totals, totals
     rng, n, mass = np.random.default_rng(seed), len(values), weights * values
-    means = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        picked = rng.integers(0, n, n)
-        means[draw] = mass[picked].sum() / weights[picked].sum()
+    means, at_once = np.empty(DRAWS), 2**18 // max(n, 1) + 1
+    for start in range(0, DRAWS, at_once):
+        picked = rng.integers(0, n, (min(at_once, DRAWS - start), n))
+        means[start : start + at_once] = mass[picked].sum(axis=1) / weights[picked].sum(axis=1)
     tail = _tail(n)
     return [float(v) for v in np.quantile(means, (tail, 1 - tail))]
 
