@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,10 @@ for _name in ("DATABASE_URL", "BROKER_URL", "STORAGE_URL", "ADMIN_PASSWORD", "PO
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that began this in the background
+    # Whatever is started here would ignore it, too, and a database that is told so to stop would be waited for.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from config import postgres  # noqa: E402 - after the environment
 
