@@ -111,6 +111,7 @@ class Crowd:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("trunk_here")
 def test_a_class_that_the_model_never_saw_comes_back_first_and_is_known_after_the_next_training(
     api: Any, run_actors: Any
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from labeling.files import storage
 from labeling.files.imaging import pixels
 from labeling.services import add_images
 from tests.inference.serving import CATEGORIES, make_head, picture
+from tests.training.trunks import copy
 from training.learning import verify
 from training.learning.artifact import load_version, write_version
 from training.learning.networks.backbones import BACKBONES
-from training.learning.networks.trunk import Trunk, ensure_trunk
+from training.learning.networks.trunk import Trunk
 from training.learning.networks.weights import locate
 from training.models import ModelVersion
 
@@ -26,10 +28,11 @@ BACKBONE = "crowdtune_small"
 
 
 @pytest.fixture
-def real_champion(champion: ModelVersion, data_dir: Path) -> ModelVersion:
+def real_champion(champion: ModelVersion, data_dir: Path, small_trunk_folder: Callable[..., Path]) -> ModelVersion:
     """The champion again, on the smallest backbone of the zoo."""
     backbone = BACKBONES[BACKBONE]
-    trunk = Trunk(ensure_trunk(backbone, locate(backbone, settings.KERAS_HOME), data_dir / "trunks"))
+    copy(small_trunk_folder(), data_dir)
+    trunk = Trunk(small_trunk_folder())
     head = make_head(3, trunk.dim)
     folder = data_dir / champion.artifact
     write_version(

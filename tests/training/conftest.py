@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 
 from labeling.models import Project
 from tests.training.drawing import labeled_project
 from tests.training.published import server
-from training.learning.networks.backbones import BACKBONES
-from training.learning.networks.weights import locate
+from tests.training.trunks import cut_trunk_here, small_trunk_folder, trunk_here
 from training.runs import due
 
-__all__ = ["looks_are_short", "project", "server", "train_here"]
-
-
-@pytest.fixture(scope="session")
-def small_trunk_folder() -> Callable[..., Path]:
-    """The folder of the bundled network's trunk, or of that ``up_to`` a cut, which nobody writes to: each export takes
-    a process with TensorFlow, so that the workers make it once for all.
-    """
-    # OpenVINO: imported by a conftest it closes what pytest prints to.
-    from training.learning.networks.trunk import ensure_trunk
-
-    small = BACKBONES["crowdtune_small"]
-    root = Path(os.environ["CROWDTUNE_TEST_FOLDER"], "trunks")
-
-    def export(up_to: str | None = None) -> Path:
-        return ensure_trunk(small, locate(small, django_settings.KERAS_HOME), root, up_to)
-
-    return export
-
-
-@pytest.fixture(scope="session")
-def trunk_here(small_trunk_folder: Callable[..., Path]) -> None:
-    """A first run finds the trunk in this worker's DATA_DIR."""
-    _copy(small_trunk_folder())
-
-
-@pytest.fixture(scope="session")
-def cut_trunk_here(small_trunk_folder: Callable[..., Path]) -> None:
-    """As ``trunk_here``, for a first run that retrains the last block."""
-    _copy(small_trunk_folder(BACKBONES["crowdtune_small"].cut))
-
-
-def _copy(trunk: Path) -> None:
-    target = django_settings.DATA_DIR / "trunks" / trunk.name
-    if not target.exists():
-        shutil.copytree(trunk, target)
+__all__ = ["cut_trunk_here", "looks_are_short", "project", "server", "small_trunk_folder", "train_here", "trunk_here"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
@@ -17,6 +18,7 @@ from tests.training.drawing import draw, labeled_project
 from tests.training.runs.test_running import damage, train
 from training import services
 from training.features import answers, embedding
+from training.learning.networks.trunk import sample_pictures
 from training.models import ModelVersion, SnapshotItem
 from training.runs import running
 
@@ -95,6 +97,7 @@ def test_a_champion_that_cannot_answer_any_more_fails_no_run(
 def test_a_damaged_trunk_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
     first = train(project, run_actors)
     trunk = embedding.trunk_of("crowdtune_small")
+    before = trunk.embed(sample_pictures(2, trunk.size))
     weights = embedding.trunks_folder() / trunk.key / "trunk.bin"
     weights.write_bytes(weights.read_bytes()[:-100])
     embedding.load_trunk.cache_clear()
@@ -103,6 +106,10 @@ def test_a_damaged_trunk_is_made_again(project: Project, run_actors: Callable[[]
 
     assert second.state == "succeeded", second.failure
     assert second.metrics == first.metrics
+    # Exported anew it is the very same network: features that were stored before go with what is embedded now.
+    made = embedding.trunk_of("crowdtune_small")
+    assert made is not trunk
+    np.testing.assert_array_equal(made.embed(sample_pictures(2, trunk.size)), before)
 
 
 def test_labels_without_images_any_more_fail_in_words(project: Project, run_actors: Callable[[], int]) -> None:

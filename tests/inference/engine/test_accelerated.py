@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.training.trunks import copy, export_here
 from training.zoo import catalogue
 
 pytestmark = pytest.mark.slow
@@ -66,7 +67,10 @@ def in_a_process(tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_requests_meet_in_batches_on_keras_and_get_the_features_of_the_exported_trunk(in_a_process) -> None:
+def test_requests_meet_in_batches_on_keras_and_get_the_features_of_the_exported_trunk(
+    in_a_process, small_trunk_folder, tmp_path
+) -> None:
+    copy(small_trunk_folder(), tmp_path)
     said = json.loads(in_a_process(CODE, "crowdtune_small"))
     assert (said["kind"], said["behind"]) == ("Batched", "KerasTrunk")
     assert said["gap"] < 1e-4
@@ -83,6 +87,7 @@ def test_an_imported_backbone_answers_there_as_one_of_the_zoo_does(in_a_process,
     maps = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
     keras.Model(inputs, maps).save(tmp_path / "net.keras")
     catalogue.add(file=tmp_path / "net.keras", declared=catalogue.Declared("own_net", "Own net", 32, "tf", "MIT"))
+    export_here("own_net")
     said = json.loads(in_a_process(CODE, "own_net"))
     assert said["behind"] == "KerasTrunk"
     assert said["gap"] < 1e-4

@@ -12,6 +12,7 @@ from labeling.models import Project
 from tests.training.drawing import draw, labeled_project
 from tests.training.learning.conftest import SMALL
 from tests.training.runs.test_running import damage, train
+from tests.training.trunks import export_here
 from training.features.answers import answers_of
 from training.features.embedding import Picture
 from training.learning import tuning
@@ -48,6 +49,7 @@ def test_a_run_with_too_little_for_fine_tuning_is_told_so_before_it_imports_kera
 @pytest.mark.slow
 def test_deeper_fine_tuning_retrains_more_than_the_last_block(db: None, run_actors: Callable[[], int]) -> None:
     project = labeled_project(count=110)
+    export_here(SMALL.key, SMALL.deeper)
 
     run = train(project, run_actors, recipe="fine_tuning_deeper", options={"epochs": 1})
 

@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from labeling.models import Consensus, Image, Project, Task
 from tests.training.drawing import draw, labeled_project, make_project
+from tests.training.trunks import export_here
 from training import actors, services
 from training.features import answers, embedding
 from training.features.embedding import Picture
@@ -227,6 +228,7 @@ def test_missing_weights_fall_back_to_the_best_there_is_and_say_so(
 def test_a_network_whose_weights_nobody_published_begins_with_random_ones_and_the_log_says_so(
     project: Project, run_actors: Callable[[], int]
 ) -> None:
+    export_here("alexnet")
     run = train(project, run_actors, backbone="alexnet")
 
     assert (run.state, run.backbone) == ("succeeded", "alexnet"), run.failure

@@ -18,13 +18,16 @@ from django.core.management import CommandError, call_command
 from inference import services as inference
 from labeling.models import Project
 from tests.training.drawing import labeled_project
+from tests.training.trunks import export_here
 from training import services
 from training.errors import BadRequest, NothingToDo
 from training.features import embedding
 from training.features.answers import answers_of
 from training.features.embedding import Picture
 from training.learning.errors import WeightsMissing
+from training.learning.export import export
 from training.learning.networks import imported
+from training.learning.networks.trunk import sample_pictures
 from training.learning.networks.weights import require
 from training.models import ModelVersion, TrainingRun
 from training.zoo import catalogue, table
@@ -101,6 +104,7 @@ def others_stand_on_what_was_adopted_alone(project: Project, run_actors: Callabl
     assert own not in [entry.key for entry in table.entries(settings.KERAS_HOME, other)]
 
     assert "SHA-256" in call("adopt", "shapes", "--key", "shapes_net")
+    export_here("shapes_net")
     assert train(other, run_actors, backbone="shapes_net").manifest["backbone_title"] == "shapes, version 1"
     assert "used by others" in call("list")
     with pytest.raises(CommandError, match="is used by others"):
@@ -109,6 +113,7 @@ def others_stand_on_what_was_adopted_alone(project: Project, run_actors: Callabl
 
 def a_run_goes_on_from_it(project: Project, first: ModelVersion, run_actors: Callable[[], int]) -> None:
     services.set_policy(project=project, changes={"backbone": "champion"})
+    export_here(f"champion-{project.pk}-1")
     head = train(project, run_actors, recipe="feature_extraction")
     services.promote(version=first, actor_user=None) if first.alias != "champion" else None
     second = train(project, run_actors, **TUNED)
@@ -162,6 +167,8 @@ def test_a_file_of_an_operator_is_a_backbone_like_others(
     (tmp_path / "net.json").write_text(json.dumps(manifest | {"layer": "block2", "cut": "block1"}))
     call("add", str(tmp_path / "net.keras"), "--manifest", str(tmp_path / "net.json"))
 
+    export_here("street_net")
+    export_here("street_net", "block1")
     head = train(project, run_actors, backbone="street_net")
     tuned = train(project, run_actors, backbone="street_net", **TUNED)
 
@@ -171,11 +178,15 @@ def test_a_file_of_an_operator_is_a_backbone_like_others(
     assert tuned.manifest["verification"]["passed"]
     assert head.manifest["size"] == 48
     assert head.manifest["backbone_licence"] == "MIT"
-    for version in (head, tuned):
-        job = inference.start_download(project=project, user=None, version=version.number, output="keras")
-        run_actors()
-        job.refresh_from_db()
-        assert job.state == "succeeded", job.message
+    job = inference.start_download(project=project, user=None, version=tuned.number, output="keras")
+    run_actors()
+    job.refresh_from_db()
+    assert job.state == "succeeded", job.message
+    left = export(
+        settings.DATA_DIR / head.artifact, "keras", tmp_path / "head", backbone=backbone,
+        weights=require(backbone, settings.KERAS_HOME), pictures=sample_pictures(4, 48),
+    )  # fmt: skip
+    assert left["verification"]["passed"]
     file = catalogue.folder() / "street_net" / "network.keras"
     file.write_bytes(file.read_bytes() + b"x")
     with pytest.raises(WeightsMissing, match="was cut off or changed"):
@@ -222,11 +233,13 @@ def test_what_a_version_is_looked_into_by_is_the_network_of_now_and_not_one_that
     saved_network(tmp_path / "net.keras")
     said = ["--key", "mine", "--title", "t", "--size", "48", "--preprocessing", "tf", "--licence", "MIT"]
     call("add", str(tmp_path / "net.keras"), *said, "--layer", "block1")
+    export_here("mine")
     assert embedding.trunk_of("mine").dim == 12
     call("remove", "mine")
     call("add", str(tmp_path / "net.keras"), *said, "--layer", "block2")
 
     assert embedding.trunk_facts("mine") is None
+    export_here("mine")
     trunk = embedding.trunk_of("mine")
     assert embedding.trunk_facts("mine") == {"key": trunk.key, "dim": 16, "size": 48}
 

@@ -76,10 +76,8 @@ def test_no_pictures_give_no_rows(small_trunk: Trunk) -> None:
     assert small_trunk.embed(np.empty((0, 128, 128, 3), np.uint8)).shape == (0, small_trunk.dim)
 
 
-def test_a_changed_file_is_not_loaded(small_trunk: Trunk, tmp_path: Path, small_weights: Weights) -> None:
-    exported = ensure_trunk(SMALL, small_weights, tmp_path)
-    copy = tmp_path / "copy"
-    shutil.copytree(exported, copy)
+def test_a_changed_file_is_not_loaded(small_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(small_folder, tmp_path / "copy")
     data = bytearray((copy / "trunk.bin").read_bytes())
     data[1000] ^= 1
     (copy / "trunk.bin").write_bytes(bytes(data))
@@ -88,9 +86,6 @@ def test_a_changed_file_is_not_loaded(small_trunk: Trunk, tmp_path: Path, small_
     (copy / "trunk.json").write_text(json.dumps({}))
     with pytest.raises(ArtifactDamaged):
         Trunk(copy)
-    # Made by a process of its own, it is the very network that was exported here.
-    pictures = sample_pictures(2, 128)
-    np.testing.assert_array_equal(Trunk(exported, threads=1).embed(pictures), small_trunk.embed(pictures))
 
 
 def test_a_difference_from_keras_is_refused() -> None:
