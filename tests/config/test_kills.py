@@ -26,7 +26,7 @@ from bench.api import Api, wait_until
 from tests.processes import Platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-IMAGES, JUDGMENTS, WORKERS = 240, 3, 4
+IMAGES, JUDGMENTS, WORKERS = 120, 3, 4
 CATEGORIES = ["disc", "square"]
 
 
@@ -153,7 +153,7 @@ def label_while_everything_is_killed(platform: Platform, owner: Api, slug: str) 
     for labeler in crew:
         labeler.start()
     for words in (("worker", "cpu"), ("postgres", "-D"), ("worker", "cpu"), ("config.web",)):
-        wait_for_more(crew, 60)
+        wait_for_more(crew, IMAGES // 4)
         wait_until(partial(platform.runs, *words), patience=60, what=f"{words} to run")
         platform.kill(platform.pid_of(*words))
     for labeler in crew:

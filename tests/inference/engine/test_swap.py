@@ -24,7 +24,7 @@ from tests.inference.serving import CATEGORIES, SIZE, make_head, make_trunk, pic
 from tests.processes import until
 from training.models import ModelVersion
 
-CLIENTS, SWAPS = 16, 50
+CLIENTS, SWAPS = 8, 50
 
 
 @pytest.mark.slow

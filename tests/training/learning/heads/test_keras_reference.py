@@ -44,13 +44,14 @@ def test_a_head_trained_on_cached_features_equals_the_plain_keras_run_to_the_bit
 
 
 def fitted() -> dict[str, Any]:
-    """Two epochs of a whole small network on this process's backend, from weights that numpy has drawn."""
+    """Two epochs of a network with a block of each kind on this backend, from weights that numpy has drawn."""
     from training.learning.tuning.keras_loop import LoopOptions, Part, fit_epochs, predict_logits
 
     rng = np.random.default_rng(0)
     y = np.eye(2, dtype=np.float32)[np.arange(24) % 2]
     x = (rng.normal(size=(24, 32, 32, 3)) + y[:, :1, None, None]).astype(np.float32)
     base = build_small(size=32)
+    base = keras.Model(base.input, base.get_layer("stage3_a_out").output)
     wave = np.random.default_rng(1)
     shapes = [value.shape for value in base.get_weights()]
     spread = [np.sqrt(max(1, np.prod(shape[:-1]))) for shape in shapes]

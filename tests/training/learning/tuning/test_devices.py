@@ -43,8 +43,8 @@ def tuned(weights: Weights, found: Devices) -> dict[str, Any]:
     from training.learning.networks.boundary import cut_tensor
     from training.learning.networks.network import build
 
-    shape = cut_tensor(build(SMALL, weights), SMALL.cut).shape[1:]
-    dim = int(build(SMALL, weights).output.shape[-1])
+    base = build(SMALL)
+    shape, dim = cut_tensor(base, SMALL.cut).shape[1:], int(base.output.shape[-1])
     y = np.eye(2, dtype=np.float32)[np.arange(18) % 2]
     x = (np.abs(rng.normal(size=(18, *shape))) + y[:, :1, None, None]).astype(np.float32)
     head = Head([(rng.normal(0, 0.01, (dim, 2)).astype(np.float32), np.zeros(2, np.float32))],
