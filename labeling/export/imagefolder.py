@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import IO
 
+from labeling.export import zips
 from labeling.export.rows import ExportRefusedError, Format, Header, Row, Rows, class_of
 from labeling.spellings import folded, no_device
 from labeling.words import gettext as _
@@ -54,7 +55,7 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     if question is None:
         raise ExportRefusedError(_("Image folders hold one category per image, and this project asks for none."))
     folder_of = folders(question.choices)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+    with zips.writing(out, zipfile.ZIP_STORED) as archive:
         for row in rows():
             label = row.labels.get(question.key)
             category = class_of(label.answer) if label is not None and label.final else None

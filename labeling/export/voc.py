@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import IO
 from xml.etree import ElementTree
 
+from labeling.export import zips
 from labeling.export.rows import Format, Header, Question, Row, Rows
 
 
@@ -47,7 +48,7 @@ def _child(parent: ElementTree.Element, name: str, value: str) -> None:
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("Pascal VOC")
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as stems:
+    with zips.writing(out, zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as stems:
         for row in rows():
             if row.is_labeled(question):
                 stem = PurePosixPath(row.name).with_suffix("")

@@ -18,6 +18,7 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import IO
 
+from labeling.export import zips
 from labeling.export.rows import Format, Header, Question, Row, Rows
 
 
@@ -33,7 +34,7 @@ def lines(question: Question, row: Row) -> str:
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     question = header.boxes("YOLO")
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as hashes:
+    with zips.writing(out, zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as hashes:
         # JSON strings are YAML strings, but for their escapes in pairs (of emoji, say).
         names = "".join(
             f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(question.choices)
