@@ -20,7 +20,7 @@ import numpy as np
 from labeling import outages
 from labeling.errors import CrowdtuneError
 from labeling.jobs import JobLost, Report
-from labeling.models import Job
+from labeling.models import Job, Project
 from labeling.words import gettext as _
 from training.features import embedding
 from training.learning.artifact import Tail
@@ -106,19 +106,23 @@ def _ended(candidate: dict[str, Any], voice: Voice) -> dict[str, Any]:
     return _failed(candidate, voice, "killed", told % {"count": MOST_TRIES})
 
 
+def run_of(project: Project, snapshot: Snapshot, candidate: dict[str, Any]) -> TrainingRun:
+    """The run, never saved, that the candidate stands for: one by the project's policy."""
+    policy = TrainingPolicy.of(project)
+    return TrainingRun(
+        project=project,
+        snapshot=snapshot,
+        backbone=candidate["backbone"],
+        recipe=candidate["recipe"],
+        augmentation=candidate["augmentation"],
+        options={"soft_labels": policy.soft_labels, "mirror": policy.mirror},
+    )
+
+
 def _measure(
     job: Job, snapshot: Snapshot, candidate: dict[str, Any], voice: Voice, folder: Path
 ) -> dict[str, Any]:  # fmt: skip
-    backbone = catalogue.backbone_of(candidate["backbone"])
-    row = _row(candidate)
-    run = TrainingRun(
-        project=job.project,
-        snapshot=snapshot,
-        backbone=backbone.key,
-        recipe=candidate["recipe"],
-        augmentation=candidate["augmentation"],
-        options={"soft_labels": True, "mirror": TrainingPolicy.of(job.project).mirror},
-    )
+    row, run = _row(candidate), run_of(job.project, snapshot, candidate)
     folder.mkdir(parents=True, exist_ok=True)
     work = Work(run, voice, folder, load_items(run), list(snapshot.categories))
     started, cpu = time.monotonic(), time.process_time()

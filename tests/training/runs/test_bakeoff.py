@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from labeling.jobs import Report
 from labeling.models import Job, Project
-from training.runs.bakeoff import MOST_TRIES, folder_of, latency_of, measure_all
+from training.models import TrainingPolicy
+from training.runs.bakeoff import MOST_TRIES, folder_of, latency_of, measure_all, run_of
 from training.runs.stages.work import Items, Work
 from training.snapshots.freezing import freeze_snapshot
 
@@ -27,6 +29,15 @@ def test_a_tuned_candidate_is_as_quick_as_the_runtime_that_would_serve_it(tmp_pa
 
     assert latency_of(work)["latency"] > 0
     assert not asked
+
+
+@pytest.mark.parametrize("name", ["soft_labels", "mirror"])
+def test_candidates_learn_as_the_projects_runs_do(name: str, project: Project) -> None:
+    plain = {"backbone": "crowdtune_small", "recipe": "feature_extraction", "augmentation": True}
+    snapshot = freeze_snapshot(project=project)
+    assert run_of(project, snapshot, plain).options[name]
+    TrainingPolicy.objects.create(project=project, **{name: False})
+    assert not run_of(project, snapshot, plain).options[name]
 
 
 def test_a_candidate_that_fails_or_ends_the_process_again_and_again_leaves_the_others_theirs(project: Project) -> None:
