@@ -65,13 +65,22 @@ def written(name: str, header: Header, rows: Repeatable) -> bytes:
     return out.getvalue()
 
 
+def contents(data: bytes) -> object:
+    """Of an archive without its clock, by which two that were written on either side of a second differ."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return data
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return [(name, archive.read(name)) for name in archive.namelist()]
+
+
 def read_back(name: str, data: bytes) -> list[Known]:
     return list(READERS[name](Files(io.BytesIO(data), f"export.{FORMATS[name].extension}")))
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "imagefolder"])
 def test_every_format_writes_boxes_and_the_same_rows_give_the_same_file(name):
-    assert written(name, BOXES, CELL_ROWS) == written(name, BOXES, CELL_ROWS)
+    once, again = (contents(written(name, BOXES, CELL_ROWS)) for _ in range(2))
+    assert once == again
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -158,7 +167,7 @@ def test_boxes_come_back_as_they_went_and_go_out_again_the_same(name):
     assert answers["slide-2"] == []
     again = Repeatable(*(row(number, answers[f"slide-{number}"]) for number in (1, 2)))
     if name != "jsonl":  # which also holds the judgments, that a label file does not bring back
-        assert written(name, BOXES, again) == data
+        assert contents(written(name, BOXES, again)) == contents(data)
 
 
 def test_csv_has_a_line_an_answer_and_survives_odd_text():
