@@ -61,7 +61,7 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
         value = np.bincount(task, precision * (answer - bias[worker]), n_tasks) / np.where(total > 0, total, np.nan)
         rest = answer - value[task]
         bias = np.bincount(worker, weight * rest, n_workers) / (np.bincount(worker, weight, n_workers) + OWN)
-        bias -= np.average(bias, weights=said) if said.sum() else 0  # else it could hide in the values
+        bias -= _usual(bias, said)  # else it could hide in the values
         squares = np.bincount(worker, weight * (rest - bias[worker]) ** 2, n_workers)
         known = OWN if expected else 0.0
         variance = (squares.sum() + known * expected**2) / max(float(tells.sum()) + known, 1.0)
@@ -91,6 +91,14 @@ def _scale(noise: Floats) -> float:
     if not len(noise):
         return 1.0
     return max(1.4826 * float(np.median(np.abs(noise))), float(np.sqrt(np.mean(noise**2))) / 3, 1e-9)
+
+
+def _usual(bias: Floats, said: Ints) -> float:
+    """What most people's bias is about: a few who answer in another unit must not move everybody's zero."""
+    if not said.sum():
+        return 0.0
+    off = bias - np.median(bias[said > 0])
+    return float(np.average(bias, weights=said / (TAILS + (off / _scale(off[said > 0])) ** 2)))
 
 
 def combine(answers: Sequence[tuple[float, float, float]]) -> tuple[float, float]:

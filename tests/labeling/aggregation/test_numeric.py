@@ -121,3 +121,14 @@ def test_a_number_is_combined_whatever_its_size_and_has_no_more_digits_than_what
     assert not str(found.answer).startswith("-")
     assert (found.answer, found.judgments) == (pytest.approx(answer, rel=1e-12, abs=0), len(numbers))
     assert 0 <= found.confidence <= 1
+
+
+def test_a_few_who_answer_in_another_unit_do_not_move_everybody_s_zero():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(1, 100, 60)
+    task, worker = np.repeat(np.arange(60), 15), np.tile(np.arange(15), 60)
+    chosen = rng.random(len(task)) < 0.4
+    task, worker = task[chosen], worker[chosen]
+    answer = (true[task] + rng.normal(size=len(task))) * np.where(worker < 2, 2.54, 1)
+    found = numeric.fit(task, worker, answer, n_tasks=60, n_workers=15)
+    assert np.sqrt(np.mean((found.value - true) ** 2)) < 2
