@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.core.cache import cache
+from django.db.models import Q
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -83,8 +84,7 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
     if unseen.too_few_verify(project):
         text = _("Boxes wait for people to verify them, which who drew one does not: invite more people")
         yield Step(text, f"{at}/workers/", "users", "warn")
-        text = _("Or ask fewer people to verify a box")
-        yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
+        yield from _fewer(project, at)
         return
     waiting = cache.get_or_set(f"unseen:{project.pk}", lambda: unseen.by_all(project), UNSEEN_SECONDS) or 0
     if not waiting:
@@ -101,11 +101,26 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
             % waiting
         )
     yield Step(_("%(what)s: invite more people") % {"what": told}, f"{at}/workers/", "users", "warn")
-    text = _("Or ask fewer people per image: tasks that have enough answers then end by themselves")
-    yield Step(text, f"{at}/settings/#id_judgments_min", "settings")
+    if unseen.are_spare(project):
+        yield Step(_("Or label them yourself"), f"/label/{project.slug}/", "tag")
+    yield from _fewer(project, at)
     if project.jobs.filter(kind__in=["import_judgments", "import_labels"], state="succeeded").exists():
         text = _("Or, if the answers that you brought in are known to be right, bring them in as gold")
         yield Step(text, f"{at}/labels/", "award")
+
+
+def _fewer(project: Project, at: str) -> Iterator[Step]:
+    """To be content with the people that there are."""
+    most = unseen.most_heard(project)
+    if not most:
+        return
+    text = ngettext(
+        "Or ask at most %d person per task: tasks that have the answer then end with it",
+        "Or ask at most %d people per task: tasks with so many answers then end, and those not sure wait in Review",
+        most,
+    )
+    field = "id_judgments_max" if most >= project.judgments_min else "id_judgments_min"
+    yield Step(text % most, f"{at}/settings/#{field}", "settings")
 
 
 def _far_behind(project: Project, at: str) -> Iterator[Step]:
@@ -140,6 +155,8 @@ def _unclear(project: Project, at: str) -> Iterator[Step]:
 
 def _to_begin(project: Project, at: str, manages: bool) -> Iterator[Step]:
     """Where nobody has answered yet."""
+    if manages and not project.instructions:
+        yield from _to_explain(project, at)
     if manages and not Membership.objects.filter(project=project, role=Role.WORKER).exists():
         is_open = project.access == Project.Access.OPEN
         text = _("Invite people to label") if is_open else _("Invite people to label, or open the project to everyone")
@@ -148,6 +165,17 @@ def _to_begin(project: Project, at: str, manages: bool) -> Iterator[Step]:
     yield Step(text, f"/label/{project.slug}/", "tag")
     if manages and not project.gold_count:
         yield Step(_("Bring in labels that you have already"), f"{at}/labels/", "upload")
+
+
+def _to_explain(project: Project, at: str) -> Iterator[Step]:
+    """Where people are told nothing but the question."""
+    categories = project.categories.all()
+    if not categories:
+        text = _("Tell people what counts and what does not, in instructions that they read first")
+        yield Step(text, f"{at}/settings/#id_instructions", "book-open")
+    elif not categories.filter(~Q(description="") | Q(examples__isnull=False)).exists():
+        text = _("Say what counts as what: people see a description and example images of each category")
+        yield Step(text, f"{at}/settings/categories/", "book-open")
 
 
 def _say_disputed(number: int) -> str:

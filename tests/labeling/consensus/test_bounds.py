@@ -157,7 +157,8 @@ def test_an_owner_is_told_of_tasks_that_everybody_has_seen(make_project: Make, r
     cache.clear()
     shown = page(project.owner, overview)
     assert "1 task waits for a person who has not seen it: invite more people" in shown
-    assert "ask fewer people per image" in shown
+    assert "Or label them yourself" not in shown, "the owner has seen it, too"
+    assert "ask at most 2 people per task" in shown
     assert "What is open waits for other people" in page(project.owner, f"/label/{project.slug}/")
     ask(project, judgments_min=1, judgments_max=1)
     run_actors()
@@ -179,3 +180,19 @@ def test_so_much_of_the_queue_is_looked_through_for_them_and_no_more(
     Task.objects.exclude(pk=head.pk if head else 0).update(priority=5)
     monkeypatch.setattr(unseen, "LOOKED_AT", 2)
     assert unseen.by_all(project) == 1
+
+
+def test_tasks_of_all_who_label_wait_though_the_owner_has_not_looked_at_them(make_project: Make) -> None:
+    project = make_project(images=2, judgments_min=2, judgments_max=3)
+    overview, people = f"/projects/{project.slug}/", [person("vera"), person("wim")]
+    for user in people:
+        services.ensure_member(project=project, user=user)
+    for user, said in zip(people, ["cat", "dog"], strict=True):
+        assert "wait for a person" not in page(project.owner, overview)
+        answer(project, user, said), answer(project, user, said)
+        cache.clear()
+    shown = page(project.owner, overview)
+    assert "2 tasks wait for a person who has not seen them: invite more people" in shown
+    assert "Or label them yourself" in shown
+    assert "ask at most 2 people per task" in shown
+    assert "#id_judgments_max" in shown

@@ -117,6 +117,9 @@ def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_fig
     assert "Invite people to label<" in page  # it is open to everyone already
     assert f'href="/label/{fresh.slug}/"><svg' in page
     assert "Bring in labels that you have already" in page
+    assert "Say what counts as what" in page
+    fresh.categories.filter(key="cat").update(description="Not a lynx.")
+    assert "Say what counts as what" not in text(owning.get(f"/projects/{fresh.slug}/"))
     figures = text(owning.get(f"/projects/{fresh.slug}/activity/"))
     assert "To finish" in figures
     assert "Certainty" not in figures

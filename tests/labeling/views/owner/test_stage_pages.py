@@ -133,13 +133,17 @@ def test_an_owner_is_told_that_too_few_people_are_there_to_verify_a_box(
     assert told in text(owning.get(f"/projects/{project.slug}/"))
     services.ensure_member(project=project, user=person("c"))
     assert told not in text(owning.get(f"/projects/{project.slug}/"))
+    services.change_project(project=project, user=project.owner, judgments_max=7)
+    assert told in text(owning.get(f"/projects/{project.slug}/")), "two who say yes are not sure enough"
+    services.change_project(project=project, user=project.owner, stopping="fixed")
+    assert told not in text(owning.get(f"/projects/{project.slug}/"))
 
 
 def test_an_owner_is_told_of_a_box_on_which_all_who_are_there_disagree(
     make_project: Callable[..., Project], owning: Client
 ) -> None:
     project = make_project(
-        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=2, judgments_max=7, access="open"
+        images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=2, judgments_max=7, confidence=0.8
     )
     told, answers = "1 task waits for a person who has not seen it", [{"box": [BOX]}, {"good": True}, {"good": False}]
     people = [project.owner, person("a"), person("b")]
