@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -26,6 +28,7 @@ from labeling.files import storage
 from labeling.files.uploads import OnDisk
 from labeling.importing.labels import LABELS_AS
 from labeling.models import Image, Job, Task
+from labeling.refused import as_csv
 from labeling.words import clause
 
 
@@ -190,7 +193,7 @@ class JobErrorSerializer(serializers.Serializer):
 
 @extend_schema_field(JobErrorSerializer(many=True))
 class JobErrorsField(serializers.JSONField):
-    """What was refused, and why; `passed_over` tells of what a file holds beside labels."""
+    """What was refused, and why, the first thousand; `passed_over` tells of what a file holds beside labels."""
 
 
 class JobSerializer(serializers.ModelSerializer):
@@ -229,6 +232,18 @@ class JobView(APIView):
         if job is None or not permissions.may_follow(request.user, job):
             raise NotFound(_("There is no such job, or it is not yours to see."))
         return job
+
+
+class JobRefusedView(JobView):
+    """All that a job refused or passed over, and why: its `errors` are the first thousand."""
+
+    @extend_schema(
+        operation_id="read_refused",
+        tags=["jobs"],
+        responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "item, code, why")},
+    )
+    def get(self, request: Request, job_id: str) -> StreamingHttpResponse:  # type: ignore[override]
+        return as_csv(self.job(request, job_id))
 
 
 class JobCancelView(JobView):

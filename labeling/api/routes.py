@@ -45,6 +45,7 @@ def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
         path(f"{of}images/<int:image_id>/", images.ImageDetailView.as_view()),
         path(f"{of}jobs/", images.JobListView.as_view()),
         path("jobs/<uuid:job_id>/", images.JobView.as_view(), name="api-job"),
+        path("jobs/<uuid:job_id>/refused/", images.JobRefusedView.as_view()),
         path("jobs/<uuid:job_id>/cancel/", images.JobCancelView.as_view(), name="api-job-cancel"),
         path(f"{of}tasks/", tasks.TaskListView.as_view(), name="api-tasks"),
         path(f"{of}tasks/change/", tasks.TaskChangeView.as_view(), name="api-tasks-change"),

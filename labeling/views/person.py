@@ -23,13 +23,13 @@ from labeling import services
 from labeling.accounts import keys
 from labeling.accounts.earnings import work_of
 from labeling.accounts.languages import LANGUAGES
+from labeling.cells import Echo
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project
 from labeling.surveys import survey
 from labeling.surveys.asked_in import worded
 from labeling.views import shown_once
-from labeling.views.echo import Echo
 from labeling.views.numbers import whole
 from labeling.views.owner.context import refusals, still_there
 from labeling.views.worker import own_id, project_to_label

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +9,16 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from labeling import cells
 from labeling import jobs as background
 from labeling.accounts.permissions import may
 from labeling.files import storage
 from labeling.models import Job, Project
 from labeling.models.job import JobQuerySet
-from labeling.views.echo import Echo
+from labeling.refused import as_csv
 from labeling.views.owner.context import context_of, load_project
 
 JOBS_SHOWN = 50
@@ -130,23 +126,9 @@ def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
 
 @login_required
 def refused(request: HttpRequest, slug: str, pk: str) -> StreamingHttpResponse:
-    """Each item that was refused or passed over, and why, as CSV, streamed: the page shows the first thousand."""
+    """Each item that was refused or passed over, and why, as CSV: the page shows the first thousand."""
     project = load_project(request, slug, "review")
-    row = get_object_or_404(shown_to(request.user, project), pk=pk)
-    language = translation.get_language()
-
-    def lines() -> Iterator[str]:
-        writer = csv.writer(Echo())
-        yield writer.writerow(["item", "code", "why"])
-        with translation.override(language):  # which ends with the view, before the lines are read
-            more = row.more_errors.order_by("pk").values_list("errors", flat=True)
-            for errors in itertools.chain([row.errors], more.iterator(chunk_size=20)):
-                for error in errors:
-                    yield writer.writerow([cells.plain(str(error[key])) for key in ("item", "code", "message")])
-
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{project.slug}-refused.csv"'
-    return response
+    return as_csv(get_object_or_404(shown_to(request.user, project), pk=pk))
 
 
 @login_required

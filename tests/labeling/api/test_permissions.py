@@ -49,6 +49,7 @@ CALLS = [
     ("DELETE", "projects/{slug}/images/{image}/", "manage"),
     ("GET", "projects/{slug}/jobs/", "manage"),
     ("GET", "jobs/{job}/", "manage"),
+    ("GET", "jobs/{job}/refused/", "manage"),
     ("POST", "jobs/{job}/cancel/", "manage"),
     ("GET", "projects/{slug}/tasks/", "review"),
     ("GET", "tasks/{task}/", "review"),

@@ -93,6 +93,7 @@ def test_the_whole_list_of_what_was_refused_can_be_downloaded(
     path = f"/projects/{project.slug}/jobs/{job.pk}/"
     assert f'href="{path}refused.csv"' in reader.get(path).content.decode()
     text = b"".join(reader.get(f"{path}refused.csv", headers=HINDI)).decode()
+    assert b"".join(client(project.owner).get(f"/api/v1/jobs/{job.pk}/refused/", headers=HINDI)).decode() == text
     header, *rows = csv.reader(text.splitlines())
     assert header == ["item", "code", "why"]
     assert [item for item, _code, _why in rows] == [*names[:-1], "'=1+1.jpg"]
