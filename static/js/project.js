@@ -23,16 +23,17 @@ document.addEventListener("change", ({ target }) => {
   if (choice && format) choice.value = format;
 });
 
-/* An archived project refuses changes: what would make one is off from the start, and says why. */
+/* An archived project refuses changes: what would make one, or opens a dialog for one, is off from the start, and says why. */
 const archived = document.querySelector(".alert.archived p")?.firstChild.textContent.trim();
+const CHANGES = 'form[method="post"]:not([data-even-archived])';
 
 function rest(root) {
-  for (const form of root.querySelectorAll('main form[method="post"]:not([data-even-archived])')) {
-    for (const field of form.elements) {
-      if (["hidden", "button"].includes(field.type) || "evenArchived" in field.dataset) continue;
-      field.disabled = true;
-      field.title = archived;
-    }
+  const fields = [...root.querySelectorAll(`main ${CHANGES}`)].flatMap(({ elements }) => [...elements]);
+  const openers = [...root.querySelectorAll("main [data-dialog]")].filter(({ dataset }) => document.querySelector(`#${dataset.dialog} ${CHANGES}`));
+  for (const field of [...openers, ...fields.filter(({ type }) => !["hidden", "button"].includes(type))]) {
+    if ("evenArchived" in field.dataset) continue;
+    field.disabled = true;
+    field.title = archived;
   }
 }
 

@@ -170,13 +170,15 @@ def test_what_the_keyboard_reaches_in_a_row_that_scrolls_is_in_sight(visit: Any,
 
 
 def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) -> None:
-    page: Page = visit(f"/projects/{busy.slug}/review/", user=owner)
+    page: Any = visit(f"/projects/{busy.slug}/review/", user=owner, width=360)
     waiting = Task.objects.filter(project=busy, retired_because="maximum").count()
     assert waiting
     second = page.locator(".decision").nth(1)
     chosen = second.get_attribute("value")
     page.keyboard.press("2")
-    expect(page.get_by_text("Decided. The next one.")).to_be_visible()
+    told = page.get_by_text("Decided. The next one.")
+    expect(told).to_be_visible()
+    assert told.bounding_box()["y"] < page.locator(".decision").first.bounding_box()["y"], "it would lie over them"
     decided = Consensus.objects.get(project=busy, decided_by=owner)
     assert chosen == f'"{decided.answer}"'
 
@@ -320,5 +322,6 @@ def test_an_archived_project_has_its_changes_off_and_its_export_keys_and_way_bac
         expect(page.get_by_role("button", name=name, exact=True)).to_be_enabled()
     page.goto(page.url.partition(at)[0] + at + "labels/")
     expect(page.get_by_role("searchbox", name="File name")).to_be_enabled()
+    expect(page.get_by_role("button", name="Bring in labels")).to_be_disabled()
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_role("button", name="Start the export")).to_be_enabled()
