@@ -159,8 +159,11 @@ def parsed(serializer: type[serializers.Serializer], request: Request, **options
 
 
 def unknown(body: Any, known: Collection[str]) -> dict[str, Any]:
-    """A refusal of each key that is none of those; a form may write a part of one behind a point or a bracket."""
-    given = {re.split(r"[.[]", str(name))[0] for name in body} if isinstance(body, Mapping) else set()
+    """A refusal of each key that is none of those; a form may write a part of one behind a point or in brackets.
+
+    An empty pair, which some clients write behind the name of a list, belongs to the name: nobody reads such a key.
+    """
+    given = {re.split(r"\.|\[(?!\])", str(name))[0] for name in body} if isinstance(body, Mapping) else set()
     told = _("Not known here; expected some of %(known)s.") % {"known": ", ".join(sorted(known))}
     return {name: [told] for name in sorted(given - {*known, CSRF})[:MOST_UNKNOWN]}
 

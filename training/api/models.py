@@ -44,7 +44,7 @@ class OneModel(APIView):
 
 
 class Promote(APIView):
-    """Make a version champion, whatever the gate said."""
+    """Make a version champion, whatever the gate said. The champion stays it, and nothing else happens."""
 
     @extend_schema(operation_id="models_promote", request=ReasonRequest, responses=VersionSerializer)
     def post(self, request: Request, slug: str, version: int) -> Response:

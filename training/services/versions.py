@@ -21,14 +21,15 @@ Alias = ModelVersion.Alias
 def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> ModelVersion:
     """Make the version champion, whatever the gate said; the audit keeps who did it and why.
 
+    What is the champion already stays it, and nothing is written down: the gate may have been quicker than who asks.
+
     Raises:
-        NothingToDo: It is the champion already.
         ArtifactDamaged: It could not answer.
     """
     champions.lock(version.project_id)
     version.refresh_from_db()
     if version.alias == Alias.CHAMPION:
-        raise NothingToDo(_("Version %(number)s is the champion already.") % {"number": version.number})
+        return version
     answers.check_files(version)
     told = _("Promoted by %(user)s: %(reason)s") if reason else _("Promoted by %(user)s, overruling the gate.")
     why = told % {"user": actor_user, "reason": reason[:300]}

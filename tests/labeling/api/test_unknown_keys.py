@@ -64,6 +64,8 @@ def test_a_form_is_held_to_the_same_and_may_bring_a_browsers_token(api: APIClien
     pictures = {"files": SimpleUploadedFile("a.png", picture(1)), "csrfmiddlewaretoken": "x"}
     images = f"{API}/projects/{project.slug}/images/"
     assert api.post(images, pictures, format="multipart").status_code == 202
+    answer = api.post(images, {"files[]": SimpleUploadedFile("b.png", picture(2))}, format="multipart")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["files[]"])
 
 
 def test_an_option_of_training_may_stand_by_its_own_name(api: APIClient, project: Project) -> None:
