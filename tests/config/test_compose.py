@@ -40,6 +40,13 @@ def test_a_service_sets_only_variables_that_the_code_or_the_aws_library_reads():
         assert {name for name in service["environment"] if not name.startswith("AWS_")} <= listed
 
 
+def test_one_service_builds_the_image_and_the_others_wait_for_it():
+    """Source: https://github.com/docker/compose/issues/9717 and 7343"""
+    assert {name for name, service in COMPOSE["services"].items() if "build" in service} == {"setup"}
+    assert {service["pull_policy"] for name, service in OURS.items() if name != "setup"} == {"never"}
+    assert all(service["depends_on"].keys() == {"setup"} for name, service in OURS.items() if name != "setup")
+
+
 def test_a_setting_in_the_file_reaches_every_service_but_those_that_would_move_it():
     moves = {"PORT", "HOST", "DATA_DIR", "DATABASE_URL", "BROKER_URL", "STORAGE_URL", "KERAS_HOME"}
     for service in OURS.values():
