@@ -9,7 +9,9 @@ COPY requirements/base.txt requirements/base.txt
 RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt
 
 COPY . .
-RUN useradd --uid 1000 --create-home crowdtune && mkdir /data && chown crowdtune /data && python -m compileall -q .
+# A checkout made under a strict umask is the builder's alone; here another user reads it.
+RUN chmod -R a+rX . && python -m compileall -q . && useradd --uid 1000 --create-home crowdtune && mkdir /data && \
+    chown crowdtune /data
 USER 1000
 VOLUME /data
 EXPOSE 8000
