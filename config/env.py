@@ -102,6 +102,15 @@ def path(name: str, default: Path) -> Path:
         raise EnvError(f"{name} must be a path, and {raw or default} is in a home that is not known here.") from error
 
 
+def address(name: str, default: str) -> str:
+    """An IP address, without the brackets that one of IPv6 has in a URL: the web server takes no names."""
+    raw = string(name, default).strip().strip("[]")
+    try:
+        return str(ipaddress.ip_address(raw))
+    except ValueError as error:
+        raise EnvError(f"{name} must be an address (127.0.0.1, 0.0.0.0, ::1), got {raw!r}.") from error
+
+
 def strings(name: str) -> list[str]:
     """A comma-separated list; empty items are dropped."""
     return [item.strip() for item in string(name).split(",") if item.strip()]

@@ -10,7 +10,7 @@ from config import databases, env, postgres, secret_files
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
 PORT = env.integer("PORT", 8000, least=1, most=65535)
-HOST = env.string("HOST", "127.0.0.1").strip("[]")  # an IPv6 address may come as it stands in an address
+HOST = env.address("HOST", "127.0.0.1")
 DEBUG = env.boolean("DEBUG", False)
 DEMO = env.boolean("DEMO", True)
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, least=1, most=64)
@@ -19,7 +19,7 @@ WORKER_THREADS = env.integer("WORKER_THREADS", 4, least=1, most=64)
 ADMIN_PASSWORD = env.string("ADMIN_PASSWORD")
 SECRET_KEY = env.string("SECRET_KEY") or secret_files.read_or_create(DATA_DIR / "secret_key", length=48)[0]
 # How this machine asks for itself: the supervisor, the demo, health checks. Whatever ALLOWED_HOSTS says, that holds.
-OWN_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
+OWN_HOST = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", OWN_HOST]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")

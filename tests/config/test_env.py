@@ -182,6 +182,7 @@ def test_a_command_says_what_is_wrong_in_one_line():
     ("given", "told"),
     [
         ({"LOG_LEVEL": "verbose"}, "LOG_LEVEL must be one of DEBUG"),
+        ({"HOST": "localhost"}, "HOST must be an address (127.0.0.1, 0.0.0.0, ::1), got 'localhost'"),
         ({"DATABASE_URL": "postgresql://u:p#ss@host/name"}, "DATABASE_URL must be postgresql://"),
         ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/name"}, "The database of DATABASE_URL cannot be used"),
         ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/name?nonsense=1"}, 'invalid connection option "nonsense"'),
