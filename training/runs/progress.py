@@ -71,6 +71,8 @@ class Reporter:
 
     def epoch(self, figures: dict[str, Any]) -> None:
         """One epoch's figures: ``epoch``, ``epochs``, and any curve by its name (loss, val_loss, accuracy …)."""
+        if figures.get("epoch") == 1:  # also of a fit that begins again, with fewer images at once
+            self._history = {}
         for name, value in figures.items():
             if name in ("epoch", "epochs"):
                 self._values[name] = int(value)

@@ -40,7 +40,6 @@ FEW = 1000
 SPAN = (0.55, 0.6)
 VIEWS_SPAN = (0.6, 0.65)
 OPTIONS = ("epochs", "learning_rate", "label_smoothing")
-Fitted = tuple[Any, dict[str, Any]]  # a tail and its history
 
 
 def run(work: Work) -> None:
@@ -65,7 +64,7 @@ def run(work: Work) -> None:
     found = weights.require(backbone, settings.KERAS_HOME)
     options = LoopOptions(**{name: work.run.options[name] for name in OPTIONS if name in work.run.options})
     fine_tune = partial(finetune.fine_tune, backbone, found, cut=trunk.cut, seed=work.run.seed)
-    tail, history = as_memory_allows(
+    tail, history, options = as_memory_allows(
         partial(fine_tune, work.head, *cut.parts(), progress=work.progress, checkpoint=work.folder / CHECKPOINT),
         options, work.reporter.log,
     )  # fmt: skip
@@ -73,7 +72,7 @@ def run(work: Work) -> None:
     _answer_with(work, tail)
     if whole_head is not None:
         work.held = work.logits(work.items.side("validation"))
-        tail, _curves = as_memory_allows(
+        tail, _curves, _options = as_memory_allows(
             partial(fine_tune, whole_head, *cut.whole(), progress=work.still, checkpoint=work.folder / ALL_CHECKPOINT),
             replace(options, stop=history["best_epoch"]), work.reporter.log,
         )  # fmt: skip
@@ -86,11 +85,17 @@ def run(work: Work) -> None:
         )
 
 
-def as_memory_allows(fit: Callable[..., Fitted], options: LoopOptions, log: Callable[[str], None]) -> Fitted:
-    """``fit(options=…)``, again with half as many images at once where there is no memory for so many."""
+def as_memory_allows(
+    fit: Callable[..., tuple[Any, dict[str, Any]]], options: LoopOptions, log: Callable[[str], None]
+) -> tuple[Any, dict[str, Any], LoopOptions]:
+    """``fit(options=…)``, again with half as many images at once where there is no memory for so many.
+
+    Returns:
+        The tail and its history, and the options that there was memory for.
+    """
     while True:
         try:
-            return fit(options=options)
+            return *fit(options=options), options
         except Exception as error:
             if options.batch_size == 1 or not is_out_of_memory(error):
                 raise

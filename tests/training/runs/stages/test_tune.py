@@ -45,7 +45,8 @@ def test_where_a_gpu_has_too_little_memory_half_as_many_images_are_taken_at_once
         return "tail", {}
 
     if room:
-        assert as_memory_allows(fit, LoopOptions(), told.append) == ("tail", {})
+        used = LoopOptions(batch_size=tried[-1])
+        assert as_memory_allows(fit, LoopOptions(), told.append) == ("tail", {}, used)
     else:
         with pytest.raises(exhausted):
             as_memory_allows(fit, LoopOptions(), told.append)
