@@ -207,7 +207,7 @@ def _why(rule: Rule, measured: float) -> str:
         return _("%(measure)s: %(measured)d.") % {"measure": measure, "measured": round(measured)}
     if rule.measure in SHARES:
         told = _("%(measure)s over the last %(window)s is %(percent)d %%.")
-        return told % {"measure": measure, "window": rule.window, "percent": floor(measured * 100)}
+        return told % {"measure": measure, "window": rule.window, "percent": floor(round(measured * 100, 6))}
     told = _("%(measure)s over the last %(window)s is %(measured).2f.")
     return told % {"measure": measure, "window": rule.window, "measured": measured}
 

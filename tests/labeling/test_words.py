@@ -114,7 +114,8 @@ def test_a_rule_that_fires_while_hindi_is_spoken_is_read_in_english(project: Pro
 
 def test_a_share_that_a_rule_measured_is_told_in_percent() -> None:
     rule = Rule(measure="agreement", window=3)
-    assert rules._why(rule, 2 / 3) == "Agreement with the consensus over the last 3 is 66 %."
+    for share, percent in ((2 / 3, 66), (29 / 50, 58)):
+        assert rules._why(rule, share) == f"Agreement with the consensus over the last 3 is {percent} %."
 
 
 @pytest.mark.django_db
