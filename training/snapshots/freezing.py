@@ -85,7 +85,9 @@ def parts_of(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _side(project: Project, label: Label, group: str) -> str:
-    """Held-out pictures must be judged several times, where the project asks for that at all."""
+    """A tie is no label. Held-out pictures must be judged several times, where the project asks for that at all."""
+    if label.is_tie:
+        return LEFT_OUT
     side: str = split_of(group)
     if side == "test" and label.judgments < min(2, project.judgments_min) and not label.is_certain:
         return LEFT_OUT

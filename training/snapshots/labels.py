@@ -29,6 +29,12 @@ class Label:
     judgments: int
     is_certain: bool
 
+    @property
+    def is_tie(self) -> bool:
+        """Whether another answer is as likely: the category is then whichever of them comes first."""
+        likeliest = sorted(self.posterior.values())[-2:]
+        return len(likeliest) == 2 and likeliest[1] - likeliest[0] < 1e-6
+
 
 def category_names(question: Question) -> dict[str, str]:
     """The classes of the question in the owner's order: key -> name."""

@@ -175,6 +175,18 @@ def test_what_nobody_could_tell_is_not_learned(project: Project) -> None:
     assert not freeze_snapshot(project=project).items.filter(image=image).exists()
 
 
+def test_a_tie_is_neither_learned_nor_measured_on(project: Project) -> None:
+    posterior = {"circle": 0.4, "square": 0.4, "triangle": 0.2}
+    tied = [label(add_image(project, draw("circle", seed)), "circle", posterior=posterior) for seed in range(500, 512)]
+    clear = label(add_image(project, draw("square", 520)), "square", posterior={"circle": 0.5, "square": 0.5 + 1e-3})
+
+    items = freeze_snapshot(project=project).items
+
+    found = items.filter(image__in=[consensus.task.image for consensus in tied])
+    assert set(found.values_list("split", flat=True)) == {"left_out"}
+    assert items.get(image=clear.task.image).split != "left_out"
+
+
 def test_a_category_with_one_image_is_left_out_and_counted(db: None) -> None:
     project = labeled_project(count=40, categories=SHAPES[:2])
     project.categories.create(key="triangle", name="Triangle", position=9)
