@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.utils.datastructures import MultiValueDict
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.fields import BooleanField, empty
@@ -49,6 +50,18 @@ class MultiPartParser(parsers.MultiPartParser):
                 raise ValidationError({error.field: [told % {"error": error}]}) from error
             raise _refusal(error) from error
         return found
+
+
+class BodyParser(parsers.FileUploadParser):
+    """A file that is the whole body, as ``curl --data-binary`` sends it, of whatever type; it need not have a name."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        found = super().parse(stream, media_type, parser_context)
+        found.files = MultiValueDict({"file": [found.files["file"]]})  # as a form brings files
+        return found
+
+    def get_filename(self, stream: Any, media_type: Any, parser_context: Any) -> str:
+        return super().get_filename(stream, media_type, parser_context) or "file"
 
 
 def _check(data: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
@@ -17,7 +18,7 @@ from labeling.accounts import people
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import Since, TrueOrFalse
-from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
+from labeling.api.parsers import BodyParser, FormParser, JSONParser, MultiPartParser
 from labeling.collecting.changing import CHANGES
 from labeling.collecting.marking import MOST_POSITION
 from labeling.consensus import provenance
@@ -267,12 +268,16 @@ class JudgmentImportView(ProjectView):
     """Judgments made elsewhere, kept as such."""
 
     rights = {"POST": "manage"}
-    parser_classes = [MultiPartParser, FormParser, JSONParser]
+    parser_classes = [MultiPartParser, FormParser, JSONParser, BodyParser]
 
     @extend_schema(
         operation_id="import_judgments",
         tags=["judgments"],
-        request={"multipart/form-data": JudgmentFileSerializer},
+        request={
+            "multipart/form-data": JudgmentFileSerializer,
+            "text/csv": OpenApiTypes.BINARY,
+            "application/x-ndjson": OpenApiTypes.BINARY,
+        },
         responses={202: JobStartedSerializer},
     )
     def post(self, request: Request, slug: str) -> Response:

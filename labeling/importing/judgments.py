@@ -78,6 +78,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
 def read(stored: Any) -> Iterator[Line]:
     """Lines of a CSV with a header or of JSONL, told apart by the first character."""
     start, lines = text_of(stored)
+    if not start:
+        return
     if start == "[":
         raise CrowdtuneError("bad_csv", array())
     is_csv = start != "{"

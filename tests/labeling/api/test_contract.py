@@ -219,6 +219,25 @@ def test_judgments_made_elsewhere_come_in_as_csv(api: APIClient, run_actors: Cal
 
 
 @pytest.mark.parametrize(
+    ("body", "kind", "state", "told"),
+    [
+        ("image,worker,answer\na.png,w1,cat\n", "text/csv", "succeeded", ""),
+        ('{"image": "a.png", "worker": "w1", "answer": "cat"}\n', "application/x-ndjson", "succeeded", ""),
+        ("\ufeff", "text/csv", "failed", "There is no judgment in file."),
+    ],
+)
+def test_a_file_of_judgments_may_be_the_body_itself(
+    api: APIClient, run_actors: Callable[[], int], body: str, kind: str, state: str, told: str
+) -> None:
+    slug = make(api)
+    api.post(f"{API}projects/{slug}/images/", {"files": [upload("a.png", picture(1))]}, format="multipart")
+    sent = api.generic("POST", f"{API}projects/{slug}/judgments/import/", body, content_type=kind)
+    run_actors()
+    job = api.get(f"{API}jobs/{sent.json()['job']}/").json()
+    assert (job["state"], job["message"]) == (state, told)
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "tasks/?state=asleep",
