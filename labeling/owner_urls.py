@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from labeling.api.extensions import ProjectExtension
 from labeling.views.owner import (
@@ -27,6 +28,9 @@ from labeling.views.owner import (
 
 project_pages: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="project-overview"),
+    # As their subjects are called elsewhere: for who types an address.
+    path("overview/", RedirectView.as_view(pattern_name="project-overview")),
+    path("adjudication/", RedirectView.as_view(pattern_name="project-review")),
     path("activity/", overview.activity, name="project-activity"),
     path("images/", images.images, name="project-images"),
     path("images/add/", images.add_images, name="project-images-add"),

@@ -1,4 +1,4 @@
-"""An address without its last slash."""
+"""An address without its last slash, and one by another name."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def test_what_was_sent_to_an_address_without_its_slash_arrives(client: Client) -
     assert "password" in arrived.json()["error"]["fields"]
     assert client.get("/label").status_code == 308
     assert client.post("/api/v1/nowhere", {}).status_code == 404
+
+
+def test_a_page_of_a_project_is_found_by_what_its_subject_is_called_too(client: Client) -> None:
+    assert client.get("/projects/pets/overview/")["Location"] == "/projects/pets/"
+    assert client.get("/projects/pets/adjudication/")["Location"] == "/projects/pets/review/"
