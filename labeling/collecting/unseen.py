@@ -52,11 +52,7 @@ def most_heard(project: Project) -> int:
 def too_few_verify(project: Project) -> bool:
     """Whether no box of three stages can be accepted: all but who drew it are fewer than that takes."""
     in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    return (
-        in_stages
-        and project.retired_count < project.task_count
-        and _people(project).count() - 1 < _accepted_by(project)
-    )
+    return in_stages and project.retired_count < project.task_count and most_heard(project) < _accepted_by(project)
 
 
 def _accepted_by(project: Project) -> int:

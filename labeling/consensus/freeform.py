@@ -111,7 +111,7 @@ def by_boxes(
         for task in answers.tasks
     ]
     hands = boxes.fit(drawn)
-    ious = [boxes.fuse(image, hands).agreement for image in drawn if image]
+    ious = [boxes.fuse(image, hands).agreement for image in drawn if len(image) > 1]  # one person agrees with nobody
     shared = [value for value in ious if not np.isnan(value)]
     stored = {
         "method": "boxes",

@@ -81,10 +81,12 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
     """Where tasks want more people than there are."""
     if project.is_paused or project.is_spent or project.archived_at or not project.judgment_count:
         return
+    if project.jobs.live().filter(kind="follow_bounds").exists():
+        return  # tasks are on their way to what was set last
     if unseen.too_few_verify(project):
         text = _("Boxes wait for people to verify them, which who drew one does not: invite more people")
         yield Step(text, f"{at}/workers/", "users", "warn")
-        yield from _fewer(project, at)
+        yield from _with_who_is_there(project, at)
         return
     waiting = cache.get_or_set(f"unseen:{project.pk}", lambda: unseen.by_all(project), UNSEEN_SECONDS) or 0
     if not waiting:
@@ -101,18 +103,15 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
             % waiting
         )
     yield Step(_("%(what)s: invite more people") % {"what": told}, f"{at}/workers/", "users", "warn")
+    yield from _with_who_is_there(project, at)
+
+
+def _with_who_is_there(project: Project, at: str) -> Iterator[Step]:
+    """What else ends tasks that wait for more people."""
     if unseen.are_spare(project):
         yield Step(_("Or label them yourself"), f"/label/{project.slug}/", "tag")
-    yield from _fewer(project, at)
-    if project.jobs.filter(kind__in=["import_judgments", "import_labels"], state="succeeded").exists():
-        text = _("Or, if the answers that you brought in are known to be right, bring them in as gold")
-        yield Step(text, f"{at}/labels/", "award")
-
-
-def _fewer(project: Project, at: str) -> Iterator[Step]:
-    """To be content with the people that there are."""
     most = unseen.most_heard(project)
-    if not most:
+    if not 0 < most < project.judgments_max:  # then somebody has asked for more about these tasks
         return
     text = ngettext(
         "Or ask at most %d person per task: tasks that have the answer then end with it",
@@ -121,6 +120,9 @@ def _fewer(project: Project, at: str) -> Iterator[Step]:
     )
     field = "id_judgments_max" if most >= project.judgments_min else "id_judgments_min"
     yield Step(text % most, f"{at}/settings/#{field}", "settings")
+    if project.jobs.filter(kind__in=["import_judgments", "import_labels"], state="succeeded").exists():
+        text = _("Or, if the answers that you brought in are known to be right, bring them in as gold")
+        yield Step(text, f"{at}/labels/", "award")
 
 
 def _far_behind(project: Project, at: str) -> Iterator[Step]:

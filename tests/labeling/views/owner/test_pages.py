@@ -141,15 +141,19 @@ def test_the_overview_says_how_far_people_agree_as_the_question_can_tell(
     drawn = make_project(name="Drawn", questions=[{"key": "category", "kind": "boxes"}])
     box: Any = [{"category": "cat", "box": [1, 1, 8, 8]}]
     judged(drawn, 2, (box,))
+    alone = make_project(name="Alone", questions=[{"key": "category", "kind": "boxes"}])
+    judged(alone, 1, (box,))
     alike = make_project(name="Alike")
     judged(alike, 2, ("cat", "cat"))
     waits = text(owning.get(f"/projects/{alike.slug}/activity/"))
-    for project in (drawn, alike):
+    for project in (drawn, alone, alike):
         fitting.fit_project(project.pk)
     assert "after the first fit" in waits
     cache.clear()  # a few seconds
     page = text(owning.get(f"/projects/{drawn.slug}/activity/"))
     assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note">mean overlap (IoU)' in page
+    page = text(owning.get(f"/projects/{alone.slug}/activity/"))
+    assert '<dt>Agreement</dt><dd>–</dd><dd class="note"></dd>' in page  # who drew agrees with nobody else
     page = text(owning.get(f"/projects/{alike.slug}/activity/"))
     assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note"></dd>' in page  # one answer alone shows no alpha
 

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from labeling import figures, services
-from labeling.models import Image, Membership, Project, Task
+from labeling.models import Image, Project, Task
 from tests.labeling.conftest import claim, person, picture
 from tests.labeling.views.owner.test_pages import text
 
@@ -119,7 +119,7 @@ def test_the_end_of_the_budget_leaves_images_of_three_stages_to_finish(
 
 
 def test_an_owner_is_told_that_too_few_people_are_there_to_verify_a_box(
-    make_project: Callable[..., Project], owning: Client
+    make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
 ) -> None:
     project = make_project(
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=2, judgments_max=2, access="open"
@@ -128,14 +128,16 @@ def test_an_owner_is_told_that_too_few_people_are_there_to_verify_a_box(
     lease = claim(project, user)
     services.submit_judgment(assignment_id=lease.id, worker=user, answers={"box": [BOX]}, seconds=9.0)
     told = "Boxes wait for people to verify them"
-    here = Membership.objects.filter(project=project).count()
-    services.change_project(project=project, user=project.owner, judgments_max=here, judgments_min=here)
-    assert told in text(owning.get(f"/projects/{project.slug}/"))
+    services.ensure_member(project=project, user=person("b"))
+    assert told in text(owning.get(f"/projects/{project.slug}/")), "the owner labels nothing"
     services.ensure_member(project=project, user=person("c"))
     assert told not in text(owning.get(f"/projects/{project.slug}/"))
     services.change_project(project=project, user=project.owner, judgments_max=7)
+    assert told not in text(owning.get(f"/projects/{project.slug}/")), "its tasks follow that first"
+    run_actors()
     assert told in text(owning.get(f"/projects/{project.slug}/")), "two who say yes are not sure enough"
     services.change_project(project=project, user=project.owner, stopping="fixed")
+    run_actors()
     assert told not in text(owning.get(f"/projects/{project.slug}/"))
 
 
