@@ -19,7 +19,7 @@ from labeling.accounts import archived, people, permissions
 from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
-from labeling.models import Assignment, Departure, Gold, Judgment, Membership, Project, Role
+from labeling.models import Appeal, Assignment, Departure, Gold, Judgment, Membership, Project, Role
 from labeling.words import gettext as _
 
 LABELERS = ("label",)  # what a worker's key may be used for
@@ -198,10 +198,13 @@ def pause_worker(*, member: Membership, because: str, by: Any = None) -> Members
 
 
 def resume_worker(*, member: Membership, by: Any) -> Membership:
+    """Let the person go on, which also answers an appeal against the pause; one against the test still waits."""
     _check_rank(by, member.project, member.role)
     with transaction.atomic():
         member.is_paused, member.paused_because, member.paused_at = False, "", None
         member.save(update_fields=["is_paused", "paused_because", "paused_at"])
+        appeals = member.appeals.filter(state=Appeal.State.OPEN).exclude(membership__phase=Membership.Phase.FAILED)
+        appeals.update(state=Appeal.State.ACCEPTED, decided_by=by, decided_at=timezone.now())
         audit.write(
             project=member.project, user=by, action="worker_resumed", changes={"username": member.user.username}
         )

@@ -165,7 +165,7 @@ def change_worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = load_project(request, slug, even_archived=request.POST.get("action") == "remove")
     member = get_object_or_404(Membership.objects.select_related("user", "project"), project=project, pk=pk)
     action = "role" if request.POST.get("role") else request.POST.get("action")
-    name = {"name": member.user.username}
+    name = {"name": people.name_of(member.user)}
     with refusals(request):
         if action == "pause":
             because = request.POST.get("because", "").strip()

@@ -40,3 +40,14 @@ def test_one_appeal_waits_at_a_time_and_is_decided_once(paused: Membership) -> N
     paused.refresh_from_db()
     assert paused.is_paused
     assert services.appeal_pause(member=paused, text="Really.").state == "open"
+
+
+@pytest.mark.parametrize(("phase", "state"), [("working", "accepted"), ("failed", "open")])
+def test_who_may_go_on_waits_for_no_answer_but_to_an_appeal_against_the_test(
+    paused: Membership, phase: str, state: str
+) -> None:
+    Membership.objects.filter(pk=paused.pk).update(phase=phase)
+    appeal = services.appeal_pause(member=paused, text="I know these animals.")
+    services.resume_worker(member=paused, by=paused.project.owner)
+    appeal.refresh_from_db()
+    assert appeal.state == state
