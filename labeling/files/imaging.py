@@ -64,7 +64,8 @@ def open_image(data: bytes) -> Image.Image:
 
 def _identify(data: bytes) -> Image.Image:
     if not data:
-        raise ImageRefused("empty_file", _("The file has 0 bytes."))
+        told = _("The file came with 0 bytes: it is empty, or could not be read where it was sent from.")
+        raise ImageRefused("empty_file", told)
     if len(data) > MAX_BYTES:
         raise ImageRefused(
             "too_large",

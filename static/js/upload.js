@@ -7,17 +7,35 @@ const USABLE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|zip|tar|t?gz|bz2|xz)$/i
 const AGAIN = [1, 2, 4, 8, 15]; // seconds between tries
 
 /* Everything inside of what was dropped, folders opened; each file knows the folders that it lay in. */
-async function walk(entry) {
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    return [Object.assign(file, { within: entry.fullPath })];
+async function walk(entry, found) {
+  try {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      found.push(Object.assign(file, { within: entry.fullPath }));
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!entries.length) return;
+      for (const child of entries) await walk(child, found);
+    }
+  } catch {
+    found.push(empty(entry.name, entry.fullPath));
   }
-  const reader = entry.createReader();
-  const files = [];
-  for (;;) {
-    const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!entries.length) return files;
-    for (const child of entries) files.push(...(await walk(child)));
+}
+
+const pathOf = (file) => file.within || file.webkitRelativePath || file.name;
+
+/* In place of what cannot be read, so that the report names it: in a request it would break off all that is sent. */
+const empty = (name, within) => Object.assign(new File([], name), { within, unread: true });
+
+async function readable(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return file;
+  } catch {
+    return empty(file.name, pathOf(file));
   }
 }
 
@@ -38,12 +56,12 @@ function batches(files) {
   return group.length ? [...groups, group] : groups;
 }
 
-function send(form, files, onProgress) {
+async function send(form, files, onProgress) {
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
-  for (const file of files) {
+  for (const file of await Promise.all(files.map(readable))) {
     body.append("uploads", file, file.name);
-    body.append("paths", file.within || file.webkitRelativePath || file.name);
+    body.append("paths", pathOf(file));
   }
   const request = new XMLHttpRequest();
   return new Promise((resolve, reject) => {
@@ -74,7 +92,7 @@ let running = 0;
 
 async function upload(form, all) {
   const offered = all.filter((file) => !file.name.startsWith("."));
-  const files = offered.filter((file) => USABLE.test(file.name));
+  const files = offered.filter((file) => file.unread || USABLE.test(file.name));
   if (files.length < offered.length) toast(form.dataset.skipped.replace("%s", offered.length - files.length), "warn", 8);
   if (!files.length) return;
   running += 1;
@@ -122,7 +140,7 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     event.preventDefault();
     zone.classList.remove("over");
     const found = [];
-    for (const entry of entries) found.push(...(await walk(entry)));
+    for (const entry of entries) await walk(entry, found);
     upload(form, found);
   });
 }

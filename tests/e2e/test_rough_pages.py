@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.files.storage import default_storage
 from playwright.sync_api import Route, expect
 
 from labeling import services
@@ -223,22 +224,30 @@ def test_a_section_of_hidden_questions_has_no_title(make_project, start):
     expect(title).to_be_visible()
 
 
-def test_an_upload_without_connection_is_tried_again_and_its_files_can_be_chosen_again(
+def test_an_upload_that_stopped_is_chosen_again_and_tried_again_without_connection_and_without_what_was_moved(
     visit, make_project, owner, tmp_path
 ):
     project = make_project(images=1)
-    page = visit("/projects/", user=owner, watch=False)
-    page.route("**/images/add/", lambda route: route.fulfill(status=400))
-    page.route("**/images/add/", lambda route: route.abort(), times=1)
-    page.goto(f"/projects/{project.slug}/images/")
+    page = visit(f"/projects/{project.slug}/images/", user=owner, watch=False)
     page.get_by_role("button", name="Add images").click()
     field = page.locator("dialog .dropzone input[type=file]")
-    (tmp_path / "one.png").write_bytes(drawn(50))
-    with page.expect_response("**/images/add/"):
-        field.set_input_files(tmp_path / "one.png")
-        expect(page.locator("dialog .upload-progress span")).to_have_text("The connection is lost. It is tried again …")
+    files = [tmp_path / "one.png", tmp_path / "moved.png"]
+    for number, file in enumerate(files):
+        file.write_bytes(drawn(50 + number))
+    page.route("**/images/add/", lambda route: route.fulfill(status=400), times=1)
+    field.set_input_files(files)
     expect(page.locator("#toasts")).to_contain_text("The upload stopped")
     assert field.evaluate("field => field.files.length") == 0  # a browser tells of a change only where there is one
+    page.route("**/images/add/", lambda route: route.abort(), times=1)
+    with page.expect_response("**/images/add/") as told:
+        field.set_input_files(files)
+        expect(page.locator("dialog .upload-progress span")).to_have_text("The connection is lost. It is tried again …")
+        files[1].unlink()
+    assert told.value.status == 200
+    sent = Job.objects.get(project=project).arguments["files"]  # the report names what came without bytes
+    assert [(file["name"], default_storage.size(file["spool"]) > 0) for file in sent] == [
+        ("one.png", True), ("moved.png", False)
+    ]  # fmt: skip
 
 
 def test_who_is_signed_out_keeps_the_survey_and_saves_it_after_signing_in_elsewhere(visit, make_project, owner):
