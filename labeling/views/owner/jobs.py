@@ -63,7 +63,8 @@ def shown_to(user: Any, project: Project) -> JobQuerySet:
 def running_jobs(user: Any, project: Project, *kinds: str, is_long: bool = False) -> list[Job]:
     """The jobs that run, and those that ended: the last few of the last days, or with ``is_long`` many.
 
-    Beside what a page is for, the newest that ended stands in full, with those that failed; the others are folded.
+    Beside what a page is for, the newest that ended stands in full, with those that failed or have refused something,
+    as one of the many that a large upload is parted into; the others are folded.
     """
     rows = shown_to(user, project)
     if kinds:
@@ -75,9 +76,11 @@ def running_jobs(user: Any, project: Project, *kinds: str, is_long: bool = False
         failed = Q(state=Job.State.FAILED, finished_at__gte=now - FAILURE_IS_NEWS)
         ended = ended.filter(failed | Q(finished_at__gte=now - IS_NEWS))
     found: list[Any] = live + list(ended[: JOBS_SHOWN if is_long else NEWS_SHOWN])
+    if not is_long:
+        found += ended.filter(result__refused__gt=0).exclude(pk__in=[job.pk for job in found])[:NEWS_SHOWN]
     for place, job in enumerate(found):
         decorate(job)
-        job.is_folded = not is_long and place > len(live) and job.state != Job.State.FAILED
+        job.is_folded = not (is_long or place <= len(live) or job.state == Job.State.FAILED or job.refused)
     return sorted(found, key=lambda job: job.is_folded)
 
 

@@ -75,14 +75,19 @@ def test_jobs_are_a_page_to_a_person_and_a_fragment_to_pages(project: Project, o
 def test_the_newest_of_finished_jobs_stands_in_full_and_those_before_it_are_folded(
     project: Project, owning: Client
 ) -> None:
-    for number in range(3):
+    for number in range(5):
         when = timezone.now() - timedelta(hours=number)
         state = Job.State.FAILED if number == 2 else Job.State.SUCCEEDED
-        Job.objects.create(project=project, kind="export", state=state, created_at=when, finished_at=when)
-    newest, older, failed = Job.objects.order_by("-created_at").values_list("pk", flat=True)
+        result = {"imported": 199, "refused": int(number == 4)}
+        Job.objects.create(
+            project=project, kind="export", state=state, result=result, created_at=when, finished_at=when
+        )
+    newest, older, failed, oldest, refused = Job.objects.order_by("-created_at").values_list("pk", flat=True)
     page = text(owning.get(f"/projects/{project.slug}/labels/"))
     full, _, folded = page.partition("1 more that ended lately")
     assert str(newest) in full
     assert str(failed) in full
+    assert str(refused) in full  # of the many that a large upload is parted into, the one with a report
+    assert str(oldest) not in page
     assert str(older) in folded
     assert str(older) not in full
