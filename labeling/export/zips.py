@@ -1,6 +1,6 @@
 """A zip of any number of files in constant memory: what its directory will say of each waits on disk for the end.
 
-By itself ``zipfile`` keeps an object for each file, which are some 200 MB for 200,000 of them.
+By itself ``zipfile`` keeps an object for each file, which are some 100 MB for 200,000 of them.
 """
 
 from __future__ import annotations
