@@ -5,10 +5,9 @@ Makes the virtual environment and installs the locked requirements (every versio
 ``requirements/*.txt``): with uv where it is there and works, with pip otherwise. What is done is written down, so a
 second start has nothing to do. With dev also a browser for the tests, where there is none: Playwright's download, else
 Debian's package where the user is root; without one they skip. Needs Python 3.11, 3.12 or 3.13 and nothing else:
-standard library only.
+standard library only. An older one, down to 3.6, must be able to read this to go on with one of these: what it would
+not understand in an annotation stands in quotes.
 """
-
-from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -30,7 +29,7 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 OLDEST, NEWEST = (3, 11), (3, 13)  # of those that TensorFlow's locked version is built for
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: "list[str]") -> None:
     wanted = arguments[0] if arguments else "base"
     if wanted not in {"base", "dev"}:
         raise SystemExit(f"bootstrap: expected base or dev, got {wanted!r}")
@@ -59,11 +58,11 @@ def main(arguments: list[str]) -> None:
         STAMP.write_text(json.dumps(done), encoding="utf-8")
 
 
-def identity() -> dict[str, str]:
+def identity() -> "dict[str, str]":
     return {"python": platform.python_version(), "root": str(ROOT)}
 
 
-def stamp() -> dict[str, str]:
+def stamp() -> "dict[str, str]":
     """What was installed before; nothing when it is of another Python, or the folder has moved."""
     try:
         done = json.loads(STAMP.read_text(encoding="utf-8"))
@@ -72,7 +71,7 @@ def stamp() -> dict[str, str]:
     return done if done.items() >= identity().items() else {}
 
 
-def start_with_another_python(arguments: list[str]) -> None:
+def start_with_another_python(arguments: "list[str]") -> None:
     for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
         found = shutil.which(f"python3.{minor}")
         if found and works(Path(found)):
@@ -84,7 +83,7 @@ def start_with_another_python(arguments: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def only_one() -> Iterator[None]:
+def only_one() -> "Iterator[None]":
     """Two commands that start at once set up one after the other."""
     try:
         import fcntl
@@ -99,13 +98,10 @@ def only_one() -> Iterator[None]:
 
 def works(program: Path) -> bool:
     """Whether the program is there and runs (a shim may be neither)."""
-    try:
-        return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
+    return run([str(program), "--version"], quiet=True)
 
 
-def find_uv() -> str | None:
+def find_uv() -> "str | None":
     # uv brings certificates of its own; a company's proxy is known to the system only. Two names, old and new.
     os.environ.setdefault("UV_NATIVE_TLS", "1")
     os.environ.setdefault("UV_SYSTEM_CERTS", "1")
@@ -113,7 +109,7 @@ def find_uv() -> str | None:
     return found if found and works(Path(found)) else None
 
 
-def make_environment(uv: str | None) -> None:
+def make_environment(uv: "str | None") -> None:
     say(f"making {VENV.name} with Python {platform.python_version()}")
     if uv and run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]):
         return
@@ -126,7 +122,7 @@ def make_environment(uv: str | None) -> None:
         ) from None
 
 
-def install(uv: str | None, wanted: str) -> None:
+def install(uv: "str | None", wanted: str) -> None:
     file = str(ROOT / "requirements" / f"{wanted}.txt")
     say(f"installing {Path(file).relative_to(ROOT)} with {'uv' if uv else 'pip'}: some minutes the first time")
     if uv and run([uv, "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes", "-r", file]):
@@ -159,7 +155,7 @@ def get_browser() -> bool:
     )
 
 
-def run(command: list[str], *, quiet: bool = False, seconds: float | None = None) -> bool:
+def run(command: "list[str]", *, quiet: bool = False, seconds: "float | None" = None) -> bool:
     """Whether the command ended well, within the time where one is given."""
     output = subprocess.DEVNULL if quiet else None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -129,6 +130,17 @@ def test_where_no_index_can_be_reached_it_says_that_this_is_what_the_words_of_pi
     said, means = refused.stderr.split("bootstrap:")
     assert "(from versions: none)" in said  # else the words have changed, and ours must
     assert "(from versions: none), it could not reach its index" in means
+
+
+def test_a_python_of_the_oldest_systems_in_use_reads_it_as_far_as_it_takes_to_give_way():
+    """Theirs is 3.6, which knows neither annotations that are not looked at nor the types of today in them."""
+    tree = ast.parse((ROOT / "bootstrap.py").read_text(), feature_version=(3, 6))
+    assert [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "__future__"] == []
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    said = [one.annotation for node in functions for one in (*node.args.args, *node.args.kwonlyargs)]
+    said += [node.returns for node in functions]
+    assert len(said) > 20
+    assert [ast.unparse(one) for one in said if one and not isinstance(one, ast.Name | ast.Constant)] == []
 
 
 @pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
