@@ -41,13 +41,15 @@ COURSE = ((FROM_SCRATCH, True), *RECIPES[:4])
 def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
     context = project_context(request, slug, tab="training")
     usable = [entry for entry in table.entries(settings.KERAS_HOME, context["project"]) if entry.is_usable]
+    best = weights.best_available(settings.KERAS_HOME)
+    usable.sort(key=lambda entry: entry.key != best)  # it comes first, and so is among those that are ticked
     context.update(
         usable=usable,
         recipes=[
             (f"{recipe}:{augmentation:d}", _recipe_name(recipe, augmentation)) for recipe, augmentation in RECIPES
         ],
         course=[f"{recipe}:{augmentation:d}" for recipe, augmentation in COURSE],
-        course_on=next((entry for entry in usable if entry.key == weights.best_available(settings.KERAS_HOME)), None),
+        course_on=next((entry for entry in usable if entry.key == best), None),
         **_last(context["project"]),
     )
     return render(request, "training/bakeoff.html", context)

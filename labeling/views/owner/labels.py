@@ -117,6 +117,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         jobs=running_jobs(request.user, project, *JOBS),
         kinds=JOBS,
         formats=format_choices(),
+        usual_format="coco" if any(one.kind == "boxes" for one in questions) else "csv",
         import_form=ImportForm(auto_id="import_%s", project=project),
         methods=[(key, AGGREGATOR_NAMES.get(key, key)) for key in AGGREGATORS],
         beside=beside,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
 from labeling.models import Job, Project
+from training.learning.networks.backbones import BACKBONES
 from training.models import ModelVersion, TrainingPolicy
 
 
@@ -27,6 +30,18 @@ def test_the_zoo_tells_the_historic_line_and_this_projects_errors(owner: Client,
     page = other.get("/backbones/?project=shapes").content.decode()
     assert "AlexNet" in page
     assert "Error in this project" not in page
+
+
+def test_the_network_that_runs_take_is_among_those_compared_unless_unticked(
+    owner: Client, project: Project, settings: Any, tmp_path: Path
+) -> None:
+    settings.KERAS_HOME = tmp_path
+    path = tmp_path / "models" / BACKBONES["mobilenet_v2_1.0"].weights_file
+    path.parent.mkdir()
+    path.write_bytes(b"something")
+    page = owner.get("/projects/shapes/training/compare/").content.decode()
+    offered = re.findall(r'type="checkbox" name="backbones" value="([^"]+)"( checked)?', page)
+    assert offered == [("mobilenet_v2_1.0", " checked"), ("crowdtune_small", " checked")]
 
 
 def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
@@ -88,7 +103,7 @@ def test_the_experiment_of_every_course_is_one_button(
 
     owner.post(
         "/projects/shapes/training/compare/start/",
-        {"backbones": re.findall(r'name="backbones" value="([^"]+)"', form), "recipes": recipes[:2]},
+        {"backbones": re.findall(r'type="checkbox" name="backbones" value="([^"]+)"', form), "recipes": recipes[:2]},
     )
     run_actors()
 

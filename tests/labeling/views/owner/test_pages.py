@@ -309,6 +309,7 @@ def test_an_export_is_started_with_its_options_and_its_link_is_shown(
     project = make_project(images=2)
     judged(project, 1)
     address = f"/projects/{project.slug}/labels/"
+    assert '<option value="csv" selected>' in text(owning.get(address))  # what everybody can open, without boxes
     owning.post(f"{address}export/", {"format": "csv", "judgments": "on"})
     job = Job.objects.get(kind="export")
     assert job.arguments == {"format": "csv", "options": {"judgments": True}}
