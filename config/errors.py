@@ -79,6 +79,13 @@ def _plainly(error: Exception, context: dict[str, Any]) -> Exception:
     if isinstance(error, exceptions.NotAcceptable) and view is not None:
         told = _("This call answers by %(given)s, which the Accept header leaves out.")
         return exceptions.NotAcceptable(told % {"given": ", ".join(one.media_type for one in view.renderer_classes)})
+    if isinstance(error, exceptions.MethodNotAllowed) and view is not None:
+        told = _("%(came)s came; this address takes %(taken)s.")
+        taken = ", ".join(view.allowed_methods)
+        return exceptions.MethodNotAllowed("", told % {"came": context["request"].method, "taken": taken})
+    if isinstance(error, exceptions.NotAuthenticated):
+        told = _("Send `Authorization: Token <key>`; POST /api/v1/auth/token/ gives a key for a name and a password.")
+        return exceptions.NotAuthenticated(told)
     return error
 
 

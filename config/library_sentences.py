@@ -27,7 +27,6 @@ SENTENCES = (
     gettext_noop("The submitted file is empty."),
     gettext_noop("This list may not be empty."),
     gettext_noop("Unable to log in with provided credentials."),
-    gettext_noop("Authentication credentials were not provided."),
     gettext_noop("You do not have permission to perform this action."),
     gettext_noop("Malformed request."),
     gettext_noop("Invalid cursor"),

@@ -196,6 +196,15 @@ def test_an_unsigned_call_is_told_how_to_sign_it(client):
     answer = client.get("/api/v1/nowhere/", headers={"Authorization": "Token nonsense"})
     assert answer.status_code in {401, 404}
     assert "error" in answer.json()
+    for headers in ({}, {"Authorization": "Basic eDp5"}):
+        told = client.get("/api/v1/projects/", headers=headers).json()["error"]
+        assert told["code"] == "not_authenticated"
+        assert "`Authorization: Token <key>`" in told["message"]
+
+
+def test_a_method_that_an_address_does_not_take_is_told_with_those_that_it_does(client):
+    told = client.get("/api/v1/auth/token/").json()["error"]
+    assert (told["code"], told["message"]) == ("method_not_allowed", "GET came; this address takes POST, OPTIONS.")
 
 
 @pytest.mark.parametrize(
