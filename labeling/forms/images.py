@@ -28,7 +28,7 @@ class AddImagesForm(forms.Form):
         required=False,
         label=_("Labels of the list"),
         choices=[
-            ("gold", _("As gold: known answers that measure workers")),
+            ("gold", _("As gold: known to be right, they measure workers")),
             ("suggestions", _("As suggestions, shown beside the question")),
             ("judgments", _("As one person's judgments")),
         ],

@@ -23,9 +23,11 @@ from labeling.surveys import survey
 from labeling.views.owner.context import load_project, refusals
 
 TAKES = {
-    "gold": gettext_lazy("As gold: known answers that measure workers"),
+    "gold": gettext_lazy("As gold: known to be right, they measure workers"),
     "suggestions": gettext_lazy("As suggestions, shown beside the question"),
-    "judgments": gettext_lazy("As judgments of one person, or of each whom Label Studio, doccano or Labelbox names"),
+    "judgments": gettext_lazy(
+        "As judgments that others check: of one person, or of each whom Label Studio, doccano or Labelbox names"
+    ),
     "many": gettext_lazy("As judgments of many people (CSV or JSON Lines with a column “worker”)"),
 }
 
