@@ -72,6 +72,10 @@ def run(work: Work) -> None:
     _answer_with(work, tail)
     if whole_head is not None:
         work.held = work.logits(work.items.side("validation"))
+        if history["best_epoch"]:
+            told = _("Retraining it once more, on the validation images, too: %(count)s epochs, as these have said.")
+            work.reporter.log(told % {"count": history["best_epoch"]})
+        work.reporter.set(seconds_left=None)  # that of the first fit is up
         tail, _curves, _options = as_memory_allows(
             partial(fine_tune, whole_head, *cut.whole(), progress=work.still, checkpoint=work.folder / ALL_CHECKPOINT),
             replace(options, stop=history["best_epoch"]), work.reporter.log,
