@@ -136,28 +136,25 @@ def test_on_hidden_gold_people_alone_are_right_as_often_as_where_nothing_is_know
 
 
 def test_gold_makes_posteriors_keep_their_word_where_all_make_the_same_mistake():
-    plan = Plan("decoys", 4, tasks=500, workers=60, each=5, low=0.7, odd=0.3)
-    gain = []
-    for seed in range(3):
+    plan = Plan("decoys", 4, tasks=300, workers=40, each=5, low=0.7, odd=0.3)
+    for seed in range(2):
         votes, truth = draw(plan, seed)
-        rest = np.where(np.arange(500) < 60, -1, truth)
+        rest = np.where(np.arange(300) < 40, -1, truth)
         plain = calibration(AGGREGATORS["adaptive"](votes).posterior, rest)
-        known = AGGREGATORS["adaptive"](with_gold(votes, truth, np.arange(60)))
+        known = AGGREGATORS["adaptive"](with_gold(votes, truth, np.arange(40)))
         found = calibration(known.posterior, rest)
         assert found.log_loss < plain.log_loss
-        gain.append(plain.ece - found.ece)
-    assert np.mean(gain) > 0.02
+        assert found.ece < plain.ece - 0.02
 
 
 def test_practice_shows_nothing_and_gold_that_is_answered_well_never_makes_surer():
     votes, truth = draw(Plan("decoys", 4, tasks=300, workers=40, each=5, low=0.7, odd=0.3), 1)
     fit = AGGREGATORS["adaptive"]
-    plain = fit(votes)
     easy = np.flatnonzero(votes.counts()[np.arange(300), truth] >= 4)[:40]
     assert fit(with_gold(votes, truth, easy)).details["correlation"] == pytest.approx(
         fit(with_gold(votes, truth, easy, hidden=False)).details["correlation"]
     )
-    wrong = np.flatnonzero(plain.label != truth)[:20]
+    wrong = np.flatnonzero(AGGREGATORS["majority"](votes).label != truth)[:20]
     practice = fit(with_gold(votes, truth, wrong, hidden=False)).details["correlation"]
     assert fit(with_gold(votes, truth, wrong)).details["correlation"] > practice + 0.1
 

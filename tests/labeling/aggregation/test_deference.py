@@ -118,18 +118,17 @@ def test_what_hangs_on_the_prior_is_left_to_the_votes(seed):
 
 
 @pytest.mark.parametrize(
-    "plan",
+    ("plan", "seeds"),
     [
-        Plan("one-sided", tasks=59, workers=30, each=2, low=0.5),  # a class that is often missed
-        RARE,
-        Plan("coin", tasks=20, workers=5, each=3, low=0.6, high=0.75),
+        (Plan("one-sided", tasks=59, workers=30, each=2, low=0.5), (1, 7)),  # a class that is often missed
+        (RARE, (0, 1)),
+        (Plan("coin", tasks=20, workers=5, each=3, low=0.6, high=0.75), (0,)),
     ],
     ids=["often missed", "rare", "very few"],
 )
-def test_a_small_crowd_is_on_average_not_below_majority(plan):
-    gains = []
-    for seed in range(8):
+def test_a_small_crowd_that_the_draws_alone_serve_worse_is_not_below_majority(plan, seeds):
+    """Of eight crowds of each kind those at which the mean of the draws loses 2 to 10 % of the tasks."""
+    for seed in seeds:
         votes, truth = draw(plan, seed)
         ours, plain = (accuracy(AGGREGATORS[name](votes).posterior, truth) for name in ("adaptive", "majority"))
-        gains.append(ours - plain)
-    assert np.mean(gains) > -0.03
+        assert ours > plain - 0.01
