@@ -3,7 +3,7 @@
 import "./boxes/environment.js";
 import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
 import { annotation, furnish, place } from "./boxes/furniture.js";
-import { contains, fromCorners, isSame, moved, resized, rounded, typed } from "./boxes/geometry.js";
+import { contains, fromCorners, grown, isSame, moved, resized, rounded, typed } from "./boxes/geometry.js";
 import { listen } from "./boxes/gestures.js";
 import { List } from "./boxes/list.js";
 import { View } from "./boxes/view.js";
@@ -272,7 +272,7 @@ class Editor {
     if (event.key in NUDGE) {
       const [dx, dy] = NUDGE[event.key].map((unit) => unit * step);
       if (!box) this.view.panBy(-dx * 40, -dy * 40);
-      else if (event.altKey) this.#change(box.id, { box: this.#grown(box.box, dx, dy) });
+      else if (event.altKey) this.#change(box.id, { box: grown(box.box, dx, dy, SMALLEST / this.view.scale, this.image) });
       else this.#change(box.id, { box: moved(box.box, dx, dy, this.image) });
       return true;
     }
@@ -282,11 +282,6 @@ class Editor {
     const doing = act[key] ?? more[key];
     doing?.();
     return Boolean(doing);
-  }
-
-  #grown([x, y, width, height], dx, dy) {
-    const least = Math.max(1, SMALLEST / this.view.scale);
-    return [x, y, Math.min(Math.max(width + dx, least), this.image.width - x), Math.min(Math.max(height + dy, least), this.image.height - y)];
   }
 
   /* A box without a pointer: a quarter of what is seen, in its middle or beside one that is there; arrows do the rest. */

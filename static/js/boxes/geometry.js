@@ -14,6 +14,12 @@ export function moved([x, y, width, height], dx, dy, image) {
   return [Math.min(Math.max(x + dx, 0), image.width - width), Math.min(Math.max(y + dy, 0), image.height - height), width, height];
 }
 
+/* The lower right corner moved: no smaller than `least` or a pixel, and inside the image. */
+export function grown([x, y, width, height], dx, dy, least, image) {
+  const side = (length, by, room) => Math.min(Math.max(length + by, least, 1), room);
+  return [x, y, side(width, dx, image.width - x), side(height, dy, image.height - y)];
+}
+
 /* `handle` is one of n s e w and their pairs: the sides that follow the pointer. A side may pass its opposite. */
 export function resized([x, y, width, height], handle, dx, dy, image) {
   let [left, top, right, bottom] = [x, y, x + width, y + height];
