@@ -29,8 +29,8 @@ from labeling.views.owner import (
 project_pages: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="project-overview"),
     # As their subjects are called elsewhere: for who types an address.
-    path("overview/", RedirectView.as_view(pattern_name="project-overview")),
-    path("adjudication/", RedirectView.as_view(pattern_name="project-review")),
+    path("overview/", RedirectView.as_view(pattern_name="project-overview", http_method_names=["get", "head"])),
+    path("adjudication/", RedirectView.as_view(pattern_name="project-review", http_method_names=["get", "head"])),
     path("activity/", overview.activity, name="project-activity"),
     path("images/", images.images, name="project-images"),
     path("images/add/", images.add_images, name="project-images-add"),

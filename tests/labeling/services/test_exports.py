@@ -312,13 +312,16 @@ def test_judgments_go_out_and_come_back_with_their_workers(form, make_project, r
     ]
 
 
-@pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n", b"image,answer\n0000.png,cat\n"])
-def test_a_csv_of_judgments_without_its_columns_fails_in_words(data, make_project, run_actors):
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b"", "no judgment in said.csv"), (b"a,b\n1,2\n", "worker"), (b"image,answer\n0000.png,cat\n", "worker")],
+)
+def test_a_csv_of_judgments_without_its_columns_fails_in_words(data, told, make_project, run_actors):
     project = make_project(images=1)
     job = services.import_judgments(project=project, file=SimpleUploadedFile("said.csv", data), user=project.owner)
     run_actors()
     job.refresh_from_db()
-    assert (job.state, "worker" in job.message) == ("failed", True)
+    assert (job.state, told in job.message) == ("failed", True)
 
 
 def test_a_worker_of_a_file_is_called_as_the_file_says(make_project, run_actors):
