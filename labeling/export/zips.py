@@ -14,7 +14,10 @@ from typing import IO, Any
 
 
 class _Waiting:
-    """The entries so far, as the list that ZipFile appends to, and reads when it is closed."""
+    """The entries so far, as the list that ZipFile appends to, and reads when it is closed.
+
+    Pickled, into a file without a name that this process alone has open: nobody else can write what is loaded.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
