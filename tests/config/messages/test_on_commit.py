@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 import pika
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from dramatiq.errors import ConnectionFailed
 
 from config import broker as wiring
@@ -140,7 +140,14 @@ def test_the_clock_goes_on_when_the_broker_is_back(away):
     clock = scheduler.Scheduler([])
     clock.entries, clock.due = [(3600, clockwork)], [0.0]
     stop = threading.Event()
-    running = threading.Thread(target=clock.run, args=(stop,))
+
+    def lead() -> None:
+        clock.run(stop)
+        with connection.cursor() as cursor:  # the thread's session may outlive it, and this is the leader's lock
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+        connection.close()
+
+    running = threading.Thread(target=lead)
     running.start()
     time.sleep(2)
     assert running.is_alive()
