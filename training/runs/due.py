@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 5
 # After a failure the same data would fail again: wait, longer each time, at most a day.
 RETRY_AFTER = timedelta(minutes=10)
+# Where labels never pause for the quiet seconds, so much is between two runs: else each would start the next.
+BUSY_PAUSE = timedelta(minutes=1)
 # A look at hundreds of thousands of labels takes the database a second, pages ask every few seconds and the check every
 # one: after a look that was so long, its answer holds for so many times as long.
 LONG_SECONDS, REST = 0.25, 10
@@ -170,8 +172,9 @@ def decide(policy: TrainingPolicy, facts: Facts, names: dict[str, str]) -> Decis
     # A label of the future was given before the clock was set back: how long it has been quiet since, nobody knows.
     if facts.newest_label_at is not None and facts.newest_label_at <= facts.now:
         quiet_at = facts.newest_label_at + timedelta(seconds=policy.quiet_seconds)
-        longest = facts.new >= 3 * needed(policy, facts.total, facts.last_run_at is None)
-        if facts.now < quiet_at and not longest:
+        enough = facts.new >= 3 * needed(policy, facts.total, facts.last_run_at is None)
+        paused = facts.last_run_at is None or facts.now - facts.last_run_at >= BUSY_PAUSE
+        if facts.now < quiet_at and not (enough and paused):
             reason = _("Labels are still coming in; the run starts after %(seconds)s quiet seconds.")
             return _wait(reason % {"seconds": policy.quiet_seconds}, facts, policy, due_at=quiet_at)
     return Decision(True, reason, cause, facts.now, facts.new, needed(policy, facts.total, facts.last_run_at is None))

@@ -51,6 +51,14 @@ LATER = replace(FIRST, counts={"cat": 100, "dog": 100}, total=200, new=25, last_
         # A crowd that is never quiet is waited for until there is three times as much.
         (replace(FIRST, new=59, newest_label_at=NOW), {"quiet_seconds": 15}, False, "still coming in"),
         (replace(FIRST, new=60, newest_label_at=NOW), {"quiet_seconds": 15}, True, "new_labels"),
+        # A changed bound may make hundreds of labels final within a minute: they give a run or two, and not ten.
+        (
+            replace(FIRST, new=60, newest_label_at=NOW, last_run_at=NOW - timedelta(seconds=9)),
+            {},
+            False,
+            "still coming",
+        ),
+        (replace(FIRST, new=60, newest_label_at=NOW, last_run_at=NOW - timedelta(seconds=60)), {}, True, "new_labels"),
         # Labels were given before the clock was set back: they do not keep the quiet away until it comes there again.
         (replace(FIRST, new=40, newest_label_at=NOW + timedelta(hours=3)), {"quiet_seconds": 15}, True, "new_labels"),
         (LATER, {}, True, "new_labels"),
