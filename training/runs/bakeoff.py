@@ -45,7 +45,7 @@ class Voice(Reporter):
 
     def __init__(self, report: Report, span: tuple[float, float], title: str) -> None:
         self.report, self.span, self.title = report, span, title
-        self._log, self._history, self._values = [], {}, {}
+        self._log, self._values = [], {}
         self._written_at = 0.0
         self.begin("", (0.0, 0.0))
 

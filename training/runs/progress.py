@@ -43,7 +43,6 @@ class Reporter:
         self.run_id = run.pk
         self.attempt = run.attempts
         self._log: list[dict[str, str]] = list(run.log)
-        self._history: dict[str, list[float]] = {}
         self._values: dict[str, Any] = {}
         self._written_at = 0.0
         self.begin("", (0.0, 0.0))
@@ -61,7 +60,6 @@ class Reporter:
         self._since: tuple[float, float] | None = None  # when something was first said to be done, and how much
         self._stage_at = time.monotonic()
         if name in FITS:
-            self._history = {}
             self._values.update(epoch=0, epochs=0)
 
     def log(self, message: str) -> None:
@@ -70,18 +68,11 @@ class Reporter:
         self._values["log"] = self._log
 
     def epoch(self, figures: dict[str, Any]) -> None:
-        """One epoch's figures: ``epoch``, ``epochs``, and any curve by its name (loss, val_loss, accuracy …)."""
-        if figures.get("epoch") == 1:  # also of a fit that begins again, with fewer images at once
-            self._history = {}
-        for name, value in figures.items():
-            if name in ("epoch", "epochs"):
-                self._values[name] = int(value)
-            elif isinstance(value, int | float):
-                self._history.setdefault(name, []).append(round(float(value), 6))
-        self._values["history"] = {name: thinned(curve) for name, curve in self._history.items()}
-        done, total = int(figures.get("epoch", 0)), int(figures.get("epochs", 0))
-        if done and total:
-            self._epochs_done(done, total)
+        """An epoch has ended: ``epoch``, ``epochs``, and ``curves``, all that the fit has drawn by now."""
+        done, total = int(figures["epoch"]), int(figures["epochs"])
+        curves = {name: thinned(curve) for name, curve in figures["curves"].items()}
+        self._values.update(epoch=done, epochs=total, history=curves)
+        self._epochs_done(done, total)
         self.tick()
 
     def batch(self, figures: dict[str, Any]) -> None:

@@ -109,8 +109,11 @@ class _Watch:
             self.best, self.best_epoch = float(val_loss), epoch
             self.best_layers = [(W.copy(), b.copy()) for W, b in layers]
         if self.progress is not None:
-            report = {name: values[-1] for name, values in self.history.items() if isinstance(values, list)}
-            if self.progress({"stage": "fit", "epoch": epoch, "epochs": self.options.epochs, **report}) is False:
+            curves = {name: curve for name, curve in self.history.items() if isinstance(curve, list)}
+            if (
+                self.progress({"stage": "fit", "epoch": epoch, "epochs": self.options.epochs, "curves": curves})
+                is False
+            ):
                 raise Cancelled(f"The fit was cancelled in epoch {epoch}.")
         return epoch - self.best_epoch < self.options.patience
 
@@ -149,7 +152,7 @@ def fit_head(
             fold. None = no picture is like another.
         options: See HeadOptions.
         seed: Of the folds, the start and the batches.
-        progress: Called once an epoch with stage, epoch, epochs, loss, accuracy, val_loss, val_accuracy; False cancels.
+        progress: Called once an epoch with stage, epoch, epochs, and the four curves so far; False cancels.
 
     Returns:
         The head (temperature 1) and its history: the four curves, ``best_epoch``, ``strength``, ``blend``, ``search``.

@@ -131,7 +131,8 @@ def fit_epochs(
     standard error of the difference, paired by picture: of many epochs one is always a little lower by chance.
 
     Args:
-        progress: After every batch (stage, epoch, batch, loss, images_per_second) and every epoch (the four curves).
+        progress: After every batch (stage, epoch, batch, loss, images_per_second) and every epoch (the four curves so
+            far, also those of an attempt before).
         checkpoint: File to save to after each epoch and to go on from where it fits; deleted by the caller.
         jit: Keras' ``jit_compile``.
 
@@ -168,8 +169,7 @@ def fit_epochs(
         if options.stop is not None or (val_loss < state.best_loss and _is_beyond_chance(state.first - losses)):
             state.keep(epoch, val_loss)
         state.save(epoch)
-        report = {"stage": "epoch", "epoch": epoch, "epochs": options.epochs}
-        report |= {name: values[-1] for name, values in state.history.items()}
+        report = {"stage": "epoch", "epoch": epoch, "epochs": options.epochs, "curves": state.history}
         if progress is not None and progress(report) is False:
             raise Cancelled(f"Cancelled after epoch {epoch}.")
     model.set_weights(state.best)

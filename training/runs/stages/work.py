@@ -138,8 +138,8 @@ class Work:
 
     def progress(self, figures: dict[str, Any]) -> bool:
         """What the fits call: epochs become curves, batches become pace. A cancel is raised, not returned."""
-        if "val_loss" in figures:
-            self.reporter.epoch({name: value for name, value in figures.items() if name != "stage"})
+        if "curves" in figures:
+            self.reporter.epoch(figures)
         else:
             self.reporter.batch(figures)
         return True
