@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tests.training.drawing import draw, labeled_project
 from tests.training.runs.test_running import damage, train
 from training import services
 from training.features import answers, embedding
+from training.features.embedding import Picture
 from training.learning.networks.trunk import sample_pictures
 from training.models import ModelVersion, SnapshotItem
 from training.runs import running
@@ -120,3 +123,18 @@ def test_labels_without_images_any_more_fail_in_words(project: Project, run_acto
     run.refresh_from_db()
     assert run.state == "failed"
     assert "deleted" in run.failure
+
+
+def test_pictures_whose_features_found_no_room_in_the_cache_can_be_read_all_the_same(
+    project: Project, settings: Any
+) -> None:
+    settings.FEATURES_GB = 0  # the newest batch stays, whatever the bound
+    first, *_others = Image.objects.filter(project=project).order_by("pk")
+    default_storage.delete(first.original)
+    trunk = SimpleNamespace(key="no-room", dim=2, size=32, embed=lambda pixels: np.ones((len(pixels), 2), np.float32))
+    pictures = [Picture(image.sha256, image.original) for image in Image.objects.filter(project=project).order_by("pk")]
+
+    found = embedding.fill(trunk, pictures)
+
+    assert found.tolist() == [False] + [True] * 59
+    assert embedding.store_of(trunk).count() < 59

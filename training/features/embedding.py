@@ -146,15 +146,24 @@ def features_of(
     return features, found, done
 
 
-def fill(trunk: Embedder, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None) -> int:
-    """Have the features of all pictures in the store without reading those that are there: for large activations."""
-    missing = np.flatnonzero(~store_of(trunk).has([picture.sha256 for picture in pictures]))
-    done = 0
-    for places, _rows in _embedded(trunk, store_of(trunk), pictures, missing):
+def fill(
+    trunk: Embedder, pictures: Sequence[Picture], *, progress: Callable[[int, int], None] | None = None
+) -> np.ndarray:
+    """Have the features of all pictures in the store without reading those that are there: for large activations.
+
+    Returns:
+        bool [n], False where a picture could not be read. Of the others the store may have let the first go again,
+        where it has no room for all.
+    """
+    store, done = store_of(trunk), 0
+    found = store.has([picture.sha256 for picture in pictures])
+    missing = np.flatnonzero(~found)
+    for places, _rows in _embedded(trunk, store, pictures, missing):
+        found[places] = True
         done += len(places)
         if progress is not None:
             progress(min(done, len(missing)), len(missing))
-    return done
+    return found
 
 
 def _embedded(

@@ -194,10 +194,11 @@ def _trunk_with_activations(work: Work, backbone: Backbone) -> Trunk:
     work.reporter.log(
         _("What lies behind the layer %(cut)s of %(title)s is retrained.") % {"cut": cut, "title": backbone.title}
     )
-    embedding.fill(trunk, work.items.pictures, progress=lambda done, of: work.reporter.images(done, of, span=SPAN))
+    found = embedding.fill(
+        trunk, work.items.pictures, progress=lambda done, of: work.reporter.images(done, of, span=SPAN)
+    )
     # An image that was damaged after its features were made has no activations.
-    there = embedding.store_of(trunk).has([picture.sha256 for picture in work.items.pictures])
-    work.items = work.items.readable(there, work.reporter.log)
+    work.items = work.items.readable(found, work.reporter.log)
     work.features = work.view_features = None  # of the images before; what follows needs activations only
     if work.views:
         embed_views(work, trunk, span=VIEWS_SPAN)
