@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from django.test import Client
+from django.utils import timezone
 
 from labeling.models import Consensus, Project, Task
 from training import services
@@ -42,7 +44,9 @@ def version(project: Project, run_actors: Callable[[], int]) -> ModelVersion:
     return ModelVersion.objects.get()
 
 
-def test_a_wrong_label_of_the_crowd_is_found_after_the_run(project: Project, run_actors: Callable[[], int]) -> None:
+def test_a_wrong_label_of_the_crowd_is_found_after_the_run_and_told_on_the_overview(
+    project: Project, client: Client, run_actors: Callable[[], int]
+) -> None:
     row = Consensus.objects.filter(project=project, answer="circle").order_by("pk")[3]
     Consensus.objects.filter(pk=row.pk).update(answer="square", posterior={"square": 0.97})
 
@@ -52,6 +56,15 @@ def test_a_wrong_label_of_the_crowd_is_found_after_the_run(project: Project, run
     worst = ModelVersion.objects.get().suspects.order_by("label_probability").first()
     assert worst is not None
     assert (worst.image_id, worst.label, worst.predicted) == (row.task.image_id, "square", "circle")
+    client.force_login(project.owner)
+    page, count = client.get("/projects/shapes/training/summary/").content.decode(), Suspect.objects.count()
+    assert f"{count} likely label error{'s' * (count > 1)}<" in page
+    Consensus.objects.filter(pk=row.pk).update(answer="circle")  # a person has corrected it meanwhile
+    page = client.get("/projects/shapes/training/insights/").content.decode()
+    assert f'value="{worst.pk}"' not in page
+    assert page.count('name="suspects"') == count - 1
+    Suspect.objects.update(sent_at=timezone.now())
+    assert "likely label error" not in client.get("/projects/shapes/training/summary/").content.decode()
 
 
 def suspect(version: ModelVersion, task: Task) -> Suspect:

@@ -12,7 +12,7 @@ from django.db.models import Case, CharField, Count, Exists, F, Func, Max, Outer
 
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.words import gettext as _
-from training.models import Snapshot, SnapshotItem
+from training.models import ModelVersion, Snapshot, SnapshotItem, Suspect
 
 PART = 2_000  # rows read at a time
 
@@ -131,6 +131,14 @@ def new_since(*, project: Project, question: Question, snapshot: Snapshot | None
     held = SnapshotItem.objects.filter(snapshot=snapshot, image=OuterRef("task__image"))
     same = held.filter(label=OuterRef("category"))
     return rows.filter(~Exists(same)).count() + gold.filter(~Exists(held)).count()
+
+
+def uncorrected(version: ModelVersion) -> QuerySet[Suspect]:
+    """The version's likely label errors whose images have that label still: nobody has corrected it since."""
+    question = version.run.snapshot.question
+    final = Consensus.objects.filter(task__image=OuterRef("image"), question=question, is_final=True)
+    other = final.annotate(category=class_of_answer(question)).exclude(category=OuterRef("label"))
+    return version.suspects.filter(~Exists(other))
 
 
 def newest_label_at(*, project: Project) -> datetime | None:

@@ -37,7 +37,7 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
     context["version"] = version
     if version is not None:
         names = labels.category_names(version.run.snapshot.question)
-        suspects = list(version.suspects.select_related("image")[:SUSPECTS_SHOWN])
+        suspects = list(labels.uncorrected(version).select_related("image")[:SUSPECTS_SHOWN])
         image = _image(project, version, request.GET.get("image", ""))
         context.update(
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
@@ -140,7 +140,7 @@ def _version(project: Project, number: str) -> ModelVersion | None:
 def _image(project: Project, version: ModelVersion, wanted: str) -> Image | None:
     if whole(wanted):
         return get_object_or_404(Image, project=project, pk=whole(wanted))
-    suspect = version.suspects.select_related("image").first()
+    suspect = labels.uncorrected(version).select_related("image").first()
     return suspect.image if suspect else Image.objects.filter(project=project).order_by("id").first()
 
 

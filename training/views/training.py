@@ -83,7 +83,9 @@ def summary(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "review")
     versions = list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:50])[::-1]
     context = {"project": project, "plot": plots.accuracy_over_time(versions), "versions": versions, **_now(project)}
-    context |= {"champion": champion_of(project), "latest": versions[-1] if versions else None}
+    champion = champion_of(project)
+    suspects = labels.uncorrected(champion).filter(sent_at=None).count() if champion else 0
+    context |= {"champion": champion, "suspects": suspects, "latest": versions[-1] if versions else None}
     return render(request, "training/_summary.html", context)
 
 
