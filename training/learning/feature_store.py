@@ -31,9 +31,10 @@ from training.learning.files import locked
 MAGIC = b"crowdtune-feat-1"
 HEADER = 64
 TIER = 16  # this many segments of one size class become one of the next
-LARGEST = 1 << 16  # rows of a segment that is not merged any further
-CHUNK = 4096  # rows copied at a time
-READ = 256  # rows read and checked at a time: what a check needs of them stays in a core's cache
+# In bytes, since a row may be one of features or, a thousand times as large, of activations.
+LARGEST = 256 << 20  # a segment of so much is not merged any further
+CHUNK = 16 << 20  # copied at a time
+READ = 1 << 20  # read and checked at a time: what a check needs of it stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class FeatureStore:
             if not len(missing):
                 break
             hit, rows = _search(segment, keys[missing])
-            for start in range(0, len(rows), READ):
-                wanted, at = missing[hit[start : start + READ]], rows[start : start + READ]
+            for part in self._parts(len(rows), READ):
+                wanted, at = missing[hit[part]], rows[part]
                 values = segment.features[at]
                 whole = (checksums(segment.keys[at], values) == segment.checks[at]) & np.isfinite(values).all(axis=1)
                 features[wanted[whole]] = values[whole]
@@ -106,10 +107,10 @@ class FeatureStore:
             found[missing[hit]] = True
         return found
 
-    def batches(self, shas: Sequence[str], rows: int = 65536) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """``get`` in slices of ``rows``: a million pictures pass by in constant memory."""
-        for start in range(0, len(shas), rows):
-            yield self.get(shas[start : start + rows])
+    def batches(self, shas: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """``get`` in slices: a million pictures pass by in constant memory."""
+        for part in self._parts(len(shas), CHUNK):
+            yield self.get(shas[part])
 
     def put(self, shas: Sequence[str], features: np.ndarray) -> None:
         """Add features; whole or not at all. A picture that is there already stays as it is.
@@ -128,7 +129,7 @@ class FeatureStore:
             return
         keys = as_keys(shas)
         order = np.unique(keys.view("V32").ravel(), return_index=True)[1]
-        slices = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+        slices = [order[part] for part in self._parts(len(order), CHUNK)]
         checks = np.concatenate([checksums(keys[at], features[at]) for at in slices])
         self._write(keys[order], checks, (features[at] for at in slices))
         self._tidy()
@@ -142,6 +143,11 @@ class FeatureStore:
         return sum(size for _age, size in self._sizes().values())
 
     # ------------------------------------------------------------------------------------------------ inside
+
+    def _parts(self, rows: int, size: int) -> list[slice]:
+        """So many rows in parts of about so many bytes."""
+        step = max(1, size // (4 * self.dim))
+        return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
     def _segments(self) -> list[Segment]:
         """Open what is in the folder now, newest first; drop what another process merged away."""
@@ -184,7 +190,7 @@ class FeatureStore:
         """Merge where a size class is full; forget the oldest where the bound is passed."""
         tiers: dict[int, list[Segment]] = {}
         for segment in self._segments():
-            if len(segment) < LARGEST:
+            if segment.features.nbytes < LARGEST:
                 tiers.setdefault(_tier(len(segment)), []).append(segment)
         if not any(len(group) >= TIER for group in tiers.values()) and self.size() <= self.max_bytes:
             return
@@ -209,11 +215,11 @@ class FeatureStore:
                 values[mine] = segments[index].features[row[at][mine]]
             return values
 
-        slices = [np.arange(start, min(start + CHUNK, len(keys))) for start in range(0, len(keys), CHUNK)]
+        slices = [np.arange(part.start, part.stop) for part in self._parts(len(keys), CHUNK)]
         whole = np.concatenate([at[checksums(keys[at], gather(at)) == checks[at]] for at in slices])
         rows = whole[np.unique(keys[whole].view("V32").ravel(), return_index=True)[1]]
         if len(rows):
-            chunks = (gather(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK))
+            chunks = (gather(rows[part]) for part in self._parts(len(rows), CHUNK))
             self._write(keys[rows], checks[rows], chunks)
         for segment in segments:
             segment.path.unlink(missing_ok=True)

@@ -60,9 +60,7 @@ def embed_missing(
 
 
 def _complete(store: FeatureStore, shas: Sequence[str], views: int, rule: Augmentation) -> np.ndarray:
-    complete = (
-        store.get(shas)[1] if len(shas) <= 4096 else np.concatenate([found for _, found in store.batches(shas, 4096)])
-    )
+    complete = np.concatenate([np.empty(0, bool), *(found for _, found in store.batches(shas))])
     for index in range(views):
         complete = complete & store.has([view_key(sha, index, rule) for sha in shas])
     return complete

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,24 @@ def test_another_process_reads_what_this_one_wrote(tmp_path: Path) -> None:
 def test_many_small_puts_are_merged_into_few_files(tmp_path: Path) -> None:
     store, shas, values = filled(tmp_path, 600, batch=1)
     assert len(list(store.folder.glob("*.seg"))) < 3 * feature_store.TIER
+    np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
+def test_rows_as_large_as_activations_are_merged_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_store, "CHUNK", 1 << 16)  # bytes: 16 of these rows
+    monkeypatch.setattr(feature_store, "TIER", 30)
+    store, shas, values = filled(tmp_path, 29 * 40, dim=1000, batch=40)
+    tracemalloc.start()
+    try:
+        store.put([sha(i) for i in range(-40, 0)], values[:40])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert len(list(store.folder.glob("*.seg"))) == 1
+    assert peak < values.nbytes / 4
     np.testing.assert_array_equal(store.get(shas)[0], values)
 
 
