@@ -14,7 +14,7 @@ from labeling.accounts import people
 from labeling.collecting import workflow
 from labeling.collecting.leases import fetch
 from labeling.consensus import rounds, stopping
-from labeling.models import Assignment, Consensus, Membership, Project, Question, Task
+from labeling.models import Assignment, Membership, Project, Question, Task
 
 # The end of the budget only interrupts a task.
 UNDONE = Q(state=Task.State.OPEN) | Q(retired_because=Task.Because.BUDGET)
@@ -154,7 +154,7 @@ def retired(project: Project) -> dict[str, int]:
 def agreement(project: Project) -> dict[str, Any]:
     """By question: how sure the labels are, and what the last full fit found of the crowd."""
     rows = (
-        Consensus.objects.filter(project=project)
+        workflow.labels_of(project)
         .values(key=F("question__key"))
         .annotate(labels=Count("id"), mean_confidence=Avg("confidence"), final=Count("id", filter=Q(is_final=True)))
     )

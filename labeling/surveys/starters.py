@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 Question = dict[str, Any]
 # Of a project that is created without questions.
@@ -23,22 +23,26 @@ BOX_QUESTIONS: list[Question] = [
         "key": "box",
         "kind": "boxes",
         "stage": "draw",
-        "prompt": "Draw one box around one object that has none yet.",
-        "help_text": "All that is visible of it, as tight as possible. If no object is left, say that there is none.",
+        "prompt": gettext_noop("Draw one box around one object that has none yet."),
+        "help_text": gettext_noop(
+            "All that is visible of it, as tight as possible. If no object is left, say that there is none."
+        ),
         "most": 1,
     },
     {
         "key": "good",
         "kind": "yes_no",
         "stage": "quality",
-        "prompt": "Is the highlighted box good?",
-        "help_text": "It holds every visible part of one object of its category, as tightly as possible, and only one.",
+        "prompt": gettext_noop("Is the highlighted box good?"),
+        "help_text": gettext_noop(
+            "It holds every visible part of one object of its category, as tightly as possible, and only one."
+        ),
     },
     {
         "key": "covered",
         "kind": "yes_no",
         "stage": "coverage",
-        "prompt": "Does every object have a box?",
+        "prompt": gettext_noop("Does every object have a box?"),
     },
 ]
 
@@ -57,21 +61,25 @@ class Starter:
     icon: str
     prompt: str | Promise
     needs_categories: int
-    questions: Callable[[str], list[Question] | None]
+    questions: Callable[[str], list[Question]]
     workflow: str = "label"
     page: str = "project-images"
 
 
-def _one(key: str, kind: str, **options: Any) -> Callable[[str], list[Question] | None]:
-    def build(prompt: str) -> list[Question] | None:
+def _one(key: str, kind: str, **options: Any) -> Callable[[str], list[Question]]:
+    def build(prompt: str) -> list[Question]:
         return [{"key": key, "kind": kind, "prompt": prompt, "required": True, "options": options}]
 
     return build
 
 
-def _workflow_asks(prompt: str) -> list[Question] | None:
-    """The workflow brings its own questions, stage by stage."""
-    return None
+def _stages(prompt: str) -> list[Question]:
+    """The workflow's own questions, in the owner's language; ``prompt`` is that of the first."""
+    told = [
+        {name: _(text) if name in {"prompt", "help_text"} else text for name, text in question.items()}
+        for question in BOX_QUESTIONS
+    ]
+    return [{**told[0], "prompt": prompt}, *told[1:]]
 
 
 def _survey(prompt: str) -> list[Question]:
@@ -133,9 +141,9 @@ STARTERS: dict[str, Starter] = {
         gettext_lazy("Boxes in three stages"),
         gettext_lazy("ImageNet's way: draw one box, verify its quality, verify coverage. A third cheaper."),
         "crop",
-        gettext_lazy("Draw a tight box around one object."),
+        gettext_lazy("Draw one box around one object that has none yet."),
         1,
-        _workflow_asks,
+        _stages,
         workflow="three_stage_boxes",
     ),
     "survey": Starter(

@@ -30,7 +30,7 @@ def task_data(lease: Lease, asked: Survey) -> dict[str, Any]:
         "order": asked.orders(lease.stage, lease.order_seed),
         "signature": signature(lease),
         "payload": lease.payload,
-        "hint": hint(lease.payload, asked),
+        "hint": hint(lease, asked),
         "suggestion": suggestion(lease, asked.at(lease.stage)),
         "image": {
             "id": lease.image_id,
@@ -64,14 +64,24 @@ def drawn(name: str, answer: Any) -> list[tuple[str, Any]]:
     return [(name, row) for row in answer] if _is_drawn(answer) else []
 
 
-def hint(payload: Mapping[str, Any], asked: Survey) -> str:
-    """What a person must know of the boxes that the task shows: of a single one, what it was taken for, too."""
+def hint(lease: Lease, asked: Survey) -> str:
+    """What a person must know of the boxes that the task shows: of a single one, what it was taken for, too; of all of
+    them, which objects need one."""
+    payload = lease.payload
     name = next((name for name in ("candidate", "rejected", "boxes") if payload.get(name)), "")
     drawing = next((question for question in asked.questions if question.kind == "boxes"), None)
+    if lease.asked_as == "coverage" and drawing is not None:
+        return " ".join([_hints()[name or "none"], *_needed(drawing)])
     if name in ("", "boxes") or drawing is None:
         return _hints()[name] if name else ""
     category = _("It was drawn as: %(category)s.") % {"category": asking.spoken(drawing, [payload[name]])}
     return " ".join([_hints()[name], category, *([_hints()["boxes"]] if payload.get("boxes") else [])])
+
+
+def _needed(drawing: Asked) -> list[str]:
+    names = [choice["name"] for choice in drawing.options["choices"]]
+    told = _("What needs one: %(categories)s.") % {"categories": ", ".join(names)}
+    return [told] if len(names) <= asking.BUTTONS else []
 
 
 def suggestion(lease: Lease, questions: Sequence[Asked]) -> str:
@@ -103,6 +113,7 @@ def _hints() -> dict[str, str]:
         "candidate": _("Judge the box with the thick blue line."),
         "rejected": _("The dashed red box was turned down. Draw a better one."),
         "boxes": _("Green boxes are accepted already."),
+        "none": _("No box is accepted so far."),
     }
 
 

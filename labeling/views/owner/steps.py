@@ -198,5 +198,5 @@ def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:
     is_spent = project.is_spent
     text = _("Export the labels that there are") if is_spent else _("Every task is finished: export the labels")
     yield Step(text, f"{at}/labels/", "download", "good")
-    if manages and not is_spent:
+    if manages and not is_spent and project.primary_question():
         yield Step(_("Add more images, if they are too few for a good model"), f"{at}/images/", "upload")

@@ -141,8 +141,10 @@ def test_seconds_per_accepted_box_are_told_by_stage(boxes: Project, crowd: list[
 
 def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project, crowd: list[User]) -> None:
     cover(boxes, crowd)
+    labels = figures.agreement(boxes)
     assert workflow.make_golds(project=boxes) == 4
     assert workflow.make_golds(project=boxes) == 0
+    assert figures.agreement(boxes) == labels  # it is no label of an image
     bad = Task.objects.get(stage="quality:gold-bad")
     assert bad.gold.answers == {"good": False}
     assert not rightness.matches([bad.payload["candidate"]], [BOX])

@@ -85,6 +85,22 @@ def test_who_finds_nothing_reads_whether_others_are_at_work_on_what_is_open(
     assert "More may come" in page(working, f"/label/{project.slug}/")
 
 
+def test_who_verifies_that_all_is_boxed_reads_what_needs_a_box_and_hears_of_no_model_at_the_end(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(
+        categories=["cat", "dog"], workflow="three_stage_boxes", images=1, judgments_min=1, access="open"
+    )
+    wanda, wendy = person("wanda"), User.objects.get(username="wendy")
+    services.submit_judgment(assignment_id=claim(project, wanda).pk, worker=wanda, answers={"box": []})
+    working.post(f"/label/{project.slug}/start/")
+    asked = page(working, f"/label/{project.slug}/")
+    assert "No box is accepted so far. What needs one: cat, dog." in asked
+    services.submit_judgment(assignment_id=claim(project, wendy).pk, worker=wendy, answers={"covered": True})
+    ended = page(working, f"/label/{project.slug}/")
+    assert ("Nothing is left" in ended, "More may come" in ended) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("closed", "told"),
     [({"budget": 0, "price_per_judgment": 1}, "Closed: the budget is spent"), ({"is_paused": True}, "Paused by the")],

@@ -39,13 +39,14 @@ def text(response: object) -> str:
 @pytest.mark.parametrize("starter", STARTERS)
 def test_every_starting_point_makes_a_project_with_questions(starter: str, owning: Client) -> None:
     form = {"name": "Cats", "starter": starter, "judgments_min": 3, "judgments_max": 7, "access": "invited"}
+    form["prompt"] = "Which one?"
     if STARTERS[starter].needs_categories:
         form["categories"] = "cat, dog"
     response = owning.post("/projects/new/", form)
     assert response.status_code == 302
     assert response["Location"].endswith("/settings/survey/" if starter == "survey" else "/images/")
     project = Project.objects.get(slug="cats")
-    assert project.questions.exists()
+    assert project.questions.earliest("position").prompt == "Which one?"
     assert project.workflow == STARTERS[starter].workflow
 
 
