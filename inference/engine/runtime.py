@@ -18,6 +18,7 @@ from training.learning.networks.trunk import Trunk
 from training.learning.precision import has_bf16
 
 GPU_BATCH = 32
+FLOATS = 2**26  # 256 MB
 
 
 @functools.cache
@@ -63,6 +64,11 @@ def open_version(folder: Path) -> Classifier:
     if not (classifier.manifest.get("verification") or {}).get("passed"):
         raise ValueError("it was never verified against Keras")
     return classifier
+
+
+def at_once(dim: int, most: int) -> int:
+    """How many images' features a worker holds: what stands before a retrained block has a hundred thousand numbers."""
+    return max(1, min(most, FLOATS // dim))
 
 
 @functools.lru_cache(maxsize=64)

@@ -82,9 +82,9 @@ def threshold_of(version: ModelVersion, bound: float) -> float | None:
     The validation part is not among them: a version learns it too, once it has said how long (training.runs.stages).
     """
     held = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id).exclude(split__in=("train", "validation"))
-    rows = list(held.order_by("sha256").values_list("sha256", "label")[:20_000])
     engine, ref = runtime.engine(), VersionRef.of(version)
     trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    rows = list(held.order_by("sha256").values_list("sha256", "label")[: runtime.at_once(trunk.dim, 20_000)])
     features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for sha256, _label in rows])
     if not found.any():
         return None

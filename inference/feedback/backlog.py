@@ -29,6 +29,7 @@ from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
 from labeling.models.task import ASKED_BACK
 from labeling.services import raise_priority, suggest_answers
+from training.features.embedding import Embedder
 from training.models import ModelVersion
 from training.versions.champions import champion_of_question
 
@@ -137,7 +138,7 @@ def _claim(project_id: int) -> bool:
 def _score(version: ModelVersion) -> Pool:
     reference = stored_reference.ensure_reference(version)
     ref, pool = VersionRef.of(version), Pool()
-    for ids, shas in _chunks(Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
+    for ids, shas in _chunks(ref, Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
         features, found = _features(ref, shas)
         pool.waiting += int((~found).sum())
         if not found.any():
@@ -159,19 +160,19 @@ def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[An
 def _suggest_beside_gold(version: ModelVersion, ref: VersionRef) -> None:
     """Hidden gold is no part of the pool, but would be known by a suggestion that is missing."""
     hidden = Task.objects.filter(project=version.project, is_gold=True, gold__use=Gold.Use.HIDDEN)
-    for ids, shas in _chunks(hidden):
+    for ids, shas in _chunks(ref, hidden):
         features, found = _features(ref, shas)
         if found.any():
             answer = runtime.engine().answer(ref, features[found])
             _suggest(version, ids[found], answer.probabilities.argmax(axis=1))
 
 
-def _chunks(tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
-    """The images of these tasks: (ids, content hashes), in chunks."""
-    rows = tasks.order_by("id")
+def _chunks(ref: VersionRef, tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
+    """The images of these tasks: (ids, content hashes), in chunks whose features fit into memory."""
+    rows, most = tasks.order_by("id"), runtime.at_once(_trunk(ref).dim, CHUNK)
     last = 0
     while True:
-        part = list(rows.filter(id__gt=last).values_list("id", "image_id", "image__sha256")[:CHUNK])
+        part = list(rows.filter(id__gt=last).values_list("id", "image_id", "image__sha256")[:most])
         if not part:
             return
         last = part[-1][0]
@@ -179,9 +180,13 @@ def _chunks(tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np.int64], list[str
         yield np.array(list(seen), np.int64), list(seen.values())
 
 
-def _features(ref: VersionRef, shas: list[str]) -> tuple[Floats, NDArray[np.bool_]]:
+def _trunk(ref: VersionRef) -> Embedder:
     engine = runtime.engine()
-    trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    return engine.trunk(engine.classifier(ref).trunk_key)
+
+
+def _features(ref: VersionRef, shas: list[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    trunk = _trunk(ref)
     return runtime.feature_store(trunk.key, trunk.dim).get(shas)
 
 
@@ -232,6 +237,10 @@ def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
     """Where the candidates lie, in the projection of the training images (or by raw features without one)."""
     shas = dict(Image.objects.filter(pk__in=image_ids.tolist()).values_list("pk", "sha256"))
     ref = VersionRef.of(version)
-    features, _found = _features(ref, [shas.get(int(pk), "0" * 64) for pk in image_ids])
     reference: Reference | None = stored_reference.reference_of(ref)
-    return reference.project(features) if reference else features
+    at_once, points = runtime.at_once(_trunk(ref).dim, CHUNK), []
+    for start in range(0, len(image_ids), at_once):
+        names = [shas.get(int(pk), "0" * 64) for pk in image_ids[start : start + at_once]]
+        features, _found = _features(ref, names)
+        points.append(reference.project(features) if reference else features)
+    return np.concatenate(points)

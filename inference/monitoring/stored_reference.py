@@ -64,9 +64,9 @@ def ensure_reference(version: ModelVersion) -> Reference | None:
 
 
 def _training_features(version: ModelVersion, ref: VersionRef) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    items = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id, split="train").order_by("sha256")[:MOST]
-    rows = list(items.values_list("image_id", "sha256"))
     engine = runtime.engine()
     trunk = engine.trunk(engine.classifier(ref).trunk_key)
+    items = SnapshotItem.objects.filter(snapshot=version.run.snapshot_id, split="train").order_by("sha256")
+    rows = list(items.values_list("image_id", "sha256")[: runtime.at_once(trunk.dim, MOST)])
     features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for _image_id, sha256 in rows])
     return features[found], np.array([image_id for image_id, _sha256 in rows], np.int64)[found]

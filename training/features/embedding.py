@@ -21,6 +21,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ from labeling.models import Image, Project
 from training.learning.feature_store import FeatureStore
 from training.learning.networks import weights
 from training.learning.networks.keys import trunk_key
-from training.models import EmbeddingCursor, TrainingPolicy
+from training.models import EmbeddingCursor, ModelVersion, TrainingPolicy
 from training.snapshots import traits
 from training.zoo import catalogue, choosing
 
@@ -203,7 +204,11 @@ def _pixels(picture: Picture, size: int) -> np.ndarray | None:
 
 
 def embed_new_images() -> int:
-    """Embed what was uploaded since the last time, project by project; returns how many images were looked at."""
+    """Embed what was uploaded since the last time, project by project; returns how many images were looked at.
+
+    By the network that the next run takes, and by the champion's, which is another one where somebody chose another, or
+    where the last block was retrained: it can order, suggest and label only what has gone through its own trunk.
+    """
     done = 0
     for project in _with_new_images():
         try:
@@ -211,6 +216,11 @@ def embed_new_images() -> int:
             done += _embed_project(project, trunk_of(key))
         except CrowdtuneError as error:  # its next run will say so too; the other projects need not wait for it
             logger.warning("new images of %s are not embedded: %s", project.slug, error.message)
+    for champion in _champions_behind():
+        try:
+            done += _embed_project(champion.project, load_trunk(str(trunks_folder() / champion.trunk)))
+        except CrowdtuneError as error:  # the serving page tells of a trunk that is damaged
+            logger.warning("images of %s do not reach its champion: %s", champion.project.slug, error.message)
     return done
 
 
@@ -228,6 +238,20 @@ def _with_new_images() -> Iterable[Project]:
     return rows.filter(newest__gt=F("reached")).order_by("id")
 
 
+def _champions_behind() -> Iterable[Any]:
+    """Champions whose own ``trunk``, its key, has not seen their project's newest image."""
+    newest = Image.objects.filter(project=OuterRef("project")).order_by("-id").values("id")[:1]
+    cursor = EmbeddingCursor.objects.filter(project=OuterRef("project"), trunk_key=OuterRef("trunk"))
+    rows = (
+        ModelVersion.objects.of_primary_question()
+        .champions()
+        .filter(project__in=Project.objects.at_work())
+        .annotate(trunk=KT("manifest__trunk_key"), newest=Subquery(newest))
+        .annotate(reached=Coalesce(Subquery(cursor.values("last_image_id")), 0))
+    )
+    return rows.filter(newest__gt=F("reached")).slim().select_related("project").order_by("project")
+
+
 def _embed_project(project: Project, trunk: Trunk) -> int:
     """One lease at a time per project and trunk; a lost lease ends by its time."""
     EmbeddingCursor.objects.get_or_create(project=project, trunk_key=trunk.key)
@@ -242,7 +266,7 @@ def _embed_project(project: Project, trunk: Trunk) -> int:
         for start in range(0, len(images), 4 * BATCH):
             part = images[start : start + 4 * BATCH]
             traits.ensure_traits(project=project, image_ids=[image.pk for image in part])
-            features_of(trunk, [Picture(image.sha256, image.original) for image in part])
+            fill(trunk, [Picture(image.sha256, image.original) for image in part])
             mine.update(last_image_id=part[-1].pk, busy_until=timezone.now() + LEASE)
         return len(images)
     finally:

@@ -8,14 +8,20 @@ import pytest
 from django.utils import timezone
 
 from inference import actors
+from inference.engine import runtime
 from inference.feedback import backlog
 from inference.models import Deployment, Prediction, Reason
 from labeling.models import Project, Task
 from labeling.services import decide_task, raise_priority, set_gold
-from training.models import ModelVersion
+from training.features import embedding
+from training.models import ModelVersion, TrainingPolicy
 
 
-def test_every_waiting_image_is_scored_and_the_chosen_come_first(project, champion, add_images) -> None:
+@pytest.mark.parametrize("floats", [runtime.FLOATS, 1000])
+def test_every_waiting_image_is_scored_and_the_chosen_come_first(
+    project, champion, add_images, monkeypatch, floats: int
+) -> None:
+    monkeypatch.setattr(runtime, "FLOATS", floats)  # features that a worker holds at once: of all images, or of some
     images = add_images(range(120))
     assert backlog.score_pool(project.pk) == 120
     predictions = Prediction.objects.filter(project=project, version=champion)
@@ -77,6 +83,16 @@ def test_images_that_are_not_embedded_yet_wait_for_the_next_pass(project, champi
     add_images(range(3), embed=False)
     assert backlog.score_pool(project.pk) == 0
     assert backlog.due_projects() == [project.pk]
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_pool_goes_through_the_champions_own_trunk_whatever_the_next_run_stands_on(project, add_images) -> None:
+    TrainingPolicy.objects.update_or_create(project=project, defaults={"backbone": "removed_net"})
+    add_images(range(3), embed=False)
+
+    assert [embedding.embed_new_images() for _ in range(2)] == [3, 0]
+
+    assert backlog.score_pool(project.pk) == 3
 
 
 @pytest.mark.usefixtures("champion")
