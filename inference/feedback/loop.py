@@ -20,7 +20,7 @@ from inference.monitoring.drift import Moments
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.words import gettext as _
-from training.models import ModelVersion
+from training.models import ModelVersion, TrainingRun
 from training.services import report_drift
 from training.versions.champions import champion_of
 
@@ -87,7 +87,7 @@ def _forget(project: Project) -> None:
 
 
 def _look_for_drift(project: Project) -> None:
-    """The champion's requests of today, against its training images."""
+    """The champion's requests of today, against its training images. A day of drift brings one run nearer, not each."""
     version = champion_of(project)
     now = timezone.now()
     if version is None:
@@ -98,7 +98,9 @@ def _look_for_drift(project: Project) -> None:
         return
     row = measure_drift(version, rows, now)
     deployment = Deployment.objects.filter(pk=project.pk).first()
-    if row is not None and row.is_alarm and deployment is not None and deployment.drift_trains:
+    if row is None or not row.is_alarm or deployment is None or not deployment.drift_trains:
+        return
+    if not TrainingRun.objects.filter(project=project, cause="drift", created_at__gte=midnight).exists():
         report_drift(
             project=project,
             reason=_("The images asked about today are unlike those learned (%(count)s).") % {"count": row.images},

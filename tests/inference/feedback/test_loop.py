@@ -16,7 +16,7 @@ from inference.models import Deployment, Drift, Sample, Traffic
 from inference.monitoring import drift, stored_reference
 from inference.monitoring.traffic import TOGETHER, recorder
 from tests.inference.serving import URL, ask
-from training.models import TrainingPolicy
+from training.models import TrainingPolicy, TrainingRun
 
 
 def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(project, champion, caplog) -> None:
@@ -93,6 +93,10 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     policy = TrainingPolicy.objects.get()
     assert policy.drift_at is not None
     assert "unlike those learned (56)" in policy.drift_reason
+    TrainingRun.objects.create(project=project, snapshot=champion.run.snapshot, cause="drift", state="succeeded")
+    TrainingPolicy.objects.update(drift_at=None)
+    loop.close(project.pk)
+    assert TrainingPolicy.objects.get().drift_at is None, "or each label more that day would start a run"
 
 
 @pytest.mark.parametrize("left", [0, 100, -1])
