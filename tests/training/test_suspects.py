@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labeling.models import Consensus, Project, Task
+from labeling.models import Consensus, Gold, Project, Task
 from training import services
 from training.errors import NothingToDo
 from training.models import ModelVersion, Suspect
@@ -103,3 +103,21 @@ def test_a_suspect_is_sent_back_once(version: ModelVersion, project: Project) ->
         services.send_back(version=version, suspect_ids=[row.pk], user=project.owner)
     with pytest.raises(NothingToDo, match="Choose the images"):
         services.send_back(version=version, suspect_ids=[], user=project.owner)
+
+
+def test_gold_that_looks_wrong_is_for_the_owner_to_correct(
+    version: ModelVersion, project: Project, client: Client
+) -> None:
+    task = Task.objects.filter(project=project).order_by("id")[0]  # its gold counts before what people said of it
+    Task.objects.filter(pk=task.pk).update(is_gold=True)
+    gold = Gold.objects.create(task=task, answers={"what": "circle"})
+    Consensus.objects.filter(task=task).update(answer="square")
+    row = suspect(version, task)
+    client.force_login(project.owner)
+
+    page = client.get("/projects/shapes/training/insights/").content.decode()
+
+    assert f'href="/projects/shapes/images/{task.image_id}/">Gold: correct it yourself' in page
+    assert f'value="{row.pk}"' not in page
+    Gold.objects.filter(pk=gold.pk).update(answers={"what": "square"})
+    assert "Gold: correct" not in client.get("/projects/shapes/training/insights/").content.decode()

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.fields.json import KeyTransform
 
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.words import gettext as _
@@ -135,10 +136,15 @@ def new_since(*, project: Project, question: Question, snapshot: Snapshot | None
 
 def uncorrected(version: ModelVersion) -> QuerySet[Suspect]:
     """The version's likely label errors whose images have that label still: nobody has corrected it since."""
-    question = version.run.snapshot.question
-    final = Consensus.objects.filter(task__image=OuterRef("image"), question=question, is_final=True)
-    other = final.annotate(category=class_of_answer(question)).exclude(category=OuterRef("label"))
-    return version.suspects.filter(~Exists(other))
+    question, image = version.run.snapshot.question, OuterRef("image")
+    said = Consensus.objects.filter(task__image=image, task__is_gold=False, question=question, is_final=True)
+    gold = Gold.objects.filter(task__image=image, answers__has_key=question.key)
+    stand = version.suspects.all()
+    for rows in (said, gold.annotate(answer=KeyTransform(question.key, "answers"))):
+        stand = stand.filter(
+            ~Exists(rows.annotate(category=class_of_answer(question)).exclude(category=OuterRef("label")))
+        )
+    return stand
 
 
 def newest_label_at(*, project: Project) -> datetime | None:

@@ -6,14 +6,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from labeling.files import storage
-from labeling.models import Image, Project
+from labeling.models import Image, Project, Task
 from labeling.views.numbers import whole
 from labeling.views.owner.context import load_project, project_context, refusals
 from training import services
@@ -37,10 +39,13 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
     context["version"] = version
     if version is not None:
         names = labels.category_names(version.run.snapshot.question)
-        suspects = list(labels.uncorrected(version).select_related("image")[:SUSPECTS_SHOWN])
+        gold = Exists(Task.objects.filter(image=OuterRef("image"), is_gold=True))
+        rows = labels.uncorrected(version).select_related("image").annotate(is_gold=gold)
+        suspects = list(rows[:SUSPECTS_SHOWN])
         image = _image(project, version, request.GET.get("image", ""))
         context.update(
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
+            can_send=any(not suspect.is_gold and suspect.sent_at is None for suspect in suspects),
             image=image,
             retrained="tail.npz" in version.manifest.get("files", {}),
             **(_layers(version, image) if image else {}),
@@ -69,7 +74,8 @@ def send(request: HttpRequest, slug: str) -> HttpResponse:
             count = services.send_back(version=version, suspect_ids=ids, user=request.user)
             text = ngettext("%d image goes back to the crowd.", "%d images go back to the crowd.", count)
             messages.success(request, text % count)
-    return redirect("project-insights", slug)
+    shown = f"?version={version.number}" if version else ""
+    return redirect(reverse("project-insights", args=[slug]) + shown)
 
 
 @login_required
