@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from django.core.files import File
 from django.core.files.storage import default_storage
 
 from inference.engine import runtime
@@ -65,7 +64,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             raise sources.nothing_in(job.arguments)  # a prefix that is not spelled right, say
         name = f"exports/{job.id}/predictions.{job.arguments['format']}"
         with path.open("rb") as file:
-            storage.put_file(name, File(file))
+            storage.put_file(name, storage.Whole(str(path), file))
     if "files" in job.arguments or "archive" in job.arguments:
         sources.clean(job.pk)
     return {"file": name, "url": storage.file_url(name), "images": counts["images"], "model_version": version.number}

@@ -1,20 +1,20 @@
 """An export job: rows from the database, a few hundred at a time, through a format into storage. Worker-side.
 
-The file is written beside first and moved into storage when it is whole; a killed export starts anew and leaves
-nothing. Files of exports older than a week are removed when the next one of the project is made.
+The file is written beside first, on the disk where it will lie (a large one fits no /tmp that is a part of the memory),
+and moved into storage when it is whole; a killed export starts anew.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import re
 import tempfile
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.core.files import File
 from django.db.models import Count, F, Func, Max, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -54,17 +54,18 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
     rows = Rows(project, header, report, chosen.files)
-    with tempfile.TemporaryFile() as draft:
-        try:
-            chosen.write(header, rows, draft)
-        except ExportRefusedError as error:
-            raise CrowdtuneError("cannot_export", error.args[0], 409) from error
-        size = draft.tell()
-        draft.seek(0)
-        stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
-        name = storage.put_file(
-            f"exports/{job.pk}/{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}", File(draft)
-        )
+    with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
+        path = Path(scratch) / "draft"
+        with path.open("w+b") as draft:
+            try:
+                chosen.write(header, rows, draft)
+            except ExportRefusedError as error:
+                raise CrowdtuneError("cannot_export", error.args[0], 409) from error
+            size = draft.seek(0, io.SEEK_END)
+            draft.seek(0)
+            stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
+            called = f"{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}"
+            name = storage.put_file(f"exports/{job.pk}/{called}", storage.Whole(str(path), draft))
     return {"file": name, "bytes": size, "images": rows.images, "url": storage.file_url(name)}
 
 

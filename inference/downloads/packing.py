@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.core.files import File
 
 from inference.downloads.exporting import export_apart
 from inference.engine.routing import version_ref
@@ -94,4 +93,4 @@ def _pack(folder: Path, path: Path, name: str) -> None:
             if file.is_file():
                 pack.write(file, f"{folder.name}/{file.relative_to(folder)}")
     with path.open("rb") as packed:
-        storage.put_file(name, File(packed))
+        storage.put_file(name, storage.Whole(str(path), packed))

@@ -15,7 +15,7 @@ import secrets
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from django.conf import settings
 from django.core.cache import cache
@@ -51,7 +51,7 @@ def put_file(name: str, file: File) -> str:
     part = f"{PARTS}/{secrets.token_hex(16)}"
     try:
         default_storage.save(part, file)
-        default_storage.save(name, _Whole(default_storage.path(part)))
+        default_storage.save(name, Whole(default_storage.path(part)))
     finally:
         default_storage.delete(part)  # nothing of it stays on a disk that was full
     return name
@@ -69,11 +69,11 @@ def parts_folder() -> Path:
     return folder
 
 
-class _Whole(File):
-    """A file of the disk, which Django's storage moves to its name."""
+class Whole(File):
+    """A file of the disk, which Django's storage moves to its name, and a store reads."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(None, path)
+    def __init__(self, path: str, file: IO[bytes] | None = None) -> None:
+        super().__init__(file, path)
         self.path = path
 
     def temporary_file_path(self) -> str:

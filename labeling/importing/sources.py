@@ -239,12 +239,12 @@ def opened(name: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _seekable(name: str) -> Iterator[IO[bytes]]:
-    """The stored file, on this machine's disk: an object store's is copied to a temporary file first."""
+    """The stored file, on this machine's disk: an object store's is copied to a file beside the others first."""
     with opened(name) as stored:
         if hasattr(default_storage, "location") and Path(getattr(stored, "name", "")).is_file():
             yield cast("IO[bytes]", stored)
             return
-        with tempfile.TemporaryFile() as copy:
+        with tempfile.TemporaryFile(dir=storage.parts_folder()) as copy:
             for chunk in stored.chunks():
                 copy.write(chunk)
             copy.seek(0)

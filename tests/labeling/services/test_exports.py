@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from labeling import exporting, jobs, services
 from labeling.export import FORMATS
+from labeling.files import storage
 from labeling.importing.known import READERS, Files
 from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Job, Judgment, Project, Task
@@ -53,6 +55,13 @@ def test_a_class_project_leaves_in_every_format(form, make_project, run_actors):
     job, data = export(project, form, run_actors)
     assert len(data) == job.result["bytes"] > 0
     assert job.result["images"] == 2
+
+
+def test_an_export_lies_where_files_are_kept_and_not_where_temporary_ones_do(make_project, run_actors, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/no room")
+    _job, data = export(make_project(images=1), "csv", run_actors)
+    assert data
+    assert not list(storage.parts_folder().iterdir())
 
 
 def test_a_format_that_cannot_hold_the_project_fails_in_words(make_project, run_actors):
