@@ -101,7 +101,8 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     question = question or (questions[0] if questions else None)
     names = names_of(question)
     where = chosen.where()
-    rows = labels_where(project=project, question=question, **where).select_related("task__image", "decided_by")
+    # Fetched beside and not joined: before a join the database sorts whole rows of the project, not the page's best.
+    rows = labels_where(project=project, question=question, **where).prefetch_related("task__image", "decided_by")
     page = keyset.page(request, rows, order=data.get("order") or "-id")
     beside = data.get("method") or "majority"
     found = rows_of(project, page.rows, question, names, beside)

@@ -53,3 +53,14 @@ def test_the_page_of_an_image_costs_the_same_for_few_judgments_as_for_many(
     few = count(owning, address)
     judged(project, 5, ("cat", "dog"))
     assert count(owning, address) <= few + 1
+
+
+def test_the_least_sure_labels_are_sorted_before_anything_is_joined_to_them(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, judgments_max=2)
+    judged(project, 1)
+    with CaptureQueriesContext(connection) as queries:
+        owning.get(f"/projects/{project.slug}/labels/?order=confidence")
+    sorting = [one["sql"] for one in queries if 'ORDER BY "labeling_consensus"."confidence"' in one["sql"]]
+    assert [" JOIN " in sql for sql in sorting] == [False]
