@@ -246,6 +246,17 @@ def claim(
     raise CrowdtuneError("busy", _("Others took every task at the moment it was free. Ask again in a moment."), 503)
 
 
+def is_any_left(*, project_id: int, worker_id: int) -> bool:
+    """Whether there is an open task that this worker may be handed; looked for as by ``claim``."""
+    values: dict[str, Any] = {"project": project_id, "worker": worker_id, "hold": 0}
+    if fetch(_POOLS["head"], values):
+        return True
+    for priority, random, pk in fetch(_POSITION, values):
+        if fetch(_POOLS["after"], {**values, "priority": priority, "random": random, "id": pk}):
+            return True
+    return bool(fetch(_POOLS["first"], values))
+
+
 def claim_gold(
     *,
     use: str,

@@ -81,12 +81,14 @@ def _claim(project: Project, member: Membership, hold: int) -> list[Lease]:
 def _hiding_gold(project: Project, hold: int, values: dict[str, Any]) -> list[Lease]:
     """Each lease may be gold, at the project's rate, and none tells: not by its place, by how many come with it, or by
     images to load ahead. Which of those comes next depends on what everybody else is doing, and gold depends on nobody;
-    so nothing is named ahead here but what is leased already.
+    so nothing is named ahead here but what is leased already. Where nothing else is left for the worker gold would be
+    all that comes, known as gold and paid for nothing; a rate of 1 asks for that.
     """
     values = {**values, "since": timezone.now()}
     gold = [random.random() < project.gold_rate for _lease in range(hold)]
     found: list[Lease] = []
-    if any(gold):
+    worker = values["worker_id"]
+    if any(gold) and (project.gold_rate == 1 or leases.is_any_left(project_id=project.pk, worker_id=worker)):
         found = leases.claim_gold(**values, gold=gold, use=Gold.Use.HIDDEN, start=random.random())
     if len(found) < hold:
         found = leases.claim(**values, hold=hold)

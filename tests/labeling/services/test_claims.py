@@ -209,6 +209,18 @@ def test_what_was_asked_for_beside_the_policy_is_in_the_forecast(
     assert (cost["judgments_to_finish"], cost["cost_to_finish"]) == (2 * 4 + 1, "4.50")
 
 
+def test_gold_that_comes_between_the_tasks_is_in_the_forecast(
+    make_project: Callable[..., Project], owner: User
+) -> None:
+    project = make_project(images=12, judgments_min=2, judgments_max=2, price_per_judgment="0.50", gold_rate=0.5)
+    for task in Task.objects.filter(project=project)[:4]:
+        services.set_gold(task=task, answers="dog", user=owner)
+    project.refresh_from_db()
+    assert figures.cost(project)["cost_to_finish"] == "12.00"  # of 16 answers, and 4 images of gold for each of two
+    project.gold_rate = 0.2
+    assert figures.cost(project)["cost_to_finish"] == "10.00"
+
+
 def test_a_raised_budget_opens_again_what_its_end_had_retired(
     make_project: Callable[..., Project], owner: User, worker: User, run_actors: Callable[[], int]
 ) -> None:
@@ -221,6 +233,11 @@ def test_a_raised_budget_opens_again_what_its_end_had_retired(
     run_actors()
     project.refresh_from_db()
     assert project.retired_count == 3
+    taken_back, _answers = services.undo_last(project=project, worker=worker)
+    run_actors()
+    assert Task.objects.filter(project=project, state="open").count() == 3
+    services.submit_judgment(assignment_id=taken_back.pk, worker=worker, answers={"category": "cat"})
+    run_actors()
     services.change_project(project=project, user=owner, budget="1.20")  # buys nothing
     run_actors()
     assert not Task.objects.filter(project=project, state="open").exists()
@@ -270,6 +287,21 @@ def test_gold_hides_among_the_claims(make_project: Callable[..., Project], owner
     assert (member.gold_seen, member.gold_right) == (1, 0)
     # Each worker sees it once; then come the others.
     assert claim(project, worker).task_id != task.pk
+
+
+@pytest.mark.parametrize("rate", [0.99999, 1.0])
+def test_gold_does_not_come_alone_where_nothing_else_is_left_unless_it_is_all_that_is_asked_for(
+    make_project: Callable[..., Project], owner: User, worker: User, rate: float
+) -> None:
+    project = make_project(images=3, judgments_max=1, gold_rate=rate)
+    services.add_member(project=project, username=worker.username)
+    real, *golds = Task.objects.filter(project=project)
+    for task in golds:
+        services.set_gold(task=task, answers="dog", user=owner)
+    project.refresh_from_db()
+    services.retire_task(task=real, user=owner)
+    found = services.claim_assignment(project=project, worker=worker)
+    assert (found is not None) == (rate == 1.0)
 
 
 def test_many_workers_may_answer_the_same_gold(make_project: Callable[..., Project], owner: User) -> None:
