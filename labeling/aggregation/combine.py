@@ -123,7 +123,7 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
     if is_scale and belief.spread <= 0:  # the first who rate have not shown yet how far people are apart
         spread = max(spread, numeric.SHARE * (options["most"] - options["least"]))
     answers = []
-    for row in said:
+    for row in [row for row in said if row.weight > 0] or said:
         known = skills.get(row.worker, {})
         answers.append(
             (

@@ -7,6 +7,7 @@ Biases and spreads are shrunk towards the crowd's by how much the worker has sai
 For a rating the same model gives a posterior over the steps of the scale, which knows that 3 is nearer to 4 than to 1.
 
 Source: V. C. Raykar et al., "Learning from crowds", JMLR 11 (2010), section 4 (ordinal and continuous labels);
+P. McCullagh, "Regression models for ordinal data", JRSS B 42 (1980) (steps as intervals of what is felt);
 K. L. Lange, R. J. A. Little, J. M. G. Taylor, "Robust statistical modeling using the t distribution", JASA 84 (1989).
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erf, exp, sqrt
+from math import erf, exp, log, sqrt
 
 import numpy as np
 
@@ -129,14 +130,27 @@ def within(error: float, tolerance: float) -> float:
 def steps(answers: Sequence[tuple[float, float, float]], scale: Sequence[int]) -> list[float]:
     """The posterior over the steps of a rating scale.
 
+    Who rates names the step that is nearest to what they felt, and an end for all that lies beyond it.
+
     Args:
         answers: (answer, bias, spread) of one task.
         scale: The steps, rising.
     """
     logits = []
     for step in scale:
-        fits = [((answer - bias - step) / max(spread, 0.25)) ** 2 for answer, bias, spread in answers]
-        logits.append(sum(-(TAILS + 1) / 2 * np.log1p(square / TAILS) for square in fits))
+        logit = 0.0
+        for answer, bias, spread in answers:
+            off, unit = answer - bias - step, max(spread, 0.25)
+            low = 0.0 if answer <= scale[0] else _below((off - 0.5) / unit)
+            high = 1.0 if answer >= scale[-1] else _below((off + 0.5) / unit)
+            logit += log(max(high - low, 1e-12))
+        logits.append(logit)
     top = max(logits)
     weights = [exp(logit - top) for logit in logits]
     return [weight / sum(weights) for weight in weights]
+
+
+def _below(place: float) -> float:
+    """Student's t distribution function, for four degrees of freedom (TAILS)."""
+    stretched = 1 + place**2 / 4
+    return 0.5 + 0.375 * place / sqrt(stretched) * (1 - place**2 / (12 * stretched))

@@ -53,6 +53,13 @@ def test_who_cannot_tell_counts_by_weight() -> None:
     assert put_together("text", *lost, Said(3, "cat", weight=0.3)).answer == CANT_TELL
 
 
+def test_who_counts_for_nothing_moves_no_rating_and_no_number() -> None:
+    for options in (SCALE, {}):
+        alone = put_together("median", Said(1, 4), Said(2, 4), options=options)
+        beside = put_together("median", Said(1, 4), Said(2, 4), Said(3, 1, weight=0), options=options)
+        assert (beside.answer, beside.confidence) == (alone.answer, alone.confidence)
+
+
 @pytest.mark.parametrize(
     ("row", "spread", "skills", "answers"),
     [

@@ -87,9 +87,14 @@ def test_fleiss_kappa_is_his_formula(rows):
 
 @settings(max_examples=40, deadline=None)
 @given(answers=ANSWERS)
-def test_a_rating_s_posterior_is_student_s_t(answers):
+def test_a_rating_s_posterior_is_student_s_t_over_the_steps_and_what_lies_beyond_them(answers):
     scale = [1, 2, 3, 4, 5]
-    logs = np.array([sum(stats.t.logpdf((a - b - step) / s, numeric.TAILS) for a, b, s in answers) for step in scale])
+    answers = [(min(max(answer, 1.0), 5.0), bias, spread) for answer, bias, spread in answers]
+    logs = np.zeros(len(scale))
+    for answer, bias, spread in answers:
+        ends = -np.inf if answer <= 1 else answer - 0.5, np.inf if answer >= 5 else answer + 0.5
+        low, high = (stats.t.cdf((end - bias - np.array(scale)) / spread, numeric.TAILS) for end in ends)
+        logs += np.log(high - low)
     expected = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
     assert numeric.steps(answers, scale) == pytest.approx(expected, abs=1e-9)
 
