@@ -13,9 +13,11 @@ import json
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from math import ceil, floor
 from typing import Any, NamedTuple
 
+import numpy as np
 from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
@@ -29,6 +31,8 @@ from labeling.words import gettext as _
 # Counts of what comes in a row; the others are of a window's worth of answers.
 IN_A_ROW = {Rule.Measure.SKIPS_IN_A_ROW, Rule.Measure.SAME_IN_A_ROW}
 SHARES = {Rule.Measure.GOLD_ACCURACY, Rule.Measure.AGREEMENT}
+# How often rules meet by chance somebody who is right so often, within so many answers.
+USUALLY_RIGHT, WITHIN = 0.85, 100
 # How a lease ends by its worker's own doing.
 ENDED = (Assignment.State.SUBMITTED, Assignment.State.SKIPPED, Assignment.State.WITHDRAWN)
 
@@ -170,6 +174,22 @@ MEASURES: dict[str, Callable[[Record, Rule], float | None]] = {
     Rule.Measure.SKIPS_IN_A_ROW: _skips_in_a_row,
     Rule.Measure.SAME_IN_A_ROW: _same_in_a_row,
 }
+
+
+def by_chance(rule: Rule) -> float | None:
+    """The share of people as good as most whom the rule meets by chance; None where it measures no such thing."""
+    if rule.measure not in SHARES or rule.comparison != Rule.Comparison.BELOW or rule.window > WITHIN:
+        return None
+    return _met_by_chance(rule.window, rule.threshold)
+
+
+@lru_cache(maxsize=256)
+def _met_by_chance(window: int, threshold: float) -> float:
+    """By 4,000 drawn people, the same each time."""
+    right = np.random.default_rng(0).random((4000, WITHIN)) < USUALLY_RIGHT
+    said = np.pad(right.cumsum(axis=1), ((0, 0), (1, 0)))
+    shares = (said[:, window:] - said[:, :-window]) / window
+    return float((shares < threshold).any(axis=1).mean())
 
 
 def _act(rule: Rule, member: Membership, measured: float, task_id: int, record: Record) -> RuleEvent:

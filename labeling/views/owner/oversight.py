@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.accounts.keys import SCOPE_NAMES, digest
-from labeling.collecting.rules import IN_A_ROW
+from labeling.collecting.rules import IN_A_ROW, by_chance
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
 from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
@@ -36,7 +36,7 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, _("The rule holds from the next judgment on."))
             return redirect("project-rules", project.slug)
-    found = project.rules.annotate(fired=Count("events")).order_by("id")
+    found = [(rule, by_chance(rule)) for rule in project.rules.annotate(fired=Count("events")).order_by("id")]
     context = context_of(request, project, tab="settings", section="rules", rules=found, form=form, in_a_row=IN_A_ROW)
     return render(request, "projects/rules.html", context, status=400 if form.errors else 200)
 

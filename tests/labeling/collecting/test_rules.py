@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import comb
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from labeling import services
+from labeling.collecting.rules import by_chance
 from labeling.errors import CrowdtuneError
-from labeling.models import Gold, Judgment, Membership, Project, RuleEvent, Task
+from labeling.models import Gold, Judgment, Membership, Project, Rule, RuleEvent, Task
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -323,3 +325,13 @@ def test_what_practice_taught_is_not_measured(make_project: Callable[..., Projec
     answer(project, worker, "dog")
     member = standing(project, worker)
     assert (member.is_paused, member.gold_seen, member.gold_right) == (True, 2, 1)
+
+
+def test_how_many_good_people_a_rule_meets_by_chance_is_that_of_coins_thrown_again_and_again() -> None:
+    rule = Rule(measure="gold_accuracy", window=100, comparison="below", threshold=0.85)
+    exact = sum(comb(100, right) * 0.85**right * 0.15 ** (100 - right) for right in range(85))
+    assert by_chance(rule) == pytest.approx(exact, abs=0.03)  # one look at all of them
+    often = [by_chance(Rule(measure="agreement", window=n, comparison="below", threshold=0.6)) for n in (5, 10, 20)]
+    assert often == sorted(often, key=lambda share: share or 0, reverse=True)
+    assert by_chance(Rule(measure="gold_accuracy", window=10, comparison="at_least", threshold=0.6)) is None
+    assert by_chance(Rule(measure="same_in_a_row", window=10, comparison="below", threshold=3)) is None
