@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.db.models import Avg, Case, Count, F, Q, Sum, Value, When
@@ -59,8 +60,8 @@ def cost(project: Project) -> dict[str, Any]:
         most=most,
     )
     in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    between = _to_cover(project) if in_stages else None
-    more = between.likely if between else ahead.judgments_to_go + insisted
+    likely: Iterable[int] = _to_cover(project) if in_stages else [ahead.judgments_to_go + insisted]
+    more, *between = _with_gold(project, likely)
     finished = sum(has[Task.State.RETIRED])
     spent = sum(judgments * tasks for judgments, tasks in enumerate(has[Task.State.RETIRED]))
     return {
@@ -72,7 +73,7 @@ def cost(project: Project) -> dict[str, Any]:
         "most_per_task": most,
         "judgments_saved": max(finished * most - spent, 0),
         "judgments_to_finish": more,
-        "judgments_to_finish_between": [between.low, between.high] if between else None,
+        "judgments_to_finish_between": between or None,
         "cost_to_finish": str((decimal.Decimal(more) * project.price_per_judgment).quantize(decimal.Decimal("0.01"))),
     }
 
@@ -106,6 +107,21 @@ def _insisted(project: Project) -> int:
     rows = Task.objects.filter(UNDONE, project=project, is_gold=False)
     short = rows.filter(asked_for__gt=F("judgment_count")).aggregate(n=Sum(F("asked_for") - F("judgment_count")))
     return int(short["n"] or 0)
+
+
+def _with_gold(project: Project, ahead: Iterable[int]) -> list[int]:
+    """So many judgments of tasks with the answers to hidden gold that come between them, which cost as much.
+
+    Nobody is asked about one twice: those who label here, or as many as each task needs, have only so many left.
+    """
+    numbers = list(ahead)
+    if not project.gold_count or not any(numbers):
+        return numbers
+    rows = Membership.objects.filter(project=project, judgment_count__gt=0)
+    people = rows.aggregate(n=Count("id"), seen=Sum("gold_seen"))
+    left = project.gold_count * max(people["n"], project.judgments_min) - (people["seen"] or 0)
+    each = project.gold_rate / (1 - project.gold_rate) if project.gold_rate < 1 else left
+    return [number + round(max(min(number * each, left), 0)) for number in numbers]
 
 
 class _Judgments(NamedTuple):
