@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling import races, webhooks
 from labeling.accounts import archived
-from labeling.actors import retire_spent
+from labeling.actors import reopen_affordable, retire_spent
 from labeling.collecting import late, leases, lookups, phases, rightness, rules, spending, statements, tasks, workflow
 from labeling.collecting.lookups import Leased
 from labeling.collecting.statements import Recorded
@@ -276,7 +276,8 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         lease = _withdraw(last, task, project)
         if not task.is_gold:
             _reopen_after_withdrawal(task)
-        statements.count(project_id=project.pk, judgments=-1, price=-last.price)
+        if not statements.count(project_id=project.pk, judgments=-1, price=-last.price) and project.is_spent:
+            reopen_affordable.send(project.pk)  # who takes the last of a budget back may never answer again
     return lease, last.answers
 
 
