@@ -40,6 +40,9 @@ def test_what_the_end_of_the_budget_cut_short_is_not_called_finished(
     assert 'class="progress" max="1" value="0.4000"' in page
     project.refresh_from_db()
     assert figures.cost(project)["judgments_to_finish"] == 3  # what raising the budget has to pay for
+    services.change_project(project=project, user=project.owner, price_per_judgment=0, budget=None)
+    assert "Cost so far" in text_of(owning, f"/projects/{project.slug}/")
+    assert "Earned" in text_of(owning, f"/projects/{project.slug}/workers/")
 
 
 def test_a_reviewer_is_told_that_nobody_is_handed_a_task_without_a_link_to_settings_that_are_not_theirs(
