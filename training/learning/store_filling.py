@@ -32,6 +32,7 @@ def embed_missing(
         read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.files.imaging.pixels of the file), or None
             where it cannot be read: it is passed over. Called only for what is missing, from several threads.
         views: Augmented views of each picture, besides itself.
+        batch: Pictures and views at a time, at least one picture with its views.
         progress: Called after each batch with stage "features", done and of (in pictures); False cancels.
 
     Returns:
@@ -42,18 +43,18 @@ def embed_missing(
     """
     rule = augmentation or Augmentation()
     wanted = [i for i, complete in enumerate(_complete(store, shas, views, rule)) if not complete]
-    made = 0
+    made, step = 0, max(1, batch // (views + 1))
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
-        ahead = pool.submit(_decode, wanted[:batch], shas, read, views, rule) if wanted else None
-        for start in range(0, len(wanted), batch):
+        ahead = pool.submit(_decode, wanted[:step], shas, read, views, rule) if wanted else None
+        for start in range(0, len(wanted), step):
             assert ahead is not None
             keys, pictures = ahead.result()
-            rest = wanted[start + batch : start + 2 * batch]
+            rest = wanted[start + step : start + 2 * step]
             ahead = pool.submit(_decode, rest, shas, read, views, rule) if rest else None
             if keys:
                 store.put(keys, trunk.embed(np.stack(pictures)))
             made += len(keys)
-            done = min(start + batch, len(wanted))
+            done = min(start + step, len(wanted))
             if progress and progress({"stage": "features", "done": done, "of": len(wanted)}) is False:
                 raise Cancelled(f"Cancelled after {done} of {len(wanted)} images; their features are kept.")
     return made

@@ -46,14 +46,18 @@ def test_views_are_embedded_beside_the_picture(
     assert embed_missing(store, small_trunk, shas, lambda i: pictures[i], views=2) == 0
 
 
-def test_a_cancelled_embedding_keeps_what_it_did(
-    tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]
+@pytest.mark.parametrize("views", [0, 1, 3])
+def test_a_cancelled_embedding_keeps_what_it_did_however_many_views_each_picture_has(
+    views: int, tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]
 ) -> None:
     store = FeatureStore(tmp_path, small_trunk.key, small_trunk.dim)
     shas = [sha(i) for i in range(12)]
     with pytest.raises(Cancelled):
-        embed_missing(store, small_trunk, shas, lambda i: drawn[0][i], batch=4, progress=lambda report: False)
-    assert store.get(shas)[1].sum() == 4
+        embed_missing(
+            store, small_trunk, shas, lambda i: drawn[0][i], views=views, batch=4, progress=lambda report: False
+        )
+    assert store.get(shas)[1].sum() == 4 // (views + 1)
+    assert store.count() == 4
 
 
 def test_a_view_is_always_the_same_and_never_the_picture(drawn: tuple[np.ndarray, np.ndarray]) -> None:
