@@ -57,8 +57,8 @@ def _data(manifest: dict[str, Any]) -> str:
     ]
     left_out = sum(manifest["left_out"].values())
     said = (
-        "Labels are the consensus of a crowd, with how sure it is; near-duplicates are on one side of the split, which"
-        f" follows from each image's hash. Snapshot `{manifest['snapshot'][:16]}`; {left_out} labels were left out."
+        f"{_origin(manifest)}; near-duplicates are on one side of the split, which follows from each image's hash."
+        f" Snapshot `{manifest['snapshot'][:16]}`; {left_out} labels were left out."
     )
     if manifest.get("gone"):
         said += f" Of the snapshot's images {manifest['gone']} were deleted since, or could not be read."
@@ -68,6 +68,16 @@ def _data(manifest: dict[str, Any]) -> str:
             " part never was."
         )
     return "\n".join(["| category | train | validation | test |", "|---|---|---|---|", *rows, "", said])
+
+
+def _origin(manifest: dict[str, Any]) -> str:
+    """Where the labels are from; a manifest from before does not tell which of them are certain."""
+    crowd, certain = "the consensus of a crowd, with how sure it is", manifest.get("certain", 0)
+    if not certain:
+        return f"Labels are {crowd}"
+    if certain >= sum(sum(side.values()) for side in manifest["counts"].values()):
+        return "Labels are gold, or a person's decisions"
+    return f"Gold and a person's decisions made {certain} of the labels; the others are {crowd}"
 
 
 def _recipe(manifest: dict[str, Any]) -> str:
@@ -151,6 +161,9 @@ def _limits(manifest: dict[str, Any]) -> str:
         "- It always answers with one of its categories, also for a picture that shows none of them.",
         "- It was measured on images of the same source as it learned from; on others it may be worse.",
     ]
+    counts = manifest["counts"]
+    if gone := [name for name in manifest["categories"] if not counts["train"].get(name, 0)]:
+        lines.append(f"- Does not know, since its images were deleted before it learned: {', '.join(gone)}.")
     unmeasured = [name for name, row in _per_class(manifest) if not row["count"]]
     if unmeasured:
         lines.append(f"- Not measured, for want of held-out images: {', '.join(unmeasured)}.")

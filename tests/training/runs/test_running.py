@@ -75,8 +75,11 @@ def test_the_training_accuracy_is_that_of_the_version_itself(db: None, run_actor
 def test_the_card_tells_what_was_learned_and_what_was_asked_for(
     project: Project, run_actors: Callable[[], int]
 ) -> None:
+    decided = Consensus.objects.filter(project=project).order_by("pk")[:2]
+    Consensus.objects.filter(pk__in=decided.values("pk")).update(decided_by=project.owner)
     run = services.request_run(project=project, cause="person", options={"label_smoothing": 0.1, "epochs": 7})
-    Image.objects.filter(pk=SnapshotItem.objects.filter(split="train").values("image")[:1]).delete()
+    learned = SnapshotItem.objects.filter(split="train").exclude(posterior={})
+    Image.objects.filter(pk=learned.values("image")[:1]).delete()
     run_actors()
 
     version = ModelVersion.objects.get(run=run)
@@ -86,6 +89,11 @@ def test_the_card_tells_what_was_learned_and_what_was_asked_for(
     }
     card = card_of(version.manifest)
     assert "Of the snapshot's images 1 were deleted since" in card
+    assert "Gold and a person's decisions made 2 of the labels; the others are the consensus of a crowd" in card
+    assert "Labels are gold, or a person's decisions;" in card_of(version.manifest | {"certain": 60})
+    assert "Does not know" not in card
+    version.manifest["counts"]["train"].pop("circle")
+    assert "deleted before it learned: circle." in card_of(version.manifest)
     assert "then it was learned, too" in card
     assert "- Asked for: epochs 7, label_smoothing 0.1" in card
 

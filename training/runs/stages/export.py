@@ -6,6 +6,7 @@ from collections import Counter
 
 from training.learning.artifact import CARD, write_version
 from training.runs.stages.work import Work
+from training.snapshots.freezing import LEFT_OUT
 from training.versions.card import card_of
 from training.zoo import catalogue
 
@@ -23,6 +24,7 @@ def run(work: Work) -> None:
         "snapshot": snapshot.digest,
         "counts": _counts(work),
         "left_out": snapshot.left_out,
+        "certain": snapshot.items.filter(posterior={}).exclude(split=LEFT_OUT).count(),
         "gone": snapshot.item_count - len(work.items),
         "learned_validation": work.tail is None or work.held is not None,
         "augmentation": run.augmentation,
