@@ -273,11 +273,18 @@ def test_the_command_sends_no_more_at_once_than_the_server_takes(tmp_path: Path)
     assert [len(part) for part in parts] == [3, 16, 1, 1, 2]
 
 
-def test_the_command_reads_a_picture_from_a_pipe(live_server, champion, token, photo, monkeypatch, capsys) -> None:
+def test_the_command_reads_a_picture_from_a_pipe_whatever_else_is_asked_about(
+    live_server, champion, token, photo, monkeypatch, capsysbinary
+) -> None:
+    broken = photo.parent / "broken.png"
+    broken.write_bytes(b"no image")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
     where = ["--url", live_server.url, "--token", token, "--project", "colours"]
-    assert cli.main([*where, "predict", "-"]) == 0
-    assert capsys.readouterr().out.startswith("-  ")
+    assert cli.main([*where, "predict", "-", str(broken), "-"]) == 1
+    lines = capsysbinary.readouterr().out.splitlines()
+    assert [line.partition(b"  ")[0] for line in lines] == [b"-", b"-"]
+    assert cli.main([*where, "explain", "-", "-o", "-"]) == 0
+    assert capsysbinary.readouterr().out.startswith(b"\x89PNG")
 
 
 def test_where_to_ask_may_stand_before_or_behind_the_command(live_server, champion, token, photo, capsys) -> None:

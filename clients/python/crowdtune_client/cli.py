@@ -6,12 +6,14 @@ Where to ask comes from options or from CROWDTUNE_URL, CROWDTUNE_TOKEN and CROWD
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from crowdtune_client.answers import Prediction
 from crowdtune_client.client import Client
@@ -63,21 +65,21 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", help="what pictures show", parents=[place])
     predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL|-")
-    predict.add_argument("--top-k", type=int, default=3)
+    predict.add_argument("--top-k", type=int, default=3, help="categories of each picture (3)")
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
     explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file", parents=[place])
     explain.add_argument("picture", metavar="FILE|URL|-")
-    explain.add_argument("-o", "--output", default="heat.png")
-    explain.add_argument("--category")
+    explain.add_argument("-o", "--output", default="heat.png", metavar="FILE|-", help="where to write it (heat.png)")
+    explain.add_argument("--category", help="whose evidence to show; the most probable one by itself")
     return parser
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
     """Where to ask, and as whom."""
-    parser.add_argument("--url", help="of the platform")
-    parser.add_argument("--token", help="of a key with the scope predict")
-    parser.add_argument("--project", help="as in its address")
-    parser.add_argument("--retries", type=int)
+    parser.add_argument("--url", help="of the platform; else CROWDTUNE_URL")
+    parser.add_argument("--token", help="of a key with the scope predict; else CROWDTUNE_TOKEN")
+    parser.add_argument("--project", help="as in its address; else CROWDTUNE_PROJECT")
+    parser.add_argument("--retries", type=int, help="where no answer comes (8)")
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
@@ -98,8 +100,14 @@ def _is_picture(file: Path) -> bool:
 
 def _picture(name: str) -> Picture:
     if name == "-":
-        return sys.stdin.buffer
+        return _piped(sys.stdin.buffer)
     return RemoteImage(name) if name.startswith(("http://", "https://")) else Path(name)
+
+
+@functools.lru_cache(maxsize=1)
+def _piped(stream: BinaryIO) -> bytes:
+    """What comes by a pipe, which can be read but once: it is sent again where another picture was refused."""
+    return stream.read()
 
 
 def _predict(client: Client, options: argparse.Namespace) -> int:
@@ -187,8 +195,11 @@ def _is_text(name: str) -> bool:
 
 def _explain(client: Client, options: argparse.Namespace) -> int:
     png, category = client.explain(options.project, _picture(options.picture), category=options.category)
-    Path(options.output).write_bytes(png)
-    print(f"{options.output}  {category}")
+    if options.output == "-":
+        sys.stdout.buffer.write(png)
+    else:
+        Path(options.output).write_bytes(png)
+        print(f"{options.output}  {category}")
     return 0
 
 
