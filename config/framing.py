@@ -1,6 +1,6 @@
 """Bodies that cannot be read are refused for what they are, instead of being taken for empty or damaged ones.
 
-So is a method that is none of HTTP's: /metrics keeps figures by method, and strangers could make up any number of them.
+So is a method that nothing here takes: /metrics keeps figures by method, and strangers could make up any number.
 
 WSGI knows of a body by its length alone, so that one in chunks looks like none. A packed body is taken by /v2 only,
 whose clients send such.
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from config import errors, handlers
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class FramingMiddleware:

@@ -33,6 +33,7 @@ def test_a_method_that_somebody_made_up_is_refused_and_leaves_nothing_in_the_met
         told = client.generic("MADEUP", address)
         assert told.status_code == 405
         assert "POST" in told["Allow"]
+        assert client.generic("TRACE", address).status_code == 405  # Django's views would answer it as GET
     assert client.options("/api/v1/").status_code != 405
     assert b"MADEUP" not in generate_latest()
 
