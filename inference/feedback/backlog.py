@@ -234,7 +234,7 @@ def _before_all(project: Project) -> list[int]:
 
 
 def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
-    """Where the candidates lie, in the projection of the training images (or by raw features without one)."""
+    """Where the candidates lie, as the training images do (or by raw features without these)."""
     shas = dict(Image.objects.filter(pk__in=image_ids.tolist()).values_list("pk", "sha256"))
     ref = VersionRef.of(version)
     reference: Reference | None = stored_reference.reference_of(ref)
@@ -242,5 +242,5 @@ def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
     for start in range(0, len(image_ids), at_once):
         names = [shas.get(int(pk), "0" * 64) for pk in image_ids[start : start + at_once]]
         features, _found = _features(ref, names)
-        points.append(reference.project(features) if reference else features)
+        points.append(reference.place(features) if reference else features)
     return np.concatenate(points)

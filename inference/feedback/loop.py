@@ -12,7 +12,6 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inference.engine.routing import VersionRef
 from inference.feedback import autolabel, predictions, sampling
 from inference.models import Deployment, Drift, Traffic
 from inference.monitoring import drift, stored_reference, traffic
@@ -113,7 +112,7 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     What chance reaches costs 200 draws, so it is taken over where it cannot be another: between two looks at a project
     that nobody asked, and beyond the images that a draw has at most.
     """
-    reference = stored_reference.reference_of(VersionRef.of(version))
+    reference = stored_reference.ensure_reference(version)
     if reference is None:
         return None
     today, classes = Moments(), Counter[str]()
@@ -126,12 +125,12 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     if before is not None and before.images == today.count:
         return before
     training = Moments()
-    training.add(reference.points)
+    training.add(reference.projected)
     distance = drift.distance(today, training)
     if before is not None and before.images >= drift.MOST_DRAWN:
         limit = before.feature_limit
     else:
-        limit = drift.chance_limit(reference.points, today.count)
+        limit = drift.chance_limit(reference.projected, today.count)
     index = drift.psi(reference.class_shares.tolist(), [classes[key] for key in version.categories])
     is_alarm = today.count >= drift.LEAST and (distance > 2 * limit or index > drift.PSI_ALARM)
     row, _created = Drift.objects.update_or_create(

@@ -1,8 +1,9 @@
 """What a version was trained on, small enough to keep beside it: for novelty, drift and the nearest training images.
 
-Training features are projected onto their leading principal directions and scaled to unit variance there. Novelty is
-the distance to the k-th nearest of a sample of training images, in units of what 95 of 100 training images stay below:
-1 is as far out as one training image in twenty, 2 is twice as far.
+Features are made of one length and placed by their leading principal directions and how far they lie beside these:
+what a network was never shown differs in directions in which its training images do not. Novelty is the distance to the
+k-th nearest of a sample of training images: 0 is no farther out than half of the training images, 1 as far as one in
+twenty. Divided by their deviation along them, the places on the directions are what drift is measured by.
 
 Source: Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors (ICML 2022).
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-DIRECTIONS = 64
+DIRECTIONS = 63
 SAMPLE = 1000  # images kept at most
 NEIGHBOURS = 5
 BLOCK = 1024  # rows whose distances are made at once
@@ -26,26 +27,39 @@ Floats = NDArray[np.float32]
 class Reference:
     """A version's training images, projected. Arrays are float32 unless said."""
 
-    mean: Floats  # [dim]
-    directions: Floats  # [dim, d]: projection and scaling in one
-    points: Floats  # [m, d]: a sample of the training images
+    mean: Floats  # [dim], of features of length 1
+    directions: Floats  # [dim, d], of length 1
+    deviations: Floats  # [d]: of the training images along them
+    points: Floats  # [m, d + 1]: the places of a sample of the training images
     image_ids: NDArray[np.int64]  # [m]: whose they are
-    unit: float  # the distance that 95 of 100 training images stay below
+    middle: float  # the distance that half of the training images stay below
+    edge: float  # and that 95 of 100 do
     class_shares: Floats  # [k]: predicted classes over the training images
 
     def project(self, features: Floats) -> Floats:
         """``[n, dim] -> [n, d]``, zero mean and unit variance over the training images."""
-        return np.asarray((features - self.mean) @ self.directions, np.float32)
+        return self.place(features)[:, :-1] / self.deviations
+
+    @property
+    def projected(self) -> Floats:
+        """``[m, d]``, the sample of the training images."""
+        return self.points[:, :-1] / self.deviations
+
+    def place(self, features: Floats) -> Floats:
+        """``[n, dim] -> [n, d + 1]``: images that look alike lie together."""
+        return _placed(features, self.mean, self.directions)
 
     def novelty(self, features: Floats) -> Floats:
         """``[n, dim] -> [n]``, 0 upwards; above 1 for one training image in twenty."""
-        return _kth_distance(self.project(features), self.points, NEIGHBOURS) / np.float32(max(self.unit, 1e-9))
+        distances = _kth_distance(self.place(features), self.points, NEIGHBOURS)
+        unit = max(self.edge - self.middle, 0.05 * self.edge, 1e-9)
+        return np.maximum((distances - np.float32(self.middle)) / np.float32(unit), np.float32(0))
 
     def nearest(self, features: Floats, count: int) -> list[tuple[int, float]]:
-        """The training images most like the one of ``features`` ``[dim]``: (image id, distance in novelty's unit)."""
-        distances = _distances(self.project(features[None]), self.points)[0]
+        """The training images most like the one of ``features`` ``[dim]``: (image id, distance; 1 is novelty's 1)."""
+        distances = _distances(self.place(features[None]), self.points)[0]
         order = np.argsort(distances, kind="stable")[:count]
-        return [(int(self.image_ids[index]), float(distances[index] / max(self.unit, 1e-9))) for index in order]
+        return [(int(self.image_ids[index]), float(distances[index] / max(self.edge, 1e-9))) for index in order]
 
     def save(self, path: Path) -> None:
         draft = path.with_suffix(".draft.npz")
@@ -53,9 +67,11 @@ class Reference:
             draft,
             mean=self.mean,
             directions=self.directions,
+            deviations=self.deviations,
             points=self.points,
             image_ids=self.image_ids,
-            unit=np.float32(self.unit),
+            middle=np.float32(self.middle),
+            edge=np.float32(self.edge),
             class_shares=self.class_shares,
         )
         draft.replace(path)
@@ -64,8 +80,8 @@ class Reference:
     def load(cls, path: Path) -> Reference:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves a damaged one open
             return cls(
-                file["mean"], file["directions"], file["points"], file["image_ids"], float(file["unit"]),
-                file["class_shares"],
+                file["mean"], file["directions"], file["deviations"], file["points"], file["image_ids"],
+                float(file["middle"]), float(file["edge"]), file["class_shares"],
             )  # fmt: skip
 
 
@@ -79,21 +95,37 @@ def fit_reference(features: Floats, image_ids: NDArray[np.int64], class_shares: 
         seed: Of the sample's draw.
     """
     rng = np.random.default_rng(seed)
-    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = features[rng.permutation(len(features))[:5000]] - mean
-    directions = _principal(centred, min(DIRECTIONS, len(centred) - 1, centred.shape[1]))
+    of_one = features / _lengths(features)
+    mean = of_one.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = of_one[rng.permutation(len(features))[:5000]] - mean
+    directions, deviations = _principal(centred, min(DIRECTIONS, len(centred) - 1, centred.shape[1]))
     chosen = np.sort(rng.permutation(len(features))[:SAMPLE])
-    points = (features[chosen] - mean) @ directions
+    points = _placed(features[chosen], mean, directions)
     # Each point's own zero distance is the first neighbour, so ask for one more.
     distances = _kth_distance(points, points, min(NEIGHBOURS + 1, len(points)))
-    unit = float(np.quantile(distances, 0.95))
+    middle, edge = np.quantile(distances, (0.5, 0.95)).astype(np.float32).tolist()
     return Reference(
-        mean, directions, points, image_ids[chosen].astype(np.int64), unit, class_shares.astype(np.float32)
-    )
+        mean, directions, deviations, points, image_ids[chosen].astype(np.int64), middle, edge,
+        class_shares.astype(np.float32),
+    )  # fmt: skip
 
 
-def _principal(centred: Floats, count: int) -> Floats:
-    """``[n, dim] -> [dim, count]``: leading directions, each divided by the deviation along it."""
+def _lengths(features: Floats) -> Floats:
+    """``[n, dim] -> [n, 1]``, of what is all zero, too, more than nothing."""
+    return np.maximum(np.sqrt(np.einsum("nd,nd->n", features, features))[:, None], np.float32(1e-12))
+
+
+def _placed(features: Floats, mean: Floats, directions: Floats) -> Floats:
+    """``[n, dim] -> [n, d + 1]``: along each direction, and the rest of the way from the mean, beside them all."""
+    lengths = _lengths(features)
+    along = features @ directions / lengths - mean @ directions
+    squares = 1.0 - 2.0 * (features @ mean)[:, None] / lengths + mean @ mean  # of a feature of length 1 to the mean
+    beside = np.sqrt(np.maximum(squares - (along**2).sum(axis=1, keepdims=True), 0.0))
+    return np.concatenate([along, beside], axis=1).astype(np.float32)
+
+
+def _principal(centred: Floats, count: int) -> tuple[Floats, Floats]:
+    """``[n, dim] -> [dim, d], [d]``: at most ``count`` leading directions, and the deviation along each."""
     n, dim = centred.shape
     if n < dim:  # the small Gram matrix has the same spectrum
         values, left = np.linalg.eigh(centred.astype(np.float64) @ centred.T.astype(np.float64))
@@ -102,9 +134,9 @@ def _principal(centred: Floats, count: int) -> Floats:
     else:
         values, right = np.linalg.eigh(centred.T.astype(np.float64) @ centred.astype(np.float64))
         values, vectors = values[::-1][:count], right[:, ::-1][:, :count]
-    deviation = np.sqrt(np.maximum(values / max(n - 1, 1), 0.0))
-    floor = max(float(deviation.max(initial=0.0)) * 1e-3, 1e-6)
-    return (vectors / np.maximum(deviation, floor)).astype(np.float32)
+    deviations = np.sqrt(np.maximum(values / max(n - 1, 1), 0.0))
+    some = deviations > max(float(deviations.max(initial=0.0)) * 1e-3, 1e-6)  # the others are noise of the arithmetic
+    return vectors[:, some].astype(np.float32), deviations[some].astype(np.float32)
 
 
 def _distances(points: Floats, others: Floats) -> Floats:

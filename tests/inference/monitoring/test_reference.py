@@ -28,6 +28,23 @@ def test_training_images_are_not_novel_and_other_images_are(features: np.ndarray
     assert reference.novelty(strange).min() > 1.0
 
 
+@pytest.mark.parametrize("count", [40, 300])
+def test_images_of_another_kind_are_novel_beside_few_training_images_too_and_new_ones_of_theirs_are_not(
+    count: int,
+) -> None:
+    """A kind is a few features of many that networks light up for it."""
+
+    def pictures(seed: int, kind: range, count: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        lit = np.abs(rng.normal(0, 0.3, (count, 120)))
+        lit[:, kind] += np.abs(rng.normal(1, 0.5, (count, len(kind))))
+        return lit.astype(np.float32)
+
+    reference = fit_reference(pictures(0, range(20), count), np.arange(count), np.array([1.0]))
+    assert np.mean(reference.novelty(pictures(1, range(20), 200)) > 1.0) < 0.1
+    assert np.mean(reference.novelty(pictures(2, range(15, 35), 200)) > 1.5) > 0.9
+
+
 def test_the_projection_of_the_training_images_is_centred_with_unit_variance(features, reference) -> None:
     points = reference.project(features)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-3)
