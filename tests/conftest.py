@@ -113,6 +113,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# Of who does nothing now, or is this session between two tests: who is at work gives its own back.
+_KEPT_LOCKS = """SELECT DISTINCT classid, objid FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND datname = current_database() AND (state = 'idle' OR pid = pg_backend_pid())"""
+
+
 def _empty_tables(_case: TransactionTestCase) -> None:
     """What Django's flush does after a test with real commits, where rows are.
 
@@ -132,6 +137,9 @@ def _empty_tables(_case: TransactionTestCase) -> None:
                 cursor.execute(filled)
                 for (table,) in cursor.fetchall():
                     cursor.execute(f"DELETE FROM {table}")  # foreign keys are looked at when all is gone
+                cursor.execute(_KEPT_LOCKS)
+                kept_locks = cursor.fetchall()
+            assert not kept_locks, f"a later test would wait for advisory locks that this one keeps: {kept_locks}"
             return
         except OperationalError as error:
             if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable) or time.monotonic() > end:

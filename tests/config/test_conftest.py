@@ -82,6 +82,26 @@ def test_who_still_writes_as_a_test_ends_is_waited_for_whatever_table_comes_next
         requesting.result()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_keeps_an_advisory_lock_beyond_its_test_fails_there_and_not_in_another():
+    def keep() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(7, 8)")
+
+    def give_back() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+        connection.close()
+
+    with ThreadPoolExecutor(1) as another:
+        for session in (another, None):
+            session.submit(keep).result() if session else keep()
+            with pytest.raises(AssertionError, match=r"advisory locks that this one keeps: \[\(7, 8\)\]"):
+                TransactionTestCase._fixture_teardown(None)
+            session.submit(give_back).result() if session else give_back()
+    TransactionTestCase._fixture_teardown(None)
+
+
 def test_each_worker_has_a_folder_of_its_own_and_child_processes_hear_of_it(settings):
     assert Path(os.environ["DATA_DIR"]) == settings.DATA_DIR
     assert settings.DATA_DIR.name == os.environ.get("PYTEST_XDIST_WORKER", "main")
