@@ -128,7 +128,10 @@ def test_two_copies_in_two_transactions_at_once_find_each_other() -> None:
         waiting = 0
         while other.is_alive() and not waiting:
             time.sleep(0.02)
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            cursor.execute(  # of this database: other tests run on others of the same server
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database "
+                "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+            )
             (waiting,) = cursor.fetchone()
     other.join()
 
