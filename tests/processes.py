@@ -91,7 +91,7 @@ class Platform:
         self.process = process
         ready = f"Crowdtune is ready at {self.url}"
         before = self.text().count(ready)
-        until(lambda: self.text().count(ready) > before or process.poll() is not None, "ready", 240)
+        until(lambda: self.text().count(ready) > before or process.poll() is not None, "ready", 480)
         assert process.poll() is None, self.text()[-3000:]
 
     def text(self) -> str:
@@ -120,7 +120,7 @@ class Platform:
     def answers(self, path: str = "/healthz") -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(self.url + path, timeout=5) as answer:
+            with opener.open(self.url + path, timeout=30) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -132,7 +132,7 @@ class Platform:
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.send_signal(number)
-            self.process.wait(60)
+            self.process.wait(240)
 
     def clean(self) -> None:
         """Whatever a failed test left."""

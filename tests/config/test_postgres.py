@@ -37,7 +37,7 @@ def connect(folder: Path) -> psycopg.Connection:
     return psycopg.connect(postgres.url(folder), autocommit=True)
 
 
-def wait_until_gone(folder: Path, seconds: float = 30) -> None:
+def wait_until_gone(folder: Path, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while servers(folder):
         assert time.monotonic() < deadline, "the server is still there"

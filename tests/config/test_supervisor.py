@@ -57,7 +57,7 @@ def run(supervisor: Supervisor, happened: Callable[[], object]) -> list[str]:
 
     def watch() -> None:
         try:
-            until(lambda: ready and happened(), "what the test waits for", 60)
+            until(lambda: ready and happened(), "what the test waits for", 240)
         finally:
             supervisor.stopping = True
 
@@ -230,7 +230,7 @@ def test_kill_9_of_the_supervisor_leaves_nothing_behind(tmp_path):
     until(lambda: len(marked(str(tmp_path)).keys() - {owner.pid}) == 2, "program and its child run")
     owner.kill()
     owner.wait()
-    until(lambda: not marked(str(tmp_path)), "nothing is left", 30)
+    until(lambda: not marked(str(tmp_path)), "nothing is left")
 
 
 def test_an_address_that_cannot_be_had_is_told_with_the_setting_to_change():
@@ -254,7 +254,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 @pytest.mark.slow
 def test_the_whole_platform_starts_mends_itself_and_stops(platform):
     platform.start()
-    assert platform.answers("/readyz")
+    until(partial(platform.answers, "/readyz"), "ready")
     password = (platform.data / "admin_password").read_text().strip()
     assert platform.text().count(password) == 1
 
@@ -271,11 +271,11 @@ def test_the_whole_platform_starts_mends_itself_and_stops(platform):
         until(partial(platform.answers, "/readyz"), f"ready after {words} was killed")
 
     platform.stop(signal.SIGINT)
-    until(lambda: not platform.left(), "nothing is left after Ctrl-C", 30)
+    until(lambda: not platform.left(), "nothing is left after Ctrl-C")
 
     platform.start()
     assert platform.text().count(password) == 1, "the generated password is told once"
     assert platform.process is not None
     platform.process.kill()
     platform.process.wait()
-    until(lambda: not platform.left(), "nothing is left after kill -9", 40)
+    until(lambda: not platform.left(), "nothing is left after kill -9")

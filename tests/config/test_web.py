@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from config import health
 from tests import ROOT
 from tests.inference import servers
 from tests.processes import free_port
@@ -84,7 +85,8 @@ def test_the_watching_process_of_the_server_does_not_load_django():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_survive_that_the_database_closed_every_connection(client):
+def test_requests_survive_that_the_database_closed_every_connection(client, monkeypatch):
+    monkeypatch.setattr(health, "PATIENCE", 120)  # however busy the machine is
     # A pool of this test alone: threads of browser tests before it may have kept connections of the old one.
     connection.close()
     connection.close_pool()
@@ -108,10 +110,10 @@ def test_many_connections_that_keep_alive_are_served_by_one_thread():
     try:
         wait_for(port)
         for _ in range(100):
-            kept.append(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+            kept.append(http.client.HTTPConnection("127.0.0.1", port, timeout=60))
             assert asked(kept[-1]) == 200
         assert [asked(one) for one in kept] == [200] * 100
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as line:  # one request at a time on each
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as line:  # one request at a time on each
             line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
             assert line.recv(9) in {b"HTTP/1.1 ", b""}
     finally:
@@ -137,7 +139,7 @@ def test_bodies_that_do_not_come_hold_up_nobody():
             silent += [begun(port, 100) for _ in range(12)]
             time.sleep(1)
             assert asked(one) == 200
-        refused = select.select(silent, [], [], 30)[0]
+        refused = select.select(silent, [], [], 120)[0]
         assert b" 503 " in refused[0].recv(100)
     finally:
         for each in silent:
@@ -171,7 +173,7 @@ def test_a_line_that_went_silent_is_asked_whether_anybody_is_there():
     try:
         wait_for(port)
         for _ in range(100):  # the server listens a moment before its lines are asked
-            other = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            other = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             with begun(port, 100) as silent, contextlib.closing(other):
                 asked(other)
                 if timer(port, silent.getsockname()[1]) == "02":
@@ -208,7 +210,7 @@ def asked(connection: http.client.HTTPConnection) -> int:
 
 
 def wait_for(port: int) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as one:
             try:
                 assert asked(one) == 200

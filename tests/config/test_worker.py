@@ -42,10 +42,6 @@ def test_what_it_writes_is_for_its_own_account_alone_also_where_nothing_stands_a
     command = [sys.executable, "manage.py", "worker"]
     with subprocess.Popen(command, cwd=ROOT, env=given, umask=0o022, stderr=subprocess.DEVNULL) as process:
         try:
-            until(
-                lambda: "Umask:\t0077" in Path(f"/proc/{process.pid}/status").read_text(),
-                "a umask of its own",
-                seconds=60,
-            )
+            until(lambda: "Umask:\t0077" in Path(f"/proc/{process.pid}/status").read_text(), "a umask of its own", 240)
         finally:
             process.kill()

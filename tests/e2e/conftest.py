@@ -41,7 +41,7 @@ ARGUMENTS = [
 # The first is Chromium without a window's machinery: the same engine, and a quarter of the work for each page.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Patience for a machine that is busy with other tests; no test waits longer than it has to.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 WIDTHS = {360: 740, 1440: 900}
 
 
@@ -102,7 +102,7 @@ class Visits:
             locale=language,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
         self.contexts.append(context)
         if user is not None:
             client = Client()
@@ -119,7 +119,7 @@ class Visits:
 
 def answered() -> None:
     """What closed pages had asked for is answered: it would meet the next test's tables and settings."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while any("process_request_thread" in thread.name for thread in threading.enumerate()):
         assert time.monotonic() < end, "a page is closed, and its request does not end"
         time.sleep(0.005)
@@ -182,7 +182,7 @@ def until(page: Page, true: str, arg: Any = None) -> None:
     Not Playwright's ``wait_for_function``: from its second look on that evaluates a string, which our Content Security
     Policy forbids.
     """
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not page.evaluate(true, arg):
         assert time.monotonic() < end, f"it never became true: {true}"
         time.sleep(0.02)
@@ -191,7 +191,7 @@ def until(page: Page, true: str, arg: Any = None) -> None:
 def happened(page: Page, truth: Callable[[], object]) -> None:
     """Wait until something is true here, such as what a route's handler notes: a handler runs only while Playwright is
     waited for, so one that the page still has to call would never run during a plain sleep."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not truth():
         assert time.monotonic() < end, "it never happened"
         page.wait_for_timeout(20)

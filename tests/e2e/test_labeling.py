@@ -20,7 +20,7 @@ ANIMAL = {
 }
 
 
-def stored(project: Any, count: int, seconds: float = 30) -> list[Judgment]:
+def stored(project: Any, count: int, seconds: float = 60) -> list[Judgment]:
     """The project's judgments, as soon as there are so many."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -10,8 +10,9 @@ pytestmark = pytest.mark.django_db(transaction=True)  # the files are looked at 
 
 
 @pytest.fixture(autouse=True)
-def unasked() -> None:
-    """Nobody has asked lately."""
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has asked lately, and no look is given up because the machine is busy."""
+    monkeypatch.setattr(health, "PATIENCE", 120)
     health.model_lately.forget()
 
 

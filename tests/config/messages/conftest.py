@@ -33,7 +33,7 @@ def need(name: str, *places: str) -> str:
     pytest.skip(reason)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:

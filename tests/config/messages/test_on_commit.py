@@ -51,7 +51,7 @@ def seen(broker: dramatiq.Broker) -> Iterator[Any]:
     worker.start()
     seen.note = note
     yield seen
-    worker.stop(timeout=5000)
+    worker.stop(timeout=60_000)
     broker.flush_all()
 
 
@@ -249,7 +249,7 @@ def test_a_message_that_kills_its_workers_is_parked_after_the_limit(broker):
         assert [message.args for message in parked] == [("a",)]
         assert calls == ["b"]
     finally:
-        worker.stop(timeout=5000)
+        worker.stop(timeout=60_000)
         broker.flush_all()
 
 

@@ -29,7 +29,7 @@ def test_an_actor_without_retries_is_tried_again_after_an_outage(broker):  # noq
     try:
         until(lambda: len(seen) == 2 and not QueuedMessage.objects.exists())
     finally:
-        worker.stop(timeout=5000)
+        worker.stop(timeout=60_000)
 
 
 def test_its_own_failure_is_still_final(broker):  # noqa: F811
@@ -46,6 +46,6 @@ def test_its_own_failure_is_still_final(broker):  # noqa: F811
     try:
         until(lambda: QueuedMessage.objects.filter(state="rejected").exists())
     finally:
-        worker.stop(timeout=5000)
+        worker.stop(timeout=60_000)
     assert len(seen) == 2
     assert QueuedMessage.objects.get().reason == "ValueError: mine"

@@ -250,7 +250,7 @@ class TestAWorker:
             until(lambda: len(tries) == 3)
             until(lambda: not QueuedMessage.objects.exists())
         finally:
-            worker.stop(timeout=5000)
+            worker.stop(timeout=60_000)
         assert tries == [5, 5, 5]
 
     def test_parks_a_message_that_fails_for_good(self, broker):
@@ -264,7 +264,7 @@ class TestAWorker:
         try:
             until(lambda: QueuedMessage.objects.filter(state=State.REJECTED).exists())
         finally:
-            worker.stop(timeout=5000)
+            worker.stop(timeout=60_000)
         assert QueuedMessage.objects.get().reason == "ValueError: never"
 
     def test_parks_a_message_for_an_actor_that_does_not_exist(self, broker):
@@ -275,7 +275,7 @@ class TestAWorker:
         try:
             until(lambda: QueuedMessage.objects.filter(state=State.REJECTED).exists())
         finally:
-            worker.stop(timeout=5000)
+            worker.stop(timeout=60_000)
         assert QueuedMessage.objects.get().message["actor_name"] == "nobody"
 
     def test_that_leaves_is_forgotten(self, broker):

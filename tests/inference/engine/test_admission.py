@@ -15,7 +15,7 @@ def test_no_more_work_at_once_than_there_are_lanes() -> None:
     admission = Admission(lanes=2, waiting=100)
     at_work, most = 0, 0
     lock = threading.Lock()
-    both_in = threading.Barrier(2, timeout=10)
+    both_in = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         nonlocal at_work, most

@@ -26,7 +26,7 @@ class Means:
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         self.batches.append(len(images))
         if (images == 255).all(axis=(1, 2, 3)).any():
             raise ValueError("white")
@@ -57,9 +57,9 @@ def test_requests_that_wait_while_one_is_at_work_leave_together() -> None:
     trunk.open.clear()
     with ThreadPoolExecutor(5) as pool:
         asked = [pool.submit(batched.embed, images(0))]
-        assert trunk.entered.wait(10)  # the first is at work, alone, before the others come
+        assert trunk.entered.wait(60)  # the first is at work, alone, before the others come
         asked += [pool.submit(batched.embed, images(n)) for n in range(1, 5)]
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(batched._waiting) < 4 and time.monotonic() < until:
             time.sleep(0.001)
         trunk.open.set()
@@ -74,8 +74,8 @@ def test_who_came_first_is_answered_first() -> None:
     with ThreadPoolExecutor(4) as pool:
         for number in range(4):
             pool.submit(batched.embed, images(number))
-            assert trunk.entered.wait(10)  # the first is at work, and each of the others waits before the next comes
-            until = time.monotonic() + 10
+            assert trunk.entered.wait(60)  # the first is at work, and each of the others waits before the next comes
+            until = time.monotonic() + 60
             while len(batched._waiting) < number and time.monotonic() < until:
                 time.sleep(0.001)
         trunk.open.set()

@@ -44,13 +44,13 @@ def test_many_callers_of_a_cold_value_load_it_once() -> None:
     def load() -> tuple[str, int]:
         loads.append(1)
         started.set()
-        assert release.wait(10)
+        assert release.wait(60)
         return "value", 1
 
     answers: list[str] = []
     threads = [threading.Thread(target=lambda: answers.append(cache.get("key", load))) for _ in range(16)]
     threads[0].start()
-    assert started.wait(10)
+    assert started.wait(60)
     for thread in threads[1:]:
         thread.start()
     release.set()
@@ -66,12 +66,12 @@ def test_another_key_does_not_wait_for_a_slow_load() -> None:
 
     def slow() -> tuple[str, int]:
         started.set()
-        assert release.wait(10)
+        assert release.wait(60)
         return "slow", 1
 
     thread = threading.Thread(target=lambda: cache.get("slow", slow))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     assert cache.get("quick", lambda: ("quick", 1)) == "quick"
     release.set()
     thread.join()

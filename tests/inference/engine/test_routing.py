@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from inference.monitoring import shadowing, stored_reference, traffic
 from inference.monitoring.figures import by_version
 from inference.monitoring.traffic import BUCKETS, Recorder, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
+from tests.processes import until
 from training.models import ModelVersion
 from training.services import challenge, promote, rollback
 
@@ -109,9 +109,7 @@ def test_what_a_database_that_is_away_does_not_take_is_written_when_it_is_back(p
     recorder.seconds = 0.1  # from here on by its own timer, also where nobody asks any more
     with connection.execute_wrapper(away):
         recorder._tick()
-    until = time.monotonic() + 30
-    while not Traffic.objects.exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    until(Traffic.objects.exists, "the timer's row")
     row = Traffic.objects.get()
     assert (row.version, row.requests, row.images, sum(row.latencies)) == (champion, 5, 5, 5)
     assert sum(row.classes.values()) == 5

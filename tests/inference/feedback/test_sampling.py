@@ -95,15 +95,15 @@ def test_no_request_waits_while_the_picture_of_another_is_stored(
     def slowly(name: str, content: bytes) -> None:
         if slow in name:
             begun.set()
-            kept.wait(60)
+            kept.wait(300)
         put(name, content)
 
     monkeypatch.setattr(storage, "put", slowly)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(_keep, project, champion, 0)
-        assert begun.wait(60)
+        assert begun.wait(120)
         try:
-            assert pool.submit(_keep, project, champion, 1).result(timeout=30) == 1
+            assert pool.submit(_keep, project, champion, 1).result(timeout=120) == 1
         finally:
             kept.set()
         assert first.result() == 1

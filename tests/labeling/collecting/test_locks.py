@@ -81,7 +81,7 @@ def test_a_claim_of_many_holds_none_while_it_waits_for_one(make_project: Callabl
     with ThreadPoolExecutor(1) as others, transaction.atomic():
         Task.objects.select_for_update().get(pk=first.pk)
         claimed = others.submit(lambda: services.claim_leases(project=project, member=member, hold=2))
-        assert [lease.task_id for lease in claimed.result(timeout=20)] == [second.pk]
+        assert [lease.task_id for lease in claimed.result(timeout=120)] == [second.pk]
         others.submit(connection.close)
 
 
@@ -242,7 +242,7 @@ def test_of_two_who_take_back_made_gold_at_once_both_are_counted(make_project: C
         with transaction.atomic():
             services.remove_gold(task=first, user=project.owner)
             adding = others.submit(closing, lambda: Job.objects.create(project=project, kind="export"))
-            adding.result(timeout=20)  # who adds to the project does not wait, who may hold a task that we want
+            adding.result(timeout=120)  # who adds to the project does not wait, who may hold a task that we want
             other = others.submit(closing, lambda: services.remove_gold(task=second, user=project.owner))
             others.submit(closing, lambda: await_waiting("%labeling_project%")).result()
         other.result()

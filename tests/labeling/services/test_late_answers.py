@@ -174,7 +174,7 @@ def while_handed_anew(project: Project, worker: User, act: Callable[[], object])
 
     def run(user: User) -> None:
         if user == worker:
-            assert claimed.wait(30)
+            assert claimed.wait(120)
             act()
             return
         with transaction.atomic():
