@@ -63,6 +63,17 @@ def become_nobody() -> None:
         libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, of whatever account."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def main(arguments: list[str]) -> None:
     parent, signal_number, user, _dashes, *command = arguments
     if user == "namespace":

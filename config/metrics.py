@@ -8,7 +8,6 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -24,7 +23,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from rest_framework.exceptions import AuthenticationFailed
 
-from config import env
+from config import env, guard
 from config.errors import plain
 from config.models import QueuedMessage
 from labeling.accounts import permissions
@@ -84,21 +83,11 @@ def _counted() -> bytes:
         return generate_latest(REGISTRY)
     for file in Path(folder).glob("gauge_live*.db"):
         pid = int(file.stem.rpartition("_")[2])
-        if not _is_alive(pid):
+        if not guard.is_alive(pid):
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _from_staff(request: HttpRequest) -> bool:

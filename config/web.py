@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -31,6 +33,7 @@ except env.EnvError as error:
 # and those beyond the number are not accepted before others close. Threads say nothing about how many people there are.
 # Source: https://github.com/emmett-framework/granian/issues/789
 CONNECTIONS = 512
+COUNTED = "crowdtune-metrics-"  # begins the name of the folder for figures
 
 
 def load(_target: str) -> Any:
@@ -54,10 +57,20 @@ def main() -> None:
     if settings.WEB_PROCESSES == 1:
         _serve()
         return
+    _forget_killed()
     # Prometheus' library then counts in files, so that /metrics tells of all processes, whichever answers.
-    with tempfile.TemporaryDirectory(prefix="crowdtune-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{COUNTED}{os.getpid()}-") as folder:
         env.pass_on("PROMETHEUS_MULTIPROC_DIR", folder)
         _serve()
+
+
+def _forget_killed() -> None:
+    """Remove what servers counted that were killed, and so could not clear up: their number stands in the name."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{COUNTED}*-*"):
+        pid = folder.name.removeprefix(COUNTED).partition("-")[0]
+        # In a container each server in turn has the same number.
+        if pid.isdecimal() and (int(pid) == os.getpid() or not guard.is_alive(int(pid))):
+            shutil.rmtree(folder, ignore_errors=True)  # where it is another account's, that one's server does it
 
 
 def _serve() -> None:

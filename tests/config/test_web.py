@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from config import health
+from config import health, web
 from tests import ROOT
 from tests.inference import servers
 from tests.processes import free_port
@@ -82,6 +83,20 @@ def test_a_worker_imports_no_ml_library_for_the_labeling_room(room):
 
 def test_the_watching_process_of_the_server_does_not_load_django():
     assert fresh("import sys, config.web; print('django' in sys.modules)") == "False"
+
+
+def test_a_start_clears_up_what_killed_servers_counted_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f"{web.COUNTED}{ended.pid}-x", f"{web.COUNTED}{os.getpid()}-x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "counter_1.db").touch()
+    kept = {f"{web.COUNTED}{os.getppid()}-x", f"{web.COUNTED}theirs-x", "crowdtune-other"}
+    for name in kept:
+        (tmp_path / name).mkdir()
+    web._forget_killed()
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 @pytest.mark.django_db(transaction=True)
