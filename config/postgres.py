@@ -43,7 +43,8 @@ class PostgresError(RuntimeError):
 
 
 def socket_folder(folder: Path) -> Path:
-    """Where the server of ``folder`` listens: always the same for the same folder, and short enough."""
+    """Where the server of ``folder`` listens: the same by whatever links it is named, and short enough."""
+    folder = folder.resolve()
     inside = folder / "run"
     if len(os.fsencode(inside)) <= _LONGEST_FOLDER:
         return inside

@@ -135,6 +135,8 @@ def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere_and_always_the_same(t
     assert postgres.socket_folder(deep) == postgres.socket_folder(deep)
     assert len(os.fsencode(postgres.socket_folder(deep))) < 90
     assert postgres.socket_folder(tmp_path / "y") != postgres.socket_folder(deep)
+    (tmp_path / "link").symlink_to(deep)
+    assert postgres.socket_folder(tmp_path / "link") == postgres.socket_folder(deep)  # the server's own path is real
 
 
 def test_the_server_is_not_reachable_over_the_network(folder):
