@@ -127,6 +127,10 @@ soon AS MATERIALIZED (
 )"""
 
 
+# Each new one is a little younger than the one before it, by the clock that ends them: the database's may be another.
+_IN_TURN = "%(now)s + (clock_timestamp() - statement_timestamp())"
+
+
 def _claim_statement(pool: str, skip: str) -> str:
     return f"""WITH {_LIVE}, {_SOON},
 pool AS MATERIALIZED ({_POOLS[pool]}),
@@ -143,7 +147,7 @@ made AS (
            (SELECT min(s) FROM generate_series(0, c.wanted - 1) s WHERE s <> ALL (ARRAY(
                SELECT a.slot FROM labeling_assignment a
                WHERE a.task_id = c.id AND a.state IN ('leased', 'submitted')))),
-           'leased', '', coalesce(%(since)s::timestamptz, clock_timestamp()),
+           'leased', '', coalesce(%(since)s::timestamptz, {_IN_TURN}),
            %(now)s + make_interval(secs => %(seconds)s), %(version)s, %(price)s::numeric
     FROM candidate c CROSS JOIN soon RETURNING id, task_id, created_at, expires_at, survey_version
 )
@@ -173,7 +177,7 @@ made AS (
     INSERT INTO labeling_assignment (id, task_id, project_id, worker_id, slot, state, reason, created_at, expires_at,
                                      survey_version, price)
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '',
-           coalesce(%(since)s::timestamptz, clock_timestamp()),
+           coalesce(%(since)s::timestamptz, {_IN_TURN}),
            %(now)s + make_interval(secs => %(seconds)s), %(version)s, %(price)s::numeric
     FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
 )

@@ -104,6 +104,19 @@ def test_a_lease_of_before_the_clock_was_set_back_lasts_as_long_as_another(
     assert assignment.state == "expired"
 
 
+def test_a_lease_lasts_as_long_where_the_clock_of_the_database_is_ahead(
+    project: Project, worker: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() - timedelta(hours=1))
+    assignment = claim(project, worker)
+    expire_leases()
+    expire_leases()
+    assignment.refresh_from_db()
+    lasts = assignment.expires_at - assignment.created_at
+    assert (assignment.state, round(lasts.total_seconds(), -2)) == ("leased", project.lease_seconds)
+
+
 def test_a_lease_that_ends_on_a_task_that_was_closed_meanwhile_opens_no_slot(
     make_project: Callable[..., Project],
 ) -> None:
