@@ -204,7 +204,7 @@ def _labels_over_time(project: Project) -> charts.Chart:
     end = max(moments.last() or now, start)
     truncate, step = _step(end - start)
     counts = dict(
-        rows.filter(created_at__gte=start)
+        rows.filter(created_at__range=(start, end))  # one of a clock that was far ahead would add a month of minutes
         .annotate(at=truncate("created_at"))
         .values_list("at")
         .annotate(n=Count("id"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from labeling import figures, services
 from labeling.consensus import fitting
 from labeling.models import Job, Judgment, Membership, Project, Question
+from labeling.views.owner import overview
 from tests.labeling.conftest import answer, claim, person, picture
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +93,15 @@ def test_agreement_is_told_by_the_language_in_which_a_question_was_shown(make_pr
     page = text_of(owning, f"/projects/{project.slug}/activity/")
     assert "Agreement by language" in page
     assert figures.by_language(Question.objects.get(project=project)) == {"en": (8, 8), "hi": (4, 0)}
+
+
+def test_a_judgment_of_a_clock_that_was_ahead_does_not_stretch_the_plot_over_time(make_project: Make) -> None:
+    project = make_project(images=3)
+    told = [answer(project, project.owner) for _task in range(3)]
+    Judgment.objects.filter(pk=told[1].pk).update(created_at=told[1].created_at + timedelta(days=3))
+    plot = overview._labels_over_time(project)
+    assert len(plot.rows) <= 60
+    assert sum(int(row[1]) for row in plot.rows) == 2
 
 
 def test_an_owner_is_shown_whether_people_follow_suggestions(make_project: Make, owning: Client) -> None:
