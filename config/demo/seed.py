@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -125,12 +128,25 @@ class Owner:
 
 
 def write_truths(file: Path, truths: Mapping[str, Truth]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".new")
-    with draft.open("w", newline="", encoding="utf-8") as stream:
+    with _whole(file) as stream:
         writer = csv.writer(stream)
         writer.writerow(["name", "category", "difficulty"])
         writer.writerows((name, truth.category, truth.difficulty) for name, truth in truths.items())
+
+
+def write_state(file: Path, state: Mapping[str, object]) -> None:
+    """What a later start goes on from."""
+    with _whole(file) as stream:
+        json.dump(state, stream)
+
+
+@contextlib.contextmanager
+def _whole(file: Path) -> Iterator[IO[str]]:
+    """A file that is there when all of it is written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".new")
+    with draft.open("w", newline="", encoding="utf-8") as stream:
+        yield stream
     draft.replace(file)
 
 
@@ -147,5 +163,6 @@ __all__ = [
     "drawn_pictures",
     "own_pictures",
     "read_truths",
+    "write_state",
     "write_truths",
 ]

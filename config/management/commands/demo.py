@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from config.demo.crowd import Crowd, SimulatedWorker
-from config.demo.seed import CAST, DemoError, Owner, drawn_pictures, own_pictures, read_truths, write_truths
+from config.demo.seed import (
+    CAST,
+    DemoError,
+    Owner,
+    Picture,
+    drawn_pictures,
+    own_pictures,
+    read_truths,
+    write_state,
+    write_truths,
+)
 from labeling.accounts.keys import create_key
 from labeling.models import ApiKey, Project
 
@@ -22,6 +34,7 @@ LIFETIME = timedelta(days=1)
 KEY_NAME = "demo"
 # Of all that the crowd could say, what it leaves for visitors.
 SHARE = 0.8
+STATE = "demo.json"
 
 
 class Command(BaseCommand):
@@ -41,13 +54,13 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         folder = Path(settings.DATA_DIR) / "demo"
         try:
-            if options["auto"]:
-                state = self._known(folder)
-                if state is None and Project.objects.exists():
+            state = self._known(folder) if options["auto"] else None
+            if state is None:
+                if options["auto"] and Project.objects.exists():
                     return
-                state = state or self._seed(folder, options)
-            else:
                 state = self._seed(folder, options)
+            if state.get("fills"):
+                state = self._fill(folder, state, options)
             self._label(folder, state, options["url"])
         except DemoError as error:
             raise CommandError(str(error)) from error
@@ -57,48 +70,63 @@ class Command(BaseCommand):
 
     def _known(self, folder: Path) -> dict[str, Any] | None:
         """What an earlier start wrote down, if its project is still there."""
-        file = folder / "demo.json"
+        file = folder / STATE
         if not file.exists():
             return None
         state = json.loads(file.read_text(encoding="utf-8"))
         return state if Project.objects.filter(slug=state["slug"]).exists() else None
 
-    def _owner(self, url: str) -> Owner:
+    @contextlib.contextmanager
+    def _owner(self, url: str) -> Iterator[Owner]:
         user = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
         if user is None:
             raise DemoError("There is no administrator yet: start Crowdtune once with `make run`.")
         ApiKey.objects.filter(name=KEY_NAME, user=user).delete()
-        return Owner(url, create_key(user=user, name=KEY_NAME, lifetime=LIFETIME)[1])
+        owner = Owner(url, create_key(user=user, name=KEY_NAME, lifetime=LIFETIME)[1])
+        with owner.http:
+            yield owner
 
     def _seed(self, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
-        pictures = own_pictures(options["images"]) if options["images"] else drawn_pictures(options["count"])
+        """A project with its crowd, still without pictures."""
+        pictures = _pictures(options)
         categories = sorted({picture.truth.category for picture in pictures})
-        owner = self._owner(options["url"])
         default = options["images"].name if options["images"] else "Sea animals"
-        slug = owner.create_project(options["name"] or default, categories)
-        Project.objects.filter(slug=slug).update(is_demo=True)
-        write_truths(folder / f"{slug}.csv", {picture.name: picture.truth for picture in pictures})
-        owner.hire(slug, slug)
-        owner.upload(slug, pictures, lambda text: self.stdout.write(text))
+        with self._owner(options["url"]) as owner:
+            slug = owner.create_project(options["name"] or default, categories)
+            Project.objects.filter(slug=slug).update(is_demo=True)
+            write_truths(folder / f"{slug}.csv", {picture.name: picture.truth for picture in pictures})
+            owner.hire(slug, slug)
         judgments = 3 * len(pictures)
         state = {
             "slug": slug,
             "categories": categories,
             "most": int(judgments * SHARE),
             "slow_after": int(judgments * SHARE / 2),
+            "fills": True,
         }
-        (folder / "demo.json").write_text(json.dumps(state), encoding="utf-8")
+        write_state(folder / STATE, state)
+        return state
+
+    def _fill(self, folder: Path, state: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+        """Bring the pictures in, or those that an earlier start did not come to."""
+        slug = state["slug"]
+        with self._owner(options["url"]) as owner:
+            wanted = read_truths(folder / f"{slug}.csv").keys() - owner.image_ids(slug).keys()
+            pictures = [picture for picture in _pictures(options) if picture.name in wanted]
+            owner.upload(slug, pictures, lambda text: self.stdout.write(text))
+        state = {**state, "fills": False}
+        write_state(folder / STATE, state)
         return state
 
     def _label(self, folder: Path, state: dict[str, Any], url: str) -> None:
         project = Project.objects.get(slug=state["slug"])
         truths = read_truths(folder / f"{project.slug}.csv")
-        owner = self._owner(url)
         left = state["most"] - project.judgment_count
         if left <= 0:
             return
         self.stdout.write(f"{len(CAST)} simulated workers label {project.name}, {left} answers in all")
-        ids = owner.image_ids(project.slug)
+        with self._owner(url) as owner:
+            ids = owner.image_ids(project.slug)
         crowd = Crowd(
             url=url,
             slug=project.slug,
@@ -120,3 +148,7 @@ class Command(BaseCommand):
             for name, (skill, seconds) in zip(names, CAST, strict=True)
             if name in users
         ]
+
+
+def _pictures(options: dict[str, Any]) -> list[Picture]:
+    return own_pictures(options["images"]) if options["images"] else drawn_pictures(options["count"])
