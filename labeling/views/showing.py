@@ -172,9 +172,11 @@ def grid_data(
     request: HttpRequest, project: Project, asked: Survey, question: Asked, tiles: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The same for static/js/grid.js."""
+    outbox = outbox_data(request)
     return {
-        **outbox_data(request),
+        **outbox,
         **_in_language(asked),
+        "words": {**outbox["words"], "unseen": _words()["unseen"]},
         "project": project.slug,
         "question": question.key,
         "tiles": [{"id": tile["id"], "task": tile["task"]} for tile in tiles],
@@ -213,6 +215,7 @@ def _words() -> dict[str, str]:
         "alt": _("The image to look at"),
         "closer": _("Look closer (z)"),
         "broken": _("This image did not load. You can skip it."),
+        "unseen": _("What did not load is not answered. One at a time, it can be skipped."),
         "not_ready": _("The image has not loaded yet."),
         "too_small": _("That box is too small. Draw a larger one, or zoom in first."),
         "box": _("Box %s"),

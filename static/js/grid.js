@@ -68,16 +68,27 @@ form.addEventListener("submit", (event) => {
   if (!held) send();
 });
 
+/* Of an image that is not there nobody has said anything: it is not sent, and comes with the next grid. */
+function leaveOut() {
+  const unseen = [...gallery.querySelectorAll(".tap")].filter((tile) => !tile.querySelector("img").naturalWidth);
+  for (const tile of unseen) for (const input of tile.querySelectorAll("input")) input.disabled = true;
+  if (unseen.length) toast(client.words.unseen, "bad", 8);
+}
+
 async function send() {
   const seconds = clock.seconds();
   document.getElementById("seconds").value = seconds;
+  leaveOut();
   const body = new FormData(form);
+  const shown = body.getAll("shown");
+  if (!shown.length) return next();
   hold();
   if (await isStored(body)) return next();
   const tapped = body.getAll("tapped");
-  const each = Math.round((seconds / client.tiles.length) * 100) / 100;
+  const each = Math.round((seconds / shown.length) * 100) / 100;
   waits = true;
   for (const { id, task } of client.tiles) {
+    if (!shown.includes(id)) continue;
     outbox.push({ id, task, answers: { [client.question]: tapped.includes(id) }, seconds: each, language: client.language });
   }
   return undefined;

@@ -190,6 +190,27 @@ def test_what_a_grid_tells_lies_not_on_its_button(visit, make_project, join, wor
     assert told.bounding_box()["y"] + told.bounding_box()["height"] <= button.bounding_box()["y"]
 
 
+def test_an_image_of_a_grid_that_does_not_load_is_not_answered(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=3)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        lost.append(route.request.url)
+        route.abort() if route.request.url == lost[0] else route.continue_()
+
+    page.route("**/*.display*", lose)
+    page.goto(f"/label/{project.slug}/grid/")
+    tap(page, 1, 2, 3)
+    page.get_by_role("button", name="Send 3 answers").click()
+    expect(page.get_by_text("What did not load is not answered.")).to_be_visible()
+    page.unroute("**/*.display*")
+    expect(page.get_by_role("button", name="Send 1 answer")).to_be_enabled()
+    assert yes(stored(project, 2)) == 2
+
+
 def test_the_instructions_can_be_read_at_a_grid(visit, make_project, join, worker):
     project = make_project("Dogs", questions=[DOG], images=2, instructions="A toy dog is no dog.")
     join(project, worker)
