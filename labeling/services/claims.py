@@ -36,7 +36,7 @@ def claim_assignment(*, project: Project, worker: Any) -> Assignment | None:
 
 def claim_leases(*, project: Project, member: Membership, hold: int = 1) -> list[Lease]:
     """Bring the worker's live leases up to ``hold``, oldest first; an empty list when nothing is left for them."""
-    _refuse_paused(project, member)
+    refuse_paused(project, member)
     claim = _affordable if spending.is_near_the_end(project) else _claim
     found = claim(project, member, hold)
     if not found and leases.expire(project_id=project.pk):  # what is over holds slots, and money, until it is swept
@@ -138,7 +138,8 @@ def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tupl
     )
 
 
-def _refuse_paused(project: Project, member: Membership) -> None:
+def refuse_paused(project: Project, member: Membership) -> None:
+    """Nobody is handed a task who is paused, or whose project is."""
     archived.refuse(project)
     if project.is_paused:
         raise CrowdtuneError("project_paused", _("The owner has paused this project. Come back later."), 409)

@@ -20,6 +20,7 @@ from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
+from labeling.services.claims import refuse_paused
 from labeling.surveys import survey
 from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.words import gettext as _
@@ -255,9 +256,13 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         The new lease, and the answers that were withdrawn.
 
     Raises:
-        CrowdtuneError: nothing_to_undo; also to who is no member any more.
+        CrowdtuneError: nothing_to_undo; also to who is no member any more. What a claim raises to who is paused: the
+            page would not show the task again, and the answer would be gone.
     """
-    archived.refuse(project)
+    member = Membership.objects.filter(project=project, user_id=worker.pk).first()
+    if member is None:
+        raise _nothing()
+    refuse_paused(project, member)
     with transaction.atomic():
         last = (
             Judgment.objects.select_related("task", "assignment")

@@ -16,7 +16,7 @@ from labeling import figures, services
 from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Image, Judgment, Membership, Project, Task
-from tests.labeling.conftest import claim, person
+from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
 
@@ -180,16 +180,22 @@ def test_holding_three_gives_three_leases_and_the_oldest_first(
     assert claim(project, worker).pk == held[0].id
 
 
-def test_a_paused_project_and_a_paused_worker_are_told_so(project: Project, worker: User) -> None:
+@pytest.mark.parametrize("ask", [services.claim_assignment, services.undo_last])  # either hands out a task
+def test_a_paused_project_and_a_paused_worker_are_told_so(
+    project: Project, worker: User, ask: Callable[..., object]
+) -> None:
     member = Membership.objects.get(project=project, user=worker)
+    answer(project, worker)
     services.pause_worker(member=member, because="Too fast.")
     with pytest.raises(CrowdtuneError, match=r"Too fast\."):
-        services.claim_assignment(project=project, worker=worker)
+        ask(project=project, worker=worker)
     services.resume_worker(member=member, by=None)
     project.is_paused = True
     with pytest.raises(CrowdtuneError) as refusal:
-        services.claim_assignment(project=project, worker=worker)
+        ask(project=project, worker=worker)
     assert refusal.value.code == "project_paused"
+    project.is_paused = False
+    ask(project=project, worker=worker)
 
 
 def test_a_spent_budget_ends_claims_and_retires_what_is_open(
