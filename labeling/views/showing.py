@@ -216,7 +216,6 @@ def _words() -> dict[str, str]:
         "closer": _("Look closer (z)"),
         "broken": _("This image did not load. You can skip it."),
         "unseen": _("What did not load is not answered. One at a time, it can be skipped."),
-        "not_ready": _("The image has not loaded yet."),
         "too_small": _("That box is too small. Draw a larger one, or zoom in first."),
         "box": _("Box %s"),
         "box_added": _("Box added."),

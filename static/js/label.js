@@ -178,7 +178,10 @@ async function advance() {
   // One that this page asks first: another stage of a workflow is another page, and takes its time to load.
   const [task] = ahead.splice(Math.max(ahead.findIndex(({ signature }) => signature === client.signature), 0), 1);
   if (task.signature !== client.signature || warning !== client.warning) return leave();
-  return show(task, task.stood);
+  show(task, task.stood);
+  // Begun on an earlier page, behind an answer that was still on its way when that page was left.
+  if (!task.stood) restore(task, form, client.user);
+  return undefined;
 }
 
 function show(task, answers = {}, said = words.next) {

@@ -78,6 +78,23 @@ def test_what_stood_in_the_form_outlives_a_reload_that_ends_before_its_image_is_
     expect(page.get_by_role("textbox")).to_have_value("took a while")
 
 
+def test_what_stood_in_the_form_outlives_a_reload_while_the_answer_before_it_is_on_its_way(
+    visit, make_project, join, worker
+):
+    project = make_project(questions=[NOTE], images=4)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    ready(page)
+    page.route("**/judgment/", lambda route: route.abort())
+    before = shown(page)
+    page.get_by_role("textbox").fill("a dog")
+    page.get_by_role("button", name="Send").click()
+    moved_on(page, before)
+    page.get_by_role("textbox").fill("took a while")
+    page.reload()
+    expect(page.get_by_role("textbox")).to_have_value("took a while")
+
+
 def test_who_skips_a_first_image_that_does_not_come_keeps_what_is_drawn_on_the_next(visit, make_project, join, worker):
     place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": ["it"]}}
     project = make_project(questions=[place], images=4)
