@@ -13,7 +13,6 @@ from labeling.files import storage
 
 DATA = bytes(range(256)) * 1000
 NAME = "exports/1/pets.jsonl"
-TAG = '"pets.jsonl"'
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def test_a_stranger_gets_no_part(client: Client, address: str) -> None:
 
 def test_what_a_browser_has_already_stays_as_long_and_as_confined(client: Client, address: str) -> None:
     whole = client.get(address)
-    whole.close()
+    assert content(whole) == DATA  # closing it would close connections, which a test without a database may not
     same = client.get(address, headers={"If-None-Match": whole["ETag"]})
     assert same.status_code == 304
     for name in ("Cache-Control", "ETag", "Content-Security-Policy"):
