@@ -13,7 +13,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ALONE = (("aggregators", "--quick"), ("calibration", "--seeds", "1"), ("scale",), ("quality", "--seeds", "2"))
-HELPERS = {"__init__", "__main__", "api", "crowds", "label_studio", "people", "pictures", "plots", "pools", "watching"}
+HELPERS = {
+    "__init__", "__main__", "api", "crowds", "database", "label_studio", "people", "pictures", "plots", "pools",
+    "watching",
+}  # fmt: skip
 
 
 def scripts() -> dict[str, str]:

@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
-import signal
-import tempfile
 import time
-from pathlib import Path
 
-from bench.claims import fill, serve
+from bench.claims import fill
+from bench.database import own_database
 
 EACH, WORKERS = 5, 1000
 _JUDGE = """
@@ -48,20 +46,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judgments", type=int, default=1_000_000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-fits-") as folder:
-        database, web, _port = serve(Path(folder))
-        try:
-            web.send_signal(signal.SIGTERM)
-            web.wait(15)
-            _table(options.judgments)
-        finally:
-            database.stop()
+    with own_database():
+        _table(options.judgments)
 
 
 def _table(judgments: int) -> None:
-    import django
-
-    django.setup()
     from django.contrib.auth.models import User
     from django.db import connection
 

@@ -1,6 +1,6 @@
 """What one serving process holds and gives: many classifiers on one trunk, stored images, and its start.
 
-``python bench/many.py``: makes what ``bench/serve.py`` makes (a database, MobileNetV2 where its weights are, a key) and
+``python -m bench.many``: makes what ``bench.serve`` makes (a database, MobileNetV2 where its weights are, a key) and
 measures, on CPU time of this process unless said:
 
 - 100 classifiers on one trunk: milliseconds an image answered by all of them, and the memory that they add;
@@ -25,10 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from bench import serve  # noqa: E402 - after the path
-from config import postgres  # noqa: E402
+from bench import serve
+from config import postgres
 
 
 def main() -> None:
@@ -62,7 +60,7 @@ def measure(folder: Path) -> None:
     (folder / "static").mkdir()
     print(f"backbone {prepared['backbone']}")
     started = time.perf_counter()
-    first = [sys.executable, str(Path(__file__)), "--first", str(folder), prepared["slug"], prepared["token"]]
+    first = [sys.executable, "-m", "bench.many", "--first", str(folder), prepared["slug"], prepared["token"]]
     said = subprocess.run(first, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     print(f"start to first answer: {time.perf_counter() - started:.2f} s wall, {said.splitlines()[-1]}")
     stored(prepared)

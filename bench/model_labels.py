@@ -9,14 +9,10 @@ worker calls it.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 from bench import claims
+from bench.database import own_database
 
 BATCH = 500
 
@@ -25,25 +21,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=20_000)
     options = parser.parse_args()
-    from config import postgres
-
-    with tempfile.TemporaryDirectory(prefix="bench-model-labels-") as folder:
-        os.environ |= {"DATA_DIR": folder, "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "config.settings"}
-        os.environ.pop("DATABASE_URL", None)
-        (Path(folder) / "postgres").mkdir()
-        database = postgres.Postgres(Path(folder) / "postgres")
-        database.start(log=subprocess.DEVNULL)
-        try:
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True)
-            measure(options.tasks, database.process.pid)
-        finally:
-            database.stop()
+    with own_database() as (_folder, postgres_pid):
+        measure(options.tasks, postgres_pid)
 
 
 def measure(tasks: int, database: int) -> None:
-    import django
-
-    django.setup()
     from labeling.models import Image, Project
     from labeling.services import label_by_model
 

@@ -1,6 +1,6 @@
 """Serving side by side: Crowdtune, LitServe, BentoML and a bare Django view, one model, on this machine.
 
-``python bench/serve.py [--requests 300]``: a 500 px JPEG in, JSON out, at 1, 8 and 32 clients. Each server runs alone.
+``python -m bench.serve [--requests 300]``: a 500 px JPEG in, JSON out, at 1, 8 and 32 clients. Each server runs alone.
 CPU milliseconds are those of the server's whole process tree (Crowdtune's PostgreSQL included) divided by the requests;
 the clients' are not counted. Crowdtune answers with keys, roles, a line of log a request, calibration and traffic on.
 The ceiling is the same decode, trunk and head on as many threads as cores without HTTP, in a process of its own, right
@@ -29,10 +29,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from config import postgres  # noqa: E402 - after the path
+from config import postgres
 
+ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent / "serving"
 PEERS = Path(tempfile.gettempdir()) / "peers"
 TICK = os.sysconf("SC_CLK_TCK")

@@ -9,27 +9,14 @@ them copies, go through ``training.snapshots.traits``. CPU of this process and t
 from __future__ import annotations
 
 import argparse
-import os
 import resource
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(tempfile.mkdtemp(prefix="crowdtune-bench-"))
-os.environ |= {
-    "DATA_DIR": str(FOLDER), "SECRET_KEY": "only for benchmarks", "DJANGO_SETTINGS_MODULE": "config.settings",
-    "LOG_LEVEL": "WARNING", "ENV_FILE": os.devnull,
-}  # fmt: skip
+from bench.database import own_database
 
-from config import postgres  # noqa: E402 - after the environment
-
-os.environ["DATABASE_URL"] = postgres.url(FOLDER / "postgres")
 BATCHES = 8
-
-
 # Standard deviations of the eight averages over photographs of ../shared/data (cats and dogs, trashnet).
 SPREAD = (34, 15, 16, 26, 7, 9, 15, 13)
 
@@ -88,22 +75,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
     options = parser.parse_args()
-    (FOLDER / "postgres").mkdir(parents=True)
-    server = postgres.Postgres(FOLDER / "postgres", settings={"synchronous_commit": "off"})
-    with (FOLDER / "postgres.log").open("wb") as log:
-        server.start(log=log)
-    try:
-        import django
-
-        django.setup()
+    with own_database(synchronous_commit="off"):
         from django.contrib.auth.models import User
-        from django.core.management import call_command
         from django.db import connection
 
         from labeling.services import create_project
         from training.snapshots.traits import BATCH
 
-        call_command("migrate", verbosity=0)
         project = create_project(owner=User.objects.create_user("bench"), name="Bench", categories=["a", "b"])
         print(f"{'images there':>14}{'CPU ms an image':>18}{'ms by the clock':>18}{'peak MB':>10}")
         there = 0
@@ -117,9 +95,6 @@ def main() -> None:
             cpu, wall = measure(project, BATCH, seed)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             print(f"{count:14,}{cpu:18.2f}{wall:18.2f}{peak:10}", flush=True)
-    finally:
-        server.stop()
-        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 if __name__ == "__main__":

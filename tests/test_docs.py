@@ -96,10 +96,10 @@ def test_what_leaves_by_itself_leaves_when_operators_are_told() -> None:
 
 def test_every_measurement_is_there_with_its_options() -> None:
     text = (ROOT / "docs" / "benchmarks.md").read_text()
-    runs = re.findall(r"`python (?:-m bench\.(\w+)|bench/(\w+)\.py)([^`]*)`", text)
+    runs = re.findall(r"`python -m bench\.(\w+)([^`]*)`", text)
     assert len(runs) > 20
-    for module, script, options in runs:
-        source = ROOT / "bench" / f"{module or script}.py"
+    for module, options in runs:
+        source = ROOT / "bench" / f"{module}.py"
         assert source.exists(), source
         known = set(re.findall(r"\"(--[a-z-]+)\"", source.read_text()))
         assert set(re.findall(r"--[a-z][a-z-]*", options)) <= known, (source.name, options)

@@ -2,7 +2,7 @@
 
 Why fixed: a frozen trunk turns each augmented picture into features that never change, so ``views`` of them cost
 ``views`` embeddings once, ever, where augmenting anew in each epoch costs one per epoch and per retrain. What is lost
-is variety: with 4 views and 20 epochs each is seen about 4 times. bench/transfer.py measures both
+is variety: with 4 views and 15 epochs each of the five versions is seen three times. bench/transfer.py measures both
 (docs/decisions/0031-augmentation.md). Pictures in, pictures out: uint8 and numpy, before any network.
 """
 
