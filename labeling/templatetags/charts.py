@@ -21,10 +21,10 @@ def chart(plot: Chart, heading: str = "h3") -> dict[str, Any]:
 
 
 @register.inclusion_tag("charts/meter.html")
-def meter(share: float | None, name: str, tone: str = "") -> dict[str, Any]:
-    """A bar from 0 to 1; ``tone`` is good, warn or bad."""
+def meter(share: float | None, name: str) -> dict[str, Any]:
+    """A bar from 0 to 1."""
     value = min(max(share or 0.0, 0.0), 1.0)
-    return {"percent": round(value * 100, 1), "name": name, "tone": tone}
+    return {"percent": round(value * 100, 1), "name": name}
 
 
 @register.filter
