@@ -13,7 +13,7 @@ import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from PIL import Image, ImageDraw
 
 from bench.api import Api, wait_until
 from tests.processes import Platform
+from tests.training.trunks import copy, small_trunk_folder
+
+__all__ = ["small_trunk_folder"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 IMAGES, JUDGMENTS, WORKERS = 120, 3, 4
@@ -31,8 +34,9 @@ CATEGORIES = ["disc", "square"]
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
+def platform(tmp_path: Path, small_trunk_folder: Callable[..., Path]) -> Iterator[Platform]:
     made = Platform(tmp_path)
+    copy(small_trunk_folder(), made.data)  # what it learns on: an export takes a process with TensorFlow
     made.start()
     yield made
     made.stop()
