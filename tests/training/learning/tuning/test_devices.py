@@ -30,10 +30,8 @@ from tests.training.learning.conftest import SMALL
 from tests.training.learning.tuning.test_devices import tuned
 from training.learning.tuning import devices
 from training.learning.networks.weights import locate
-weights, answers = locate(SMALL, Path("/nonexistent")), {}
-for name, found in (("one", devices.Devices()), ("all", devices.here())):
-    answers[name] = {"names": found.names, **tuned(weights, found)}
-print(json.dumps(answers))
+found = devices.here()
+print(json.dumps({"names": found.names, **tuned(locate(SMALL, Path("/nonexistent")), found)}))
 """
 
 
@@ -61,23 +59,28 @@ def tuned(weights: Weights, found: Devices) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def full(small_weights: Weights) -> dict[str, Any]:
+    """What one device trains in full precision."""
+    return tuned(small_weights, Devices())
+
+
 @pytest.mark.slow
-def test_four_devices_that_share_each_batch_train_what_one_trains() -> None:
+def test_four_devices_that_share_each_batch_train_what_one_trains(full: dict[str, Any]) -> None:
+    """One of this process, with whatever library it computes: four are JAX's."""
     flags = f"--xla_force_host_platform_device_count=4 {QUICK_XLA}"
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     done = subprocess.run([sys.executable, "-c", _TUNE], env=environment, capture_output=True, text=True,
                           cwd=ROOT, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    answers = json.loads(done.stdout.splitlines()[-1])
-    one, four = answers["one"], answers["all"]
-    assert (one["ways"], four["ways"], len(four["names"])) == ([1], [4], 4)
-    np.testing.assert_allclose(four["val_loss"], one["val_loss"], atol=1e-3)
-    np.testing.assert_allclose(four["weights"], one["weights"], atol=1e-3)
+    four = json.loads(done.stdout.splitlines()[-1])
+    assert (full["ways"], four["ways"], len(four["names"])) == ([1], [4], 4)
+    np.testing.assert_allclose(four["val_loss"], full["val_loss"], atol=1e-3)
+    np.testing.assert_allclose(four["weights"], full["weights"], atol=1e-3)
 
 
-def test_what_was_trained_in_half_precision_is_exported_in_full(small_weights: Weights) -> None:
+def test_what_was_trained_in_half_precision_is_exported_in_full(small_weights: Weights, full: dict[str, Any]) -> None:
     before = keras.config.dtype_policy().name
-    full = tuned(small_weights, Devices())
     half = tuned(small_weights, Devices(policy="mixed_bfloat16", jit=True))
     assert keras.config.dtype_policy().name == before
     assert (half["dtype"], full["dtype"]) == ("float32", "float32")
