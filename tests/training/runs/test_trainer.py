@@ -152,7 +152,7 @@ def test_the_child_ends_when_the_worker_goes(settings: Any) -> None:
 
     child.stdin.close()
 
-    assert child.wait(timeout=60) == 3
+    assert child.wait(timeout=300) == 3
 
 
 def test_a_child_that_died_between_two_calls_leaves_no_open_pipes() -> None:
@@ -160,7 +160,7 @@ def test_a_child_that_died_between_two_calls_leaves_no_open_pipes() -> None:
     trainer._ready_child()
     dead = trainer._child
     assert dead is not None
-    dead.wait(timeout=60)
+    dead.wait(timeout=300)
 
     trainer._ready_child()
 
