@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erf, exp, log, sqrt
+from typing import TypeVar
 
 import numpy as np
 
 from labeling.aggregation.votes import Floats, Ints
 
+Place = TypeVar("Place", float, Floats)
 TAILS = 4.0  # degrees of freedom
 OWN = 5.0  # the crowd's spread counts as so many of a worker's answers, and what is expected as so many of the crowd's
 SHARE = 0.2  # of a scale's length: the spread of ratings that is expected before people have disagreed or agreed
@@ -44,13 +46,13 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
     Args:
         task, worker, answer: One row a judgment.
         n_tasks, n_workers: How many there are; a task without an answer gets nan.
-        expected: The crowd's spread before anything is known of it; 0 expects nothing. A lone answer is not off from
-            its own task's value, and says nothing of spreads: of n answers to a task, n - 1 do.
+        expected: The crowd's spread before anything is known of it; 0 expects nothing.
+
+    An answer draws its task's value to itself, a lone one all the way, and tells of its worker's spread by the rest:
+    without that who is believed most would come to be believed alone.
     """
     value = medians(task, answer, n_tasks)
     said = np.bincount(worker, minlength=n_workers)
-    tells = 1 - 1 / np.bincount(task, minlength=n_tasks)[task] if expected else np.ones(len(answer))
-    told = np.bincount(worker, tells, n_workers)
     bias, crowd = np.zeros(n_workers), max(_scale(answer - value[task]), expected)
     spread = np.full(n_workers, crowd)
     for _ in range(ITERATIONS):
@@ -60,18 +62,32 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
         total = np.bincount(task, precision, n_tasks)
         before = value
         value = np.bincount(task, precision * (answer - bias[worker]), n_tasks) / np.where(total > 0, total, np.nan)
-        rest = answer - value[task]
+        rest, tells = answer - value[task], 1 - precision / total[task]
         bias = np.bincount(worker, weight * rest, n_workers) / (np.bincount(worker, weight, n_workers) + OWN)
         bias -= _usual(bias, said)  # else it could hide in the values
         squares = np.bincount(worker, weight * (rest - bias[worker]) ** 2, n_workers)
         known = OWN if expected else 0.0
         variance = (squares.sum() + known * expected**2) / max(float(tells.sum()) + known, 1.0)
         crowd = max(float(np.sqrt(variance)), 1e-9)
-        spread = np.sqrt((squares + OWN * crowd**2) / (told + OWN))
+        spread = np.sqrt((squares + OWN * crowd**2) / (np.bincount(worker, tells, n_workers) + OWN))
         if not len(answer) or np.nanmax(np.abs(value - before)) < 1e-6 * crowd:
             break
     total = np.bincount(task, 1 / spread[worker] ** 2, n_tasks)
     return NumericFit(value, 1 / np.sqrt(np.where(total > 0, total, np.nan)), bias, spread, crowd)
+
+
+def accuracies(fitted: NumericFit, worker: Ints, near: Floats) -> Floats:
+    """[workers]: how often their answers lie so near to the truth, by bias and spread.
+
+    Args:
+        fitted: The fit of the answers.
+        worker, near: [judgments], what is near enough for it to be right; of who has none the mean is told.
+    """
+    off, unit = fitted.bias[worker], fitted.spread[worker]
+    right = _below((near - off) / unit) - _below((-near - off) / unit)
+    said = np.bincount(worker, minlength=len(fitted.bias))
+    mean = right.mean() if len(right) else 0.5
+    return np.where(said > 0, np.bincount(worker, right, len(said)) / np.maximum(said, 1), mean)
 
 
 def medians(task: Ints, answer: Floats, n_tasks: int) -> Floats:
@@ -150,7 +166,7 @@ def steps(answers: Sequence[tuple[float, float, float]], scale: Sequence[int]) -
     return [weight / sum(weights) for weight in weights]
 
 
-def _below(place: float) -> float:
+def _below(place: Place) -> Place:
     """Student's t distribution function, for four degrees of freedom (TAILS)."""
     stretched = 1 + place**2 / 4
-    return 0.5 + 0.375 * place / sqrt(stretched) * (1 - place**2 / (12 * stretched))
+    return 0.5 + 0.375 * place / stretched**0.5 * (1 - place**2 / (12 * stretched))

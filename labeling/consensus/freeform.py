@@ -40,14 +40,23 @@ def by_median(
         "spread": float(f"{fit.crowd_spread:.6g}"),
         "figures": figures,
     }
+    accuracy = numeric.accuracies(fit, worker, _near(question.kind, options, fit.value[task]))
     skills = {
         person: {
-            "accuracy": round(float(1 / (1 + (fit.spread[index] / fit.crowd_spread) ** 2)), DIGITS),
+            "accuracy": round(float(accuracy[index]), DIGITS),
             "confusion": {"bias": float(f"{fit.bias[index]:.6g}"), "spread": float(f"{fit.spread[index]:.6g}")},
         }
         for index, person in enumerate(answers.workers)
     }
     return recombined(question, "median", classes, answers, stored, skills, method)
+
+
+def _near(kind: str, options: Mapping[str, Any], value: np.ndarray) -> np.ndarray:
+    """How far from each true value an answer may be and be right: a step, a whole number, or the number's tolerance."""
+    if kind == "rating":
+        return np.full(len(value), 0.5)
+    tolerance = options.get("tolerance") or 0.05 * np.where(value == 0, 1.0, np.abs(value))
+    return np.maximum(tolerance, 0.5 if options.get("whole") else 0.0) * np.ones(len(value))
 
 
 def by_text(

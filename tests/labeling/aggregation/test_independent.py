@@ -126,8 +126,9 @@ def test_a_whole_fit_agrees_with_each_task_s_number_and_each_worker_s_spread_by_
     usual = np.bincount(worker) / (numeric.TAILS + (off / wide) ** 2)  # who is far off has little say in where zero is
     assert np.average(fit.bias, weights=usual) == pytest.approx(0, abs=1e-9)
     rest = answer - fit.value[task] - fit.bias[worker]
-    pulled = (numeric.TAILS + 1) / (numeric.TAILS + (rest / fit.spread[worker]) ** 2) * rest**2
-    tells = 1 - 1 / np.bincount(task)[task] if expected else np.ones(len(task))
+    weight = (numeric.TAILS + 1) / (numeric.TAILS + (rest / fit.spread[worker]) ** 2)
+    pulled, own_draw = weight * rest**2, weight / fit.spread[worker] ** 2
+    tells = 1 - own_draw / np.bincount(task, own_draw)[task]  # what is left beside its draw on its own task's value
     for who in range(6):
         own = worker == who
         variance = (pulled[own].sum() + numeric.OWN * fit.crowd_spread**2) / (tells[own].sum() + numeric.OWN)

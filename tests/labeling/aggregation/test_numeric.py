@@ -78,6 +78,20 @@ def test_lone_ratings_say_nothing_of_how_far_people_are_apart():
     assert max(numeric.steps([(4, 0, fit.spread[0])], [1, 2, 3, 4, 5])) < 0.7
 
 
+@pytest.mark.parametrize("noise", [0.3, 0.6, 1.0])
+def test_a_worker_s_accuracy_is_how_often_a_rating_is_right(noise):
+    rng = np.random.default_rng(5)
+    truth = rng.integers(1, 10, 300)
+    task, worker = np.repeat(np.arange(300), 4), np.tile(np.arange(4), 300)
+    each = noise * np.array([1, 1, 1, 4])  # the last one is worse
+    answer = np.round(truth[task] + each[worker] * rng.normal(size=len(task)))
+    fit = numeric.fit(task, worker, answer, n_tasks=300, n_workers=5, expected=1.6)
+    found = numeric.accuracies(fit, worker, np.full(len(task), 0.5))
+    right = np.bincount(worker, answer == truth[task]) / 300
+    assert found[:4] == pytest.approx(right, abs=0.12)
+    assert found[4] == pytest.approx(found[:4].mean())  # of whom nothing was heard
+
+
 @pytest.mark.parametrize("judgments", [1, 2, 3, 5])
 def test_ratings_are_as_sure_as_they_are_right(judgments):
     rng = np.random.default_rng(4)
