@@ -11,7 +11,7 @@ from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Project, Question
+from labeling.models import Job, Project, Question
 from labeling.models.told import ToldField, ToldJSONField
 
 CAUSES = {
@@ -265,6 +265,14 @@ class TrainingRun(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in self.LIVE
+
+    @property
+    def ahead(self) -> int:
+        """How many runs and comparisons a trainer is at or comes to before this run, while it is queued."""
+        if self.state != self.State.QUEUED:
+            return 0
+        compared = Job.objects.live().filter(kind="bake_off", created_at__lt=self.created_at)
+        return TrainingRun.objects.live().filter(created_at__lt=self.created_at).count() + compared.count()
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):

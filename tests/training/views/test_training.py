@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from labeling.jobs import cancel
 from labeling.models import Project
 from training import services
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
@@ -93,6 +94,20 @@ def test_a_queued_run_is_cancelled_by_its_button(owner: Client, project: Project
     run.refresh_from_db()
     assert run.state == "cancelled"
     assert "Cancelled" in page
+
+
+def test_a_queued_run_says_that_others_come_before_it(owner: Client, project: Project) -> None:
+    choice = {"backbone": "crowdtune_small", "recipe": "feature_extraction", "augmentation": False}
+    job = services.start_bake_off(project=project, candidates=[choice])
+    run = services.request_run(project=project, cause="person")
+    pages = ["/projects/shapes/training/", f"/projects/shapes/training/runs/{run.pk}/"]
+    for page in pages:
+        assert "One other run or comparison comes first" in owner.get(page).content.decode()
+
+    cancel(job=job)
+
+    for page in pages:
+        assert "first: a trainer" not in owner.get(page).content.decode()
 
 
 def test_the_policy_is_saved_and_audited(owner: Client, project: Project) -> None:
