@@ -149,7 +149,7 @@ def fit_epochs(
         jit_compile=jit,
     )
     model.optimizer.build(model.trainable_variables)
-    state = _State(model, _fingerprint(train, options, seed), checkpoint)
+    state = _State(model, _fingerprint(model, train, options, seed), checkpoint)
     epoch = state.resume()
     if not state.best:
         state.begin(_losses_of(model, validation, options)[0])
@@ -203,8 +203,9 @@ def _is_beyond_chance(saved: np.ndarray) -> bool:
     return bool(saved.mean() > error)
 
 
-def _fingerprint(train: Part, options: LoopOptions, seed: int) -> str:
-    facts = json.dumps([FORMAT, asdict(options), seed, list(train.y.shape)]).encode()
+def _fingerprint(model: Any, train: Part, options: LoopOptions, seed: int) -> str:
+    shapes = [list(weight.shape) for weight in model.weights]  # a later release may cut the network elsewhere
+    facts = json.dumps([FORMAT, asdict(options), seed, list(train.y.shape), shapes]).encode()
     return hashlib.sha256(facts + np.ascontiguousarray(train.y).tobytes()).hexdigest()
 
 

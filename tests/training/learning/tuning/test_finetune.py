@@ -131,15 +131,17 @@ def test_a_killed_fit_goes_on_where_it_was_to_the_same_weights(
         np.testing.assert_array_equal(resumed, whole)
 
 
-def test_after_a_kill_the_same_is_dropped_out_as_without_one_and_a_damaged_checkpoint_is_none(tmp_path: Path) -> None:
+def test_after_a_kill_the_same_is_dropped_out_as_without_one_and_a_checkpoint_that_does_not_fit_is_none(
+    tmp_path: Path,
+) -> None:
     """EfficientNet and ConvNeXt have such layers in their last blocks."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(24, 8)).astype(np.float32), np.eye(2, dtype=np.float32)[np.arange(24) % 2]
     part = Part(lambda at: x[at], y)
 
-    def fitted(epochs_seen: int = 9) -> tuple[list[np.ndarray], dict[str, Any]]:
+    def fitted(epochs_seen: int = 9, more: tuple[Any, ...] = ()) -> tuple[list[np.ndarray], dict[str, Any]]:
         keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+        model = keras.Sequential([keras.Input((8,)), *more, keras.layers.Dropout(0.5), keras.layers.Dense(2)])
         history = fit_epochs(
             model, part, part, LoopOptions(epochs=3, batch_size=8, learning_rate=0.1), checkpoint=tmp_path / "fit.npz",
             progress=lambda report: report["stage"] != "epoch" or report["epoch"] < epochs_seen,
@@ -154,6 +156,7 @@ def test_after_a_kill_the_same_is_dropped_out_as_without_one_and_a_damaged_check
     assert curves == expected
     for first, second in zip(resumed, whole, strict=True):
         np.testing.assert_array_equal(first, second)
+    assert len(fitted(more=(keras.layers.Dense(4),))[1]["loss"]) == 3  # of another network, as after an upgrade
 
 
 @pytest.mark.parametrize(("pictures", "is_kept"), [(10, False), (1000, True)])
