@@ -17,7 +17,7 @@ from django.conf import settings
 
 from labeling.words import gettext as _
 from training.features import embedding
-from training.learning.augment import view_key
+from training.learning.augment import view, view_key
 from training.learning.errors import ArtifactDamaged, is_out_of_memory
 from training.learning.heads.head import class_weighted
 from training.learning.networks import weights
@@ -134,9 +134,17 @@ class _Cut:
         keys = [view_key(self.work.items.pictures[place].sha256, index, self.work.rule) for place in places]
         rows, found = self.store.get(keys)
         rows = rows.reshape(len(rows), *self.trunk.shape)
-        if not found.all():  # a damaged view: the picture itself takes its place
-            rows[~found] = self.rows(places[~found])
+        for place in np.flatnonzero(~found):  # damaged since, or the store has no room for all of them
+            rows[place] = self._view(index, places[place])
         return rows
+
+    def _view(self, index: int, place: int) -> np.ndarray:
+        """The view made anew; the picture itself where it cannot be read any more."""
+        picture = self.work.items.pictures[place]
+        for pixels in embedding.pixels_of([picture], self.trunk.size):
+            seen = view(pixels, picture.sha256, index, self.work.rule)
+            return self.trunk.embed(seen[None]).reshape(self.trunk.shape)
+        return self.rows(np.array([place]))[0]
 
     def parts(self) -> tuple[Part, Part]:
         """What is trained on, and what says when to stop."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
+from tests.training.drawing import draw
+from training.features import embedding
 from training.features.embedding import Picture
+from training.learning.augment import view
 from training.learning.tuning.keras_loop import LoopOptions
 from training.runs.stages.tune import _Cut, as_memory_allows
 from training.runs.stages.work import Items, Work
@@ -52,6 +58,24 @@ def test_where_a_gpu_has_too_little_memory_half_as_many_images_are_taken_at_once
             as_memory_allows(fit, LoopOptions(), told.append)
     assert asked == tried
     assert [int(line.split()[-1].rstrip(".")) for line in told] == tried[1:]
+
+
+def test_a_view_that_the_cache_has_no_room_for_is_made_anew(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    data = draw("circle", 1)
+    picture = Picture(hashlib.sha256(data).hexdigest(), default_storage.save("circle.png", ContentFile(data)))
+    trunk: Any = SimpleNamespace(
+        key="trunk", dim=3, shape=(1, 1, 3), size=32, embed=lambda seen: seen.mean(axis=(1, 2), dtype=np.float32)
+    )
+    one = np.ones(1, np.float32)
+    items = Items([1], [picture], np.zeros(1, int), one[:, None], one, np.array(["train"], "U10"))
+    run: Any = SimpleNamespace(options={})
+    work = Work(run, SimpleNamespace(), tmp_path, items, ["circle"], views=2)
+
+    rows = _Cut(work, trunk).views(2, np.zeros(1, int))
+
+    seen = view(embedding.pixels_of([picture], 32)[0], picture.sha256, 1, work.rule)
+    np.testing.assert_array_equal(rows, trunk.embed(seen[None]).reshape(1, 1, 1, 3))
 
 
 def test_what_is_no_want_of_memory_is_not_tried_again() -> None:
