@@ -58,7 +58,9 @@ KINDS: dict[str, Any] = {
 
 
 class JobLost(Exception):
-    """The job was cancelled, or another process has taken it over: stop without writing anything more."""
+    """The job was cancelled, another process has taken it over, or the platform stops and it begins anew when that is
+    back: stop without writing anything more.
+    """
 
 
 def start(
@@ -173,7 +175,7 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None], *, wa
         with beating(f"job {job.id}", lambda: _beat(job), every=HEARTBEAT_SECONDS):
             result = work(job, report)
     except JobLost:
-        logger.info("job %s: cancelled or taken over; stopped", job.id)
+        logger.info("job %s: cancelled, taken over, or ended from without; stopped", job.id)
     except Exception as error:  # the door of all work: whatever broke is recorded for the person who waits
         if waits and _wait(job, error):
             logger.warning("job %s (%s) waits: %s", job.id, job.kind, error)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +18,10 @@ import numpy as np
 
 from labeling import words
 from labeling.errors import CrowdtuneError
+from labeling.jobs import JobLost
 from labeling.words import gettext as _
 
+logger = logging.getLogger(__name__)
 SECONDS = 1500
 
 
@@ -26,6 +30,7 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
 
     Raises:
         CrowdtuneError: What the export refused, or that it broke.
+        JobLost: Somebody ended it.
     """
     root = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": root}
@@ -33,10 +38,14 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
         [sys.executable, "-m", "inference.downloads.exporting", json.dumps(arguments)],
         env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
+    if done.returncode < 0:  # as Ctrl-C of the supervisor does: it is done anew when the platform is back
+        name = signal.Signals(-done.returncode).name
+        logger.warning("the export was ended by %s", name)
+        raise JobLost(name)
     if done.returncode:
-        raise CrowdtuneError(
-            "export_failed", _("The export failed: %(strip)s") % {"strip": done.stderr.strip()[-300:]}, 409
-        )
+        logger.error("the export failed:\n%s", done.stderr)
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise CrowdtuneError("export_failed", _("The export failed: %(strip)s") % {"strip": lines[-1][:500]}, 409)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if "refused" in result:
         raise CrowdtuneError(result["refused"], words.read(result["message"]), 409)
