@@ -243,7 +243,7 @@ def _category(item: Any) -> dict[str, Any]:
     if not key or len(key) > 100 or key == CANT_TELL or any(ord(character) < 32 for character in key):
         raise _bad(
             "categories",
-            _("A category's key has 1 to 100 characters and is not %(cant_tell)s; got %(key)s.")
+            _("A category's key is one line of 1 to 100 characters without tabs, not %(cant_tell)s; got %(key)s.")
             % {"cant_tell": repr(CANT_TELL), "key": f"{key!r:.120}"},
         )
     return {
