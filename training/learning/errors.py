@@ -12,7 +12,12 @@ CrowdtuneError
 
 from __future__ import annotations
 
+import errno
+
 from labeling.errors import CrowdtuneError
+from labeling.words import gettext as _
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LearningError(CrowdtuneError):
@@ -47,6 +52,14 @@ class ArtifactDamaged(LearningError):
 
 class NotFaithful(LearningError):
     code = "not_faithful"
+
+
+def not_written(told: str, error: OSError, **names: object) -> LearningError:
+    """A file could not be written: ``told`` of that, with its ``error`` and ``advice``: room, or the right to write."""
+    advice, code = _("Let this process write there, then try again."), "not_written"
+    if error.errno in FULL:
+        advice, code = _("Free some disk, then try again."), "disk_full"
+    return LearningError(told % {**names, "error": error.strerror or error, "advice": advice}, code)
 
 
 # What says so: Python, OpenVINO, TensorFlow, JAX and PyTorch, the last three also of a GPU's memory.

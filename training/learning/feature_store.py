@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from labeling.words import gettext as _
-from training.learning.errors import LearningError
+from training.learning.errors import LearningError, not_written
 from training.learning.files import locked
 
 MAGIC = b"crowdtune-feat-1"
@@ -179,10 +179,8 @@ class FeatureStore:
                     out.write(np.ascontiguousarray(chunk, "<f4").data)
             temporary.replace(self.folder / f"{stamp}.seg")
         except OSError as error:
-            raise LearningError(
-                _("Features could not be kept in %(folder)s: %(error)s. Free some disk, or lower FEATURES_GB.")
-                % {"folder": self.folder, "error": error.strerror}, "disk_full",
-            ) from error  # fmt: skip
+            told = _("Features could not be kept in %(folder)s: %(error)s. %(advice)s")
+            raise not_written(told, error, folder=self.folder) from error
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from labeling.models import Project, Question
 from labeling.words import gettext as _
 from training.errors import NotEnoughLabels
-from training.learning.errors import LearningError
+from training.learning.errors import not_written
 from training.learning.split import split_of
 from training.models import LearnedPictures, Snapshot, SnapshotItem
 from training.snapshots import labels, traits
@@ -37,7 +37,7 @@ def freeze_snapshot(*, project: Project) -> Snapshot:
 
     Raises:
         NotEnoughLabels: No two categories can be told apart, or nothing would be held out to measure with.
-        LearningError: There is no room to write the labels down while they are looked at.
+        LearningError: The labels cannot be written down while they are looked at (``disk_full``, ``not_written``).
     """
     question = project.primary_question()
     if question is None:
@@ -50,8 +50,8 @@ def freeze_snapshot(*, project: Project) -> Snapshot:
             _check(tally, question)
             return _store(project, question, tally, found)
     except OSError as error:
-        reason = _("The labels could not be written down in %(folder)s: %(error)s. Free some disk, then try again.")
-        raise LearningError(reason % {"folder": settings.DATA_DIR, "error": error.strerror}, "disk_full") from error
+        told = _("The labels could not be written down in %(folder)s: %(error)s. %(advice)s")
+        raise not_written(told, error, folder=settings.DATA_DIR) from error
 
 
 class Found:

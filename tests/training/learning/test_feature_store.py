@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -233,6 +234,19 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not list(store.folder.glob(".*.tmp"))
     np.testing.assert_array_equal(store.get(shas)[0], values)
+
+
+def test_a_folder_where_nothing_may_be_written_is_told_apart_from_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_options: object) -> None:  # whoever runs the tests may be allowed everything
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    store = FeatureStore(tmp_path, "trunk", 6)
+    monkeypatch.setattr(feature_store, "open", refuse, raising=False)
+    with pytest.raises(LearningError, match=r"Permission denied\. Let this process write there") as refused:
+        store.put([sha(1)], np.zeros((1, 6), np.float32))
+    assert refused.value.code == "not_written"
 
 
 def test_a_hash_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from labeling.words import gettext as _
-from training.learning.errors import ArtifactDamaged, LearningError
+from training.learning.errors import ArtifactDamaged, LearningError, not_written
 from training.learning.files import folder_atomic, sha256_of
 from training.learning.networks.backbones import BACKBONES, Backbone
 from training.learning.networks.keys import trunk_key
@@ -91,7 +91,7 @@ def store(
         version: Id of the version that taught it; 0 = none.
 
     Raises:
-        LearningError: It cannot be written there, or the file not be read (``disk_full``).
+        LearningError: It cannot be written there, or the file not be read (``disk_full``, ``not_written``).
     """
     try:
         with folder_atomic(root / backbone.key) as new:
@@ -100,9 +100,8 @@ def store(
             facts = {"backbone": asdict(known), "source": source, "project": project, "version": version}
             (new / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False))
     except OSError as error:
-        reason = _("%(file)s could not be copied into %(folder)s: %(error)s. Free some disk, then try again.")
-        told = {"file": file, "folder": root, "error": error.strerror}
-        raise LearningError(reason % told, "disk_full") from error
+        told = _("%(file)s could not be copied into %(folder)s: %(error)s. %(advice)s")
+        raise not_written(told, error, file=file, folder=root) from error
     return placed(known, root)
 
 
