@@ -1,7 +1,7 @@
 """An export job: rows from the database, a few hundred at a time, through a format into storage. Worker-side.
 
 The file is written beside first, on the disk where it will lie (a large one fits no /tmp that is a part of the memory),
-and moved into storage when it is whole; a killed export starts anew.
+and moved into storage when it is whole. A killed export starts anew, and first removes what it had left there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -54,7 +55,9 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
     rows = Rows(project, header, report, chosen.files)
-    with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
+    for left in storage.parts_folder().glob(f"{job.pk}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # by a kill, or by who was only slow and has lost the job
+    with tempfile.TemporaryDirectory(prefix=f"{job.pk}-", dir=storage.parts_folder()) as scratch:
         path = Path(scratch) / "draft"
         with path.open("w+b") as draft:
             try:
