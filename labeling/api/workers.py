@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -109,6 +110,7 @@ class WorkerView(ProjectView):
     @extend_schema(
         operation_id="change_worker", tags=["workers"], request=WorkerChangeSerializer, responses=WorkerSerializer
     )
+    @transaction.atomic
     def patch(self, request: Request, slug: str, username: str) -> Response:
         member = self._member(self.project(request, slug), username)
         given = parsed(WorkerChangeSerializer, request)

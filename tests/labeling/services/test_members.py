@@ -185,6 +185,8 @@ def test_a_weight_that_a_rule_lowered_is_raised_again_and_all_labels_follow(
     for name in (worker.username, "a"):
         assert api.patch(f"{at}/{name}/", {"weight": 1}, format="json").json()["weight"] == 1
     assert api.patch(f"{at}/a/", {"weight": 1.5}, format="json").status_code == 400
+    told = api.patch(f"{at}/a/", {"role": "reviewer", "weight": "nan"}, format="json")
+    assert (told.status_code, Membership.objects.get(user__username="a").role) == (400, "worker"), "all or nothing"
     assert fitting.fit_project(project.pk), "it is due"
     label.refresh_from_db()
     assert label.answer == "dog"
