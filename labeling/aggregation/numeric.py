@@ -76,18 +76,21 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
     return NumericFit(value, 1 / np.sqrt(np.where(total > 0, total, np.nan)), bias, spread, crowd)
 
 
-def accuracies(fitted: NumericFit, worker: Ints, near: Floats) -> Floats:
-    """[workers]: how often their answers lie so near to the truth, by bias and spread.
+def on_step(spread: Floats) -> Floats:
+    """[workers]: how often somebody of this spread rates the true step, their bias taken away as from their answers."""
+    return _below(0.5 / spread) - _below(-0.5 / spread)
 
-    Args:
-        fitted: The fit of the answers.
-        worker, near: [judgments], what is near enough for it to be right; of who has none the mean is told.
+
+def near(fitted: NumericFit, task: Ints, worker: Ints, answer: Floats, tolerance: Floats) -> Floats:
+    """[workers]: how often their numbers, less their bias, are within the tolerance [judgments] of the truth.
+
+    Each counts by what it leaves of its own task, as in the fit; one half where that says nothing.
     """
-    off, unit = fitted.bias[worker], fitted.spread[worker]
-    right = _below((near - off) / unit) - _below((-near - off) / unit)
-    said = np.bincount(worker, minlength=len(fitted.bias))
-    mean = right.mean() if len(right) else 0.5
-    return np.where(said > 0, np.bincount(worker, right, len(said)) / np.maximum(said, 1), mean)
+    precision = 1 / fitted.spread[worker] ** 2
+    tells = 1 - precision / np.bincount(task, precision)[task]
+    is_near = np.abs(answer - fitted.bias[worker] - fitted.value[task]) <= tolerance
+    people = len(fitted.bias)
+    return (np.bincount(worker, tells * is_near, people) + OWN / 2) / (np.bincount(worker, tells, people) + OWN)
 
 
 def medians(task: Ints, answer: Floats, n_tasks: int) -> Floats:

@@ -40,7 +40,10 @@ def by_median(
         "spread": float(f"{fit.crowd_spread:.6g}"),
         "figures": figures,
     }
-    accuracy = numeric.accuracies(fit, worker, _near(question.kind, options, fit.value[task]))
+    if question.kind == "rating":
+        accuracy = numeric.on_step(fit.spread)
+    else:
+        accuracy = numeric.near(fit, task, worker, value, _tolerance(options, fit.value[task]))
     skills = {
         person: {
             "accuracy": round(float(accuracy[index]), DIGITS),
@@ -51,12 +54,10 @@ def by_median(
     return recombined(question, "median", classes, answers, stored, skills, method)
 
 
-def _near(kind: str, options: Mapping[str, Any], value: np.ndarray) -> np.ndarray:
-    """How far from each true value an answer may be and be right: a step, a whole number, or the number's tolerance."""
-    if kind == "rating":
-        return np.full(len(value), 0.5)
-    tolerance = options.get("tolerance") or 0.05 * np.where(value == 0, 1.0, np.abs(value))
-    return np.maximum(tolerance, 0.5 if options.get("whole") else 0.0) * np.ones(len(value))
+def _tolerance(options: Mapping[str, Any], truth: np.ndarray) -> np.ndarray:
+    """How far from each true number an answer may be and be right; of whole ones it is the nearest."""
+    given = options.get("tolerance") or 0.05 * np.where(truth == 0, 1.0, np.abs(truth))
+    return np.maximum(given, 0.5 if options.get("whole") else 0.0) * np.ones(len(truth))
 
 
 def by_text(

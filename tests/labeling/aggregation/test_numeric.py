@@ -79,17 +79,21 @@ def test_lone_ratings_say_nothing_of_how_far_people_are_apart():
 
 
 @pytest.mark.parametrize("noise", [0.3, 0.6, 1.0])
-def test_a_worker_s_accuracy_is_how_often_a_rating_is_right(noise):
+def test_a_worker_s_accuracy_is_how_often_an_answer_is_right(noise):
     rng = np.random.default_rng(5)
     truth = rng.integers(1, 10, 300)
     task, worker = np.repeat(np.arange(300), 4), np.tile(np.arange(4), 300)
     each = noise * np.array([1, 1, 1, 4])  # the last one is worse
     answer = np.round(truth[task] + each[worker] * rng.normal(size=len(task)))
     fit = numeric.fit(task, worker, answer, n_tasks=300, n_workers=5, expected=1.6)
-    found = numeric.accuracies(fit, worker, np.full(len(task), 0.5))
     right = np.bincount(worker, answer == truth[task]) / 300
-    assert found[:4] == pytest.approx(right, abs=0.12)
-    assert found[4] == pytest.approx(found[:4].mean())  # of whom nothing was heard
+    assert numeric.on_step(fit.spread)[:4] == pytest.approx(right, abs=0.12)
+    tolerance = np.full(len(task), 2 * noise)
+    right = np.bincount(worker, np.abs(answer - truth[task]) <= tolerance) / 300
+    answer += 3.0 * (worker == 1)  # who leans is corrected
+    fit = numeric.fit(task, worker, answer, n_tasks=300, n_workers=5)
+    shares = numeric.near(fit, task, worker, answer, tolerance)
+    assert shares == pytest.approx([*right, 0.5], abs=0.15)  # the last one has said nothing
 
 
 @pytest.mark.parametrize("judgments", [1, 2, 3, 5])
