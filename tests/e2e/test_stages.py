@@ -79,6 +79,11 @@ def test_a_box_is_drawn_by_one_worker_and_judged_by_another(visit, make_project,
     judged = stored(project, 2)[1]
     assert judged.task.stage == "quality:1"
     assert list(judged.answers.values()) == [True]
+    whose = visit(f"/projects/{project.slug}/images/{judged.task.image_id}/", user=project.owner)
+    swatch = whose.locator(".chart-swatch")  # whose box is whose is seen in forced colours, too
+    colour = swatch.evaluate("swatch => getComputedStyle(swatch).backgroundColor")
+    whose.emulate_media(forced_colors="active")
+    expect(swatch).to_have_css("background-color", colour)
 
 
 def test_who_draws_goes_on_drawing_for_as_long_as_boxes_to_draw_are_at_hand(visit, make_project, join, worker):
