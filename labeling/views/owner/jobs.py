@@ -66,7 +66,7 @@ def running_jobs(user: Any, project: Project, *kinds: str, is_long: bool = False
     Beside what a page is for, the newest that ended stands in full, with those that failed or have refused something,
     as one of the many that a large upload is parted into; the others are folded.
     """
-    rows = shown_to(user, project)
+    rows = shown_to(user, project).defer("errors")  # up to a thousand each, and pages ask again while a job runs
     if kinds:
         rows = rows.filter(kind__in=kinds)
     live = list(rows.live()[:10])
@@ -92,8 +92,7 @@ def decorate(job: Any) -> None:
     job.facts = [(label, job.result[name]) for name, label in FACTS.items() if job.result.get(name) is not None]
     sent = (job.arguments.get(name) for name in ("file", "archive", "manifest"))
     job.file = next((file["name"] for file in sent if file), "")
-    job.listed = sum(error["code"] != background.PASSED for error in job.errors)
-    job.refused = job.result.get("refused") or job.listed
+    job.refused = job.result.get("refused", 0)
 
 
 @login_required
@@ -121,8 +120,9 @@ def job_list(request: HttpRequest, slug: str) -> HttpResponse:
 def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
     """One job, with each item that was refused and why."""
     project = load_project(request, slug, "review")
-    row = get_object_or_404(shown_to(request.user, project), pk=pk)
+    row: Any = get_object_or_404(shown_to(request.user, project), pk=pk)
     decorate(row)
+    row.listed = sum(error["code"] != background.PASSED for error in row.errors)
     context = context_of(request, project, tab=TAB_OF.get(row.kind, "overview"))
     return render(request, "projects/job.html", {**context, "job": row})
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.models import Job, Project
@@ -29,6 +31,14 @@ def test_a_job_that_refused_more_than_it_lists_says_so(project: Project, owning:
     told = {"kind": "import_images", "state": "succeeded", "errors": errors, "result": {"refused": 10_000}}
     job = Job.objects.create(project=project, **told)
     assert "The first 1 of 10,000." in text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
+
+
+def test_lists_of_jobs_read_no_reports(project: Project, owning: Client) -> None:
+    Job.objects.create(project=project, kind="import_labels", state="running", result={"refused": 1000})
+    for address in ("jobs/", "labels/"):
+        with CaptureQueriesContext(connection) as queries:
+            assert "1,000 refused" in text(owning.get(f"/projects/{project.slug}/{address}"))
+        assert not [one["sql"] for one in queries if '"labeling_job"."errors"' in one["sql"]]
 
 
 def test_an_import_tells_its_file_and_groups_its_digits(project: Project, owning: Client) -> None:
