@@ -28,7 +28,7 @@ from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
-from labeling.models import ApiKey, Image, Project
+from labeling.models import ApiKey, Image, Project, Task
 from labeling.services import revoke_key
 from labeling.views import shown_once
 from labeling.views.numbers import whole
@@ -65,15 +65,22 @@ def wrong(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "predict")
     try:
         given = inputs.from_files(request.FILES.getlist("image")[:1], None)
-        _image, created = services.report_wrong(
+        image, created = services.report_wrong(
             project=project, data=cast("bytes", given.pictures[0]), user=request.user
         )
     except CrowdtuneError as error:
         messages.error(request, error.message)
     else:
-        text = _("Thank you. The image is now among the next tasks.") if created else _("This image is a task already.")
-        messages.success(request, text)
+        messages.success(request, _what_comes_of(image, created=created))
     return redirect("project-playground", slug=slug)
+
+
+def _what_comes_of(image: Image, *, created: bool) -> str:
+    if created:
+        return _("Thank you. The image is now among the next tasks.")
+    if image.tasks.filter(state=Task.State.OPEN).exists():
+        return _("This image is a task already.")
+    return _("People have labeled this image already; a reviewer can decide otherwise on its page.")
 
 
 def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:

@@ -105,6 +105,9 @@ def test_this_is_wrong_makes_the_photo_the_next_task_once(browser, project, cham
     task = Task.objects.get(project=project)
     assert task.priority == 3.0
     assert Sample.objects.get().reason == "wrong"
+    Task.objects.update(state="retired", retired_because="confident", open_slots=0)
+    response = browser.post(PLAYGROUND + "wrong/", {"image": photo(9)}, follow=True)
+    assert "People have labeled this image already" in response.content.decode()
 
 
 def test_an_image_of_the_project_that_a_person_called_wrong_outlives_the_retention(
