@@ -31,7 +31,6 @@ def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
     """All addresses; ``extensions`` are the fields of a project that other rooms keep."""
     extensions = tuple(extensions)
     of = "projects/<slug:slug>/"
-    lease = "assignments/<uuid:assignment_id>/"
     return [
         path("auth/token/", auth.TokenView.as_view()),
         path("projects/", projects.ProjectListView.as_view(extensions=extensions), name="api-projects"),
@@ -54,24 +53,14 @@ def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
         path(f"{of}judgments/import/", tasks.JudgmentImportView.as_view()),
         path(f"{of}judgments/undo/", assignments.UndoView.as_view(), name="api-undo"),
         path(f"{of}assignments/", assignments.AssignmentListView.as_view(), name="api-claim"),
-        path(lease, assignments.AssignmentView.as_view()),
-        path(f"{lease}judgment/", assignments.SubmitView.as_view(), name="api-submit"),
-        path(f"{lease}skip/", assignments.SkipView.as_view(), name="api-skip"),
-        path(f"{lease}release/", assignments.ReleaseView.as_view(), name="api-release"),
+        *_lease("assignments/<uuid:assignment_id>/"),
         path(f"{of}workers/", workers.WorkerListView.as_view()),
         path(f"{of}workers/<str:username>/", workers.WorkerView.as_view()),
         path(f"{of}standing/", workers.StandingView.as_view()),
         path(f"{of}invite/", workers.InviteView.as_view()),
         path("invitations/<str:invite>/", workers.JoinView.as_view()),
         path(f"{of}grid/", grid.GridView.as_view()),
-        path(f"{of}rules/", oversight.RuleListView.as_view()),
-        path(f"{of}rules/<int:rule_id>/", oversight.RuleView.as_view()),
-        path(f"{of}webhooks/", oversight.WebhookListView.as_view()),
-        path(f"{of}webhooks/<int:webhook_id>/", oversight.WebhookView.as_view()),
-        path(f"{of}webhooks/<int:webhook_id>/secret/", oversight.WebhookSecretView.as_view()),
-        path(f"{of}audit/", oversight.AuditListView.as_view()),
-        path(f"{of}appeals/", oversight.AppealListView.as_view()),
-        path(f"{of}appeals/<int:appeal_id>/", oversight.AppealView.as_view()),
+        *_oversight(of),
         path(f"{of}earnings/", oversight.EarningsView.as_view(), name="api-earnings"),
         path(f"{of}labels/", labels.LabelListView.as_view(), name="api-labels"),
         path(f"{of}labels/import/", exports.LabelImportView.as_view(), name="api-labels-import"),
@@ -105,4 +94,26 @@ def _task(one: str) -> list[URLPattern]:
         path(f"{one}reopen/", tasks.TaskReopenView.as_view()),
         path(f"{one}retire/", tasks.TaskRetireView.as_view()),
         path(f"{one}provenance/", tasks.TaskProvenanceView.as_view()),
+    ]
+
+
+def _lease(one: str) -> list[URLPattern]:
+    return [
+        path(one, assignments.AssignmentView.as_view()),
+        path(f"{one}judgment/", assignments.SubmitView.as_view(), name="api-submit"),
+        path(f"{one}skip/", assignments.SkipView.as_view(), name="api-skip"),
+        path(f"{one}release/", assignments.ReleaseView.as_view(), name="api-release"),
+    ]
+
+
+def _oversight(of: str) -> list[URLPattern]:
+    return [
+        path(f"{of}rules/", oversight.RuleListView.as_view()),
+        path(f"{of}rules/<int:rule_id>/", oversight.RuleView.as_view()),
+        path(f"{of}webhooks/", oversight.WebhookListView.as_view()),
+        path(f"{of}webhooks/<int:webhook_id>/", oversight.WebhookView.as_view()),
+        path(f"{of}webhooks/<int:webhook_id>/secret/", oversight.WebhookSecretView.as_view()),
+        path(f"{of}audit/", oversight.AuditListView.as_view()),
+        path(f"{of}appeals/", oversight.AppealListView.as_view()),
+        path(f"{of}appeals/<int:appeal_id>/", oversight.AppealView.as_view()),
     ]

@@ -72,14 +72,7 @@ def _identify(data: bytes) -> Image.Image:
             _("At most %(max_bytes)s MB are accepted per file; got %(size)s bytes.")
             % {"max_bytes": MAX_BYTES // 2**20, "size": len(data)},
         )
-    head = data[:1024].lstrip().lower()
-    if head.startswith((b"<!doctype html", b"<html")):
-        raise ImageRefused("not_an_image", _("This is a web page, and no picture. Send the picture that it shows."))
-    if head.startswith(b"version https://git-lfs"):
-        told = _("This only tells where Git LFS keeps the picture. Fetch the pictures (git lfs pull), then send them.")
-        raise ImageRefused("not_an_image", told)
-    if head.startswith(b"<!doctype svg") or b"<svg" in head:
-        raise ImageRefused("svg", _("SVG drawings can carry scripts and have no pixels. Export it as PNG first."))
+    _check_is_no_text(data[:1024].lstrip().lower())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -103,6 +96,17 @@ def _identify(data: bytes) -> Image.Image:
         ) from error
     except (OSError, SyntaxError, ValueError) as error:  # it begins as one of FORMATS does
         raise _damaged(error) from error
+
+
+def _check_is_no_text(head: bytes) -> None:
+    """Tell what often comes in a picture's place from a file that is damaged."""
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise ImageRefused("not_an_image", _("This is a web page, and no picture. Send the picture that it shows."))
+    if head.startswith(b"version https://git-lfs"):
+        told = _("This only tells where Git LFS keeps the picture. Fetch the pictures (git lfs pull), then send them.")
+        raise ImageRefused("not_an_image", told)
+    if head.startswith(b"<!doctype svg") or b"<svg" in head:
+        raise ImageRefused("svg", _("SVG drawings can carry scripts and have no pixels. Export it as PNG first."))
 
 
 def _of_known_format(picture: Image.Image) -> Image.Image:
