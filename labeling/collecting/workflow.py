@@ -2,7 +2,8 @@
 
 Stages are named ``draw:n``, ``quality:n`` and ``coverage:n``; each is a task of its own, whose ``payload`` carries the
 boxes accepted so far (and the candidate), so any stage can be shown from its own row. Whoever drew a box is not asked
-whether it is good. When an image is covered, its first task's label is all accepted boxes.
+whether it is good, nor who found nothing to draw whether all is covered. When an image is covered, its first task's
+label is all accepted boxes.
 
 Source: H. Su, J. Deng, L. Fei-Fei: Crowdsourcing Annotations for Visual Object Detection. HCOMP 2012. Gold is made by
 itself, as there: good boxes are perturbed, and boxes are left out.
@@ -87,17 +88,20 @@ def settle_drawing(*, task: Task, answers: dict[str, Any]) -> None:
 def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
     drawn = Judgment.objects.filter(task=task, withdrawn_at=None).order_by("-id").first()
     boxes = drawn.answers.get("box") if drawn else None
-    if not isinstance(boxes, list) or not boxes or drawn is None:
-        return _open(task, f"coverage:{number}", {"boxes": accepted})
-    follower = _open(task, f"quality:{number}", {"boxes": accepted, "candidate": boxes[0]})
-    if follower is None:
-        return None
-    # Nobody judges a box of their own: as if they had skipped the task.
+    if isinstance(boxes, list) and boxes:
+        follower = _open(task, f"quality:{number}", {"boxes": accepted, "candidate": boxes[0]})
+        reason = _("drew the box")
+    else:
+        follower = _open(task, f"coverage:{number}", {"boxes": accepted})
+        reason = _("found nothing to draw")
+    if follower is None or drawn is None:
+        return follower
+    # Nobody judges an answer of their own: as if they had skipped the task.
     Assignment.objects.get_or_create(
         task=follower,
         worker_id=drawn.worker_id,
         state=Assignment.State.SKIPPED,
-        defaults={"project": task.project, "slot": 0, "reason": _("drew the box"), "expires_at": timezone.now()},
+        defaults={"project": task.project, "slot": 0, "reason": reason, "expires_at": timezone.now()},
     )
     return follower
 

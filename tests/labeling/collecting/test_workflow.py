@@ -122,6 +122,7 @@ def test_a_verdict_that_the_background_fit_makes_sure_of_goes_on_too(
 
 def test_an_image_without_objects_goes_to_coverage_at_once(boxes: Project, crowd: list[User]) -> None:
     answer(boxes, crowd[0], {"box": []})
+    assert services.claim_assignment(project=boxes, worker=crowd[0]) is None  # who said so does not verify it
     assert answer(boxes, crowd[1], {"covered": True}) == "coverage:1"
     assert Consensus.objects.get(task__stage="draw:1").answer == []
 
