@@ -47,14 +47,26 @@ def main(stages: str, number: str, folder: str) -> None:
 
         return strike
 
+    def struck_after_an_epoch(work: Callable[..., Any]) -> Callable[..., Any]:
+        def tune(*args: Any) -> None:
+            from training.learning.tuning import keras_loop  # seconds, which who dies at the door need not pay
+
+            plain = keras_loop._State.save
+            saved = noted(plain, Path(folder) / "epochs")
+            keras_loop._State.save = struck("epoch", saved, after=True)  # type: ignore[method-assign]
+            try:
+                work(*args)
+            finally:
+                keras_loop._State.save = plain  # type: ignore[method-assign]
+
+        return tune
+
     for stage in stages.split(","):
         if stage == "registered":
             registry.register = struck(stage, registry.register, after=True)
         elif stage == "epoch":
-            from training.learning.tuning import keras_loop
-
-            saved = noted(keras_loop._State.save, Path(folder) / "epochs")
-            keras_loop._State.save = struck(stage, saved, after=True)  # type: ignore[method-assign]
+            work, message, share = pipeline.STAGES["tune"]
+            pipeline.STAGES["tune"] = (struck_after_an_epoch(work), message, share)
         else:
             work, message, share = pipeline.STAGES[stage]
             pipeline.STAGES[stage] = (struck(stage, work), message, share)

@@ -63,7 +63,7 @@ def tuning(cut_trunk_here: None, run_actors: Callable[[], int]) -> TrainingRun:
 def test_a_run_killed_while_the_last_block_is_retrained_goes_on_after_the_saved_epoch(
     tuning: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
 ) -> None:
-    struck_in("tune,epoch", signal.SIGKILL, tmp_path)
+    struck_in("epoch,tune", signal.SIGKILL, tmp_path)
 
     run_actors()
 
