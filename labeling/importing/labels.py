@@ -321,27 +321,24 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report
     for image, question, answer, _by in ready:
         entries.setdefault(image.pk, {})[question.key] = answer
     tasks.hold(images=entries, project_id=project.pk)
-    images = {image.pk: image for image, _question, _answer, _by in ready}
+    there = _tasks(project, ready)
     # What a file says of an image in several lines may come in several goes.
-    marks = (
-        (_task(project, images[image_id]), {"answers": answers, "use": Gold.Use.HIDDEN})
-        for image_id, answers in entries.items()
-    )
+    marks = ((there[image_id], {"answers": answers, "use": Gold.Use.HIDDEN}) for image_id, answers in entries.items())
     marking.mark_all(entries=marks, project=project, source=arguments["source"])
     return {"imported": sum(len(answers) for answers in entries.values())}
 
 
 def _as_suggestions(project: Project, ready: Checked, arguments: dict[str, Any], report: Report) -> Counts:
+    there = _tasks(project, ready)
     for image, question, answer, _by in ready:
-        task = _task(project, image)
-        known = {**task.payload.get("suggestions", {}), question.key: answer}
-        payload = {
+        task = there[image.pk]
+        task.payload = {
             **task.payload,
-            "suggestions": known,
+            "suggestions": {**task.payload.get("suggestions", {}), question.key: answer},
             "suggested_by": arguments["source"],
             "blind_share": project.blind_share,
         }
-        Task.objects.filter(pk=task.pk).update(payload=payload)
+    Task.objects.bulk_update(there.values(), ["payload"])
     return {"imported": len(ready)}
 
 
@@ -360,8 +357,12 @@ def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any], r
     return judgments.store(project, answers, dict.fromkeys(answers), images, differs)
 
 
-def _task(project: Project, image: Image) -> Task:
-    return tasks.open_for(image=image, project=project, stage=tasks.first_stage(project))
+def _tasks(project: Project, ready: Checked) -> dict[int, Task]:
+    """Image -> its first task, which is made where it has none."""
+    images, stage = {label.image.pk: label.image for label in ready}, tasks.first_stage(project)
+    there = {task.image_id: task for task in Task.objects.filter(image_id__in=images, stage=stage)}
+    made = images.keys() - there.keys()
+    return there | {pk: tasks.open_for(image=images[pk], project=project, stage=stage) for pk in made}
 
 
 TAKES: dict[str, Callable[[Project, Checked, dict[str, Any], Report], Counts]] = {

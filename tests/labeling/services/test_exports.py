@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from labeling import exporting, jobs, services
 from labeling.export import FORMATS
@@ -374,11 +376,13 @@ def test_labels_come_in_as_judgments_of_a_source_once(make_project, run_actors):
 
 
 def test_labels_come_in_as_suggestions_beside_the_question(make_project, run_actors):
-    project = make_project(images=1)
-    file = SimpleUploadedFile("l.csv", b"image,answer\n0000.png,dog\n")
+    project = make_project(images=3)
+    file = SimpleUploadedFile("l.csv", b"image,answer\n0000.png,dog\n0001.png,cat\n0002.png,cat\n")
     services.import_labels(project=project, file=file, form="csv", take_as="suggestions", source="old", user=None)
-    run_actors()
-    task = Task.objects.get(project=project)
+    with CaptureQueriesContext(connection) as queries:
+        run_actors()
+    assert sum(one["sql"].startswith('UPDATE "labeling_task"') for one in queries) == 1  # of all, not of each
+    task = Task.objects.get(project=project, image__name="0000.png")
     assert task.payload == {"suggestions": {"category": "dog"}, "suggested_by": "old", "blind_share": 0.2}
     assert task.state == Task.State.OPEN
 
