@@ -127,6 +127,7 @@ MEDIA_ROOT = str(DATA_DIR / "media")
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000 + DATA_UPLOAD_MAX_NUMBER_FILES  # each may come with its path
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "labeling.files.uploads.OnDisk",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labeling.forms.project import MultipleFileField
-
-if TYPE_CHECKING:
-    from django.http import QueryDict
 
 
 class AddImagesForm(forms.Form):
@@ -33,13 +30,6 @@ class AddImagesForm(forms.Form):
             ("judgments", _("As one person's judgments")),
         ],
     )
-
-    def clean_uploads(self) -> list[Any]:
-        """Each with the folders that the browser knows it from: of a file's own name they are cut off."""
-        files, paths = self.cleaned_data["uploads"], cast("QueryDict", self.data).getlist("paths")
-        for file, path in zip(files, paths if len(paths) == len(files) else (), strict=False):
-            file.folders = [part for part in path.split("/")[:-1] if part not in {"", ".", ".."}]
-        return list(files)
 
     def clean_urls(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["urls"].splitlines() if line.strip()]

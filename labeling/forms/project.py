@@ -13,8 +13,17 @@ from labeling.models import MOST_JUDGMENTS, Project
 from labeling.surveys.starters import STARTERS
 
 
-class MultipleFileInput(forms.ClearableFileInput):
+class MultipleFileInput(forms.FileInput):
+    """Each file with the folders that the browser knows it from: of a file's own name they are cut off."""
+
     allow_multiple_selected = True
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        found = super().value_from_datadict(data, files, name)
+        paths = data.getlist("paths")
+        for file, path in zip(found, paths if len(paths) == len(found) else (), strict=False):
+            file.folders = [part for part in path.split("/")[:-1] if part not in {"", ".", ".."}]
+        return found
 
 
 class MultipleFileField(forms.FileField):

@@ -1,34 +1,10 @@
 /* Uploads with progress, in batches, folders included. Without this file the form sends what was chosen at once. */
+import { empty, foldersIn, opened, pathOf, usable } from "./dropped.js";
 import { toast } from "./toast.js";
 
 const MOST_FILES = 200;
 const MOST_BYTES = 16 * 2 ** 20;
-const USABLE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|zip|tar|t?gz|bz2|xz)$/i;
 const AGAIN = [1, 2, 4, 8, 15]; // seconds between tries
-
-/* Everything inside of what was dropped, folders opened; each file knows the folders that it lay in. */
-async function walk(entry, found) {
-  try {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      found.push(Object.assign(file, { within: entry.fullPath }));
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!entries.length) return;
-      for (const child of entries) await walk(child, found);
-    }
-  } catch {
-    found.push(empty(entry.name, entry.fullPath));
-  }
-}
-
-const pathOf = (file) => file.within || file.webkitRelativePath || file.name;
-
-/* In place of what cannot be read, so that the report names it: in a request it would break off all that is sent. */
-const empty = (name, within) => Object.assign(new File([], name), { within, unread: true });
 
 async function readable(file) {
   try {
@@ -91,9 +67,7 @@ async function sendAgain(form, files, onProgress, onLost) {
 let running = 0;
 
 async function upload(form, all) {
-  const offered = all.filter((file) => !file.name.startsWith("."));
-  const files = offered.filter((file) => file.unread || USABLE.test(file.name));
-  if (files.length < offered.length) toast(form.dataset.skipped.replace("%s", offered.length - files.length), "warn", 8);
+  const files = usable(all, form.dataset.skipped);
   if (!files.length) return;
   running += 1;
   const box = form.querySelector(".upload-progress");
@@ -135,12 +109,9 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     });
   }
   zone.addEventListener("drop", async (event) => {
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    if (!entries.some((entry) => entry.isDirectory)) return; // the file input takes plain files by itself
-    event.preventDefault();
+    const entries = foldersIn(event);
+    if (!entries) return;
     zone.classList.remove("over");
-    const found = [];
-    for (const entry of entries) await walk(entry, found);
-    upload(form, found);
+    upload(form, await opened(entries));
   });
 }

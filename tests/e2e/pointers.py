@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from tests.e2e.conftest import painted
 
@@ -32,6 +33,18 @@ def touch(page: Page, points: list[tuple[float, float]]) -> None:
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     painted(page)
+
+
+def drop(page: Page, path: Path, target: Locator) -> None:
+    """A file or a folder from outside the browser, dropped in the middle of what is there."""
+    target.scroll_into_view_if_needed()
+    place = target.bounding_box()
+    assert place is not None
+    session = page.context.new_cdp_session(page)
+    at = {"x": place["x"] + place["width"] / 2, "y": place["y"] + place["height"] / 2}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
 
 
 def twice(page: Page, x: float, y: float, *, touch: bool) -> None:

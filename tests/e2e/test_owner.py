@@ -12,6 +12,7 @@ from playwright.sync_api import Dialog, Page, expect
 from labeling import charts, services
 from labeling.models import Consensus, Image, Job, Project, Task
 from tests.e2e.conftest import drawn, quiet
+from tests.e2e.pointers import drop
 
 PATHS = [
     "",
@@ -106,6 +107,33 @@ def test_a_project_is_made_with_its_pictures_by_keyboard_alone(
     expect(page.locator(".image-tile")).to_have_count(3)  # without a reload: the page hears that the import has ended
     project = Project.objects.get(slug="cats-and-dogs")
     assert [category.key for category in project.categories.all()] == ["cat", "dog"]
+
+
+def test_a_project_is_made_with_a_dropped_folder_and_told_of_too_many_files(
+    visit: Any, owner: Any, tmp_path: Path, run_actors: Any
+) -> None:
+    for number, kind in enumerate(("cat", "dog")):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+        (tmp_path / "photos" / kind / "1.png").write_bytes(drawn(number))
+    (tmp_path / "photos" / "notes.txt").write_text("by me")
+    page: Page = visit("/projects/new/", user=owner)
+    page.get_by_label("Name", exact=True).fill("Cats and dogs")
+    page.get_by_role("radio", name="Yes or no").check()
+    zone = page.locator(".dropzone")
+    drop(page, tmp_path / "photos", zone)
+    expect(page.locator(".toast")).to_contain_text("Left out, being no images or archives: 1")
+    expect(zone.locator("output")).to_have_text("1.png, 1.png")
+    field = zone.locator("input")
+    zone.evaluate("zone => { zone.dataset.most = 1; zone.querySelector('input').dispatchEvent(new Event('change')); }")
+    assert "any number" in field.evaluate("field => field.validationMessage")
+    zone.evaluate("zone => { zone.dataset.most = 2; }")
+    drop(page, tmp_path / "photos", zone)
+    expect(page.locator("[name=paths]")).to_have_count(2)
+    page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_role("heading", name="Images")).to_be_visible()
+    run_actors()
+    images = Project.objects.get(slug="cats-and-dogs").images.all()
+    assert sorted(image.name for image in images) == ["photos/cat/1.png", "photos/dog/1.png"]
 
 
 def test_too_few_categories_are_said_before_the_pictures_are_sent(visit: Any, owner: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
@@ -59,7 +60,8 @@ def new_project(request: HttpRequest) -> HttpResponse:
             form.add_error(None, error.message)
         else:
             return redirect(STARTERS[form.cleaned_data["starter"]].page, project.slug)
-    return render(request, "projects/new.html", {"form": form, "starters": STARTERS})
+    context = {"form": form, "starters": STARTERS, "most_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
+    return render(request, "projects/new.html", context)
 
 
 def _create(request: HttpRequest, form: NewProjectForm) -> Project:
