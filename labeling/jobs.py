@@ -186,7 +186,7 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None], *, wa
         logger.exception("job %s (%s) failed", job.id, job.kind)
         if outages.database_is_away(error) and not outages.is_full(error) and _give_back(job):
             raise
-        _finish(job, Job.State.FAILED, report, _why(error))
+        _finish(job, Job.State.FAILED, report, why(error))
     else:
         report.result.update(result or {})
         _finish(job, Job.State.SUCCEEDED, report, "")
@@ -212,7 +212,8 @@ def _give_back(job: Job) -> bool:
     return job.attempts < MOST_ATTEMPTS and bool(_mine(job).update(state=Job.State.QUEUED, heartbeat_at=timezone.now()))
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """What broke, for the person who waits."""
     if outages.is_full(error):
         return _("The disk is full. Tell whoever runs this platform; when there is room again, start this anew.")
     if outages.store_is_away(error):

@@ -12,18 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from django.conf import settings as django_settings
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 
 from labeling.models import Image, Project
 from tests.training.drawing import draw, labeled_project
 from tests.training.runs.test_running import damage, train
 from training import services
+from training.errors import StoreFails
 from training.features import answers, embedding
 from training.features.embedding import Picture
 from training.learning.networks.trunk import sample_pictures
-from training.models import ModelVersion, SnapshotItem
+from training.models import ImageTrait, ModelVersion, SnapshotItem
 from training.runs import running
+from training.snapshots import traits
 
 
 def test_a_damaged_shard_of_the_cache_is_made_again(project: Project, run_actors: Callable[[], int]) -> None:
@@ -138,3 +141,28 @@ def test_pictures_whose_features_found_no_room_in_the_cache_can_be_read_all_the_
 
     assert found.tolist() == [False] + [True] * 59
     assert embedding.store_of(trunk).count() < 59
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="http://store"),
+        ClientError({"ResponseMetadata": {"HTTPStatusCode": 403}}, "GetObject"),
+    ],
+)
+def test_pictures_of_a_store_that_fails_are_not_taken_for_unreadable(
+    error: Exception, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_asked: object) -> None:
+        raise error
+
+    monkeypatch.setattr(FileSystemStorage, "_open", fails)
+    images = list(Image.objects.filter(project=project))
+
+    with pytest.raises(StoreFails, match="The store of files"):
+        embedding.fill(
+            SimpleNamespace(key="store-fails", dim=2, size=32), [Picture(one.sha256, one.original) for one in images]
+        )
+    with pytest.raises(StoreFails):
+        traits.ensure_traits(project=project, image_ids=[one.pk for one in images])
+    assert not ImageTrait.objects.exists()

@@ -28,6 +28,7 @@ from django.utils import timezone
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import pixels
 from labeling.models import Image, Project
+from training.errors import raise_if_store_fails
 from training.learning.feature_store import FeatureStore
 from training.learning.networks import weights
 from training.learning.networks.keys import trunk_key
@@ -199,6 +200,7 @@ def _pixels(picture: Picture, size: int) -> np.ndarray | None:
         with default_storage.open(picture.original) as file:
             return pixels(file.read(), size)
     except Exception as error:  # noqa: BLE001 - one unreadable file must not end the run; it is counted and logged
+        raise_if_store_fails(error)
         logger.warning("image %s cannot be read: %s", picture.sha256[:12], error)
         return None
 

@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 
 from labeling.files.imaging import decode_rgb
 from labeling.models import Image, Project
+from training.errors import raise_if_store_fails
 from training.models import ImageTrait
 
 logger = logging.getLogger(__name__)
@@ -205,5 +206,6 @@ def _look_of(image: Image) -> np.ndarray | None:
         with default_storage.open(image.thumbnail or image.original) as file:
             return look_of(file.read())
     except Exception as error:  # noqa: BLE001 - an unreadable thumbnail only loses its near-duplicates
+        raise_if_store_fails(error)
         logger.warning("image %s has no readable thumbnail: %s", image.pk, error)
         return None
