@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -30,7 +30,7 @@ from labeling.models import Gold, Image, Project, Task
 from labeling.models.task import ASKED_BACK
 from labeling.services import raise_priority, suggest_answers
 from training.features.embedding import Embedder
-from training.models import ModelVersion
+from training.models import EmbeddingCursor, ModelVersion
 from training.versions.champions import champion_of_question
 
 logger = logging.getLogger(__name__)
@@ -114,11 +114,13 @@ def score_pool(project_id: int) -> int:
         if beside is not None and challenger.is_new(beside.pk, deployment) and not _is_due(version, deployment):
             challenger.ask(version, beside)
             return 0
+        seen = _all_seen(version)
         pool = _score(version)
         choice = _apply(version, pool)
         # What others than the challenger had said of the pool is forgotten by now: who challenges again is asked again.
+        scored = images if seen else images - pool.waiting
         Deployment.objects.filter(pk=project_id).update(
-            scored_version=version, scored_at=timezone.now(), scored_images=images - pool.waiting, compared_version=None
+            scored_version=version, scored_at=timezone.now(), scored_images=scored, compared_version=None
         )
         if beside is not None:
             challenger.ask(version, beside)
@@ -150,6 +152,15 @@ def _score(version: ModelVersion) -> Pool:
     if version.project.show_suggestions:
         _suggest_beside_gold(version, ref)
     return pool
+
+
+def _all_seen(version: ModelVersion) -> bool:
+    """Whether the champion's trunk has seen every image: one that has no features then, since it cannot be read or the
+    cache has no room for it, gets none by waiting.
+    """
+    newest = Image.objects.filter(project=version.project).order_by("-id").values("id")[:1]
+    cursors = EmbeddingCursor.objects.filter(project=version.project, trunk_key=_trunk(VersionRef.of(version)).key)
+    return cursors.filter(last_image_id__gte=Subquery(newest)).exists()
 
 
 def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[Any]) -> None:
