@@ -261,7 +261,7 @@ class EarningsView(ProjectView):
         rows = list(earnings.owed(project))
         names = User.objects.in_bulk([row.user_id for row in rows])
         owed = sorted((people.name_of(names[row.user_id]), row.judgments, row.seconds, row.earned) for row in rows)
-        answer = HttpResponse(content_type="text/csv")
+        answer = HttpResponse(content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
         writer = csv.writer(answer)
         writer.writerow(["worker", "judgments", "seconds", "earned"])
