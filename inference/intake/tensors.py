@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling import bodies
+from labeling.words import clause
 
 MOST_PICTURES = 64
 MOST_SIDE = 4096
@@ -76,7 +77,7 @@ def _json(data: bytes) -> Mapping[str, Any]:
     try:
         header = bodies.loads(data)
     except ValueError as error:
-        raise BadTensor(f"The header is not JSON: {error}.") from error
+        raise BadTensor(f"The header is not JSON: {clause(error)}.") from error
     if not isinstance(header, Mapping):
         raise BadTensor("The header must be a JSON object.")
     return header

@@ -11,6 +11,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.fields import BooleanField, empty
 
 from labeling import bodies
+from labeling.words import clause
 from labeling.words import gettext as _
 
 # A form of a program leaves out what it does not set; that of a page leaves out what is not ticked, and we have none.
@@ -25,7 +26,7 @@ class JSONParser(parsers.JSONParser):
         except bodies.Unstorable as error:
             raise _refusal(error) from error
         except ValueError as error:
-            raise ParseError(_("That is not valid JSON (%(error)s).") % {"error": error}) from error
+            raise ParseError(_("That is not valid JSON (%(error)s).") % {"error": clause(error)}) from error
 
 
 class FormParser(parsers.FormParser):

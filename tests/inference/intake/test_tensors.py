@@ -141,5 +141,5 @@ def test_no_bytes_whatever_cause_another_error(body: bytes, length: int | None) 
 @pytest.mark.parametrize("more", ['"id": "\\ud800"', '"id": "\\u0000"', '"id": "a", "parameters": {"x": 1e400}'])
 def test_a_header_that_no_answer_could_repeat_is_refused(more: str) -> None:
     body = header(data=["YQ=="])[:-1] + f", {more}}}".encode()
-    with pytest.raises(BadTensor, match="not JSON"):
+    with pytest.raises(BadTensor, match=r"not JSON.*[^.]\.$"):
         tensors.read(body, None)

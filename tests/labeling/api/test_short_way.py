@@ -121,6 +121,7 @@ def test_what_is_no_json_is_refused_alike(project: Project, worker: User, key: s
     path = f"/api/v1/assignments/{lease.pk}/judgment/"
     answer = ways(key)[way].generic("POST", path, body, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parse_error")
+    assert ".)" not in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("way", ["short", "whole"])
