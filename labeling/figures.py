@@ -15,7 +15,7 @@ from labeling.accounts import people
 from labeling.collecting import workflow
 from labeling.collecting.leases import fetch
 from labeling.consensus import rounds, stopping
-from labeling.models import Assignment, Membership, Project, Question, Task
+from labeling.models import Assignment, Gold, Judgment, Membership, Project, Question, Task
 
 # The end of the budget only interrupts a task.
 UNDONE = Q(state=Task.State.OPEN) | Q(retired_because=Task.Because.BUDGET)
@@ -117,9 +117,10 @@ def _with_gold(project: Project, ahead: Iterable[int]) -> list[int]:
     numbers = list(ahead)
     if not project.gold_count or not any(numbers):
         return numbers
-    rows = Membership.objects.filter(project=project, judgment_count__gt=0)
-    people = rows.aggregate(n=Count("id"), seen=Sum("gold_seen"))
-    left = project.gold_count * max(people["n"], project.judgments_min) - (people["seen"] or 0)
+    people = Membership.objects.filter(project=project, judgment_count__gt=0).values("user")
+    seen = Judgment.objects.filter(task__project=project, task__gold__use=Gold.Use.HIDDEN, withdrawn_at=None)
+    said = seen.filter(worker__in=people).count()
+    left = project.gold_count * max(people.count(), project.judgments_min) - said
     each = project.gold_rate / (1 - project.gold_rate) if project.gold_rate < 1 else left
     return [number + round(max(min(number * each, left), 0)) for number in numbers]
 

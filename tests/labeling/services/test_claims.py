@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from config.models import QueuedMessage
 from labeling import figures, services
 from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
@@ -238,6 +239,9 @@ def test_gold_that_comes_between_the_tasks_is_in_the_forecast(
     assert figures.cost(project)["cost_to_finish"] == "12.00"  # of 16 answers, and 4 images of gold for each of two
     project.gold_rate = 0.2
     assert figures.cost(project)["cost_to_finish"] == "10.00"
+    # What was right of a qualification test says nothing of what is hidden.
+    Membership.objects.filter(project=project).update(judgment_count=1, gold_seen=8)
+    assert figures.cost(project)["cost_to_finish"] == "10.00"
 
 
 def test_a_raised_budget_opens_again_what_its_end_had_retired(
@@ -253,6 +257,9 @@ def test_a_raised_budget_opens_again_what_its_end_had_retired(
     project.refresh_from_db()
     assert project.retired_count == 3
     taken_back, _answers = services.undo_last(project=project, worker=worker)
+    # Who answers again within their lease has nothing opened and closed anew.
+    soon = timezone.now() + timedelta(seconds=project.lease_seconds / 2)
+    assert QueuedMessage.objects.latest("position").available_at > soon
     run_actors()
     assert Task.objects.filter(project=project, state="open").count() == 3
     services.submit_judgment(assignment_id=taken_back.pk, worker=worker, answers={"category": "cat"})
