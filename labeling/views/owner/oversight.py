@@ -27,7 +27,7 @@ from labeling.views.owner.settings import refuse
 @login_required
 def rules(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
-    form = RuleForm(request.POST or None)
+    form = RuleForm(request.POST or None, initial={"window": 20})  # what the page advises
     if request.method == "POST" and form.is_valid():
         try:
             services.add_rule(project=project, user=request.user, **form.cleaned_data)

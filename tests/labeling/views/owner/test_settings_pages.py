@@ -201,6 +201,8 @@ def test_a_category_goes_with_its_description_and_pictures_only_when_its_owner_w
 
 def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/settings/rules/"
+    page = owning.get(address)
+    assert f"over the last {page.context['form']['window'].value()} is below" in text(page)
     rule = {"measure": "gold_accuracy", "window": 10, "comparison": "below", "threshold": 0.6, "action": "pause"}
     owning.post(address, rule)
     row = Rule.objects.get()
