@@ -22,7 +22,7 @@ from labeling.collecting.changing import labels_where
 from labeling.consensus import viewpoints
 from labeling.files import storage
 from labeling.forms.settings import AGGREGATOR_NAMES
-from labeling.models import Consensus, Project, Question
+from labeling.models import Consensus, Project, Question, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import labels_of, names_of, say, say_method
 from labeling.views.owner.context import load_project, project_context, refusals
@@ -87,6 +87,7 @@ class Row:
     share: float | None
     differs: bool
     method: str
+    waits_for: Consensus | None
 
 
 @login_required
@@ -165,6 +166,7 @@ def rows_of(
     """The page's labels, each beside what another method says of the same judgments."""
     views = viewpoints.of_rows(project=project, rows=found, method=method)
     compared = question is not None and question.kind in {"single_choice", "yes_no"}
+    waits_for = _unsure_beside(project, found)
     rows = []
     for consensus in found:
         other = views.get(consensus.pk)
@@ -177,6 +179,22 @@ def rows_of(
                 share=other["confidence"] if other else None,
                 differs=bool(compared and other and other["answer"] != consensus.answer),
                 method=say_method(consensus),
+                waits_for=waits_for.get(consensus.task_id),
             )
         )
     return rows
+
+
+def _unsure_beside(project: Project, found: list[Consensus]) -> dict[int, Consensus]:
+    """Task -> the least sure label of another question, where that alone keeps the task open."""
+    if project.stopping != "confidence":
+        return {}
+    enough = [
+        row.task_id
+        for row in found
+        if row.task.state == Task.State.OPEN
+        and row.confidence >= project.confidence
+        and row.task.judgment_count >= max(project.judgments_min, row.task.asked_for)
+    ]
+    others = Consensus.objects.filter(task__in=enough, question__required=True, confidence__lt=project.confidence)
+    return {row.task_id: row for row in others.select_related("question").order_by("-confidence")} if enough else {}

@@ -263,6 +263,21 @@ def test_labels_stand_beside_the_majority_with_a_warning_where_they_differ(
     assert "1 label on this page differs from the plain majority" in page
 
 
+def test_a_label_that_is_sure_says_which_question_keeps_its_task_open(
+    make_project: Callable[..., Project], owning: Client, owner: User
+) -> None:
+    asked = [{"key": key, "kind": "yes_no", "prompt": f"Is it {key}?"} for key in ("sharp", "bright", "whole")]
+    project = make_project(images=1, judgments_max=7, questions=asked)
+    services.submit_judgment(
+        assignment_id=claim(project, owner).pk, worker=owner, answers={"sharp": True, "bright": True, "whole": True}
+    )
+    for key, sure in (("sharp", 1.0), ("bright", 0.7), ("whole", 0.61)):
+        Consensus.objects.filter(question__key=key).update(confidence=sure)
+    address = f"/projects/{project.slug}/labels/?question="
+    assert "“Is it whole?” is only 61\u202f% sure" in text(owning.get(f"{address}sharp"))
+    assert "sure</span>" not in text(owning.get(f"{address}bright")).partition("<tbody>")[2]
+
+
 def test_a_worker_is_added_paused_and_taken_out(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/workers/"
     page = text(owning.post(f"{address}add/", {"username": "crowd7", "role": "worker"}))
