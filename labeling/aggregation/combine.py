@@ -119,17 +119,18 @@ def _of_choice(belief: Belief, key: str) -> Belief:
 def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
     """A rating's posterior over its steps, or a number's reliability-weighted robust mean."""
     is_scale = "least" in options and "most" in options and bool(options.get("scale"))
-    spread = _spread(said, belief)
+    heard = [row for row in said if row.weight > 0] or said
+    spread = _spread(heard, belief)
     if is_scale and belief.spread <= 0:  # the first who rate have not shown yet how far people are apart
         spread = max(spread, numeric.SHARE * (options["most"] - options["least"]))
     answers = []
-    for row in [row for row in said if row.weight > 0] or said:
+    for row in heard:
         known = skills.get(row.worker, {})
         answers.append(
             (
                 float(row.answer),
                 float(known.get("bias", 0.0)),
-                float(known.get("spread", spread)) / max(row.weight, 0.05),
+                float(known.get("spread") or spread) / max(row.weight, 0.05),
             )
         )
     if is_scale:
@@ -139,9 +140,9 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
         posterior = {str(step): round(chance, 6) for step, chance in zip(scale, chances, strict=True)}
         return Combined(scale[best], chances[best], posterior, len(said))
     value, error = numeric.combine(answers)
-    tolerance = float(options.get("tolerance") or 0.05 * (abs(value) or 1.0))
-    answer: float = round(value) if options.get("whole") else round(value, _decimals(said)) + 0.0  # not minus zero
-    return Combined(answer, numeric.within(error, tolerance), {}, len(said))
+    is_whole = bool(options.get("whole"))
+    answer: float = round(value) if is_whole else round(value, _decimals(heard)) + 0.0  # not minus zero
+    return Combined(answer, numeric.within(error, float(numeric.tolerance(value, is_whole))), {}, len(said))
 
 
 def _decimals(said: Sequence[Said]) -> int:

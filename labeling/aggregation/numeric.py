@@ -2,7 +2,7 @@
 
 Model: an answer is the task's true number plus the worker's bias plus noise of the worker's own spread, with the heavy
 tails of Student's t, so that a slip of the finger moves nothing far. Fitted by EM (iteratively reweighted means).
-Biases and spreads are shrunk towards the crowd's by how much the worker has said, as the adaptive default does.
+Biases and spreads are shrunk towards most people's by how much the worker has said, as the adaptive default does.
 
 For a rating the same model gives a posterior over the steps of the scale, which knows that 3 is nearer to 4 than to 1.
 
@@ -24,8 +24,10 @@ from labeling.aggregation.votes import Floats, Ints
 
 Place = TypeVar("Place", float, Floats)
 TAILS = 4.0  # degrees of freedom
+UNSURE = (TAILS + 3) / (TAILS + 1)  # the square of an estimate's error beside that without such tails
 OWN = 5.0  # the crowd's spread counts as so many of a worker's answers, and what is expected as so many of the crowd's
 SHARE = 0.2  # of a scale's length: the spread of ratings that is expected before people have disagreed or agreed
+HALF = 0.5  # of a whole number, or of a step: what is nearer to another one is that
 ITERATIONS = 50
 
 
@@ -69,11 +71,14 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
         known = OWN if expected else 0.0
         variance = (squares.sum() + known * expected**2) / max(float(tells.sum()) + known, 1.0)
         crowd = max(float(np.sqrt(variance)), 1e-9)
-        spread = np.sqrt((squares + OWN * crowd**2) / (np.bincount(worker, tells, n_workers) + OWN))
+        own = np.bincount(worker, tells, n_workers) + OWN
+        # Those of most people, by the mean of logarithms: that of the squares is of the worst.
+        apart = said @ np.log((squares / crowd**2 + OWN) / own) / max(said.sum(), 1)
+        spread = np.sqrt((squares + OWN * crowd**2 * np.exp(apart)) / own)
         if not len(answer) or np.nanmax(np.abs(value - before)) < 1e-6 * crowd:
             break
     total = np.bincount(task, 1 / spread[worker] ** 2, n_tasks)
-    return NumericFit(value, 1 / np.sqrt(np.where(total > 0, total, np.nan)), bias, spread, crowd)
+    return NumericFit(value, np.sqrt(UNSURE / np.where(total > 0, total, np.nan)), bias, spread, crowd)
 
 
 def on_step(spread: Floats) -> Floats:
@@ -91,6 +96,11 @@ def near(fitted: NumericFit, task: Ints, worker: Ints, answer: Floats, tolerance
     is_near = np.abs(answer - fitted.bias[worker] - fitted.value[task]) <= tolerance
     people = len(fitted.bias)
     return (np.bincount(worker, tells * is_near, people) + OWN / 2) / (np.bincount(worker, tells, people) + OWN)
+
+
+def tolerance(truth: Place, is_whole: bool) -> Floats:
+    """How far from a true number an answer may be and be right: 5 %; of whole numbers the nearest one is, too."""
+    return np.maximum(0.05 * np.where(truth == 0, 1.0, np.abs(truth)), HALF if is_whole else 0.0)
 
 
 def medians(task: Ints, answer: Floats, n_tasks: int) -> Floats:
@@ -138,7 +148,7 @@ def combine(answers: Sequence[tuple[float, float, float]]) -> tuple[float, float
             for answer, bias, spread in answers
         ]
         value = sum(w * (a - b) for w, (a, b, _) in zip(weights, answers, strict=True)) / sum(weights)
-    return value, 1 / sqrt(sum(1 / spread**2 for _, _, spread in answers))
+    return value, sqrt(UNSURE / sum(1 / spread**2 for _, _, spread in answers))
 
 
 def within(error: float, tolerance: float) -> float:

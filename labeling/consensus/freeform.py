@@ -21,9 +21,16 @@ def by_median(
     value = np.array([float(answer) if ok else 0.0 for answer, ok in zip(answers.answer, told, strict=True)])[told]
     task, worker = answers.task[told], answers.worker[told]
     options = scaled(question)
-    expected = numeric.SHARE * (options["most"] - options["least"]) if question.kind == "rating" else 0.0
+    is_whole = bool(options.get("whole"))
+    expected = numeric.HALF if is_whole else 0.0
+    if question.kind == "rating":
+        expected = numeric.SHARE * (options["most"] - options["least"])
     numbers = {"n_tasks": len(answers.tasks), "n_workers": len(answers.workers)}
     fit = numeric.fit(task, worker, value, **numbers, expected=expected)
+    # Where no two have answered the same, and nothing is expected, nothing has shown how far people are apart.
+    spread, crowd = fit.spread, fit.crowd_spread
+    if not expected and len(np.unique(task)) == len(task):
+        spread, crowd = np.zeros_like(spread), 0.0
     percent, alpha = agreement.of_numbers(task, value, is_ordinal=question.kind == "rating")
     figures = {
         "tasks": len(answers.tasks),
@@ -37,27 +44,21 @@ def by_median(
         "prior": [],
         "pooled": None,
         "accuracy": 1.0,
-        "spread": float(f"{fit.crowd_spread:.6g}"),
+        "spread": float(f"{crowd:.6g}"),
         "figures": figures,
     }
     if question.kind == "rating":
         accuracy = numeric.on_step(fit.spread)
     else:
-        accuracy = numeric.near(fit, task, worker, value, _tolerance(options, fit.value[task]))
+        accuracy = numeric.near(fit, task, worker, value, numeric.tolerance(fit.value[task], is_whole))
     skills = {
         person: {
             "accuracy": round(float(accuracy[index]), DIGITS),
-            "confusion": {"bias": float(f"{fit.bias[index]:.6g}"), "spread": float(f"{fit.spread[index]:.6g}")},
+            "confusion": {"bias": float(f"{fit.bias[index]:.6g}"), "spread": float(f"{spread[index]:.6g}")},
         }
         for index, person in enumerate(answers.workers)
     }
     return recombined(question, "median", classes, answers, stored, skills, method)
-
-
-def _tolerance(options: Mapping[str, Any], truth: np.ndarray) -> np.ndarray:
-    """How far from each true number an answer may be and be right; of whole ones it is the nearest."""
-    given = options.get("tolerance") or 0.05 * np.where(truth == 0, 1.0, np.abs(truth))
-    return np.maximum(given, 0.5 if options.get("whole") else 0.0) * np.ones(len(truth))
 
 
 def by_text(

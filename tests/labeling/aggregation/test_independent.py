@@ -108,7 +108,11 @@ def test_a_combined_number_is_the_most_likely_under_student_s_t(seed):
         return -sum(stats.t.logpdf((a - b - value) / s, numeric.TAILS) for a, b, s in answers)
 
     best = optimize.minimize_scalar(surprise, bounds=(0, 20), method="bounded").x
-    assert numeric.combine(answers)[0] == pytest.approx(best, abs=1e-2)
+    told = stats.t.expect(
+        lambda off: ((numeric.TAILS + 1) * off / (numeric.TAILS + off**2)) ** 2, args=(numeric.TAILS,)
+    )
+    error = 1 / np.sqrt(sum(told / s**2 for _, _, s in answers))  # by Fisher's information
+    assert numeric.combine(answers) == (pytest.approx(best, abs=1e-2), pytest.approx(error, rel=1e-5))
 
 
 @pytest.mark.parametrize("expected", [0.0, 2.0])
@@ -129,10 +133,11 @@ def test_a_whole_fit_agrees_with_each_task_s_number_and_each_worker_s_spread_by_
     weight = (numeric.TAILS + 1) / (numeric.TAILS + (rest / fit.spread[worker]) ** 2)
     pulled, own_draw = weight * rest**2, weight / fit.spread[worker] ** 2
     tells = 1 - own_draw / np.bincount(task, own_draw)[task]  # what is left beside its draw on its own task's value
-    for who in range(6):
-        own = worker == who
-        variance = (pulled[own].sum() + numeric.OWN * fit.crowd_spread**2) / (tells[own].sum() + numeric.OWN)
-        assert fit.spread[who] == pytest.approx(np.sqrt(variance), rel=2e-2)
+    theirs = [(pulled[worker == who].sum(), tells[worker == who].sum() + numeric.OWN) for who in range(6)]
+    shrunk = [(squares + numeric.OWN * fit.crowd_spread**2) / heard for squares, heard in theirs]
+    most = np.exp(np.average(np.log(shrunk), weights=np.bincount(worker)))  # who is far worse has little say in it
+    variances = [(squares + numeric.OWN * most) / heard for squares, heard in theirs]
+    assert fit.spread == pytest.approx(np.sqrt(variances), rel=2e-2)
     known = numeric.OWN if expected else 0
     assert fit.crowd_spread == pytest.approx(
         np.sqrt((pulled.sum() + known * expected**2) / (tells.sum() + known)), rel=2e-2

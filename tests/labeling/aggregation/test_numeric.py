@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,7 +54,7 @@ def test_one_outlier_hardly_moves_the_combined_number():
 def test_a_steady_worker_counts_more():
     value, error = numeric.combine([(10, 0, 0.1), (20, 0, 10)])
     assert value == pytest.approx(10, abs=0.1)
-    assert error < 0.11
+    assert error < 0.12
 
 
 def test_a_worker_s_bias_is_taken_off():
@@ -108,6 +110,24 @@ def test_ratings_are_as_sure_as_they_are_right(judgments):
     chances = [numeric.steps(said[t * judgments], [1, 2, 3, 4, 5]) for t in range(400)]
     right = np.mean([int(np.argmax(row)) + 1 == known for row, known in zip(chances, truth, strict=True)])
     assert np.mean([max(row) for row in chances]) - right < 0.13  # one rating was called .97 sure, and right in .55
+
+
+@pytest.mark.parametrize(("judgments", "whole"), [(2, False), (3, False), (5, False), (2, True), (3, True)])
+def test_numbers_are_as_sure_as_they_are_right(judgments, whole):
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 12, 600).astype(float) if whole else rng.uniform(1, 100, 600)
+    task = np.repeat(np.arange(600), judgments)
+    worker = np.concatenate([rng.choice(12, judgments, replace=False) for _ in truth])
+    answer = truth[task] + rng.normal(size=len(task)) * (0.6 if whole else 2)
+    answer = np.round(answer) if whole else answer
+    fit = numeric.fit(task, worker, answer, n_tasks=600, n_workers=12, expected=numeric.HALF if whole else 0)
+    belief = replace(Belief.ignorant(()), spread=fit.crowd_spread)
+    skills = {n: {"bias": fit.bias[n], "spread": fit.spread[n]} for n in range(12)}
+    said = [Said(int(who), float(value)) for who, value in zip(worker, answer, strict=True)]
+    starts = range(0, len(said), judgments)
+    found = [combine("median", said[n : n + judgments], {"whole": whole}, belief, skills) for n in starts]
+    right = np.abs([one.answer for one in found] - truth) <= numeric.tolerance(truth, whole)
+    assert np.mean([one.confidence for one in found]) == pytest.approx(right.mean(), abs=0.05)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.5e-7, 1e-12])

@@ -222,6 +222,19 @@ def test_every_kind_of_question_can_be_fitted(kind, answers, expected):
         assert row.answer == expected
 
 
+def test_numbers_that_one_person_each_gave_are_not_sure():
+    project = make_project([{"key": "q", "kind": "number"}])
+    alone, *shared = make_tasks(project, 3)
+    for task, number in zip([alone, *shared], (7.1, 30.5, 90.0), strict=True):
+        say(task, person("ann"), {"q": number})
+    fitting.fit_project(project.pk)
+    assert max(Consensus.objects.values_list("confidence", flat=True)) < 0.9, "it was 1: they differ from nobody's"
+    for task, number in zip(shared, (30.4, 90.1), strict=True):
+        say(task, person("ben"), {"q": number})
+    fitting.fit_project(project.pk)
+    assert Consensus.objects.get(task=alone).confidence > 0.9
+
+
 @KINDS_SAID
 def test_nothing_is_learned_from_who_counts_for_nothing(kind, answers, expected):
     learned = []
