@@ -282,7 +282,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         if not task.is_gold:
             _reopen_after_withdrawal(task)
         if not statements.count(project_id=project.pk, judgments=-1, price=-last.price) and project.is_spent:
-            # Who takes the last of a budget back may never answer again; who does in time has nothing opened and closed.
+            # Who takes the last of a budget back may never answer again; who does in time opens and closes nothing.
             reopen_affordable.send_with_options(args=(project.pk,), delay=project.lease_seconds * 1000)
     return lease, last.answers
 
