@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -106,64 +106,63 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str) ->
     Raises:
         CrowdtuneError: bad_gold.
     """
-    with transaction.atomic():
-        marked = _mark(task, project, entry, source)
-        _note(project, [marked])
-    return marked.gold
+    return _mark([(task, entry)], project, source)[0]
 
 
-def mark_all(*, entries: Iterable[tuple[Task, dict[str, Any]]], project: Project, source: str) -> None:
+def mark_all(*, entries: Sequence[tuple[Task, dict[str, Any]]], project: Project, source: str) -> None:
     """Make answers of tasks, which the caller has locked, known beside what is known of other questions.
 
     Raises:
         CrowdtuneError: bad_gold.
     """
-    with transaction.atomic():
-        _note(project, [_mark(task, project, entry, source, adds=True) for task, entry in entries])
+    _mark(entries, project, source, adds=True)
 
 
-class _Marked(NamedTuple):
-    gold: Gold
-    more_hidden: int  # of the project's gold
-    was_open: bool
-
-
-def _mark(task: Task, project: Project, entry: dict[str, Any], source: str, *, adds: bool = False) -> _Marked:
-    answers = _known(project, entry["answers"], task.image, task.stage)
-    row = Task.objects.select_for_update().get(pk=task.pk)
-    old = Gold.objects.filter(task=task).first()
-    gold, _created = Gold.objects.update_or_create(
-        task=task,
-        defaults={
-            "answers": {**old.answers, **answers} if old and adds else answers,
-            "use": entry["use"],
-            "explanation": entry.get("explanation", ""),
-            "position": entry.get("position", 0),
-            "source": source,
-        },
-    )
-    Task.objects.filter(pk=task.pk).update(
+@transaction.atomic
+def _mark(
+    entries: Sequence[tuple[Task, dict[str, Any]]], project: Project, source: str, *, adds: bool = False
+) -> list[Gold]:
+    """In as many statements for many tasks as for one."""
+    known = {task.pk: _known(project, entry["answers"], task.image, task.stage) for task, entry in entries}
+    rows = Task.objects.filter(pk__in=known)
+    states = dict(rows.order_by("pk").select_for_update().values_list("pk", "state"))
+    old = {gold.task_id: gold for gold in Gold.objects.filter(task__in=known)}
+    golds = [
+        Gold(
+            task=task,
+            answers={**old[task.pk].answers, **known[task.pk]} if adds and task.pk in old else known[task.pk],
+            use=entry["use"],
+            explanation=entry.get("explanation", ""),
+            position=entry.get("position", 0),
+            source=source,
+        )
+        for task, entry in entries
+    ]
+    written = ["answers", "use", "explanation", "position", "source"]
+    Gold.objects.bulk_create(golds, update_conflicts=True, unique_fields=["task"], update_fields=written)
+    rows.update(
         state=Task.State.RETIRED,
         retired_because=Task.Because.GOLD,
         retired_at=timezone.now(),
         open_slots=0,
         is_gold=True,
     )
-    _write_consensus(task, project, answers)
-    was_hidden = old is not None and old.use == Gold.Use.HIDDEN
-    return _Marked(gold, int(gold.use == Gold.Use.HIDDEN) - int(was_hidden), row.state == Task.State.OPEN)
+    _write_consensus(project, known)
+    hidden = sum(gold.use == Gold.Use.HIDDEN for gold in golds)
+    was_hidden = sum(gold.use == Gold.Use.HIDDEN for gold in old.values())
+    _note(project, [pk for pk, state in states.items() if state == Task.State.OPEN], hidden - was_hidden)
+    return golds
 
 
-def _note(project: Project, marked: Sequence[_Marked]) -> None:
+def _note(project: Project, retired: Sequence[int], more_hidden: int) -> None:
     """Tell the project's row, which whoever answers waits for: last, and once.
 
     By the difference: a count of all would make the import of many quadratic.
     """
-    retired = {one.gold.task_id: Task.Because.GOLD for one in marked if one.was_open}
-    webhooks.tell_retired(project=project, reasons=retired)
+    webhooks.tell_retired(project=project, reasons=dict.fromkeys(retired, Task.Because.GOLD))
     Project.objects.filter(pk=project.pk).update(
         answers_version=F("answers_version") + 1,
-        gold_count=F("gold_count") + sum(one.more_hidden for one in marked),
+        gold_count=F("gold_count") + more_hidden,
         retired_count=F("retired_count") + len(retired),
     )
 
@@ -176,24 +175,29 @@ def count(project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(gold_count=hidden)
 
 
-def _write_consensus(task: Task, project: Project, answers: dict[str, Any]) -> None:
+def _write_consensus(project: Project, known: Mapping[int, Mapping[str, Any]]) -> None:
+    """The answers to each task's questions."""
     asked = {q.key: q for q in survey.current(project).questions}
-    for key, answer in answers.items():
-        name = ("yes" if answer else "no") if isinstance(answer, bool) else answer
-        Consensus.objects.update_or_create(
-            task=task,
+    labels = [
+        Consensus(
+            task_id=task_id,
             question_id=asked[key].id,
-            defaults={
-                "project": project,
-                "answer": answer,
-                "confidence": 1.0,
-                "posterior": {name: 1.0} if isinstance(name, str) else {},
-                "method": GOLD_METHOD,
-                "judgment_count": 0,
-                "is_final": True,
-                "decided_by": None,  # a reviewer, before it was known
-            },
+            project=project,
+            answer=answer,
+            confidence=1.0,
+            posterior={name: 1.0} if isinstance(name, str) else {},
+            method=GOLD_METHOD,
+            is_final=True,
         )
+        for task_id, answers in known.items()
+        for key, answer in answers.items()
+        for name in [("yes" if answer else "no") if isinstance(answer, bool) else answer]
+    ]
+    # By nobody, also where a reviewer had decided before it was known.
+    written = ["answer", "confidence", "posterior", "method", "judgment_count", "is_final", "decided_by", "updated_at"]
+    Consensus.objects.bulk_create(
+        labels, update_conflicts=True, unique_fields=["task", "question"], update_fields=written
+    )
 
 
 def key_of(gold: Mapping[str, Any], name: str) -> str | None:

@@ -323,7 +323,7 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report
     tasks.hold(images=entries, project_id=project.pk)
     there = _tasks(project, ready)
     # What a file says of an image in several lines may come in several goes.
-    marks = ((there[image_id], {"answers": answers, "use": Gold.Use.HIDDEN}) for image_id, answers in entries.items())
+    marks = [(there[image_id], {"answers": answers, "use": Gold.Use.HIDDEN}) for image_id, answers in entries.items()]
     marking.mark_all(entries=marks, project=project, source=arguments["source"])
     return {"imported": sum(len(answers) for answers in entries.values())}
 
@@ -359,8 +359,8 @@ def _as_judgments(project: Project, ready: Checked, arguments: dict[str, Any], r
 
 def _tasks(project: Project, ready: Checked) -> dict[int, Task]:
     """Image -> its first task, which is made where it has none."""
-    images, stage = {label.image.pk: label.image for label in ready}, tasks.first_stage(project)
-    there = {task.image_id: task for task in Task.objects.filter(image_id__in=images, stage=stage)}
+    images, stage = {image.pk: image for image, *_label in ready}, tasks.first_stage(project)
+    there = {task.image_id: task for task in Task.objects.filter(image__in=images, stage=stage).select_related("image")}
     made = images.keys() - there.keys()
     return there | {pk: tasks.open_for(image=images[pk], project=project, stage=stage) for pk in made}
 

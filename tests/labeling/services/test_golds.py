@@ -85,8 +85,11 @@ def test_the_project_that_everybody_waits_for_is_written_once_for_many_known_ans
     project = make_project(images=3)
     question = labels._asked(project)["category"]
     found = [(task.image, question, "cat", "") for task in Task.objects.order_by("pk")]
+    with CaptureQueriesContext(connection) as of_one:
+        labels.TAKES["gold"](project, found[:1], {"source": "them"}, Report(Job()))
     with CaptureQueriesContext(connection) as said:
         assert labels.TAKES["gold"](project, found, {"source": "them"}, Report(Job())) == {"imported": 3}
+    assert len(said) == len(of_one)
     written = [number for number, one in enumerate(said) if one["sql"].startswith('UPDATE "labeling_project"')]
     rest = [one["sql"].split()[0] for one in said.captured_queries[written[0] + 1 :]]
     assert (len(written), rest) == (1, ["RELEASE"])
