@@ -191,34 +191,38 @@ def _run_litert(path: Path, pictures: np.ndarray) -> np.ndarray:
     return np.stack(rows)
 
 
+PHOTO = (  # the lines of an example that see a picture as the platform does
+    "photo = ImageOps.exif_transpose(Image.open('photo.jpg')).convert('RGBA')\n"
+    "photo = Image.alpha_composite(Image.new('RGBA', photo.size, 'white'), photo).convert('RGB')\n"
+)
 Entry = tuple[str, Callable[[Any, Path], None], Callable[[Path, np.ndarray], np.ndarray], tuple[str, ...], str]
-# format -> (path, write, run, packages needed, five-line example)
+# format -> (path, write, run, packages needed, an example of a few lines)
 FORMATS: dict[str, Entry] = {
     "keras": (
         "model.keras", _write_keras, _run_keras, ("keras",),
         "# pip install tensorflow pillow\nimport keras, numpy as np\nfrom PIL import Image, ImageOps\nmodel = keras.saving.load_model('model.keras')\n"
-        "picture = ImageOps.exif_transpose(Image.open('photo.jpg')).convert('RGB').resize(model.input_shape[1:3], Image.BILINEAR)\n"
+        + PHOTO + "picture = photo.resize(model.input_shape[1:3], Image.BILINEAR)\n"
         "print(open('labels.txt').read().split('\\n')[model.predict(np.asarray(picture)[None]).argmax()])\n",
     ),
     "saved_model": (
         # TensorFlow Serving wants numbered folders below the one that it is given.
         "saved_model/1", _write_saved_model, _run_saved_model, ("tensorflow",),
         "# pip install tensorflow pillow\nimport numpy as np, tensorflow as tf, json\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
-        "picture = np.asarray(ImageOps.exif_transpose(Image.open('photo.jpg')).convert('RGB').resize((size, size), Image.BILINEAR))[None]\n"
+        + PHOTO + "picture = np.asarray(photo.resize((size, size), Image.BILINEAR))[None]\n"
         "model = tf.saved_model.load('saved_model/1')\n"
         "print(open('labels.txt').read().split('\\n')[int(model.serve(picture).numpy().argmax())])\n",
     ),
     "onnx": (
         "model.onnx", _write_onnx, _run_onnx, ("tf2onnx", "onnxruntime"),
         "# pip install onnxruntime pillow\nimport numpy as np, onnxruntime, json\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
-        "picture = np.asarray(ImageOps.exif_transpose(Image.open('photo.jpg')).convert('RGB').resize((size, size), Image.BILINEAR))[None]\n"
+        + PHOTO + "picture = np.asarray(photo.resize((size, size), Image.BILINEAR))[None]\n"
         "model = onnxruntime.InferenceSession('model.onnx')\n"
         "print(open('labels.txt').read().split('\\n')[model.run(None, {model.get_inputs()[0].name: picture})[0].argmax()])\n",
     ),
     "litert": (
         "model.tflite", _write_litert, _run_litert, ("tensorflow",),
         "# pip install ai-edge-litert pillow\nimport numpy as np, json\nfrom ai_edge_litert.interpreter import Interpreter\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
-        "picture = np.asarray(ImageOps.exif_transpose(Image.open('photo.jpg')).convert('RGB').resize((size, size), Image.BILINEAR))[None]\n"
+        + PHOTO + "picture = np.asarray(photo.resize((size, size), Image.BILINEAR))[None]\n"
         "model = Interpreter('model.tflite').get_signature_runner()\n"
         "print(open('labels.txt').read().split('\\n')[next(iter(model(**{next(iter(model.get_input_details())): picture}).values())).argmax()])\n",
     ),
