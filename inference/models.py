@@ -70,7 +70,7 @@ class Deployment(models.Model):
     drift_trains = models.BooleanField(default=False, help_text=_("Drift starts a training run."))
     scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")
     scored_at = models.DateTimeField(null=True, blank=True)
-    scored_images = models.PositiveIntegerField(default=0, help_text=_("Images of the project at that time."))
+    scored_to = models.BigIntegerField(default=0, help_text=_("The newest image that it had seen by then."))
     compared_version = models.ForeignKey(
         "training.ModelVersion", models.SET_NULL, null=True, blank=True, related_name="+",
         help_text=_("The challenger that was asked about the crowd's next images."),

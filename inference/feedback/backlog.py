@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -29,8 +29,8 @@ from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
 from labeling.models.task import ASKED_BACK
 from labeling.services import raise_priority, suggest_answers
-from training.features.embedding import Embedder
-from training.models import EmbeddingCursor, ModelVersion
+from training.features import embedding
+from training.models import ModelVersion
 from training.versions.champions import champion_of_question
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,6 @@ class Pool:
 
     ids: list[NDArray[np.int64]] = field(default_factory=list)
     parts: list[Scores] = field(default_factory=list)
-    waiting: int = 0  # images whose features are not there yet
 
     @property
     def image_ids(self) -> NDArray[np.int64]:
@@ -54,27 +53,33 @@ class Pool:
 
 
 def due_projects() -> list[int]:
-    """Projects whose champion has not scored the pool, or whose pool has grown since, or with a new challenger."""
+    """Projects whose champion has not scored the pool, or has seen more of it since, or with a new challenger."""
     versions = ModelVersion.objects.of_primary_question()
     live = versions.champions().filter(project__in=Project.objects.at_work())
     champions = live.select_related("project")
     ids = [version.project_id for version in champions]
-    deployments = Deployment.objects.in_bulk(ids)
+    deployments, reached = Deployment.objects.in_bulk(ids), embedding.reached(champions)
     rows = versions.challengers().filter(project__in=ids)
     challengers = dict(rows.values_list("project_id", "pk"))
 
     def is_due(version: ModelVersion) -> bool:
         deployment = deployments.get(version.project_id)
-        return _is_due(version, deployment) or challenger.is_new(challengers.get(version.project_id), deployment)
+        beside = challengers.get(version.project_id)
+        return _is_due(version, deployment, reached[version.pk]) or challenger.is_new(beside, deployment)
 
     return [version.project_id for version in champions if is_due(version)]
 
 
-def _is_due(version: ModelVersion, deployment: Deployment | None) -> bool:
+def _is_due(version: ModelVersion, deployment: Deployment | None, reached: int) -> bool:
+    """What counts is what has gone through the trunk since: while a million images do, a pass comes seldom enough, and
+    one that cannot be read calls for none.
+    """
     if deployment is None or deployment.scored_version_id != version.pk or deployment.scored_at is None:
         return True
-    grown = version.project.image_count - deployment.scored_images
-    return grown > 0 and (grown >= deployment.scored_images // 20 or timezone.now() - deployment.scored_at > CLAIM)
+    if reached <= deployment.scored_to:
+        return False
+    new = Image.objects.filter(project=version.project_id, id__gt=deployment.scored_to, id__lte=reached).count()
+    return new > 0 and (new >= version.project.image_count // 20 or timezone.now() - deployment.scored_at > CLAIM)
 
 
 def withdraw_orders() -> int:
@@ -107,20 +112,19 @@ def score_pool(project_id: int) -> int:
     version = champion_of_question(Project(pk=project_id))
     if version is None or not _claim(project_id):
         return 0
-    images = version.project.image_count
+    reached = embedding.reached([version])[version.pk]
     try:
         deployment = Deployment.objects.get(pk=project_id)
         beside = challenger.running(deployment)
-        if beside is not None and challenger.is_new(beside.pk, deployment) and not _is_due(version, deployment):
+        is_due = _is_due(version, deployment, reached)
+        if beside is not None and challenger.is_new(beside.pk, deployment) and not is_due:
             challenger.ask(version, beside)
             return 0
-        seen = _all_seen(version)
         pool = _score(version)
         choice = _apply(version, pool)
         # What others than the challenger had said of the pool is forgotten by now: who challenges again is asked again.
-        scored = images if seen else images - pool.waiting
         Deployment.objects.filter(pk=project_id).update(
-            scored_version=version, scored_at=timezone.now(), scored_images=scored, compared_version=None
+            scored_version=version, scored_at=timezone.now(), scored_to=reached, compared_version=None
         )
         if beside is not None:
             challenger.ask(version, beside)
@@ -142,7 +146,6 @@ def _score(version: ModelVersion) -> Pool:
     ref, pool = VersionRef.of(version), Pool()
     for ids, shas in _chunks(ref, Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
         features, found = _features(ref, shas)
-        pool.waiting += int((~found).sum())
         if not found.any():
             continue
         pool.ids.append(ids[found])
@@ -152,15 +155,6 @@ def _score(version: ModelVersion) -> Pool:
     if version.project.show_suggestions:
         _suggest_beside_gold(version, ref)
     return pool
-
-
-def _all_seen(version: ModelVersion) -> bool:
-    """Whether the champion's trunk has seen every image: one that has no features then, since it cannot be read or the
-    cache has no room for it, gets none by waiting.
-    """
-    newest = Image.objects.filter(project=version.project).order_by("-id").values("id")[:1]
-    cursors = EmbeddingCursor.objects.filter(project=version.project, trunk_key=_trunk(VersionRef.of(version)).key)
-    return cursors.filter(last_image_id__gte=Subquery(newest)).exists()
 
 
 def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[Any]) -> None:
@@ -191,7 +185,7 @@ def _chunks(ref: VersionRef, tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np
         yield np.array(list(seen), np.int64), list(seen.values())
 
 
-def _trunk(ref: VersionRef) -> Embedder:
+def _trunk(ref: VersionRef) -> embedding.Embedder:
     engine = runtime.engine()
     return engine.trunk(engine.classifier(ref).trunk_key)
 

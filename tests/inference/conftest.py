@@ -24,7 +24,7 @@ from labeling.accounts.keys import create_key
 from labeling.models import Project
 from labeling.services import create_project
 from tests.training.trunks import small_trunk_folder, trunk_here
-from training.models import ModelVersion, Snapshot, TrainingRun
+from training.models import EmbeddingCursor, ModelVersion, Snapshot, TrainingRun
 
 __all__ = ["small_trunk_folder", "trunk_here"]
 
@@ -144,6 +144,8 @@ def add_images(project: Project, data_dir: Path) -> Callable[..., Any]:
         images = services.add_images(project=project, images={f"{n}.png": serving.picture(n) for n in seeds})
         if embed:
             load("inference.intake.features").stored_features("tiny-0000", images)
+            seen = {"last_image_id": max(image.pk for image in images)}
+            EmbeddingCursor.objects.update_or_create(project=project, trunk_key="tiny-0000", defaults=seen)
         project.refresh_from_db()
         return images
 

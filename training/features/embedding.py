@@ -220,10 +220,18 @@ def embed_new_images() -> int:
             logger.warning("new images of %s are not embedded: %s", project.slug, error.message)
     for champion in _champions_behind():
         try:
-            done += _embed_project(champion.project, load_trunk(str(trunks_folder() / champion.trunk)))
+            trunk = load_trunk(str(trunks_folder() / champion.trunk))
+            done += _embed_project(champion.project, trunk) if _has_room(champion.project, trunk) else 0
         except CrowdtuneError as error:  # the serving page tells of a trunk that is damaged
             logger.warning("images of %s do not reach its champion: %s", champion.project.slug, error.message)
     return done
+
+
+def reached(versions: Iterable[ModelVersion]) -> dict[int, int]:
+    """The newest image that has gone through each version's own trunk in the background, 0 before the first: by id."""
+    cursors = EmbeddingCursor.objects.filter(project__in=[version.project_id for version in versions])
+    last = {(one.project_id, one.trunk_key): one.last_image_id for one in cursors}
+    return {version.pk: last.get((version.project_id, version.manifest.get("trunk_key")), 0) for version in versions}
 
 
 def _with_new_images() -> Iterable[Project]:
@@ -252,6 +260,13 @@ def _champions_behind() -> Iterable[Any]:
         .annotate(reached=Coalesce(Subquery(cursor.values("last_image_id")), 0))
     )
     return rows.filter(newest__gt=F("reached")).slim().select_related("project").order_by("project")
+
+
+def _has_room(project: Project, trunk: Trunk) -> bool:
+    """Whether the whole pool leaves half of the store to others: what stands before a retrained block may have a
+    hundred thousand numbers an image, and would push out what every project's training and scoring read.
+    """
+    return 4 * trunk.dim * project.image_count <= settings.FEATURES_GB << 29
 
 
 def _embed_project(project: Project, trunk: Trunk) -> int:

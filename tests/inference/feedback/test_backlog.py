@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -80,10 +81,13 @@ def test_the_scheduler_scores_a_new_champion_and_grown_pools_and_nothing_else(
     assert set(Prediction.objects.values_list("version_id", flat=True)) == {second.pk}
 
 
-def test_images_that_are_not_embedded_yet_wait_for_the_next_pass(project, champion, add_images) -> None:
+def test_images_that_are_not_embedded_yet_are_scored_when_they_are(project, champion, add_images) -> None:
     add_images(range(3), embed=False)
     assert backlog.score_pool(project.pk) == 0
+    assert backlog.due_projects() == []
+    embedding.embed_new_images()
     assert backlog.due_projects() == [project.pk]
+    assert backlog.score_pool(project.pk) == 3
 
 
 @pytest.mark.usefixtures("champion")
@@ -125,9 +129,28 @@ def test_hidden_gold_has_a_suggestion_like_the_rest_and_is_no_part_of_the_pool(
     assert not Prediction.objects.filter(image=images[0]).exists()
 
 
-def test_a_pool_of_which_a_part_was_not_embedded_is_looked_at_again(project, champion, add_images) -> None:
+def test_a_large_pool_is_scored_again_when_a_twentieth_of_it_has_been_embedded_since_or_some_time_has_gone_by(
+    project, champion, add_images
+) -> None:
     add_images(range(4))
-    add_images(range(4, 8), embed=False)
-    assert backlog.score_pool(project.pk) == 4
-    assert Deployment.objects.get().scored_images == 4
+    backlog.score_pool(project.pk)
+    add_images(range(4, 6))
+    Project.objects.update(image_count=60)  # of which the others wait for the network
+    assert backlog.due_projects() == []
+    Deployment.objects.update(scored_at=timezone.now() - timedelta(hours=1))
     assert backlog.due_projects() == [project.pk]
+    Deployment.objects.update(scored_at=timezone.now())
+    Project.objects.update(image_count=40)
+    assert backlog.due_projects() == [project.pk]
+
+
+@pytest.mark.usefixtures("champion")
+def test_features_of_a_pool_that_would_push_out_those_of_others_are_not_made(
+    project, add_images, settings: Any
+) -> None:
+    TrainingPolicy.objects.update_or_create(project=project, defaults={"backbone": "removed_net"})
+    add_images(range(3), embed=False)
+    Project.objects.update(image_count=10**9)
+    assert embedding.embed_new_images() == 0
+    settings.FEATURES_GB = 10**6
+    assert embedding.embed_new_images() == 3
