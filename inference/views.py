@@ -255,7 +255,8 @@ def download(request: HttpRequest, slug: str) -> HttpResponse:
 def downloads(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment: downloads and batch jobs, polled while any of them is under way."""
     project = load_project(request, slug, "manage")
-    rows: list[Any] = list(project.jobs.filter(kind__in=["download", "predict"]).order_by("-created_at")[:10])
+    made = project.jobs.filter(kind__in=["download", "predict"]).defer("errors")
+    rows: list[Any] = list(made.order_by("-created_at")[:10])
     live = any(job.is_live for job in rows)
     for job in rows:
         job.address = file_url(job.result["file"]) if "file" in job.result else ""

@@ -193,11 +193,14 @@ class JobErrorSerializer(serializers.Serializer):
 
 @extend_schema_field(JobErrorSerializer(many=True))
 class JobErrorsField(serializers.JSONField):
-    """What was refused, and why, the first thousand; `passed_over` tells of what a file holds beside labels."""
+    """What was refused, and why; `passed_over` tells of what a file holds beside labels."""
 
 
 class JobSerializer(serializers.ModelSerializer):
-    errors: Any = JobErrorsField(read_only=True)
+    errors: Any = JobErrorsField(
+        read_only=True,
+        help_text="The first thousand, in a list of jobs the first ten; `refused` in `result` counts all.",
+    )
     progress: Any = serializers.FloatField(
         read_only=True, help_text="0 to 1; 0 while it is not known how much there is, as of a bucket: see `message`."
     )
@@ -266,5 +269,10 @@ class JobListView(ProjectView):
 
     @extend_schema(operation_id="list_jobs", tags=["jobs"], **listing(JobSerializer))
     def get(self, request: Request, slug: str) -> Response:
-        rows = Job.objects.filter(project=self.project(request, slug)).select_related("project")
-        return self.page(request, rows, JobSerializer, "-created_at")
+        rows = Job.objects.filter(project=self.project(request, slug)).select_related("project").with_first_errors()
+        return self.page(request, rows, JobSerializer, "-created_at", seen=_show_first_errors)
+
+
+def _show_first_errors(rows: list[Any]) -> None:
+    for job in rows:
+        job.errors = job.first_errors

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inference import services
@@ -214,7 +216,9 @@ def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_go
         ("predict", "succeeded", made), ("download", "succeeded", {}), ("download", "cancelled", {}),
     ):  # fmt: skip
         project.jobs.create(kind=kind, state=state, result=result, arguments=arguments)
-    page = browser.get(f"{SERVING}downloads/").content.decode()
+    with CaptureQueriesContext(connection) as queries:
+        page = browser.get(f"{SERVING}downloads/").content.decode()
+    assert not [one["sql"] for one in queries if '"labeling_job"."errors"' in one["sql"]]  # asked again every 2 s
     assert re.findall(r'href="([^"]+)" download', page) == [file_url("exports/1/a.csv")]
     assert "spinner" not in page
 

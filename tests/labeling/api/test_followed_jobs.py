@@ -51,3 +51,12 @@ def test_what_a_model_made_is_not_among_a_reviewers_jobs(project: Project, rita:
     owning.force_login(project.owner)
     assert not any(f"exports/{kind}.zip" in reader.get(page).content.decode() for page in pages)
     assert all(f"exports/{kind}.zip" in owning.get(page).content.decode() for page in pages[:2])
+
+
+def test_a_list_of_jobs_has_the_first_few_that_each_refused_and_the_number_of_all(project: Project) -> None:
+    told = [{"item": f"{number}.png", "code": "bad", "message": "Not a picture."} for number in range(30)]
+    made(project, project.owner, "export")
+    Job.objects.create(project=project, kind="import_images", errors=told, result={"refused": 30})
+    listed = client(project.owner).get(f"/api/v1/projects/{project.slug}/jobs/").json()["results"]
+    assert [(job["errors"], job["result"].get("refused")) for job in listed] == [(told[:10], 30), ([], None)]
+    assert client(project.owner).get(f"/api/v1/jobs/{listed[0]['id']}/").json()["errors"] == told
