@@ -132,7 +132,7 @@ def fit_epochs(
 
     Args:
         progress: After every batch (stage, epoch, batch, loss, images_per_second) and every epoch (the four curves so
-            far, also those of an attempt before).
+            far), once also of the epochs of an attempt before.
         checkpoint: File to save to after each epoch and to go on from where it fits; deleted by the caller.
         jit: Keras' ``jit_compile``.
 
@@ -151,6 +151,8 @@ def fit_epochs(
     model.optimizer.build(model.trainable_variables)
     state = _State(model, _fingerprint(model, train, options, seed), checkpoint)
     epoch = state.resume()
+    if epoch:
+        _tell(progress, epoch, options, state)
     if not state.best:
         state.begin(_losses_of(model, validation, options)[0])
     last = options.epochs if options.stop is None else options.stop
@@ -169,11 +171,15 @@ def fit_epochs(
         if options.stop is not None or (val_loss < state.best_loss and _is_beyond_chance(state.first - losses)):
             state.keep(epoch, val_loss)
         state.save(epoch)
-        report = {"stage": "epoch", "epoch": epoch, "epochs": options.epochs, "curves": state.history}
-        if progress is not None and progress(report) is False:
-            raise Cancelled(f"Cancelled after epoch {epoch}.")
+        _tell(progress, epoch, options, state)
     model.set_weights(state.best)
     return {**state.history, "best_epoch": state.best_epoch}
+
+
+def _tell(progress: Progress | None, epoch: int, options: LoopOptions, state: _State) -> None:
+    report = {"stage": "epoch", "epoch": epoch, "epochs": options.epochs, "curves": state.history}
+    if progress is not None and progress(report) is False:
+        raise Cancelled(f"Cancelled after epoch {epoch}.")
 
 
 def predict_logits(model: Any, part: Part, batch: int = 64) -> np.ndarray:
