@@ -127,12 +127,13 @@ def _placed(features: Floats, mean: Floats, directions: Floats) -> Floats:
 def _principal(centred: Floats, count: int) -> tuple[Floats, Floats]:
     """``[n, dim] -> [dim, d], [d]``: at most ``count`` leading directions, and the deviation along each."""
     n, dim = centred.shape
+    exact = centred.astype(np.float64)
     if n < dim:  # the small Gram matrix has the same spectrum
-        values, left = np.linalg.eigh(centred.astype(np.float64) @ centred.T.astype(np.float64))
+        values, left = np.linalg.eigh(exact @ exact.T)
         values, left = values[::-1][:count], left[:, ::-1][:, :count]
-        vectors = centred.T @ left / np.sqrt(np.maximum(values, 1e-12))
+        vectors = exact.T @ left / np.sqrt(np.maximum(values, 1e-12))
     else:
-        values, right = np.linalg.eigh(centred.T.astype(np.float64) @ centred.astype(np.float64))
+        values, right = np.linalg.eigh(exact.T @ exact)
         values, vectors = values[::-1][:count], right[:, ::-1][:, :count]
     deviations = np.sqrt(np.maximum(values / max(n - 1, 1), 0.0))
     some = deviations > max(float(deviations.max(initial=0.0)) * 1e-3, 1e-6)  # the others are noise of the arithmetic

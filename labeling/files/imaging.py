@@ -258,7 +258,10 @@ def to_input(image: Image.Image, size: int) -> np.ndarray:
 
 
 def pixels(data: bytes, size: int) -> np.ndarray:
-    """Bytes -> what a network sees. Training and serving both call this and nothing else."""
+    """Bytes -> what a network sees. Training and serving both call this and nothing else.
+
+    What changes its answer raises training.learning.networks.keys.FORMAT, or stored features would be of two kinds.
+    """
     return to_input(decode_rgb(data, shortest=size), size)
 
 

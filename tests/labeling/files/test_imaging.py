@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tracemalloc
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image as Picture
 from PIL import PngImagePlugin
 
-from labeling.files.imaging import ImageRefused, decode_rgb, prepare
+from labeling.files.imaging import ImageRefused, decode_rgb, pixels, prepare
 
 GREYS = np.arange(240, dtype=np.uint8).reshape(12, 20)
 
@@ -124,3 +125,11 @@ def test_of_a_strip_people_see_enough_to_read_it_by(size: tuple[int, int], shown
 def test_what_came_in_the_place_of_a_picture_is_called_by_its_name(data: bytes, told: str) -> None:
     with pytest.raises(ImageRefused, match=told):
         decode_rgb(data)
+
+
+def test_what_a_network_sees_of_a_picture_stays_as_it_was_or_the_trunks_format_is_raised() -> None:
+    down, right = np.mgrid[:300, :400]
+    drawn = np.stack([right % 256, down % 256, (down * right) % 256, (down + right) % 256], axis=2).astype(np.uint8)
+    file = io.BytesIO()
+    Picture.fromarray(drawn).save(file, "PNG")
+    assert hashlib.sha256(pixels(file.getvalue(), 96).tobytes()).hexdigest()[:16] == "5a7ffca14567bbef"

@@ -8,7 +8,7 @@ from typing import Any
 
 from training.learning.networks.backbones import Backbone
 
-FORMAT = 1
+FORMAT = 1  # raised when a trunk's files change, or what labeling.files.imaging.pixels makes of a picture
 
 
 def trunk_key(backbone: Backbone, weights_sha256: str, cut: str | None = None) -> str:
