@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labeling.aggregation import numeric
 from labeling.questions import CANT_TELL
+from labeling.questions.kind import is_number
 
 # Boxes are right when each has a partner of the same category at this overlap, and none is left over.
 BOX_OVERLAP = 0.5
@@ -21,6 +23,8 @@ def matches(answer: Any, known: Any) -> bool:
         return answer != CANT_TELL and _boxes_match(answer or [], known)
     if isinstance(known, list):
         return isinstance(answer, list) and _key(answer) == _key(known)
+    if isinstance(known, float):  # as near as a consensus has to be sure of
+        return is_number(answer) and bool(abs(answer - known) <= numeric.tolerance(known, False))
     return type(answer) is type(known) and answer == known
 
 

@@ -24,7 +24,7 @@ from labeling.services.images import (
     import_labels,
     store_images,
 )
-from labeling.services.judging import feedback, preview_right, stored_json, submit_judgment, submit_leased, undo_last
+from labeling.services.judging import feedback, stored_json, submit_judgment, submit_leased, undo_last
 from labeling.services.keys import make_key, revoke_key
 from labeling.services.members import (
     add_member,
@@ -107,7 +107,6 @@ __all__ = [
     "open_more",
     "open_task_for",
     "pause_worker",
-    "preview_right",
     "progress_of",
     "raise_priority",
     "read_warning",

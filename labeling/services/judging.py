@@ -336,9 +336,3 @@ def _reopen_after_withdrawal(task: Task) -> None:
         update_task(task_id=task.pk)
     else:
         Consensus.objects.filter(task=task, decided_by=None).delete()
-
-
-def preview_right(*, task: Task, answers: dict[str, Any]) -> bool | None:
-    """Whether the answers agree with what is known of the task; None when nothing is known."""
-    gold = Gold.objects.filter(task=task).first()
-    return None if gold is None else rightness.is_right(answers, gold.answers)

@@ -22,6 +22,7 @@ from typing import Any
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.questions.kind import is_number
 from labeling.spellings import folded
 from labeling.surveys import conditions, translations
 from labeling.surveys.translations import AS_WRITTEN, Wording
@@ -237,8 +238,16 @@ def current(project: Project) -> Survey:
 
 
 def answerable(project_id: int, version: int, known: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a known answer the form of this version could have said: nobody is measured by what was not asked."""
-    return load(project_id, version).counted(known)
+    """What of a known answer the form of this version could have said: nobody is measured by what was not asked.
+
+    A number that is measured and not counted is a float here, whoever wrote it: near enough is right.
+    """
+    asked = load(project_id, version)
+    measured = {one.key for one in asked.questions if one.kind == "number" and not one.options.get("whole")}
+    return {
+        key: float(value) if key in measured and is_number(value) else value
+        for key, value in asked.counted(known).items()
+    }
 
 
 @lru_cache(maxsize=512)

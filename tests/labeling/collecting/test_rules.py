@@ -119,6 +119,25 @@ def test_agreement_is_of_answers_that_others_gave_too_however_far_apart(
     assert standing(project, worker).warning == "Please look closely."
 
 
+def test_who_measures_as_well_as_the_others_agrees_with_them(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    asked = {"key": "category", "kind": "number", "prompt": "How many grams is it?"}
+    project = make_project(images=4, judgments_min=2, access="open", gold_rate=0, questions=[asked])
+    add(project, measure="agreement", window=2, comparison="below", threshold=0.9, action="warn")
+    for who, grams in ((project.owner, 100), (worker, 103)):
+        for _ in range(2):
+            answer(project, who, grams)
+    assert not RuleEvent.objects.exists()
+    task = Task.objects.filter(project=project, judgment_count=0).first()
+    assert task is not None
+    services.set_gold(task=task, answers=100, use="practice", user=project.owner)
+    Membership.objects.filter(project=project, user=worker).update(phase="practice")
+    told = services.feedback(judgment=answer(project, worker, 97.5))
+    assert told is not None
+    assert (told["right"], told["expected"]) == (True, {"category": 100})
+
+
 def test_bad_gold_answers_lower_the_weight(place: tuple[Project, User]) -> None:
     project, worker = place
     services.change_project(project=project, user=project.owner, gold_rate=1.0)
