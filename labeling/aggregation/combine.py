@@ -1,7 +1,8 @@
 """One task's answers to one question -> one answer, how sure, and the posterior. Pure; one function a statistic.
 
 This is what runs inside the transaction of each submit, with skills from the last full fit; the full fit itself comes
-from the same models, so the two differ only by what was said since.
+from the same models, so the two differ only by what was said since. The adaptive default's is less sure, where little
+was said: it also weighs how far off the skills themselves may be.
 """
 
 from __future__ import annotations
