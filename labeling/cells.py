@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import re
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_QUOTED = re.compile(r"'+[=+\-@\t\r]")
+_BEGINS = r"[=+\-@\t\r\n＝＋－＠]"  # the last four as East Asia types them
+_FORMULA = re.compile(f"'*{_BEGINS}")
+_QUOTED = re.compile(f"'+{_BEGINS}")
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 
 from labeling import cells
 
-FORMULAS = ["=HYPERLINK(1)", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "'=1", "''=1"]
+FORMULAS = ["=HYPERLINK(1)", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\n=1", "'=1", "''=1"]
+FORMULAS += ["＝1+1", "＋A1", "－A1", "＠A1"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
