@@ -64,6 +64,8 @@ def suspects_among(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     given = probabilities[np.arange(len(labels)), labels]
     classes = probabilities.shape[1]
+    if not _knows(probabilities.argmax(axis=1) == labels, labels):
+        return np.array([], dtype=int)
     # How sure the model is of a category's own images, on average: the bar that another answer must take.
     bar = np.array([given[labels == k].mean() if (labels == k).any() else 1.0 for k in range(classes)])
     said = probabilities.argmax(axis=1)
@@ -71,6 +73,16 @@ def suspects_among(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     places = np.flatnonzero((said != labels) & sure)
     order = np.argsort(given[places] - probabilities[places, said[places]], kind="stable")
     return places[order][:MOST]
+
+
+def _knows(right: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether the model is right more often than by chance by more than noise, each category counting alike.
+
+    One that is not would call about half of the best labels likely errors, as after a first run on few images.
+    """
+    each = [right[labels == category] for category in np.unique(labels)]
+    noise = np.sqrt(sum(one.mean() * (1 - one.mean()) / len(one) for one in each)) / len(each)
+    return bool(np.mean([one.mean() for one in each]) - 2 * noise > 1 / len(each))
 
 
 @transaction.atomic

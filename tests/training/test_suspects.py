@@ -31,10 +31,17 @@ def test_an_unsure_contradiction_is_not_suspected() -> None:
 
 
 def test_the_most_striking_comes_first() -> None:
-    labels = np.array([0, 0, 1, 1, 0, 1])
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8], [0.99, 0.01]])
+    labels = np.array([0, 1] * 6)
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9]] * 5 + [[0.2, 0.8], [0.99, 0.01]])
 
-    assert suspects_among(probabilities, labels).tolist() == [5, 4]
+    assert suspects_among(probabilities, labels).tolist() == [11, 10]
+
+
+def test_a_model_that_knows_no_more_than_chance_suspects_nothing() -> None:
+    labels = np.array([0, 1] * 20)
+    probabilities = np.array([[0.6, 0.4], [0.4, 0.6], [0.3, 0.7], [0.7, 0.3]] * 10)
+
+    assert suspects_among(probabilities, labels).tolist() == []
 
 
 @pytest.fixture
@@ -61,7 +68,7 @@ def test_a_wrong_label_of_the_crowd_is_found_after_the_run_and_told_on_the_overv
     assert f"{count} likely label error{'s' * (count > 1)}<" in page
     Consensus.objects.filter(pk=row.pk).update(answer="circle")  # a person has corrected it meanwhile
     page = client.get("/projects/shapes/training/insights/").content.decode()
-    assert f'value="{worst.pk}"' not in page
+    assert f'name="suspects" value="{worst.pk}"' not in page
     assert page.count('name="suspects"') == count - 1
     Suspect.objects.update(sent_at=timezone.now())
     assert "likely label error" not in client.get("/projects/shapes/training/summary/").content.decode()
