@@ -172,11 +172,11 @@ def grid_data(
     request: HttpRequest, project: Project, asked: Survey, question: Asked, tiles: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The same for static/js/grid.js."""
-    outbox = outbox_data(request)
+    outbox, words = outbox_data(request), _words()
     return {
         **outbox,
         **_in_language(asked),
-        "words": {**outbox["words"], "unseen": _words()["unseen"]},
+        "words": {**outbox["words"], "unseen": words["unseen"], "broken": words["broken"], "skip": _("Skip")},
         "project": project.slug,
         "question": question.key,
         "tiles": [{"id": tile["id"], "task": tile["task"]} for tile in tiles],

@@ -75,6 +75,26 @@ function leaveOut() {
   if (unseen.length) toast(client.words.unseen, "bad", 8);
 }
 
+/* One that does not come can be skipped where it is: it would stand in each grid that follows. */
+for (const image of gallery.querySelectorAll("img")) {
+  if (image.complete && !image.naturalWidth) offerSkip(image);
+  else image.addEventListener("error", () => offerSkip(image), { once: true });
+}
+
+function offerSkip(image) {
+  const tile = image.closest("li");
+  const { value: id } = tile.querySelector("[name=shown]");
+  const told = Object.assign(document.createElement("p"), { className: "small muted", textContent: client.words.broken });
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: client.words.skip });
+  button.addEventListener("click", () => {
+    outbox.push({ id, task: client.tiles.find((one) => one.id === id).task, skip: "broken" });
+    (tile.nextElementSibling ?? tile.previousElementSibling)?.querySelector("[type=checkbox]").focus();
+    tile.remove();
+    count();
+  });
+  tile.append(told, button);
+}
+
 async function send() {
   const seconds = clock.seconds();
   document.getElementById("seconds").value = seconds;

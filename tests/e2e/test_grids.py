@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, Route, expect
 
 from labeling import services
-from labeling.models import Gold, Membership
+from labeling.models import Assignment, Gold, Membership
 from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
 from tests.e2e.test_labeling import stored
 from tests.e2e.test_stages import DOG
@@ -190,7 +190,7 @@ def test_what_a_grid_tells_lies_not_on_its_button(visit, make_project, join, wor
     assert told.bounding_box()["y"] + told.bounding_box()["height"] <= button.bounding_box()["y"]
 
 
-def test_an_image_of_a_grid_that_does_not_load_is_not_answered(visit, make_project, join, worker):
+def test_an_image_of_a_grid_that_does_not_load_is_not_answered_and_can_be_skipped(visit, make_project, join, worker):
     project = make_project("Dogs", questions=[DOG], images=3)
     join(project, worker)
     page = visit(f"/label/{project.slug}/", user=worker, watch=False)
@@ -206,9 +206,14 @@ def test_an_image_of_a_grid_that_does_not_load_is_not_answered(visit, make_proje
     tap(page, 1, 2, 3)
     page.get_by_role("button", name="Send 3 answers").click()
     expect(page.get_by_text("What did not load is not answered.")).to_be_visible()
-    page.unroute("**/*.display*")
     expect(page.get_by_role("button", name="Send 1 answer")).to_be_enabled()
     assert yes(stored(project, 2)) == 2
+    expect(page.get_by_text("This image did not load. You can skip it.")).to_be_visible()
+    page.get_by_role("button", name="Skip").click()
+    expect(page.locator(".tap")).to_have_count(0)
+    page.get_by_role("button", name="Send 1 answer").click()
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert Assignment.objects.get(project=project, state="skipped").reason == "broken"
 
 
 def test_the_instructions_can_be_read_at_a_grid(visit, make_project, join, worker):
