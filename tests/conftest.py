@@ -74,7 +74,10 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput") or config.option.collectonly or config.option.help:
+    if hasattr(config, "workerinput"):
+        return
+    config.add_cleanup(lambda: shutil.rmtree(_FOLDER, ignore_errors=True))
+    if config.option.collectonly or config.option.help:
         return
     server = postgres.Postgres(
         _FOLDER / "postgres", settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -82,12 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     (_FOLDER / "postgres").mkdir(parents=True, exist_ok=True)
     with open(_FOLDER / "postgres.log", "wb") as log:
         server.start(log=log)
-
-    def stop() -> None:
-        server.stop()
-        shutil.rmtree(_FOLDER, ignore_errors=True)
-
-    config.add_cleanup(stop)
+    config.add_cleanup(server.stop)
     if getattr(config.option, "numprocesses", None):
         # pytest-django reads the settings as soon as it sees this name: in a worker before the lines above have given
         # it a folder of its own, and all workers would write into one.
