@@ -43,9 +43,9 @@ export async function opened(entries) {
 }
 
 /* Images and archives alone; how many others were left out is said. */
-export function usable(all, words) {
+export function usable(all, told) {
   const offered = all.filter((file) => !file.name.startsWith("."));
   const files = offered.filter((file) => file.unread || USABLE.test(file.name));
-  if (files.length < offered.length) toast(words.replace("%s", offered.length - files.length), "warn", 8);
+  if (files.length < offered.length) toast(told.replace("%s", offered.length - files.length), "warn", 8);
   return files;
 }

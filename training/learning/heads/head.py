@@ -110,10 +110,8 @@ class _Watch:
             self.best_layers = [(W.copy(), b.copy()) for W, b in layers]
         if self.progress is not None:
             curves = {name: curve for name, curve in self.history.items() if isinstance(curve, list)}
-            if (
-                self.progress({"stage": "fit", "epoch": epoch, "epochs": self.options.epochs, "curves": curves})
-                is False
-            ):
+            report = {"stage": "fit", "epoch": epoch, "epochs": self.options.epochs, "curves": curves}
+            if self.progress(report) is False:
                 raise Cancelled(f"The fit was cancelled in epoch {epoch}.")
         return epoch - self.best_epoch < self.options.patience
 
