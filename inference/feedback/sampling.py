@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from inference.engine.engine import Answer
-from inference.engine.routing import routes
+from inference.engine.routing import VersionRef
 from inference.feedback.scoring import score
 from inference.models import AutoLabel, Deployment, Prediction, Reason, Sample
 from inference.monitoring import stored_reference
@@ -122,17 +122,15 @@ def _keep(*, project: Project, stored: list[Image], answer: Answer, index: int, 
     return [sample]
 
 
-def keep_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool]:
-    """A person said that the answer to this picture is wrong: it becomes a task, before everything a model chose.
+def keep_wrong(*, project: Project, data: bytes, user: Any, version: VersionRef) -> tuple[Image, bool]:
+    """A person said that the version's answer to this picture is wrong: it becomes a task, before everything a model
+    chose.
 
     A label that a model has given it by itself is withdrawn.
 
     Returns:
         The image, and whether the project did not have it before.
     """
-    version = routes.get(project.pk).champion
-    if version is None:
-        raise CrowdtuneError("no_champion", _("There is no champion that could be wrong."), 409)
     new = add_images(project=project, images={f"reported-by-{user}": data})
     image = new[0] if new else Image.objects.get(project=project, sha256=hashlib.sha256(data).hexdigest())
     with transaction.atomic():

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from inference.engine.routing import routes
 from inference.feedback import sampling
 from inference.models import Deployment
+from inference.services.predicting import content_key, version_for
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project
@@ -76,8 +77,13 @@ def _check(row: Deployment) -> None:
 
 
 def report_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bool]:
-    """A person says that the answer to this picture is wrong; see ``sampling.keep_wrong``."""
-    return sampling.keep_wrong(project=project, data=data, user=user)
+    """A person says that the answer to this picture is wrong; see ``sampling.keep_wrong``.
+
+    Raises:
+        NoChampion: None was given.
+    """
+    version = version_for(routes.get(project.pk), content_key([data]))  # the challenger answers its share here, too
+    return sampling.keep_wrong(project=project, data=data, user=user, version=version)
 
 
 def delete_sample(*, project: Project, image_id: int, user: Any) -> None:

@@ -15,9 +15,11 @@ from django.utils import timezone
 from inference import services
 from inference.downloads.examples import examples
 from inference.engine import runtime
+from inference.engine.routing import routes
 from inference.feedback import loop
 from inference.models import Deployment, Prediction, Reason, Sample
 from inference.monitoring import figures, stored_reference
+from inference.services.predicting import content_key
 from labeling.accounts.keys import create_key
 from labeling.files.storage import file_url
 from labeling.models import ApiKey, Image, Task
@@ -110,6 +112,18 @@ def test_this_is_wrong_makes_the_photo_the_next_task_once(browser, project, cham
     Task.objects.update(state="retired", retired_because="confident", open_slots=0)
     response = browser.post(PLAYGROUND + "wrong/", {"image": photo(9)}, follow=True)
     assert "People have labeled this image already" in response.content.decode()
+
+
+def test_who_calls_a_challengers_answer_wrong_is_noted_with_the_challenger(
+    browser, project, champion, add_version
+) -> None:
+    Deployment.objects.create(project=project, challenger_mode="share", challenger_share=0.5)
+    add_version(seed=2, alias="challenger")
+    route = routes.get(project.pk)
+    seed = next(seed for seed in range(100) if route.choose(content_key([picture(seed)])) == route.challenger)
+    assert "<dt>Version</dt><dd>2</dd>" in browser.post(PLAYGROUND, {"image": photo(seed)}).content.decode()
+    browser.post(PLAYGROUND + "wrong/", {"image": photo(seed)})
+    assert Sample.objects.get().version.number == 2
 
 
 def test_an_image_of_the_project_that_a_person_called_wrong_outlives_the_retention(
