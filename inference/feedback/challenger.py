@@ -9,7 +9,7 @@ import numpy as np
 from inference.engine import runtime
 from inference.engine.routing import VersionRef
 from inference.feedback import predictions
-from inference.feedback.scoring import MOST_CHOSEN
+from inference.feedback.scoring import MOST_CHOSEN, joined
 from inference.models import Deployment, Prediction
 from inference.monitoring import stored_reference
 from labeling.errors import CrowdtuneError
@@ -51,14 +51,18 @@ def ask(champion: ModelVersion, challenger: ModelVersion) -> None:
     try:
         ref, engine = VersionRef.of(challenger), runtime.engine()
         trunk = engine.trunk(engine.classifier(ref).trunk_key)
-        pictures = [Picture(image.sha256, image.original) for image in images]
-        features, found, _made = embedding.features_of(trunk, pictures)
-        scores = predictions.scores_of(ref, stored_reference.ensure_reference(challenger), features[found])
+        reference, most = stored_reference.ensure_reference(challenger), runtime.at_once(trunk.dim, MOST_CHOSEN)
+        parts, there = [], []
+        for start in range(0, len(images), most):
+            pictures = [Picture(image.sha256, image.original) for image in images[start : start + most]]
+            features, found, _made = embedding.features_of(trunk, pictures)
+            parts.append(predictions.scores_of(ref, reference, features[found]))
+            there.append(found)
     except CrowdtuneError as error:
         logger.warning("project %s: the challenger cannot answer: %s", champion.project_id, error.message)
         return
-    ids = np.array([image.pk for image in images], np.int64)[found]
-    predictions.write(challenger, ids, scores)
+    ids = np.array([image.pk for image in images], np.int64)[np.concatenate(there)]
+    predictions.write(challenger, ids, joined(parts))
     for reason in predictions.REASONS:
         same = [pk for pk in ids.tolist() if reasons[pk] == reason]
         Prediction.objects.filter(version=challenger, image__in=same).update(reason=reason)

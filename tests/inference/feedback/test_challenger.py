@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from inference.engine import runtime
 from inference.engine.routing import routes
 from inference.feedback import backlog, predictions
 from inference.models import Deployment, Prediction
@@ -14,9 +15,11 @@ from training.errors import NothingToDo
 from training.services import challenge, promote, rollback, withdraw_challenger
 
 
+@pytest.mark.parametrize("floats", [runtime.FLOATS, 100])
 def test_a_challenger_is_measured_on_the_images_that_the_crowd_sees_next(
-    project, champion, add_version, add_images, owner
+    project, champion, add_version, add_images, owner, monkeypatch, floats: int
 ) -> None:
+    monkeypatch.setattr(runtime, "FLOATS", floats)  # features that a worker holds at once: of all images, or of some
     images = add_images(range(80))
     backlog.score_pool(project.pk)
     challenger = add_version(seed=2, alias="challenger")
