@@ -167,9 +167,20 @@ def _next(request: HttpRequest, project: Project, member: Membership) -> HttpRes
     except CrowdtuneError as refusal:
         return _refused(request, project, member, refusal)
     if not found:
-        context = {"project": project, "member": member, "manages": may(request.user, project, "manage")}
-        return render(request, "labeling/nothing.html", context)
+        return _nothing(request, project, member)
     return show_task(request, project, member, found[0])
+
+
+def _nothing(request: HttpRequest, project: Project, member: Membership) -> HttpResponse:
+    """Nothing is left for this person, perhaps for now: what is with others may come to them."""
+    context = {
+        "project": project,
+        "member": member,
+        "manages": may(request.user, project, "manage"),
+        "waits": project.retired_count < project.task_count and not project.is_spent,
+        "client": {"user": member.user_id, "claim": reverse("label-next", args=[project.slug])},
+    }
+    return render(request, "labeling/nothing.html", context)
 
 
 def last_appeal(member: Membership) -> Appeal | None:
