@@ -129,7 +129,9 @@ class TaskView(ProjectView):
 
 
 class GoldSerializer(serializers.Serializer):
-    answers = serializers.JSONField()
+    answers = serializers.JSONField(
+        help_text="By question. Right is the same answer; of boxes, each to IoU 0.5; of numbers but whole ones, to 5 %."
+    )
     use = Choice(Gold.Use.choices, default=Gold.Use.HIDDEN)
     explanation = serializers.CharField(
         required=False,
