@@ -30,6 +30,18 @@ def plain_name(typed: str) -> str:
     return typed if typed != plain and User.objects.filter(username=typed).exists() else plain
 
 
+def known_as(name: str) -> User | None:
+    """The account of the name; a person's also where it is written with other capitals, as at sign-up and sign-in: a
+    second one, beside it, would be added in the person's stead, and end signing in with any but one's own capitals.
+
+    The workers of an outside crowd, who have no password, may differ by their capitals alone.
+    """
+    accounts = list(User.objects.filter(username__iexact=name))
+    exact = [user for user in accounts if user.username == name]
+    persons = [user for user in accounts if user.has_usable_password()]
+    return exact[0] if exact else persons[0] if len(persons) == 1 else None
+
+
 def check_name(name: str) -> None:
     """Addresses name people (``…/workers/<name>/``), and a client takes these two for the folders they are elsewhere:
     what was meant to take such a worker out of a project would delete the project.

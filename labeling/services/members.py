@@ -45,7 +45,7 @@ def add_member(
         if user.pk == project.owner_id:
             raise CrowdtuneError(
                 "is_owner",
-                _("%(username)s owns the project and can do everything in it.") % {"username": username},
+                _("%(username)s owns the project and can do everything in it.") % {"username": user.username},
                 409,
             )
         member, created = Membership.objects.get_or_create(
@@ -62,7 +62,7 @@ def add_member(
             # Of this project alone: another owner who adds the same name must not get in here by it.
             scopes = LABELERS if role == Role.WORKER else SCOPES  # what it opens is bounded by the role all the same
             key = create_key(user=user, name=project.slug, scopes=scopes, project=project)[1]
-        audit.write(project=project, user=by, action="member_added", changes={"username": username, "role": role})
+        audit.write(project=project, user=by, action="member_added", changes={"username": user.username, "role": role})
     return member, key
 
 
@@ -79,7 +79,7 @@ def _check_rank(by: Any, project: Project, *roles: str) -> None:
 
 def _user(username: str) -> User:
     username = people.plain_name(username.strip())
-    user = User.objects.filter(username=username).first()
+    user = people.known_as(username)
     if user is not None:
         return user
     try:

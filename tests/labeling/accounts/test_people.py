@@ -68,9 +68,16 @@ def test_a_class_signs_up_and_in_from_one_address_within_a_minute() -> None:
         assert answer.status_code == 302, name
 
 
-def test_who_is_added_is_the_person_of_that_name(project: Project, worker: User) -> None:
-    member, key = services.add_member(project=project, username=WIDE, by=project.owner)
+@pytest.mark.parametrize("typed", [WIDE, "Wanda"])
+def test_who_is_added_is_the_person_of_that_name(project: Project, worker: User, typed: str) -> None:
+    member, key = services.add_member(project=project, username=typed, by=project.owner)
     assert (member.user, key) == (worker, None)
+
+
+def test_workers_of_an_outside_crowd_may_differ_by_their_capitals_alone(project: Project) -> None:
+    added = [services.add_member(project=project, username=name, by=project.owner) for name in ("aB3", "ab3", "aB3")]
+    assert [member.user.username for member, _key in added] == ["aB3", "ab3", "aB3"]
+    assert all(key for _member, key in added)
 
 
 @pytest.mark.parametrize("name", [".", "..", "\uff0e\uff0e"])
