@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from labeling import jobs, services
 from labeling.importing import judgments, labels
 from labeling.jobs import Report
-from labeling.models import Gold, Job, Judgment, Project
+from labeling.models import Gold, Job, Judgment, Project, Task
 from tests.labeling.conftest import picture
 from tests.labeling.importing.conftest import Import, yolo
 
@@ -297,3 +299,50 @@ def test_images_of_which_a_file_says_no_class_are_told_of(
     document["annotations"] = []
     job = bring_labels(project, json.dumps(document).encode(), "coco")
     assert (job.state, len(job.errors)) == ("failed", 1)
+
+
+def test_labels_come_in_as_judgments_of_a_source_once(
+    make_project: Callable[..., Project], run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=2)
+    for _ in range(2):
+        file = SimpleUploadedFile("l.csv", b"image,answer\n0000.png,cat\n0001,dog\nno.png,cat\n0000.png,cow\n")
+        services.import_labels(
+            project=project, file=file, form="csv", take_as="judgments", source="museum", user=project.owner
+        )
+        run_actors()
+    assert sorted(Judgment.objects.filter(project=project).values_list("answers", flat=True), key=str) == [
+        {"category": "cat"},
+        {"category": "dog"},
+    ]
+    job = Job.objects.filter(kind="import_labels").latest("created_at")
+    assert [(error["item"], error["code"]) for error in job.errors] == [
+        ("no.png", "unknown_image"),
+        ("0000.png", "bad_answer"),
+    ]
+
+
+def test_labels_come_in_as_suggestions_beside_the_question(
+    make_project: Callable[..., Project], run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=3)
+    file = SimpleUploadedFile("l.csv", b"image,answer\n0000.png,dog\n0001.png,cat\n0002.png,cat\n")
+    services.import_labels(project=project, file=file, form="csv", take_as="suggestions", source="old", user=None)
+    with CaptureQueriesContext(connection) as queries:
+        run_actors()
+    assert sum(one["sql"].startswith('UPDATE "labeling_task"') for one in queries) == 1  # of all, not of each
+    task = Task.objects.get(project=project, image__name="0000.png")
+    assert task.payload == {"suggestions": {"category": "dog"}, "suggested_by": "old", "blind_share": 0.2}
+    assert task.state == Task.State.OPEN
+
+
+def test_a_damaged_file_fails_its_job_in_words(
+    make_project: Callable[..., Project], run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=1)
+    file = SimpleUploadedFile("l.json", b"{")
+    job = services.import_labels(project=project, file=file, form="coco", take_as="gold", source="", user=None)
+    run_actors()
+    job.refresh_from_db()
+    assert (job.state, "is not COCO" in job.message) == ("failed", True)
+    assert not Gold.objects.exists()
