@@ -46,6 +46,7 @@ class Pool:
 
     ids: list[NDArray[np.int64]] = field(default_factory=list)
     parts: list[Scores] = field(default_factory=list)
+    lost: list[NDArray[np.int64]] = field(default_factory=list)  # ids that went through the trunk, without features
 
     @property
     def image_ids(self) -> NDArray[np.int64]:
@@ -112,16 +113,18 @@ def score_pool(project_id: int) -> int:
     version = champion_of_question(Project(pk=project_id))
     if version is None or not _claim(project_id):
         return 0
-    reached = embedding.reached([version])[version.pk]
     try:
+        reached = embedding.reached([version])[version.pk]
         deployment = Deployment.objects.get(pk=project_id)
         beside = challenger.running(deployment)
         is_due = _is_due(version, deployment, reached)
         if beside is not None and challenger.is_new(beside.pk, deployment) and not is_due:
             challenger.ask(version, beside)
             return 0
-        pool = _score(version)
+        pool = _score(version, reached)
         choice = _apply(version, pool)
+        if deployment.scored_version_id != version.pk:
+            reached = _reached_with(version, pool, reached)
         # What others than the challenger had said of the pool is forgotten by now: who challenges again is asked again.
         Deployment.objects.filter(pk=project_id).update(
             scored_version=version, scored_at=timezone.now(), scored_to=reached, compared_version=None
@@ -141,11 +144,12 @@ def _claim(project_id: int) -> bool:
     return bool(Deployment.objects.filter(free, pk=project_id).update(claimed_at=now))
 
 
-def _score(version: ModelVersion) -> Pool:
+def _score(version: ModelVersion, reached: int) -> Pool:
     reference = stored_reference.ensure_reference(version)
     ref, pool = VersionRef.of(version), Pool()
     for ids, shas in _chunks(ref, Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
         features, found = _features(ref, shas)
+        pool.lost.append(ids[~found & (ids <= reached)])
         if not found.any():
             continue
         pool.ids.append(ids[found])
@@ -155,6 +159,19 @@ def _score(version: ModelVersion) -> Pool:
     if version.project.show_suggestions:
         _suggest_beside_gold(version, ref)
     return pool
+
+
+def _reached_with(version: ModelVersion, pool: Pool, reached: int) -> int:
+    """How far the pool has been seen; what the store has let go since, or a restore came without, is seen again.
+
+    Once for each champion, since the store may have no room, and not for a few whose files cannot be read.
+    """
+    lost = np.concatenate(pool.lost) if pool.lost else np.empty(0, np.int64)
+    if len(lost) <= (len(lost) + len(pool.image_ids)) // 20:
+        return reached
+    first = int(lost.min())
+    embedding.see_again(version, first)
+    return first - 1
 
 
 def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[Any]) -> None:

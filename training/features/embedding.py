@@ -234,6 +234,12 @@ def reached(versions: Iterable[ModelVersion]) -> dict[int, int]:
     return {version.pk: last.get((version.project_id, version.manifest.get("trunk_key")), 0) for version in versions}
 
 
+def see_again(version: ModelVersion, image_id: int) -> None:
+    """Let the background come once more to the images from this one on, for those whose features are gone."""
+    cursors = EmbeddingCursor.objects.filter(project=version.project_id, trunk_key=version.manifest["trunk_key"])
+    cursors.filter(last_image_id__gte=image_id).update(last_image_id=image_id - 1)
+
+
 def _with_new_images() -> Iterable[Project]:
     """Projects whose newest image has not passed the furthest cursor yet."""
     newest = Image.objects.filter(project=OuterRef("pk")).order_by("-id").values("id")[:1]

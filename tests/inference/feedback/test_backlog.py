@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,6 +144,23 @@ def test_a_large_pool_is_scored_again_when_a_twentieth_of_it_has_been_embedded_s
     Deployment.objects.update(scored_at=timezone.now())
     Project.objects.update(image_count=40)
     assert backlog.due_projects() == [project.pk]
+
+
+@pytest.mark.usefixtures("champion")
+def test_what_a_store_that_is_gone_held_of_the_pool_is_made_again_once_for_each_champion(
+    project, add_version, add_images, data_dir: Path
+) -> None:
+    TrainingPolicy.objects.update_or_create(project=project, defaults={"backbone": "removed_net"})
+    add_images(range(4))
+    assert backlog.score_pool(project.pk) == 4
+    shutil.rmtree(data_dir / "features")  # a backup holds none
+    add_version(seed=2, alias="champion")
+    assert backlog.score_pool(project.pk) == 0
+    assert embedding.embed_new_images() == 4
+    assert backlog.due_projects() == [project.pk]
+    assert backlog.score_pool(project.pk) == 4
+    shutil.rmtree(data_dir / "features")
+    assert [backlog.score_pool(project.pk), embedding.embed_new_images(), backlog.due_projects()] == [0, 0, []]
 
 
 @pytest.mark.usefixtures("champion")
