@@ -207,7 +207,7 @@ def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client)
     owning.post(address, rule)
     row = Rule.objects.get()
     assert (row.project, row.threshold, row.is_active) == (project, 0.6, True)
-    assert "Chance alone has it meet 26 % of those" in text(owning.get(address))
+    assert "By chance alone it meets 26 % of the people" in text(owning.get(address))
     owning.post(f"{address}{row.pk}/", {"action": "off"})
     owning.post(f"{address}{row.pk}/", {"action": "off"})  # from a tab that still showed it on
     row.refresh_from_db()
