@@ -1,6 +1,7 @@
 """What the labeling room refuses, and how it says so.
 
 CrowdtuneError
+JobLost
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ class CrowdtuneError(Exception):
         self.message = message
         self.status = status
         self.fields = {name: _listed(problem, message) for name, problem in (fields or {}).items()}
+
+
+class JobLost(Exception):
+    """The job was cancelled, another process has taken it over, or the platform stops and it begins anew when that is
+    back: stop without writing anything more.
+    """
 
 
 def _listed(problem: Any, message: str) -> Any:

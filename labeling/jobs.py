@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling import outages, webhooks
 from labeling.accounts import archived
-from labeling.errors import CrowdtuneError
+from labeling.errors import CrowdtuneError, JobLost
 from labeling.heartbeat import beating, silent
 from labeling.models import Job, MoreErrors, Project
 from labeling.spellings import written
@@ -55,12 +55,6 @@ KINDS: dict[str, Any] = {
     "change_tasks": gettext_lazy("Changing tasks"),
     "follow_bounds": gettext_lazy("Applying the settings to open tasks"),
 }
-
-
-class JobLost(Exception):
-    """The job was cancelled, another process has taken it over, or the platform stops and it begins anew when that is
-    back: stop without writing anything more.
-    """
 
 
 def start(

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from labeling import words
-from labeling.errors import CrowdtuneError
-from labeling.jobs import JobLost
+from labeling.errors import CrowdtuneError, JobLost
 from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)

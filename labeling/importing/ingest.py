@@ -21,11 +21,11 @@ from django.db.models import F
 
 from labeling.collecting import marking, tasks
 from labeling.consensus import fitting
-from labeling.errors import CrowdtuneError
+from labeling.errors import CrowdtuneError, JobLost
 from labeling.files import imaging, storage
 from labeling.importing import labels, sources
 from labeling.importing.said import Said
-from labeling.jobs import JobLost, Report
+from labeling.jobs import Report
 from labeling.models import Image, Job, Project
 from labeling.words import gettext as _
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from inference.downloads.exporting import export_apart
-from labeling.errors import CrowdtuneError
-from labeling.jobs import JobLost
+from labeling.errors import CrowdtuneError, JobLost
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from labeling import jobs
 from labeling.actors import import_images
-from labeling.errors import CrowdtuneError
-from labeling.jobs import JobLost, Report
+from labeling.errors import CrowdtuneError, JobLost
+from labeling.jobs import Report
 from labeling.models import Job, Project
 
 pytestmark = pytest.mark.django_db

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from labeling import outages
-from labeling.errors import CrowdtuneError
-from labeling.jobs import JobLost, Report
+from labeling.errors import CrowdtuneError, JobLost
+from labeling.jobs import Report
 from labeling.models import Job, Project
 from labeling.words import gettext as _
 from training.features import embedding

@@ -16,9 +16,9 @@ from django.db import transaction
 from storages.backends.s3 import S3Storage
 
 from labeling import services
+from labeling.errors import JobLost
 from labeling.files import storage
 from labeling.importing import ingest, sources
-from labeling.jobs import JobLost
 from labeling.models import DiscardedFile, Image, Project
 from labeling.upkeep import discarding
 from tests.labeling.conftest import client, picture
