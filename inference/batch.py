@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -57,8 +56,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             report.progress(min(done, 0.99), _("%(done)s images") % {"done": counts["images"]})
             yield from rows
 
-    with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
-        path = Path(scratch) / "predictions"
+    with storage.drafts(job.pk) as folder:
+        path = folder / "predictions"
         writer(path, counted(), _columns(version))
         if {"s3", "archive"} & set(job.arguments) and not counts["images"] and not report.errors:
             raise sources.nothing_in(job.arguments)  # a prefix that is not spelled right, say

@@ -1,7 +1,6 @@
 """An export job: rows from the database, a few hundred at a time, through a format into storage. Worker-side.
 
-The file is written beside first, on the disk where it will lie (a large one fits no /tmp that is a part of the memory),
-and moved into storage when it is whole. A killed export starts anew, and first removes what it had left there.
+The file is written beside first and moved into storage when it is whole. A killed export starts anew.
 """
 
 from __future__ import annotations
@@ -9,10 +8,8 @@ from __future__ import annotations
 import functools
 import io
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -55,20 +52,16 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
     rows = Rows(project, header, report, chosen.files)
-    for left in storage.parts_folder().glob(f"{job.pk}-*"):
-        shutil.rmtree(left, ignore_errors=True)  # by a kill, or by who was only slow and has lost the job
-    with tempfile.TemporaryDirectory(prefix=f"{job.pk}-", dir=storage.parts_folder()) as scratch:
-        path = Path(scratch) / "draft"
-        with path.open("w+b") as draft:
-            try:
-                chosen.write(header, rows, draft)
-            except ExportRefusedError as error:
-                raise CrowdtuneError("cannot_export", error.args[0], 409) from error
-            size = draft.seek(0, io.SEEK_END)
-            draft.seek(0)
-            stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
-            called = f"{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}"
-            name = storage.put_file(f"exports/{job.pk}/{called}", storage.Whole(str(path), draft))
+    with storage.drafts(job.pk) as folder, (folder / "draft").open("w+b") as draft:
+        try:
+            chosen.write(header, rows, draft)
+        except ExportRefusedError as error:
+            raise CrowdtuneError("cannot_export", error.args[0], 409) from error
+        size = draft.seek(0, io.SEEK_END)
+        draft.seek(0)
+        stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
+        called = f"{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}"
+        name = storage.put_file(f"exports/{job.pk}/{called}", storage.Whole(draft.name, draft))
     return {"file": name, "bytes": size, "images": rows.images, "url": storage.file_url(name)}
 
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -183,7 +184,8 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None], *, wa
         _finish(job, Job.State.FAILED, report, why(error))
     else:
         report.result.update(result or {})
-        _finish(job, Job.State.SUCCEEDED, report, "")
+        if not _finish(job, Job.State.SUCCEEDED, report, ""):
+            _remove_file(job, report)
 
 
 def _wait(job: Job, error: Exception) -> bool:
@@ -292,15 +294,24 @@ def _claim(job_id: str) -> Job | None:
     return Job.objects.select_related("project", "requested_by").get(pk=job_id) if claimed else None
 
 
-def _finish(job: Job, state: str, report: Report, message: str) -> None:
+def _remove_file(job: Job, report: Report) -> None:
+    """What was made for a job that was cancelled or deleted while it went to the store: nothing names it any more."""
+    others = Job.objects.filter(pk=job.pk).exclude(state=Job.State.CANCELLED)  # another attempt's may be called so, too
+    if "file" in report.result and not others.exists():
+        default_storage.delete(report.result["file"])
+
+
+def _finish(job: Job, state: str, report: Report, message: str) -> bool:
+    """False where the job had ended, or was taken over, before."""
     values: dict[str, Any] = {"state": state, "finished_at": timezone.now(), "result": report.result}
     if state == Job.State.SUCCEEDED:
         values["progress"] = 1.0
     if message or state == Job.State.SUCCEEDED:
         values["message"] = shortened(message, MOST_LETTERS)
     with transaction.atomic():
-        if _end(_mine(job), errors=report.errors, **values):
+        if is_mine := _end(_mine(job), errors=report.errors, **values):
             report.keep_more()
+    return is_mine
 
 
 def _beat(job: Job) -> bool:

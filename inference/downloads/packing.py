@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,10 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     ref = version_ref(job.project_id, int(job.arguments["version"]))
     manifest = json.loads((settings.DATA_DIR / ref.folder / "manifest.json").read_text())
     report.progress(0.1, _("Building the network"))
-    with tempfile.TemporaryDirectory(dir=storage.parts_folder()) as scratch:
-        pictures = Path(scratch) / "pictures.npy"
+    with storage.drafts(job.pk) as folder:
+        pictures = folder / "pictures.npy"
         np.save(pictures, _pictures(job.project_id, int(manifest["size"])))
-        target = Path(scratch) / f"{job.project.slug}-{ref.number}-{kind}"
+        target = folder / f"{job.project.slug}-{ref.number}-{kind}"
         found = export_apart(
             {
                 "version": str(settings.DATA_DIR / ref.folder), "kind": kind, "target": str(target),
@@ -46,7 +45,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         report.progress(0.8, _("Packing"))
         (target / "README.md").write_text(card(ModelVersion.objects.get(pk=ref.id), found), encoding="utf-8")
         name = f"exports/{job.id}/{target.name}.zip"
-        _pack(target, Path(scratch) / "pack.zip", name)
+        _pack(target, folder / "pack.zip", name)
     address = storage.file_url(name)
     return {"file": name, "url": address, "verification": found, "model_version": ref.number}
 

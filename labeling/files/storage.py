@@ -9,13 +9,17 @@ finds what it has preloaded, and works for one more.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import secrets
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from django.conf import settings
 from django.core.cache import cache
@@ -67,6 +71,18 @@ def parts_folder() -> Path:
     for each in (folder.parent, folder):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+@contextlib.contextmanager
+def drafts(job_id: Any) -> Iterator[Path]:
+    """A folder for what a job makes, on the disk where it will lie: a large file fits no /tmp that is in memory.
+
+    What an attempt before has left is removed first: it was killed, or was only slow and has lost the job.
+    """
+    for left in parts_folder().glob(f"{job_id}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{job_id}-", dir=parts_folder()) as folder:
+        yield Path(folder)
 
 
 class Whole(File):

@@ -111,14 +111,16 @@ def test_a_batch_job_writes_what_the_api_answers(
         np.testing.assert_allclose([float(row[f"p:{key}"]) for key in CATEGORIES], expected, atol=1e-5)
 
 
-def test_a_batch_writes_where_it_is_tidied_up_when_its_worker_is_killed(
+def test_a_batch_removes_what_it_had_left_when_its_worker_was_killed(
     api, champion, add_images, run_actors, monkeypatch
 ) -> None:
     add_images(range(3))
     response = api.post("/api/v1/projects/colours/predict/batch/", {"stored": True}, format="json")
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # the system's, which nobody tidies up
-    run_actors()
     job = Job.objects.get(pk=response.json()["job"])
+    (storage.parts_folder() / f"{job.pk}-killed").mkdir()
+    run_actors()
+    job.refresh_from_db()
     assert job.state == "succeeded", job.message
     assert list(storage.parts_folder().iterdir()) == []
 

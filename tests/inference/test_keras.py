@@ -64,10 +64,12 @@ def test_the_api_and_keras_give_the_same_probabilities_and_so_does_the_download(
     add_images(project=project, images={f"{n}.jpg": picture(n, (200, 150), "JPEG") for n in range(3)})
     monkeypatch.chdir(tmp_path)  # the export's own process finds the code wherever the worker was started
     job = services.start_download(project=project, user=owner, output="keras")
+    (storage.parts_folder() / f"{job.pk}-killed").mkdir()
     run_actors()
     job.refresh_from_db()
     assert job.state == "succeeded", job.message
     assert job.result["verification"]["verification"]["passed"]
+    assert not list(storage.parts_folder().iterdir())  # nor what an attempt before had left
     with zipfile.ZipFile(io.BytesIO(storage.read(job.result["url"].split("/", 3)[3]))) as pack:
         names = {Path(name).name for name in pack.namelist()}
         card = next(pack.read(name).decode() for name in pack.namelist() if name.endswith("README.md"))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +17,7 @@ from django.utils import timezone
 from labeling import jobs
 from labeling.actors import import_images
 from labeling.errors import CrowdtuneError, JobLost
+from labeling.files import storage
 from labeling.jobs import Report
 from labeling.models import Job, Project
 
@@ -167,6 +169,22 @@ def test_cancelled_work_stops_at_its_next_word(job: Job) -> None:
     jobs.run(str(job.pk), work)
     job.refresh_from_db()
     assert job.state == "cancelled"
+
+
+def test_a_file_that_was_made_for_a_job_cancelled_meanwhile_is_removed(job: Job) -> None:
+    names = []
+
+    def work(job: Job, report: Report) -> dict[str, Any]:
+        names.append(storage.put(f"exports/{job.pk}/{len(names)}.csv", b"all of it"))
+        if len(names) == 2:
+            jobs.cancel(job=job)
+        else:  # another attempt goes on, and may have stored it under the same name
+            Job.objects.update(state="queued")
+        return {"file": names[-1]}
+
+    jobs.run(str(job.pk), work)
+    jobs.run(str(job.pk), work)
+    assert [default_storage.exists(name) for name in names] == [True, False]
 
 
 def test_a_process_that_was_taken_over_finds_out(job: Job) -> None:
