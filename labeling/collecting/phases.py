@@ -17,13 +17,13 @@ def advance_phase(*, project: Project, worker_id: int) -> str:
     member = Membership.objects.get(project=project, user_id=worker_id)
     if member.phase in BEFORE_WORK:
         golds = Gold.objects.filter(task__project=project, use=member.phase)
-        if not golds.exclude(pk__in=_seen(golds, worker_id)).exists():
+        if not golds.exclude(pk__in=seen(golds, worker_id)).exists():
             member.phase = _next(project, member)
             member.save(update_fields=["phase"])
     return member.phase
 
 
-def _seen(golds: QuerySet[Gold], worker_id: int) -> QuerySet[Gold]:
+def seen(golds: QuerySet[Gold], worker_id: int) -> QuerySet[Gold]:
     """Those that the worker has answered or skipped: neither comes again. A skipped one of the test is not right."""
     said = Judgment.objects.filter(worker_id=worker_id, withdrawn_at=None)
     skipped = Assignment.objects.filter(worker_id=worker_id, state=Assignment.State.SKIPPED)
@@ -41,7 +41,7 @@ def place_in_phase(project: Project, member: Membership) -> dict[str, int] | Non
     if member.phase not in BEFORE_WORK:
         return None
     total = Gold.objects.filter(task__project=project, use=member.phase)
-    return {"number": _seen(total, member.user_id).count() + 1, "total": total.count()}
+    return {"number": seen(total, member.user_id).count() + 1, "total": total.count()}
 
 
 def _next(project: Project, member: Membership) -> str:

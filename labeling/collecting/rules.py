@@ -22,7 +22,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from labeling.collecting import rightness, tasks
+from labeling.collecting import phases, rightness, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 from labeling.models.told import in_words
 from labeling.surveys import survey
@@ -201,6 +201,8 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int, record: 
     else:
         changes = _changes(rule, member, why)
         Membership.objects.filter(pk=member.pk).update(**changes)
+    if "phase" in changes:
+        _end_leases(member)
     told = _("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: %(action)s")
     if rule.action == Rule.Action.TRAIN and "phase" not in changes:
         told = _("%(measure)s (%(measured).3g) %(comparison)s %(threshold)g: warned, for no practice is left to do")
@@ -241,8 +243,15 @@ def _looked_at(rule: Rule, task_id: int, record: Record) -> list[int]:
 def _has_practice_left(member: Membership) -> bool:
     """Whether there is practice that this worker has not done: without it a worker would wait for ever."""
     practice = Gold.objects.filter(task__project_id=member.project_id, use=Gold.Use.PRACTICE)
-    done = Judgment.objects.filter(project_id=member.project_id, worker_id=member.user_id, withdrawn_at=None)
-    return practice.exclude(task_id__in=done.values("task_id")).exists()
+    return practice.exclude(pk__in=phases.seen(practice, member.user_id)).exists()
+
+
+def _end_leases(member: Membership) -> None:
+    """Practice comes first: what the worker holds is over, as after its time, so an answer on its way still counts."""
+    held = Assignment.objects.select_for_update(skip_locked=True).filter(
+        project_id=member.project_id, worker_id=member.user_id, state=Assignment.State.LEASED
+    )
+    Assignment.objects.filter(pk__in=[lease.pk for lease in held]).update(expires_at=timezone.now())
 
 
 def _changes(rule: Rule, member: Membership, why: str) -> dict[str, Any]:

@@ -84,7 +84,8 @@ def test_another_answer_breaks_the_row(place: tuple[Project, User]) -> None:
     assert RuleEvent.objects.count() == 0
 
 
-def test_who_has_practised_all_there_is_is_warned_and_goes_on(place: tuple[Project, User]) -> None:
+@pytest.mark.parametrize("skips", [False, True])
+def test_who_has_practised_all_there_is_is_warned_and_goes_on(place: tuple[Project, User], skips: bool) -> None:
     project, worker = place
     make_gold(project, 1)
     Gold.objects.update(use="practice")
@@ -93,8 +94,21 @@ def test_who_has_practised_all_there_is_is_warned_and_goes_on(place: tuple[Proje
         answer(project, worker, seconds=0.2)
         member = standing(project, worker)
         assert (member.phase, member.warning) == (phase, "Please look closely.")
-        if phase == "practice":
+        if phase == "practice" and skips:
+            services.skip_assignment(assignment_id=claim(project, worker).pk, worker=worker)
+        elif phase == "practice":
             answer(project, worker, seconds=5.0)
+
+
+def test_practice_comes_before_the_tasks_that_were_handed_out_already(place: tuple[Project, User]) -> None:
+    project, worker = place
+    make_gold(project, 1)
+    Gold.objects.update(use="practice")
+    add(project, measure="median_seconds", window=1, comparison="below", threshold=1.0, action="train")
+    first, second, _third = services.claim_leases(project=project, member=standing(project, worker), hold=3)
+    services.submit_judgment(assignment_id=first.id, worker=worker, answers={"category": "cat"}, seconds=0.2)
+    assert claim(project, worker).task.gold.use == "practice"
+    services.submit_judgment(assignment_id=second.id, worker=worker, answers={"category": "cat"}, seconds=5.0)
 
 
 def test_agreement_is_of_answers_that_others_gave_too_however_far_apart(
