@@ -22,6 +22,8 @@ from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
 SECONDS = 1500
+# What ends it from without: Ctrl-C of the supervisor, a stop, the system for want of memory. Others are its own faults.
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
 def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def export_apart(arguments: dict[str, str]) -> dict[str, Any]:
         [sys.executable, "-m", "inference.downloads.exporting", json.dumps(arguments)],
         env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
-    if done.returncode < 0:  # as Ctrl-C of the supervisor does: it is done anew when the platform is back
+    if -done.returncode in ENDS:  # it is done anew when the platform is back
         name = signal.Signals(-done.returncode).name
         logger.warning("the export was ended by %s", name)
         raise JobLost(name)

@@ -16,6 +16,7 @@ from labeling.errors import CrowdtuneError, JobLost
     [
         ("kill -INT $$", JobLost, "SIGINT"),  # the job stays, and is sent again
         ("echo Traceback >&2; echo 'MemoryError: too large' >&2; exit 1", CrowdtuneError, "MemoryError: too large"),
+        ("kill -ABRT $$", CrowdtuneError, "exit status -6"),  # a library's own crash comes each time
         ("exit 3", CrowdtuneError, "exit status 3"),
     ],
 )
