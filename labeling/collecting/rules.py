@@ -124,16 +124,23 @@ def _gold_accuracy(record: Record, rule: Rule) -> float | None:
 
 
 def _agreement(record: Record, rule: Rule) -> float | None:
-    """The share of the last ``window`` answers that are the consensus, where others have answered too."""
+    """The share of the last ``window`` answers that are the consensus, where others have answered too.
+
+    By what the worker was asked and said: who rightly said no was not asked how many there are, and nobody has to
+    remark what others do.
+    """
     last = [row for row in record.said if not row.is_gold]
     found: dict[int, dict[str, Any]] = {}
     rows = Consensus.objects.filter(task_id__in=[row.task_id for row in last], judgment_count__gte=2)
+    rows = rows.exclude(question__kind="text", question__required=False)
     for task_id, key, answer in rows.values_list("task_id", "question__key", "answer"):
         found.setdefault(task_id, {})[key] = answer
-    shared = [row for row in last if row.task_id in found][: rule.window]
+    beside = ((row, found.get(row.task_id, {})) for row in last)
+    told = ((row, {key: known[key] for key in known.keys() & row.answers.keys()}) for row, known in beside)
+    shared = [(row, known) for row, known in told if known][: rule.window]
     if len(shared) < rule.window:
         return None
-    return sum(_is_right(record.project, row, found[row.task_id]) for row in shared) / len(shared)
+    return sum(_is_right(record.project, row, known) for row, known in shared) / len(shared)
 
 
 def _is_right(project: Project, row: Said, known: dict[str, Any]) -> bool:

@@ -152,6 +152,29 @@ def test_who_measures_as_well_as_the_others_agrees_with_them(
     assert (told["right"], told["expected"]) == (True, {"category": 100})
 
 
+def test_who_was_not_asked_and_who_remarks_nothing_agrees_with_the_others(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    count = {
+        "key": "count",
+        "kind": "number",
+        "show_if": {"question": "category", "equals": True},
+        "prompt": "How many?",
+    }
+    asked = [{"key": "category", "kind": "yes_no", "prompt": "Is there a dog?"}, count]
+    asked.append({"key": "note", "kind": "text", "prompt": "What is odd?", "required": False})
+    project = make_project(images=1, judgments_min=5, judgments_max=5, access="open", gold_rate=0, questions=asked)
+    add(project, measure="agreement", window=1, comparison="below", threshold=1, action="warn")
+    said: list[tuple[User, dict[str, Any]]] = [
+        *((person(name), {"category": True, "count": 2, "note": "A cat."}) for name in "ab"),
+        *((person(name), {"category": False}) for name in "cd"),
+        (worker, {"category": False, "note": "It is dark."}),
+    ]
+    for who, answers in said:
+        services.submit_judgment(assignment_id=claim(project, who).pk, worker=who, answers=answers)
+    assert not RuleEvent.objects.filter(membership__user=worker).exists()
+
+
 def test_bad_gold_answers_lower_the_weight(place: tuple[Project, User]) -> None:
     project, worker = place
     services.change_project(project=project, user=project.owner, gold_rate=1.0)
