@@ -13,10 +13,11 @@ Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from labeling.turns import Places
 
 SECONDS = 2.0
 SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)
@@ -28,25 +29,6 @@ SPARE = 2  # threads that wait for no body
 
 class Crowded(Exception):
     """Too many bodies are on their way."""
-
-
-class Places:
-    """So many at once. Who waits for one holds a thread that others need: when one has waited in vain, those that come
-    later are refused at once, until a place is free again."""
-
-    def __init__(self, count: int) -> None:
-        self._free = threading.Semaphore(count)
-        self._in_vain = False
-
-    def take(self, *, waits: bool = True) -> bool:
-        taken = self._free.acquire(timeout=SECONDS if waits and not self._in_vain else 0.0)
-        if waits and not taken:
-            self._in_vain = True
-        return taken
-
-    def leave(self) -> None:
-        self._in_vain = False
-        self._free.release()
 
 
 class Patience:

@@ -1,4 +1,4 @@
-"""How many threads work at once, and who is next: a fair semaphore.
+"""How many threads work at once, and who is next: a fair semaphore; and how many may wait for somebody outside.
 
 More threads at work than the cores can feed make every one of them slower and none of them earlier: they fight for the
 interpreter, and in the database for the same rows. Turns are handed on in the order of arrival: with the standard
@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+SECONDS = 2.0  # that are waited for a place
 
 
 def cores() -> int:
@@ -63,3 +65,22 @@ class Turns:
         finally:
             if held:
                 self.leave()
+
+
+class Places:
+    """So many at once. Who waits for one holds a thread that others need: when one has waited in vain, those that come
+    later are refused at once, until a place is free again."""
+
+    def __init__(self, count: int) -> None:
+        self._free = threading.Semaphore(count)
+        self._in_vain = False
+
+    def take(self, *, waits: bool = True) -> bool:
+        taken = self._free.acquire(timeout=SECONDS if waits and not self._in_vain else 0.0)
+        if waits and not taken:
+            self._in_vain = True
+        return taken
+
+    def leave(self) -> None:
+        self._in_vain = False
+        self._free.release()

@@ -15,20 +15,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
-from inference.errors import BadPicture
+from inference.errors import BadPicture, Busy
 from labeling.collecting import lookups
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.files.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
+from labeling.turns import Places
 from labeling.words import gettext as _
 
 Spend = Callable[[int], None]
 MAX_IMAGES = 64
 MAX_TOP_K = 1000
 PATIENCE = 60.0  # seconds that all addresses of a request have together: somebody's slow server holds a thread of ours
+FETCHING = Places(max(1, settings.WEB_THREADS // 2))  # requests: the other threads answer everybody else
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
 
 
@@ -86,8 +89,7 @@ def from_json(project: Project, body: Any, spend: Spend = _free) -> Inputs:
     given = [_picture(item, index, stored) for index, item in enumerate(items)]
     top_k = _top_k(body.get("top_k"))
     spend(len(given))
-    end = time.monotonic() + PATIENCE
-    return Inputs(tuple(_fetched(one, at, end) if isinstance(one, str) else one for at, one in enumerate(given)), top_k)
+    return Inputs(_with_fetched(given), top_k)
 
 
 def _check_files(sizes: Sequence[int]) -> None:
@@ -165,6 +167,24 @@ def _picture(item: Any, index: int, stored: Mapping[int, Image]) -> bytes | Imag
         % {"index": index + 1, "name": type(item).__name__},
         index,
     )
+
+
+def _with_fetched(given: Sequence[bytes | Image | str]) -> tuple[bytes | Image, ...]:
+    """What was given, with the bytes in the place of each address.
+
+    Raises:
+        BadPicture: Names the first that cannot be fetched.
+        Busy: As many requests wait for other servers as may.
+    """
+    has_address = any(isinstance(one, str) for one in given)
+    if has_address and not FETCHING.take():
+        raise Busy
+    try:
+        end = time.monotonic() + PATIENCE
+        return tuple(_fetched(one, at, end) if isinstance(one, str) else one for at, one in enumerate(given))
+    finally:
+        if has_address:
+            FETCHING.leave()
 
 
 def _fetched(url: str, index: int, end: float) -> bytes:

@@ -8,13 +8,15 @@ import threading
 import pytest
 
 from config import patience
-from config.patience import Body, Crowded, Patience, Places
+from config.patience import Body, Crowded, Patience
+from labeling import turns
+from labeling.turns import Places
 
 
 def test_an_upload_that_has_begun_is_not_refused_and_leaves_its_place_with_its_last_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "SECONDS", 0.01)
+    monkeypatch.setattr(turns, "SECONDS", 0.01)
     places = Places(1)
     begun, late = (Body(io.BytesIO(b"abcd"), 4, [places]) for _ in range(2))
     assert begun.read(2) == b"ab"
@@ -29,9 +31,9 @@ def test_when_one_has_waited_in_vain_nobody_holds_a_thread_to_wait_until_a_place
 ) -> None:
     places = Places(1)
     assert places.take()
-    monkeypatch.setattr(patience, "SECONDS", 0.01)
+    monkeypatch.setattr(turns, "SECONDS", 0.01)
     assert not places.take()
-    monkeypatch.setattr(patience, "SECONDS", 3600)
+    monkeypatch.setattr(turns, "SECONDS", 3600)
     assert not any(places.take() for _late in range(20))
     places.leave()
     assert places.take()
@@ -93,7 +95,8 @@ def test_from_whom_a_body_does_not_come_is_known() -> None:
 
 
 def test_what_nobody_reads_waits_for_no_place_and_has_nobody_else_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SECONDS", 3600)
+    for where in (patience, turns):
+        monkeypatch.setattr(where, "SECONDS", 3600)
     application = Patience(lambda _environ, _start: [b"refused"], 1)
     begun = Body(io.BytesIO(b"abcd"), 4, [application._all])
     begun.read(1)
