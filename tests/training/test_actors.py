@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from labeling.models import Image, Project, Task
 from tests.training.drawing import add_image, draw, label, labeled_project
+from tests.training.runs.test_running import train
 from training import actors, services
 from training.features import embedding
+from training.learning.networks.backbones import BACKBONES
 from training.models import EmbeddingCursor, ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
 from training.runs import due
 
@@ -154,6 +156,20 @@ def test_a_project_whose_backbone_is_gone_keeps_no_other_waiting(project: Projec
 
     assert embedding.embed_new_images() == 4
     assert EmbeddingCursor.objects.get().project == other
+
+
+@pytest.mark.usefixtures("cut_trunk_here")
+def test_a_champion_of_another_network_that_is_ahead_leaves_no_image_out_of_the_next_runs(
+    project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = ModelVersion.objects.get(run=train(project, run_actors))
+    key = embedding.trunk_of("crowdtune_small", BACKBONES["crowdtune_small"].cut).key
+    ModelVersion.objects.update(manifest=champion.manifest | {"trunk_key": key})
+    _newest, second = Image.objects.order_by("-id")[:2]
+    EmbeddingCursor.objects.create(project=project, trunk_key=key, last_image_id=second.pk)
+    monkeypatch.setattr(embedding, "BACKGROUND_IMAGES", 40)
+
+    assert [embedding.embed_new_images() for _ in range(3)] == [40, 20 + 1, 0]
 
 
 def test_images_that_somebody_embeds_now_are_left_to_them(project: Project) -> None:

@@ -208,17 +208,24 @@ def _pixels(picture: Picture, size: int) -> np.ndarray | None:
 def embed_new_images() -> int:
     """Embed what was uploaded since the last time, project by project; returns how many images were looked at.
 
-    By the network that the next run takes, and by the champion's, which is another one where somebody chose another, or
-    where the last block was retrained: it can order, suggest and label only what has gone through its own trunk.
+    By the network that the next run takes, and then by the champion's, which is another one where somebody chose
+    another, or where the last block was retrained: it can order, suggest and label only what has gone through its own
+    trunk.
     """
     done = 0
+    not_through: set[int] = set()
     for project in _with_new_images():
         try:
             key, _note = choosing.usable_backbone(TrainingPolicy.of(project).backbone, project)
-            done += _embed_project(project, trunk_of(key))
+            looked = _embed_project(project, trunk_of(key))
+            done += looked
+            if looked == BACKGROUND_IMAGES:
+                not_through.add(project.pk)
         except CrowdtuneError as error:  # its next run will say so too; the other projects need not wait for it
             logger.warning("new images of %s are not embedded: %s", project.slug, error.message)
     for champion in _champions_behind():
+        if champion.project_id in not_through:  # ahead of the other it would be taken for the furthest, which is enough
+            continue
         try:
             trunk = load_trunk(str(trunks_folder() / champion.trunk))
             done += _embed_project(champion.project, trunk) if _has_room(champion.project, trunk) else 0
