@@ -84,6 +84,12 @@ def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words
     page = text(owning.get(f"/projects/{project.slug}/images/{Image.objects.get().pk}/"))
     assert "Accepted so far" in page
     assert "Waits for its verdict" not in page
+    user = person("in-stages5")
+    services.submit_judgment(assignment_id=claim(project, user).id, worker=user, answers={"covered": True})
+    is_open = '<span class="badge info">Open</span>'
+    assert is_open not in text(owning.get(f"/projects/{project.slug}/labels/"))
+    services.reopen_task(task=Task.objects.get(stage="coverage:1"), user=project.owner)
+    assert is_open in text(owning.get(f"/projects/{project.slug}/labels/"))
 
 
 def test_a_budget_that_will_not_last_is_told_before_it_ends(
