@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import (
     FileResponse,
@@ -17,11 +19,15 @@ from django.http import (
     HttpResponseNotModified,
     StreamingHttpResponse,
 )
+from django.utils.translation import gettext as _
 
 from labeling.files import storage
+from labeling.turns import Places
 
 YEAR = 31_536_000
 PIECE = 2**16
+LARGE = 2**21  # bytes: less lies with the system until a slow line has taken it, and holds no thread of ours
+SENDING = Places(max(1, settings.WEB_THREADS // 2))  # large files: the other threads answer everybody else
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
@@ -49,10 +55,40 @@ def _content(request: HttpRequest, name: str, tag: str) -> HttpResponse | Stream
         kind += "; charset=utf-8"
     size = default_storage.size(name)
     part = _part(request, tag, size)
+    if part is not None and not part:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    is_large = request.method == "GET" and (size if part is None else len(part)) > LARGE
+    if is_large and not SENDING.take():
+        told = _("Too many downloads are on their way. Try again in a moment.")
+        plain = "text/plain; charset=utf-8"
+        return HttpResponse(told, status=503, content_type=plain, headers={"Retry-After": "10"})
+    try:
+        response = _file(name, kind, part, size)
+    except OSError:  # it was there a moment ago
+        if is_large:
+            SENDING.leave()
+        raise
+    if is_large:
+        response.streaming_content = _Sent(response.streaming_content)
+    return response
+
+
+class _Sent:
+    """What is sent in a place, which is left when the response is closed, however far it came."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def close(self) -> None:
+        SENDING.leave()
+
+
+def _file(name: str, kind: str, part: range | None, size: int) -> Any:
     if part is None:
         return FileResponse(default_storage.open(name, "rb"), content_type=kind)
-    if not part:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     headers = {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{size}", "Content-Length": str(len(part))}
     return StreamingHttpResponse(_pieces(name, part), status=206, content_type=kind, headers=headers)
 

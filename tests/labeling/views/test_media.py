@@ -9,7 +9,9 @@ import pytest
 from django.core.files.base import ContentFile
 from django.test import Client
 
+from labeling import turns
 from labeling.files import storage
+from labeling.views import media
 
 DATA = bytes(range(256)) * 1000
 NAME = "exports/1/pets.jsonl"
@@ -34,6 +36,21 @@ def test_a_download_that_broke_off_goes_on_where_it_was(client: Client, address:
     assert (rest.status_code, rest["Content-Range"]) == (206, f"bytes 100000-{len(DATA) - 1}/{len(DATA)}")
     assert (rest["Content-Length"], rest["ETag"]) == (str(len(DATA) - 100_000), whole["ETag"])
     assert content(rest) == DATA[100_000:]
+
+
+def test_slow_lines_hold_some_threads_and_others_may_come_again(
+    client: Client, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "SENDING", turns.Places(1))
+    monkeypatch.setattr(media, "LARGE", 1000)
+    monkeypatch.setattr(turns, "SECONDS", 0.01)
+    begun = client.get(address)
+    late = client.get(address)
+    assert (late.status_code, late["Retry-After"]) == (503, "10")
+    assert content(client.get(address, headers={"Range": "bytes=0-99"})) == DATA[:100]
+    assert content(client.head(address)) == b""
+    assert content(begun) == DATA
+    assert [content(client.get(address)) for _again in range(2)] == [DATA, DATA]
 
 
 @pytest.mark.parametrize(
