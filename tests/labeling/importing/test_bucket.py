@@ -228,6 +228,12 @@ def test_an_object_is_not_refused_because_its_store_cannot_answer_just_now(photo
         bucket.read(place, found)
 
 
+def test_an_object_that_is_deleted_after_it_was_listed_is_told_as_missing(photos: Any) -> None:
+    with pytest.raises(CrowdtuneError) as told:
+        bucket.read(bucket.Place("photos", "pets/"), bucket.Object("pets/gone.png", 10))
+    assert told.value.code == "missing"
+
+
 def test_a_download_that_breaks_off_is_tried_again_and_taken_for_no_picture(photos: Any) -> None:
     place, found = bucket.Place("photos", "pets/"), bucket.Object("pets/a.png", 100)
     asked = []
