@@ -91,5 +91,6 @@ def storage(url: str) -> dict[str, Any]:
             "querystring_auth": True,
             "default_acl": None,
             "client_config": client_config(),
+            "max_memory_size": 2**23,  # a larger file, as an archive, is read from a temporary one; unset, from memory
         },
     }

@@ -217,6 +217,16 @@ def test_an_import_waits_for_its_own_store_whatever_ails_that(
     assert (job.state, job.result["imported"], job.message) == ("succeeded", 1, "")
 
 
+def test_a_large_file_of_the_platforms_own_store_is_not_held_in_memory(s3: Any, settings: Any) -> None:
+    s3.create_bucket(Bucket="own")
+    settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://own")}
+    for name, size in (("small", 1), ("large", 2**23 + 1)):
+        s3.put_object(Bucket="own", Key=name, Body=bytes(size))
+        with default_storage.open(name) as file:
+            assert len(file.read()) == size
+            assert file.file._rolled == (name == "large")  # onto the disk
+
+
 def test_an_object_is_not_refused_because_its_store_cannot_answer_just_now(photos: Any) -> None:
     place, found = bucket.Place("photos", "pets/"), bucket.Object("pets/a.png", 10)
     photos.meta.events.register("before-send.s3.GetObject", ails := refusing(503, "SlowDown"))
