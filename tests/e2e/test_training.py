@@ -29,9 +29,15 @@ def claimed(run: TrainingRun) -> Reporter:
     return Reporter(mine)
 
 
-def say_epoch(reporter: Reporter, epoch: int, loss: float) -> None:
-    curves = {"loss": loss, "val_loss": loss * 1.2, "accuracy": 1 - loss / 2, "val_accuracy": 0.9 - loss / 2}
-    reporter.epoch({"epoch": epoch, "epochs": 20, **curves})
+def say_epochs(reporter: Reporter, losses: list[float]) -> None:
+    """What a fit says at the end of an epoch: all that it has drawn by now."""
+    curves = {
+        "loss": losses,
+        "val_loss": [loss * 1.2 for loss in losses],
+        "accuracy": [1 - loss / 2 for loss in losses],
+        "val_accuracy": [0.9 - loss / 2 for loss in losses],
+    }
+    reporter.epoch({"epoch": len(losses), "epochs": 20, "curves": curves})
     reporter.flush()
 
 
@@ -72,13 +78,13 @@ def test_an_owner_starts_a_run_and_watches_it_to_its_end(
     reporter.stage("features", "Looking at the images.", span=(0.02, 0.5))
     expect(progress.get_by_text("Looking", exact=True)).to_be_visible()
     reporter.stage("fit", "Training the classifier.", span=(0.5, 0.55))
-    say_epoch(reporter, 1, 0.9)
-    say_epoch(reporter, 2, 0.6)
+    say_epochs(reporter, [0.9])
+    say_epochs(reporter, [0.9, 0.6])
     tile = progress.locator(".tile", has_text="Epoch")
     expect(tile).to_contain_text("2 / 20")
     points = progress.locator(".chart", has_text="Cross-entropy").locator("tbody tr")
     expect(points).to_have_count(2)
-    say_epoch(reporter, 3, 0.4)
+    say_epochs(reporter, [0.9, 0.6, 0.4])
     expect(tile).to_contain_text("3 / 20")
     expect(points).to_have_count(3)
     expect(page.locator(".training-log")).to_contain_text("Training the classifier.")
@@ -136,7 +142,7 @@ def test_who_watches_a_run_keeps_the_focus_and_is_told_its_stages(
     expect(log).to_contain_text("Training the classifier.")
     expect(cancel).to_be_focused()
     expect(page.locator("#said")).to_have_text("Training")
-    say_epoch(reporter, 1, 0.8)
+    say_epochs(reporter, [0.8])
     numbers = page.get_by_text("Show the numbers").nth(1)
     numbers.click()
     log.focus()
