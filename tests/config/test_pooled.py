@@ -60,6 +60,18 @@ def test_a_live_connection_is_asked_nothing_before_its_first_query() -> None:
         assert "pg_backend_pid" in str(last)
 
 
+def test_the_connection_that_was_given_back_last_comes_first() -> None:
+    others = [connection.copy(), connection.copy()]
+    for other in others:
+        other.ensure_connection()
+    for other in others:
+        last = other.connection.info.backend_pid
+        other.close()
+    assert pid() == last
+    connection.close()
+    assert pid() == last
+
+
 def test_a_message_that_waits_in_the_socket_is_no_end() -> None:
     backend = pid()
     with connection.cursor() as cursor:
