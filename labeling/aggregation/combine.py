@@ -17,6 +17,7 @@ from labeling.aggregation import boxes, numeric
 from labeling.aggregation.belief import Belief, Skill
 from labeling.aggregation.slots import MANY
 from labeling.questions.kind import CANT_TELL, Options
+from labeling.questions.text import plain
 
 LIKELY = 0.5
 FINEST = 1e-50  # the least spread of numbers: the square of the largest (1e100), seen by it, is still a number
@@ -163,11 +164,11 @@ def _spread(said: Sequence[Said], belief: Belief) -> float:
 
 
 def by_text(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
-    """The text that most people wrote, without regard to case and spaces; in the first one's own spelling."""
+    """The text that most people wrote, as ``plain`` tells them apart; in the first one's own spelling."""
     weight: dict[str, float] = {}
     spelling: dict[str, str] = {}
     for row in said:
-        key = " ".join(str(row.answer).casefold().split())
+        key = plain(row.answer)
         weight[key] = weight.get(key, 0.0) + row.weight
         spelling.setdefault(key, row.answer)
     best = max(weight, key=weight.__getitem__)

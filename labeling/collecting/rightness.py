@@ -8,6 +8,7 @@ from typing import Any
 from labeling.aggregation import numeric
 from labeling.questions import CANT_TELL
 from labeling.questions.kind import is_number
+from labeling.questions.text import KnownText, plain
 
 # Boxes are right when each has a partner of the same category at this overlap, and none is left over.
 BOX_OVERLAP = 0.5
@@ -25,6 +26,8 @@ def matches(answer: Any, known: Any) -> bool:
         return isinstance(answer, list) and _key(answer) == _key(known)
     if isinstance(known, float):  # as near as a consensus has to be sure of
         return is_number(answer) and bool(abs(answer - known) <= numeric.tolerance(known, False))
+    if isinstance(known, KnownText):  # as a consensus counts them
+        return isinstance(answer, str) and plain(answer) == plain(known)
     return type(answer) is type(known) and answer == known
 
 

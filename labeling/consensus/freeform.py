@@ -11,6 +11,7 @@ from labeling.aggregation import Votes, boxes, numeric, slots
 from labeling.consensus import agreement
 from labeling.consensus.base import DIGITS, Answers, QuestionFit, number_or_none, recombined, scaled
 from labeling.questions import CANT_TELL
+from labeling.questions.text import plain
 from labeling.surveys.survey import Asked
 
 
@@ -80,7 +81,7 @@ def by_text(
         for row in answers.by_task[task]:
             if row.weight == 0:
                 continue
-            agreed.setdefault(row.worker, []).append(int(_plain(row.answer) == _plain(best)))
+            agreed.setdefault(row.worker, []).append(int(plain(row.answer) == plain(best)))
     skills = {
         worker: {"accuracy": round(sum(right) / len(right), DIGITS), "confusion": None}
         for worker, right in agreed.items()
@@ -89,10 +90,10 @@ def by_text(
 
 
 def _text_figures(answers: Answers) -> dict[str, Any]:
-    """How far people agree on the texts, without regard to case and spaces."""
+    """How far people agree on the texts, as ``plain`` tells them apart."""
     told = np.array([answer != CANT_TELL for answer in answers.answer], dtype=bool)
     number: dict[str, int] = {}
-    texts = (_plain(answer) for answer, is_told in zip(answers.answer, told, strict=True) if is_told)
+    texts = (plain(answer) for answer, is_told in zip(answers.answer, told, strict=True) if is_told)
     label = [number.setdefault(text, len(number)) for text in texts]
     votes = Votes.of(answers.task[told], answers.worker[told], label, n_tasks=len(answers.tasks))
     counts = slots.slotted(votes).votes.counts()
@@ -104,10 +105,6 @@ def _text_figures(answers: Answers) -> dict[str, Any]:
         "fleiss_kappa": number_or_none(kappa),
         "krippendorff_alpha": number_or_none(alpha),
     }
-
-
-def _plain(text: Any) -> str:
-    return " ".join(str(text).casefold().split())
 
 
 def by_boxes(

@@ -14,9 +14,21 @@ from labeling.questions.kind import (
     no_classes,
     whole_option,
 )
+from labeling.spellings import folded
 from labeling.words import gettext as _
 
 LONGEST = 2000
+
+
+class KnownText(str):
+    """A known answer to be written and not chosen: choices may differ by their capitals alone, texts do not."""
+
+    __slots__ = ()
+
+
+def plain(text: str) -> str:
+    """The same of all texts that say the same: without regard to capitals, spaces and how an accent is put together."""
+    return " ".join(folded(text).split())
 
 
 def _options(options: Options) -> Options:

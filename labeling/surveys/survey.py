@@ -23,6 +23,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_number
+from labeling.questions.text import KnownText
 from labeling.spellings import folded
 from labeling.surveys import conditions, translations
 from labeling.surveys.translations import AS_WRITTEN, Wording
@@ -240,14 +241,18 @@ def current(project: Project) -> Survey:
 def answerable(project_id: int, version: int, known: Mapping[str, Any]) -> dict[str, Any]:
     """What of a known answer the form of this version could have said: nobody is measured by what was not asked.
 
-    A number that is measured and not counted is a float here, whoever wrote it: near enough is right.
+    A number that is measured and not counted is a float here, whoever wrote it: near enough is right. What is written
+    and not chosen is a KnownText.
     """
     asked = load(project_id, version)
-    measured = {one.key for one in asked.questions if one.kind == "number" and not one.options.get("whole")}
-    return {
-        key: float(value) if key in measured and is_number(value) else value
-        for key, value in asked.counted(known).items()
-    }
+    kinds = {one.key: (one.kind, one.options.get("whole")) for one in asked.questions}
+    return {key: _to_compare(*kinds[key], value) for key, value in asked.counted(known).items()}
+
+
+def _to_compare(kind: str, is_whole: Any, known: Any) -> Any:
+    if kind == "number" and not is_whole and is_number(known):
+        return float(known)
+    return KnownText(known) if kind == "text" and known != CANT_TELL else known
 
 
 @lru_cache(maxsize=512)

@@ -8,6 +8,7 @@ import pytest
 
 from labeling.collecting.rightness import is_right, matches
 from labeling.questions import CANT_TELL
+from labeling.questions.text import KnownText
 
 
 def box(x: float, y: float, category: str = "cat", size: float = 10) -> dict[str, Any]:
@@ -42,7 +43,9 @@ def test_boxes_are_right_when_each_has_a_partner_and_none_is_left_over(given: An
         (["b", "a"], ["a", "b"], True), (["a"], ["a", "b"], False), ([], [], True), (None, [], False),
         ("a", ["a"], False), (True, True, True), (1, True, False), (1, 1, True), (None, "cat", False),
         ("cat", "cat", True), (4, 5, False), (100, 104.0, True), (94.9, 100.0, False), (3, 3.0, True),
-        (True, 1.0, False), (CANT_TELL, 1.0, False), (None, 0.0, False),
+        (True, 1.0, False), (CANT_TELL, 1.0, False), (None, 0.0, False), ("Cat", "cat", False),
+        (" CAFE\u0301  au lait", KnownText("Café au lait"), True), ("cafe", KnownText("café"), False),
+        (None, KnownText("none"), False),
     ],
 )  # fmt: skip
 def test_other_answers_are_right_when_they_are_the_same(given: Any, known: Any, right: bool) -> None:

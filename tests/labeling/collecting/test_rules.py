@@ -133,23 +133,26 @@ def test_agreement_is_of_answers_that_others_gave_too_however_far_apart(
     assert standing(project, worker).warning == "Please look closely."
 
 
-def test_who_measures_as_well_as_the_others_agrees_with_them(
-    make_project: Callable[..., Project], worker: User
+@pytest.mark.parametrize(
+    ("kind", "known", "near", "practised"), [("number", 100, 103, 97.5), ("text", "AB 12", "ab  12", "Ab 12")]
+)
+def test_who_measures_or_writes_as_well_as_the_others_agrees_with_them(
+    make_project: Callable[..., Project], worker: User, kind: str, known: Any, near: Any, practised: Any
 ) -> None:
-    asked = {"key": "category", "kind": "number", "prompt": "How many grams is it?"}
+    asked = {"key": "category", "kind": kind, "prompt": "What does the scale say?"}
     project = make_project(images=4, judgments_min=2, access="open", gold_rate=0, questions=[asked])
     add(project, measure="agreement", window=2, comparison="below", threshold=0.9, action="warn")
-    for who, grams in ((project.owner, 100), (worker, 103)):
+    for who, said in ((project.owner, known), (worker, near)):
         for _ in range(2):
-            answer(project, who, grams)
+            answer(project, who, said)
     assert not RuleEvent.objects.exists()
     task = Task.objects.filter(project=project, judgment_count=0).first()
     assert task is not None
-    services.set_gold(task=task, answers=100, use="practice", user=project.owner)
+    services.set_gold(task=task, answers=known, use="practice", user=project.owner)
     Membership.objects.filter(project=project, user=worker).update(phase="practice")
-    told = services.feedback(judgment=answer(project, worker, 97.5))
+    told = services.feedback(judgment=answer(project, worker, practised))
     assert told is not None
-    assert (told["right"], told["expected"]) == (True, {"category": 100})
+    assert (told["right"], told["expected"]) == (True, {"category": known})
 
 
 def test_who_was_not_asked_and_who_remarks_nothing_agrees_with_the_others(

@@ -193,7 +193,7 @@ KINDS_SAID = pytest.mark.parametrize(
         ("multiple_choice", [["cat"], ["cat", "dog"], ["cat"]], ["cat"]),
         ("rating", [4, 4, 5], 4),
         ("number", [7.0, 7.2, 6.8], 7.0),
-        ("text", ["a b", "A  B", "c"], "a b"),
+        ("text", ["\u00e4 b", "A\u0308  B", "c"], "\u00e4 b"),
         ("yes_no", [True, True, False], True),
         ("boxes", [[{"category": "cat", "box": [10, 10, 40, 40]}]] * 3, [{"category": "cat", "box": [10, 10, 40, 40]}]),
     ],
