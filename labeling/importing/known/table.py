@@ -2,8 +2,9 @@
 
 Both columns may be called as others call them: Hugging Face's metadata has ``file_name`` and ``label``, many a list for
 Keras or TensorFlow ``filename`` and ``class``, Label Studio's CSV ``image`` and ``choice``, where each name has eight
-signs of the upload before it; Kaggle's competitions call an image ``id`` or ``image_id``, and where there is one column
-more, that is the answer, whatever it is called. A picture's ``sha256``, which our exports have, goes before its name.
+signs of the upload before it; Kaggle's competitions call an image ``id``, ``image_id`` or ``id_code``, and where there
+is one column more, that is the answer, whatever it is called. A picture's ``sha256``, which our exports have, goes
+before its name.
 Two more shapes of CSV are common: a line a box, with its corners in ``xmin``, ``ymin``, ``xmax`` and ``ymax`` (of
 TensorFlow's object detection), and a column a category, with 1 where it is in the picture (Roboflow's classes); one
 such column alone (Kaggle's) answers a yes or no, too.
@@ -24,15 +25,19 @@ from labeling.importing.known.files import Files, Found, Known, Refused, Unreada
 from labeling.importing.known.lines import Lines, array
 from labeling.words import gettext as _
 
-IMAGES = ("image", "file_name", "filename", "file", "path", "name", "image_id", "id")
+IMAGES = (
+    "image", "file_name", "filename", "image_name", "file", "path", "image_path", "filepath", "name", "image_id",
+    "id", "id_code",
+)  # fmt: skip
 ANSWERS = ("answer", "label", "category", "class", "choice")
 MARKS = {"0", "1", "0.0", "1.0"}
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def _read_csv(files: Files, name: str) -> Found:
+    text = files.text(name)
     try:
-        lines = Lines(io.StringIO(files.text(name), newline=""))
+        lines = Lines(io.StringIO(text, newline=""))
     except ValueError as error:
         raise UnreadableError(error.args[0]) from error
     image, answer = first(lines.columns, IMAGES), first(lines.columns, ANSWERS)
@@ -40,7 +45,8 @@ def _read_csv(files: Files, name: str) -> Found:
         yield from _boxes(name, lines, image, answer)
         return
     if image and not answer:
-        yield from _marked(name, lines, image)
+        others = Lines(io.StringIO(text, newline=""))
+        yield from _marked(name, lines, image, is_answer=_is_answer(others, image))
         return
     if not image or not answer:
         raise _no_columns(name, lines)
@@ -100,20 +106,28 @@ def _of_shares(known: Known) -> Known:
     return replace(known, answer=answer, relative=True)
 
 
-def _marked(name: str, lines: Lines, image: str) -> Found:
-    """The categories with a 1 in their column; of one column alone, what it says where it begins with no mark."""
-    is_first, is_answer = True, False
+def _is_answer(lines: Lines, image: str) -> bool:
+    """Whether there is one column beside the image's, and it says more than marks do: a level begins with 0, too."""
+    if len(lines.columns) != 2 or not all(lines.columns):
+        return False
+    return any(not MARKS.issuperset(_marks(line, image).values()) for _number, line, problem in lines if not problem)
+
+
+def _marks(line: Mapping[Any, Any], image: str) -> dict[str, str]:
+    row = {str(key).strip(): str(value or "").strip() for key, value in line.items() if key is not None}
+    return {key: value for key, value in row.items() if key.lower() != image}
+
+
+def _marked(name: str, lines: Lines, image: str, *, is_answer: bool) -> Found:
+    """The categories with a 1 in their column; of one column alone, what it says where it holds more than marks."""
+    is_first = True
     for number, line, problem in lines:
-        row = {str(key).strip(): str(value or "").strip() for key, value in line.items() if key is not None}
-        called = "".join(value for key, value in row.items() if key.lower() == image)
-        marks = {key: value for key, value in row.items() if key.lower() != image}
-        if is_first and len(marks) == 1 and all(marks):
-            is_answer = not MARKS.issuperset(marks.values())
+        called, marks = named(line).get(image) or "", _marks(line, image)
         if is_answer and not problem:
-            yield Known(cells.read(called), cells.read(*marks.values()))
+            yield Known(called, cells.read(*marks.values()))
         elif not is_answer and marks and MARKS.issuperset(marks.values()):
             chosen = [{"category": cells.read(key)} for key, mark in marks.items() if float(mark)]
-            yield Known(cells.read(called), chosen, classed=True, sole=len(marks) == 1)
+            yield Known(called, chosen, classed=True, sole=len(marks) == 1)
         elif is_first:
             raise _no_columns(name, lines)
         else:

@@ -22,6 +22,10 @@ def _read(files: Files, name: str) -> Found:
         raise UnreadableError(_("%(name)s declares a document type; VOC has none.") % {"name": name})
     try:
         root = ElementTree.fromstring(data)
+        if root.tag != "annotation":
+            raise LookupError(
+                _("its root is %(root)s and not annotation; choose its own format") % {"root": f"{root.tag:.80}"}
+            )
         image = (root.findtext("filename") or "").strip()
         boxes = [_box(entry) for entry in root.iter("object")]
         size = size_of(root.findtext("size/width"), root.findtext("size/height"))

@@ -29,7 +29,7 @@ def class_names(text: str) -> dict[int, str]:
     try:
         document = yaml.load(text, Loader=yaml.BaseLoader)
         names = document.get("names") if isinstance(document, dict) else None
-        found = dict(enumerate(names)) if isinstance(names, list) else dict(names or {})
+        found = dict(enumerate(names)) if isinstance(names, list) else names if isinstance(names, dict) else {}
         return {int(number): _whole(name) for number, name in found.items()}
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise UnreadableError(_("The names of the classes cannot be read: %(error)s.") % {"error": error}) from error
@@ -98,12 +98,14 @@ def _boxes(name: str, text: str, names: dict[int, str], is_pose: bool) -> Iterat
         if not fields:
             continue
         try:
-            category, box = names[int(fields[0])], [float(field) for field in fields[1:]]
+            category, *box = map(float, fields)
+            if category % 1:  # a table of numbers is written with all of them as such: 0.000e+00
+                raise ValueError(line)
             if len(box) >= 6 and len(box) % 2 == 0 and not is_pose:
                 box = _around(box[0::2], box[1::2])
             elif len(box) not in {4, 5} and not (is_pose and len(box) > 5):  # the fifth is a confidence
                 raise ValueError(line)
-            yield {"category": category, "box": box[:4]}
+            yield {"category": names[int(category)], "box": box[:4]}
         except (ValueError, KeyError) as error:
             told = _("%(name)s, line %(number)s: %(line)s is no box of a known class.")
             raise UnreadableError(told % {"name": name, "number": number, "line": repr(line[:80])}) from error

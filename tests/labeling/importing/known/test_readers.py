@@ -67,9 +67,23 @@ def test_yolo_takes_the_labels_of_each_split_and_no_file_beside_them():
     assert [(known.image, len(known.answer)) for known in read("yolo", data)] == [("train/a", 1), ("val/a", 0)]
 
 
+def test_a_class_may_be_written_as_a_number_with_a_fraction_as_numpy_does():
+    lines = "1.000000e+00 0.5 0.5 0.1 0.1\n0.0 0.5 0.5 0.1 0.1"
+    (known,) = read("yolo", packed({"data.yaml": "names: [cat, dog]", "labels/a.txt": lines}))
+    assert [item["category"] for item in known.answer] == ["dog", "cat"]
+
+
 @pytest.mark.parametrize(
     "line",
-    ["7 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0 x y w h", "0 0.5 0.5", "0 0.1 0.1 0.2 0.2 0.3 0.3 0.4"],
+    [
+        "0.5 0.5 0.5 0.1 0.1",
+        "inf 0.5 0.5 0.1 0.1",
+        "7 0.5 0.5 0.1 0.1",
+        "cat 0.5 0.5 0.1 0.1",
+        "0 x y w h",
+        "0 0.5 0.5",
+        "0 0.1 0.1 0.2 0.2 0.3 0.3 0.4",
+    ],
 )
 def test_yolo_names_the_line_that_is_no_box(line):
     good = "0 0.5 0.5 0.1 0.1"
@@ -100,6 +114,7 @@ def test_voc_with_entities_is_refused():
         ("coco", "a.json", b"{"),
         ("coco", "a.json", b'{"images": [], "annotations": []}'),
         ("voc", "a.xml", b"<annotation>"),
+        ("voc", "a.xml", b"<annotations><image name='a.jpg'/></annotations>"),
         ("csv", "a.csv", b"picture,truth\n1,2\n"),
         ("parquet", "a.parquet", b"PAR1 and no more of it"),
         ("csv", "a.csv", b"\xff\xfe\x00bad"),
@@ -326,9 +341,12 @@ def test_a_csv_with_a_column_a_category_holds_those_with_a_one():
     assert (type(refused), refused.where) == (Refused, "l.csv, line 5")
 
 
-@pytest.mark.parametrize("header", ["id,breed", "image_id,label", "Image,Id"])
-def test_a_competition_calls_images_by_an_id_and_the_answer_as_it_likes(header):
-    assert read("csv", f"{header}\na1,cat\nb2,1\n".encode(), "l.csv") == [Known("a1", "cat"), Known("b2", "1")]
+@pytest.mark.parametrize("header", ["id,breed", "image_id,label", "Image,Id", "image,level", "id_code,diagnosis"])
+@pytest.mark.parametrize("answers", [["cat", "1"], ["0", "4"]])
+def test_a_competition_calls_images_by_an_id_and_the_answer_as_it_likes(header, answers):
+    """Where the first of several levels is a 0, the column was taken for one of marks."""
+    text = f"{header}\na1,{answers[0]}\nb2,{answers[1]}\n"
+    assert read("csv", text.encode(), "l.csv") == [Known("a1", answers[0]), Known("b2", answers[1])]
 
 
 def test_what_is_wrong_with_a_file_is_said_once():
@@ -337,6 +355,11 @@ def test_what_is_wrong_with_a_file_is_said_once():
     for form, data, told in (
         ("coco", b"\xff", f"l.any: {not_utf8()}"),
         ("csv", "image,answer\né.jpg,cat\n".encode("cp1252"), f"l.any: {not_utf8()}"),
+        (
+            "yolo",
+            packed({"data.yaml": "names: coco.names"}),
+            "A YOLO zip needs the names of its classes: data.yaml or classes.txt.",
+        ),
         ("yolo", b"0 .5 .5 .1 .1\n", "A YOLO zip needs the names of its classes: data.yaml or classes.txt."),
         ("parquet", buffer.getvalue(), "l.any needs the columns image and answer; it has name, labels."),
     ):
