@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor, log10
+from math import floor, inf, log10
 from typing import Any
 
 from labeling.aggregation import belief as beliefs
@@ -141,10 +141,13 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
         best = max(range(len(scale)), key=chances.__getitem__)
         posterior = {str(step): round(chance, 6) for step, chance in zip(scale, chances, strict=True)}
         return Combined(scale[best], chances[best], posterior, len(said))
+    least, most = options.get("least", -inf), options.get("most", inf)
     value, error = numeric.combine(answers)
-    is_whole = bool(options.get("whole"))
-    answer: float = round(value) if is_whole else round(value, _decimals(heard)) + 0.0  # not minus zero
-    return Combined(answer, numeric.within(error, float(numeric.tolerance(value, is_whole))), {}, len(said))
+    value = min(max(value, least), most)  # who leans is corrected, not to what nobody may say
+    if options.get("whole"):
+        return Combined(*numeric.nearest(answers, value, error, least, most), {}, len(said))
+    answer = round(value, _decimals(heard)) + 0.0  # not minus zero
+    return Combined(answer, numeric.within(error, float(numeric.tolerance(value, False))), {}, len(said))
 
 
 def _decimals(said: Sequence[Said]) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erf, exp, log, sqrt
+from math import ceil, erf, exp, floor, log, sqrt
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +28,7 @@ UNSURE = (TAILS + 3) / (TAILS + 1)  # the square of an estimate's error beside t
 OWN = 5.0  # the crowd's spread counts as so many of a worker's answers, and what is expected as so many of the crowd's
 SHARE = 0.2  # of a scale's length: the spread of ratings that is expected before people have disagreed or agreed
 HALF = 0.5  # of a whole number, or of a step: what is nearer to another one is that
+COARSE = 2.0  # whole numbers: an error that is so many of them
 ITERATIONS = 50
 
 
@@ -149,6 +150,23 @@ def combine(answers: Sequence[tuple[float, float, float]]) -> tuple[float, float
         ]
         value = sum(w * (a - b) for w, (a, b, _) in zip(weights, answers, strict=True)) / sum(weights)
     return value, sqrt(UNSURE / sum(1 / spread**2 for _, _, spread in answers))
+
+
+def nearest(
+    answers: Sequence[tuple[float, float, float]], value: float, error: float, least: float, most: float
+) -> tuple[int, float]:
+    """A whole number from ``least`` to ``most``, and the chance that it is near enough.
+
+    Where the robust mean leaves few of them, whole numbers are steps. Else it is not felt that they are whole.
+    """
+    if error > COARSE:
+        return round(value), within(error, float(tolerance(value, True)))
+    far = 5 * error + 2
+    scale = range(ceil(max(value - far, least)), floor(min(value + far, most)) + 1)
+    chances = steps([(answer - bias, 0.0, spread) for answer, bias, spread in answers], scale)
+    best = scale[max(range(len(scale)), key=chances.__getitem__)]
+    close = float(tolerance(best, True))
+    return best, sum(chance for step, chance in zip(scale, chances, strict=True) if abs(step - best) <= close)
 
 
 def within(error: float, tolerance: float) -> float:

@@ -87,10 +87,15 @@ def test_a_number_is_as_sure_as_its_tolerance_is_wide() -> None:
     exact = put_together("median", *said)
     assert exact.answer == pytest.approx(value, abs=1e-6)
     assert exact.confidence == pytest.approx(numeric.within(error, 0.05 * value))
-    assert put_together("median", *said, options={"whole": True}).answer == round(value)
-    few = [Said(row.worker, row.answer - 8) for row in said]  # of 2, 4 and 5 things nobody is off by 5 % of a thing
-    counted = put_together("median", *few, options={"whole": True})
-    assert (counted.answer, counted.confidence) == (4, pytest.approx(numeric.within(error, 0.5)))
+    many = put_together("median", *(Said(row.worker, row.answer * 10) for row in said), options={"whole": True})
+    assert (many.answer, many.confidence) == (round(value * 10), pytest.approx(exact.confidence, abs=1e-3))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_no_number_is_corrected_to_what_nobody_may_say(whole: bool) -> None:
+    leaning = {0: {"bias": 3.0, "spread": 1.0}}
+    found = put_together("median", Said(0, 0), options={"least": 0, "most": 9, "whole": whole}, skills=leaning)
+    assert found.answer == 0
 
 
 def test_texts_are_voted_on_by_weight() -> None:

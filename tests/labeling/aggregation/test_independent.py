@@ -99,6 +99,20 @@ def test_a_rating_s_posterior_is_student_s_t_over_the_steps_and_what_lies_beyond
     assert numeric.steps(answers, scale) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    "answers", [[(3, 0, 0.9), (5, 0.5, 0.9), (4, 0, 0.3)], [(29, 0, 2.0), (33, 0, 1.0), (90, 0, 1.0)]]
+)
+def test_a_count_s_chance_is_student_s_t_over_the_whole_numbers(answers):
+    every = np.arange(-99, 199)
+    ends = [(answer - bias - every, spread) for answer, bias, spread in answers]
+    chances = np.prod([stats.t.cdf((off + 0.5) / s, 4) - stats.t.cdf((off - 0.5) / s, 4) for off, s in ends], axis=0)
+    best = every[chances.argmax()]
+    near = np.abs(every - best) <= max(0.05 * best, 0.5)
+    expected = chances[near].sum() / chances.sum()
+    found = numeric.nearest(answers, *numeric.combine(answers), -np.inf, np.inf)
+    assert found == (best, pytest.approx(expected, abs=0.01))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_combined_number_is_the_most_likely_under_student_s_t(seed):
     rng = np.random.default_rng(seed)

@@ -112,7 +112,7 @@ def test_ratings_are_as_sure_as_they_are_right(judgments):
     assert np.mean([max(row) for row in chances]) - right < 0.13  # one rating was called .97 sure, and right in .55
 
 
-@pytest.mark.parametrize(("judgments", "whole"), [(2, False), (3, False), (5, False), (2, True), (3, True)])
+@pytest.mark.parametrize(("judgments", "whole"), [(2, False), (3, False), (5, False), (2, True), (3, True), (5, True)])
 def test_numbers_are_as_sure_as_they_are_right(judgments, whole):
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 12, 600).astype(float) if whole else rng.uniform(1, 100, 600)
@@ -127,7 +127,7 @@ def test_numbers_are_as_sure_as_they_are_right(judgments, whole):
     starts = range(0, len(said), judgments)
     found = [combine("median", said[n : n + judgments], {"whole": whole}, belief, skills) for n in starts]
     right = np.abs([one.answer for one in found] - truth) <= numeric.tolerance(truth, whole)
-    assert np.mean([one.confidence for one in found]) == pytest.approx(right.mean(), abs=0.05)
+    assert -0.1 < np.mean([one.confidence for one in found]) - right.mean() < 0.03
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.5e-7, 1e-12])
