@@ -21,6 +21,8 @@ from training.learning.calibrate import by_chance, reliability
 
 DRAWS = 1000
 TAILS = (0.025, 0.975)  # of a 95 % interval
+# Of more categories the confusion is left out: it is mostly zeros, and of 5,000 more than the database takes in a row.
+MOST_CONFUSED = 1_000
 
 
 def evaluate(
@@ -36,8 +38,9 @@ def evaluate(
 
     Returns:
         count, top1, top5, top1_error, top5_error, interval (of top1), top5_interval, loss, macro_f1, macro_f1_interval,
-        ece, ece_by_chance (``calibrate.by_chance``), reliability, confusion (rows: truth), per_class {name: precision,
-        recall, f1, each with its interval, count}. Figures are None where there is nothing to count.
+        ece, ece_by_chance (``calibrate.by_chance``), reliability, confusion (rows: truth; empty above MOST_CONFUSED
+        categories), per_class {name: precision, recall, f1, each with its interval, count}. Figures are None where
+        there is nothing to count.
     """
     probabilities = np.asarray(probabilities, np.float64)
     labels = np.asarray(y) if np.ndim(y) == 1 else np.asarray(y).argmax(axis=1)
@@ -45,12 +48,10 @@ def evaluate(
     if not n:
         return {"count": 0, "top1": None, "top5": None, "top1_error": None, "top5_error": None, "interval": None,
                 "top5_interval": None, "loss": None, "macro_f1": None, "macro_f1_interval": None, "ece": None,
-                "ece_by_chance": None, "reliability": [], "confusion": [[0] * k] * k, "per_class": {}}  # fmt: skip
+                "ece_by_chance": None, "reliability": [], "confusion": [], "per_class": {}}  # fmt: skip
     order = np.argsort(-probabilities, axis=1, kind="stable")
     right = order[:, 0] == labels
     in_five = (order[:, :5] == labels[:, None]).any(axis=1)
-    confusion = np.zeros((k, k), int)
-    np.add.at(confusion, (labels, order[:, 0]), 1)
     per_class = _per_class(labels, order[:, 0], categories, groups)
     error, bars = reliability(probabilities, labels)
     picked = np.clip(probabilities[np.arange(n), labels], 1e-12, 1)
@@ -69,9 +70,15 @@ def evaluate(
         "ece": error,
         "ece_by_chance": by_chance(probabilities.max(axis=1), groups),
         "reliability": bars,
-        "confusion": confusion.tolist(),
+        "confusion": _confusion(labels, order[:, 0], k) if k <= MOST_CONFUSED else [],
         "per_class": per_class,
     }
+
+
+def _confusion(labels: np.ndarray, said: np.ndarray, k: int) -> list[list[int]]:
+    cells = np.zeros((k, k), int)
+    np.add.at(cells, (labels, said), 1)
+    return cells.tolist()
 
 
 def _per_class(

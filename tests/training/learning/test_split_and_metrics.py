@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
 from tests.training.learning.conftest import sha
 from training.learning.calibrate import by_chance, reliability, temperature
 from training.learning.heads.dense import softmax
-from training.learning.metrics import _macro, _per_class, bootstrap, evaluate, interval
+from training.learning.metrics import MOST_CONFUSED, _macro, _per_class, bootstrap, evaluate, interval
 from training.learning.split import split_of, stratified
 
 
@@ -50,6 +50,11 @@ def test_figures_agree_with_scikit_learn() -> None:
     assert figures["loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(9)))
     assert figures["top5"] == pytest.approx(top_k_accuracy_score(labels, probabilities, k=5))
     assert figures["macro_f1"] == pytest.approx(f1_score(labels, probabilities.argmax(axis=1), average="macro"))
+
+
+def test_the_confusion_of_more_categories_than_a_row_can_hold_is_left_out() -> None:
+    figures = evaluate(np.eye(1, MOST_CONFUSED + 1), np.array([0]), [str(n) for n in range(MOST_CONFUSED + 1)])
+    assert (figures["confusion"], figures["top1"], len(figures["per_class"])) == ([], 1.0, MOST_CONFUSED + 1)
 
 
 def test_nothing_to_measure_gives_no_numbers() -> None:
