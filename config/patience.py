@@ -1,11 +1,11 @@
 """How many requests may wait for their bodies at once. Each holds a thread of the web server, however long that takes.
 
 A dozen uploads over a slow line, or from phones that lost the network in the middle of one, would hold every thread,
-and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones; who finds
-no place for a while is refused, and may come again. ``config.lines`` has the system end a line at whose other end
-nobody is any more, and itself ends one on which not even a PIECE has come in SILENT seconds: 218 bytes a second, a
-tenth of what a phone of the second generation sends. Either frees its place. A proxy that takes a body in before it
-passes it on, as nginx does, keeps all of this away.
+and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones, as
+``labeling.outside`` counts them; who finds no place for a while is refused, and may come again. ``config.lines`` has
+the system end a line at whose other end nobody is any more, and itself ends one on which not even a PIECE has come in
+SILENT seconds: 218 bytes a second, a tenth of what a phone of the second generation sends. Either frees its place. A
+proxy that takes a body in before it passes it on, as nginx does, keeps all of this away.
 
 Source: https://github.com/emmett-framework/granian, whose ``wsgi.input`` knows no end of waiting.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from labeling.turns import Places
@@ -24,7 +24,6 @@ SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of 
 LARGE = 2**20
 PIECE = 2**14  # bytes
 UNREAD = 2**24  # bytes that are of a body that are taken in though its answer is known
-SPARE = 2  # threads that wait for no body
 
 
 class Crowded(Exception):
@@ -34,17 +33,16 @@ class Crowded(Exception):
 class Patience:
     """A WSGI application that reads so many bodies at once."""
 
-    def __init__(self, application: Callable[..., Iterable[bytes]], threads: int) -> None:
+    def __init__(self, application: Callable[..., Iterable[bytes]], small: Places, large: Places) -> None:
         self._application = application
-        self._all = Places(max(1, threads - SPARE))
-        self._large = Places(max(1, threads // 2))
+        self._small, self._large = small, large
         self._coming: set[Body] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or not int(length):
             return self._application(environ, start_response)
-        places = (self._large, self._all) if int(length) > LARGE else (self._all,)
+        places = self._large if int(length) > LARGE else self._small
         body = Body(environ["wsgi.input"], int(length), places, environ.get("REMOTE_ADDR", ""))
         self._coming.add(body)
         try:
@@ -63,15 +61,15 @@ class Patience:
 
 
 class Body:
-    """A request's body, with a place of each kind from its first piece to its last: what has begun is not refused."""
+    """A request's body, with a place from its first piece to its last: what has begun is not refused."""
 
-    def __init__(self, inner: Any, length: int, places: Sequence[Places], address: str = "") -> None:
+    def __init__(self, inner: Any, length: int, places: Places, address: str = "") -> None:
         self.address = address
         self.since: float | None = None  # when the piece that is being read was asked for
         self._inner = inner
         self._left = length
         self._places = places
-        self._held: list[Places] = []
+        self._is_held = False
         self._refused = False
         self._is_wanted = True
 
@@ -117,13 +115,14 @@ class Body:
         Raises:
             Crowded: There is no place.
         """
-        for places in self._places[len(self._held) :]:
-            if not places.take(waits=self._is_wanted):
-                self._refused = True
-                self.leave()
-                raise Crowded
-            self._held.append(places)
+        if self._is_held:
+            return
+        if not self._places.take(waits=self._is_wanted):
+            self._refused = True
+            raise Crowded
+        self._is_held = True
 
     def leave(self) -> None:
-        while self._held:
-            self._held.pop().leave()
+        if self._is_held:
+            self._is_held = False
+            self._places.leave()

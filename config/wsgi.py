@@ -5,15 +5,16 @@ from __future__ import annotations
 import gc
 import os
 
-from django.conf import settings
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
 from django.core.wsgi import get_wsgi_application
 
 from config.charsets import Charsets
 from config.patience import Patience
+from labeling import outside
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # What is loaded here stays: looking through it for garbage was a tenth of the start, and later of every first request.
 gc.disable()
-application = Patience(Charsets(get_wsgi_application()), settings.WEB_THREADS)
+application = Patience(Charsets(get_wsgi_application()), outside.ANY, outside.half())
 gc.freeze()
 gc.enable()

@@ -69,18 +69,29 @@ class Turns:
 
 class Places:
     """So many at once. Who waits for one holds a thread that others need: when one has waited in vain, those that come
-    later are refused at once, until a place is free again."""
+    later are refused at once, until a place is free again.
 
-    def __init__(self, count: int) -> None:
-        self._free = threading.Semaphore(count)
+    Args:
+        count: 1 at least.
+        within: Of whose places each takes one, too, so that several kinds that may each be many are not too many.
+    """
+
+    def __init__(self, count: int, within: Places | None = None) -> None:
+        self._free = threading.Semaphore(max(1, count))
         self._in_vain = False
+        self._within = within
 
     def take(self, *, waits: bool = True) -> bool:
         taken = self._free.acquire(timeout=SECONDS if waits and not self._in_vain else 0.0)
+        if taken and self._within is not None and not self._within.take(waits=waits):
+            self._free.release()
+            return False
         if waits and not taken:
             self._in_vain = True
         return taken
 
     def leave(self) -> None:
+        if self._within is not None:
+            self._within.leave()
         self._in_vain = False
         self._free.release()

@@ -15,23 +15,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture, Busy
+from labeling import outside
 from labeling.collecting import lookups
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.files.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
-from labeling.turns import Places
 from labeling.words import gettext as _
 
 Spend = Callable[[int], None]
 MAX_IMAGES = 64
 MAX_TOP_K = 1000
 PATIENCE = 60.0  # seconds that all addresses of a request have together: somebody's slow server holds a thread of ours
-FETCHING = Places(max(1, settings.WEB_THREADS // 2))  # requests: the other threads answer everybody else
+FETCHING = outside.half()  # requests that wait for servers of pictures
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
 
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import (
     FileResponse,
@@ -21,13 +20,13 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
+from labeling import outside
 from labeling.files import storage
-from labeling.turns import Places
 
 YEAR = 31_536_000
 PIECE = 2**16
 LARGE = 2**21  # bytes: less lies with the system until a slow line has taken it, and holds no thread of ours
-SENDING = Places(max(1, settings.WEB_THREADS // 2))  # large files: the other threads answer everybody else
+SENDING = outside.half()  # large files
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
