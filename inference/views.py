@@ -33,6 +33,7 @@ from labeling.services import revoke_key
 from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
+from training.features import background
 from training.models import ModelVersion, Snapshot, SnapshotItem
 from training.services import answers_gone, promote, rollback
 from training.snapshots import labels
@@ -168,7 +169,8 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         faults=_faults(versions, deployment),
         previous=previous_champion(project), kept=figures.kept(project),
-        labels_paused=is_paused(project, deployment), answers_gone=answers_gone(project),
+        labels_paused=is_paused(project, deployment), left_out=background.is_left_out(project),
+        answers_gone=answers_gone(project),
         plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip

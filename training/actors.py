@@ -7,7 +7,7 @@ from django.db import transaction
 
 from labeling.models import Project
 from training import leftovers, outlook, suspects
-from training.features import embedding
+from training.features import background
 from training.runs import due, queueing, running
 from training.runs.due import Decision
 from training.snapshots import traits
@@ -55,7 +55,7 @@ def _start(project: Project, decision: Decision) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 2, max_retries=0)
 def embed_new_images() -> None:
     """Embed what was uploaded since the last time."""
-    embedding.embed_new_images()
+    background.embed_new_images()
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)

@@ -29,7 +29,7 @@ from labeling.heartbeat import silent
 from labeling.models import Gold, Image, Project, Task
 from labeling.models.task import ASKED_BACK
 from labeling.services import raise_priority, suggest_answers
-from training.features import embedding
+from training.features import background, embedding
 from training.models import ModelVersion
 from training.versions.champions import champion_of_question
 
@@ -59,7 +59,7 @@ def due_projects() -> list[int]:
     live = versions.champions().filter(project__in=Project.objects.at_work())
     champions = live.select_related("project")
     ids = [version.project_id for version in champions]
-    deployments, reached = Deployment.objects.in_bulk(ids), embedding.reached(champions)
+    deployments, reached = Deployment.objects.in_bulk(ids), background.reached(champions)
     rows = versions.challengers().filter(project__in=ids)
     challengers = dict(rows.values_list("project_id", "pk"))
 
@@ -114,7 +114,7 @@ def score_pool(project_id: int) -> int:
     if version is None or not _claim(project_id):
         return 0
     try:
-        reached = embedding.reached([version])[version.pk]
+        reached = background.reached([version])[version.pk]
         deployment = Deployment.objects.get(pk=project_id)
         beside = challenger.running(deployment)
         is_due = _is_due(version, deployment, reached)
@@ -170,7 +170,7 @@ def _reached_with(version: ModelVersion, pool: Pool, reached: int) -> int:
     if len(lost) <= (len(lost) + len(pool.image_ids)) // 20:
         return reached
     first = int(lost.min())
-    embedding.see_again(version, first)
+    background.see_again(version, first)
     return first - 1
 
 

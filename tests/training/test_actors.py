@@ -14,7 +14,7 @@ from labeling.models import Image, Project, Task
 from tests.training.drawing import add_image, draw, label, labeled_project
 from tests.training.runs.test_running import train
 from training import actors, services
-from training.features import embedding
+from training.features import background, embedding
 from training.learning.networks.backbones import BACKBONES
 from training.models import EmbeddingCursor, ImageTrait, ModelVersion, TrainingPolicy, TrainingRun
 from training.runs import due
@@ -142,9 +142,9 @@ def test_new_images_are_embedded_once_before_anybody_trains(project: Project, ru
     assert EmbeddingCursor.objects.get().last_image_id == Image.objects.order_by("-id")[0].pk
     assert embedding.store_of(trunk).has(list(Image.objects.values_list("sha256", flat=True))).all()
     assert ImageTrait.objects.count() == 60
-    assert embedding.embed_new_images() == 0
+    assert background.embed_new_images() == 0
     add_image(project, draw("circle", 997))
-    assert embedding.embed_new_images() == 1, "the lease was given back"
+    assert background.embed_new_images() == 1, "the lease was given back"
     services.request_run(project=project, cause="person")
     run_actors()
     assert TrainingRun.objects.get().cost["embedded"] == 0
@@ -154,7 +154,7 @@ def test_a_project_whose_backbone_is_gone_keeps_no_other_waiting(project: Projec
     other = labeled_project("others", count=4)
     TrainingPolicy.objects.create(project=project, backbone="removed_net")
 
-    assert embedding.embed_new_images() == 4
+    assert background.embed_new_images() == 4
     assert EmbeddingCursor.objects.get().project == other
 
 
@@ -167,9 +167,9 @@ def test_a_champion_of_another_network_that_is_ahead_leaves_no_image_out_of_the_
     ModelVersion.objects.update(manifest=champion.manifest | {"trunk_key": key})
     _newest, second = Image.objects.order_by("-id")[:2]
     EmbeddingCursor.objects.create(project=project, trunk_key=key, last_image_id=second.pk)
-    monkeypatch.setattr(embedding, "BACKGROUND_IMAGES", 40)
+    monkeypatch.setattr(background, "AT_ONCE", 40)
 
-    assert [embedding.embed_new_images() for _ in range(3)] == [40, 20 + 1, 0]
+    assert [background.embed_new_images() for _ in range(3)] == [40, 20 + 1, 0]
 
 
 def test_images_that_somebody_embeds_now_are_left_to_them(project: Project) -> None:
@@ -178,11 +178,11 @@ def test_images_that_somebody_embeds_now_are_left_to_them(project: Project) -> N
         project=project, trunk_key=trunk.key, busy_until=timezone.now() + timedelta(minutes=1)
     )
 
-    assert embedding.embed_new_images() == 0
+    assert background.embed_new_images() == 0
 
 
 def test_a_lease_from_before_the_clock_was_set_back_keeps_no_images_waiting(project: Project) -> None:
     trunk = embedding.trunk_of("crowdtune_small")
     EmbeddingCursor.objects.create(project=project, trunk_key=trunk.key, busy_until=timezone.now() + timedelta(hours=2))
 
-    assert embedding.embed_new_images() == 60
+    assert background.embed_new_images() == 60

@@ -10,31 +10,22 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import F, OuterRef, Q, Subquery
-from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce
-from django.utils import timezone
 
-from labeling.errors import CrowdtuneError
 from labeling.files.imaging import pixels
-from labeling.models import Image, Project
 from training.errors import raise_if_store_fails
 from training.learning.feature_store import FeatureStore
 from training.learning.networks import weights
 from training.learning.networks.keys import trunk_key
-from training.models import EmbeddingCursor, ModelVersion, TrainingPolicy
-from training.snapshots import traits
-from training.zoo import catalogue, choosing
+from training.zoo import catalogue
 
 if TYPE_CHECKING:
     from training.learning.networks.trunk import Trunk
@@ -42,9 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 32
-LEASE = timedelta(minutes=5)
-# The background stops after so many images and comes back: other messages of the queue wait no longer than that.
-BACKGROUND_IMAGES = 1_024
 
 
 class Embedder(Protocol):
@@ -101,15 +89,26 @@ def trunk_facts(backbone_key: str) -> dict[str, Any] | None:
         return None
     found = weights.locate(backbone, settings.KERAS_HOME)
     # Not by its name alone: an operator may have imported another network, or layer of one, under it before.
-    path = trunks_folder() / trunk_key(backbone, found.sha256) / "trunk.json"
+    return facts_of(trunk_key(backbone, found.sha256))
+
+
+def facts_of(trunk_key: str) -> dict[str, Any] | None:
+    """The same, of the trunk with this key."""
+    path = trunks_folder() / trunk_key / "trunk.json"
     try:
         facts: dict[str, Any] = json.loads(path.read_text())
         return {name: facts[name] for name in ("key", "dim", "size")}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError):
-        logger.warning("%s is damaged; the next run makes the trunk again", path)
+        tell_once(f"{path} is damaged; the next run makes the trunk again")
         return None
+
+
+@functools.lru_cache(maxsize=1_000)
+def tell_once(told: str) -> None:
+    """Warn of what pages and the background come upon every few seconds, and which stays so for a while."""
+    logger.warning("%s", told)
 
 
 def store_of(trunk: Embedder) -> FeatureStore:
@@ -203,101 +202,3 @@ def _pixels(picture: Picture, size: int) -> np.ndarray | None:
         raise_if_store_fails(error)
         logger.warning("image %s cannot be read: %s", picture.sha256[:12], error)
         return None
-
-
-def embed_new_images() -> int:
-    """Embed what was uploaded since the last time, project by project; returns how many images were looked at.
-
-    By the network that the next run takes, and then by the champion's, which is another one where somebody chose
-    another, or where the last block was retrained: it can order, suggest and label only what has gone through its own
-    trunk.
-    """
-    done = 0
-    not_through: set[int] = set()
-    for project in _with_new_images():
-        try:
-            key, _note = choosing.usable_backbone(TrainingPolicy.of(project).backbone, project)
-            looked = _embed_project(project, trunk_of(key))
-            done += looked
-            if looked == BACKGROUND_IMAGES:
-                not_through.add(project.pk)
-        except CrowdtuneError as error:  # its next run will say so too; the other projects need not wait for it
-            logger.warning("new images of %s are not embedded: %s", project.slug, error.message)
-    for champion in _champions_behind():
-        if champion.project_id in not_through:  # ahead of the other it would be taken for the furthest, which is enough
-            continue
-        try:
-            trunk = load_trunk(str(trunks_folder() / champion.trunk))
-            done += _embed_project(champion.project, trunk) if _has_room(champion.project, trunk) else 0
-        except CrowdtuneError as error:  # the serving page tells of a trunk that is damaged
-            logger.warning("images of %s do not reach its champion: %s", champion.project.slug, error.message)
-    return done
-
-
-def reached(versions: Iterable[ModelVersion]) -> dict[int, int]:
-    """The newest image that has gone through each version's own trunk in the background, 0 before the first: by id."""
-    cursors = EmbeddingCursor.objects.filter(project__in=[version.project_id for version in versions])
-    last = {(one.project_id, one.trunk_key): one.last_image_id for one in cursors}
-    return {version.pk: last.get((version.project_id, version.manifest.get("trunk_key")), 0) for version in versions}
-
-
-def see_again(version: ModelVersion, image_id: int) -> None:
-    """Let the background come once more to the images from this one on, for those whose features are gone."""
-    cursors = EmbeddingCursor.objects.filter(project=version.project_id, trunk_key=version.manifest["trunk_key"])
-    cursors.filter(last_image_id__gte=image_id).update(last_image_id=image_id - 1)
-
-
-def _with_new_images() -> Iterable[Project]:
-    """Projects whose newest image has not passed the furthest cursor yet."""
-    newest = Image.objects.filter(project=OuterRef("pk")).order_by("-id").values("id")[:1]
-    cursor = (
-        EmbeddingCursor.objects.filter(project=OuterRef("pk")).order_by("-last_image_id").values("last_image_id")[:1]
-    )
-    rows = (
-        Project.objects.at_work()
-        .filter(image_count__gt=0)
-        .annotate(newest=Subquery(newest), reached=Coalesce(Subquery(cursor), 0))
-    )
-    return rows.filter(newest__gt=F("reached")).order_by("id")
-
-
-def _champions_behind() -> Iterable[Any]:
-    """Champions whose own ``trunk``, its key, has not seen their project's newest image."""
-    newest = Image.objects.filter(project=OuterRef("project")).order_by("-id").values("id")[:1]
-    cursor = EmbeddingCursor.objects.filter(project=OuterRef("project"), trunk_key=OuterRef("trunk"))
-    rows = (
-        ModelVersion.objects.of_primary_question()
-        .champions()
-        .filter(project__in=Project.objects.at_work())
-        .annotate(trunk=KT("manifest__trunk_key"), newest=Subquery(newest))
-        .annotate(reached=Coalesce(Subquery(cursor.values("last_image_id")), 0))
-    )
-    return rows.filter(newest__gt=F("reached")).slim().select_related("project").order_by("project")
-
-
-def _has_room(project: Project, trunk: Trunk) -> bool:
-    """Whether the whole pool leaves half of the store to others: what stands before a retrained block may have a
-    hundred thousand numbers an image, and would push out what every project's training and scoring read.
-    """
-    return 4 * trunk.dim * project.image_count <= settings.FEATURES_GB << 29
-
-
-def _embed_project(project: Project, trunk: Trunk) -> int:
-    """One lease at a time per project and trunk; a lost lease ends by its time."""
-    EmbeddingCursor.objects.get_or_create(project=project, trunk_key=trunk.key)
-    mine = EmbeddingCursor.objects.filter(project=project, trunk_key=trunk.key)
-    # A lease that ends so much later than one that begins now is of a clock that was set back since.
-    free = Q(busy_until__lte=timezone.now()) | Q(busy_until__gt=timezone.now() + 2 * LEASE)
-    if not mine.filter(free).update(busy_until=timezone.now() + LEASE):
-        return 0
-    try:
-        after = mine.values_list("last_image_id", flat=True).get()
-        images = list(Image.objects.filter(project=project, id__gt=after).order_by("id")[:BACKGROUND_IMAGES])
-        for start in range(0, len(images), 4 * BATCH):
-            part = images[start : start + 4 * BATCH]
-            traits.ensure_traits(project=project, image_ids=[image.pk for image in part])
-            fill(trunk, [Picture(image.sha256, image.original) for image in part])
-            mine.update(last_image_id=part[-1].pk, busy_until=timezone.now() + LEASE)
-        return len(images)
-    finally:
-        mine.update(busy_until=timezone.now())

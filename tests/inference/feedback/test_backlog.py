@@ -17,7 +17,7 @@ from inference.feedback import backlog
 from inference.models import Deployment, Prediction, Reason
 from labeling.models import Project, Task
 from labeling.services import decide_task, raise_priority, set_gold
-from training.features import embedding
+from training.features import background, embedding
 from training.models import ModelVersion, TrainingPolicy
 
 
@@ -87,7 +87,7 @@ def test_images_that_are_not_embedded_yet_are_scored_when_they_are(project, cham
     add_images(range(3), embed=False)
     assert backlog.score_pool(project.pk) == 0
     assert backlog.due_projects() == []
-    embedding.embed_new_images()
+    background.embed_new_images()
     assert backlog.due_projects() == [project.pk]
     assert backlog.score_pool(project.pk) == 3
 
@@ -98,7 +98,7 @@ def test_the_pool_goes_through_the_champions_own_trunk_whatever_the_next_run_sta
     *_others, lost = add_images(range(3), embed=False)
     default_storage.delete(lost.original)
 
-    assert [embedding.embed_new_images() for _ in range(2)] == [3, 0]
+    assert [background.embed_new_images() for _ in range(2)] == [3, 0]
 
     assert backlog.score_pool(project.pk) == 2
     assert backlog.due_projects() == []  # what could not be read is not waited for
@@ -156,20 +156,24 @@ def test_what_a_store_that_is_gone_held_of_the_pool_is_made_again_once_for_each_
     shutil.rmtree(data_dir / "features")  # a backup holds none
     add_version(seed=2, alias="champion")
     assert backlog.score_pool(project.pk) == 0
-    assert embedding.embed_new_images() == 4
+    assert background.embed_new_images() == 4
     assert backlog.due_projects() == [project.pk]
     assert backlog.score_pool(project.pk) == 4
     shutil.rmtree(data_dir / "features")
-    assert [backlog.score_pool(project.pk), embedding.embed_new_images(), backlog.due_projects()] == [0, 0, []]
+    assert [backlog.score_pool(project.pk), background.embed_new_images(), backlog.due_projects()] == [0, 0, []]
 
 
 @pytest.mark.usefixtures("champion")
 def test_features_of_a_pool_that_would_push_out_those_of_others_are_not_made(
-    project, add_images, settings: Any
+    project, owner, client, add_images, settings: Any
 ) -> None:
     TrainingPolicy.objects.update_or_create(project=project, defaults={"backbone": "removed_net"})
     add_images(range(3), embed=False)
     Project.objects.update(image_count=10**9)
-    assert embedding.embed_new_images() == 0
+    embedding.load_trunk.cache_clear()
+    assert (background.embed_new_images(), background.is_left_out(project)) == (0, True)
+    client.force_login(owner)
+    assert "FEATURES_GB" in client.get(f"/projects/{project.slug}/serving/").content.decode()
+    assert embedding.load_trunk.cache_info().currsize == 0  # a network that is loaded for nothing, every few seconds
     settings.FEATURES_GB = 10**6
-    assert embedding.embed_new_images() == 3
+    assert (background.embed_new_images(), background.is_left_out(project)) == (3, False)
