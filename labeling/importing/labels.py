@@ -60,8 +60,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                         report.checkpoint(NOT_KNOWN, _("%(done)s labels") % {"done": position})
         except UnreadableError as error:
             raise CrowdtuneError("unreadable", error.args[0]) from error
-    silent = report.result.pop(SILENT, 0)
-    labels = position - report.passed() - silent
+    silent, unasked = report.result.pop(SILENT, 0), report.result.pop(UNASKED, {})
+    labels = position - report.passed() - silent - sum(unasked.values())
     if not position:
         sources.clean(job.pk)
         raise CrowdtuneError(
@@ -74,6 +74,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     if silent:
         told = _("Images without a box or a class in the file: it says nothing of what they show.")
         report.pass_over(arguments["file"]["name"], told, silent)
+    for control, count in unasked.items():
+        report.pass_over(control, _("The survey has no rating, number or text with this key."), count)
     report.refuse_nothing_taken(labels, arguments["file"]["name"])
     return {**counts, "labels": labels}
 
@@ -89,6 +91,7 @@ Checked = list[_Label]
 Counts = dict[str, int]  # what came of them, as a job's result tells it
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 SILENT = "silent"  # how many such images there were so far, in the result of a job that runs
+UNASKED = "unasked"  # and how many answers there were to each question that the project does not ask
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,10 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             report.error(part.where, part.code, part.message)
             continue
         known, image = part
+        if known.kinds and (known.control not in asked or asked[known.control].kind not in known.kinds):
+            unasked = report.result.setdefault(UNASKED, {})
+            unasked[known.control] = unasked.get(known.control, 0) + 1
+            continue
         try:
             is_boxed = known.boxed or arguments["format"] in BOXED
             key = known.control if known.control in asked else known.question or arguments.get("question", "")

@@ -43,6 +43,7 @@ class Known:
     ``{"category"}`` of the whole image, and ``sole``, that the file tells of no other category: it is there, or not.
     ``crowds`` are categories of which many are there that nobody has boxed one by one. ``control`` is what another tool
     calls the question, which counts where the project calls one so, and ``by`` is who has answered, where several have.
+    Where it has ``kinds``, a question of one of these that is called so is meant, or none.
     """
 
     image: str
@@ -58,6 +59,7 @@ class Known:
     sole: bool = False
     control: str = ""
     by: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Label Studio's JSON and JSON-MIN: choices of a whole image, and rectangles and polygons, whose corners stand for the
-box around them. Other shapes have no box; what else was asked (texts, ratings, choices of one region) is passed over,
-and so is what was predicted.
+"""Label Studio's JSON and JSON-MIN: choices, ratings, numbers and texts of a whole image, and rectangles and polygons,
+whose corners stand for the box around them. Other shapes have no box; what else was asked (of one region, in pairs) is
+passed over, and so is what was predicted.
 
 Coordinates are percent of the image; a rectangle is turned around its left upper corner. Of each task all annotations
 count, those marked as ground truth first; one without results says that nothing is there, a task without annotations
@@ -28,6 +28,7 @@ UPLOADED = re.compile(r"/data/upload/(?:\d+/)?[0-9a-f]{8}-(?=.)")  # before the 
 SHAPES = {
     f"{shape}labels" for shape in ("rectangle", "polygon", "ellipse", "keypoint", "brush", "bitmask", "vector", "")
 }
+PLAIN = {"rating": ("rating", "number"), "number": ("number", "rating"), "textarea": ("text",)}  # as we ask for such
 ABOUT = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}  # a row of JSON-MIN
 
 
@@ -92,7 +93,7 @@ def _answers(task: dict[str, Any], passed: Counter[str]) -> Iterator[Answer]:
             continue
         asked: dict[str, list[dict[str, Any]]] = {}
         for result in annotation["result"]:
-            if _is_choice(result.get("type"), result.get("value")) or _shape(result.get("type")):
+            if _is_of_image(result.get("type"), result.get("value")) or _shape(result.get("type")):
                 asked.setdefault(str(result["from_name"]), []).append(result)
             else:
                 passed[f"{result.get('type')} {result.get('from_name', '')}".strip()] += 1
@@ -110,6 +111,9 @@ def _flat(row: dict[str, Any], image: str, passed: Counter[str]) -> Iterator[Ans
     for control, value in asked.items():
         if isinstance(value, str):
             yield by, control, [{"type": "choices", "value": {"choices": [value]}}]
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield by, control, [{"type": "rating", "value": {"rating": value}}]
+            continue  # it may be of the task's data
         elif isinstance(value, dict) and "choices" in value:
             yield by, control, [{"type": "choices", "value": value}]
         elif isinstance(value, list) and value and all(isinstance(one, dict) and _labeled(one) for one in value):
@@ -127,6 +131,8 @@ def _known(image: str, by: str, control: str, results: list[dict[str, Any]]) -> 
         if results and results[0]["type"] == "choices":
             chosen = dict.fromkeys(choice for result in results for choice in result["value"]["choices"])
             return Known(image, [{"category": choice} for choice in chosen], control=control, by=by, classed=True)
+        if results and (kinds := PLAIN.get(results[0]["type"])):
+            return Known(image, _plain(results), control=control, by=by, kinds=kinds)
         sizes = {size_of(one.get("original_width"), one.get("original_height")) for one in results}
         size = sizes.pop() if len(sizes) == 1 else None
         boxes = [box for result in results for box in _boxes(result, size)]
@@ -173,9 +179,16 @@ def _labeled(value: dict[str, Any]) -> str:
     return next((key for key in value if _shape(key)), "")
 
 
-def _is_choice(kind: Any, value: Any) -> bool:
-    """Whether it is about the whole image; one of a region has the region's place."""
-    return kind == "choices" and isinstance(value, dict) and "x" not in value and "points" not in value
+def _is_of_image(kind: Any, value: Any) -> bool:
+    """Whether it is an answer about the whole image; one of a region has the region's place."""
+    is_answer = kind == "choices" or (isinstance(kind, str) and kind in PLAIN)
+    return is_answer and isinstance(value, dict) and "x" not in value and "points" not in value
+
+
+def _plain(results: list[dict[str, Any]]) -> Any:
+    """A number, or all that was written."""
+    kind, value = results[0]["type"], results[0]["value"]
+    return "\n".join(text for one in results for text in one["value"]["text"]) if kind == "textarea" else value[kind]
 
 
 def _person(value: Any) -> str:

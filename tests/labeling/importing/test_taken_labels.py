@@ -221,12 +221,17 @@ def test_label_studio_s_annotators_are_people_of_their_own_whose_controls_answer
         {"key": "where", "kind": "boxes", "prompt": "Where?"},
         {"key": "what", "kind": kind, "prompt": "What?"},
         {"key": "worst", "kind": "single_choice", "prompt": "The worst?", "required": False},
+        {"key": "stars", "kind": "rating", "prompt": "How sharp?"},
     ]
     project = make_project(images=1, questions=asked)
     place = {"x": 0, "y": 50, "width": 50, "height": 50, "rectanglelabels": ["cat"]}
     box = {"from_name": "label", "type": "rectanglelabels", "value": place}
     chosen = {"from_name": "what", "type": "choices", "value": {"choices": ["dog"]}}
-    annotations = [{"completed_by": 1, "result": [box, chosen]}, {"completed_by": 2, "result": [chosen]}]
+    rated = {"from_name": "stars", "type": "rating", "value": {"rating": 4}}
+    written = {"from_name": "notes", "type": "textarea", "value": {"text": ["of nothing that is asked"]}}
+    annotations = [
+        {"completed_by": 1, "result": [box, chosen, rated, written]}, {"completed_by": 2, "result": [chosen]}
+    ]  # fmt: skip
     rows = [{"data": {"image": "/data/upload/1/0ab12cd3-0000.png"}, "annotations": annotations}]
     for take_as in ("judgments", "gold"):
         file = SimpleUploadedFile("export.json", json.dumps(rows).encode())
@@ -234,13 +239,15 @@ def test_label_studio_s_annotators_are_people_of_their_own_whose_controls_answer
         job = services.import_labels(project=project, file=file, user=project.owner, **values)
         run_actors()
         job.refresh_from_db()
-        assert (job.state, job.errors) == ("succeeded", [])
+        assert [job.state, job.result["labels"], *((row["item"], row["code"]) for row in job.errors)] == [
+            "succeeded", 4, ("notes", "passed_over"),
+        ]  # fmt: skip
     image = project.images.get()
     said = "dog" if kind == "single_choice" else ["dog"]
     where = [{"category": "cat", "box": [0, image.height / 2, image.width / 2, image.height / 2]}]
     people = {row.worker.first_name or row.worker.username: row.answers for row in Judgment.objects.all()}
-    assert list(people.values()) == [{"where": where, "what": said}, {"what": said}]
-    assert Gold.objects.get().answers == {"where": where, "what": said}
+    assert list(people.values()) == [{"where": where, "what": said, "stars": 4}, {"what": said}]
+    assert Gold.objects.get().answers == {"where": where, "what": said, "stars": 4}
 
 
 def test_what_a_file_holds_beside_labels_is_told_and_is_no_refusal(

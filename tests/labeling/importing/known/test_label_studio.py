@@ -50,21 +50,20 @@ def test_percent_of_the_image_become_pixels_of_the_size_that_the_file_tells():
 
 
 def test_each_control_of_an_annotation_is_an_answer_and_each_annotation_somebodys():
-    found = read(
-        [task([region("cat"), CHOSEN, {"type": "rating", "value": {"rating": 4}, "from_name": "r"}], [CHOSEN])]
-    )
+    pair = {"type": "pairwise", "value": {"selected": "left"}, "from_name": "r"}
+    found = read([task([region("cat"), CHOSEN, pair], [CHOSEN])])
     assert found[1:] == [cats(), cats("2")]
     by_mail = task([CHOSEN], completed_by={"id": 7, "email": "ann@example.org"})
     assert read([by_mail]) == [cats("ann@example.org")]
 
 
 def test_what_is_neither_a_choice_of_the_image_nor_a_box_is_told_once_of_each_kind():
-    rating = {"type": "rating", "value": {"rating": 4}, "from_name": "stars"}
+    pair = {"type": "pairwise", "value": {"selected": "left"}, "from_name": "pair"}
     of_region = {"type": "choices", "value": {**region("cat")["value"], "choices": ["old"]}, "from_name": "age"}
-    predicted = {**task([CHOSEN, rating], [rating, of_region]), "predictions": [{"result": [CHOSEN]}]}
-    found = read_all([predicted, {"image": "b.jpg", "annotator": 1, "stars": [{"rating": 4}], "choice": "cat"}])
+    predicted = {**task([CHOSEN, pair], [pair, of_region]), "predictions": [{"result": [CHOSEN]}]}
+    found = read_all([predicted, {"image": "b.jpg", "annotator": 1, "pair": {"selected": "left"}, "choice": "cat"}])
     told = {part.what: part.count for part in found if isinstance(part, Passed)}
-    assert told == {"predictions": 1, "rating stars": 2, "choices age": 1, "stars": 1}
+    assert told == {"predictions": 1, "pairwise pair": 2, "choices age": 1, "pair": 1}
     assert [part.image for part in found if isinstance(part, Known)] == ["a.jpg", "b.jpg"]
 
 
@@ -76,6 +75,25 @@ def test_a_row_of_json_min_says_what_a_task_of_json_says():
     assert read([{**row, "choice": "cat"}]) == [cats()]
     several = Known("a.jpg", [{"category": "cat"}, {"category": "dog"}], classed=True, control="seen", by="1")
     assert read([{**row, "seen": {"choices": ["cat", "dog"]}}]) == [several]
+
+
+def test_ratings_numbers_and_texts_are_answers_to_a_question_that_is_called_so():
+    said = [("stars", "rating", 4), ("count", "number", 2.5), ("notes", "textarea", ["two", "lines"])]
+    field = {"textarea": "text"}
+    results = [{"from_name": name, "type": kind, "value": {field.get(kind, kind): value}} for name, kind, value in said]
+    found = read([task(results)])
+    assert [(known.control, known.answer, known.kinds) for known in found if isinstance(known, Known)] == [
+        ("stars", 4, ("rating", "number")),
+        ("count", 2.5, ("number", "rating")),
+        ("notes", "two\nlines", ("text",)),
+    ]
+    numbers = {"image": "a.jpg", "annotator": 1, "stars": 4}  # a number may be of the task's data, too
+    assert read([numbers]) == [
+        Known("a.jpg", 4, control="stars", by="1", kinds=("rating", "number")),
+        Known("a.jpg", [], boxed=True, by="1", relative=True),
+    ]
+    (refused,) = read([task([{"from_name": "stars", "type": "rating", "value": {}}])])
+    assert isinstance(refused, Refused)
 
 
 def test_a_turned_rectangle_and_a_polygon_are_the_boxes_around_them():
