@@ -218,9 +218,14 @@ def mark_by_name(
     rows = Task.objects.select_related("image").filter(
         project=project, image__sha256__in=list(wanted), stage=tasks.first_stage(project)
     )
+    entries = []
     for task in rows:
+        entry = wanted[task.image.sha256]
         try:
-            with transaction.atomic():
-                mark(task=task, project=project, entry=wanted[task.image.sha256], source="import")
+            _known(project, entry["answers"], task.image, task.stage)
         except CrowdtuneError as error:
             report(task.image.name, error.code, error.message)
+        else:
+            entries.append((task, entry))
+    if entries:
+        _mark(entries, project, "import")

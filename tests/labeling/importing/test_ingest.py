@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from django.core.files.storage import filesystem
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Pillow
 
@@ -160,6 +162,14 @@ def test_gold_answers_come_with_the_files_by_name(bring: Import, empty: Project)
     assert Consensus.objects.get(task=gold.task).is_final
     empty.refresh_from_db()
     assert (empty.gold_count, empty.retired_count) == (1, 1)
+
+
+def test_gold_of_many_files_is_marked_in_one_go(bring: Import) -> None:
+    sent = [SimpleUploadedFile(f"{number}.png", picture(number)) for number in range(4)]
+    with CaptureQueriesContext(connection) as asked:
+        bring(files=sent, gold={file.name: "cat" for file in sent})
+    assert sum('INSERT INTO "labeling_gold"' in query["sql"] for query in asked) == 1
+    assert Gold.objects.count() == 4
 
 
 def test_gold_names_that_no_file_has_are_told_at_the_end(
