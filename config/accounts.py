@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.utils import get_next_redirect_url
 from django.conf import settings
-from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
@@ -17,8 +16,6 @@ from rest_framework.throttling import BaseThrottle
 from config.errors import MailError
 from labeling.accounts import people, tries
 from labeling.models import Project
-
-LONGEST_NAME = 150
 
 
 class Adapter(DefaultAccountAdapter):
@@ -44,10 +41,7 @@ class Adapter(DefaultAccountAdapter):
         return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
-        plain = people.plain_name(username)
-        MaxLengthValidator(LONGEST_NAME)(plain)  # which may be longer than what was typed
-        people.check_name(plain)
-        return super().clean_username(plain, shallow)
+        return super().clean_username(people.plain_name(username), shallow)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         if "username" in credentials:

@@ -172,6 +172,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # By a mail a password is reset: who finds somebody's session open must not change where it goes.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_USERNAME_VALIDATORS = "labeling.accounts.people.NAME_CHECKS"
 ACCOUNT_ADAPTER = "config.accounts.Adapter"
 # A class of a hundred that follows an invitation comes from one address; wrong passwords are counted by the adapter.
 ACCOUNT_RATE_LIMITS = {"signup": "120/m/ip", "login": "120/m/ip"}

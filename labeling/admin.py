@@ -14,6 +14,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
@@ -218,6 +220,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """A name that Django's own rule refuses (of a file, or with vowel signs) stays; the rest can be saved."""
+        read_only = super().get_readonly_fields(request, obj)
+        try:
+            UnicodeUsernameValidator()(obj.username if obj else "new")
+        except ValidationError:
+            return (*read_only, "username")
+        return read_only
 
 
 @admin.register(Group)

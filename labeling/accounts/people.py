@@ -6,17 +6,25 @@ programs read the name that the file said.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 
 from labeling.words import gettext as _
 
 if TYPE_CHECKING:
     from labeling.models import Project
+
+# Signs that nobody sees: two names that differ by them alone look the same.
+UNSEEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+SIGN = "\0"
 
 
 def plain_name(typed: str) -> str:
@@ -43,14 +51,22 @@ def known_as(name: str) -> User | None:
 
 
 def check_name(name: str) -> None:
-    """Addresses name people (``…/workers/<name>/``), and a client takes these two for the folders they are elsewhere:
+    """Whether an account may have the name: Django's rule, and a letter's vowel and other signs (up to three), without
+    which most names of Hindi, Tamil or Thai cannot be written.
+
+    Addresses name people (``…/workers/<name>/``), and a client takes . and .. for the folders they are elsewhere:
     what was meant to take such a worker out of a project would delete the project.
 
     Raises:
-        ValidationError: The name is one of them.
+        ValidationError: It may not.
     """
+    signs = (SIGN if unicodedata.category(one) in {"Mn", "Mc"} and not UNSEEN.match(one) else one for one in name)
+    UnicodeUsernameValidator()(re.sub(rf"(?<=\w){SIGN}{{1,3}}", "", "".join(signs)))
     if name in {".", ".."}:
         raise ValidationError(_("A name cannot be . or .. alone: in an address these lead elsewhere."))
+
+
+NAME_CHECKS: list[Callable[[str], None]] = [MaxLengthValidator(User._meta.get_field("username").max_length), check_name]
 
 
 def account_of(name: str, slug: str) -> str:

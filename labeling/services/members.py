@@ -83,7 +83,7 @@ def _user(username: str) -> User:
     if user is not None:
         return user
     try:
-        for check in (*User._meta.get_field("username").validators, people.check_name):
+        for check in people.NAME_CHECKS:
             check(username)
     except ValidationError as error:
         raise CrowdtuneError(

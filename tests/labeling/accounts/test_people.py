@@ -90,6 +90,26 @@ def test_nobody_is_called_what_leads_elsewhere_in_an_address(project: Project, n
     assert not User.objects.filter(username__in=[".", ".."]).exists()
 
 
+@pytest.mark.parametrize("name", ["अनिता", "प्रिया", "தமிழ்", "สุดา"])
+def test_people_are_called_by_letters_with_vowel_signs(project: Project, name: str, admin_client: Client) -> None:
+    assert sign_up(name) == 302
+    assert Client().post("/accounts/login/", {"login": name, "password": PASSWORD}).status_code == 302
+    user = User.objects.get(username=name)
+    assert services.add_member(project=project, username=name, by=project.owner)[0].user == user
+    change = {"date_joined_0": "2026-11-01", "date_joined_1": "10:00", "first_name": "Anita"}
+    assert admin_client.post(f"/admin/auth/user/{user.pk}/change/", change).status_code == 302
+    user.refresh_from_db()
+    assert (user.username, user.first_name, user.is_active) == (name, "Anita", False)
+
+
+@pytest.mark.parametrize("name", ["wanda\ufe0f", "wand\u034fa", "w" + 4 * "\u0316", "\u093fw", "a b", "w" * 151])
+def test_no_name_has_signs_that_nobody_sees_or_a_heap_of_them(project: Project, name: str) -> None:
+    assert sign_up(name) == 200
+    with pytest.raises(CrowdtuneError, match="username"):
+        services.add_member(project=project, username=name, by=project.owner)
+    assert User.objects.get() == project.owner
+
+
 def test_an_account_of_before_keeps_its_name() -> None:
     User.objects.create(username=WIDE, password=make_password(PASSWORD))
     assert people.plain_name(WIDE) == WIDE
