@@ -52,7 +52,7 @@ def _summary(manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
 def _data(manifest: dict[str, Any]) -> str:
     counts = manifest["counts"]
     rows = [
-        f"| {name} | {' | '.join(str(counts[side].get(name, 0)) for side in ('train', 'validation', 'test'))} |"
+        f"| {_cell(name)} | {' | '.join(str(counts[side].get(name, 0)) for side in ('train', 'validation', 'test'))} |"
         for name in manifest["categories"]
     ]
     left_out = sum(manifest["left_out"].values())
@@ -129,10 +129,15 @@ def _figures(manifest: dict[str, Any]) -> str:
     ]
     for name, row in _per_class(manifest):
         figures = (f"{row[name]:.3f}{_between(row.get(f'{name}_interval'))}" for name in ("precision", "recall", "f1"))
-        lines.append(f"| {name} | {' | '.join(figures)} | {row['count']} |")
+        lines.append(f"| {_cell(name)} | {' | '.join(figures)} | {row['count']} |")
     if curve := metrics.get("learning_curve"):
         lines += ["", _outlook(curve)]
     return "\n".join(lines)
+
+
+def _cell(name: str) -> str:
+    """A category's name in a table, whose columns a bar in it would shift."""
+    return name.replace("|", "\\|")
 
 
 def _between(interval: list[float] | None) -> str:

@@ -11,8 +11,10 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from markdown_it import MarkdownIt
 
 from labeling.models import Project
 from labeling.views.owner.context import load_project, project_context, refusals
@@ -60,11 +62,24 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         version=row,
         champion=champions.champion_of(context["project"]),
         balance=plots.class_balance(row.run.snapshot, names),
-        markdown=card.card_of(row.manifest),
+        markdown=(markdown := card.card_of(row.manifest)),
+        card=_read(markdown),
         **_outlook(row),
         **figures_of(row.metrics, row.categories, names, row),
     )
     return render(request, "training/version.html", context)
+
+
+def _read(markdown: str) -> SafeString:
+    """The card, below the page's own headings. A category's name makes no tag and no link in it."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
+    tokens = reader.parse(markdown.partition("\n\n")[2])
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = "h3"
+        elif token.type == "table_open":
+            token.attrSet("class", "table")
+    return mark_safe(reader.renderer.render(tokens, reader.options, {}))  # the renderer escapes
 
 
 def _outlook(row: ModelVersion) -> dict[str, Any]:

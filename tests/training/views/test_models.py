@@ -79,7 +79,8 @@ def test_the_model_card_travels_with_the_download(owner: Client, version: ModelV
     page = owner.get("/projects/shapes/models/1/").content.decode()
     archive: Any = owner.get("/projects/shapes/models/1/download/")
 
-    assert "Where not to trust it" in page
+    assert "<h3>Where not to trust it</h3>" in page
+    assert "## Where not to trust it" in page
     content = b"".join(archive.streaming_content)
     for name in (b"manifest.json", b"head.npz", b"MODEL_CARD.md", b"trunk/trunk.xml"):
         assert name in content
