@@ -209,7 +209,7 @@ def say_stage(stage: str) -> str:
 
 def covered(project: Project) -> QuerySet[Consensus]:
     """The labels of images that the three stages are done with: all their boxes."""
-    return Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1")
+    return Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1", is_final=True)
 
 
 def make_golds(*, project: Project, most: int = 20) -> int:

@@ -99,6 +99,8 @@ def test_an_image_is_no_longer_covered_when_its_box_is_found_bad_after_all(boxes
     cover(boxes, crowd)
     services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
     assert not Consensus.objects.get(task__stage="draw:1").is_final
+    assert workflow.figures(boxes)["covered_images"] == 0
+    assert workflow.make_golds(project=boxes) == 0  # of a box that is bad
     assert open_stages() == ["draw:2"]
     services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=boxes.owner)
     assert Consensus.objects.get(task__stage="draw:1").is_final
