@@ -254,7 +254,8 @@ class Editor {
 
   /* Keys of the image, and of a page where nothing has the focus, as each image begins: who presses n wants a box. */
   #key(event) {
-    if (event.ctrlKey || event.metaKey || ![this.stage, document.body].includes(event.target)) return;
+    const isChoosing = this.root.contains(event.target) && event.target.matches("[type=radio], [type=checkbox]") && !(event.key in NUDGE);
+    if (event.ctrlKey || event.metaKey || !(isChoosing || [this.stage, document.body].includes(event.target))) return;
     if (event.target !== this.stage && isOff(event)) return; // on the image they are asked for
     if (document.querySelector("dialog[open], details.menu[open]")) return;
     if (this.#act(event)) {

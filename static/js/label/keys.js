@@ -75,12 +75,13 @@ export function listen({ page, form, submit, undo, zoom, isBusy }) {
   }
 
   /* The question with the focus, which on the image is that of the boxes; else the first one that shows and has no answer
-     yet, else the last with such a key. */
+     yet, else the last with such a key: but who is at another question changes no answer that is given. */
   function choose(key, target) {
     const holders = form.fields.filter((field) => field.shown && find(field, key));
-    const field =
-      holders.find((one) => one.root.contains(target) || (one.boxes && one.boxes.stage.contains(target))) ??
-      holders.find((one) => one.value() === null || one.kind === "multiple_choice") ?? holders.at(-1);
+    const here = form.fields.find((one) => one.root.contains(target) || one.boxes?.stage.contains(target));
+    const field = holders.includes(here)
+      ? here
+      : holders.find((one) => one.value() === null || (!here && one.kind === "multiple_choice")) ?? (here ? null : holders.at(-1));
     if (!field) return false;
     const choice = find(field, key);
     sent = choice.matches("button");
