@@ -118,14 +118,16 @@ def _hints() -> dict[str, str]:
 
 
 def own_progress(project: Project, member: Membership) -> dict[str, int]:
-    """How many answers the person gave, of as many as there are images to ask about, at each stage of the workflow.
+    """How many answers the person gave, of as many as there are images to ask about.
 
     It moves by one with each answer; one about an image that was deleted since was given all the same. How many tasks
     there are or are finished would tell hidden gold from the rest: an answer to gold finishes no task and makes none.
+    Nobody knows how many rounds the three stages take, nor who will be asked at which: there is no total (0).
     """
-    stages = 3 if project.workflow == Project.Workflow.THREE_STAGE_BOXES else 1
-    total = project.image_count * stages + member.deleted_count
-    return {"done": member.judgment_count, "total": max(total, member.judgment_count, 1)}
+    done = member.judgment_count
+    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        return {"done": done, "total": 0}
+    return {"done": done, "total": max(project.image_count + member.deleted_count, done, 1)}
 
 
 def _lately_counted(member: Membership) -> list[str]:

@@ -212,3 +212,15 @@ def test_who_answered_what_is_deleted_since_is_told_what_is_left(
     told = page(working, "/label/")
     assert "2 of 4 answered by you" in told
     assert "Continue" in told
+
+
+def test_no_total_is_told_where_nobody_knows_how_many_rounds_an_image_takes(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    project = make_project(images=1, categories=["cat"], workflow="three_stage_boxes", access="open")
+    services.ensure_member(project=project, user=User.objects.get(username="wendy"))
+    for address in ("/label/", f"/label/{project.slug}/"):
+        told = page(working, address)
+        assert project.name in told
+        assert "answered by you" not in told
+        assert "<progress" not in told
