@@ -133,6 +133,6 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         on = f"task={pk}"
         answers = {name: read(text) for name, text in sent.items() if text}
         services.decide_task(task=task, answers=answers, user=request.user, seen=request.POST.get("seen"))
-        messages.success(request, _("Decided. The next one."))
+        messages.success(request, _("Decided."))
         on = f"after={pk}"
     return redirect(f"/projects/{project.slug}/review/?{on}")
