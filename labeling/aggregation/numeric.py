@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, erf, exp, floor, log, sqrt
+from math import ceil, erf, exp, floor, inf, log, sqrt
 from typing import TypeVar
 
 import numpy as np
@@ -43,13 +43,23 @@ class NumericFit:
     crowd_spread: float
 
 
-def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: int, expected: float = 0.0) -> NumericFit:
+def fit(
+    task: Ints,
+    worker: Ints,
+    answer: Floats,
+    *,
+    n_tasks: int,
+    n_workers: int,
+    expected: float = 0.0,
+    ends: tuple[float, float] = (-inf, inf),
+) -> NumericFit:
     """Estimate the numbers behind the answers.
 
     Args:
         task, worker, answer: One row a judgment.
         n_tasks, n_workers: How many there are; a task without an answer gets nan.
         expected: The crowd's spread before anything is known of it; 0 expects nothing.
+        ends: Of a scale. An answer there stands for all that lies beyond, and tells nothing of a spread.
 
     An answer draws its task's value to itself, a lone one all the way, and tells of its worker's spread by the rest:
     without that who is believed most would come to be believed alone.
@@ -58,6 +68,7 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
     said = np.bincount(worker, minlength=n_workers)
     bias, crowd = np.zeros(n_workers), max(_scale(answer - value[task]), expected)
     spread = np.full(n_workers, crowd)
+    inside = (answer > ends[0]) & (answer < ends[1])
     for _ in range(ITERATIONS):
         noise = answer - value[task] - bias[worker]
         weight = (TAILS + 1) / (TAILS + (noise / spread[worker]) ** 2)
@@ -65,10 +76,10 @@ def fit(task: Ints, worker: Ints, answer: Floats, *, n_tasks: int, n_workers: in
         total = np.bincount(task, precision, n_tasks)
         before = value
         value = np.bincount(task, precision * (answer - bias[worker]), n_tasks) / np.where(total > 0, total, np.nan)
-        rest, tells = answer - value[task], 1 - precision / total[task]
+        rest, tells = answer - value[task], inside * (1 - precision / total[task])
         bias = np.bincount(worker, weight * rest, n_workers) / (np.bincount(worker, weight, n_workers) + OWN)
         bias -= _usual(bias, said)  # else it could hide in the values
-        squares = np.bincount(worker, weight * (rest - bias[worker]) ** 2, n_workers)
+        squares = np.bincount(worker, inside * weight * (rest - bias[worker]) ** 2, n_workers)
         known = OWN if expected else 0.0
         variance = (squares.sum() + known * expected**2) / max(float(tells.sum()) + known, 1.0)
         crowd = max(float(np.sqrt(variance)), 1e-9)

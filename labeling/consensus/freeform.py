@@ -23,10 +23,11 @@ def by_median(
     task, worker = answers.task[told], answers.worker[told]
     options = scaled(question)
     is_whole = bool(options.get("whole"))
+    numbers: dict[str, Any] = {"n_tasks": len(answers.tasks), "n_workers": len(answers.workers)}
     expected = numeric.HALF if is_whole else 0.0
     if question.kind == "rating":
         expected = numeric.SHARE * (options["most"] - options["least"])
-    numbers = {"n_tasks": len(answers.tasks), "n_workers": len(answers.workers)}
+        numbers["ends"] = options["least"], options["most"]
     fit = numeric.fit(task, worker, value, **numbers, expected=expected)
     # Where no two have answered the same, and nothing is expected, nothing has shown how far people are apart.
     spread, crowd = fit.spread, fit.crowd_spread

@@ -129,13 +129,14 @@ def test_a_combined_number_is_the_most_likely_under_student_s_t(seed):
     assert numeric.combine(answers) == (pytest.approx(best, abs=1e-2), pytest.approx(error, rel=1e-5))
 
 
-@pytest.mark.parametrize("expected", [0.0, 2.0])
-def test_a_whole_fit_agrees_with_each_task_s_number_and_each_worker_s_spread_by_their_definitions(expected):
+@pytest.mark.parametrize(("expected", "ends"), [(0.0, (-np.inf, np.inf)), (2.0, (3, 40))])
+def test_a_whole_fit_agrees_with_each_task_s_number_and_each_worker_s_spread_by_their_definitions(expected, ends):
     rng = np.random.default_rng(7)
     task, worker = np.repeat(np.arange(30), 4), np.concatenate([rng.choice(6, 4, replace=False) for _ in range(30)])
     answer = rng.uniform(0, 50, 30)[task] + 3.0 * (worker == 1) + rng.standard_t(4, 120) * (1 + 2 * (worker == 2))
+    answer = np.clip(answer, *ends)
     task, worker, answer = (np.append(row, last) for row, last in ((task, 30), (worker, 2), (answer, 9.0)))  # one alone
-    fit = numeric.fit(task, worker, answer, n_tasks=31, n_workers=6, expected=expected)
+    fit = numeric.fit(task, worker, answer, n_tasks=31, n_workers=6, expected=expected, ends=ends)
     for one in range(31):
         rows = [(answer[n], fit.bias[worker[n]], fit.spread[worker[n]]) for n in np.flatnonzero(task == one)]
         assert (fit.value[one], fit.error[one]) == pytest.approx(numeric.combine(rows), abs=2e-2)
@@ -147,6 +148,8 @@ def test_a_whole_fit_agrees_with_each_task_s_number_and_each_worker_s_spread_by_
     weight = (numeric.TAILS + 1) / (numeric.TAILS + (rest / fit.spread[worker]) ** 2)
     pulled, own_draw = weight * rest**2, weight / fit.spread[worker] ** 2
     tells = 1 - own_draw / np.bincount(task, own_draw)[task]  # what is left beside its draw on its own task's value
+    inside = (answer > ends[0]) & (answer < ends[1])
+    pulled, tells = pulled * inside, tells * inside
     theirs = [(pulled[worker == who].sum(), tells[worker == who].sum() + numeric.OWN) for who in range(6)]
     shrunk = [(squares + numeric.OWN * fit.crowd_spread**2) / heard for squares, heard in theirs]
     most = np.exp(np.average(np.log(shrunk), weights=np.bincount(worker)))  # who is far worse has little say in it
