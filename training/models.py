@@ -267,6 +267,13 @@ class TrainingRun(models.Model):
         return self.state in self.LIVE
 
     @property
+    def took(self) -> float | None:
+        """Seconds from its first start to its end, whatever interrupted it between."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max((self.finished_at - self.started_at).total_seconds(), 0.0)  # less where the clock was set back
+
+    @property
     def ahead(self) -> int:
         """How many runs and comparisons a trainer is at or comes to before this run, while it is queued."""
         if self.state != self.State.QUEUED:

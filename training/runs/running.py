@@ -21,6 +21,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import jobs, outages
@@ -62,7 +63,7 @@ def claim(run_id: str) -> TrainingRun | None:
         state=State.RUNNING,
         attempts=F("attempts") + 1,
         heartbeat_at=timezone.now(),
-        started_at=timezone.now(),
+        started_at=Coalesce("started_at", timezone.now()),  # of the first attempt
     )
     if not taken:
         return None

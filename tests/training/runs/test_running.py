@@ -145,14 +145,17 @@ def test_a_run_whose_owner_went_silent_is_found_and_taken_over(project: Project,
     run = services.request_run(project=project, cause="person")
     lost = running.claim(str(run.pk))
     assert running.stuck_runs() == []
-    TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+    begun = timezone.now() - timedelta(hours=1)
+    TrainingRun.objects.update(started_at=begun, heartbeat_at=timezone.now() - timedelta(minutes=1))
 
     actors.requeue_stuck_runs.send()
     run_actors()
 
     run.refresh_from_db()
     assert lost is not None
-    assert (run.state, run.attempts) == ("succeeded", 2)
+    assert (run.state, run.attempts, run.started_at) == ("succeeded", 2, begun)
+    assert run.took is not None
+    assert run.took >= 3_600, "with what went before the kill"
 
 
 def test_who_lost_its_run_to_another_attempt_files_no_version_and_does_not_end_it(
