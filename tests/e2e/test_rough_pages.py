@@ -32,6 +32,7 @@ def test_what_is_chosen_is_seen_in_forced_colours(visit, make_project, join, wor
     page = visit(f"/label/{project.slug}/", user=worker)
     page.emulate_media(forced_colors="active")
     ready(page)
+    expect(page.locator("#progress")).to_have_css("border-top-style", "solid")  # its ground has no colour of its own
     page.keyboard.press("1")
     marks = page.locator("#q-animal .mark")
     chosen, other = (marks.nth(n).evaluate("mark => getComputedStyle(mark).backgroundColor") for n in (0, 1))
