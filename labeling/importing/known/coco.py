@@ -18,6 +18,8 @@ from typing import Any
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.words import gettext as _
 
+OUTLINES = {"segmentation", "keypoints"}  # most of a large file, of which nothing is read
+
 
 @dataclass
 class _Image:
@@ -52,7 +54,8 @@ class _Image:
 def _read(files: Files, name: str) -> Found:
     text = files.text(name)
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_without_outlines)
+        del text
         categories = _categories(document["categories"])
         rows, annotations = list(document["images"]), list(document["annotations"])
     except (ValueError, RecursionError) as error:
@@ -70,6 +73,10 @@ def _read(files: Files, name: str) -> Found:
     for image in images.values():
         # An image of which one box is missing would be wrong altogether.
         yield Refused(str(image.row["file_name"]), image.why) if image.why else image.known(str(question), folder)
+
+
+def _without_outlines(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in OUTLINES}
 
 
 def _no_coco(document: Any) -> str:

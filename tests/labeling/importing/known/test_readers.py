@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import tarfile
+import tracemalloc
 from typing import Any
 
 import pyarrow as pa
@@ -189,6 +190,23 @@ def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
     )
     found = read("coco", document.encode(), "a.json")
     assert found == [Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}], crowds=("cat",)), Known("b.jpg", [])]
+
+
+def test_the_outlines_of_coco_are_not_kept_while_it_is_read():
+    """They took eight times the file's size of memory."""
+    rows = [{"id": number, "file_name": f"{number}.jpg"} for number in range(50)]
+    outline = {"category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": [[number / 7 for number in range(2000)]]}
+    found = [{**outline, "id": row["id"], "image_id": row["id"]} for row in rows]
+    told = {"images": rows, "annotations": found, "categories": [{"id": 1, "name": "cat"}]}
+    data = json.dumps(told).encode()
+    tracemalloc.start()
+    try:
+        known = read("coco", data, "a.json")
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert known[-1] == Known("49.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}])
+    assert most < 3 * len(data)
 
 
 def test_an_id_that_two_images_or_two_categories_of_coco_have_says_nothing_of_either():
