@@ -61,9 +61,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         writer(path, counted(), _columns(version))
         if {"s3", "archive"} & set(job.arguments) and not counts["images"] and not report.errors:
             raise sources.nothing_in(job.arguments)  # a prefix that is not spelled right, say
-        name = f"exports/{job.id}/predictions.{job.arguments['format']}"
-        with path.open("rb") as file:
-            storage.put_file(name, storage.Whole(str(path), file))
+        name = storage.put_path(f"exports/{job.id}/predictions.{job.arguments['format']}", path)
     if "files" in job.arguments or "archive" in job.arguments:
         sources.clean(job.pk)
     return {"file": name, "url": storage.file_url(name), "images": counts["images"], "model_version": version.number}

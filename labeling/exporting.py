@@ -6,7 +6,6 @@ The file is written beside first and moved into storage when it is whole. A kill
 from __future__ import annotations
 
 import functools
-import io
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -52,16 +51,17 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     chosen = FORMATS[job.arguments["format"]]
     header = header_of(project, job.arguments.get("options") or {})
     rows = Rows(project, header, report, chosen.files)
-    with storage.drafts(job.pk) as folder, (folder / "draft").open("w+b") as draft:
+    with storage.drafts(job.pk) as folder:
+        draft = folder / "draft"
         try:
-            chosen.write(header, rows, draft)
+            with draft.open("w+b") as file:
+                chosen.write(header, rows, file)
         except ExportRefusedError as error:
             raise CrowdtuneError("cannot_export", error.args[0], 409) from error
-        size = draft.seek(0, io.SEEK_END)
-        draft.seek(0)
+        size = draft.stat().st_size
         stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
         called = f"{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}"
-        name = storage.put_file(f"exports/{job.pk}/{called}", storage.Whole(draft.name, draft))
+        name = storage.put_path(f"exports/{job.pk}/{called}", draft)
     return {"file": name, "bytes": size, "images": rows.images, "url": storage.file_url(name)}
 
 

@@ -91,5 +91,4 @@ def _pack(folder: Path, path: Path, name: str) -> None:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 pack.write(file, f"{folder.name}/{file.relative_to(folder)}")
-    with path.open("rb") as packed:
-        storage.put_file(name, storage.Whole(str(path), packed))
+    storage.put_path(name, path)

@@ -61,6 +61,12 @@ def put_file(name: str, file: File) -> str:
     return name
 
 
+def put_path(name: str, path: Path) -> str:
+    """Store a file of this machine's disk as ``put_file`` does; a local storage takes it away from there."""
+    with path.open("rb") as file:
+        return put_file(name, Whole(str(path), file))
+
+
 def parts_folder() -> Path:
     """Where what is not whole yet may lie: on the disk of the files, or under DATA_DIR where a store has them.
 
