@@ -17,8 +17,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from django.core.files.storage import default_storage
 
 from inference.engine import runtime
@@ -37,6 +35,7 @@ from labeling.words import gettext as _
 BATCH = 32
 PAUSE = 0.2  # seconds
 Row = dict[str, Any]
+Columns = list[tuple[str, str]]  # name, and what Arrow calls its kind
 Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -198,15 +197,15 @@ def _rows(names: Sequence[tuple[str, int | None]], version: VersionRef, features
     return rows
 
 
-def _columns(version: VersionRef) -> list[tuple[str, pa.DataType]]:
+def _columns(version: VersionRef) -> Columns:
     fixed = [
-        ("image", pa.string()), ("id", pa.int64()), ("category", pa.string()), ("probability", pa.float64()),
-        ("uncertainty", pa.float64()), ("margin", pa.float64()), ("model_version", pa.int32()),
+        ("image", "string"), ("id", "int64"), ("category", "string"), ("probability", "float64"),
+        ("uncertainty", "float64"), ("margin", "float64"), ("model_version", "int32"),
     ]  # fmt: skip
-    return fixed + [(f"p:{key}", pa.float64()) for key in version.categories]
+    return fixed + [(f"p:{key}", "float64") for key in version.categories]
 
 
-def _write_csv(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.DataType]]) -> None:
+def _write_csv(path: Path, rows: Iterable[Row], columns: Columns) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [name for name, _type in columns])
         writer.writeheader()
@@ -214,14 +213,18 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.Data
             writer.writerow({**row, "image": plain(row["image"]), "category": plain(row["category"])})
 
 
-def _write_jsonl(path: Path, rows: Iterable[Row], _columns: list[tuple[str, pa.DataType]]) -> None:
+def _write_jsonl(path: Path, rows: Iterable[Row], _columns: Columns) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             json.dump(row, file, ensure_ascii=False)
             file.write("\n")
 
 
-def _write_parquet(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.DataType]]) -> None:
+def _write_parquet(path: Path, rows: Iterable[Row], columns: Columns) -> None:
+    # It takes 40 MB and a twentieth of the start: web processes, which start this work, must not import it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = pa.schema(columns)
     with pq.ParquetWriter(path, schema) as writer:
         iterator = iter(rows)
@@ -229,7 +232,7 @@ def _write_parquet(path: Path, rows: Iterable[Row], columns: list[tuple[str, pa.
             writer.write_table(pa.Table.from_pylist(part, schema=schema))
 
 
-WRITERS: dict[str, Callable[[Path, Iterable[Row], list[tuple[str, pa.DataType]]], None]] = {
+WRITERS: dict[str, Callable[[Path, Iterable[Row], Columns], None]] = {
     "csv": _write_csv,
     "jsonl": _write_jsonl,
     "parquet": _write_parquet,

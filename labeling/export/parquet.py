@@ -10,21 +10,15 @@ from __future__ import annotations
 
 import json
 from itertools import islice
-from typing import IO, Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import IO, TYPE_CHECKING, Any
 
 from labeling.export.rows import Format, Header, Question, Row, Rows, text
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 GROUP = 500
 GROUP_WITH_IMAGES = 32
-_SAID = pa.struct(
-    [("worker", pa.string()), ("answers", pa.string()), ("seconds", pa.float64()), ("survey_version", pa.int32()),
-     ("created_at", pa.string()), ("stage", pa.string())]
-)  # fmt: skip
-_PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_POSTERIOR = pa.list_(pa.struct([("category", pa.string()), ("probability", pa.float64())]))
 _PARTS = ("confidence", "posterior", "judgments", "final")
 _OF_IMAGES = ("image", "name", "image_id", "width", "height", "sha256", "judgments")
 
@@ -44,7 +38,16 @@ def columns_of(header: Header) -> dict[str, str]:
 
 def schema(header: Header) -> pa.Schema:
     """Columns: image, name, size, hash; per question its answer, confidence, posterior and more; judgments."""
-    fields = [pa.field("image", _PICTURE)] if header.with_images else []
+    # It takes 40 MB and a twentieth of the start: web processes, which write no file, must not import it.
+    import pyarrow as pa
+
+    posterior = pa.list_(pa.struct([("category", pa.string()), ("probability", pa.float64())]))
+    said = pa.struct(
+        [("worker", pa.string()), ("answers", pa.string()), ("seconds", pa.float64()), ("survey_version", pa.int32()),
+         ("created_at", pa.string()), ("stage", pa.string())]
+    )  # fmt: skip
+    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    fields = [pa.field("image", picture)] if header.with_images else []
     fields += [
         pa.field("name", pa.string()), pa.field("image_id", pa.int64()), pa.field("width", pa.int32()),
         pa.field("height", pa.int32()), pa.field("sha256", pa.string()),
@@ -53,10 +56,10 @@ def schema(header: Header) -> pa.Schema:
     for column in columns.values():
         fields += [
             pa.field(column, pa.string()), pa.field(f"{column}_confidence", pa.float64()),
-            pa.field(f"{column}_posterior", _POSTERIOR), pa.field(f"{column}_judgments", pa.int32()),
+            pa.field(f"{column}_posterior", posterior), pa.field(f"{column}_judgments", pa.int32()),
             pa.field(f"{column}_final", pa.bool_()),
         ]  # fmt: skip
-    fields.append(pa.field("judgments", pa.list_(_SAID)))
+    fields.append(pa.field("judgments", pa.list_(said)))
     features = {"image": {"_type": "Image"}} if header.with_images else {}
     told = [{**_about(question), "column": columns[question.key]} for question in header.questions]
     about = {"project": header.project, "questions": told}
@@ -95,6 +98,9 @@ def _record(header: Header, columns: dict[str, str], row: Row) -> dict[str, Any]
 
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
+    import pyarrow as pa  # as in schema
+    import pyarrow.parquet as pq
+
     fields, columns = schema(header), columns_of(header)
     size = GROUP_WITH_IMAGES if header.with_images else GROUP
     found = rows()

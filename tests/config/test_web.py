@@ -41,7 +41,8 @@ def test_a_web_process_imports_no_ml_library():
         import config.urls
         from django.urls import get_resolver
         get_resolver().reverse_dict
-        heavy = {"tensorflow", "keras", "jax", "torch", "sklearn", "pandas", "scipy.stats", "redis", "pika", "boto3"}
+        heavy = {"tensorflow", "keras", "jax", "torch", "sklearn", "pandas", "scipy.stats", "pyarrow",
+                 "redis", "pika", "boto3"}
         print(sorted(heavy & set(sys.modules)))
     """)
     assert printed == "[]"

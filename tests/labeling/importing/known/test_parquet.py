@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labeling.importing.known import Known, Refused, UnreadableError
-from labeling.importing.known import parquet as reader
+from labeling.importing.known import Known, Refused, UnreadableError, arrow
 from tests.labeling.importing.known.test_readers import read
 
 
@@ -39,7 +38,7 @@ def test_parquet_whose_rows_share_a_long_text_holds_it_once(monkeypatch):
         found = read("parquet", parquet(pa.table({"image": names, "label": column})), "a.parquet")
         assert [known.image for known in found] == names
         assert len({id(known.answer if column is long else known.answer[0]) for known in found}) == 1
-    monkeypatch.setattr(reader, "MOST_ENTRY", 50_000)
+    monkeypatch.setattr(arrow, "MOST_ENTRY", 50_000)
     with pytest.raises(UnreadableError, match="is larger than"):
         read("parquet", parquet(pa.table({"image": names, "label": long})), "a.parquet")
 
@@ -47,14 +46,14 @@ def test_parquet_whose_rows_share_a_long_text_holds_it_once(monkeypatch):
 def test_parquet_is_read_in_one_go_however_many_rows_a_group_has(monkeypatch):
     """A text in every row made each batch as small as if it were in none but this one: a million rows took a minute."""
     calls: list[int] = []
-    taken = reader._rows
+    taken = arrow._rows
 
     def noted(found: Any, count: int, *known: Any) -> Any:
         calls.append(count)
         return taken(found, count, *known)
 
-    monkeypatch.setattr(reader, "_rows", noted)
-    monkeypatch.setattr(reader, "MOST_ENTRY", 2**20)
+    monkeypatch.setattr(arrow, "_rows", noted)
+    monkeypatch.setattr(arrow, "MOST_ENTRY", 2**20)
     table = pa.table({"image": [f"{number:064d}" for number in range(12_000)], "label": ["cat", None, "dog"] * 4000})
     assert [known.answer for known in read("parquet", parquet(table), "a.parquet")] == ["cat", "dog"] * 4000
     assert calls == [5000, 5000, 2000]
