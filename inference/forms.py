@@ -43,6 +43,7 @@ class KeyForm(forms.Form):
         choices=list(SCOPE_NAMES.items()),
         initial=["predict"],
         widget=forms.CheckboxSelectMultiple,
+        help_text=_("To manage includes making keys and adding people: such a key can get whatever its person may."),
     )
     per_minute = forms.IntegerField(label=_("Images a minute"), required=False, min_value=1, max_value=10**9)
     per_day = forms.IntegerField(label=_("Images a day"), required=False, min_value=1, max_value=10**9)

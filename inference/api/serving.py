@@ -62,7 +62,11 @@ class KeySerializer(serializers.Serializer):
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
     prefix = serializers.CharField(read_only=True)
-    scopes = serializers.ListField(child=Choice(choices=["predict", "label", "manage"]), default=["predict"])
+    scopes = serializers.ListField(
+        child=Choice(choices=["predict", "label", "manage"]), default=["predict"],
+        help_text="`manage` includes making keys, of every scope, and adding people: such a key can get whatever its "
+        "person may in the project, and what it made stays when it is revoked.",
+    )  # fmt: skip
     per_minute = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=10**9, default=None,
         help_text="Images a minute that the key may ask the classifier about; other calls are not counted.",
