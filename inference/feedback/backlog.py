@@ -1,56 +1,31 @@
-"""Worker-side: the pool of images that wait for the crowd, scored by the champion, and the order that follows.
-
-Only features that are stored already are read, so a million images cost seconds of arithmetic and not hours of forward
-passes. The pool streams through in chunks; what stays in memory is a few numbers an image.
-"""
+"""Worker-side: when the champion scores the images that wait for the crowd, and the order that follows."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
-from numpy.typing import NDArray
 
-from inference.engine import runtime
-from inference.engine.routing import VersionRef
+from inference.errors import BrokenVersion
 from inference.feedback import challenger, predictions
-from inference.feedback.scoring import MOST_CHOSEN, Choice, Scores, choose, joined
+from inference.feedback.pool import Pool, points, scored
+from inference.feedback.scoring import MOST_CHOSEN, choose, joined
 from inference.models import Deployment
-from inference.monitoring import stored_reference
-from inference.monitoring.reference import Reference
 from labeling.heartbeat import silent
-from labeling.models import Gold, Image, Project, Task
+from labeling.models import Image, Project, Task
 from labeling.models.task import ASKED_BACK
-from labeling.services import raise_priority, suggest_answers
+from labeling.services import raise_priority
 from training.features import background, embedding
 from training.models import ModelVersion
 from training.versions.champions import champion_of_question
 
 logger = logging.getLogger(__name__)
-CHUNK = 20_000
 CLAIM = timedelta(minutes=10)
 NEXT_TIER = 20_000  # images behind the chosen ones whose order follows their value
-Floats = NDArray[np.float32]
-
-
-@dataclass
-class Pool:
-    """What one pass has seen: ids in the order of the scores."""
-
-    ids: list[NDArray[np.int64]] = field(default_factory=list)
-    parts: list[Scores] = field(default_factory=list)
-    lost: list[NDArray[np.int64]] = field(default_factory=list)  # ids that went through the trunk, without features
-
-    @property
-    def image_ids(self) -> NDArray[np.int64]:
-        return np.concatenate(self.ids) if self.ids else np.empty(0, np.int64)
 
 
 def due_projects() -> list[int]:
@@ -91,11 +66,11 @@ def withdraw_orders() -> int:
     were moved.
     """
     rows = Deployment.objects.filter(project__in=Project.objects.at_work()).exclude(scored_version=None)
-    scored = dict(rows.values_list("scored_version_id", "project_id"))
-    standing = ModelVersion.objects.of_primary_question().filter(pk__in=scored).values_list("pk", flat=True)
+    ordered = dict(rows.values_list("scored_version_id", "project_id"))
+    standing = ModelVersion.objects.of_primary_question().filter(pk__in=ordered).values_list("pk", flat=True)
     moved = 0
-    for version_id in scored.keys() - set(standing):
-        project = Project(pk=scored[version_id])
+    for version_id in ordered.keys() - set(standing):
+        project = Project(pk=ordered[version_id])
         with transaction.atomic():
             raised = _raised_before(project, ASKED_BACK)
             moved += raise_priority(project=project, priorities=dict.fromkeys(raised, 0.0))
@@ -121,8 +96,8 @@ def score_pool(project_id: int) -> int:
         if beside is not None and challenger.is_new(beside.pk, deployment) and not is_due:
             challenger.ask(version, beside)
             return 0
-        pool = _score(version, reached)
-        choice = _apply(version, pool)
+        pool = scored(version, reached)
+        _order(version, pool)
         if deployment.scored_version_id != version.pk:
             reached = _reached_with(version, pool, reached)
         # What others than the challenger had said of the pool is forgotten by now: who challenges again is asked again.
@@ -132,7 +107,10 @@ def score_pool(project_id: int) -> int:
         if beside is not None:
             challenger.ask(version, beside)
         logger.info("project %s: version %s scored %d images", project_id, version.number, len(pool.image_ids))
-        return len(pool.image_ids) if choice is not None else 0
+        return len(pool.image_ids)
+    except BrokenVersion as error:  # tried again every few seconds; the serving page tells of it, too
+        embedding.tell_once(f"project {project_id}: the pool is not scored: {error.message}")
+        return 0
     finally:
         Deployment.objects.filter(pk=project_id).update(claimed_at=None)
 
@@ -142,23 +120,6 @@ def _claim(project_id: int) -> bool:
     now = timezone.now()
     free = Q(claimed_at=None) | silent("claimed_at", CLAIM, now)
     return bool(Deployment.objects.filter(free, pk=project_id).update(claimed_at=now))
-
-
-def _score(version: ModelVersion, reached: int) -> Pool:
-    reference = stored_reference.ensure_reference(version)
-    ref, pool = VersionRef.of(version), Pool()
-    for ids, shas in _chunks(ref, Task.objects.filter(project=version.project, state=Task.State.OPEN, is_gold=False)):
-        features, found = _features(ref, shas)
-        pool.lost.append(ids[~found & (ids <= reached)])
-        if not found.any():
-            continue
-        pool.ids.append(ids[found])
-        pool.parts.append(predictions.scores_of(ref, reference, features[found]))
-        predictions.write(version, pool.ids[-1], pool.parts[-1])
-        _suggest(version, pool.ids[-1], pool.parts[-1].category)
-    if version.project.show_suggestions:
-        _suggest_beside_gold(version, ref)
-    return pool
 
 
 def _reached_with(version: ModelVersion, pool: Pool, reached: int) -> int:
@@ -174,54 +135,16 @@ def _reached_with(version: ModelVersion, pool: Pool, reached: int) -> int:
     return first - 1
 
 
-def _suggest(version: ModelVersion, ids: NDArray[np.int64], category: NDArray[Any]) -> None:
-    labels = {int(image): version.categories[index] for image, index in zip(ids, category, strict=True)}
-    suggest_answers(project=version.project, labels=labels, source=f"model {version.number}")
-
-
-def _suggest_beside_gold(version: ModelVersion, ref: VersionRef) -> None:
-    """Hidden gold is no part of the pool, but would be known by a suggestion that is missing."""
-    hidden = Task.objects.filter(project=version.project, is_gold=True, gold__use=Gold.Use.HIDDEN)
-    for ids, shas in _chunks(ref, hidden):
-        features, found = _features(ref, shas)
-        if found.any():
-            answer = runtime.engine().answer(ref, features[found])
-            _suggest(version, ids[found], answer.probabilities.argmax(axis=1))
-
-
-def _chunks(ref: VersionRef, tasks: QuerySet[Task]) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
-    """The images of these tasks: (ids, content hashes), in chunks whose features fit into memory."""
-    rows, most = tasks.order_by("id"), runtime.at_once(_trunk(ref).dim, CHUNK)
-    last = 0
-    while True:
-        part = list(rows.filter(id__gt=last).values_list("id", "image_id", "image__sha256")[:most])
-        if not part:
-            return
-        last = part[-1][0]
-        seen = {image_id: sha256 for _task_id, image_id, sha256 in part}
-        yield np.array(list(seen), np.int64), list(seen.values())
-
-
-def _trunk(ref: VersionRef) -> embedding.Embedder:
-    engine = runtime.engine()
-    return engine.trunk(engine.classifier(ref).trunk_key)
-
-
-def _features(ref: VersionRef, shas: list[str]) -> tuple[Floats, NDArray[np.bool_]]:
-    trunk = _trunk(ref)
-    return runtime.feature_store(trunk.key, trunk.dim).get(shas)
-
-
-def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
+def _order(version: ModelVersion, pool: Pool) -> None:
     """Turn scores into priorities: the chosen first, the next tier by value, everything else as imported."""
     ids = pool.image_ids
     if not len(ids):
-        return None
+        return
     scores = joined(pool.parts)
     deployment = Deployment.objects.get(pk=version.project_id)
     choice = choose(
         scores,
-        lambda index: _points(version, ids[index]),
+        lambda index: points(version, ids[index]),
         count=_wanted(len(ids)),
         random_share=deployment.random_share,
         seed=version.pk,
@@ -236,7 +159,6 @@ def _apply(version: ModelVersion, pool: Pool) -> Choice | None:
     raise_priority(project=version.project, priorities=priorities)
     predictions.record_reasons(version, ids[choice.index], choice)
     predictions.forget_older(version)
-    return choice
 
 
 def _wanted(pool: int) -> int:
@@ -253,16 +175,3 @@ def _before_all(project: Project) -> list[int]:
     """Images that come before everything a model chose: of an audit, answered wrongly, or put first by a person."""
     rows = Task.objects.filter(project=project, state=Task.State.OPEN, priority__gt=2)
     return list(rows.values_list("image_id", flat=True))
-
-
-def _points(version: ModelVersion, image_ids: NDArray[np.int64]) -> Floats:
-    """Where the candidates lie, as the training images do (or by raw features without these)."""
-    shas = dict(Image.objects.filter(pk__in=image_ids.tolist()).values_list("pk", "sha256"))
-    ref = VersionRef.of(version)
-    reference: Reference | None = stored_reference.reference_of(ref)
-    at_once, points = runtime.at_once(_trunk(ref).dim, CHUNK), []
-    for start in range(0, len(image_ids), at_once):
-        names = [shas.get(int(pk), "0" * 64) for pk in image_ids[start : start + at_once]]
-        features, _found = _features(ref, names)
-        points.append(reference.place(features) if reference else features)
-    return np.concatenate(points)

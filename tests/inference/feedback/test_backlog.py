@@ -177,3 +177,14 @@ def test_features_of_a_pool_that_would_push_out_those_of_others_are_not_made(
     assert embedding.load_trunk.cache_info().currsize == 0  # a network that is loaded for nothing, every few seconds
     settings.FEATURES_GB = 10**6
     assert (background.embed_new_images(), background.is_left_out(project)) == (3, False)
+
+
+def test_a_pool_that_a_damaged_network_cannot_score_is_told_of_once(
+    project, champion, add_images, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_images(range(3))
+    runtime.engine.cache_clear()
+    (data_dir / "trunks" / "tiny-0000" / "trunk.bin").write_bytes(b"cut off")
+    assert [backlog.score_pool(project.pk) for _every_few_seconds in range(3)] == [0, 0, 0]
+    assert caplog.text.count("the pool is not scored") == 1
+    assert backlog.due_projects() == [project.pk]
