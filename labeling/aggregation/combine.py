@@ -167,15 +167,16 @@ def _spread(said: Sequence[Said], belief: Belief) -> float:
 
 
 def by_text(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:
-    """The text that most people wrote, as ``plain`` tells them apart; in the first one's own spelling."""
-    weight: dict[str, float] = {}
-    spelling: dict[str, str] = {}
+    """The text that most people wrote, as ``plain`` tells them apart; spelled as most of these did."""
+    spelled: dict[str, float] = {}
     for row in said:
-        key = plain(row.answer)
-        weight[key] = weight.get(key, 0.0) + row.weight
-        spelling.setdefault(key, row.answer)
+        spelled[row.answer] = spelled.get(row.answer, 0.0) + row.weight
+    weight: dict[str, float] = {}
+    for text, share in spelled.items():
+        weight[plain(text)] = weight.get(plain(text), 0.0) + share
     best = max(weight, key=weight.__getitem__)
-    return Combined(spelling[best], weight[best] / max(sum(weight.values()), 1e-9), {}, len(said))
+    answer = max((text for text in spelled if plain(text) == best), key=spelled.__getitem__)
+    return Combined(answer, weight[best] / max(sum(weight.values()), 1e-9), {}, len(said))
 
 
 def by_boxes(said: Sequence[Said], options: Options, belief: Belief, skills: Skills) -> Combined:

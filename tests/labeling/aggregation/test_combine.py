@@ -101,6 +101,7 @@ def test_no_number_is_corrected_to_what_nobody_may_say(whole: bool) -> None:
 def test_texts_are_voted_on_by_weight() -> None:
     found = put_together("text", *(Said(worker, "ab 12", weight=0.1) for worker in range(3)), Said(3, "AB 13"))
     assert (found.answer, found.confidence, found.judgments) == ("AB 13", pytest.approx(1 / 1.3), 4)
+    assert put_together("text", *map(Said, range(4), ("Ab 12", "AB 12", "AB  12", "AB 12"))).answer == "AB 12"
 
 
 def test_votes_are_counted_as_they_were_given_whatever_they_weigh() -> None:
