@@ -195,7 +195,7 @@ def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
 def test_the_outlines_of_coco_are_not_kept_while_it_is_read():
     """They took eight times the file's size of memory."""
     rows = [{"id": number, "file_name": f"{number}.jpg"} for number in range(50)]
-    outline = {"category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": [[number / 7 for number in range(2000)]]}
+    outline = {"category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": [[number / 2 for number in range(2000)]]}
     found = [{**outline, "id": row["id"], "image_id": row["id"]} for row in rows]
     told = {"images": rows, "annotations": found, "categories": [{"id": 1, "name": "cat"}]}
     data = json.dumps(told).encode()
