@@ -166,7 +166,7 @@ class Crowd:
             chance = _logistic(self.level + self.ability[:, None])
             bend = (total * chance * (1 - chance)).sum(axis=1) + pull
             step = ((right - total * chance).sum(axis=1) - self.ability * pull) / bend
-            self.ability = np.clip(self.ability + np.clip(step, -2, 2), -MOST_LOGIT, MOST_LOGIT)
+            self.ability = _within(self.ability + _within(step, 2), MOST_LOGIT)
         self.ability = self.ability + self.rng.standard_normal(len(bend)) / np.sqrt(bend)
         squares, people = float((self.ability[self.heard] ** 2).sum()), int(self.heard.sum())
         self.ability_variance = self._draw_variance(squares, people)
@@ -178,7 +178,7 @@ class Crowd:
             chance = _logistic(self.level + self.ability[:, None])
             bend = (total * chance * (1 - chance)).sum(axis=0) + pull
             step = ((right - total * chance).sum(axis=0) - (self.level - self.level_mean) * pull) / bend
-            self.level = np.clip(self.level + np.clip(step, -2, 2), -MOST_LOGIT, MOST_LOGIT)
+            self.level = _within(self.level + _within(step, 2), MOST_LOGIT)
         self.level = self.level + self.rng.standard_normal(len(bend)) / np.sqrt(bend)
         squares = float(((self.level - self.level_mean) ** 2).sum())
         self.level_variance = self._draw_variance(squares, len(self.level))
@@ -187,7 +187,7 @@ class Crowd:
 
     def _draw_variance(self, squares: float, count: int) -> float:
         """From its inverse-gamma conditional, under a weak prior."""
-        return float(np.clip((squares / 2 + 0.1) / self.rng.gamma(count / 2 + 1), 1e-3, 9))
+        return min(max((squares / 2 + 0.1) / self.rng.gamma(count / 2 + 1), 1e-3), 9.0)
 
     def _draw_misses(self, pooled: Floats) -> None:
         others = len(pooled) - 1
@@ -249,4 +249,9 @@ class Crowd:
 
 
 def _logistic(x: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+    return 1 / (1 + np.exp(-_within(x, 30)))
+
+
+def _within(x: Floats, most: float) -> Floats:
+    """Clipped to -most..most: of a few numbers in a third of the time that np.clip takes."""
+    return np.minimum(np.maximum(x, -most), most)
