@@ -214,6 +214,7 @@ LANGUAGE_COOKIE_AGE = 365 * 86_400
 LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = HTTPS, True, "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+NUMBER_GROUPING = (3, 2, 0)  # of Hindi, for which Django names none: 12,34,567; English has its own
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"

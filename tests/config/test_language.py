@@ -8,6 +8,7 @@ import re
 
 import pytest
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.mail import EmailMessage
 from django.test import Client
 from django.utils import translation
@@ -139,3 +140,9 @@ def test_forms_say_in_plain_hindi_what_is_missing_taken_or_too_much(project: Pro
 def test_no_word_of_the_pages_takes_the_place_of_a_month(month: int, name: str) -> None:
     with translation.override("hi"):
         assert date_format(datetime.date(2026, month, 3)) == f"3 {name} 2026"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "1,234,567"), ("hi", "12,34,567")])
+def test_large_numbers_are_grouped_as_the_language_does(language: str, said: str) -> None:
+    with translation.override(language):
+        assert intcomma(1234567) == said

@@ -38,13 +38,13 @@ def test_a_due_project_trains_by_itself_and_says_why(ready: Project, run_actors:
 
 
 def test_a_project_that_is_not_due_says_why_not(ready: Project, run_actors: Callable[[], int]) -> None:
-    services.set_policy(project=ready, changes={"min_new_labels": 500})
+    services.set_policy(project=ready, changes={"min_new_labels": 5000})
 
     actors.check_due.send()
     run_actors()
 
     assert not TrainingRun.objects.exists()
-    assert TrainingPolicy.objects.get().status == "60 of 500 new labels are there; still missing: 440."
+    assert TrainingPolicy.objects.get().status == "60 of 5,000 new labels are there; still missing: 4,940."
 
 
 def test_nothing_is_asked_twice_while_nothing_changes(

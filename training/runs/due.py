@@ -201,8 +201,8 @@ def _cause(policy: TrainingPolicy, facts: Facts) -> tuple[str, str]:
     want = needed(policy, facts.total, facts.last_run_at is None)
     if facts.new >= want:
         return "new_labels", _("%(new)s new labels, at least %(want)s were waited for.") % {
-            "new": facts.new,
-            "want": want,
+            "new": f"{facts.new:,}",
+            "want": f"{want:,}",
         }
     if facts.new and policy.drift_at and (facts.last_run_at is None or policy.drift_at > facts.last_run_at):
         return "drift", policy.drift_reason or _("The pictures that are asked about have changed.")
@@ -215,7 +215,7 @@ def _cause(policy: TrainingPolicy, facts: Facts) -> tuple[str, str]:
         return "", _("Nothing is new since the last run.") if facts.last_run_at else _("There are no final labels yet.")
     missing = want - facts.new
     reason = _("%(new)s of %(want)s new labels are there; still missing: %(missing)s.")
-    return "", reason % {"new": facts.new, "want": want, "missing": missing}
+    return "", reason % {"new": f"{facts.new:,}", "want": f"{want:,}", "missing": f"{missing:,}"}
 
 
 def _is_old(policy: TrainingPolicy, facts: Facts) -> bool:
@@ -232,7 +232,7 @@ def _short_reason(policy: TrainingPolicy, short: dict[str, int], names: dict[str
     reason = _("Each category needs %(least)s labels first. Still missing: %(listed)s.")
     if len(worst) > 5:
         reason = _("Each category needs %(least)s labels first. Still missing: %(listed)s and %(more)s more.")
-    return reason % {"least": policy.min_labels_per_category, "listed": listed, "more": len(worst) - 5}
+    return reason % {"least": policy.min_labels_per_category, "listed": listed, "more": f"{len(worst) - 5:,}"}
 
 
 def _last_clock(policy: TrainingPolicy, now: datetime) -> datetime:
