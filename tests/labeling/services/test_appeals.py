@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from labeling import services
 from labeling.errors import CrowdtuneError
@@ -51,3 +52,18 @@ def test_who_may_go_on_waits_for_no_answer_but_to_an_appeal_against_the_test(
     services.resume_worker(member=paused, by=paused.project.owner)
     appeal.refresh_from_db()
     assert appeal.state == state
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(" Go on. ", "Your appeal was accepted: Go on."), ("", "Your appeal was accepted.")],
+)
+def test_who_goes_on_reads_the_answer_above_the_next_task(
+    paused: Membership, client: Client, answer: str, told: str
+) -> None:
+    appeal = services.appeal_pause(member=paused, text="I know these animals.")
+    services.decide_appeal(appeal=appeal, accept=True, by=paused.project.owner, answer=answer)
+    client.force_login(paused.user)
+    assert told in client.get(f"/label/{paused.project.slug}/").content.decode()
+    services.read_warning(project=paused.project, user=paused.user)
+    assert told not in client.get(f"/label/{paused.project.slug}/").content.decode()
