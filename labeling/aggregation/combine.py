@@ -123,8 +123,9 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
     is_scale = "least" in options and "most" in options and bool(options.get("scale"))
     heard = [row for row in said if row.weight > 0] or said
     spread = _spread(heard, belief)
-    if is_scale and belief.spread <= 0:  # the first who rate have not shown yet how far people are apart
-        spread = max(spread, numeric.SHARE * (options["most"] - options["least"]))
+    if belief.spread <= 0:  # the first who rate or count have not shown yet how far people are apart
+        expected = numeric.HALF if options.get("whole") else 0.0
+        spread = max(spread, numeric.SHARE * (options["most"] - options["least"]) if is_scale else expected)
     answers = []
     for row in heard:
         known = skills.get(row.worker, {})

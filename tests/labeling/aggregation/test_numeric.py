@@ -130,6 +130,15 @@ def test_numbers_are_as_sure_as_they_are_right(judgments, whole):
     assert -0.1 < np.mean([one.confidence for one in found]) - right.mean() < 0.03
 
 
+def test_the_first_who_count_are_as_sure_as_after_a_fit_that_has_seen_them_alone():
+    n = np.arange(40)
+    fit = numeric.fit(n, n % 4, 1.0 + n % 5, n_tasks=40, n_workers=4, expected=numeric.HALF)
+    known = replace(Belief.ignorant(()), spread=fit.crowd_spread)
+    first, later = (combine("median", [Said(0, 1)], {"whole": True}, one, {}) for one in (Belief.ignorant(()), known))
+    assert (first.answer, first.confidence) == (1, pytest.approx(later.confidence))
+    assert first.confidence < 0.7  # it was .88
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.5e-7, 1e-12])
 def test_a_number_is_as_sure_and_as_fine_in_any_unit(scale):
     """Small ones were rounded to nothing."""
