@@ -15,7 +15,6 @@ an answer's. Tasks that were served to more people than wanted, and judgments be
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import multiprocessing
 import os
@@ -30,8 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import label_studio, people
-
-TICK = os.sysconf("SC_CLK_TCK")
+from bench.watching import cpu_of, family
 
 
 class Crowdtune(NamedTuple):
@@ -48,37 +46,6 @@ class Crowdtune(NamedTuple):
 
     def task(self, claimed: Any) -> int:
         return int(claimed["task"])
-
-
-def cpu_of(pids: set[int]) -> float:
-    """Seconds of CPU that these processes have used, and their children that are gone.
-
-    By the process and not by its threads: those that ended in between would be missing.
-    """
-    total = 0.0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += sum(int(field) for field in fields[11:15]) / TICK
-    return total
-
-
-def family(root: int) -> set[int]:
-    """The process and all below it."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError):
-                continue
-            parents.setdefault(parent, []).append(int(entry.name))
-    found, waiting = set(), [root]
-    while waiting:
-        pid = waiting.pop()
-        found.add(pid)
-        waiting += parents.get(pid, [])
-    return found
 
 
 def fill(tasks: int, people: int, wanted: int) -> tuple[Crowdtune, list[str]]:

@@ -19,14 +19,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench import serve
-from config import postgres
+from bench.database import own_server
 
 
 def main() -> None:
@@ -39,16 +38,8 @@ def main() -> None:
         ask(*multipart((Path(folder) / "photo.jpg").read_bytes()))
         print(json.dumps({"cpu": round(time.process_time(), 2), "megabytes": round(memory())}))
         return
-    folder = Path(tempfile.mkdtemp(prefix="crowdtune-many-"))
-    (folder / "postgres").mkdir()
-    database = postgres.Postgres(folder / "postgres")
-    with (folder / "postgres.log").open("wb") as log:
-        database.start(log=log)
-    try:
+    with own_server() as (folder, _database):
         measure(folder)
-    finally:
-        database.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def measure(folder: Path) -> None:

@@ -13,6 +13,7 @@ import time
 
 from bench import claims
 from bench.database import own_database
+from bench.watching import cpu_of, family
 
 BATCH = 500
 
@@ -32,11 +33,11 @@ def measure(tasks: int, database: int) -> None:
     site, _ = claims.fill(tasks, 1, 3)
     project = Project.objects.get(slug=site.project)
     ids = list(Image.objects.filter(project=project).order_by("pk").values_list("pk", flat=True))
-    started, cpu, before = time.perf_counter(), time.process_time(), claims.cpu_of(claims.family(database))
+    started, cpu, before = time.perf_counter(), time.process_time(), cpu_of(family(database))
     labeled = 0
     for at in range(0, len(ids), BATCH):
         labeled += len(label_by_model(project=project, labels=dict.fromkeys(ids[at : at + BATCH], ("a", 0.99))))
-    own, its = time.process_time() - cpu, claims.cpu_of(claims.family(database)) - before
+    own, its = time.process_time() - cpu, cpu_of(family(database)) - before
     project.refresh_from_db()
     assert labeled == project.retired_count == tasks
     wall = time.perf_counter() - started

@@ -28,6 +28,7 @@ import httpx
 
 from bench import claims
 from bench.api import Api, wait_until
+from bench.watching import cpu_of, family
 
 PASSWORD = "bench-purging"
 TABLES = ("image", "task", "assignment", "judgment", "consensus")
@@ -73,7 +74,7 @@ class Worker(threading.Thread):
         self.platform, self.over, self.most, self.cpu = platform, threading.Event(), 0.0, {}
 
     def pid(self) -> int | None:
-        for pid in claims.family(self.platform):
+        for pid in family(self.platform):
             with contextlib.suppress(OSError):
                 if b"worker\0--queues\0cpu" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
@@ -84,7 +85,7 @@ class Worker(threading.Thread):
             if pid := self.pid():
                 with contextlib.suppress(OSError, IndexError):
                     held = Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]
-                    self.most, self.cpu[pid] = max(self.most, int(held) / 1024), claims.cpu_of({pid})
+                    self.most, self.cpu[pid] = max(self.most, int(held) / 1024), cpu_of({pid})
 
 
 def judge(slug: str, count: int) -> None:

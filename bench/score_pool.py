@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from bench.database import own_database
+from bench.watching import cpu_of, family
 
 
 def main() -> None:
@@ -30,7 +31,6 @@ def measure(options: argparse.Namespace, folder: Path, postgres_pid: int) -> Non
     from django.db import connection
 
     from bench import pools
-    from bench.serve import tree_cpu
     from inference.feedback import backlog
 
     started = time.perf_counter()
@@ -38,14 +38,14 @@ def measure(options: argparse.Namespace, folder: Path, postgres_pid: int) -> Non
     print(f"made {options.images:,} images of {options.dim} features in {time.perf_counter() - started:.0f} s")
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    started, cpu, database = time.perf_counter(), time.process_time(), tree_cpu(postgres_pid)
+    started, cpu, database = time.perf_counter(), time.process_time(), cpu_of(family(postgres_pid))
     scored = backlog.score_pool(project.pk)
     seconds = time.perf_counter() - started
     result = {
         "images": scored, "dim": options.dim, "classes": options.classes, "seconds": round(seconds, 1),
         "images_per_second": round(scored / seconds),
         "cpu_seconds_of_this_process": round(time.process_time() - cpu, 1),
-        "cpu_seconds_of_postgresql": round(tree_cpu(postgres_pid) - database, 1),
+        "cpu_seconds_of_postgresql": round(cpu_of(family(postgres_pid)) - database, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }  # fmt: skip
     print(json.dumps(result))

@@ -16,7 +16,6 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,12 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.database import own_server
+from bench.watching import cpu_of, family
 from config import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent / "serving"
 PEERS = Path(tempfile.gettempdir()) / "peers"
-TICK = os.sysconf("SC_CLK_TCK")
 BOUNDARY = "bench-boundary"
 DATABASE: list[int] = []  # our own PostgreSQL: its work for Crowdtune counts as Crowdtune's
 
@@ -61,16 +61,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["BENCH_PRECISION"] = options.precision  # every server and the ceiling read it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else an ended run leaves its server behind
-    folder = Path(tempfile.mkdtemp(prefix="crowdtune-serve-"))
-    (folder / "postgres").mkdir()
-    database = postgres.Postgres(folder / "postgres")
-    with (folder / "postgres.log").open("wb") as log:
-        database.start(log=log)
-    try:
+    with own_server() as (folder, database):
         run(options, folder, database)
-    finally:
-        database.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(options: argparse.Namespace, folder: Path, database: postgres.Postgres) -> None:
@@ -164,9 +156,9 @@ def measure(server: Server, options: argparse.Namespace, folder: Path, photo: by
         ready = time.perf_counter() - started
         for clients in options.clients:
             load(ask, clients, max(clients, 20))
-            before = tree_cpu(process.pid)
+            before = cpu_of(family(process.pid, *DATABASE))
             latencies, errors, seconds = load(ask, clients, options.requests)
-            cpu = (tree_cpu(process.pid) - before) / options.requests * 1000
+            cpu = (cpu_of(family(process.pid, *DATABASE)) - before) / options.requests * 1000
             costs.append(cpu)
             latencies.sort()
             p50, p99 = (latencies[int(share * (len(latencies) - 1))] * 1000 for share in (0.5, 0.99))
@@ -248,27 +240,6 @@ def load(client: Callable[[], Callable[[], bool]], clients: int, requests: int) 
     for thread in threads:
         thread.join()
     return latencies, errors[0], time.perf_counter() - started
-
-
-def tree_cpu(pid: int) -> float:
-    """Seconds of CPU that the process and its descendants have used, those that ended included."""
-    children: dict[int, list[int]] = {}
-    used: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(entry.name))
-        used[int(entry.name)] = sum(int(value) for value in fields[11:15])
-    total, waiting = 0, [pid, *DATABASE]
-    while waiting:
-        one = waiting.pop()
-        total += used.get(one, 0)
-        waiting += children.get(one, [])
-    return total / TICK
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -38,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from bench import serve
-from config import postgres
+from bench.database import own_server
 
 CLOSE = 1e-4  # as the promise of the API: any way of asking gives the same probabilities
 COLUMNS = ("requests", "failed", "mixed", "versions", "p50 ms", "p99 ms")
@@ -87,16 +86,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8932)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else an ended run leaves its server behind
-    folder = Path(tempfile.mkdtemp(prefix="crowdtune-swaps-"))
-    (folder / "postgres").mkdir()
-    database = postgres.Postgres(folder / "postgres")
-    with (folder / "postgres.log").open("wb") as log:
-        database.start(log=log)
-    try:
+    with own_server() as (folder, _database):
         measure(options, folder)
-    finally:
-        database.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> None:
