@@ -11,12 +11,14 @@ due to deadlocks are to be retried).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection
 from psycopg import errors
 
 Result = TypeVar("Result")
+Params = ParamSpec("Params")
 TRIES = 5
 _LOST = (errors.DeadlockDetected, errors.ForeignKeyViolation)
 
@@ -30,3 +32,13 @@ def again(work: Callable[[], Result]) -> Result:
             if connection.in_atomic_block or not isinstance(error.__cause__, _LOST):
                 raise
     return work()
+
+
+def retried(verb: Callable[Params, Result]) -> Callable[Params, Result]:
+    """The verb, run by ``again``."""
+
+    @wraps(verb)
+    def run(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        return again(lambda: verb(*args, **kwargs))
+
+    return run

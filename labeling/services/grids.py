@@ -48,6 +48,7 @@ def claim_grid(*, project: Project, member: Membership, size: int) -> tuple[Aske
     return question, [lease for lease in found if lease.survey_version == found[0].survey_version]
 
 
+@races.retried
 def submit_grid(
     *,
     project: Project,
@@ -69,18 +70,6 @@ def submit_grid(
     if not shown or not chosen <= set(shown):
         raise CrowdtuneError("invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": []})
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
-    return races.again(lambda: _submit(project, worker, shown, chosen, each, language, in_part))
-
-
-def _submit(
-    project: Project,
-    worker: Any,
-    shown: Sequence[uuid.UUID],
-    chosen: set[uuid.UUID],
-    each: float | None,
-    language: AskedIn,
-    in_part: bool,
-) -> list[Judgment]:
     stored = []
     keys = _questions_asked(project, worker, shown)
     with transaction.atomic():

@@ -137,16 +137,13 @@ def renew_invite(*, project: Project, user: Any) -> Project:
     return row
 
 
+@races.retried
 def delete_project(*, project: Project) -> None:
     """Take the project out of everybody's sight at once; its rows and files go in the background.
 
     Its address is free again. Leases, jobs and memberships end here; what people earned stays in their own record. A
     file that an image of another project refers to stays.
     """
-    races.again(lambda: _delete(project))
-
-
-def _delete(project: Project) -> None:
     with transaction.atomic():
         members = Membership.objects.filter(project_id=project.pk).order_by("pk")
         list(members.select_for_update().values_list("pk"))  # before the project, as an answer does

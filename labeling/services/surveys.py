@@ -27,6 +27,7 @@ UPDATE labeling_category c SET parent_id = v.parent
 FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, parent) WHERE c.id = v.id"""
 
 
+@races.retried
 def replace_survey(
     *,
     project: Project,
@@ -53,19 +54,6 @@ def replace_survey(
     Raises:
         CrowdtuneError: bad_survey, with what is wrong where; survey_changed.
     """
-    return races.again(lambda: _replace(project, user, categories, questions, language, wordings, unread, seen))
-
-
-def _replace(
-    project: Project,
-    user: Any,
-    categories: Sequence[Any] | None,
-    questions: Sequence[Mapping[str, Any]] | None,
-    language: str | None,
-    wordings: Mapping[str, Any] | None,
-    unread: Collection[str],
-    seen: int,
-) -> Project:
     with transaction.atomic():
         project = Project.objects.select_for_update().get(pk=project.pk)
         changed = [part for part, rows in (("categories", categories), ("questions", questions)) if rows is not None]
@@ -260,22 +248,15 @@ def _write_categories(project: Project, rows: list[dict[str, Any]]) -> None:
     gone = project.categories.exclude(key__in=keys)
     discarding.note_examples(CategoryExample.objects.filter(category__in=gone))
     gone.delete()
-    fields = ("name", "description", "wordnet_id", "position")
+    words = ("name", "description", "wordnet_id")
     Category.objects.bulk_create(
         [
-            Category(
-                project=project,
-                key=row["key"],
-                name=row["name"],
-                description=row["description"],
-                wordnet_id=row["wordnet_id"],
-                position=position,
-            )
+            Category(project=project, position=position, **{name: row[name] for name in ("key", *words)})
             for position, row in enumerate(rows)
         ],
         update_conflicts=True,
         unique_fields=["project", "key"],
-        update_fields=list(fields),
+        update_fields=[*words, "position"],
     )
     ids = dict(project.categories.values_list("key", "id"))
     parents = {row["key"]: ids.get(row["parent"]) for row in rows}
