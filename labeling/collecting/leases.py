@@ -19,6 +19,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import psycopg
@@ -216,7 +217,7 @@ def claim(
     hold: int,
     seconds: int,
     version: int,
-    price: Any,
+    price: Decimal,
     since: datetime.datetime | None = None,
 ) -> list[Lease]:
     """Bring the worker's live leases up to ``hold`` and return them, oldest first; fewer when no more are in reach.
@@ -270,7 +271,7 @@ def claim_gold(
     worker_id: int,
     seconds: int,
     version: int,
-    price: Any,
+    price: Decimal,
     since: datetime.datetime | None = None,
 ) -> list[Lease]:
     """Like ``claim``, from tasks whose answer is known; ``gold`` says of each lease to hold whether it is to be one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Model
@@ -58,7 +59,7 @@ class Leased(NamedTuple):
     width: int
     height: int
     survey_version: int
-    price: Any  # as it was offered; None for a lease of a time before that was written down
+    price: Decimal | None  # as it was offered; None for a lease of a time before that was written down
     known: dict[str, Any] | None
     use: str | None
     project: Project

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import webhooks
+from labeling.aggregation.combine import label_of
 from labeling.collecting import tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
@@ -185,19 +186,23 @@ def _write_consensus(project: Project, known: Mapping[int, Mapping[str, Any]]) -
             project=project,
             answer=answer,
             confidence=1.0,
-            posterior={name: 1.0} if isinstance(name, str) else {},
+            posterior=_posterior(answer),
             method=GOLD_METHOD,
             is_final=True,
         )
         for task_id, answers in known.items()
         for key, answer in answers.items()
-        for name in [("yes" if answer else "no") if isinstance(answer, bool) else answer]
     ]
     # By nobody, also where a reviewer had decided before it was known.
     written = ["answer", "confidence", "posterior", "method", "judgment_count", "is_final", "decided_by", "updated_at"]
     Consensus.objects.bulk_create(
         labels, update_conflicts=True, unique_fields=["task", "question"], update_fields=written
     )
+
+
+def _posterior(answer: Any) -> dict[str, float]:
+    """Certainty of an answer that is a class; what is none has no posterior."""
+    return {label_of(answer): 1.0} if isinstance(answer, bool | str) else {}
 
 
 def key_of(gold: Mapping[str, Any], name: str) -> str | None:

@@ -15,6 +15,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -216,7 +217,7 @@ def record(
     answers: dict[str, Any],
     seconds: float | None,
     version: int,
-    price: Any,
+    price: Decimal,
     language: str = "",
     questions: Sequence[int] = (),
     source: str = "worker",
@@ -255,7 +256,7 @@ def record_as_seen(
     task: Recorded,
     seconds: float | None,
     language: str,
-    price: Any,
+    price: Decimal,
     rows: Sequence[Mapping[str, Any]],
     because: str,
 ) -> tuple[Recorded, bool] | None:
@@ -312,7 +313,7 @@ def heard(*, task_ids: Sequence[int], project_id: int, questions: Sequence[int])
 
 
 def settle(
-    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, price: Any | None
+    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, price: Decimal | None
 ) -> bool:
     """Write a task's consensus, retire the task when there is a reason, and count a judgment of this price.
 
@@ -336,7 +337,7 @@ def settle(
     return bool(found and found[0][0])
 
 
-def count(*, project_id: int, judgments: int, price: Any) -> bool:
+def count(*, project_id: int, judgments: int, price: Decimal) -> bool:
     """Move the project's counters by some judgments; True when the next one would not fit into the budget."""
     rows = fetch(_COUNT, {"project": project_id, "count": judgments, "price": price})
     spent, budget, each = rows[0]

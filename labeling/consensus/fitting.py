@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from labeling import webhooks
+from labeling.aggregation.combine import Combined
 from labeling.collecting import suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit, classes_of
 from labeling.consensus.question_fit import fit_question
@@ -62,12 +63,12 @@ def rest(judgments: int, *, is_filling: bool = False) -> timedelta:
     return timedelta(seconds=min(max(5, judgments / 2000) * (10 if is_filling else 1), LONGEST))
 
 
-def _unfitted(now: Any) -> Q:
+def _unfitted(now: datetime) -> Q:
     """Something was said since, or a fit died on its way: it may have written its skills and not yet all labels."""
     return Q(answers_version__gt=F("fitted_version")) | silent("fit_started_at", ABANDONED, now)
 
 
-def _unclaimed(now: Any) -> Q:
+def _unclaimed(now: datetime) -> Q:
     return Q(fit_started_at=None) | silent("fit_started_at", ABANDONED, now)
 
 
@@ -98,7 +99,7 @@ def settle(project_id: int, progress: Callable[[float, str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _beating(project_id: int, started: Any) -> Iterator[None]:
+def _beating(project_id: int, started: datetime) -> Iterator[None]:
     """Keep the claim fresh from a thread of its own, and give it back at the end; a dead process does neither."""
     held = [started]
 
@@ -294,7 +295,7 @@ def _write_chunk(
             changed = count > combined.judgments + gone.get(task, 0)
             if task in gold or task not in states or decided is not None or changed:
                 continue
-            if task in old and _same(answer, combined.answer, confidence, combined.confidence, others, combined.others):
+            if task in old and _says_the_same(answer, confidence, others, combined):
                 continue
             rows.append(_row(project, question_id, task, combined, states[task]))
         fields = ["answer", "confidence", "posterior", "method", "judgment_count", "others", "updated_at"]
@@ -303,17 +304,17 @@ def _write_chunk(
         )
 
 
-def _same(answer: Any, now: Any, confidence: float, sure: float, others: Any, views: Any) -> bool:
-    """Whether a row says what it said, within MOVED."""
-    if answer != now or abs(confidence - sure) >= MOVED or others.keys() != views.keys():
+def _says_the_same(answer: Any, confidence: float, others: dict[str, Any], combined: Combined) -> bool:
+    """Whether a stored row says what is combined now, within MOVED."""
+    if answer != combined.answer or abs(confidence - combined.confidence) >= MOVED:
         return False
-    return all(
+    return others.keys() == combined.others.keys() and all(
         others[name]["answer"] == view["answer"] and abs(others[name]["confidence"] - view["confidence"]) < MOVED
-        for name, view in views.items()
+        for name, view in combined.others.items()
     )
 
 
-def _row(project: Project, question_id: int, task: int, combined: Any, state: str) -> Consensus:
+def _row(project: Project, question_id: int, task: int, combined: Combined, state: str) -> Consensus:
     return Consensus(
         task_id=task,
         project=project,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -45,7 +46,7 @@ def update_tasks(*, project: Project, stage: str, rows: Iterable[Task]) -> None:
         update_answered(project=project, stage=stage, task=now)
 
 
-def update_answered(*, project: Project, stage: str, task: Recorded, price: Any | None = None) -> bool:
+def update_answered(*, project: Project, stage: str, task: Recorded, price: Decimal | None = None) -> bool:
     """The same for a task that has just been answered, under the lock of that, in one statement.
 
     Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -33,7 +34,7 @@ def submit_judgment(
     assignment_id: uuid.UUID,
     worker: Any,
     answers: dict[str, Any],
-    seconds: float | None = None,
+    seconds: float | str | None = None,
     language: AskedIn = as_written,
 ) -> tuple[Judgment, bool]:
     """Store the worker's answers under the lease; the same body again returns the stored row and False.
@@ -99,15 +100,15 @@ def _submit(lease: Leased, answers: Any, seconds: Any, language: AskedIn) -> tup
     return judgment, True
 
 
-def _price(lease: Leased) -> Any:
+def _price(lease: Leased) -> Decimal:
     """What was offered is paid, and what was counted when it was leased; a lease that is over is taken anew."""
     if lease.use not in {None, Gold.Use.HIDDEN}:
-        return 0
+        return Decimal(0)
     return lease.project.price_per_judgment if lease.price is None or lease.state == State.EXPIRED else lease.price
 
 
 def _record_as_seen(
-    lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any, language: str
+    lease: Leased, answers: dict[str, Any], seconds: float | None, price: Decimal, language: str
 ) -> Recorded | None:
     """The judgment and its consensus in one statement; None where more follows, or the task was written meanwhile."""
     project, seen = lease.project, lease.seen
@@ -134,7 +135,7 @@ def _record_as_seen(
 
 
 def _record(
-    lease: Leased, answers: dict[str, Any], seconds: float | None, price: Any, language: str
+    lease: Leased, answers: dict[str, Any], seconds: float | None, price: Decimal, language: str
 ) -> Recorded | None:
     """The judgment and all that it causes, in one transaction; None when the lease is over."""
     project = lease.project
@@ -193,7 +194,7 @@ def _repeated(lease: Leased, answers: Any) -> Judgment:
     return stored
 
 
-def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: Any) -> None:
+def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: Decimal) -> None:
     """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
     project, worker_id = lease.project, lease.worker_id
     # The row of the project, which all wait for, is written with the consensus only where nothing follows it.

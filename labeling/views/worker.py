@@ -304,7 +304,7 @@ def _answer(request: HttpRequest, project: Project, member: Membership, assignme
             assignment_id=assignment_id,
             worker=request.user,
             answers=given,
-            seconds=_seconds(request),
+            seconds=request.POST.get("seconds"),
             language=language,
         )
     except CrowdtuneError as refusal:
@@ -345,10 +345,3 @@ def _feedback(
         "marks": marks(lease.payload, boxes),
         "is_drawn": bool(boxes),
     }
-
-
-def _seconds(request: HttpRequest) -> float | None:
-    try:
-        return float(request.POST.get("seconds", ""))
-    except ValueError:
-        return None

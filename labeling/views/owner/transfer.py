@@ -96,7 +96,7 @@ def bring_in(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("project-labels", project.slug)
 
 
-def _start(project: Any, user: Any, data: dict[str, Any]) -> None:
+def _start(project: Project, user: Any, data: dict[str, Any]) -> None:
     if data["take_as"] == "many":
         services.import_judgments(project=project, file=data["file"], user=user)
         return
