@@ -237,7 +237,7 @@ def change_version(request: HttpRequest, slug: str) -> HttpResponse:
             version = rollback(project=project, user=request.user)
         else:
             wanted = get_object_or_404(ModelVersion, project=project, number=whole(request.POST.get("version")))
-            version = promote(version=wanted, actor_user=request.user)
+            version = promote(version=wanted, user=request.user)
         messages.success(request, _("Version %d answers now.") % version.number)
     return redirect("project-serving", slug=slug)
 

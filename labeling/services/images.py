@@ -72,7 +72,7 @@ def import_images(
         project=project,
         kind="import_images",
         arguments=arguments,
-        requested_by=user if getattr(user, "pk", None) else None,
+        requested_by=user,
         actor=import_actor,
         job_id=job_id,
     )
@@ -126,7 +126,7 @@ def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:
         project=project,
         kind="import_judgments",
         arguments={"file": sources.spool(job_id, 0, file)},
-        requested_by=user if getattr(user, "pk", None) else None,
+        requested_by=user,
         actor=judgments_actor,
         job_id=job_id,
     )
@@ -157,7 +157,7 @@ def import_labels(
         project=project,
         kind="import_labels",
         arguments={**arguments, "question": question},
-        requested_by=user if getattr(user, "pk", None) else None,
+        requested_by=user,
         actor=labels_actor,
         job_id=job_id,
     )

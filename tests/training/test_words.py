@@ -79,7 +79,7 @@ def test_a_rollback_is_told_in_hindi_with_the_words_of_whoever_did_it(
     for _number in range(2):
         services.request_run(project=project, cause="person")
         run_actors()
-    services.promote(version=ModelVersion.objects.get(number=2), actor_user=project.owner)
+    services.promote(version=ModelVersion.objects.get(number=2), user=project.owner)
     services.rollback(project=project, user=project.owner, reason="Too many cats.")
 
     client.force_login(project.owner)

@@ -49,7 +49,7 @@ class Promote(APIView):
     @extend_schema(operation_id="models_promote", request=ReasonRequest, responses=VersionSerializer)
     def post(self, request: Request, slug: str, version: int) -> Response:
         row = version_of(project_of(request, slug, "manage"), version)
-        promoted = services.promote(version=row, actor_user=request.user, reason=_reason(request))
+        promoted = services.promote(version=row, user=request.user, reason=_reason(request))
         return Response(VersionSerializer(promoted).data)
 
 

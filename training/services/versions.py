@@ -18,7 +18,7 @@ Alias = ModelVersion.Alias
 
 
 @transaction.atomic
-def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> ModelVersion:
+def promote(*, version: ModelVersion, user: Any, reason: str = "") -> ModelVersion:
     """Make the version champion, whatever the gate said; the audit keeps who did it and why.
 
     What is the champion already stays it, and nothing is written down: the gate may have been quicker than who asks.
@@ -32,8 +32,8 @@ def promote(*, version: ModelVersion, actor_user: Any, reason: str = "") -> Mode
         return version
     answers.check_files(version)
     told = _("Promoted by %(user)s: %(reason)s") if reason else _("Promoted by %(user)s, overruling the gate.")
-    why = told % {"user": actor_user, "reason": reason[:300]}
-    return champions.give_alias(version=version, alias=Alias.CHAMPION, kind="promote", reason=why, user=actor_user)
+    why = told % {"user": user, "reason": reason[:300]}
+    return champions.give_alias(version=version, alias=Alias.CHAMPION, kind="promote", reason=why, user=user)
 
 
 @transaction.atomic

@@ -95,7 +95,7 @@ def promote(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     project = load_project(request, slug, "manage")
     with refusals(request):
         row = services.promote(
-            version=version_of(project, number), actor_user=request.user, reason=request.POST.get("reason", "")[:300]
+            version=version_of(project, number), user=request.user, reason=request.POST.get("reason", "")[:300]
         )
         messages.success(request, _("Version %(number)s answers now.") % {"number": row.number})
     return redirect("project-models", slug)

@@ -257,10 +257,10 @@ def test_who_promotes_or_goes_back_is_answered_by_that_version(
     first, second = add_version(seed=1, alias="champion"), add_version(seed=2)
     assert ask(project).version.number == first.number
     with django_capture_on_commit_callbacks(execute=True):
-        promote(version=second, actor_user=owner)
+        promote(version=second, user=owner)
     assert ask(project).version.number == second.number
     with django_capture_on_commit_callbacks(execute=True):
-        promote(version=first, actor_user=owner)
+        promote(version=first, user=owner)
     assert ask(project).version.number == first.number
     with django_capture_on_commit_callbacks(execute=True):
         rollback(project=project, user=owner)
@@ -273,10 +273,10 @@ def test_a_new_champion_ends_the_challenge_of_an_older_version_only_and_each_rol
     second, third, fourth = (add_version(seed) for seed in (2, 3, 4))
     for challenger, promoted, left in ((second, third, ""), (fourth, second, "challenger")):
         challenge(version=challenger, user=owner)
-        promote(version=promoted, actor_user=owner)
+        promote(version=promoted, user=owner)
         challenger.refresh_from_db()
         assert challenger.alias == left
-    promote(version=fourth, actor_user=owner)
+    promote(version=fourth, user=owner)
     assert [rollback(project=project, user=owner).number for _ in range(2)] == [2, 3]
 
 

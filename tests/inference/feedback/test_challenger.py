@@ -55,10 +55,10 @@ def test_a_version_that_was_gone_back_from_is_compared_again_when_it_is_put_up_a
     project, owner, add_version, add_images
 ) -> None:
     add_images(range(40))
-    champion = promote(version=add_version(seed=1), actor_user=owner)
+    champion = promote(version=add_version(seed=1), user=owner)
     second = add_version(seed=2, alias="challenger")
     backlog.score_pool(project.pk)
-    promote(version=second, actor_user=owner)
+    promote(version=second, user=owner)
     backlog.score_pool(project.pk)
     rollback(project=project, user=owner)
     backlog.score_pool(project.pk)
@@ -100,7 +100,7 @@ def test_without_a_champion_of_the_same_question_nothing_can_challenge(project, 
     first, second = add_version(seed=1), add_version(seed=2)
     with pytest.raises(NothingToDo, match="no champion"):
         challenge(version=first, user=owner)
-    promote(version=first, actor_user=owner)
+    promote(version=first, user=owner)
     replace_survey(project=project, user=owner, questions=[NEW, OLD])
     project.refresh_from_db()
     third = add_version(seed=3)
@@ -124,7 +124,7 @@ def test_serving_lists_what_serves_however_old_it_is(project, owner, add_version
 def test_a_challenger_that_a_newer_champion_overtakes_is_written_down(project, owner, add_version) -> None:
     add_version(seed=1, alias="champion")
     older, newer = add_version(seed=2, alias="challenger"), add_version(seed=3)
-    promote(version=newer, actor_user=owner)
+    promote(version=newer, user=owner)
     older.refresh_from_db()
     assert older.alias == ""
     change = older.alias_changes.get()

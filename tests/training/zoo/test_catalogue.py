@@ -115,7 +115,7 @@ def a_run_goes_on_from_it(project: Project, first: ModelVersion, run_actors: Cal
     services.set_policy(project=project, changes={"backbone": "champion"})
     export_here(f"champion-{project.pk}-1")
     head = train(project, run_actors, recipe="feature_extraction")
-    services.promote(version=first, actor_user=None) if first.alias != "champion" else None
+    services.promote(version=first, user=None) if first.alias != "champion" else None
     second = train(project, run_actors, **TUNED)
 
     assert head.run.backbone == second.run.backbone == f"champion-{project.pk}-1"
@@ -128,7 +128,7 @@ def a_run_goes_on_from_it(project: Project, first: ModelVersion, run_actors: Cal
     assert not np.array_equal(arrays[0]["w0"], arrays[1]["w0"])
     pictures = [Picture(item.sha256, item.image.original) for item in second.run.snapshot.items.all()[:8]]
     assert answers_of(head, pictures)[1].all()
-    services.promote(version=second, actor_user=None) if second.alias != "champion" else None
+    services.promote(version=second, user=None) if second.alias != "champion" else None
     third, _note = catalogue.going_on_from(project)
     assert catalogue.backbone_of(third).root == catalogue.backbone_of("crowdtune_small")
     job = inference.start_download(project=project, user=None, output="keras")

@@ -259,13 +259,12 @@ class Compiled:
         return np.concatenate([answer for answer in answers if answer is not None])
 
     def _borrow(self, flying: list[tuple[int, Any]], answers: list[np.ndarray | None]) -> Any:
-        if not flying:
-            return self._idle.get()
-        try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            self._land(flying, answers)
-        return self._idle.get() if not flying else self._borrow(flying, answers)
+        while flying:
+            try:
+                return self._idle.get_nowait()
+            except queue.Empty:
+                self._land(flying, answers)
+        return self._idle.get()
 
     def _land(self, flying: list[tuple[int, Any]], answers: list[np.ndarray | None]) -> None:
         index, request = flying.pop(0)
