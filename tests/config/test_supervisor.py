@@ -23,7 +23,7 @@ from config import postgres
 from config.management.commands import up
 from config.supervisor import Child, Program, Supervisor
 from tests import ROOT
-from tests.processes import Platform, marked, until
+from tests.processes import Platform, free_port, marked, until
 
 
 @pytest.fixture
@@ -238,10 +238,26 @@ def test_an_address_that_cannot_be_had_is_told_with_the_setting_to_change():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(CommandError, match="Set PORT"):
-            up._free_port("127.0.0.1", taken.getsockname()[1])
+            up._hold_port("127.0.0.1", taken.getsockname()[1])
     for host in ("192.0.2.1", "no host of ours"):
         with pytest.raises(CommandError, match="Set HOST"):
-            up._free_port(host, 8000)
+            up._hold_port(host, 8000)
+
+
+def test_a_port_is_taken_from_the_moment_in_which_a_platform_starts_and_its_own_web_server_may_listen() -> None:
+    port = free_port()
+    with up._hold_port("127.0.0.1", port), socket.socket() as web:
+        with pytest.raises(CommandError, match="Set PORT to a free one"):
+            up._hold_port("127.0.0.1", port)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):  # as granian does
+            web.setsockopt(socket.SOL_SOCKET, option, 1)
+        web.bind(("127.0.0.1", port))
+        web.listen()
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+            web.accept()[0].close()  # its end stays for a while
+            assert line.recv(1) == b""
+    with up._hold_port("127.0.0.1", port) as again:
+        assert again.getsockname()[1] == port
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         # which whoever may read it may hold.
         os.umask(0o077)
         lock = _only_one(settings.DATA_DIR)
-        _free_port(settings.HOST, settings.PORT)
+        port = _hold_port(settings.HOST, settings.PORT)
         database = postgres.Postgres(settings.DATA_DIR / "postgres") if settings.EMBEDDED else None
         address = f"http://{settings.OWN_HOST}:{settings.PORT}"
         supervisor = Supervisor(_programs(), url=address, folder=settings.BASE_DIR, database=database)
@@ -50,6 +51,7 @@ class Command(BaseCommand):
             pass
         finally:
             supervisor.stop()
+            port.close()
             lock.close()
 
     def _prepare(self, supervisor: Supervisor) -> str | None:
@@ -108,7 +110,10 @@ def _only_one(folder: Path) -> IO[str]:
     return lock
 
 
-def _free_port(host: str, port: int) -> None:
+def _hold_port(host: str, port: int) -> socket.socket:
+    """Have the port refused to who starts on it before the web server listens: each of two would get half of what is
+    asked. The web server, which shares its port with its like (SO_REUSEPORT), may listen beside what is returned.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,6 +123,11 @@ def _free_port(host: str, port: int) -> None:
             is_port = error.errno in {errno.EADDRINUSE, errno.EACCES}
             way_out = "Set PORT to a free one." if is_port else "Set HOST to an address of this machine."
             raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}). {way_out}") from None
+    held = socket.socket(family)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    with contextlib.suppress(OSError):  # old lines that another account's server has not ended keep it from us alone
+        held.bind((host, port))
+    return held
 
 
 def _stop_on_signals(supervisor: Supervisor) -> None:
