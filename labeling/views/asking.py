@@ -49,10 +49,12 @@ def shown(
     """
     answers, problems = answers or {}, problems or {}
     instant = is_instant(questions)
+    has_boxes = any(question.kind == "boxes" for question in questions)
     rows = []
     for question in questions:
         row = _one(question, answers.get(question.key), seed, instant, blank_rows)
         row["error"] = " ".join(problems.get(question.key, ()))
+        row["none_key"] = not has_boxes  # where there are, n draws one
         row["hidden"] = not conditions.holds(question.show_if, answers)
         row["search_url"] = f"{reverse('label-choices', args=[slug])}?question={question.key}"
         if version is not None:

@@ -113,3 +113,9 @@ def test_an_answer_is_told_in_the_names_of_the_choices():
     assert asking.spoken(asked("yes_no"), True) == "Yes"
     assert asking.spoken(asked("single_choice"), "cant_tell") == "I can't tell"
     assert asking.spoken(asked("boxes"), [{"category": "cat", "box": [0, 0, 1, 1]}]) == "Cat"
+
+
+def test_n_is_not_told_as_the_key_of_none_where_it_draws_a_box() -> None:
+    several = asked("multiple_choice")
+    assert shown(several)["none_key"]
+    assert not asking.shown([several, asked("boxes")], slug="animals")[0]["none_key"]
