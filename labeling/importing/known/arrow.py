@@ -58,7 +58,10 @@ def _check_size(metadata: pq.FileMetaData, picked: list[str], file: str) -> None
         read = [one for one in columns if _is_of(one.path_in_schema, picked)]
         size = sum(column.total_uncompressed_size for column in read)
         if size > MOST_ENTRY or any(column.num_values > MOST_VALUES for column in read):
-            told = _("%(name)s is larger than %(most)s MB.") % {"name": file, "most": MOST_ENTRY // 2**20}
+            told = _("%(name)s is larger than %(most)s MB. Send it in several parts.") % {
+                "name": file,
+                "most": MOST_ENTRY // 2**20,
+            }
             raise UnreadableError(told)
 
 

@@ -160,7 +160,7 @@ class Files:
             while piece := self._piece(entry, name):
                 size += len(piece)
                 if size > MOST_ENTRY:
-                    told = _("%(name)s is larger than %(most)s MB.")
+                    told = _("%(name)s is larger than %(most)s MB. Send it in several parts.")
                     raise UnreadableError(told % {"name": name, "most": MOST_ENTRY // 2**20})
                 yield piece
 
