@@ -140,12 +140,12 @@ def _check_choices(project: Project, document: dict[str, Any]) -> None:
     for question in survey.parse(project.survey_version, document).questions:
         least, count = question.options.get("least", 0), len(question.options.get("choices", []))
         if question.kind == "multiple_choice" and 0 < count < least:
-            told = _("The question %(key)s asks for at least %(least)s of %(count)s choices: nobody could answer it.")
-            raise _bad("questions", told % {"key": repr(question.key), "least": least, "count": count})
+            told = _("The question %(words)s asks for at least %(least)s of %(count)s choices: nobody could answer it.")
+            raise _bad("questions", told % {"words": repr(question.prompt), "least": least, "count": count})
         if "choices" in question.options and not question.options["choices"]:
-            told = _("The question %(key)s needs choices: give the project categories, or the question its own.")
+            told = _("The question %(words)s needs choices: give the project categories, or the question its own.")
             fields = {"categories": [_("At least one category is needed.")]}
-            raise CrowdtuneError("bad_survey", told % {"key": repr(question.key)}, fields=fields)
+            raise CrowdtuneError("bad_survey", told % {"words": repr(question.prompt)}, fields=fields)
 
 
 def check_conditions(asked: survey.Survey) -> None:

@@ -84,6 +84,14 @@ def test_a_survey_that_cannot_be_is_kept_on_the_page_with_the_reason(project: Pr
     assert response.context["forms"][0]["if_question"].value() == "nowhere"
 
 
+def test_a_question_without_choices_is_named_by_its_words(project: Project, owning: Client) -> None:
+    project.categories.all().delete()
+    asked = {"q": ["0"], "0-kind": "single_choice", "0-prompt": "Which animal?"}
+    response = owning.post(f"/projects/{project.slug}/settings/survey/", asked)
+    assert response.status_code == 400
+    assert "The question 'Which animal?' needs choices" in response.context["problem"]
+
+
 def test_keys_that_are_left_out_come_from_the_words_and_do_not_collide(project: Project, owning: Client) -> None:
     data = {"q": ["0", "1"]}
     for number in "01":
