@@ -149,6 +149,7 @@ def test_a_category_beyond_those_that_are_shown_is_found_by_its_name(project: Pr
     assert f"{address}{last.pk}/" not in text(page)
     page = owning.get(address, {"q": f"KIND {SHOWN}"})
     assert [row["key"] for row in page.context["rows"]] == [last.key]
+    assert f"1 of {SHOWN + 1}" in text(page)
     assert f"{address}{last.pk}/" in text(page)
     assert f"n{SHOWN - 1}" in page.context["form"]["text"].value()  # a filter takes none out
     assert "No category fits" in text(owning.get(address, {"q": "zebra"}))
