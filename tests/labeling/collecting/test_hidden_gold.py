@@ -135,10 +135,9 @@ def test_ones_own_record_does_not_count_the_gold(hiding: Project) -> None:
     assert client(hiding.owner).get(f"{API}/{hiding.slug}/workers/wanda/").json()["gold_seen"] == 1
 
 
-def progress(page: str) -> tuple[str, str]:
+def progress(page: str) -> tuple[str, str] | None:
     found = re.search(r'<progress class="progress[^"]*"[^>]* max="(\d+)" value="(\d+)"', page)
-    assert found is not None
-    return found[1], found[2]
+    return (found[1], found[2]) if found else None
 
 
 def told(project: Project, worker: User) -> tuple[Any, ...]:
@@ -175,4 +174,4 @@ def test_progress_does_not_tell_what_an_answer_opens_in_the_workflow_of_boxes(
     client(other).post(f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": {"box": [BOX]}}, format="json")
     project.refresh_from_db()
     assert project.task_count == 3
-    assert told(project, worker) == before == (("6", "0"), ("6", "0"), None, None)
+    assert told(project, worker) == before == (None, None, None, None)
