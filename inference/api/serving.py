@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -12,7 +12,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 
 from inference import services
 from inference.api.predicting import ANSWERING, REFUSALS
@@ -23,6 +22,7 @@ from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
 from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
 from labeling.api.choices import Choice
+from labeling.api.paging import CursorPagination
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files.storage import image_url
 from labeling.models import ApiKey, Job, Project
@@ -165,7 +165,7 @@ class KeysView(ProjectView):
     @extend_schema(operation_id="keys", tags=["serving"], **listing(KeySerializer))
     def get(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
-        pages = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
+        pages = CursorPagination()
         rows = pages.paginate_queryset(ApiKey.objects.filter(project=project), request, view=self) or []
         limits = KeyLimit.objects.filter(key__in=rows).in_bulk(field_name="key_id")
         return pages.get_paginated_response([key_json(row, limits.get(row.pk)) for row in rows])
@@ -224,9 +224,7 @@ class SamplesView(ProjectView):
     @extend_schema(operation_id="samples", tags=["serving"], **listing(SampleSerializer))
     def get(self, request: Request, slug: str) -> Response:
         rows = Sample.objects.filter(project=self.project(request, slug)).select_related("image", "version")
-        pages = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
-        found = pages.paginate_queryset(rows, request, view=self) or []
-        return pages.get_paginated_response(SampleSerializer(found, many=True, context={"request": request}).data)
+        return self.page(request, rows, SampleSerializer)
 
 
 class SampleView(ProjectView):

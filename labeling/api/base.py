@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -25,12 +25,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from labeling import bodies
 from labeling.accounts import archived, permissions
 from labeling.accounts.permissions import Right
+from labeling.api.paging import CursorPagination
 from labeling.models import Project, Task
 
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
@@ -95,9 +95,9 @@ class ProjectView(APIView):
         seen: Callable[[list[Any]], None] | None = None,
     ) -> Response:
         """One page of a list, by cursor, newest first; ``seen`` may change its rows before they are shown."""
-        paginator = cast("Any", api_settings.DEFAULT_PAGINATION_CLASS)()
+        paginator = CursorPagination()
         paginator.ordering = ordering
-        found = paginator.paginate_queryset(rows, request, view=self)
+        found = paginator.paginate_queryset(rows, request, view=self) or []
         if seen is not None:
             seen(found)
         data = serializer(found, many=True, context={"request": request, "view": self}).data
