@@ -68,7 +68,7 @@ def test_why_no_run_has_started_is_kept_for_readers_of_every_language(project: P
     TrainingPolicy.objects.create(project=project, min_new_labels=5000)
     with override("hi"):
         due.start_due_runs(lambda _project, _decision: None)
-    assert "of 5000 new labels" in TrainingPolicy.objects.get().status
+    assert "of 5,000 new labels" in TrainingPolicy.objects.get().status
     with override("hi"):
         assert not LATIN.search(TrainingPolicy.objects.get().status)
 
