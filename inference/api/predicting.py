@@ -8,7 +8,6 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -28,7 +27,7 @@ from inference.serializers import (
     PredictJsonSerializer,
     answer_json,
 )
-from labeling.accounts import permissions
+from labeling.api.base import project_of
 from labeling.api.parsers import JSONParser, MultiPartParser
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
@@ -100,8 +99,7 @@ def _category(data: Any) -> str | None:
 
 def predictable(request: Request, slug: str) -> Project:
     """The project, when the caller may ask its classifier."""
-    project = get_object_or_404(Project, slug=slug)
-    permissions.require(request.user, project, "predict")
+    project = project_of(request, slug, "predict", even_archived=True)
     grants.remember(request.auth, project)
     return project
 

@@ -176,7 +176,9 @@ def test_without_a_champion_the_answer_says_what_to_do(api, project, data_dir) -
 
 def test_a_stranger_does_not_learn_that_the_project_exists(client_of, champion) -> None:
     stranger = client_of(User.objects.create_user("stranger"))
-    assert post_files(stranger, picture()).status_code == 404
+    refused = post_files(stranger, picture())
+    assert refused.status_code == 404
+    assert refused.json() == stranger.post(URL.replace("colours", "nothing")).json()
 
 
 @pytest.mark.parametrize(
