@@ -31,6 +31,8 @@ _TURNS = {
     6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
 }  # fmt: skip
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# For a page's chooser of files. Listed, and not image/*: so a Mac sends its HEIC photos as the first of them.
+TYPES = ",".join(f"image/{name.lower()}" for name in FORMATS)
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
 Image.MAX_IMAGE_PIXELS = 2 * MAX_PIXELS  # our own check below is stricter and says more
 

@@ -12,6 +12,7 @@ from labeling import audit
 from labeling.accounts.languages import LANGUAGES
 from labeling.aggregation import AGGREGATORS
 from labeling.consensus.stopping import POLICIES
+from labeling.files.imaging import TYPES
 from labeling.forms.changes import ChangesForm
 from labeling.forms.project import names_of
 from labeling.models import MOST_INSTRUCTIONS, MOST_JUDGMENTS, Project, Rule
@@ -244,7 +245,7 @@ class CategoryForm(forms.Form):
 class ExampleForm(forms.Form):
     """A picture that shows what a category means."""
 
-    image = forms.FileField(label=_("Picture"), widget=forms.FileInput(attrs={"accept": "image/*"}))
+    image = forms.FileField(label=_("Picture"), widget=forms.FileInput(attrs={"accept": TYPES}))
     alt = forms.CharField(
         required=False,
         max_length=300,

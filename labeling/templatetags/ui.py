@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from labeling.accounts.keys import SCOPE_NAMES
+from labeling.files.imaging import TYPES
 from labeling.surveys import tongues
 from labeling.surveys.translations import Worded
 
@@ -27,6 +28,12 @@ def icon(name: str, classes: str = "") -> SafeString:
     """``{% icon "check" %}``: a drawing out of static/img/icons.svg, hidden from screen readers."""
     address = static("img/icons.svg")
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', classes, address, name)
+
+
+@register.simple_tag
+def picture_types() -> str:
+    """``accept="{% picture_types %}"``: the kinds of pictures that are read."""
+    return TYPES
 
 
 @register.simple_tag
