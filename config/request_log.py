@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 
 from config.patience import Crowded
+from labeling import outages
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -74,11 +75,17 @@ class HiddenFilter(logging.Filter):
 
 
 class BrokenFilter(logging.Filter):
-    """Of what Django logs of a request the traceback of what broke; that it was refused says our own line."""
+    """Of what Django logs of a request the traceback of what broke; that it was refused says our own line.
+
+    An outage is a line: every request meets it, and a page for each would fill what is left of a disk.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info is None or isinstance(record.exc_info[1], Crowded):
             return False
+        if outages.is_outage(record.exc_info[1]):
+            record.msg, record.args = "%s: %s", (record.getMessage(), " ".join(str(record.exc_info[1]).split()))
+            record.exc_info = None
         return getattr(record, "status_code", 500) >= 500
 
 

@@ -17,6 +17,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
+def is_outage(error: BaseException | None) -> bool:
+    return is_full(error) or database_is_away(error) or store_is_away(error) or store_refuses(error)
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether a disk had no room, ours or the database's."""
     return any(

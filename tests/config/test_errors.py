@@ -239,3 +239,12 @@ def test_what_broke_is_logged_with_its_traceback_once(client, caplog):
     assert broken.name == "django.request"
     (told,) = [line for line in caplog.records if line.name == "crowdtune.request"]
     assert told.levelname == "WARNING"
+
+
+@pytest.mark.parametrize("name", ["full", "away"])
+def test_an_outage_is_a_line_of_the_log_with_its_reason(client, caplog, name):
+    client.get(f"/raise/{name}")
+    why, own = caplog.records
+    assert (why.name, why.levelname, why.exc_info) == ("django.request", "ERROR", None)
+    assert why.getMessage().endswith(f"/raise/{name}: {RAISED[name]}")
+    assert own.name == "crowdtune.request"
