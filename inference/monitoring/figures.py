@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,7 @@ def accuracy_plot(project: Project) -> charts.Chart:
     rows = (
         Prediction.objects.filter(project=project)
         .exclude(is_correct=None)
-        .annotate(day=TruncDay("judged_at"))
+        .annotate(day=TruncDay("judged_at", tzinfo=UTC))
         .values_list("version__number", "day")
         .annotate(n=Count("id"), right=Count("id", filter=Q(is_correct=True)))
         .order_by("version__number", "day")
@@ -158,13 +158,13 @@ def drift_plots(project: Project) -> list[charts.Chart]:
 
     Each version was trained on images of its own: their days make a line each.
     """
-    since = timezone.localdate() - timedelta(days=DRIFT_DAYS)
+    since = timezone.now().date() - timedelta(days=DRIFT_DAYS)
     names = ("version__number", "day", "images", "feature_distance", "feature_limit", "class_psi")
     rows = Drift.objects.filter(project=project, day__gte=since).order_by("day").values_list(*names)
     ratio: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     index: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     for number, day, images, distance, limit, psi in rows:
-        at = datetime.combine(day, datetime.min.time(), timezone.get_current_timezone())
+        at = datetime.combine(day, datetime.min.time(), UTC)
         ratio[number].append((at, distance / max(limit, 1e-9)))
         if images >= LEAST:  # of a few images the shares say nothing: no alarm looks at them, either
             index[number].append((at, psi))

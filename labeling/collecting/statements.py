@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from labeling import days
 from labeling.collecting.leases import fetch
 from labeling.models import Project, Task
 
@@ -108,9 +109,9 @@ _SAID = """
 person AS (
     UPDATE labeling_membership m SET judgment_count = m.judgment_count + 1,
         seconds = m.seconds + coalesce(%(seconds)s::float8, 0), earned = m.earned + %(price)s,
-        streak_days = CASE WHEN m.last_day = current_date THEN m.streak_days
-                           WHEN m.last_day = current_date - 1 THEN m.streak_days + 1 ELSE 1 END,
-        last_day = current_date
+        streak_days = CASE WHEN m.last_day >= %(today)s::date THEN m.streak_days  -- later: a person who went west
+                           WHEN m.last_day = %(today)s::date - 1 THEN m.streak_days + 1 ELSE 1 END,
+        last_day = greatest(m.last_day, %(today)s::date)
     FROM done WHERE m.project_id = done.project_id AND m.user_id = done.worker_id RETURNING m.id
 ),
 said AS (
@@ -235,6 +236,7 @@ def record(
         "version": version,
         "language": language,
         "price": price,
+        "today": days.today(),
         "questions": list(questions),
         "source": source,
     }
@@ -290,6 +292,7 @@ def record_as_seen(
         "language": language,
         "source": "worker",
         "price": price,
+        "today": days.today(),
         "method": project.aggregator,
         "rows": json.dumps(rows),
         "asked": [row["question"] for row in rows],

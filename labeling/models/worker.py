@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from labeling import days
 from labeling.models.told import ToldField
 
 
@@ -63,8 +64,8 @@ class Membership(models.Model):
 
     @property
     def days_in_a_row(self) -> int:
-        """The streak that goes on; 0 after a day (of UTC) without an answer, though the row keeps what it was."""
-        yesterday = timezone.now().date() - timedelta(days=1)
+        """The streak that goes on; 0 after a day without an answer, though the row keeps what it was."""
+        yesterday = days.today() - timedelta(days=1)
         return self.streak_days if self.last_day and self.last_day >= yesterday else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -164,7 +165,7 @@ def run_context(row: TrainingRun) -> dict[str, Any]:
         "accuracy": plots.accuracy_curve(row),
         "balance": plots.class_balance(row.snapshot, names),
         "left_out": [(names.get(key, key), n) for key, n in row.snapshot.left_out.items()],
-        "log": row.log[::-1],
+        "log": [{**line, "at": datetime.fromisoformat(line["at"])} for line in reversed(row.log)],
     }
     if row.metrics.get("count"):
         context.update(figures_of(row.metrics, row.snapshot.categories, names, context["version"]))

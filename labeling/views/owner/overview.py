@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -205,7 +205,7 @@ def _labels_over_time(project: Project) -> charts.Chart:
     truncate, step = _step(end - start)
     counts = dict(
         rows.filter(created_at__range=(start, end))  # one of a clock that was far ahead would add a month of minutes
-        .annotate(at=truncate("created_at"))
+        .annotate(at=truncate("created_at", tzinfo=UTC))
         .values_list("at")
         .annotate(n=Count("id"))
         .order_by("at")
