@@ -42,12 +42,16 @@ class PredictJsonSerializer(serializers.Serializer):
 
 class ExplainSerializer(serializers.Serializer):
     image = serializers.FileField()
-    category = serializers.CharField(required=False, help_text="Whose evidence to show; the most probable by default.")
+    category = serializers.CharField(
+        required=False, help_text="The category to explain; by default the most probable one."
+    )
 
 
 class ExplainJsonSerializer(serializers.Serializer):
     image = serializers.JSONField(help_text='A data URL, `{"id": …}` of a stored image, or `{"url": …}`.')
-    category = serializers.CharField(required=False, help_text="Whose evidence to show; the most probable by default.")
+    category = serializers.CharField(
+        required=False, help_text="The category to explain; by default the most probable one."
+    )
 
 
 class ErrorDetailSerializer(serializers.Serializer):

@@ -76,7 +76,7 @@ class KeySerializer(serializers.Serializer):
     )  # fmt: skip
     days = serializers.IntegerField(
         write_only=True, required=False, allow_null=True, min_value=1, max_value=3650,
-        help_text="How long the key is good; for ever unless told. `expires_at` says the same as a moment.",
+        help_text="How long the key is valid; without it, for ever. `expires_at` gives the same as a point in time.",
     )  # fmt: skip
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)

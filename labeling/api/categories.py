@@ -154,7 +154,7 @@ class ExampleListView(CategoryBase):
 
 
 class ExampleView(CategoryBase):
-    """Say anew what an example shows, or remove it."""
+    """Change what is said of an example, or remove it."""
 
     rights = {"PATCH": "manage", "DELETE": "manage"}
     parser_classes = [JSONParser, MultiPartParser, FormParser]

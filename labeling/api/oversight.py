@@ -141,7 +141,7 @@ def _hook(project: Project, webhook_id: int) -> Webhook:
 
 
 class WebhookView(ProjectView):
-    """A webhook's last deliveries; change or remove it, also of an archived project: its exports are told of still."""
+    """A webhook's last deliveries; change or remove it, even in an archived project: its exports still send events."""
 
     rights = {"GET": "manage", "PATCH": "manage", "DELETE": "manage"}
     even_archived = frozenset({"PATCH", "DELETE"})
@@ -166,7 +166,7 @@ class WebhookView(ProjectView):
 
 
 class WebhookSecretView(ProjectView):
-    """Give a webhook another secret, which signs from now on, also what comes again."""
+    """Replace a webhook's secret. The new one signs all that is sent from now on, repeated deliveries too."""
 
     rights = {"POST": "manage"}
     even_archived = frozenset({"POST"})

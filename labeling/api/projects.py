@@ -86,9 +86,7 @@ class Translations(serializers.JSONField):
     """Words by language and text; what they may be is for the survey to say."""
 
 
-_UNTOLD = (
-    "null for who only labels: an answer to hidden gold finishes no task and makes none, so this would tell it apart."
-)
+_UNTOLD = "null for people who only label: answers to hidden gold change neither number, which would betray them."
 
 
 class ProjectSerializer(serializers.ModelSerializer):

@@ -189,7 +189,10 @@ def public_address(host: str, port: int) -> str:
     if not addresses or not all(is_public(one) or is_allowed(host, one) for one in addresses):
         raise FetchRefused(
             "address_refused",
-            _("%(host)s is not on the public internet. Who runs this platform can allow it by the setting %(setting)s.")
+            _(
+                "%(host)s is not on the public internet. "
+                "Whoever runs this platform can allow it by the setting %(setting)s."
+            )
             % {"host": host, "setting": "FETCH_HOSTS"},
         )
     return addresses[0]

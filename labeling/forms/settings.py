@@ -169,7 +169,9 @@ class RuleForm(forms.ModelForm):
         }
         help_texts = {
             "threshold": _("A share from 0 to 1, seconds, or a number in a row, by what is measured."),
-            "action": _("Training is the practice that somebody has not done yet; who has none left is warned."),
+            "action": _(
+                "Training is practice that the worker has not done yet. Workers who have none left are warned."
+            ),
             "message": "",
         }
 

@@ -69,7 +69,7 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
     )
     raise CrowdtuneError(
         "bucket_not_allowed",
-        _("The setting %(setting)s does not allow %(address)s: %(known)s. Who runs this platform can add it there.")
+        _("The setting %(setting)s does not allow %(address)s: %(known)s. Whoever runs this platform can add it there.")
         % {"setting": SETTING, "address": f"{address!r:.200}", "known": known},
         403,
         fields={"s3": []},

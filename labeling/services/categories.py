@@ -85,7 +85,7 @@ def add_example(*, category: Category, data: bytes, alt: str = "", user: Any) ->
 
 
 def change_example(*, example: CategoryExample, alt: str, user: Any) -> CategoryExample:
-    """Say anew what the picture shows."""
+    """Change what is said of the picture."""
     alt = _checked_alt(alt)
     with transaction.atomic():
         before, example.alt = example.alt, alt

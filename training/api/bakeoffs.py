@@ -56,14 +56,14 @@ class MeasuredSerializer(CandidateSerializer):
     seconds = serializers.FloatField(required=False)
     cpu_seconds = serializers.FloatField(required=False)
     embedded = serializers.IntegerField(required=False)
-    latency = serializers.FloatField(required=False, help_text="Least of several, in seconds for one image.")
+    latency = serializers.FloatField(required=False, help_text="Seconds for one image, the shortest of several.")
     megabytes = serializers.FloatField(required=False)
     parameters = serializers.IntegerField()
     failure = serializers.CharField(required=False)
     winner = serializers.BooleanField(required=False)
     may_be_as_good = serializers.BooleanField(
         required=False,
-        help_text="Not of the winner: whether chance alone may have made that one right more often on these images.",
+        help_text="Whether the winner may be ahead by chance alone, on these images. Left out for the winner.",
     )
     on_front = serializers.DictField(
         child=serializers.BooleanField(), help_text="Cost -> no other candidate has less error and less of it."
@@ -101,7 +101,7 @@ class BakeOffs(APIView):
 
 
 class OneBakeOff(APIView):
-    """A comparison: the candidates that are measured, the winner, and who is on the Pareto front."""
+    """A comparison: the candidates that are measured, the winner, and which of them are on the Pareto front."""
 
     @extend_schema(operation_id="bake_offs_retrieve", responses=BakeOffSerializer)
     def get(self, request: Request, slug: str, job_id: UUID) -> Response:

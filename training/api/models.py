@@ -44,7 +44,7 @@ class OneModel(APIView):
 
 
 class Promote(APIView):
-    """Make a version champion, whatever the gate said. The champion stays it, and nothing else happens."""
+    """Make a version champion, whatever the gate said. For the champion itself nothing changes."""
 
     @extend_schema(operation_id="models_promote", request=ReasonRequest, responses=VersionSerializer)
     def post(self, request: Request, slug: str, version: int) -> Response:
@@ -65,7 +65,7 @@ class Challenge(APIView):
 
     @extend_schema(operation_id="models_withdraw", responses={204: None})
     def delete(self, request: Request, slug: str, version: int) -> Response:
-        """It runs beside the champion no longer, and nobody else does instead."""
+        """The version is challenger no longer, and no other takes its place."""
         row = version_of(project_of(request, slug, "manage"), version)
         services.withdraw_challenger(version=row, user=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)

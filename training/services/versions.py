@@ -87,7 +87,7 @@ def challenge(*, version: ModelVersion, user: Any, reason: str = "") -> ModelVer
 
 @transaction.atomic
 def withdraw_challenger(*, version: ModelVersion, user: Any) -> ModelVersion:
-    """The version runs beside the champion no longer, and nobody else does instead.
+    """The version is challenger no longer, and no other takes its place.
 
     Raises:
         NothingToDo: It is not the challenger.

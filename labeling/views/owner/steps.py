@@ -84,7 +84,7 @@ def _waiting(project: Project, at: str) -> Iterator[Step]:
     if project.jobs.live().filter(kind="follow_bounds").exists():
         return  # tasks are on their way to what was set last
     if unseen.too_few_verify(project):
-        text = _("Boxes wait for people to verify them, which who drew one does not: invite more people")
+        text = _("Boxes wait to be verified by somebody other than the person who drew them: invite more people")
         yield Step(text, f"{at}/workers/", "users", "warn")
         yield from _with_who_is_there(project, at)
         return

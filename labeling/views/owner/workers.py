@@ -118,7 +118,7 @@ def _skills(project: Project, behind: list[Membership]) -> charts.Chart:
         )
         for pk, m in list(drawn.items())[:MOST_DRAWN]
     ]
-    told = _("Quick and wrong is at the bottom left. Who is paused or far behind is drawn large.")
+    told = _("Quick and wrong is at the bottom left. People who are paused or far behind are drawn large.")
     if rows.count() > len(points):
         told += " " + _("Of the others, those with the most judgments are here; all are in the list below.")
     return charts.scatter(
