@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from labeling import webhooks
 from labeling.aggregation.combine import label_of
-from labeling.collecting import tasks
+from labeling.collecting import rightness, tasks
 from labeling.errors import CrowdtuneError
-from labeling.models import Consensus, Gold, Image, Project, Task
+from labeling.models import Consensus, Gold, Image, Judgment, Membership, Project, Task
 from labeling.questions.kind import is_storable
 from labeling.spellings import spellings
 from labeling.surveys import survey
@@ -166,6 +168,24 @@ def _note(project: Project, retired: Sequence[int], more_hidden: int) -> None:
         gold_count=F("gold_count") + more_hidden,
         retired_count=F("retired_count") + len(retired),
     )
+
+
+def forget(*, project: Project, task_ids: Sequence[int]) -> None:
+    """What was taken for the answer to these tasks is not known any more, and nobody is measured by it."""
+    Task.objects.filter(pk__in=task_ids).update(is_gold=False)  # and locked, before what is known of them
+    known = dict(Gold.objects.exclude(use=Gold.Use.PRACTICE).filter(task__in=task_ids).values_list("task", "answers"))
+    seen, right = Counter[int](), Counter[int]()
+    for said in Judgment.objects.filter(task__in=known, is_gold=True, source="worker", withdrawn_at=None):
+        if answers := survey.answerable(project.pk, said.survey_version, known[said.task_id]):
+            seen[said.worker_id] += 1
+            right[said.worker_id] += rightness.is_right(said.answers, answers)
+    for worker_id in sorted(seen):
+        Membership.objects.filter(project=project, user_id=worker_id).update(
+            gold_seen=Greatest(F("gold_seen") - seen[worker_id], 0),
+            gold_right=Greatest(F("gold_right") - right[worker_id], 0),
+        )
+    Gold.objects.filter(task__in=task_ids).delete()
+    Consensus.objects.filter(task__in=task_ids, method=GOLD_METHOD).delete()
 
 
 def count(project: Project) -> None:

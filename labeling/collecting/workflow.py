@@ -16,13 +16,14 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from labeling import webhooks
 from labeling.collecting import marking, tasks
-from labeling.models import Assignment, Consensus, Image, Judgment, Project, Task
+from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Project, Task
 from labeling.words import gettext as _
 
 MOST_ROUNDS = 60
@@ -129,7 +130,10 @@ def void(*, task: Task) -> None:
 
 
 def _void(task: Task, follower: str) -> None:
-    """Retire what is open beyond this task, with its leases, but for the stage that follows now."""
+    """Retire what is open beyond this task, with its leases, but for the stage that follows now.
+
+    Gold that was made of the image while it was covered is not known to be right any more.
+    """
     open_now = Task.objects.filter(image=task.image, state=Task.State.OPEN, is_gold=False).exclude(stage=follower)
     stages = open_now.exclude(stage__contains=MADE_GOLD)
     later = [row.pk for row in stages if _place(row.stage) > _place(task.stage)]
@@ -139,6 +143,10 @@ def _void(task: Task, follower: str) -> None:
         state=Assignment.State.RELEASED, reason=_("decided anew before")
     )
     Consensus.objects.filter(task__image=task.image, task__stage="draw:1", method=METHOD).update(is_final=False)
+    golds = Gold.objects.filter(task__image=task.image, task__stage__contains=MADE_GOLD)
+    if task_ids := list(golds.values_list("task", flat=True)):
+        marking.forget(project=task.project, task_ids=task_ids)
+        Project.objects.filter(pk=task.project_id).update(gold_count=Greatest(F("gold_count") - len(task_ids), 0))
 
 
 def _place(stage: str) -> tuple[int, int]:

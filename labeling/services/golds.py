@@ -10,7 +10,7 @@ from django.db.models import F
 from labeling import audit
 from labeling.collecting import marking, tasks, workflow
 from labeling.consensus.update import update_task
-from labeling.models import Consensus, Gold, Project, Task
+from labeling.models import Gold, Project, Task
 
 
 def set_gold(
@@ -37,9 +37,7 @@ def remove_gold(*, task: Task, user: Any) -> None:
     """
     project = Project.objects.get(pk=task.project_id)
     with transaction.atomic():
-        Task.objects.filter(pk=task.pk).update(is_gold=False)  # and locked, before what is known of it
-        Gold.objects.filter(task=task).delete()
-        Consensus.objects.filter(task=task, method=marking.GOLD_METHOD).delete()
+        marking.forget(project=project, task_ids=[task.pk])
         fresh = Task.objects.get(pk=task.pk)
         if workflow.MADE_GOLD not in fresh.stage:
             tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))

@@ -15,7 +15,7 @@ from labeling.collecting import rightness, workflow
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
-from labeling.models import Assignment, Consensus, Job, Project, Task
+from labeling.models import Assignment, Consensus, Gold, Job, Membership, Project, Task
 from tests.labeling.conftest import claim, client, person
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +140,26 @@ def test_seconds_per_accepted_box_are_told_by_stage(boxes: Project, crowd: list[
     found = figures.of_project(boxes)["boxes"]
     assert found["accepted_boxes"] == 1
     assert found["seconds_per_accepted_box"] == {"draw": 8.0, "quality": 2.0, "coverage": 3.0}
+
+
+def test_gold_of_a_box_that_is_found_bad_after_all_is_taken_back_and_counts_against_nobody(
+    boxes: Project, crowd: list[User]
+) -> None:
+    cover(boxes, crowd)
+    workflow.make_golds(project=boxes)
+    services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
+    new = person("new")
+    for _ in range(4):
+        asked = claim(Project.objects.get(), new)
+        said = {"good": False} if asked.task.stage.startswith("quality") else {"covered": False}
+        services.submit_judgment(assignment_id=asked.pk, worker=new, answers=said)
+    member = Membership.objects.get(user=new)
+    assert (member.gold_seen, member.gold_right) == (4, 2)
+    services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
+    member.refresh_from_db()
+    assert (member.judgment_count, member.gold_seen, member.gold_right) == (4, 0, 0)
+    assert (Project.objects.get().gold_count, Gold.objects.count(), open_stages()) == (0, 0, ["draw:2"])
+    assert figures.of_project(boxes)["boxes"]["accepted_boxes"] == 0
 
 
 def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project, crowd: list[User]) -> None:
