@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import make_password
@@ -22,8 +23,8 @@ from labeling.words import gettext as _
 if TYPE_CHECKING:
     from labeling.models import Project
 
-# Signs that nobody sees: two names that differ by them alone look the same.
-UNSEEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+# Signs and letters that nobody sees: two names that differ by them alone look the same.
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 SIGN = "\0"
 
 
@@ -60,7 +61,8 @@ def check_name(name: str) -> None:
     Raises:
         ValidationError: It may not.
     """
-    signs = (SIGN if unicodedata.category(one) in {"Mn", "Mc"} and not UNSEEN.match(one) else one for one in name)
+    letters = pairwise(f" {UNSEEN.sub(' ', name)}")  # a sign twice lies on itself: nobody sees that either
+    signs = (SIGN if unicodedata.category(one) in {"Mn", "Mc"} and one != last else one for last, one in letters)
     UnicodeUsernameValidator()(re.sub(rf"(?<=\w){SIGN}{{1,3}}", "", "".join(signs)))
     if name in {".", ".."}:
         raise ValidationError(_("A name cannot be . or .. alone: in an address these lead elsewhere."))
