@@ -48,6 +48,24 @@ document.addEventListener("invalid", ({ target }) => {
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }, { capture: true });
 
+/* What is pressed while an answer is on its way would be answered without what that changes: it waits. */
+let isAsked = false;
+const waiting = [];
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#builder [hx-post]");
+  if (!button || !isAsked) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  waiting.push(button.value);
+}, { capture: true });
+document.body.addEventListener("htmx:beforeRequest", ({ target }) => { isAsked ||= Boolean(target.closest("#builder")); });
+for (const end of ["htmx:afterSettle", "htmx:sendError", "htmx:responseError"]) {
+  document.body.addEventListener(end, () => {
+    isAsked = false;
+    if (waiting.length) document.querySelector(`#builder [value="${waiting.shift()}"]`)?.click();
+  });
+}
+
 /* Who adds a question goes on by writing it, who moves one by its buttons, of which one is off at an end, and who removes one
    at the next: what was pressed is gone. */
 const STEPS = { up: -1, down: 1, remove: 0 };

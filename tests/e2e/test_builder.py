@@ -16,6 +16,9 @@ def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_projec
     page.get_by_role("button", name="Scale").click()
     expect(page.locator(".question-edit")).to_have_count(2)
     expect(page.get_by_label("Question", exact=True).nth(1)).to_be_focused()  # one who adds a question writes it next
+    two = '["rating", "number"].forEach(kind => document.querySelector(`[value="add:${kind}"]`).click())'
+    page.evaluate(two)  # the second before the first is answered
+    expect(page.locator(".question-edit")).to_have_count(4)
     seen = page.locator("iframe").first  # the next one waits behind it, unseen, until it has loaded
     expect(seen).to_have_css("width", "360px")
     page.get_by_text("Desktop", exact=True).click()
