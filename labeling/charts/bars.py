@@ -91,6 +91,7 @@ def columns(
     whole = unit == "number" and all(float(total).is_integer() for total in totals)
     y = scale([0.0, *totals], unit=unit, low=0.0, count=4, whole=whole)
     step = 1 / len(labels)
+    wide = min(0.76 * step, 0.12)  # one alone is a bar, too, not a wall
     every = max(1, -(-len(labels) // 8))
     ticks = [((i + 0.5) * step, label) for i, label in enumerate(labels) if i % every == 0]
     parts = [svg.axes(Scale(0, 1, (), str), y, x_label=x_label, y_label=y_label), *svg.x_ticks(ticks)]
@@ -103,8 +104,8 @@ def columns(
                 svg.element(
                     "rect",
                     svg.tooltip(f"{label}, {name}: {say(values[i])}" if len(series) > 1 else f"{label}: {say(top)}"),
-                    x=svg.percent((i + 0.12) * step),
-                    width=svg.percent(0.76 * step),
+                    x=svg.percent((i + 0.5) * step - wide / 2),
+                    width=svg.percent(wide),
                     y=svg.percent(1 - y(top)),
                     height=svg.percent(y(top) - y(base)),
                     class_=f"chart-fill-{slot(k)}",

@@ -206,6 +206,7 @@ def test_no_name_is_written_over_another_on_a_phone_nor_far_from_its_dot(shown: 
 def test_no_tick_stands_between_two_counts() -> None:
     drawn = render(charts.columns(["a"], [("s", [2.0])], title="t"))
     assert "0.5" not in re.findall(r'class="chart-tick">([^<]+)<', drawn)
+    assert 'width="12%"' in drawn  # and the one bar is no wall
     drawn = render(charts.columns(["a"], [("s", [0.9])], title="t"))
     assert "0.5" in re.findall(r'class="chart-tick">([^<]+)<', drawn)
 
