@@ -24,6 +24,16 @@ def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
     assert "No run yet" in page
 
 
+def test_a_project_of_boxes_alone_says_that_nothing_can_be_learned_and_offers_no_button(
+    owner: Client, project: Project
+) -> None:
+    assert "Train now" in owner.get("/projects/shapes/training/").content.decode()
+    project.questions.update(kind="boxes")
+    page = owner.get("/projects/shapes/training/").content.decode()
+    assert "no question with one answer" in page
+    assert "Train now" not in page
+
+
 def test_a_page_that_asks_again_does_not_count_very_many_labels_again_until_something_was_decided(
     owner: Client, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
