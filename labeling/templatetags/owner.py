@@ -28,6 +28,8 @@ def called(user: Any) -> str:
 
 @register.filter
 def initials(username: str) -> str:
-    """What fits into an avatar: ``worker12`` -> w12, ``asha`` -> as."""
-    match = re.fullmatch(r"(\D).*?(\d{1,2})", username)
-    return match[1] + match[2] if match else username[:2]
+    """What fits into an avatar: ``worker12`` -> w12, ``asha`` -> as, ``a.person`` -> ap."""
+    if match := re.fullmatch(r"(\D).*?(\d{1,2})", username):
+        return match[1] + match[2]
+    first, *more = re.findall(r"[^.+_@-]+", username.partition("@")[0]) or [username]
+    return first[0] + more[0][0] if more else first[:2]
