@@ -28,7 +28,7 @@ from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
-from labeling.models import ApiKey, Image, Project, Task
+from labeling.models import ApiKey, Image, Membership, Project, Role, Task
 from labeling.services import revoke_key
 from labeling.views import shown_once
 from labeling.views.numbers import whole
@@ -152,9 +152,10 @@ def serving(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
     versions = figures.by_version(project)
-    # Each worker of an outside crowd has a key to label with: they would hide those that ask the model.
-    asking = ApiKey.objects.filter(project=project).exclude(scopes=["label"])
-    keys = list(asking.select_related("user").order_by("-id")[:50])
+    # Each worker of an outside crowd has a key to label with: they would hide the others.
+    workers = Membership.objects.filter(project=project, role=Role.WORKER).values("user")
+    others = ApiKey.objects.filter(project=project).exclude(scopes=["label"], user__in=workers)
+    keys = list(others.select_related("user").order_by("-id")[:50])
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
     deployment = Deployment.of(project.pk)
