@@ -6,7 +6,7 @@ labeling.errors.CrowdtuneError
 └── BrokenVersion   503: the artifact on disk is not what its manifest says
 rest_framework.exceptions.APIException
 ├── Busy            503 with Retry-After: the queue is full
-└── QuotaSpent      429 with Retry-After: the key's requests of today are used up
+└── QuotaSpent      429 with Retry-After: the key's images of this minute or day are used up
 """
 
 from __future__ import annotations

@@ -64,13 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_place(place)
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", help="what pictures show", parents=[place])
-    predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL|-")
+    predict.add_argument("pictures", nargs="+", metavar="FILE|FOLDER|URL|-", help="pictures; - reads one from a pipe")
     predict.add_argument("--top-k", type=int, default=3, help="categories of each picture (3)")
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
     explain = commands.add_parser("explain", help="where the classifier looked, as a PNG file", parents=[place])
-    explain.add_argument("picture", metavar="FILE|URL|-")
+    explain.add_argument("picture", metavar="FILE|URL|-", help="- reads it from a pipe")
     explain.add_argument("-o", "--output", default="heat.png", metavar="FILE|-", help="where to write it (heat.png)")
-    explain.add_argument("--category", help="whose evidence to show; the most probable one by itself")
+    explain.add_argument("--category", help="the category to explain; by default the most probable one")
     return parser
 
 
@@ -79,7 +79,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="of the platform; else CROWDTUNE_URL")
     parser.add_argument("--token", help="of a key with the scope predict; else CROWDTUNE_TOKEN")
     parser.add_argument("--project", help="as in its address; else CROWDTUNE_PROJECT")
-    parser.add_argument("--retries", type=int, help="where no answer comes (8)")
+    parser.add_argument("--retries", type=int, help="how often to try again where no answer comes (8)")
 
 
 def _expanded(names: Sequence[str]) -> list[str]:

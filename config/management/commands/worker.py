@@ -19,8 +19,10 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--queues", nargs="+", default=["cpu", "default"], choices=QUEUES)
-        parser.add_argument("--threads", type=_number, default=settings.WORKER_THREADS)
+        told = "cpu: imports, consensus, exports, scoring; gpu: training (default: cpu default)"
+        parser.add_argument("--queues", nargs="+", default=["cpu", "default"], choices=QUEUES, help=told)
+        threads = f"messages at once (default: WORKER_THREADS, {settings.WORKER_THREADS})"
+        parser.add_argument("--threads", type=_number, default=settings.WORKER_THREADS, help=threads)
         parser.add_argument("--gpu", type=int, help="the only GPU that trainings of this worker may use: 0, 1, …")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("list", help="what is imported, and who uses it")
         add = actions.add_parser("add", help="import a .keras file that you trust")
-        add.add_argument("file", type=Path)
+        add.add_argument("file", type=Path, help="the .keras file")
         add.add_argument("--manifest", type=Path, help=f"JSON with any of {', '.join(NAMES)}")
         add.add_argument("--key", help="its name in the database: a-z 0-9 _ . -")
         add.add_argument("--title", help="its name for people")
@@ -53,15 +53,15 @@ class Command(BaseCommand):
             "--cut",
             help="where its last block begins, so that it can be fine-tuned: a layer of it, or of one inside it",
         )
-        add.add_argument("--year", type=int)
+        add.add_argument("--year", type=int, help="in which it was published")
         add.add_argument("--sha256", help="refuse another file than this one")
         adopt = actions.add_parser("adopt", help="what a fine-tuned version has learned, for every project")
-        adopt.add_argument("project")
+        adopt.add_argument("project", help="as in its address")
         adopt.add_argument("--version", type=int, dest="number", help="default: the champion")
-        adopt.add_argument("--key", required=True)
-        adopt.add_argument("--title")
+        adopt.add_argument("--key", required=True, help="the name of the new backbone in the database: a-z 0-9 _ . -")
+        adopt.add_argument("--title", help="its name for people")
         remove = actions.add_parser("remove", help="forget an imported backbone that no version stands on")
-        remove.add_argument("key")
+        remove.add_argument("key", help="as `backbones list` shows it")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         try:
