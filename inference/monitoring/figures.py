@@ -46,6 +46,7 @@ class VersionFigures:
 
     @property
     def p50(self) -> float | None:
+        """Milliseconds within which half of the requests were answered; None without any."""
         return _milliseconds(quantile(self.latencies, 0.5))
 
     @property
@@ -54,6 +55,7 @@ class VersionFigures:
 
     @property
     def agreement(self) -> float | None:
+        """Share of the compared images on which the champion and the challenger say the same; None without any."""
         return self.agreed / self.compared if self.compared else None
 
     @property

@@ -69,6 +69,8 @@ class Hand:
 
 @dataclass(frozen=True)
 class Box:
+    """A box of the answer, in pixels; ``confidence`` is the chance that it is there, ``workers`` those who drew it."""
+
     category: str
     box: tuple[float, float, float, float]  # x, y, width, height
     confidence: float

@@ -36,12 +36,15 @@ SURE = 0.95
 
 
 def discount(judgments: Floats, correlation: float) -> Floats:
-    """What one of so many votes on a task is worth, in (0, 1]."""
+    """What one vote on a task is worth, in (0, 1], by how many ``judgments`` the task has; of the same shape as these.
+
+    ``correlation`` is from 0 (people err each for themselves) to 1 (all say the same).
+    """
     return np.asarray(1 / (1 + np.maximum(judgments - 1, 0) * correlation), np.float64)
 
 
 def tempered(votes: Votes, posterior: Floats, correlation: float) -> Floats:
-    """The posterior of votes that err together; the order of a task's labels stays."""
+    """[n_tasks, n_classes]: the posterior of votes that err together; the order of a task's labels stays."""
     worth = discount(np.bincount(votes.task, minlength=votes.n_tasks).astype(np.float64), correlation)
     return held(votes, softmax(np.log(np.maximum(posterior, FLOOR)) * worth[:, None]))
 

@@ -47,7 +47,7 @@ class Deference:
             self.judge(draw)
 
     def judge(self, draw: Floats) -> None:
-        """What one draw expects of the favourites that were named."""
+        """What one draw [n_tasks, n_classes] expects of the favourites that were named."""
         if len(self.rows):
             self.gains.append(self._gain(draw))
 
@@ -76,7 +76,7 @@ class Deference:
         return 2 * AGREED - 1 <= self.agreed < 1
 
     def settle(self, posterior: Floats) -> Floats:
-        """The least mixture of the posterior with the votes' winners that gives these the lead, where they get it."""
+        """The posterior [n_tasks, n_classes]; where the votes' winners keep the lead, mixed with these just enough."""
         if self.agreed >= AGREED > self.doubted:
             return posterior
         rows, favourites = self._departures(posterior)

@@ -39,6 +39,7 @@ class Slots:
 
     @property
     def width(self) -> int:
+        """How many slots each task has."""
         return self.votes.n_classes
 
 

@@ -157,7 +157,7 @@ def vote_shares(votes: Votes) -> Floats:
 
 
 def held(votes: Votes, posterior: Floats) -> Floats:
-    """The posterior with gold tasks at their known label (changed in place, and returned)."""
+    """The posterior [n_tasks, n_classes] with gold tasks at their known label (changed in place, and returned)."""
     gold = np.flatnonzero(votes.known != UNKNOWN)
     posterior[gold] = 0
     posterior[gold, votes.known[gold]] = 1

@@ -25,7 +25,11 @@ def counts_of(task: Ints, label: Ints, n_tasks: int, n_classes: int) -> Floats:
 
 
 def percent(counts: Floats) -> float:
-    """The chance that two people asked about the same task say the same; each task weighs alike."""
+    """The chance that two people asked about the same task say the same; each task weighs alike.
+
+    Args:
+        counts: [tasks, classes], as ``counts_of`` gives.
+    """
     total = counts.sum(axis=1)
     asked = total >= 2
     if not asked.any():
@@ -73,6 +77,9 @@ def fleiss_kappa(counts: Floats) -> float:
 
     With the same number of judgments a task this is Fleiss' own figure; with different numbers each task's agreement
     weighs alike, and the label frequencies are over all judgments.
+
+    Args:
+        counts: [tasks, classes].
     """
     counts = counts[counts.sum(axis=1) >= 2]
     if not len(counts):
@@ -166,6 +173,11 @@ def per_category(counts: Floats) -> Floats:
 
 
 def disagreement(answer: Ints, majority: Ints, tied: np.ndarray) -> float:
-    """The share of tasks whose answer is not the majority's; where votes tie there is no majority to differ from."""
+    """The share of tasks whose answer is not the majority's; where votes tie there is no majority to differ from.
+
+    Args:
+        answer, majority: [tasks], labels.
+        tied: bool [tasks], whether several labels have the most votes.
+    """
     clear = ~tied
     return float((answer[clear] != majority[clear]).mean()) if clear.any() else 0.0

@@ -170,7 +170,7 @@ def others_beside(method: str, answers: Answers) -> list[str]:
 
 
 def view_of(posterior: np.ndarray, classes: Sequence[str], kind: str) -> dict[str, Any]:
-    """One method's word on one task: the answer, how sure, and the chances of these classes."""
+    """One method's word on one task, of a posterior [classes]: the answer, how sure, the chances of these classes."""
     best = int(np.argmax(posterior))
     shown = {label: round(float(p), 6) for label, p in zip(classes, posterior, strict=True) if p > 1e-6}
     return {"answer": answer_of(classes[best], kind), "confidence": float(posterior[best]), "posterior": shown}

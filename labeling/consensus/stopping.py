@@ -56,6 +56,8 @@ class TaskState:
 
 @dataclass(frozen=True)
 class Decision:
+    """What becomes of a task; ``because`` says why it retires."""
+
     action: Literal["wait", "more", "retire"]
     because: Literal["", "confident", "maximum", "budget"] = ""
 

@@ -71,6 +71,11 @@ def choice_keys(options: Options) -> list[str]:
 
 
 def known_options(options: Options, *names: str) -> Options:
+    """The options, with ``choices`` as {key, name}; ``names`` are those that the kind takes beside what all take.
+
+    Raises:
+        BadAnswer: One is unknown, or of a wrong type.
+    """
     unknown = sorted(set(options) - {*names, "choices", "cant_tell", "shuffle", "section", "examples"})
     if unknown:
         raise BadAnswer(
@@ -117,6 +122,11 @@ def _choices(choices: Any) -> list[dict[str, str]]:
 
 
 def number_option(options: Options, name: str, default: float | None = None) -> float | None:
+    """A number or nothing.
+
+    Raises:
+        BadAnswer: It is something else.
+    """
     value = options.get(name, default)
     if value is not None and not is_number(value):
         raise BadAnswer(_("%(name)s must be a number, got %(value)s.") % {"name": name, "value": f"{value!r:.80}"})
@@ -124,6 +134,7 @@ def number_option(options: Options, name: str, default: float | None = None) -> 
 
 
 def whole_option(options: Options, name: str, default: int | None = None) -> int | None:
+    """As ``number_option``, without a fraction."""
     value = number_option(options, name, default)
     if value is not None and value != int(value):
         raise BadAnswer(

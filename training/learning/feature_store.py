@@ -242,7 +242,11 @@ class FeatureStore:
 
 
 def as_keys(shas: Sequence[str]) -> np.ndarray:
-    """Hex SHA-256 strings -> uint8 ``[n, 32]``."""
+    """Hex SHA-256 strings -> uint8 ``[n, 32]``.
+
+    Raises:
+        LearningError: One is no SHA-256.
+    """
     try:
         return np.frombuffer(bytes.fromhex("".join(shas)), np.uint8).reshape(len(shas), 32)
     except ValueError as error:

@@ -31,7 +31,12 @@ def read_set(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray, list[str]
 
 
 def probe_features(features: np.ndarray, labels: np.ndarray, names: list[str], splits: int = SPLITS) -> list[float]:
-    """Accuracy of a linear head on the other 30 % of ``splits`` random 70/30 splits."""
+    """Of ``splits`` random 70/30 splits, the accuracy on the 30 % of a linear head that learned the rest.
+
+    Args:
+        features: float32 ``[n, dim]``.
+        labels: int ``[n]``, places in ``names``.
+    """
     found = []
     for seed in range(splits):
         order = np.random.default_rng(seed).permutation(len(labels))

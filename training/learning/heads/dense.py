@@ -79,11 +79,12 @@ class Head:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Row-wise softmax, safe for large values; keeps the dtype."""
+    """``[n, classes]`` -> the same, rows summing to 1; safe for large values, keeps the dtype."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """The logarithm of ``softmax``, where that would round small chances to 0."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -160,6 +160,9 @@ def convert(model: Any, target: Path) -> None:
     What other backends than TensorFlow write into a SavedModel OpenVINO cannot read, so there the model goes through a
     file of Keras' own to a process that has TensorFlow. What comes in between lies beside ``target``, and goes with the
     folder that a kill leaves half written.
+
+    Raises:
+        NotFaithful: The network has more than one output.
     """
     import keras  # as in export_trunk
 
@@ -207,6 +210,9 @@ class Compiled:
         shape: Of one input, without the batch axis.
         precision: f32 (exact), or bf16/f16 where the caller measured that it costs no accuracy.
         threads: Cores to use; all where None.
+
+    Raises:
+        LearningError: There is no such precision.
     """
 
     def __init__(
@@ -276,7 +282,11 @@ class Compiled:
 
 
 class Trunk:
-    """A loaded trunk. ``key``, ``dim``, ``size``, ``shape`` are facts of the folder; ``embed`` is the work."""
+    """A loaded trunk. ``key``, ``dim``, ``size``, ``shape`` are facts of the folder; ``embed`` is the work.
+
+    Raises:
+        ArtifactDamaged: A file of the folder is missing, or not the one that was exported.
+    """
 
     def __init__(self, folder: Path, *, precision: str = "f32", threads: int | None = None) -> None:
         try:
