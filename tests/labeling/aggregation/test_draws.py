@@ -51,7 +51,7 @@ def test_whoever_said_something_is_heard():
     assert Crowd(Votes.of([0, 0], [0, 1], [0, 1], n_workers=3), np.random.default_rng(0)).heard.tolist() == [1, 1, 0]
 
 
-def test_habits(crowd: Crowd):
+def test_who_answers_by_habit_and_which_is_drawn_as_the_model_says(crowd: Crowd):
     truth = np.arange(30) % 3
     at = truth[crowd.task]
     blind = 0.4 * crowd.habit[crowd.worker, crowd.label]
@@ -85,7 +85,7 @@ def normal(
     return best, float((total * chance * (1 - chance)).sum() + 1 / variance) ** -0.5
 
 
-def test_abilities_and_levels(crowd: Crowd):
+def test_abilities_and_levels_are_drawn_about_their_mode(crowd: Crowd):
     looked, weight = crowd.counts, np.random.default_rng(1).uniform(0.5, 1, (7, 3))
     right, total = np.einsum("wkk->wk", looked) * weight, looked.sum(axis=2) * weight
     rows = [now.ability for now, _ in drawn(crowd, lambda each: each._draw_abilities(looked, weight))]
@@ -99,7 +99,7 @@ def test_abilities_and_levels(crowd: Crowd):
         assert (mean, spread) == pytest.approx(expected, rel=0.1, abs=0.05)
 
 
-def test_the_variances_and_the_mean_level(crowd: Crowd):
+def test_the_variances_and_the_mean_level_follow_their_distributions(crowd: Crowd):
     draws = [crowd._draw_variance(5.0, 8) for _ in range(DRAWS)]
     assert stats.kstest(draws, stats.invgamma(8 / 2 + 1, scale=5 / 2 + 0.1).cdf).pvalue > 0.001
     crowd.counts[:] = 0
@@ -109,7 +109,7 @@ def test_the_variances_and_the_mean_level(crowd: Crowd):
     assert stats.kstest(apart, "norm").pvalue > 0.001
 
 
-def test_misses(crowd: Crowd):
+def test_which_labels_are_confused_is_drawn_over_all_spreads(crowd: Crowd):
     pooled = np.array([[50.0, 6, 1], [0, 40, 3], [2, 2, 30]])
     wrong = pooled * ~np.eye(3, dtype=bool)
     chance = softmax(of_spreads(wrong))
@@ -119,7 +119,7 @@ def test_misses(crowd: Crowd):
     assert found == pytest.approx(expected, abs=0.02)
 
 
-def test_strengths(crowd: Crowd):
+def test_strengths_are_drawn_as_often_as_they_are_likely(crowd: Crowd):
     predicted = crowd._predicted()
     chance = softmax(of_strengths(crowd.counts, predicted) + np.log(crowd.strength_share)[:, None], axis=0)
     often, shares = np.zeros(chance.shape), []
@@ -131,7 +131,7 @@ def test_strengths(crowd: Crowd):
     assert np.mean(shares, axis=0) == pytest.approx(0, abs=0.02)
 
 
-def test_how_frequent_classes_are(crowd: Crowd):
+def test_how_frequent_classes_are_is_drawn_over_all_evenness(crowd: Crowd):
     truth, counts = np.array([0, 0, 0, 1]), np.array([3.0, 1, 0])
     crowd.account = np.linspace(0, -6, len(EVENNESS))
     chance = softmax(of_evenness(counts) + crowd.account)
@@ -140,7 +140,7 @@ def test_how_frequent_classes_are(crowd: Crowd):
     assert found == pytest.approx(expected, abs=0.03)
 
 
-def test_own_matrices(crowd: Crowd):
+def test_the_mean_of_drawn_matrices_is_the_expected_one(crowd: Crowd):
     predicted = crowd._predicted()
     found = np.mean([np.exp(logs) for _, logs in drawn(crowd, lambda each: each._draw_log_matrices(predicted))], axis=0)
     assert found == pytest.approx(crowd.expected_matrices(), abs=0.05)
@@ -153,7 +153,7 @@ def test_rows_that_vary_between_workers_say_less_of_the_crowd(crowd: Crowd):
     assert crowd._worth(looked)[:2] == pytest.approx(np.array([[5 / 10, 1, 1], [1001 / 1006, 1, 1]]))
 
 
-def test_murky_votes(crowd: Crowd):
+def test_which_votes_are_murky_is_drawn_as_the_model_says(crowd: Crowd):
     murky = Murky(crowd, np.random.default_rng(0))
     truth = np.arange(30) % 3
     murky.murk = np.ones((30, 3))
