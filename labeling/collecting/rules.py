@@ -26,6 +26,7 @@ from labeling.collecting import phases, rightness, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 from labeling.models.told import in_words
 from labeling.surveys import survey
+from labeling.words import Told
 from labeling.words import gettext as _
 
 # Counts of what comes in a row; the others are of a window's worth of answers.
@@ -230,15 +231,44 @@ def _act(rule: Rule, member: Membership, measured: float, task_id: int, record: 
 
 
 def _why(rule: Rule, measured: float) -> str:
-    """What the worker reads where the owner has written nothing."""
-    measure = in_words(Rule.Measure(rule.measure).label)
-    if rule.measure in IN_A_ROW:
-        return _("%(measure)s: %(measured)d.") % {"measure": measure, "measured": round(measured)}
-    if rule.measure in SHARES:
-        told = _("%(measure)s over the last %(window)s is %(percent)d %%.")
-        return told % {"measure": measure, "window": rule.window, "percent": floor(round(measured * 100, 6))}
-    told = _("%(measure)s over the last %(window)s is %(measured).2f.")
-    return told % {"measure": measure, "window": rule.window, "measured": measured}
+    """What the worker reads where the owner has written nothing: what was found, and what to do about it."""
+    values = {
+        "measure": in_words(Rule.Measure(rule.measure).label),
+        "window": rule.window,
+        "measured": measured,
+        "percent": floor(round(measured * 100, 6)),
+        "least": ceil(round(rule.threshold * 100, 6)),
+    }
+    generic = _("%(measure)s over the last %(window)s: %(measured).3g.")
+    return _advice().get((rule.measure, rule.comparison), generic) % values
+
+
+def _advice() -> dict[tuple[str, str], Told]:
+    """By what is measured and how it is compared; no sentence for a rule that looks the other way, as for who agrees
+    too often.
+    """
+    below, at_least = Rule.Comparison.BELOW, Rule.Comparison.AT_LEAST
+    return {
+        (Rule.Measure.GOLD_ACCURACY, below): _(
+            "Of your last %(window)s answers that could be checked, %(percent)d %% were right; %(least)d %% are asked "
+            "for. The instructions and the examples show what counts."
+        ),
+        (Rule.Measure.AGREEMENT, below): _(
+            "Of your last %(window)s answers, %(percent)d %% are what others see, too; %(least)d %% are asked for. The "
+            "instructions and the examples show what counts."
+        ),
+        (Rule.Measure.MEDIAN_SECONDS, below): _(
+            "Half of your last %(window)s answers took %(measured).1f seconds or less. Please look at each image a "
+            "little longer."
+        ),
+        (Rule.Measure.SKIPS_IN_A_ROW, at_least): _(
+            "Skipped in a row: %(measured)d. Where something is unclear or does not load, choose that as the reason: "
+            "the owner reads it."
+        ),
+        (Rule.Measure.SAME_IN_A_ROW, at_least): _(
+            "Same answer in a row: %(measured)d. That is rare: please look at each image anew."
+        ),
+    }
 
 
 def _looked_at(rule: Rule, task_id: int, record: Record) -> list[int]:

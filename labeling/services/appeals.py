@@ -11,7 +11,7 @@ from labeling import audit
 from labeling.accounts import archived
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Membership
-from labeling.services.members import resume_worker
+from labeling.services.members import resume_worker, tell_accepted
 from labeling.words import gettext as _
 
 LONGEST = 2000
@@ -61,14 +61,8 @@ def decide_appeal(*, appeal: Appeal, accept: bool, by: Any, answer: str = "") ->
                 phase=Membership.Phase.WORKING
             )
             resume_worker(member=member, by=by)
-            _tell_accepted(member, answer.strip()[:LONGEST])
+            tell_accepted(member=member, answer=answer.strip()[:LONGEST])
         changes = {"username": member.user.username, "accepted": accept}
         audit.write(project=member.project, user=by, action="appeal_decided", changes=changes)
     appeal.refresh_from_db()
     return appeal
-
-
-def _tell_accepted(member: Membership, answer: str) -> None:
-    """Who goes on sees no page that tells of appeals: it stands above the next task, as a rule's message."""
-    told = _("Your appeal was accepted: %(answer)s") % {"answer": answer} if answer else _("Your appeal was accepted.")
-    Membership.objects.filter(pk=member.pk).update(warning=told)

@@ -204,11 +204,18 @@ def resume_worker(*, member: Membership, by: Any) -> Membership:
         member.is_paused, member.paused_because, member.paused_at = False, "", None
         member.save(update_fields=["is_paused", "paused_because", "paused_at"])
         appeals = member.appeals.filter(state=Appeal.State.OPEN).exclude(membership__phase=Membership.Phase.FAILED)
-        appeals.update(state=Appeal.State.ACCEPTED, decided_by=by, decided_at=timezone.now())
+        if appeals.update(state=Appeal.State.ACCEPTED, decided_by=by, decided_at=timezone.now()):
+            tell_accepted(member=member)
         audit.write(
             project=member.project, user=by, action="worker_resumed", changes={"username": member.user.username}
         )
     return member
+
+
+def tell_accepted(*, member: Membership, answer: str = "") -> None:
+    """Who goes on sees no page that tells of appeals: it stands above the next task, as a rule's message."""
+    told = _("Your appeal was accepted: %(answer)s") % {"answer": answer} if answer else _("Your appeal was accepted.")
+    Membership.objects.filter(pk=member.pk).update(warning=told)
 
 
 def weigh_worker(*, member: Membership, weight: float, by: Any) -> Membership:

@@ -88,11 +88,13 @@ def test_a_worker_whom_a_rule_pauses_reads_why_in_hindi(
         lease = claim(Project.objects.get(pk=project.pk), worker)
         services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"}, seconds=0.1)
 
-    assert Membership.objects.get(pk=member.pk).paused_because == "Median seconds per task over the last 2 is 0.10."
+    assert Membership.objects.get(pk=member.pk).paused_because == (
+        "Half of your last 2 answers took 0.1 seconds or less. Please look at each image a little longer."
+    )
     client.force_login(worker)
     page = client.get(f"/label/{project.slug}/", headers=HINDI).content.decode()
-    assert "पिछले 2 पर प्रति कार्य" in page
-    assert "over the last" not in page
+    assert "आपके पिछले 2 उत्तरों में से" in page
+    assert "of your last" not in page
     with override("hi"):
         event = RuleEvent.objects.get().description
         assert "कार्यकर्ता को रोकें" in event
@@ -109,13 +111,15 @@ def test_a_rule_that_fires_while_hindi_is_spoken_is_read_in_english(project: Pro
     with override("hi"):
         services.skip_assignment(assignment_id=lease.pk, worker=worker)
     assert RuleEvent.objects.get().description == "Skips in a row (1) is at least 1: Warn"
-    assert Membership.objects.get(user=worker).warning == "Skips in a row: 1."
+    assert Membership.objects.get(user=worker).warning.startswith("Skipped in a row: 1. Where")
 
 
 def test_a_share_that_a_rule_measured_is_told_in_percent() -> None:
-    rule = Rule(measure="agreement", window=3)
+    rule = Rule(measure="agreement", window=3, comparison="below", threshold=0.7)
     for share, percent in ((2 / 3, 66), (29 / 50, 58)):
-        assert rules._why(rule, share) == f"Agreement with the consensus over the last 3 is {percent} %."
+        assert f"last 3 answers, {percent} % are what others see, too; 70 % are" in rules._why(rule, share)
+    rule.comparison = "at_least"
+    assert rules._why(rule, 0.9) == "Agreement with the consensus over the last 3: 0.9."
 
 
 @pytest.mark.django_db

@@ -52,6 +52,8 @@ def test_who_may_go_on_waits_for_no_answer_but_to_an_appeal_against_the_test(
     services.resume_worker(member=paused, by=paused.project.owner)
     appeal.refresh_from_db()
     assert appeal.state == state
+    told = Membership.objects.get(pk=paused.pk).warning
+    assert told == ("Your appeal was accepted." if state == "accepted" else "")
 
 
 @pytest.mark.parametrize(
