@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -199,7 +200,11 @@ def test_a_forgotten_password_is_reset_by_a_mail_and_where_none_is_sent_the_page
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert 'name="email"' in client.get("/accounts/password/reset/").content.decode()
     client.post("/accounts/password/reset/", {"email": "ada@example.com"}, headers={"X-Forwarded-Proto": "https"})
-    assert "/accounts/password/reset/key/" in mailoutbox[0].body
+    [link] = re.findall(r"/accounts/password/reset/key/\S+", mailoutbox[0].body)
+    form = client.get(link)["Location"]
+    ended = client.post(form, {"password1": "a new horse battery", "password2": "a new horse battery"}, follow=True)
+    assert ended.redirect_chain[-1][0] == "/accounts/login/"  # where it is said once
+    assert ended.content.decode().count("Password successfully changed.") == 1
 
 
 def test_an_email_which_could_reset_the_password_is_changed_by_who_knows_it(client):
