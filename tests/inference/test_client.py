@@ -159,6 +159,29 @@ def test_connections_that_break_are_tried_again_and_then_given_up() -> None:
         client.predict("p", b"x")
 
 
+def test_a_time_that_is_over_is_named_where_nothing_else_is_said_of_it() -> None:
+    told = []
+
+    def hanging(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("")
+
+    async def ask() -> None:
+        transport = httpx.MockTransport(hanging)
+        async with AsyncClient(
+            "http://x",
+            "t",
+            retries=1,
+            backoff=0.001,
+            on_retry=lambda _pause, why: told.append(why),
+            transport=transport,
+        ) as client:
+            await client.predict("p", b"x")
+
+    with pytest.raises(Unreachable, match="2 tries: ReadTimeout"):
+        asyncio.run(ask())
+    assert told == ["ReadTimeout"]
+
+
 def test_nobody_gives_up_on_what_the_server_is_still_working_on() -> None:
     """A slow address is answered by its name; asked anew, it would be fetched and counted again, eight times."""
     waited: list[float] = []
@@ -268,9 +291,10 @@ def test_the_command_sends_no_more_at_once_than_the_server_takes(tmp_path: Path)
     with (tmp_path / "99.jpg").open("wb") as file:
         file.truncate(65 * 2**20)
     names = [*sorted(str(path) for path in tmp_path.iterdir()), "https://example.org/a.jpg", str(tmp_path / "none")]
+    names += ["IMG_1.HEIC", "a.jpg"]
     parts = list(cli._parts(names))
     assert [name for part in parts for name in part] == names
-    assert [len(part) for part in parts] == [3, 16, 1, 1, 2]
+    assert [len(part) for part in parts] == [3, 16, 1, 1, 2, 1, 1]
 
 
 def test_the_command_reads_a_picture_from_a_pipe_whatever_else_is_asked_about(
@@ -302,14 +326,16 @@ def test_where_to_ask_may_stand_before_or_behind_the_command(live_server, champi
 def test_the_command_names_what_it_could_not_use_and_answers_the_rest(
     live_server, champion, token, photo, capsys
 ) -> None:
-    broken, empty = photo.parent / "broken.png", photo.parent / "empty"
+    broken, empty, phones = photo.parent / "broken.png", photo.parent / "empty", photo.parent / "IMG_1.HEIC"
     broken.write_bytes(b"no image")
+    phones.write_bytes(b"\0\0\0\x18ftypheic")
     empty.mkdir()
     where = ["--url", live_server.url, "--token", token, "--project", "colours"]
     assert cli.main([*where, "predict", str(photo.parent), "http://127.0.0.1/a.png"]) == 1
     told = capsys.readouterr()
     assert [line.split("  ")[0] for line in told.out.splitlines()] == [str(photo)]
-    refused = told.err.splitlines()
+    of_phones, *refused = told.err.splitlines()
+    assert of_phones.startswith(f"crowdtune: {phones}: Expected one of JPEG")
     assert refused[0].startswith("crowdtune: http://127.0.0.1/a.png: 127.0.0.1 is not on the public internet")
     assert refused[1].startswith(f"crowdtune: {broken}: Expected one of JPEG")
     assert cli.main([*where, "predict", "./gone.jpg", str(photo)]) == 1

@@ -22,7 +22,8 @@ from crowdtune_client.pictures import Picture, RemoteImage
 
 BATCH = 16
 BYTES = 64 * 2**20  # of a request's pictures, unless one alone is larger; the server takes four times as much
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+PHONES = {".heic", ".heif", ".avif"}  # the server does not read these, and says what to do
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} | PHONES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,11 +120,11 @@ def _predict(client: Client, options: argparse.Namespace) -> int:
 
 
 def _parts(names: Sequence[str]) -> Iterator[list[str]]:
-    """Each a request's worth, by number and by bytes."""
+    """Each a request's worth, by number and by bytes; alone what is likely refused, or the others were sent again."""
     part: list[str] = []
     size = 0
     for name in names:
-        own = _size(name)
+        own = BYTES + 1 if Path(name).suffix.lower() in PHONES else _size(name)
         if part and (len(part) == BATCH or size + own > BYTES):
             yield part
             part, size = [], 0

@@ -38,7 +38,7 @@ class _Base:
         """As ``_pause``, and whoever wants to know is told of it."""
         pause = self._pause(attempt, response)
         if pause is not None and self.on_retry is not None:
-            self.on_retry(pause, f"{error}" if response is None else f"the answer was {response.status_code}")
+            self.on_retry(pause, _why(error) if response is None else f"the answer was {response.status_code}")
         return pause
 
     def _pause(self, attempt: int, response: httpx.Response | None) -> float | None:
@@ -55,6 +55,11 @@ class _Base:
             return int(after) + random.uniform(0, self.backoff)
         bound = min(self.backoff * 2**attempt, GROWN, self.longest)
         return bound / 2 + random.uniform(0, bound / 2)
+
+
+def _why(error: Exception | None) -> str:
+    """A time that is over says no more than its name, where it is awaited."""
+    return str(error) or type(error).__name__
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
@@ -165,7 +170,7 @@ class Client(_Base):
             time.sleep(pause)
         if response is not None:
             return _checked(response)
-        raise Unreachable(f"No answer after {self.retries + 1} tries: {error}") from error
+        raise Unreachable(f"No answer after {self.retries + 1} tries: {_why(error)}") from error
 
     def close(self) -> None:
         self._http.close()
@@ -213,7 +218,7 @@ class AsyncClient(_Base):
             await asyncio.sleep(pause)
         if response is not None:
             return _checked(response)
-        raise Unreachable(f"No answer after {self.retries + 1} tries: {error}") from error
+        raise Unreachable(f"No answer after {self.retries + 1} tries: {_why(error)}") from error
 
     async def close(self) -> None:
         await self._http.aclose()
