@@ -146,7 +146,7 @@ def _between(interval: list[float] | None) -> str:
 
 def _chance(metrics: dict[str, Any]) -> str:
     known = metrics.get("ece_by_chance")
-    return f"; chance alone makes up to {known:.3f} on {metrics['count']} images" if known else ""
+    return f"; by chance alone it would be up to {known:.3f} on {metrics['count']} images" if known else ""
 
 
 def _outlook(curve: dict[str, Any]) -> str:

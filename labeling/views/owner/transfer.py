@@ -92,7 +92,7 @@ def bring_in(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("project-labels", project.slug)
     with refusals(request):
         _start(project, request.user, form.cleaned_data)
-        messages.success(request, _("They come in in the background; what is refused is listed with its reason."))
+        messages.success(request, _("They are read in the background; what is refused is listed with its reason."))
     return redirect("project-labels", project.slug)
 
 

@@ -42,7 +42,7 @@ def test_each_figure_says_how_far_chance_may_reach(owner: Client, version: Model
 
     assert f"95 % interval {low:.2f} to {high:.2f}" in page
     assert f'<abbr title="95 % interval">{reach[0]} – {reach[1]}</abbr>' in page
-    assert f"chance alone makes up to {100 * version.metrics['ece_by_chance']:.1f}\u202f% on " in page
+    assert f"by chance alone it would be up to {100 * version.metrics['ece_by_chance']:.1f}\u202f% on " in page
     assert "In brackets: 95 % intervals." in page
     assert f"macro F1 {version.metrics['macro_f1']:.3f} ({low:.2f} to {high:.2f})" in page
     assert f"| {row['recall']:.3f} ({row['recall_interval'][0]:.2f} to {row['recall_interval'][1]:.2f}) |" in page

@@ -125,7 +125,7 @@ def test_an_owner_sees_how_often_labels_are_right_on_hidden_gold_where_there_is_
         Question.objects.update(fit={"figures": {"gold": found}})
         cache.clear()
         page = text_of(owning, f"/projects/{project.slug}/activity/")
-        told = f"people alone would label {right} right; by how sure their labels are, it would be 46."
+        told = f"people alone would label {right} right; by how sure their labels are, it should be 46."
         assert (told in page) is is_told
         assert ("Of 30 whose label would be at least 95 % sure, 26 are right." in page) is is_told
         assert ("People make the same mistakes" in page) is warns
