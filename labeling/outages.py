@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -22,9 +23,10 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether a disk had no room, ours or the database's."""
+    """Whether a disk had no room, ours or a database's."""
     return any(
         isinstance(one, psycopg.errors.DiskFull)
+        or (isinstance(one, sqlite3.Error) and getattr(one, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL)
         or (isinstance(one, OSError) and one.errno in _FULL)
         # What several files of a folder ran into is told by its text alone.
         or (isinstance(one, shutil.Error) and any(f"[Errno {number}]" in str(one) for number in _FULL))

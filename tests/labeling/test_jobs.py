@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -95,9 +97,14 @@ def test_a_bug_is_a_failure_that_does_not_show_its_insides(job: Job) -> None:
     assert "secret" not in job.message
 
 
-def test_a_full_disk_is_told_as_such(job: Job) -> None:
+@pytest.mark.parametrize("of_sqlite", [True, False])
+def test_a_full_disk_is_told_as_such(job: Job, of_sqlite: bool) -> None:
     def work(job: Job, report: Report) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if not of_sqlite:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        with contextlib.closing(sqlite3.connect(":memory:")) as db:
+            db.execute("PRAGMA max_page_count = 1")
+            db.execute("CREATE TABLE more (than INTEGER)")
 
     jobs.run(str(job.pk), work)
     job.refresh_from_db()

@@ -6,8 +6,10 @@ XML is read without entities, since the file is a stranger's.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
+import itertools
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -149,19 +151,20 @@ class Files:
             data.write(piece)
         return data.getvalue()
 
-    def pieces(self, name: str) -> Iterator[bytes]:
+    def pieces(self, name: str, most: int | None = None) -> Iterator[bytes]:
         """One entry, a piece at a time.
 
         Raises:
-            UnreadableError: It is damaged, or larger than MOST_ENTRY, whatever a header said.
+            UnreadableError: It is damaged, or larger than ``most`` (by default MOST_ENTRY), whatever a header said.
         """
+        most = most or MOST_ENTRY
         size = 0
         with self._entry(name) as entry:
             while piece := self._piece(entry, name):
                 size += len(piece)
-                if size > MOST_ENTRY:
+                if size > most:
                     told = _("%(name)s is larger than %(most)s MB. Send it in several parts.")
-                    raise UnreadableError(told % {"name": name, "most": MOST_ENTRY // 2**20})
+                    raise UnreadableError(told % {"name": name, "most": most // 2**20})
                 yield piece
 
     @contextlib.contextmanager
@@ -186,9 +189,17 @@ class Files:
             raise UnreadableError(_("%(name)s cannot be read: %(error)s.") % {"name": name, "error": error}) from error
 
     def text(self, name: str) -> str:
+        return "".join(self.texts(name))
+
+    def texts(self, name: str, most: int | None = None) -> Iterator[str]:
+        """One entry as text, a piece at a time; see ``pieces``."""
+        pieces = self.pieces(name, most)
+        start = next(pieces, b"")
+        decoder = codecs.getincrementaldecoder(encoding_of(start[:2]))()
         try:
-            data = self.read(name)
-            return data.decode(encoding_of(data[:2]))
+            for piece in itertools.chain([start], pieces):
+                yield decoder.decode(piece)
+            yield decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             raise UnreadableError(f"{name}: {not_utf8()}") from error
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError
+from labeling.importing.known import READERS, Files, Known, Refused, UnreadableError, coco, files
 from labeling.importing.known.lines import not_utf8
 from labeling.importing.known.yolo import class_names
 from tests.labeling.importing.conftest import packed
@@ -192,21 +192,25 @@ def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
     assert found == [Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}], crowds=("cat",)), Known("b.jpg", [])]
 
 
-def test_the_outlines_of_coco_are_not_kept_while_it_is_read():
-    """They took eight times the file's size of memory."""
+def test_coco_is_read_in_little_memory_and_may_be_larger_than_other_files(monkeypatch):
+    """COCO's own annotations have half a gigabyte, and tell of the categories last."""
+    monkeypatch.setattr(files, "PIECE", 10_000)
+    monkeypatch.setattr(files, "MOST_ENTRY", 10_000)
     rows = [{"id": number, "file_name": f"{number}.jpg"} for number in range(50)]
     outline = {"category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": [[number / 2 for number in range(2000)]]}
-    found = [{**outline, "id": row["id"], "image_id": row["id"]} for row in rows]
-    told = {"images": rows, "annotations": found, "categories": [{"id": 1, "name": "cat"}]}
-    data = json.dumps(told).encode()
+    found = [{**outline, "image_id": row["id"]} for row in [*rows, *rows]]
+    data = json.dumps({"annotations": found, "images": rows, "categories": [{"id": 1, "name": "cat"}]}).encode()
     tracemalloc.start()
     try:
         known = read("coco", data, "a.json")
         _now, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert known[-1] == Known("49.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}])
-    assert most < 3 * len(data)
+    assert known == [Known(row["file_name"], [{"category": "cat", "box": [1, 2, 3, 4]}] * 2) for row in rows]
+    assert most < len(data) / 2
+    monkeypatch.setattr(coco, "MOST", 10_000)
+    with pytest.raises(UnreadableError, match="Send it in several parts"):
+        read("coco", data, "a.json")
 
 
 def test_an_id_that_two_images_or_two_categories_of_coco_have_says_nothing_of_either():
@@ -297,7 +301,7 @@ def test_a_text_with_every_end_of_a_line_that_unicode_knows_is_one_line_of_json(
         ('{"_via_settings": {}, "_via_img_metadata": {}}', "VIA.* COCO format"),
         ('[{"image": "a.jpg", "annotations": []}]', "Create ML.* COCO or Pascal VOC"),
         ('[{"imagefilename": "a.jpg", "annotation": []}]', "Create ML.* COCO or Pascal VOC"),
-        ('[{"id": 1, "annotations": [], "data": {"image": "a.jpg"}}]', "expected one object with the lists"),
+        ('[{"id": 1, "annotations": [], "data": {"image": "a.jpg"}}]', "Label Studio's own JSON"),
     ],
 )
 def test_what_is_no_coco_is_told_in_words_and_not_in_python(text, told):
@@ -397,11 +401,22 @@ def test_corners_that_are_shares_of_the_image_are_no_pixels():
     assert second.answer == []
 
 
-def test_coco_without_boxes_tells_classes():
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        ({}, {}),
+        ({"segmentation": []}, {}),
+        ({"segmentation": {"counts": [3, 2], "size": [8, 8]}}, {}),
+        ({"segmentation": [[1, 2, 4.5, 2, 3, 6], [0, 3, 1, 3, 1, 4]]}, {"box": [0, 2, 4.5, 4]}),
+        ({"segmentation": [[1, 2, 4.5, 2, 3, 6]], "bbox": []}, {"box": [1, 2, 3.5, 4]}),
+        ({"segmentation": [[1, 2, 4.5, 2, 3, 6]], "bbox": [1, 2, 3, 4]}, {"box": [1, 2, 3, 4]}),
+    ],
+)
+def test_coco_without_boxes_tells_those_around_outlines_or_else_classes(shape, box):
     document = {
         "categories": [{"id": 3, "name": "cat"}],
         "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 8}],
-        "annotations": [{"image_id": 1, "category_id": 3}],
+        "annotations": [{"image_id": 1.0, "category_id": 3, **shape}],
     }
     [known] = read("coco", json.dumps(document).encode(), "a.json")
-    assert (known.image, known.answer) == ("a.jpg", [{"category": "cat"}])
+    assert (known.image, known.answer) == ("a.jpg", [{"category": "cat", **box}])
