@@ -235,6 +235,15 @@ def test_numbers_that_one_person_each_gave_are_not_sure():
     assert Consensus.objects.get(task=alone).confidence > 0.9
 
 
+def test_ratings_at_an_end_of_the_scale_tell_nothing_of_how_far_people_are_apart():
+    project = make_project([{"key": "q", "kind": "rating"}])
+    for task in make_tasks(project, 4):
+        for name in "abc":
+            say(task, person(name), {"q": 5})
+    fitting.fit_project(project.pk)
+    assert Question.objects.get().fit["spread"] == pytest.approx(0.8), "what was expected: a fifth of the scale"
+
+
 @KINDS_SAID
 def test_nothing_is_learned_from_who_counts_for_nothing(kind, answers, expected):
     learned = []
