@@ -263,4 +263,5 @@ def downloads(request: HttpRequest, slug: str) -> HttpResponse:
     live = any(job.is_live for job in rows)
     for job in rows:
         job.address = file_url(job.result["file"]) if "file" in job.result else ""
+        job.called = DOWNLOADS.get(job.arguments["format"], job.arguments["format"])
     return render(request, "inference/_downloads.html", {"project": project, "jobs": rows, "live": live})

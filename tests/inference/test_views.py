@@ -224,16 +224,19 @@ def test_a_stranger_sees_neither_page(project, champion, django_user_model) -> N
 
 
 def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_gone(browser, project, champion) -> None:
-    arguments = {"format": "csv", "version": 1}
     made = {"file": "exports/1/a.csv", "url": "/media/over.x/exports/1/a.csv"}
-    for kind, state, result in (
-        ("predict", "succeeded", made), ("download", "succeeded", {}), ("download", "cancelled", {}),
+    for kind, state, result, of in (
+        ("predict", "succeeded", made, "csv"), ("download", "succeeded", {}, "onnx"),
+        ("download", "cancelled", {}, "saved_model"),
     ):  # fmt: skip
-        project.jobs.create(kind=kind, state=state, result=result, arguments=arguments)
+        project.jobs.create(kind=kind, state=state, result=result, arguments={"format": of, "version": 1})
     with CaptureQueriesContext(connection) as queries:
         page = browser.get(f"{SERVING}downloads/").content.decode()
     assert not [one["sql"] for one in queries if '"labeling_job"."errors"' in one["sql"]]  # asked again every 2 s
     assert re.findall(r'href="([^"]+)" download', page) == [file_url("exports/1/a.csv")]
+    said = re.findall(r'data-say="([^"]+)"', page)
+    assert said[0] == "Download TensorFlow SavedModel: Cancelled"
+    assert said[1:] == ["Download ONNX: Succeeded", "Predictions csv: Succeeded"]
     assert "spinner" not in page
 
 
