@@ -25,7 +25,7 @@ class DeploymentForm(ChangesForm, forms.ModelForm):
             "random_share": _("Random share of the next tasks"),
             "sample_rate": _("Share of requests that may be kept"),
             "sample_quota": _("Kept images a day"),
-            "retention_days": _("Days until unlabeled kept images leave"),
+            "retention_days": _("Days that unlabeled images are kept"),
             "auto_label": _("Let the champion label what it is sure of"),
             "error_bound": _("Wrong labels allowed"),
             "drift_trains": _("Drift makes the next training come sooner"),

@@ -57,7 +57,9 @@ class Deployment(models.Model):
     )
     sample_quota = models.PositiveIntegerField(default=200, help_text=_("Kept images a day at most."))
     retention_days = models.PositiveIntegerField(
-        default=30, validators=[MaxValueValidator(3650)], help_text=_("Kept images nobody labeled leave after.")
+        default=30,
+        validators=[MaxValueValidator(3650)],
+        help_text=_("Kept images that nobody labels are deleted after so many days."),
     )
     auto_label = models.BooleanField(default=False)
     error_bound = models.FloatField(

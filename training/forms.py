@@ -84,7 +84,7 @@ class PolicyForm(ChangesForm, forms.ModelForm):
             "mirror": _("Mirror copies"),
             "soft_labels": _("Learn how sure the crowd was"),
             "quiet_seconds": _("Quiet seconds after the last label"),
-            "max_age_hours": _("Train again after hours"),
+            "max_age_hours": _("Train again after (hours)"),
             "daily_at": _("Train each day at (UTC)"),
         }
         widgets: dict[str, Any] = {"daily_at": forms.TimeInput(attrs={"type": "time"})}

@@ -53,7 +53,7 @@ class TrainingPolicy(models.Model):
         blank=True,
         default=168,
         validators=[MaxValueValidator(87_600)],  # ten years: far beyond, there is no date any more to say
-        help_text=_("Older than this, one new label is enough."),
+        help_text=_("When the last run is older than this, one new label is enough."),
     )
     daily_at = models.TimeField(
         null=True, blank=True, help_text=_("Train each day at this time (UTC), if anything is new.")
