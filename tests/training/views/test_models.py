@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from labeling.models import Project
-from training.models import ModelVersion, TrainingRun
+from training.models import ModelVersion, Snapshot, TrainingRun
 from training.views.models import download
 
 
@@ -25,6 +25,12 @@ def test_the_models_page_shows_versions_with_interval_and_decision(owner: Client
     assert "Champion" in page
     assert "Download version 1" in page
     assert '<ol class="training-log" tabindex="0" aria-labelledby="changes">' in page  # a long one scrolls, by keys too
+
+
+def test_large_numbers_of_images_are_grouped(owner: Client, version: ModelVersion) -> None:
+    Snapshot.objects.update(item_count=12345)
+    for page in ("models/", f"training/runs/{version.run_id}/"):
+        assert "12,345" in owner.get(f"/projects/shapes/{page}").content.decode()
 
 
 def test_a_versions_page_says_what_its_figures_mean(owner: Client, version: ModelVersion) -> None:
