@@ -156,7 +156,7 @@ def label_while_everything_is_killed(platform: Platform, owner: Api, slug: str) 
         crew.append(Labeler(Patient(platform.url, made["token"]), slug))
     for labeler in crew:
         labeler.start()
-    for words in (("worker", "cpu"), ("postgres", "-D"), ("worker", "cpu"), ("config.web",)):
+    for words in (("worker", "cpu"), ("postgres", "-D"), ("config.web",)):
         wait_for_more(crew, IMAGES // 4)
         wait_until(partial(platform.runs, *words), patience=60, what=f"{words} to run")
         platform.kill(platform.pid_of(*words))
