@@ -15,7 +15,11 @@ import pytest
 
 from tests import ROOT
 from tests.training.learning.conftest import QUICK_XLA
+from training.learning.artifact import load_version, write_version
+from training.learning.heads.dense import Head
+from training.learning.networks.backbones import BACKBONES
 from training.learning.networks.small import build_small
+from training.learning.networks.weights import locate
 
 JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_FLAGS": QUICK_XLA}
 
@@ -66,59 +70,57 @@ def fitted() -> dict[str, Any]:
     return {"backend": keras.backend.backend(), "loss": history["loss"], "logits": logits}
 
 
-_FIT = "import json, tests.training.learning.heads.test_keras_reference as here; print(json.dumps(here.fitted()))"
+def written(folder: Path) -> float:
+    """How far a version that was retrained on this backend answers from what the runtime reads of its files."""
+    from training.learning.tuning.finetune import build_tail
+
+    small, rng = BACKBONES["crowdtune_small"], np.random.default_rng(0)
+    layers = [(rng.normal(size=(256, 3)).astype(np.float32), np.zeros(3, np.float32))]
+    head = Head(layers, np.zeros(256, np.float32), np.ones(256, np.float32), 1.0, ("a", "b", "c"))
+    tail = build_tail(small, locate(small, Path()), head)
+    shape = tail.input_shape[1:]
+    write_version(
+        folder, tail=tail, tail_shape=shape, categories=head.categories, trunk_key="k", backbone=small.key, size=128,
+        temperature=1.0, recipe="fine_tuning", metrics={},
+    )  # fmt: skip
+    rows = np.abs(rng.normal(size=(4, *shape))).astype(np.float32)
+    return float(np.abs(load_version(folder).logits(rows) - np.asarray(tail.predict_on_batch(rows))).max())
 
 
-def fitted_on(backend: str) -> dict[str, Any]:
-    """``fitted`` here, or in a process of the backend's own where this one has the other."""
-    if keras.backend.backend() == backend:
-        return fitted()
-    environment = os.environ | JAX | {"KERAS_BACKEND": backend}
-    done = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True, check=True,
-                          cwd=ROOT)  # fmt: skip
+_FIT = """
+import json, sys
+from pathlib import Path
+import tests.training.learning.heads.test_keras_reference as here
+print(json.dumps({**here.fitted(), "difference": here.written(Path(sys.argv[1], "version"))}))
+"""
+
+
+def fitted_on(backend: str, folder: Path) -> dict[str, Any]:
+    """``fitted`` and ``written`` in a process of the backend's own: to start one takes longer than either."""
+    environment = os.environ | JAX | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", _FIT, str(folder)], env=environment, capture_output=True, text=True,
+                          check=True, cwd=ROOT)  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_tensorflow_and_jax_train_the_same_network() -> None:
-    answers = {backend: fitted_on(backend) for backend in ("tensorflow", "jax")}
-    assert all(row["backend"] == backend for backend, row in answers.items())
-    np.testing.assert_allclose(answers["jax"]["loss"], answers["tensorflow"]["loss"], rtol=1e-3)
-    np.testing.assert_allclose(answers["jax"]["logits"], answers["tensorflow"]["logits"], atol=5e-3)
-
-
-_WRITE = """
-import json, sys
-from pathlib import Path
-import keras, numpy as np
-from training.learning.artifact import load_version, write_version
-from training.learning.networks.backbones import BACKBONES
-from training.learning.heads.dense import Head
-from training.learning.tuning.finetune import build_tail
-from training.learning.networks.weights import locate
-small, rng = BACKBONES["crowdtune_small"], np.random.default_rng(0)
-layers = [(rng.normal(size=(256, 3)).astype(np.float32), np.zeros(3, np.float32))]
-head = Head(layers, np.zeros(256, np.float32), np.ones(256, np.float32), 1.0, ("a", "b", "c"))
-tail = build_tail(small, locate(small, Path()), head)
-folder, shape = Path(sys.argv[1]) / "version", tail.input_shape[1:]
-write_version(
-    folder, tail=tail, tail_shape=shape, categories=head.categories, trunk_key="k", backbone=small.key, size=128,
-    temperature=1.0, recipe="fine_tuning", metrics={},
-)
-rows = np.abs(rng.normal(size=(4, *shape))).astype(np.float32)
-served, trained = load_version(folder).logits(rows), np.asarray(tail.predict_on_batch(rows))
-print(json.dumps({"backend": keras.backend.backend(), "difference": float(np.abs(served - trained).max())}))
-"""
+@pytest.fixture(scope="module")
+def on_jax(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return fitted_on("jax", tmp_path_factory.mktemp("jax"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_what_was_fine_tuned_with_jax_is_written_for_the_runtime_that_serves(tmp_path: Path) -> None:
-    environment = os.environ | JAX | {"JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", _WRITE, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    assert found["backend"] == "jax"
-    assert found["difference"] < 1e-4
+def test_tensorflow_and_jax_train_the_same_network(on_jax: dict[str, Any], tmp_path: Path) -> None:
+    here = keras.backend.backend() == "tensorflow"
+    on_tensorflow = fitted() if here else fitted_on("tensorflow", tmp_path)
+    assert (on_jax["backend"], on_tensorflow["backend"]) == ("jax", "tensorflow")
+    np.testing.assert_allclose(on_jax["loss"], on_tensorflow["loss"], rtol=1e-3)
+    np.testing.assert_allclose(on_jax["logits"], on_tensorflow["logits"], atol=5e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_was_fine_tuned_with_jax_is_written_for_the_runtime_that_serves(on_jax: dict[str, Any]) -> None:
+    assert on_jax["backend"] == "jax"
+    assert on_jax["difference"] < 1e-4
