@@ -91,9 +91,11 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
 def test_the_experiment_of_every_course_is_one_button(
     owner: Client, project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from training.learning.networks import small
     from training.learning.tuning import scratch as from_scratch
 
     monkeypatch.setattr(from_scratch, "OPTIONS", replace(from_scratch.OPTIONS, epochs=4))
+    monkeypatch.setattr(small, "BLOCKS", small.BLOCKS[4:7])  # to trace all of them takes most of the time
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     form = page[page.index("The experiment of every course") :].partition("</form>")[0]
     recipes = re.findall(r'name="recipes" value="([^"]+)"', form)
