@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, erf, exp, floor, inf, log, sqrt
 from typing import TypeVar
 
@@ -192,20 +193,20 @@ def steps(answers: Sequence[tuple[float, float, float]], scale: Sequence[int]) -
 
     Args:
         answers: (answer, bias, spread) of one task.
-        scale: The steps, rising.
+        scale: The steps, each one more than that before it.
     """
-    logits = []
-    for step in scale:
-        logit = 0.0
-        for answer, bias, spread in answers:
-            off, unit = answer - bias - step, max(spread, 0.25)
-            low = 0.0 if answer <= scale[0] else _below((off - 0.5) / unit)
-            high = 1.0 if answer >= scale[-1] else _below((off + 0.5) / unit)
-            logit += log(max(high - low, 1e-12))
-        logits.append(logit)
+    edges = [step - HALF for step in scale] + [scale[-1] + HALF]
+    logits = [0.0] * len(scale)
+    for answer, bias, spread in answers:
+        unit = max(spread, 0.25)
+        falling = [_below((answer - bias - edge) / unit) for edge in edges]  # each edge is two steps'
+        is_first, is_last = answer <= scale[0], answer >= scale[-1]
+        for place, (high, low) in enumerate(pairwise(falling)):
+            logits[place] += log(max((1.0 if is_last else high) - (0.0 if is_first else low), 1e-12))
     top = max(logits)
     weights = [exp(logit - top) for logit in logits]
-    return [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def _below(place: Place) -> Place:
