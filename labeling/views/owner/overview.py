@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.db.models import Count
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
@@ -29,6 +30,7 @@ from labeling.views.owner.context import load_project, project_context
 from labeling.views.owner.steps import next_steps
 
 LEAST_GOLD = 10  # images from which on they say how often labels are right
+ANSWERS_SHOWN = 20  # in the plot of labels
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
 
 CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
@@ -241,10 +243,11 @@ def _answers(project: Project, question: Question | None, names: dict[str, str])
     title = _("Labels so far")
     if question is None or question.kind not in CHOSEN:
         return charts.bars([], title=title)
-    counts = (
-        Consensus.objects.filter(project=project, question=question)
-        .values_list("answer")
-        .annotate(n=Count("id"))
-        .order_by("-n")[:20]
-    )
-    return charts.bars([(say(answer, names), n) for answer, n in counts], title=title)
+    labels = Consensus.objects.filter(project=project, question=question)
+    counts = list(labels.values_list("answer").annotate(n=Count("id")).order_by("-n"))
+    told = ""
+    if len(counts) > ANSWERS_SHOWN:
+        told = _("The %(shown)s most common of %(all)s answers.")
+        told %= {"shown": ANSWERS_SHOWN, "all": intcomma(len(counts))}
+    rows = [(say(answer, names), n) for answer, n in counts[:ANSWERS_SHOWN]]
+    return charts.bars(rows, title=title, description=told)

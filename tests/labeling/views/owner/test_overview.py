@@ -47,6 +47,19 @@ def test_what_the_end_of_the_budget_cut_short_is_not_called_finished(
     assert "Earned" in text_of(owning, f"/projects/{project.slug}/workers/")
 
 
+def test_the_plot_of_labels_says_that_there_are_more(
+    make_project: Make, owning: Client, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(images=2, judgments_max=1)
+    for said in ("cat", "dog"):
+        answer(project, project.owner, said)
+    run_actors()
+    page = f"/projects/{project.slug}/activity/"
+    assert "most common" not in text_of(owning, page)
+    monkeypatch.setattr(overview, "ANSWERS_SHOWN", 1)
+    assert "The 1 most common of 2 answers." in text_of(owning, page)
+
+
 def test_a_reviewer_is_told_that_nobody_is_handed_a_task_without_a_link_to_settings_that_are_not_theirs(
     make_project: Make, signed_in: Callable[[User], Client]
 ) -> None:
