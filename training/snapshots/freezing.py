@@ -162,7 +162,7 @@ def _check(tally: Tally, question: Question) -> None:
             " near-duplicates (resized copies, pictures of one burst) count as one image. Add other images, or let the"
             " crowd label more, then try again."
         )
-        raise NotEnoughLabels(reason % {"count": _used(tally)})
+        raise NotEnoughLabels(reason % {"count": f"{_used(tally):,}"})
 
 
 def _used(tally: Tally) -> int:
