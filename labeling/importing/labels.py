@@ -39,7 +39,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an ``import_labels`` job; see ``labeling.jobs.run``."""
     arguments = job.arguments
     position = int(report.result.get("position", 0))
-    counts = Counter({name: int(report.result[name]) for name in judgments.COUNTS if name in report.result})
+    counts = Counter({name: int(report.result[name]) for name in COUNTS if name in report.result})
     take, names = TAKES[arguments["as"]], naming.Names(job.project)
     said = Said(job.pk, position)
     with sources.opened(arguments["file"]["spool"]) as stored:
@@ -54,6 +54,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
                         there = _held(job.project, some)
                         ready = _checked(there, asked, arguments, report, said)
                         counts.update(take(job.project, ready, arguments, report))
+                        counts.update(_uploads(there))
                         position += len(some)
                         said.keep(position)
                         report.result.update(counts, position=position)
@@ -91,6 +92,8 @@ Checked = list[_Label]
 Counts = dict[str, int]  # what came of them, as a job's result tells it
 NOTHING: Any = object()  # what a file says of an image where it says nothing
 SILENT = "silent"  # how many such images there were so far, in the result of a job that runs
+UPLOADS = "uploads"  # how many were found by the name that they had before Label Studio took them
+COUNTS = (*judgments.COUNTS, UPLOADS)
 UNASKED = "unasked"  # and how many answers there were to each question that the project does not ask
 
 
@@ -144,6 +147,11 @@ def _held(project: Project, parts: Parts) -> Parts:
         _with_image(part[0], _no_image(part[0], set())) if isinstance(part, tuple) and part[1].pk not in there else part
         for part in parts
     ]
+
+
+def _uploads(parts: Parts) -> Counts:
+    count = sum(isinstance(part, tuple) and naming.is_before_upload(f"{part[0].image}", part[1]) for part in parts)
+    return {UPLOADS: count} if count else {}
 
 
 def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], report: Report, said: Said) -> Checked:
@@ -297,13 +305,19 @@ def is_name(value: Any) -> bool:
 
 
 def _images(names: naming.Names, chunk: list[Known]) -> list[Image | CrowdtuneError]:
-    """The image of each: by its bytes, by its name with the folders that it has in the file, or by its name alone."""
+    """The image of each: by its bytes, by its name with the folders that it has in the file, or by its name alone, and
+    if no image is called so, by that which it had before Label Studio took it.
+    """
     hashes = {known.sha256 for known in chunk if known.sha256 and is_name(known.sha256)}
     same = {image.sha256: image for image in Image.objects.filter(project=names.project, sha256__in=hashes)}
     rest = [known for known in chunk if known.sha256 not in same]
     whole, shared = names.find({known.path for known in rest if known.path and is_name(known.path)})
     rest = [known for known in rest if known.path not in whole and is_name(known.image)]
     alone, unclear = names.find({known.image for known in rest})
+    uploads = naming.before_upload({known.image for known in rest} - alone.keys() - unclear)
+    before, several = names.find(set(uploads.values()))
+    alone |= {name: before[one] for name, one in uploads.items() if one in before}
+    unclear |= {name for name, one in uploads.items() if one in several}
     # One name in two folders of the file: what of it the project has not by its folder, it may not have at all.
     paths = Counter(name for name, _path in {(known.image, known.path) for known in chunk if is_name(known.image)})
     shared |= unclear | {name for name, count in paths.items() if count > 1}

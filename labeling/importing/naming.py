@@ -7,8 +7,9 @@ images could be is nobody's: a label that lands on the wrong one is worse than a
 
 from __future__ import annotations
 
+import re
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from labeling.models import Image, Project
 from labeling.questions.kind import is_storable
 from labeling.spellings import compared, composed, spellings
 
+UPLOADED = re.compile(r"(?P<folders>(?:.*[/\\])?)(?P<prefix>[0-9a-f]{8}-)(?P<name>[^/\\]+)")  # by Label Studio
 MOST = 1000  # folders, more than any name has
 BATCH = 5000
 Named = tuple[dict[str, Image], set[str]]
@@ -96,6 +98,20 @@ def called(project: Project, names: Iterable[str]) -> Named:
             found[name] = [image for image in there[one] if image.name == name] or there[one]
     shared = {name for name, images in found.items() if len(images) > 1}
     return {name: images[0] for name, images in found.items() if name not in shared}, shared
+
+
+def before_upload(names: Collection[str]) -> dict[str, str]:
+    """What files were called before Label Studio put eight signs before their names, where one alone was called so."""
+    matches = {name: match for name in names if (match := UPLOADED.fullmatch(name))}
+    first = {name: f"{match['folders']}{match['name']}" for name, match in matches.items()}
+    counts = Counter(compared(one) for one in first.values())
+    return {name: one for name, one in first.items() if counts[compared(one)] == 1}
+
+
+def is_before_upload(name: str, image: Image) -> bool:
+    """Whether the image was found by such a name."""
+    match = UPLOADED.fullmatch(name)
+    return match is not None and match["prefix"] not in image.name
 
 
 def _endings(pk: int, name: str) -> Iterator[tuple[str, list[str] | None, bool]]:

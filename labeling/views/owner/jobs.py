@@ -46,6 +46,7 @@ FACTS = {
     "unchanged": _("As they were"),
     "duplicates": _("There already"),
     "labels": _("Labels"),
+    "uploads": _("Found without the eight signs that Label Studio puts before a name"),
     "refused": _("Refused"),
     "passed_over": _("Passed over"),
     "images": _("Images"),

@@ -136,6 +136,29 @@ def test_one_name_in_two_folders_is_not_one_picture(make_project: Callable[..., 
 
 
 @pytest.mark.parametrize(
+    ("form", "data", "found"),
+    [
+        ("coco", coco((40, 30), "images\\0f3e4d21-1.png").encode(), 1),
+        ("voc", packed({"Annotations/0f3e4d21-1.xml": VOC.format("cat").replace("1.png", "0f3e4d21-1.png")}), 1),
+        ("yolo", yolo("labels/0f3e4d21-1.txt"), 1),
+        ("yolo", yolo("labels/1.txt"), 0),
+        ("yolo", yolo("labels/0f3e4d21-1.txt", "labels/12345678-1.txt"), None),
+        ("yolo", yolo("labels/0f3e4d21-3.txt"), None),
+        ("yolo", yolo("labels/0f3e4d2-1.txt"), None),
+    ],
+)
+def test_a_name_that_label_studio_made_longer_means_the_one_picture_that_is_called_as_before(
+    make_project: Callable[..., Project], bring_labels: Import, form: str, data: bytes, found: int | None
+) -> None:
+    project = make_project(images=0, questions=[{"key": "box", "kind": "boxes", "prompt": "Where?"}])
+    names = ("1.png", "a/3.png", "b/3.png")
+    services.add_images(project=project, images={name: picture(number) for number, name in enumerate(names)})
+    job = bring_labels(project, data, form)
+    assert (job.state, job.result.get("uploads", 0)) == ("failed" if found is None else "succeeded", found or 0)
+    assert [gold.task.image.name for gold in Gold.objects.all()] == ([] if found is None else ["1.png"])
+
+
+@pytest.mark.parametrize(
     ("orientation", "box"), [(5, [2, 30, 4, 8]), (6, [24, 30, 4, 8]), (7, [24, 2, 4, 8]), (8, [2, 2, 4, 8])]
 )
 def test_boxes_of_a_tool_that_did_not_turn_the_photograph_are_turned(
