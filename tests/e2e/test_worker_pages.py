@@ -193,7 +193,9 @@ def test_a_key_is_shown_once(visit, worker):
 
 def test_the_language_is_switched_on_the_page(visit, worker):
     page = visit("/label/", user=worker)
-    page.get_by_label("Language").click()
+    menu = page.get_by_label("Language")
+    expect(menu).to_have_accessible_name("Language: EN")  # who speaks says what stands there
+    menu.click()
     page.get_by_role("button", name="हिन्दी").click()
     expect(page.locator("html")).to_have_attribute("lang", "hi")
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Label")
