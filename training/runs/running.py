@@ -99,7 +99,13 @@ def execute(run_id: str, taken: Callable[[int], object] = lambda attempt: None) 
     Args:
         taken: Is told the number of the attempt, once the run is claimed.
     """
-    run = claim(run_id)
+    try:
+        run = claim(run_id)
+    except Error as error:
+        if not outages.database_is_away(error):
+            raise
+        logger.warning("run %s waits until the database is back: %s", run_id, error)  # a sweep sends it again
+        return "nothing"
     if run is None:
         return "nothing"
     taken(run.attempts)

@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -201,6 +201,18 @@ def test_who_lost_its_run_while_the_database_was_away_does_not_take_it_from_who_
     assert running.execute(str(run.pk)) == "lost"
     run.refresh_from_db()
     assert (run.state, run.attempts) == ("running", 2)
+
+
+def test_a_run_that_is_to_begin_while_the_database_is_away_waits_and_no_attempt_is_counted(project: Project) -> None:
+    run = services.request_run(project=project, cause="person")
+
+    def away(*_statement: Any) -> None:
+        raise OperationalError("could not extend file: No space left on device")
+
+    with transaction.atomic(), connection.execute_wrapper(away):
+        assert running.execute(str(run.pk)) == "nothing"
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("queued", 0)
 
 
 def test_a_run_whose_owner_died_before_the_clock_was_set_back_is_found(project: Project) -> None:

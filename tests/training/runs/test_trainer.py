@@ -106,6 +106,12 @@ def test_a_crash_in_native_code_fails_the_run_and_not_the_worker(
     assert run.advice
 
 
+def test_an_error_that_ends_the_trainer_is_not_taken_for_a_crash_of_native_code() -> None:
+    with pytest.raises(ChildDied) as died:
+        TRAINER.call("dance", "what it cannot")
+    assert died.value.how == "exit status 1"
+
+
 def test_a_run_goes_on_after_the_database_was_restarted(
     run: TrainingRun, run_actors: Callable[[], int], tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         os.dup2(2, 1)
         messages: list[bytes] = []
         arrived = threading.Semaphore(0)
-        threading.Thread(target=_listen, args=(sys.stdin.buffer, messages, arrived), daemon=True).start()
+        threading.Thread(target=_listen, args=(messages, arrived), daemon=True).start()
         while True:
             arrived.acquire()
             message = json.loads(messages.pop(0))
@@ -43,9 +43,13 @@ def _write(answers: IO[str], answer: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _listen(pipe: IO[bytes], messages: list[bytes], arrived: threading.Semaphore) -> None:
-    """Queue the lines; when the worker is gone, so is this process, whatever it is in the middle of."""
-    while line := pipe.readline():
-        messages.append(line)
-        arrived.release()
+def _listen(messages: list[bytes], arrived: threading.Semaphore) -> None:
+    """Queue the lines; when the worker is gone, so is this process, whatever it is in the middle of.
+
+    They are read without a buffer: its lock would be held, and Python ended by SIGABRT where an error ends it.
+    """
+    with open(0, "rb", buffering=0, closefd=False) as pipe:
+        while line := pipe.readline():
+            messages.append(line)
+            arrived.release()
     os._exit(3)
