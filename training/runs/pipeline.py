@@ -48,13 +48,12 @@ def go_through(run: TrainingRun, reporter: Reporter, folder: Path) -> ModelVersi
     """All stages, then the gate; what a stage raises ends the run."""
     folder.mkdir(parents=True, exist_ok=True)
     started, cpu = time.monotonic(), time.process_time()
-    items = load_items(run)
-    if not len(items):
+    work = Work(run, reporter, folder, load_items(run), list(run.snapshot.categories))
+    if not len(work.items):
         raise NotEnoughLabels(_("Every image of the snapshot has been deleted."))
-    work = Work(run, reporter, folder, items, list(run.snapshot.categories))
     weights.run(work)
     told = _("Training on %(count)s images with %(title)s.")
-    reporter.log(told % {"count": len(items), "title": catalogue.backbone_of(run.backbone).title})
+    reporter.log(told % {"count": len(work.items), "title": catalogue.backbone_of(run.backbone).title})
     for name, (stage, message, _progress) in STAGES.items():
         if name == "tune" and run.recipe == Recipe.FEATURE_EXTRACTION:
             continue

@@ -33,6 +33,11 @@ def test_unreadable_images_that_leave_a_side_empty_are_too_little_and_not_a_cras
     assert said == ["2 images could not be read and were left out."]
 
 
+def test_items_that_can_all_be_read_are_not_copied() -> None:
+    items = items_of("train", "test")
+    assert items.readable(np.ones(2, bool), print) is items
+
+
 def test_a_candidate_from_scratch_without_images_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch.embedding, "pixels_of", lambda pictures, size: [])
     voice: Any = SimpleNamespace(images=lambda *_figures, **_span: None, log=lambda _message: None)
