@@ -61,7 +61,8 @@ def matrix(
 
 
 def _shares(cells: Sequence[Sequence[float]]) -> list[list[float]]:
-    return [[value / (sum(row) or 1.0) for value in row] for row in cells]
+    totals = [sum(row) or 1.0 for row in cells]
+    return [[value / total for value in row] for row, total in zip(cells, totals, strict=True)]
 
 
 def _cell(value: Markup, share: float, diagonal: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -125,6 +126,18 @@ def test_a_matrix_tints_by_the_share_of_the_row_and_marks_full_cells() -> None:
     body = charts.matrix(["a", "b"], [[3, 1], [0, 4]], title="t").body
     assert re.findall(r"--v:([\d.]+)", body) == ["0.750", "0.250", "0.000", "1.000"]
     assert body.count("chart-full") == 2
+
+
+def test_a_row_of_a_matrix_is_not_summed_for_each_of_its_cells() -> None:
+    class Row(list[int]):
+        read = 0
+
+        def __iter__(self) -> Iterator[int]:
+            Row.read += 1
+            return super().__iter__()
+
+    charts.matrix(list(map(str, range(40))), [Row([1] * 40) for _ in range(40)], title="t")
+    assert Row.read < 40 * 10
 
 
 def test_cells_of_a_matrix_lead_to_what_is_behind_them_where_anything_is() -> None:
