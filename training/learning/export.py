@@ -105,7 +105,7 @@ def export(
                 _("The %(kind)s file answers otherwise than Keras: %(found)s. It was not kept.")
                 % {"kind": kind, "found": found}
             )
-        (new / "labels.txt").write_text("\n".join(classifier.categories) + "\n")
+        (new / "labels.txt").write_text("\n".join(classifier.categories) + "\n", "utf-8")
         (new / "example.py").write_text(example)
         if (version / CARD).exists():
             shutil.copy(version / CARD, new / CARD)
@@ -202,7 +202,7 @@ FORMATS: dict[str, Entry] = {
         "model.keras", _write_keras, _run_keras, ("keras",),
         "# pip install tensorflow pillow\nimport keras, numpy as np\nfrom PIL import Image, ImageOps\nmodel = keras.saving.load_model('model.keras')\n"
         + PHOTO + "picture = photo.resize(model.input_shape[1:3], Image.BILINEAR)\n"
-        "print(open('labels.txt').read().split('\\n')[model.predict(np.asarray(picture)[None]).argmax()])\n",
+        "print(open('labels.txt', encoding='utf8').read().split('\\n')[model.predict(np.asarray(picture)[None]).argmax()])\n",
     ),
     "saved_model": (
         # TensorFlow Serving wants numbered folders below the one that it is given.
@@ -210,20 +210,20 @@ FORMATS: dict[str, Entry] = {
         "# pip install tensorflow pillow\nimport numpy as np, tensorflow as tf, json\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
         + PHOTO + "picture = np.asarray(photo.resize((size, size), Image.BILINEAR))[None]\n"
         "model = tf.saved_model.load('saved_model/1')\n"
-        "print(open('labels.txt').read().split('\\n')[int(model.serve(picture).numpy().argmax())])\n",
+        "print(open('labels.txt', encoding='utf8').read().split('\\n')[int(model.serve(picture).numpy().argmax())])\n",
     ),
     "onnx": (
         "model.onnx", _write_onnx, _run_onnx, ("tf2onnx", "onnxruntime"),
         "# pip install onnxruntime pillow\nimport numpy as np, onnxruntime, json\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
         + PHOTO + "picture = np.asarray(photo.resize((size, size), Image.BILINEAR))[None]\n"
         "model = onnxruntime.InferenceSession('model.onnx')\n"
-        "print(open('labels.txt').read().split('\\n')[model.run(None, {model.get_inputs()[0].name: picture})[0].argmax()])\n",
+        "print(open('labels.txt', encoding='utf8').read().split('\\n')[model.run(None, {model.get_inputs()[0].name: picture})[0].argmax()])\n",
     ),
     "litert": (
         "model.tflite", _write_litert, _run_litert, ("tensorflow",),
         "# pip install ai-edge-litert pillow\nimport numpy as np, json\nfrom ai_edge_litert.interpreter import Interpreter\nfrom PIL import Image, ImageOps\nsize = json.load(open('export.json'))['size']\n"
         + PHOTO + "picture = np.asarray(photo.resize((size, size), Image.BILINEAR))[None]\n"
         "model = Interpreter('model.tflite').get_signature_runner()\n"
-        "print(open('labels.txt').read().split('\\n')[next(iter(model(**{next(iter(model.get_input_details())): picture}).values())).argmax()])\n",
+        "print(open('labels.txt', encoding='utf8').read().split('\\n')[next(iter(model(**{next(iter(model.get_input_details())): picture}).values())).argmax()])\n",
     ),
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -83,7 +84,8 @@ def test_the_example_runs_and_names_the_category_of_a_photo_as_phones_take_it(
     kind: str, exported: Any, drawn: Drawn, tmp_path: Path
 ) -> None:
     """Its pixels lie on their side, where stripes run the other way, and its EXIF says so; what is dark in it is black
-    that can be seen through elsewhere, as in a picture cut out.
+    that can be seen through elsewhere, as in a picture cut out. The system reads files as ASCII, as Windows reads them
+    in an alphabet of its own, and the names are Hindi.
     """
     if kind == "litert":
         pytest.importorskip("ai_edge_litert", reason="the example's runtime, of requirements/dev.in")
@@ -94,8 +96,13 @@ def test_the_example_runs_and_names_the_category_of_a_photo_as_phones_take_it(
     black = Image.new("RGB", lying.size)
     black.putalpha(lying)
     black.save(out / "photo.jpg", "PNG", exif=exif)
-    done = subprocess.run([sys.executable, "example.py"], cwd=out, capture_output=True, text=True, check=True)
-    assert done.stdout.strip().splitlines()[-1] == ("across", "down")[drawn[1][0]]
+    names = ("आड़ी", "खड़ी")
+    (out / "labels.txt").write_text("\n".join(names), "utf-8")
+    system = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=out, env=os.environ | system, capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip().splitlines()[-1] == names[drawn[1][0]]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
