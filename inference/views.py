@@ -18,7 +18,7 @@ from inference.downloads.examples import examples
 from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef
 from inference.explain import explaining
-from inference.feedback.audits import is_paused
+from inference.feedback.audits import audits_of, is_paused
 from inference.forms import DeploymentForm, KeyForm
 from inference.intake import inputs
 from inference.intake.features import original
@@ -159,6 +159,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
     deployment = Deployment.of(project.pk)
+    audits = audits_of(project, deployment)
     plots = [figures.latency_plot(versions), figures.accuracy_plot(project), *figures.drift_plots(project)]
     shown = [one for place, one in enumerate(versions) if place < NEWEST or one.version.alias]
     return context_of(
@@ -170,6 +171,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),
         faults=_faults(versions, deployment),
         previous=previous_champion(project), kept=figures.kept(project),
+        audited=sum(each.total for each in audits), audited_wrong=sum(each.wrong for each in audits),
         labels_paused=is_paused(project, deployment), left_out=background.is_left_out(project),
         answers_gone=answers_gone(project),
         plots=[plot for plot in plots if not plot.is_empty],

@@ -186,12 +186,9 @@ def drift_plots(project: Project) -> list[charts.Chart]:
     ]  # fmt: skip
 
 
-def kept(project: Project) -> dict[str, Any]:
+def kept(project: Project) -> dict[str, int]:
     """Counts of what was kept and what the model labeled."""
-    audited = AutoLabel.objects.filter(project=project, is_audit=True).exclude(is_correct=None)
     return {
         "samples": Sample.objects.filter(project=project).count(),
         "auto_labels": AutoLabel.objects.filter(project=project, is_audit=False).count(),
-        "audited": audited.count(),
-        "audited_wrong": audited.filter(is_correct=False).count(),
     }

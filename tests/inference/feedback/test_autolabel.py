@@ -115,15 +115,18 @@ def contradict(audits, owner) -> None:
 
 
 def test_after_a_failed_audit_a_person_can_let_the_model_label_again(
-    api, project, champion, add_images, owner, monkeypatch
+    api, project, champion, add_images, owner, client, monkeypatch
 ) -> None:
+    client.force_login(owner)
     start_labeling(api, project, champion, add_images(range(40)), monkeypatch)
     contradict(AutoLabel.objects.filter(is_audit=True), owner)
     loop.close(project.pk)
     assert not Deployment.objects.get().auto_label
+    assert client.get(f"/projects/{project.slug}/serving/").context["audited"] > 0
     api.patch(URL + "serving/", {"auto_label": True}, format="json")
     loop.close(project.pk)
     assert Deployment.objects.get().auto_label
+    assert client.get(f"/projects/{project.slug}/serving/").context["audited"] == 0  # the old audit says nothing of it
 
 
 def test_the_model_gives_no_label_that_has_left_the_survey(
