@@ -29,6 +29,7 @@ from labeling.words import gettext as _
 
 MOST = 4 * 2**30
 MOST_CATEGORIES = 1_000_000
+MOST_OF_IMAGE = 10_000  # annotations: they lie in memory together
 NO_KEY = "null"  # of what has no id
 LISTS = {"images", "annotations", "categories"}
 TABLES = """
@@ -128,11 +129,13 @@ class _File:
             told = _("The file has no image with the id %(id)s.") % {"id": repr(json.loads(key))}
             yield Refused(f"{self.name}, annotations[{number - 1}]", told)
         for _number, rows in itertools.groupby(self.db.execute(GROUPED), key=itemgetter(0)):
-            yield self._image(list(rows), folder)
+            yield self._image(list(itertools.islice(rows, MOST_OF_IMAGE + 1)), folder)
 
     def _image(self, rows: list[Any], folder: PurePosixPath) -> Known | Refused:
         _number, about, why, *_said = rows[0]
         file, sha256, *size = json.loads(about)
+        if len(rows) > MOST_OF_IMAGE:
+            why = _("At most %(most)s annotations of an image are read.") % {"most": MOST_OF_IMAGE}
         boxes: list[dict[str, Any]] = []
         crowds: dict[str, None] = {}
         for *_image, number, said in rows:

@@ -208,6 +208,10 @@ def test_coco_is_read_in_little_memory_and_may_be_larger_than_other_files(monkey
         tracemalloc.stop()
     assert known == [Known(row["file_name"], [{"category": "cat", "box": [1, 2, 3, 4]}] * 2) for row in rows]
     assert most < len(data) / 2
+    monkeypatch.setattr(coco, "MOST_OF_IMAGE", 1)
+    assert {(type(part), part.why) for part in read("coco", data, "a.json")} == {
+        (Refused, "At most 1 annotations of an image are read.")
+    }
     monkeypatch.setattr(coco, "MOST", 10_000)
     with pytest.raises(UnreadableError, match="Send it in several parts"):
         read("coco", data, "a.json")
