@@ -241,16 +241,16 @@ def current(project: Project) -> Survey:
 def answerable(project_id: int, version: int, known: Mapping[str, Any]) -> dict[str, Any]:
     """What of a known answer the form of this version could have said: nobody is measured by what was not asked.
 
-    A number that is measured and not counted is a float here, whoever wrote it: near enough is right. What is written
-    and not chosen is a KnownText.
+    A number is a float here, whoever wrote it: near enough is right, also of what was counted. What is written and not
+    chosen is a KnownText.
     """
     asked = load(project_id, version)
-    kinds = {one.key: (one.kind, one.options.get("whole")) for one in asked.questions}
-    return {key: _to_compare(*kinds[key], value) for key, value in asked.counted(known).items()}
+    kinds = {one.key: one.kind for one in asked.questions}
+    return {key: _to_compare(kinds[key], value) for key, value in asked.counted(known).items()}
 
 
-def _to_compare(kind: str, is_whole: Any, known: Any) -> Any:
-    if kind == "number" and not is_whole and is_number(known):
+def _to_compare(kind: str, known: Any) -> Any:
+    if kind == "number" and is_number(known):
         return float(known)
     return KnownText(known) if kind == "text" and known != CANT_TELL else known
 

@@ -134,12 +134,17 @@ def test_agreement_is_of_answers_that_others_gave_too_however_far_apart(
 
 
 @pytest.mark.parametrize(
-    ("kind", "known", "near", "practised"), [("number", 100, 103, 97.5), ("text", "AB 12", "ab  12", "Ab 12")]
+    ("asked", "known", "near", "practised"),
+    [
+        ({"kind": "number"}, 100, 103, 97.5),
+        ({"kind": "number", "whole": True}, 100, 103, 98),
+        ({"kind": "text"}, "AB 12", "ab  12", "Ab 12"),
+    ],
 )
-def test_who_measures_or_writes_as_well_as_the_others_agrees_with_them(
-    make_project: Callable[..., Project], worker: User, kind: str, known: Any, near: Any, practised: Any
+def test_who_measures_counts_or_writes_as_well_as_the_others_agrees_with_them(
+    make_project: Callable[..., Project], worker: User, asked: dict[str, Any], known: Any, near: Any, practised: Any
 ) -> None:
-    asked = {"key": "category", "kind": kind, "prompt": "What does the scale say?"}
+    asked = {**asked, "key": "category", "prompt": "What does the scale say?"}
     project = make_project(images=4, judgments_min=2, access="open", gold_rate=0, questions=[asked])
     add(project, measure="agreement", window=2, comparison="below", threshold=0.9, action="warn")
     for who, said in ((project.owner, known), (worker, near)):
