@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from labeling import services
 from labeling.accounts.keys import create_key
+from labeling.aggregation import adaptive
 from labeling.models import Assignment, Judgment, Project
 
 
@@ -46,6 +47,14 @@ def answer(project: Project, worker: User, value: Any = "cat", seconds: float | 
     answers = {"category": value}
     lease = claim(project, worker)
     return services.submit_judgment(assignment_id=lease.pk, worker=worker, answers=answers, seconds=seconds)[0]
+
+
+@pytest.fixture(autouse=True)
+def short_chains(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where aggregation is not what is tested, it takes as few sweeps as for a large crowd: a tenth of the time."""
+    if not request.node.nodeid.startswith("tests/labeling/aggregation/"):
+        monkeypatch.setattr(adaptive, "BURN", adaptive.LEAST_BURN)
+        monkeypatch.setattr(adaptive, "KEEP", adaptive.LEAST_KEEP)
 
 
 @pytest.fixture
