@@ -133,7 +133,7 @@ def prefix_items(prefix: str) -> Iterator[sources.Item]:
 def _below(prefix: str, folders: list[str], files: list[str]) -> Iterator[sources.Item]:
     for name in sorted(files):
         path = f"{prefix.rstrip('/')}/{name}"
-        if PurePosixPath(name).suffix.lower() in sources.SUFFIXES:
+        if PurePosixPath(name).suffix.lower() in sources.TAKEN:
             yield sources.Item(path, partial(storage.read, path))
     for folder in sorted(folders):
         path = f"{prefix.rstrip('/')}/{folder}"

@@ -23,6 +23,7 @@ from labeling.spellings import compared, written
 from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
+TAKEN = SUFFIXES | {".heic", ".heif", ".avif"}  # of a folder: phones' photos are refused by name, not passed over
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def folder(arguments: dict[str, Any]) -> Iterator[Item]:
     """Pictures in a folder of this machine and below, in the order of their names; links are not followed."""
     top = Path(arguments["folder"])
     for path in sorted(top.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink():
+        if path.suffix.lower() in TAKEN and path.is_file() and not path.is_symlink():
             yield Item(path.relative_to(top).as_posix(), path.read_bytes)
 
 

@@ -166,6 +166,7 @@ def test_what_cannot_be_read_when_its_turn_comes_costs_the_others_of_a_folder_no
     api, project, champion, owner, run_actors
 ) -> None:
     storage.put("inbox/colours/day1/a.png", picture(1))
+    storage.put("inbox/colours/day1/IMG_1.HEIC", b"\0\0\0\x18ftypheic")
     Path(default_storage.path("inbox/colours/day1/gone.png")).symlink_to("/nowhere")
     storage.put("inbox/colours/day1/shut/b.png", picture(2))
     Path(default_storage.path("inbox/colours/day1/shut/circle")).symlink_to("circle")  # also root sees nothing in it
@@ -174,4 +175,4 @@ def test_what_cannot_be_read_when_its_turn_comes_costs_the_others_of_a_folder_no
     job.refresh_from_db()
     assert (job.state, job.result.get("images")) == ("succeeded", 1), job.message
     refused = [(error["item"].removeprefix("inbox/colours/day1/"), error["code"]) for error in job.errors]
-    assert refused == [("gone.png", "missing"), ("shut", "missing")]
+    assert refused == [("IMG_1.HEIC", "not_an_image"), ("gone.png", "missing"), ("shut", "missing")]
