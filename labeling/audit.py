@@ -36,6 +36,7 @@ ACTIONS: dict[str, Any] = {
     "member_added": _("Added a person"),
     "member_changed": _("Changed a person's role"),
     "member_removed": _("Removed a person"),
+    "handed_over": _("Handed the project over"),
     "worker_paused": _("Paused a worker"),
     "worker_resumed": _("Let a worker go on"),
     "worker_weighed": _("Set a worker's weight"),

@@ -76,6 +76,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("settings/keys/<int:pk>/", oversight.revoke_key, name="project-key-revoke"),
     path("settings/log/", settings.log, name="project-log"),
     path("settings/danger/", lifetime.danger, name="project-danger"),
+    path("settings/owner/", lifetime.hand_over, name="project-hand-over"),
     path("jobs/", jobs.job_list, name="project-jobs"),
     path("jobs/<uuid:pk>/", jobs.job, name="project-job"),
     path("jobs/<uuid:pk>/refused.csv", jobs.refused, name="project-job-refused"),

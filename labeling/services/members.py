@@ -1,4 +1,4 @@
-"""People in a project: added, invited, paused, resumed, removed."""
+"""People in a project: added, invited, paused, resumed, removed; and who owns it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import secrets
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -20,6 +20,7 @@ from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Assignment, Departure, Gold, Judgment, Membership, Project, Role
+from labeling.races import retried
 from labeling.words import gettext as _
 
 LABELERS = ("label",)  # what a worker's key may be used for
@@ -151,6 +152,43 @@ def change_member(*, member: Membership, role: str, by: Any) -> Membership:
         member.save(update_fields=["role"])
         audit.write(project=member.project, user=by, action="member_changed", changes=changes)
     return member
+
+
+def successors(project: Project) -> QuerySet[Membership]:
+    """Who may become the owner: managers who can sign in, which accounts of an outside crowd cannot."""
+    managers = Membership.objects.filter(project=project, role=Role.MANAGER, user__is_active=True)
+    return managers.exclude(user__password__startswith=UNUSABLE_PASSWORD_PREFIX).order_by("user__username")
+
+
+@retried
+def hand_over_project(*, project: Project, username: str, by: Any) -> Project:
+    """Make a manager the project's owner; who owned it manages it from then on.
+
+    Raises:
+        CrowdtuneError: permission_denied; invalid where nobody of that name may own it.
+    """
+    with transaction.atomic():
+        row = Project.objects.select_for_update().get(pk=project.pk)
+        if permissions.role_of(by, row) != Role.OWNER:
+            raise CrowdtuneError("permission_denied", _("Only the owner hands a project over."), 403)
+        heir = successors(row).filter(user__username=username).select_related("user").first()
+        if heir is None:
+            message = _("%(username)s is no manager of the project who can sign in. Make the person a manager first.")
+            raise CrowdtuneError("invalid", message % {"username": username})
+        before = row.owner
+        _set_role(row, before, Role.MANAGER)
+        _set_role(row, heir.user, Role.OWNER)
+        row.owner = heir.user
+        row.save(update_fields=["owner"])
+        changes = {"username": [before.username, username]}
+        audit.write(project=row, user=by, action="handed_over", changes=changes)
+    return row
+
+
+def _set_role(project: Project, user: User, role: Role) -> None:
+    if not Membership.objects.filter(project=project, user=user).update(role=role):
+        record = _record(project, user.pk)
+        Membership.objects.create(project=project, user=user, role=role, phase=Membership.Phase.WORKING, **record)
 
 
 def remove_member(*, member: Membership, by: Any) -> None:

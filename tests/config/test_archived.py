@@ -28,7 +28,7 @@ TAKEN = {
 TAKEN_PAGES = {
     "labels/export/", "playground/", "serving/download/", "serving/keys/", "serving/keys/<int:key_id>/",
     "settings/archive/", "settings/copy/", "settings/danger/", "settings/keys/", "settings/keys/<int:pk>/",
-    "settings/survey/preview/", "settings/webhooks/<int:pk>/", "jobs/<uuid:pk>/cancel/",
+    "settings/owner/", "settings/survey/preview/", "settings/webhooks/<int:pk>/", "jobs/<uuid:pk>/cancel/",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How a project goes on as another one, comes to rest, or ends: copy, archive, delete."""
+"""How a project goes on as another one, comes to rest, changes hands, or ends: copy, archive, hand over, delete."""
 
 from __future__ import annotations
 
@@ -50,17 +50,27 @@ def archive(request: HttpRequest, slug: str, others: Sequence[Rest] = ()) -> Htt
 
 
 @login_required
-def danger(request: HttpRequest, slug: str) -> HttpResponse:
-    """Copy, archive, delete; the last only by the owner, and only by typing its name."""
+@require_POST
+def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, even_archived=True)
-    may_delete = project.owner_id == request.user.pk or request.user.is_superuser
-    if request.method == "POST" and may_delete:
+    with refusals(request):
+        made = services.hand_over_project(project=project, username=request.POST.get("username", ""), by=request.user)
+        messages.success(request, _("%(username)s owns the project now.") % {"username": made.owner.username})
+    return redirect("project-danger", slug)
+
+
+@login_required
+def danger(request: HttpRequest, slug: str) -> HttpResponse:
+    """Copy, archive; hand over and delete only by the owner, and delete only by typing its name."""
+    project = load_project(request, slug, even_archived=True)
+    is_owner = project.owner_id == request.user.pk or request.user.is_superuser
+    if request.method == "POST" and is_owner:
         if request.POST.get("name", "").strip() == project.slug:
             services.delete_project(project=project)
             messages.success(request, _("%(name)s is deleted.") % {"name": project.name})
             return redirect("project-list")
         messages.error(request, _("That is not the project's address, so nothing was deleted."))
     people, owed = earnings.total_owed(project)
-    context = context_of(request, project, tab="settings", section="danger", may_delete=may_delete)
-    context |= {"people": people, "owed": owed}
+    context = context_of(request, project, tab="settings", section="danger", is_owner=is_owner)
+    context |= {"people": people, "owed": owed, "successors": services.successors(project).select_related("user")}
     return render(request, "projects/danger.html", context)

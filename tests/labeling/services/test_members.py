@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling import services
+from labeling.accounts import permissions
 from labeling.actors import expire_leases
 from labeling.consensus import fitting, provenance
 from labeling.errors import CrowdtuneError
@@ -91,6 +92,26 @@ def test_the_list_of_earnings_adds_up_to_what_was_earned_though_an_answer_was_ta
     rows = list(csv.DictReader(lines))
     assert [row["withdrawn"] for row in rows] == ["", "yes"]
     assert sum(Decimal(row["price"]) for row in rows) == own.get("/profile/").context["earned"] == Decimal("0.1")
+
+
+def test_a_project_is_handed_over_by_its_owner_to_a_manager_who_can_sign_in(paid: Project) -> None:
+    olivia, manny = paid.owner, person("manny")
+    services.add_member(project=paid, username="manny", role="manager")
+    services.add_member(project=paid, username="wanda", role="worker")
+    services.add_member(project=paid, username="outside", role="manager")  # has a key, and no password
+    assert [one.user for one in services.successors(paid)] == [manny]
+    for username in ("wanda", "outside", "olivia", "nobody"):
+        with pytest.raises(CrowdtuneError, match=f"{username} is no manager"):
+            services.hand_over_project(project=paid, username=username, by=olivia)
+    with pytest.raises(CrowdtuneError, match="Only the owner"):
+        services.hand_over_project(project=paid, username="manny", by=manny)
+    assert services.hand_over_project(project=paid, username="manny", by=olivia).owner == manny
+    paid.refresh_from_db()
+    assert (permissions.role_of(manny, paid), permissions.role_of(olivia, paid)) == ("owner", "manager")
+    with pytest.raises(CrowdtuneError, match="Only the owner"):
+        services.hand_over_project(project=paid, username="olivia", by=olivia)
+    entry = AuditEntry.objects.get(action="handed_over")
+    assert (entry.user, entry.changes) == (olivia, {"username": ["olivia", "manny"]})
 
 
 def test_what_was_earned_in_a_project_outlives_it_and_its_owner_is_told_before_it_is_deleted(paid: Project) -> None:

@@ -36,6 +36,7 @@ POSTS = [
     "images/golds/",
     "workers/add/",
     "workers/invite/",
+    "settings/owner/",
     "settings/survey/json/",
     "labels/import/",
     "labels/tasks/",

@@ -313,6 +313,22 @@ def test_a_manager_is_offered_no_change_of_managers(
     assert Membership.objects.filter(project=project, user=other, role="manager").exists()
 
 
+def test_an_owner_hands_a_project_over_by_choosing_one_of_its_managers(
+    project: Project, owning: Client, signed_in: Callable[[User | None], Client]
+) -> None:
+    address = f"/projects/{project.slug}/settings/danger/"
+    assert "There is none yet." in text(owning.get(address))
+    managing = signed_in(person("manager1"))
+    services.add_member(project=project, username="manager1", role="manager")
+    assert "<option>manager1</option>" in text(owning.get(address))
+    assert "Delete for good" not in text(managing.get(address))
+    hand_over = {"path": f"/projects/{project.slug}/settings/owner/", "data": {"username": "manager1"}, "follow": True}
+    assert "Only the owner hands a project over." in text(managing.post(**hand_over))
+    assert "manager1 owns the project now." in text(owning.post(**hand_over))
+    assert "Delete for good" in text(managing.get(address))
+    assert "Delete for good" not in text(owning.get(address))
+
+
 def test_a_project_is_deleted_only_by_its_typed_address_and_only_by_its_owner(
     project: Project, owning: Client, signed_in: Callable[[User | None], Client]
 ) -> None:
