@@ -81,11 +81,14 @@ class BrokenFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if "is_outage" in vars(record):  # where logging is set up again, the filter is there twice
+            return True
         if record.exc_info is None or isinstance(record.exc_info[1], Crowded):
             return False
         if outages.is_outage(record.exc_info[1]):
             record.msg, record.args = "%s: %s", (record.getMessage(), " ".join(str(record.exc_info[1]).split()))
             record.exc_info = None
+            vars(record)["is_outage"] = True
         return getattr(record, "status_code", 500) >= 500
 
 

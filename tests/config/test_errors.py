@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
+from config.request_log import BrokenFilter
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - read by Django
 from config.urls import urlpatterns as real
 from labeling import outages
@@ -242,7 +244,9 @@ def test_what_broke_is_logged_with_its_traceback_once(client, caplog):
 
 
 @pytest.mark.parametrize("name", ["full", "away"])
-def test_an_outage_is_a_line_of_the_log_with_its_reason(client, caplog, name):
+def test_an_outage_is_a_line_of_the_log_with_its_reason(client, caplog, monkeypatch, name):
+    logger = logging.getLogger("django.request")  # logging that is set up again adds the filter to those of before
+    monkeypatch.setattr(logger, "filters", [*logger.filters, BrokenFilter()])
     client.get(f"/raise/{name}")
     why, own = caplog.records
     assert (why.name, why.levelname, why.exc_info) == ("django.request", "ERROR", None)

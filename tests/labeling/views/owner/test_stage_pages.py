@@ -133,7 +133,7 @@ def test_an_owner_is_told_that_too_few_people_are_there_to_verify_a_box(
     user = person("a")
     lease = claim(project, user)
     services.submit_judgment(assignment_id=lease.id, worker=user, answers={"box": [BOX]}, seconds=9.0)
-    told = "Boxes wait for people to verify them"
+    told = "Boxes wait to be verified"
     services.ensure_member(project=project, user=person("b"))
     assert told in text(owning.get(f"/projects/{project.slug}/")), "the owner labels nothing"
     services.ensure_member(project=project, user=person("c"))
