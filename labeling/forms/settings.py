@@ -184,7 +184,7 @@ class RuleForm(forms.ModelForm):
 
 audit.FIELDS.update({name: field.label for name, field in SettingsForm.base_fields.items()})
 audit.FIELDS.update(RuleForm.Meta.labels)
-audit.VALUES.update(aggregator=AGGREGATOR_NAMES, stopping=POLICY_NAMES)
+audit.VALUES.update(aggregator=AGGREGATOR_NAMES, stopping=POLICY_NAMES, languages=dict(LANGUAGES))
 
 
 class CategoriesForm(forms.Form):

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from labeling import bodies
+from labeling import audit, bodies
 from labeling.questions import KINDS
 from labeling.surveys.conditions import TESTS
 
@@ -27,6 +27,7 @@ KIND_NAMES = {
     "text": _("Free text"),
     "boxes": _("Bounding boxes"),
 }
+audit.VALUES["kind"] = KIND_NAMES
 TEST_NAMES = {
     "equals": _("is"),
     "in": _("is one of"),

@@ -25,8 +25,11 @@ def set_gold(
     entry = marking.normal(project, answers)
     entry.update(use=use, explanation=explanation, position=position)
     with transaction.atomic():
+        before = _known(task)
         gold = marking.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
-        audit.write(project=project, user=user, action="gold_set", changes={"task": task.pk, "use": use})
+        answers = gold.answers if before is None else [before, gold.answers]
+        changes = {"task": task.pk, "use": use, "answers": answers}
+        audit.write(project=project, user=user, action="gold_set", changes=changes)
     return gold
 
 
@@ -37,6 +40,7 @@ def remove_gold(*, task: Task, user: Any) -> None:
     """
     project = Project.objects.get(pk=task.project_id)
     with transaction.atomic():
+        changes = {"task": task.pk, "answers": _known(task)}
         marking.forget(project=project, task_ids=[task.pk])
         fresh = Task.objects.get(pk=task.pk)
         if workflow.MADE_GOLD not in fresh.stage:
@@ -45,7 +49,11 @@ def remove_gold(*, task: Task, user: Any) -> None:
                 update_task(task_id=task.pk)
         marking.count(project)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
-        audit.write(project=project, user=user, action="gold_removed", changes={"task": task.pk})
+        audit.write(project=project, user=user, action="gold_removed", changes=changes)
+
+
+def _known(task: Task) -> dict[str, Any] | None:
+    return Gold.objects.filter(task=task).values_list("answers", flat=True).first()
 
 
 def make_box_golds(*, project: Project, user: Any, most: int = 20) -> int:

@@ -49,7 +49,8 @@ def change_rule(*, rule: Rule, user: Any, **values: Any) -> Rule:
         _check(rule)
         if changes:
             rule.save(update_fields=list(changes))
-            audit.write(project=rule.project, user=user, action="rule_changed", changes={"rule": rule.pk, **changes})
+            told = {"rule": rule.pk, "measure": rule.measure, "action": rule.action, **changes}
+            audit.write(project=rule.project, user=user, action="rule_changed", changes=told)
     return rule
 
 

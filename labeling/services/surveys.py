@@ -16,6 +16,7 @@ from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_storable
 from labeling.services.wordings import stored_wordings, wordings_after
 from labeling.surveys import conditions, survey, written
+from labeling.surveys.differences import differences
 from labeling.surveys.starters import BOX_QUESTIONS, DEFAULT_QUESTIONS
 from labeling.upkeep import discarding
 from labeling.words import gettext as _
@@ -104,7 +105,8 @@ def _freeze(
         project=project, version=project.survey_version, document=document, created_by_id=getattr(user, "pk", None)
     )
     if before is not None:
-        audit.write(project=project, user=user, action="survey", changes={"version": project.survey_version})
+        changes = {"version": project.survey_version, **differences(before.document, document)}
+        audit.write(project=project, user=user, action="survey", changes=changes)
 
 
 def build_document(project: Project) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def give_alias(*, version: ModelVersion, alias: str, kind: str, reason: str, use
         told = {"version": version.number, "replaced": holder.number if holder else None, "reason": reason}
         webhooks.emit(project=version.project, event="model.champion", payload=told)
     if kind != "gate":
-        change = {alias: [holder.number if holder else None, version.number], "reason": ["", reason]}
+        change = {alias: [holder.number if holder else None, version.number], "reason": reason}
         audit.write(project=version.project, user=user, action=f"model_{kind}", changes=change)
     transaction.on_commit(lambda: _tell_moved(version.project_id))
     return version
@@ -71,7 +71,7 @@ def take_alias(*, version: ModelVersion, kind: str, reason: str, user: Any) -> M
     AliasChange.objects.create(
         project_id=version.project_id, version=version, alias=alias, user=user, kind=kind, reason=reason
     )
-    change = {alias: [version.number, None], "reason": ["", reason]}
+    change = {alias: [version.number, None], "reason": reason}
     audit.write(project=version.project, user=user, action=f"model_{kind}", changes=change)
     transaction.on_commit(lambda: _tell_moved(version.project_id))
     return version

@@ -23,6 +23,14 @@ from labeling.views import shown_once
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
 
+# How a receiver in Python knows a genuine event: ``signature`` of labeling.webhooks, from the other side.
+CHECK = """import hashlib, hmac
+
+def is_genuine(secret: str, header: str, body: bytes) -> bool:  # header: X-Crowdtune-Signature
+    moment, digest = (part.partition("=")[2] for part in header.split(","))
+    signed = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256)
+    return hmac.compare_digest(signed.hexdigest(), digest)"""
+
 
 @login_required
 def rules(request: HttpRequest, slug: str) -> HttpResponse:
@@ -70,10 +78,13 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
     states = WebhookDelivery.State
     sent = Count("deliveries", filter=Q(deliveries__state=states.DELIVERED))
     failed = Count("deliveries", filter=Q(deliveries__state=states.FAILED))
-    found = project.webhooks.annotate(sent=sent, failed=failed).order_by("id")
+    waiting = Count("deliveries", filter=Q(deliveries__state=states.WAITING))
+    refused = Count("deliveries", filter=Q(deliveries__state=states.WAITING) & ~Q(deliveries__error=""))
+    counts = {"sent": sent, "failed": failed, "waiting": waiting, "refused": refused}
+    found = project.webhooks.annotate(**counts).order_by("id")
     last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
     context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
-    context |= {"url": url, "chosen": chosen, "problem": problem}
+    context |= {"url": url, "chosen": chosen, "problem": problem, "check": CHECK}
     page = context_of(request, project, tab="settings", **context)
     return render(request, "projects/webhooks.html", page, status=400 if problem else 200)
 

@@ -19,6 +19,7 @@ from labeling.views.owner.context import context_of, load_project, project_conte
 from labeling.views.owner.jobs import running_jobs
 
 JOBS = ("follow_bounds",)
+NEAR = 20  # characters before a change that are shown
 OTHER_NAMES = {"judgments_per_task": "judgments_max"}  # what the API calls as one and pages ask for in two
 
 
@@ -76,17 +77,28 @@ def _changes(changes: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     rows: list[tuple[str, Any, Any]] = []
     for name in sorted(changes, key=lambda name: order.index(name) if name in order else len(order)):
         value = changes[name]
+        of, _colon, field = name.rpartition(": ")  # a field of a survey's category or question is told with its key
+        label = f"{of}: {audit.FIELDS.get(field, field)}" if of else audit.FIELDS.get(name, name)
         if isinstance(value, list) and len(value) == 2:
-            rows.append((audit.FIELDS.get(name, name), _named(name, value[0]), _named(name, value[1])))
+            rows.append((label, *_where_they_differ(_named(field, value[0]), _named(field, value[1]))))
         elif value not in (None, ""):
-            rows.append((audit.FIELDS.get(name, name), None, _named(name, value)))
+            rows.append((label, None, _named(field, value)))
     return rows
 
 
 def _named(field: str, value: Any) -> str:
     """A value of a field in the words of its choices, where it has such."""
     names = audit.VALUES.get(field, {})
+    if isinstance(value, list):
+        return ", ".join(_named(field, item) for item in value) or "–"
     return str(names[value]) if isinstance(value, str) and value in names else _said(value)
+
+
+def _where_they_differ(before: str, after: str) -> tuple[str, str]:
+    """Long texts from a little before where they part: their beginning would be the same twice."""
+    pairs = enumerate(zip(before, after, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after))) - NEAR
+    return (f"…{before[same:]}", f"…{after[same:]}") if same > NEAR else (before, after)
 
 
 def _said(value: Any) -> str:

@@ -53,7 +53,7 @@ def test_the_log_tells_fields_and_values_as_a_person_says_them(project: Project,
         for _entry, _what, changes, _image in page.context["entries"]
         for name, before, after in changes
     }
-    assert told["Languages"] == ("–", "en, hi")
+    assert told["Languages"] == ("–", "English, हिन्दी")
     assert (told["Paused"], told["Budget"]) == (("No", "Yes"), ("–", "7"))
     assert (told["If"], told["Then"]) == ((None, "Agreement with the consensus"), (None, "Pause the worker"))
     assert told["What it is for"] == (None, "Hidden among real tasks")
@@ -65,7 +65,8 @@ def test_a_webhook_tells_how_many_arrived(project: Project, owning: Client) -> N
     for state in ("waiting", "delivered", "delivered", "failed"):
         hook.deliveries.create(event="job.finished", payload={}, state=state)
     page = text(owning.get(f"/projects/{project.slug}/settings/webhooks/"))
-    assert "2 sent · 1 given up" in page
+    assert "2 sent · 1 waiting · 1 given up" in page
+    assert "Next try" not in page
 
 
 def test_saving_settings_as_they_are_changes_nothing(project: Project, owning: Client) -> None:

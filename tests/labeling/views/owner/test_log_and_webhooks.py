@@ -1,0 +1,64 @@
+"""What the owner reads of changes that were made, and of events that were sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+
+from labeling import services
+from labeling.models import Project, Task
+from labeling.views.owner import oversight
+from labeling.webhooks import signature
+from tests.labeling.views.owner.test_pages import text
+
+
+def test_a_webhook_whose_program_fails_is_no_good_one_and_the_page_says_when_it_is_tried_again(
+    project: Project, owning: Client
+) -> None:
+    hooks = [
+        services.add_webhook(project=project, user=project.owner, url=f"https://example.org/{name}")
+        for name in ("well", "failing")
+    ]
+    due = timezone.now() + timedelta(minutes=5)
+    tried = {"attempts": 2, "error": "It answered 500; 2xx was expected.", "next_at": due}
+    hooks[1].deliveries.create(event="job.finished", payload={}, **tried)
+    page = owning.get(f"/projects/{project.slug}/settings/webhooks/")
+    assert [hook.refused for hook in page.context["webhooks"]] == [0, 1]
+    assert "Next try" in text(page)
+    assert text(page).count("https://example.org/failing") == 3  # its card's name too, and beside the event
+
+
+def test_the_check_of_a_signature_that_the_page_shows_is_right() -> None:
+    shown: dict[str, Any] = {}
+    exec(oversight.CHECK, shown)  # as whoever copies it
+    header = signature("secret", b"{}", 1_700_000_000)
+    assert shown["is_genuine"]("secret", header, b"{}")
+    assert not shown["is_genuine"]("secret", header, b"{ }")
+    assert not shown["is_genuine"]("another", header, b"{}")
+
+
+def test_the_log_shows_long_texts_where_they_differ(project: Project, owning: Client) -> None:
+    long = "Look at all of the picture before you answer. " * 4
+    services.change_project(project=project, user=project.owner, instructions=long)
+    services.change_project(project=project, user=project.owner, instructions=f"{long}In doubt, skip.")
+    [_name, before, after] = owning.get(f"/projects/{project.slug}/settings/log/").context["entries"][0][2][0]
+    assert (before, after) == ("… before you answer. ", "… before you answer. In doubt, skip.")
+
+
+def test_the_log_says_what_was_changed_in_the_survey_and_which_answer_is_known(
+    project: Project, owning: Client
+) -> None:
+    task = Task.objects.filter(project=project).earliest("pk")
+    services.set_gold(task=task, answers="cat", user=project.owner)
+    services.set_gold(task=task, answers="dog", user=project.owner)
+    cat = project.categories.get(key="cat")
+    services.change_category(category=cat, user=project.owner, changes={"name": "house cat"})
+    entries = owning.get(f"/projects/{project.slug}/settings/log/").context["entries"]
+    renamed, known = [
+        [(str(name), *pair) for name, *pair in changes] for _entry, _action, changes, _image in entries[:2]
+    ]
+    assert ("cat: Name", "cat", "house cat") in renamed
+    assert ("Answers", "category: cat", "category: dog") in known
