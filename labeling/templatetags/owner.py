@@ -27,6 +27,13 @@ def called(user: Any) -> str:
 
 
 @register.filter
+def in_middle(name: str, most: int) -> str:
+    """A name of at most so many letters, without some of its middle: a folder's images differ at their end."""
+    end = most * 2 // 3
+    return name if len(name) <= most else f"{name[: most - end - 1]}…{name[-end:]}"
+
+
+@register.filter
 def initials(username: str) -> str:
     """What fits into an avatar: ``worker12`` -> w12, ``asha`` -> as, ``a.person`` -> ap."""
     if match := re.fullmatch(r"(\D).*?(\d{1,2})", username):

@@ -21,3 +21,8 @@ from labeling.templatetags import owner
 )
 def test_an_avatar_shows_the_letters_that_tell_people_apart(name: str, said: str) -> None:
     assert owner.initials(name) == said
+
+
+def test_a_long_name_keeps_its_end_by_which_the_images_of_a_folder_differ() -> None:
+    assert owner.in_middle("holidays at the seaside/IMG_0815.jpg", 22) == "holiday…e/IMG_0815.jpg"
+    assert owner.in_middle("IMG_0815.jpg", 22) == "IMG_0815.jpg"
