@@ -186,7 +186,7 @@ def _value(test: str, text: str, kind: str | None) -> Any:
         return text.strip() if said is None else said
     if kind == "multiple_choice" and test == "equals":
         return [part.strip() for part in text.split(",") if part.strip()]
-    if kind in {"rating", "number"} or test in {"at_least", "at_most"}:
+    if (kind is not None and KINDS[kind].statistic == "median") or test in {"at_least", "at_most"}:
         try:
             number = float(text)
         except ValueError:

@@ -23,6 +23,7 @@ from labeling.words import gettext as _
 
 MOST_MEMBERS = 500_000
 MOST_TOTAL = 200 * 2**30
+_LINE = 512  # bytes of a zip's list for each member it may have: a name with folders, and what stands beside it
 # A photograph hardly shrinks in a zip; what grows more than this was made to.
 MOST_RATIO = 200
 _IS_UTF8 = 0x800  # the flag that says so. Source: PKWARE's APPNOTE, 4.4.4
@@ -51,6 +52,35 @@ class _Pieces:
 class _Tar(tarfile.TarFile):
     def __init__(self, name: Any = None, mode: Any = "r", fileobj: Any = None, **options: Any) -> None:
         super().__init__(name, mode, _Pieces(fileobj), **options)  # type: ignore[arg-type]
+
+
+class _Listed:
+    """A zip's bytes until its list of members is read: zipfile makes half a kilobyte of each, however many there are,
+    and what the file says of their number need not be so.
+    """
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file, self.most = file, most
+        self.tell, self.seek = file.tell, file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        if size > self.most * _LINE:
+            raise _too_many(self.most)
+        data = self.file.read(size)
+        if data.count(b"PK\x01\x02") > self.most:  # each line of the list begins so
+            raise _too_many(self.most)
+        return data
+
+
+def open_zip(file: IO[bytes], most: int) -> zipfile.ZipFile:
+    """
+    Raises:
+        MemberRefused: too_many_files.
+        zipfile.BadZipFile, OSError, ValueError, NotImplementedError: It is damaged.
+    """
+    archive = zipfile.ZipFile(_Listed(file, most))
+    archive.fp = file
+    return archive
 
 
 @dataclass(frozen=True)
@@ -142,9 +172,9 @@ def tar_entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def count(file: IO[bytes]) -> int | None:
     """How many members ``members`` will give of a zip; None for a tar, which says so at its end only."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_zip(file, MOST_MEMBERS) as archive:
             return sum(_is_meant(info) for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (MemberRefused, zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return None
 
 
@@ -176,7 +206,7 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
 
 def _opened(file: IO[bytes]) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(file)
+        return open_zip(file, MOST_MEMBERS)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise MemberRefused("damaged_archive", _("The zip is damaged: %(error)s.") % {"error": error}) from error
 
@@ -262,6 +292,10 @@ def _too_large(most_bytes: int, size: int) -> MemberRefused:
     return MemberRefused("too_large", told % {"most": most_bytes // 2**20, "size": size})
 
 
+def _too_many(most: int) -> MemberRefused:
+    return MemberRefused("too_many_files", _("At most %(most)s files are accepted in one archive.") % {"most": most})
+
+
 def _damaged(error: Exception) -> MemberRefused:
     return MemberRefused("damaged", _("The member cannot be unpacked: %(error)s.") % {"error": error})
 
@@ -283,9 +317,7 @@ def _is_junk(name: str) -> bool:
 
 def _check_sums(number: int, total: int) -> None:
     if number > MOST_MEMBERS:
-        raise MemberRefused(
-            "too_many_files", _("At most %(most)s files are accepted in one archive.") % {"most": MOST_MEMBERS}
-        )
+        raise _too_many(MOST_MEMBERS)
     if total > MOST_TOTAL:
         raise MemberRefused(
             "too_large", _("The archive unpacks to more than %(most)s GB.") % {"most": MOST_TOTAL // 2**30}

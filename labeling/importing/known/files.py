@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from labeling.importing.archives import PIECE, Names, open_tar, tar_entries, zip_name
+from labeling.importing.archives import PIECE, MemberRefused, Names, open_tar, open_zip, tar_entries, zip_name
 from labeling.importing.known.lines import encoding_of, not_utf8, workbook
 from labeling.words import gettext as _
 
@@ -100,14 +100,14 @@ class Files:
 
     def _zip(self) -> dict[str, Callable[[], IO[bytes]]]:
         try:
-            archive = zipfile.ZipFile(self.stream)
+            archive = open_zip(self.stream, MOST_ENTRIES)
+        except MemberRefused as error:
+            raise UnreadableError(f"{self.name}: {error.message}") from error
         except zipfile.BadZipFile as error:
             told = _("%(name)s is a damaged zip: %(error)s.")
             raise UnreadableError(told % {"name": self.name, "error": error}) from error
-        entries = archive.infolist()
-        self._check_count(len(entries))
         named = Names()
-        found = {named(zip_name(entry)): partial(archive.open, entry) for entry in entries}
+        found = {named(zip_name(entry)): partial(archive.open, entry) for entry in archive.infolist()}
         if "xl/workbook.xml" in found:
             raise UnreadableError(workbook())
         return {name: opened for name, opened in found.items() if not name.endswith("/")}

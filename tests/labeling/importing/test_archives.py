@@ -12,7 +12,8 @@ import pytest
 
 from labeling.importing import archives
 from labeling.importing.archives import PIECE, MemberRefused
-from labeling.importing.known import Files
+from labeling.importing.known import Files, UnreadableError
+from labeling.importing.known import files as known_files
 
 END = b"\0" * 1024
 
@@ -69,6 +70,26 @@ def test_folders_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MOST_MEMBERS", 20)
     with pytest.raises(MemberRefused, match="At most 20 files"):
         names(header("folder/", 0, tarfile.DIRTYPE) * 30 + END)
+
+
+@pytest.mark.parametrize(("count", "name"), [(30, "a"), (2, "a" * 6000)], ids=["many", "long"])
+def test_a_zip_of_too_many_members_is_refused_before_its_list_is_made(
+    count: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 20)
+    monkeypatch.setattr(known_files, "MOST_ENTRIES", 20)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{name}{number}.png", b"")
+    before, line, last = packed.getvalue().rpartition(b"PK\x01\x02")
+    damaged = before + b"PK\x01\x00" + last  # which who reads so far would tell
+    assert line
+    with pytest.raises(MemberRefused, match="At most 20 files"):
+        names(damaged)
+    with pytest.raises(UnreadableError, match="At most 20 files"):
+        Files(io.BytesIO(damaged), "many.zip")
+    assert archives.count(io.BytesIO(damaged)) is None
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
