@@ -2,7 +2,8 @@
    no browser can send. */
 import { toast } from "./toast.js";
 
-const USABLE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|zip|tar|t?gz|bz2|xz)$/i;
+/* Also phones' photos, which are refused: the report names them, and says what to do. */
+const USABLE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf]|zip|tar|t?gz|bz2|xz)$/i;
 
 /* Everything inside of what was dropped, folders opened; each file knows the folders that it lay in. */
 async function walk(entry, found) {

@@ -235,6 +235,8 @@ def test_an_upload_that_stopped_is_chosen_again_and_tried_again_without_connecti
     files = [tmp_path / "one.png", tmp_path / "moved.png"]
     for number, file in enumerate(files):
         file.write_bytes(drawn(50 + number))
+    files.append(tmp_path / "IMG_1.HEIC")
+    files[-1].write_bytes(b"\0\0\0\x18ftypheic" + bytes(4000))
     page.route("**/images/add/", lambda route: route.fulfill(status=400), times=1)
     field.set_input_files(files)
     expect(page.locator("#toasts")).to_contain_text("The upload stopped")
@@ -246,8 +248,8 @@ def test_an_upload_that_stopped_is_chosen_again_and_tried_again_without_connecti
         files[1].unlink()
     assert told.value.status == 200
     sent = Job.objects.get(project=project).arguments["files"]  # the report names what came without bytes
-    assert [(file["name"], default_storage.size(file["spool"]) > 0) for file in sent] == [
-        ("one.png", True), ("moved.png", False)
+    assert [(file["name"], default_storage.size(file["spool"])) for file in sent] == [
+        ("one.png", len(drawn(50))), ("moved.png", 0), ("IMG_1.HEIC", 32)
     ]  # fmt: skip
 
 
