@@ -16,6 +16,7 @@ import httpx
 
 from config.demo.crowd import SimulatedWorker, Truth
 from config.demo.drawing import CATEGORIES, draw_set
+from labeling.importing.known.imagefolder import SUFFIXES
 
 BATCH = 40
 # Skill and seconds per answer of each simulated worker: two careful ones, four ordinary ones, one hasty, one careless.
@@ -54,7 +55,7 @@ def own_pictures(folder: Path) -> list[Picture]:
     """
     pictures = []
     for file in sorted(folder.glob("*/*")):
-        if file.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}:
+        if file.suffix.lower() in SUFFIXES:
             digest = hashlib.sha256(f"{file.parent.name}/{file.name}".encode()).hexdigest()
             truth = Truth(file.parent.name, (int(digest[:8], 16) / 2**32) ** 2)
             pictures.append(Picture(f"{digest[:12]}{file.suffix.lower()}", truth, file.read_bytes))

@@ -8,8 +8,10 @@ pretrained on, nor do Pillow, torchvision and Keras where they read one.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import threading
 import warnings
 from dataclasses import dataclass
 
@@ -30,11 +32,15 @@ _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
     6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
 }  # fmt: skip
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# HEIC, which phones write, is not among them: see docs/decisions/0007-heic-and-avif.md.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # For a page's chooser of files. Listed, and not image/*: so a Mac sends its HEIC photos as the first of them.
 TYPES = ",".join(f"image/{name.lower()}" for name in FORMATS)
-EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "AVIF": "avif"}
 Image.MAX_IMAGE_PIXELS = 2 * MAX_PIXELS  # our own check below is stricter and says more
+# An AVIF's frame may be larger than the file says it is, and Pillow sets the decoder no bound below 268 megapixels. So
+# such files do not add up; the decoder's own threads make up for the wait.
+_ONE_AVIF = threading.Lock()
 
 
 class ImageRefused(CrowdtuneError):
@@ -91,13 +97,24 @@ def _identify(data: bytes) -> Image.Image:
         raise ImageRefused("too_many_pixels", told % {"most": f"{MAX_PIXELS / 1e6:.0f}", "got": got}) from error
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp":  # the box that such files, and films, begin with: ISO/IEC 14496-12
-            told = _("Expected one of %(formats)s; this is HEIC, AVIF or a film. Save it as JPEG, then send it again.")
-            raise ImageRefused("not_an_image", told % {"formats": ", ".join(FORMATS)}) from error
+            raise _of_boxes(data) from error
         raise ImageRefused(
             "not_an_image", _("Expected one of %(formats)s; this is none of them.") % {"formats": ", ".join(FORMATS)}
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:  # it begins as one of FORMATS does
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # it begins as one of FORMATS does
         raise _damaged(error) from error
+
+
+def _of_boxes(data: bytes) -> ImageRefused:
+    """Of a file that begins as an AVIF, a HEIC or a film does, and is no AVIF that can be opened."""
+    brands = data[8 : min(int.from_bytes(data[:4]), 256)]
+    if b"avif" in brands or b"avis" in brands:
+        return _damaged(ValueError("no picture in this AVIF"))
+    told = _(
+        "Expected one of %(formats)s; this is HEIC or a film. Save it as JPEG, then send it again: on a Mac many at "
+        "once, selected in the Finder, by Quick Actions, Convert Image."
+    )
+    return ImageRefused("not_an_image", told % {"formats": ", ".join(FORMATS)})
 
 
 def _check_is_no_text(head: bytes) -> None:
@@ -128,7 +145,7 @@ def _of_known_format(picture: Image.Image) -> Image.Image:
 def _load(picture: Image.Image) -> Image.Image:
     """Pillow raises nearly anything on damaged bytes; each of them means the same to the sender."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _ONE_AVIF if picture.format == "AVIF" else contextlib.nullcontext():
             warnings.simplefilter("ignore")
             picture.load()
     except Exception as error:

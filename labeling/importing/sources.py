@@ -23,7 +23,7 @@ from labeling.spellings import compared, written
 from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
-TAKEN = SUFFIXES | {".heic", ".heif", ".avif"}  # of a folder: phones' photos are refused by name, not passed over
+TAKEN = SUFFIXES | {".heic", ".heif"}  # of a folder: phones' photos are refused by name, not passed over
 
 
 @dataclass(frozen=True)

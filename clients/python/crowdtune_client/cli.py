@@ -22,8 +22,8 @@ from crowdtune_client.pictures import Picture, RemoteImage
 
 BATCH = 16
 BYTES = 64 * 2**20  # of a request's pictures, unless one alone is larger; the server takes four times as much
-PHONES = {".heic", ".heif", ".avif"}  # the server does not read these, and says what to do
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} | PHONES
+PHONES = {".heic", ".heif"}  # the server does not read these, and says what to do
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"} | PHONES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from labeling.importing.known.files import Files, Known, UnreadableError
 from labeling.words import gettext as _
 
 _CHANGED = re.compile(r"\d+-")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 def read(files: Files) -> Iterator[Known]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
+from crowdtune_client.cli import SUFFIXES as OF_THE_CLIENT
 from PIL import Image as Picture
 from PIL import PngImagePlugin
 
-from labeling.files.imaging import ImageRefused, decode_rgb, pixels, prepare
+from labeling.files.imaging import EXTENSIONS, ImageRefused, decode_rgb, pixels, prepare
+from labeling.importing.known.imagefolder import SUFFIXES
 
 GREYS = np.arange(240, dtype=np.uint8).reshape(12, 20)
 
@@ -22,13 +25,57 @@ def saved(values: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "AVIF"])
 def test_a_picture_that_is_cut_off_in_its_head_is_not_called_none_of_ours(kind: str) -> None:
     whole = io.BytesIO()
     Picture.fromarray(GREYS).save(whole, kind)
     with pytest.raises(ImageRefused) as refused:
         prepare(whole.getvalue()[:24])
     assert refused.value.code == "damaged"
+
+
+def test_each_format_is_known_by_its_suffix_where_labels_are_read_and_in_the_client() -> None:
+    assert {f".{extension}" for extension in EXTENSIONS.values()} <= set(SUFFIXES) & OF_THE_CLIENT
+
+
+def avif(picture: Picture.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "AVIF", quality=95, subsampling="4:4:4", speed=10, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_once_as_a_jpeg_is(orientation: int) -> None:
+    """It tells its rotation in the container, and EXIF may tell it once more."""
+    drawn = np.zeros((60, 100, 3), np.uint8)
+    drawn[:20, :30] = 255
+    exif, file = Picture.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Picture.fromarray(drawn).save(file, "JPEG", quality=95, exif=exif)
+    data = avif(Picture.fromarray(drawn), exif=exif)
+    ready, other = prepare(data), prepare(file.getvalue())
+    assert (ready.extension, ready.width, ready.height) == ("avif", other.width, other.height)
+    apart = np.asarray(decode_rgb(data)).astype(int) - np.asarray(decode_rgb(file.getvalue()))
+    assert np.abs(apart).mean() < 4
+    assert Picture.open(io.BytesIO(ready.display)).size == (ready.width, ready.height)
+
+
+def test_of_an_avif_the_first_frame_is_seen_greys_stay_and_what_is_transparent_is_white() -> None:
+    grey = Picture.fromarray(GREYS)
+    for data in (avif(grey), avif(grey, save_all=True, append_images=[Picture.new("L", grey.size)])):
+        assert np.abs(np.asarray(decode_rgb(data)).astype(int) - GREYS[:, :, None]).max() < 8
+    assert np.asarray(decode_rgb(avif(Picture.new("RGBA", (16, 16), (9, 9, 9, 0))))).min() > 250
+
+
+def test_an_avif_that_is_damaged_anywhere_is_refused_and_one_that_is_too_large_not_decoded() -> None:
+    whole = avif(Picture.fromarray(GREYS))
+    size = whole.index(b"ispe") + 8
+    for broken in (whole[:-20], whole.replace(b"\0av01", b"\0av02"), whole.replace(b"av1C", b"av2C")):
+        with pytest.raises(ImageRefused) as refused:
+            prepare(broken)
+        assert refused.value.code == "damaged"
+    with pytest.raises(ImageRefused, match="8000 x 8000"):
+        prepare(whole[:size] + (8000).to_bytes(4) * 2 + whole[size + 8 :])
 
 
 def test_of_notes_that_unpack_to_very_much_it_is_said_that_they_do() -> None:
@@ -95,12 +142,10 @@ def test_a_cameras_raw_file_is_not_taken_for_its_small_preview() -> None:
         prepare(file.getvalue())
 
 
-def test_of_a_phones_own_format_it_is_said_what_it_is_and_what_to_do() -> None:
-    file = io.BytesIO()
-    Picture.new("RGB", (16, 16)).save(file, "AVIF")
-    for data in (file.getvalue(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"):
-        with pytest.raises(ImageRefused, match=r"HEIC, AVIF .* Save it as JPEG"):
-            decode_rgb(data)
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_of_a_phones_own_format_it_is_said_what_it_is_and_what_to_do(brand: bytes) -> None:
+    with pytest.raises(ImageRefused, match=r"this is HEIC .* Save it as JPEG"):
+        decode_rgb(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic")
 
 
 @pytest.mark.parametrize(
