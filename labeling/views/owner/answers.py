@@ -17,6 +17,7 @@ from labeling.errors import CrowdtuneError
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.questions import CANT_TELL, KINDS
+from labeling.questions.text import plain
 
 Names = Mapping[str, str]
 MOST_LABELS = 200  # to choose from in a filter
@@ -135,10 +136,17 @@ def sides(question: Question, judgments: Iterable[Judgment], consensus: Any, nam
     groups: dict[str, list[Judgment]] = {}
     for judgment in judgments:
         if question.key in judgment.answers:
-            groups.setdefault(json.dumps(judgment.answers[question.key], sort_keys=True), []).append(judgment)
+            groups.setdefault(_same(question, judgment.answers[question.key]), []).append(judgment)
     total = sum(len(group) for group in groups.values())
     found = []
-    for text, group in sorted(groups.items(), key=lambda item: -len(item[1])):
-        answer = json.loads(text)
+    for same, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        spellings = Counter(json.dumps(judgment.answers[question.key]) for judgment in group)
+        answer = consensus if same == _same(question, consensus) else json.loads(spellings.most_common(1)[0][0])
         found.append(Side(answer, say(answer, names), group, len(group) / total, answer == consensus))
     return found
+
+
+def _same(question: Question, answer: Any) -> str:
+    """Equal for answers that count as one: a consensus tells no spellings of a text apart."""
+    is_text = question.kind == "text" and isinstance(answer, str) and answer != CANT_TELL
+    return plain(answer) if is_text else json.dumps(answer, sort_keys=True)

@@ -9,10 +9,8 @@ from django.test import Client
 
 from labeling import services
 from labeling.collecting import tasks
-from labeling.models import (
-    Consensus,
-    Project,
-)
+from labeling.models import Consensus, Judgment, Project, Question
+from labeling.views.owner.answers import sides
 from tests.labeling.conftest import claim, person
 from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
@@ -29,6 +27,16 @@ def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project]
     consensus = Consensus.objects.get(task=task)
     assert (consensus.answer, consensus.decided_by) == ("dog", project.owner)
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
+
+
+def test_spellings_of_one_text_are_one_choice_with_all_its_votes() -> None:
+    said = [Judgment(answers={"seen": each}) for each in ("Red  fox", "red fox", "cat", "cant_tell", "red fox", "Cat ")]
+    told = sides(Question(key="seen", kind="text"), said, "red fox", {})
+    assert [(side.answer, len(side.judgments), side.is_consensus) for side in told] == [
+        ("red fox", 3, True),
+        ("cat", 2, False),
+        ("cant_tell", 1, False),
+    ]
 
 
 def test_a_category_that_is_gone_is_no_choice_of_a_reviewer_and_no_gold(
