@@ -1,4 +1,4 @@
-"""How a project goes on as another one, comes to rest and is opened again."""
+"""How a project goes on as another one, comes to rest, is opened again, and changes hands."""
 
 from __future__ import annotations
 
@@ -79,3 +79,32 @@ class ProjectReopenView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         project = services.reopen_project(project=self.project(request, slug), user=request.user)
         return Response(ArchivedProjectSerializer(project).data)
+
+
+class HandOverSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=150, help_text="Of one of its managers, who can sign in.")
+
+
+class OwnedProjectSerializer(serializers.ModelSerializer):
+    owner = serializers.CharField(source="owner.username")
+
+    class Meta:
+        model = Project
+        fields = ["slug", "owner"]
+
+
+class ProjectHandOverView(ProjectView):
+    """Make one of the project's managers its owner; only the owner may, manages it from then on, and cannot take it
+    back."""
+
+    rights = {"POST": "manage"}
+    even_archived = frozenset({"POST"})
+
+    @extend_schema(
+        operation_id="hand_over_project", tags=["projects"], request=HandOverSerializer,
+        responses=OwnedProjectSerializer,
+    )  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        username = parsed(HandOverSerializer, request)["username"]
+        project = services.hand_over_project(project=self.project(request, slug), username=username, by=request.user)
+        return Response(OwnedProjectSerializer(project).data)

@@ -38,6 +38,7 @@ def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
         path(f"{of}copy/", lifetime.ProjectCopyView.as_view(extensions=extensions)),
         path(f"{of}archive/", lifetime.ProjectArchiveView.as_view(extensions=extensions)),
         path(f"{of}reopen/", lifetime.ProjectReopenView.as_view()),
+        path(f"{of}hand-over/", lifetime.ProjectHandOverView.as_view()),
         *_surveys(of),
         *_categories(f"{of}categories/"),
         path(f"{of}images/", images.ImageListView.as_view(), name="api-images"),

@@ -174,7 +174,8 @@ def hand_over_project(*, project: Project, username: str, by: Any) -> Project:
         heir = successors(row).filter(user__username=username).select_related("user").first()
         if heir is None:
             message = _("%(username)s is no manager of the project who can sign in. Make the person a manager first.")
-            raise CrowdtuneError("invalid", message % {"username": username})
+            message %= {"username": username}
+            raise CrowdtuneError("invalid", message, fields={"username": [message]})
         before = row.owner
         _set_role(row, before, Role.MANAGER)
         _set_role(row, heir.user, Role.OWNER)

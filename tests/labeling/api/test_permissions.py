@@ -97,6 +97,7 @@ CALLS = [
     ("POST", "projects/{slug}/copy/", "manage"),
     ("POST", "projects/{slug}/archive/", "manage"),
     ("POST", "projects/{slug}/reopen/", "manage"),
+    ("POST", "projects/{slug}/hand-over/", "manage"),
 ]
 # Of no project's, of a link's holder, or the worker's own (below).
 NO_ROWS = re.compile(r"auth/|survey/schema/|projects/$|invitations/|assignments/")
@@ -181,6 +182,7 @@ def test_an_archived_project_refuses_every_call_that_would_change_it(
         ("POST", "copy/"),
         ("POST", "archive/"),
         ("POST", "reopen/"),
+        ("POST", "hand-over/"),
     }
 
 

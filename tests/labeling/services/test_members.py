@@ -114,6 +114,18 @@ def test_a_project_is_handed_over_by_its_owner_to_a_manager_who_can_sign_in(paid
     assert (entry.user, entry.changes) == (olivia, {"username": ["olivia", "manny"]})
 
 
+def test_an_owner_hands_over_by_the_api_and_who_gave_away_cannot_take_back(paid: Project) -> None:
+    giver, manny = paid.owner, person("manny")
+    services.add_member(project=paid, username="manny", role="manager", by=giver)
+    address = f"/api/v1/projects/{paid.slug}/hand-over/"
+    assert client(manny).post(address, {"username": "manny"}, format="json").status_code == 403
+    refused = client(giver).post(address, {"username": "nobody"}, format="json")
+    assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["username"])
+    answer = client(giver).post(address, {"username": "manny"}, format="json")
+    assert (answer.status_code, answer.json()) == (200, {"slug": paid.slug, "owner": "manny"})
+    assert client(giver).post(address, {"username": giver.username}, format="json").status_code == 403
+
+
 def test_what_was_earned_in_a_project_outlives_it_and_its_owner_is_told_before_it_is_deleted(paid: Project) -> None:
     owner, wanda, wei = Client(), person("wanda"), person("wei")
     owner.force_login(paid.owner)
