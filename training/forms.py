@@ -74,6 +74,11 @@ class PolicyForm(ChangesForm, forms.ModelForm):
         super().__init__(*args, **options)
         _choice(self, "backbone").choices = backbone_choices(self.instance.project)
 
+    @property
+    def backbone_name(self) -> str:
+        key = self.instance.backbone
+        return str(dict(_choice(self, "backbone").choices).get(key, key))
+
     class Meta:
         model = TrainingPolicy
         fields = FIELDS

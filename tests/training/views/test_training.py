@@ -140,6 +140,12 @@ def test_the_policy_is_saved_and_audited(owner: Client, project: Project) -> Non
     assert str(policy.daily_at) == "03:30:00"
     audit = project.audit.get(action="training_policy")
     assert audit.changes["min_labels_per_category"] == [8, 12]
+    page = owner.get("/projects/shapes/training/").content.decode()
+    assert "It trains when 30 labels and 20" in page
+    assert "Each day at 03:30 (UTC)" in page
+    assert "without a run" not in page
+    services.set_policy(project=project, changes={"automatic_training": False})
+    assert "somebody has to press Train" in owner.get("/projects/shapes/training/").content.decode()
 
 
 def test_two_pages_of_the_policy_do_not_set_each_other_back(owner: Client, project: Project) -> None:
