@@ -24,6 +24,7 @@ from inference.intake import inputs
 from inference.intake.features import original
 from inference.models import Deployment, KeyLimit
 from inference.monitoring import figures, stored_reference
+from inference.monitoring.alarm import alarm_of
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
@@ -162,10 +163,11 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     audits = audits_of(project, deployment)
     plots = [figures.latency_plot(versions), figures.accuracy_plot(project), *figures.drift_plots(project)]
     shown = [one for place, one in enumerate(versions) if place < NEWEST or one.version.alias]
+    champion = next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None)
     return context_of(
         request, project, tab="serving", versions=versions, shown=shown,
         keys=[(key, limits.get(key.pk)) for key in keys],
-        champion=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None),
+        champion=champion, alarm=alarm_of(champion.version) if champion else None,
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
         least_random=figures.LEAST_RANDOM, other_question=champion_of_other_question(project), deployment=deployment,
         examples=examples(base, project.slug), downloads=DOWNLOADS.items(),

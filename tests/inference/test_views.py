@@ -17,7 +17,7 @@ from inference.downloads.examples import examples
 from inference.engine import runtime
 from inference.engine.routing import routes
 from inference.feedback import loop
-from inference.models import Deployment, Prediction, Reason, Sample
+from inference.models import Deployment, Drift, Prediction, Reason, Sample, Traffic
 from inference.monitoring import figures, stored_reference
 from inference.services.predicting import content_key
 from labeling.accounts.keys import create_key
@@ -249,6 +249,28 @@ def test_the_page_says_no_share_of_too_few_images_drawn_at_random(browser, proje
     assert "19 of 20 images drawn at random are labeled: too few to say" in browser.get(SERVING).content.decode()
     Prediction.objects.create(image=now, **said)
     assert "on 20 images drawn at random" in browser.get(SERVING).content.decode()
+
+
+def test_a_drift_alarm_says_since_when_and_which_category_has_grown(browser, project, champion, add_images) -> None:
+    for image in add_images(range(8)):
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    reference = stored_reference.ensure_reference(champion)
+    assert reference is not None
+    rarest = champion.categories[int(reference.class_shares.argmin())]
+    now = timezone.now()
+    measured = {"version": champion, "images": 60, "feature_distance": 1.0, "feature_limit": 1.0, "class_psi": 2.0}
+    for ago, is_alarm in ((4, True), (3, False), (2, True), (0, True)):
+        project_day = {"project": project, "day": now.date() - timedelta(days=ago)}
+        Drift.objects.create(**project_day, **measured, is_alarm=is_alarm)
+    Traffic.objects.create(project=project, version=champion, at=now, images=60, classes={rarest: 60})
+    page = browser.get(SERVING)
+    alarm = page.context["alarm"]
+    assert (alarm.since, alarm.is_of_images) == (now.date() - timedelta(days=2), False)
+    assert alarm.category == project.categories.get(key=rarest).name
+    assert alarm.learned < alarm.share == 1
+    assert "is its answer to 100" in page.content.decode()
+    Drift.objects.filter(day=now.date()).update(is_alarm=False)
+    assert browser.get(SERVING).context["alarm"] is None
 
 
 def test_a_rotated_key_is_shown_on_the_next_page_once(browser, project, owner, champion) -> None:
