@@ -77,7 +77,7 @@ class PolicyForm(ChangesForm, forms.ModelForm):
     @property
     def backbone_name(self) -> str:
         key = self.instance.backbone
-        return str(dict(_choice(self, "backbone").choices).get(key, key))
+        return dict(backbone_choices(self.instance.project)).get(key, key)
 
     class Meta:
         model = TrainingPolicy
