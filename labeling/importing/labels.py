@@ -21,11 +21,13 @@ from labeling.export.imagefolder import folders
 from labeling.files import imaging, storage
 from labeling.importing import judgments, naming, sources
 from labeling.importing.known import READERS, Files, Known, Passed, Refused, UnreadableError, imagefolder
+from labeling.importing.known.files import MOST_PASSED
 from labeling.importing.said import Said
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import KINDS, BadAnswer
 from labeling.questions.kind import is_number, is_storable
+from labeling.spellings import written
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -166,8 +168,9 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             continue
         known, image = part
         if known.kinds and (known.control not in asked or asked[known.control].kind not in known.kinds):
-            unasked = report.result.setdefault(UNASKED, {})
-            unasked[known.control] = unasked.get(known.control, 0) + 1
+            unasked, name = report.result.setdefault(UNASKED, {}), written(known.control[:300])
+            name = name if name in unasked or len(unasked) < MOST_PASSED else "…"
+            unasked[name] = unasked.get(name, 0) + 1
             continue
         try:
             is_boxed = known.boxed or arguments["format"] in BOXED

@@ -175,6 +175,11 @@ def unholdable(image: Any, category: int = 1, **more: Any) -> bytes:
     return json.dumps({"images": images, "categories": categories, "annotations": boxes}).encode()
 
 
+def unasked(*controls: str) -> bytes:
+    texts = [{"from_name": name, "type": "textarea", "value": {"text": ["a"]}} for name in controls]
+    return json.dumps([{"data": {"image": "0000.png"}, "annotations": [{"result": texts}]}]).encode()
+
+
 def in_tar(name: str, data: bytes) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -192,6 +197,7 @@ def in_tar(name: str, data: bytes) -> bytes:
         ("coco", unholdable("0000.png"), "0000.png", "bad_answer"),
         ("coco", unholdable(17, sha256=hashlib.sha256(picture(0)).hexdigest()), "17", "bad_answer"),
         ("yolo", yolo("labels/a.txt").replace(b"a.txt", b"\xff.txt"), "", "unknown_image"),
+        ("labelstudio", unasked("a\0b"), "a\ufffdb", "passed_over"),
     ],
 )
 def test_what_no_database_can_hold_is_refused_and_told_as_it_can_be(
@@ -273,6 +279,13 @@ def test_what_a_file_holds_beside_labels_is_told_and_is_no_refusal(
     assert "What was refused or passed over, and why" in page
     assert "0 refused" not in page
     assert "2 refused" not in page
+
+
+def test_of_very_many_questions_that_nobody_asks_a_hundred_are_named(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    job = bring_labels(make_project(images=1), unasked(*(f"q{number}" for number in range(103))), "labelstudio")
+    assert (len(job.errors), job.result["passed_over"], job.errors[-1]["item"]) == (101, 103, "…")
 
 
 def test_a_file_of_which_all_is_passed_over_fails_and_tells_why(
