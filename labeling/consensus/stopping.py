@@ -156,6 +156,11 @@ def trusted(table: Table, category: str, votes_for: int, against: int) -> float 
     return table.get(category, {}).get(f"{votes_for},{against}")
 
 
+def enough(table: Table, category: str, threshold: float) -> int | None:
+    """How few votes for the category, with none against, the table believes; None where no number that it has seen."""
+    return next((n for n in range(1, DEPTH + 1) if (trusted(table, category, n, 0) or 0) >= threshold), None)
+
+
 @dataclass(frozen=True)
 class Forecast:
     """What is still to be asked."""

@@ -23,6 +23,7 @@ from labeling import charts, figures
 from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
 from labeling.collecting import workflow
+from labeling.consensus import stopping
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.surveys import tongues
 from labeling.views.owner.answers import main_question, names_of, say
@@ -93,9 +94,24 @@ def _activity(project: Project) -> dict[str, Any]:
         "agreement": _agreement(found, names),
         "by_language": _by_language(question),
         "anchoring": found.get("anchoring"),
+        "table": _table(project, question, names),
+        "table_sample": stopping.SAMPLE,
         "questions": _questions(project, certain),
         "stages": _stages(project),
     }
+
+
+def _table(project: Project, question: Question | None, names: dict[str, str]) -> str | None:
+    """Of ImageNet's table, how many votes are enough for each category where all are for it: empty while there is
+    none; None under another policy.
+    """
+    if question is None or project.stopping != "imagenet":
+        return None
+    table = question.fit.get("table", {})
+    told = [(say(key, names), stopping.enough(table, key, project.confidence)) for key in list(table)[:ANSWERS_SHOWN]]
+    more = ["…"] if len(table) > ANSWERS_SHOWN else []
+    none = pgettext("number of votes", "none yet")
+    return ", ".join([f"{name}: {votes or none}" for name, votes in told] + more)
 
 
 def _left(project: Project, to_finish: Decimal) -> Decimal | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.consensus.stopping import POLICIES, TaskState, as_table, confidence_table, forecast
+from labeling.consensus.stopping import POLICIES, TaskState, as_table, confidence_table, enough, forecast
 
 
 def state(**values) -> TaskState:
@@ -72,6 +72,11 @@ def test_the_table_is_learned_from_tasks_that_were_asked_often():
     assert table["hard"]["3,0"] < 0.6
     assert "11,0" not in table["easy"]
     assert not [count for rows in table.values() for count in rows if count.startswith("0,")], "nobody leads by no vote"
+
+
+def test_the_fewest_votes_that_the_table_believes_are_told():
+    table = {"cat": {"2,0": 0.9, "3,0": 0.96, "3,1": 0.99, "4,0": 0.99}}
+    assert (enough(table, "cat", 0.95), enough(table, "cat", 0.999), enough(table, "dog", 0.5)) == (3, None, None)
 
 
 def test_what_the_table_says_of_few_is_drawn_towards_how_often_the_category_leads():

@@ -117,6 +117,18 @@ def test_a_judgment_of_a_clock_that_was_ahead_does_not_stretch_the_plot_over_tim
     assert sum(int(row[1]) for row in plot.rows) == 2
 
 
+def test_an_owner_who_stops_by_imagenets_table_sees_what_it_asks_for_and_why_there_is_none(
+    make_project: Make, owning: Client
+) -> None:
+    project = make_project(images=1, judgments_max=7, stopping="imagenet", confidence=0.9)
+    answer(project, project.owner)
+    page = f"/projects/{project.slug}/activity/"
+    assert "with 10 answers or more, and at most 7 people are asked" in text_of(owning, page)
+    cache.clear()
+    Question.objects.update(fit={"table": {"cat": {"1,0": 0.8, "2,0": 0.95}, "dog": {"1,0": 0.5}}})
+    assert "are enough. cat: 2, dog: none yet" in text_of(owning, page)
+
+
 def test_an_owner_is_shown_whether_people_follow_suggestions(make_project: Make, owning: Client) -> None:
     project = make_project(images=1)
     answer(project, project.owner)
