@@ -50,8 +50,15 @@ class Route:
         """The champion, whoever asks.
 
         Raises:
-            NoChampion: Nothing is trained yet.
+            NoChampion: Nothing is trained yet, or nothing that is better than a guess.
         """
+        if self.champion is None and self.challenger is not None:
+            told = _(
+                "This project has no champion yet: version %(number)s was trained and did not become it; the page"
+                " Models says why. Label more images, or promote it there (programs: POST"
+                " /api/v1/projects/{slug}/models/%(number)s/promote/)."
+            )
+            raise NoChampion(told % {"number": self.challenger.number})
         if self.champion is None:
             raise NoChampion(
                 _(

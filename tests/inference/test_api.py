@@ -167,11 +167,13 @@ def test_top_k_bounds_the_list(api, champion) -> None:
     assert len(post_files(api, picture(), top_k=2).json()["predictions"][0]["categories"]) == 2
 
 
-def test_without_a_champion_the_answer_says_what_to_do(api, project, data_dir) -> None:
-    response = post_files(api, picture())
-    assert response.status_code == 409
-    assert response.json()["error"]["code"] == "no_champion"
-    assert "training" in response.json()["error"]["message"]
+def test_without_a_champion_the_answer_says_what_to_do(api, project, data_dir, add_version) -> None:
+    for told in ("training then starts by itself", "version 1 was trained and did not become it"):
+        response = post_files(api, picture())
+        assert response.status_code == 409
+        assert response.json()["error"]["code"] == "no_champion"
+        assert told in response.json()["error"]["message"]
+        add_version(seed=1, alias="challenger")
 
 
 def test_a_stranger_does_not_learn_that_the_project_exists(client_of, champion) -> None:
