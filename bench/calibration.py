@@ -98,35 +98,47 @@ def sharing(seeds: int) -> Iterator[tuple[str, list[tuple[Votes, np.ndarray]]]]:
         yield name, [(drawn.votes, drawn.truth) for drawn in (draw(SETS[name], seed) for seed in range(seeds))]
 
 
-def gold_table(seeds: int, counts: list[int], home: Path) -> None:
+def differing(votes: Votes, truth: np.ndarray) -> np.ndarray:
+    """Tasks with a truth whose label by the default is none of the votes' winners."""
+    label, counts = AGGREGATORS["adaptive"](votes).label, votes.counts()
+    behind = counts[np.arange(len(label)), label] < counts.max(axis=1)
+    return np.flatnonzero(behind & (truth >= 0))
+
+
+def gold_table(seeds: int, counts: list[int], home: Path, only_differing: bool) -> None:
     for title, few in itertools.chain(crowds(seeds, home), sharing(seeds)):
+        pick = differing if only_differing else lambda votes, truth: np.flatnonzero(truth >= 0)
+        sources = [pick(*pair) for pair in few]
         pairs = few * seeds if len(few) == 1 else few  # a whole real crowd: other gold each time
         for count in counts:
             rows = []
             for seed, (votes, truth) in enumerate(pairs):
-                tasks = np.random.default_rng(seed).permutation(np.flatnonzero(truth >= 0))[:count]
+                tasks = np.random.default_rng(seed).permutation(sources[seed % len(sources)])[:count]
                 fit = AGGREGATORS["adaptive"](with_gold(votes, truth, tasks))
                 rest = truth.copy()
                 rest[tasks] = UNKNOWN
-                rows.append((*calibration(fit.posterior, rest), fit.details["correlation"]))
+                found = calibration(fit.posterior, rest)
+                plain = calibration(AGGREGATORS["majority"](votes).posterior, rest)
+                rows.append((*found, fit.details["correlation"], found.accuracy - plain.accuracy))
             show(title, f"{count} gold", np.mean(rows, axis=0))
 
 
 def show(title: str, name: str, found: np.ndarray) -> None:
     cells = f"{found[0]:9.3f}{found[1]:8.3f}{found[2]:8.3f}{found[3]:10.3f}{found[4]:8.3f}{found[5]:8.3f}"
-    print(f"{title:22}{name:20}{cells}" + "".join(f"{value:8.2f}" for value in found[6:]), flush=True)
+    print(f"{title:22}{name:20}{cells}" + "".join(f"{value:8.3f}" for value in found[6:]), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="thinnings of each crowd")
     parser.add_argument("--gold", type=int, nargs="+", help="only what so many hidden gold tasks change")
+    parser.add_argument("--differing", action="store_true", help="gold among the labels that are not the majority's")
     parser.add_argument("--crowds", type=Path, default=SHARED, metavar="FOLDER", help="where the real crowds lie")
     parser.add_argument("--renumbered", type=int, default=0, help="so many other numberings of the labels")
     options = parser.parse_args()
-    print(f"{'':42}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}{'r':>8}")
+    print(f"{'':42}{'accuracy':>9}{'sure':>8}{'ECE':>8}{'log loss':>10}{'>= .95':>8}{'right':>8}{'r':>8}{'vs maj.':>8}")
     if options.gold:
-        gold_table(options.seeds, options.gold, options.crowds)
+        gold_table(options.seeds, options.gold, options.crowds, options.differing)
         return
     for title, few in crowds(options.seeds, options.crowds):
         drawn = [renumbered(*pair, seed) for pair in few for seed in range(options.renumbered)] or few

@@ -16,7 +16,7 @@ pays, these stay (``deference.py``), so that a crowd too small to be known is no
 Votes alone may be unable to tell whether a class is rare or often missed, and then the prior decides. So where the
 draws on a small crowd are not of one mind, draws by a prior that does not take classes to be even judge too: what hangs
 on the choice of the prior is not agreed upon. And where nearly all draws of a model in which tasks may be murky
-(``murky.py``) expect the votes to be right more often, they stay too.
+(``murky.py``) expect the votes to be right more often, they stay too; and where hidden gold says so.
 
 Source: H.-C. Kim and Z. Ghahramani, "Bayesian classifier combination", AISTATS 2012; B. Carpenter, "Multilevel Bayesian
 models of categorical data annotation" (2008); D. Hovy et al., "Learning whom to trust with MACE", NAACL 2013;
@@ -31,7 +31,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from labeling.aggregation import coarse, correlation, majority
-from labeling.aggregation.deference import Deference
+from labeling.aggregation.deference import Deference, verdict
 from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST, Crowd
 from labeling.aggregation.murky import Murky
 from labeling.aggregation.slots import MANY, MOST_CELLS, THIN
@@ -51,7 +51,8 @@ def fit(votes: Votes) -> Fit:
         ``details`` what was learned of the crowd: how often habits speak, the variance of ability (in log odds), how
         many answers the crowd's word counts as in a worker's own matrix, the correlation of errors on one task, and
         the share of draws that expect to be right more often than the votes, and of those that expect the opposite
-        where tasks may be murky; and how often the crowd alone is right on hidden gold.
+        where tasks may be murky; how often the crowd alone is right on hidden gold, and by how many log odds that shows
+        its departures from the votes to be believed too far.
     """
     if not len(votes) or votes.n_classes < 2:
         return majority.fit(votes)
@@ -81,8 +82,9 @@ def fit(votes: Votes) -> Fit:
     habit, variance, strength = np.median(np.array(learned), axis=0)
     fitted = votes, posterior, confusion, prior, float(strength)
     together = correlation.learned(*fitted)
+    gold, excess = _gold(correlation.unaided(*fitted), together) if votes.hidden.any() else (None, 0.0)
     return Fit(
-        posterior=deference.settle(correlation.tempered(votes, posterior, together)),
+        posterior=deference.settle(correlation.tempered(votes, posterior, together), excess),
         accuracy=np.clip(np.einsum("k,wkk->w", prior, confusion), 0, 1),
         confusion=confusion,
         prior=prior,
@@ -95,9 +97,17 @@ def fit(votes: Votes) -> Fit:
             "correlation": round(together, 3),
             "agreed": round(deference.agreed, 3),
             "doubted": round(deference.doubted, 3),
-            "gold": correlation.on_gold(correlation.unaided(*fitted), together) if votes.hidden.any() else None,
+            "excess": excess,
+            "gold": gold,
         },
     )
+
+
+def _gold(parts: correlation.Parts, together: float) -> tuple[dict[str, float], float]:
+    """What hidden gold says of the crowd, in tasks; and by how many log odds favourites are believed too far."""
+    told = verdict(parts, parts.chances(together))
+    figures = {"favourites_right": round(told.favourites, 2), "winners_right": round(told.winners, 2)}
+    return {**correlation.on_gold(parts, together), **figures}, told.excess
 
 
 def draws(votes: Votes, account: Floats, burn: int, keep: int, plain: Crowd | None = None) -> Iterator[Crowd]:

@@ -64,7 +64,7 @@ def learned(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, s
     rows = np.arange(len(parts.truth))
     fits = np.where(least > GRID, -np.inf, -0.5 * ((GRID - least) / WIDTH) ** 2)
     for index in np.flatnonzero(least <= GRID):
-        chance = softmax(parts.logits * discount(parts.judgments, GRID[index])[:, None])
+        chance = parts.chances(GRID[index])
         fits[index] += (np.log(np.maximum(chance[rows, parts.truth], FLOOR)) * parts.weight).sum()
     return float(GRID[fits.argmax()])
 
@@ -76,14 +76,19 @@ class Parts(NamedTuple):
     judgments: Floats  # [parts]
     truth: Ints  # [parts]
     weight: Floats  # [parts]: a task's sum to 1, for its parts share what is hard about it
+    said: Floats  # [parts, classes]: how many gave each label
+
+    def chances(self, correlation: float) -> Floats:
+        """[parts, classes]: the posterior of people who err together."""
+        return softmax(self.logits * discount(self.judgments, correlation)[:, None])
 
 
 def unaided(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> Parts:
     """Hidden gold as the crowd alone would see it; a gold task that many were asked is dealt into parts."""
-    said = np.bincount(votes.task, minlength=votes.n_tasks)
-    ordinary = said[(said > 0) & (votes.known == UNKNOWN)]
-    size = max(float(np.median(ordinary if len(ordinary) else said)), 1.0)
-    parts = np.maximum(np.round(said / size), 1).astype(np.int64)
+    times = np.bincount(votes.task, minlength=votes.n_tasks)
+    ordinary = times[(times > 0) & (votes.known == UNKNOWN)]
+    size = max(float(np.median(ordinary if len(ordinary) else times)), 1.0)
+    parts = np.maximum(np.round(times / size), 1).astype(np.int64)
     chosen = np.flatnonzero(votes.hidden[votes.task])
     order = chosen[np.lexsort((votes.worker[chosen], votes.task[chosen]))]
     task, worker = votes.task[order], votes.worker[order]
@@ -95,8 +100,9 @@ def unaided(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, s
     logs = np.log(_without(votes, posterior, chance, worker, posterior[task], strength))
     total = np.log(np.maximum(prior, FLOOR)) + np.zeros((len(part), 1))
     np.add.at(total, place, logs)
-    judgments = np.bincount(place, minlength=len(part)).astype(np.float64)
-    return Parts(total, judgments, votes.known[home], 1 / parts[home])
+    said = np.zeros_like(total)
+    np.add.at(said, (place, votes.label[order]), 1)
+    return Parts(total, said.sum(axis=1), votes.known[home], 1 / parts[home], said)
 
 
 def on_gold(parts: Parts, correlation: float) -> dict[str, float]:
@@ -105,7 +111,7 @@ def on_gold(parts: Parts, correlation: float) -> dict[str, float]:
     Returns:
         In tasks: how many there are, ``right``, ``expected`` to be right, ``sure`` (at least SURE), and ``sure_right``.
     """
-    chance = softmax(parts.logits * discount(parts.judgments, correlation)[:, None])
+    chance = parts.chances(correlation)
     expected, right = chance.max(axis=1), chance.argmax(axis=1) == parts.truth
     sure = expected >= SURE
     shares = {"tasks": 1, "right": right, "expected": expected, "sure": sure, "sure_right": sure & right}

@@ -78,6 +78,7 @@ def test_gold_that_many_were_asked_is_dealt_into_parts_of_the_usual_size():
     assert found.judgments.tolist() == [2, 2]
     assert found.truth.tolist() == [1, 1]
     assert found.weight.tolist() == [0.5, 0.5]
+    assert found.said.tolist() == [[1, 1], [2, 0]]
     # Workers 0 and 2 (labels 0 and 1), then workers 1 and 3 (both 0).
     assert found.logits == pytest.approx(np.log([[0.5 * 0.9 * 0.1, 0.5 * 0.2 * 0.8], [0.5 * 0.81, 0.5 * 0.04]]))
 
@@ -116,9 +117,8 @@ def test_what_gold_shows_is_its_definition():
 def test_what_people_alone_would_make_of_gold_is_counted_in_tasks():
     """Two parts of one task and two tasks of their own; five judgments are worth half: odds of 400 become 20."""
     odds = np.log([400.0, 1 / 400, 400, 4])
-    parts = Parts(
-        np.stack([odds, 0 * odds], axis=1), np.full(4, 5.0), np.array([0, 0, 1, 0]), np.array([0.5, 0.5, 1, 1])
-    )
+    truth, weight, said = np.array([0, 0, 1, 0]), np.array([0.5, 0.5, 1, 1]), np.full((4, 2), 2.5)
+    parts = Parts(np.stack([odds, 0 * odds], axis=1), np.full(4, 5.0), truth, weight, said)
     found = on_gold(parts, 0.25)
     expected = 2 * 20 / 21 + 2 / 3
     assert found == pytest.approx(

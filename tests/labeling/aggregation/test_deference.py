@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from bench.aggregators import accuracy
+from bench.calibration import with_gold
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
 from labeling.aggregation.adaptive import BURN, KEEP, draws
-from labeling.aggregation.deference import AGREED, Deference
+from labeling.aggregation.correlation import Parts
+from labeling.aggregation.deference import AGREED, Deference, Verdict, verdict
 from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST
 
 # Task 0: two to one for class 0; task 1: a tie of 0 and 1; task 2: nobody; task 3: gold.
@@ -58,6 +62,58 @@ def test_a_third_class_stays_behind_the_winner():
     found = listener.settle(against)[0]
     assert found.argmax() == 0
     assert found.sum() == pytest.approx(1)
+
+
+def test_a_favourite_that_is_not_ahead_by_what_gold_takes_off_is_not_followed():
+    listener = told(AGAINST, AGAINST)  # ahead by log 7/3 = .85 of two to one, by log 4 = 1.39 of the other of a tie
+    assert (listener.settle(AGAINST, 0.75) == AGAINST).all()
+    found = listener.settle(AGAINST, 1.0)
+    assert found[0].argmax() == 0
+    assert (found[1:] == AGAINST[1:]).all()
+    assert listener.settle(AGAINST, 1.5)[1] == pytest.approx([0.5, 0.5])
+
+
+def of_gold(*rows: tuple[float, list[int], int, float]) -> Verdict:
+    """Of the chance of class 1, how many said what, the truth and the weight of each part."""
+    chance, said, truth, weight = zip(*rows, strict=True)
+    chances = np.array([[1 - one, one] for one in chance])
+    counts = np.array(said, np.float64)
+    parts = Parts(np.log(chances), counts.sum(axis=1), np.array(truth), np.array(weight), counts)
+    return verdict(parts, chances)
+
+
+def test_what_gold_says_of_favourites_is_its_definition():
+    """Three that are not the votes' winners, one half a task; the tie's other label shares its point."""
+    found = of_gold(
+        (0.8, [3, 2], 0, 1.0),
+        (0.9, [4, 1], 1, 0.5),
+        (0.7, [2, 2], 0, 1.0),
+        (0.9, [1, 4], 0, 1.0),
+        (0.1, [4, 1], 1, 1.0),
+    )
+    scores = {}
+    for excess in np.arange(0, 6.25, 0.25):
+        by_odds = [(4, 0, 1.0), (9, 1, 0.5), (7 / 3, 0, 1.0)]
+        chances = [(odds / (odds + math.exp(excess)), right, weight) for odds, right, weight in by_odds]
+        scores[excess] = -(excess**2) / 2 + sum(w * math.log(p if right else 1 - p) for p, right, w in chances)
+    assert found.excess == max(scores, key=scores.__getitem__) > 0
+    assert (found.favourites, found.winners) == (0.5, 1.5)
+
+
+def test_gold_that_favourites_are_right_on_takes_nothing_off():
+    assert of_gold((0.8, [3, 2], 1, 1.0), (0.7, [3, 2], 1, 1.0), (0.9, [0, 5], 1, 1.0)).excess == 0
+    assert of_gold((0.9, [0, 5], 0, 1.0), (0.9, [0, 5], 0, 1.0)) == (0, 0, 0)  # the votes say the same
+
+
+def test_gold_where_the_votes_are_right_brings_their_winners_back():
+    """A crowd that often misses a class, to the votes; the truth is what most say. Ten known answers tell."""
+    votes, _ = draw(Plan("one-sided", tasks=200, workers=25, each=5), 4)
+    most = votes.counts().argmax(axis=1)
+    differ = np.flatnonzero(AGGREGATORS["adaptive"](votes).label != most)
+    fit = AGGREGATORS["adaptive"](with_gold(votes, most, differ[:10]))
+    blind = AGGREGATORS["adaptive"](with_gold(votes, most, differ[:10], hidden=False))  # as practice: says nothing
+    assert fit.details["gold"]["winners_right"] > fit.details["gold"]["favourites_right"]
+    assert (fit.label != most).sum() < 0.7 * (blind.label != most).sum()
 
 
 def test_without_departures_nothing_is_asked():
