@@ -18,7 +18,7 @@ def test_a_real_crowd_through_the_api_gives_the_offline_figures(live_server, sha
     folder = shared_data / "crowd" / "dogs"
     if not folder.exists():
         pytest.skip(f"{folder} is not there")
-    crowd = replay.read(folder, 60)
+    crowd = replay.read(folder, 30)
     owner = person("owner")
     _, token = keys.create_key(user=owner, name="replay")
     with Api(live_server.url, token) as api:
@@ -31,4 +31,4 @@ def test_a_real_crowd_through_the_api_gives_the_offline_figures(live_server, sha
     assert there["majority"] == pytest.approx(here["majority"])
     assert there["one_coin"] == pytest.approx(here["one_coin"])
     assert there["dawid_skene"] == pytest.approx(here["dawid_skene"])
-    assert there["adaptive"] == pytest.approx(here["adaptive"], abs=2 / 60)
+    assert there["adaptive"] == pytest.approx(here["adaptive"], abs=2 / 30)

@@ -51,10 +51,15 @@ def answer(project: Project, worker: User, value: Any = "cat", seconds: float | 
 
 @pytest.fixture(autouse=True)
 def short_chains(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where aggregation is not what is tested, it takes as few sweeps as for a large crowd: a tenth of the time."""
-    if not request.node.nodeid.startswith("tests/labeling/aggregation/"):
+    """Aggregation takes as few sweeps as for a large crowd, a tenth of the time, where nobody asks for long chains."""
+    if "long_chains" not in request.fixturenames:
         monkeypatch.setattr(adaptive, "BURN", adaptive.LEAST_BURN)
         monkeypatch.setattr(adaptive, "KEEP", adaptive.LEAST_KEEP)
+
+
+@pytest.fixture
+def long_chains() -> None:
+    """For tests of what so many sweeps conclude as a small crowd is given."""
 
 
 @pytest.fixture

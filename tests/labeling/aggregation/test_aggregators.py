@@ -54,6 +54,7 @@ def test_the_order_of_votes_does_not_matter(name):
 
 
 @EVERY
+@pytest.mark.usefixtures("long_chains")
 def test_renaming_tasks_workers_and_labels_renames_the_result(name):
     votes, rng = crowd(classes=2, seed=3), np.random.default_rng(2)  # five votes on two classes: never a tie
     tasks, workers, labels = rng.permutation(120), rng.permutation(15), np.array([1, 0])

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.aggregators import read
 from bench.calibration import calibration, thinned, with_gold
 from bench.crowds import Plan, draw
 from labeling.aggregation import AGGREGATORS, Votes
@@ -184,14 +183,3 @@ def test_thinning_keeps_so_many_votes_of_each_task():
     assert np.bincount(few.task).tolist() == [2] * 30
     whole = set(zip(votes.task.tolist(), votes.worker.tolist(), votes.label.tolist(), strict=True))
     assert set(zip(few.task.tolist(), few.worker.tolist(), few.label.tolist(), strict=True)) <= whole
-
-
-def test_labels_of_a_real_crowd_that_are_called_sure_are_right_as_often(shared_data):
-    folder = shared_data / "crowd" / "cifar10s"
-    if not folder.exists():
-        pytest.skip(f"{folder} is not there")
-    votes, truth = read(folder)
-    found = calibration(AGGREGATORS["adaptive"](votes).posterior, truth)
-    assert found.sure > 0.5
-    assert found.sure_right >= 0.95
-    assert found.ece < 0.03

@@ -24,6 +24,8 @@ from labeling.aggregation.grids import (
 from labeling.aggregation.hierarchy import EVEN_FIRST, Crowd
 from labeling.aggregation.murky import Murky
 
+pytestmark = pytest.mark.usefixtures("long_chains")
+
 
 def ways(counts: np.ndarray) -> float:
     """The log number of orders in which so many of each may come, which our likelihoods leave out."""

@@ -13,6 +13,7 @@ from labeling.aggregation.deference import AGREED, Deference
 from labeling.aggregation.hierarchy import EVEN_FIRST, Crowd
 from labeling.aggregation.murky import Murky
 
+pytestmark = pytest.mark.usefixtures("long_chains")
 MURKY = SETS["murky tasks, rare class"]
 
 
