@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto.server import ThreadedMotoServer
+
+_read_once = functools.cache(create_loader)  # each client would read the descriptions of all services anew
 
 
 @contextmanager
 def s3_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty service, to which the platform's own variables point."""
+    monkeypatch.setattr(botocore.session, "create_loader", _read_once)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
