@@ -48,15 +48,6 @@ def export(project: Project, form: str, run_actors: Callable[[], None], **option
     return Job.objects.get(pk=job["id"]), b"".join(answer.streaming_content)
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_class_project_leaves_in_every_format(form, make_project, run_actors):
-    project = make_project(images=2, judgments_max=1)
-    answered(project, ["cat", "dog"], "category")
-    job, data = export(project, form, run_actors)
-    assert len(data) == job.result["bytes"] > 0
-    assert job.result["images"] == 2
-
-
 def test_an_export_lies_where_files_are_kept_and_not_where_temporary_ones_do(make_project, run_actors, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/proc/no room")
     project = make_project(images=1)
@@ -191,29 +182,6 @@ def test_boxes_go_out_and_come_back_as_gold_of_another_project(form, make_projec
             assert {n: one.read(n) for n in one.namelist()} == {n: two.read(n) for n in two.namelist()}
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_classes_go_out_and_come_back_as_gold_of_another_project(form, make_project, run_actors):
-    source = make_project(images=3, judgments_max=1)
-    source.images.filter(name="0001.png").update(name="sub/0001.png")
-    worker = person("wanda")
-    services.add_member(project=source, username=worker.username, role="worker")
-    for _ in range(2):
-        lease = services.claim_assignment(project=source, worker=worker)
-        answer = "cat" if lease.task.image.name.startswith("sub") else "dog"
-        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": answer}, seconds=2)
-    said = dict(Consensus.objects.filter(project=source).values_list("task__image__name", "answer"))
-    _job, data = export(source, form, run_actors)
-    target = make_project(images=3, name="Target")
-    target.images.filter(name="0001.png").update(name="sub/0001.png")
-    file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
-    job = services.import_labels(project=target, file=file, form=form, take_as="gold", source="", user=target.owner)
-    run_actors()
-    job.refresh_from_db()
-    assert (job.state, job.errors) == ("succeeded", [])
-    gold = Gold.objects.filter(task__project=target).values_list("task__image__name", "answers")
-    assert {name: answers["category"] for name, answers in gold} == said  # and nothing of the one that nobody labeled
-
-
 ODD = [
     "same.png", "same.png", ".hidden/what?.png", "cat/A.png", "cat/a.png", "\u00e9.png", "e\u0301.png", "v1. /aux.png",
     "\u00fc" * 290 + ".png", "\u00fc" * 290 + "2.png",
@@ -223,13 +191,16 @@ ODD = [
 @pytest.mark.parametrize("form", FORMATS)
 def test_labels_of_images_of_odd_names_come_back_to_where_they_were(form, make_project, run_actors):
     project, other = (make_project(images=len(ODD), name=name, judgments_max=1) for name in ("One", "Other"))
-    for image, answer in zip(project.images.order_by("pk"), ["cat", "dog"] * 5, strict=True):
+    images = list(project.images.order_by("pk"))[:-1]  # and nothing comes back of the one that nobody labeled
+    for number, image in enumerate(images):
+        answer = ("cat", "dog")[number % 2]
         services.decide_task(task=image.tasks.get(), user=project.owner, answers={"category": answer})
     for each in (project, other):
         for image, name in zip(each.images.order_by("pk"), ODD, strict=True):
             each.images.filter(pk=image.pk).update(name=name)
     said = dict(Consensus.objects.filter(project=project).values_list("task__image__sha256", "answer"))
-    _job, data = export(project, form, run_actors)
+    done, data = export(project, form, run_actors)
+    assert len(data) == done.result["bytes"] > 0
     for target in (project, other):
         file = SimpleUploadedFile(f"export.{FORMATS[form].extension}", data)
         job = services.import_labels(project=target, file=file, form=form, take_as="gold", source="", user=None)
