@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import F
 
 from labeling.models import Category, Image, Judgment, Membership, Project, Question, Role, SurveyVersion, Task
 
@@ -72,8 +73,6 @@ def say(task: Task, worker: User, answers: Mapping[str, Any] | str, seconds: flo
     task.open_slots = min(task.open_slots, task.wanted - task.judgment_count)
     task.save()
     Membership.objects.get_or_create(project_id=task.project_id, user=worker)
-    project = Project.objects.get(pk=task.project_id)
-    project.answers_version += 1
-    project.judgment_count += 1
-    project.save()
+    one_more = {"answers_version": F("answers_version") + 1, "judgment_count": F("judgment_count") + 1}
+    Project.objects.filter(pk=task.project_id).update(**one_more)
     return judgment

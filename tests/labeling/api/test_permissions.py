@@ -192,7 +192,7 @@ def test_every_address_of_a_project_is_in_this_matrix_or_needs_a_row() -> None:
     assert {path for path in paths if not NO_ROWS.match(path)} == known
 
 
-@pytest.mark.parametrize("who", ["owner", "worker", "stranger"])
+@pytest.mark.parametrize("who", ["owner", "worker"])
 def test_what_is_asked_for_by_head_is_answered_as_by_get(
     who: str, place: Callable[[str], tuple[APIClient, dict[str, Any]]]
 ) -> None:
@@ -209,37 +209,30 @@ def test_only_the_owner_deletes_a_project(place: Callable[[str], tuple[APIClient
     assert not Project.objects.exists()
 
 
-@pytest.mark.parametrize(("who", "status"), [("owner", 200), ("manager", 403)])
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("post", "workers/", {"username": "role-worker", "role": "manager"}),
-        ("post", "workers/", {"username": "another", "role": "worker"}),
-        ("patch", "workers/role-worker/", {"role": "manager"}),
-        ("patch", "workers/another/", {"role": "worker"}),
-        ("patch", "workers/another/", {"is_paused": True}),
-        ("patch", "workers/another/", {"is_paused": False}),
-        ("delete", "workers/another/", {}),
-    ],
-)
+@pytest.mark.parametrize(("who", "refused"), [("owner", False), ("manager", True)])
 def test_only_an_owner_makes_managers_and_changes_them(
-    place: Callable[[str], tuple[APIClient, dict[str, Any]]],
-    method: str,
-    path: str,
-    body: dict[str, Any],
-    who: str,
-    status: int,
+    place: Callable[[str], tuple[APIClient, dict[str, Any]]], who: str, refused: bool
 ) -> None:
     api, names = place(who)
     project = Project.objects.get(slug=names["slug"])
     person("another")
     services.add_member(project=project, username="another", role="manager")
-    before = list(project.memberships.order_by("pk").values("user__username", "role", "is_paused"))
-    answer = getattr(api, method)(f"/api/v1/projects/{project.slug}/{path}", body, format="json")
-    after = list(project.memberships.order_by("pk").values("user__username", "role", "is_paused"))
-    assert (answer.status_code == 403) == (status == 403), answer.content
-    if status == 403:
-        assert (answer.json()["error"]["code"], after) == ("permission_denied", before)
+    before = list(project.memberships.order_by("pk").values())
+    for method, path, body in (
+        ("patch", "workers/another/", {"is_paused": True}),
+        ("patch", "workers/another/", {"is_paused": False}),
+        ("patch", "workers/another/", {"role": "worker"}),
+        ("patch", "workers/another/", {"role": "manager"}),
+        ("post", "workers/", {"username": "another", "role": "worker"}),
+        ("post", "workers/", {"username": "role-worker", "role": "manager"}),
+        ("patch", "workers/role-worker/", {"role": "manager"}),
+        ("delete", "workers/another/", {}),
+    ):
+        answer = getattr(api, method)(f"/api/v1/projects/{project.slug}/{path}", body, format="json")
+        assert (answer.status_code == 403) == refused, (method, path, body, answer.content)
+        if refused:
+            assert answer.json()["error"]["code"] == "permission_denied"
+            assert list(project.memberships.order_by("pk").values()) == before
 
 
 def test_a_manager_leads_reviewers_and_workers_and_can_lay_the_role_down(

@@ -67,23 +67,21 @@ def test_a_project_that_could_not_be_stored_or_asked_is_refused(
     assert not Project.objects.exists()
 
 
-@pytest.mark.parametrize("value", [0, 1, 95])
-def test_a_confidence_that_no_label_can_have_is_refused_by_its_name(api: APIClient, value: float) -> None:
-    body = {"name": "Pets", "categories": ["cat", "dog"], "confidence": value}
-    answer = api.post(f"{API}/projects/", body, format="json")
-    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["confidence"])
-    assert "between 0 and 1" in answer.json()["error"]["message"]
+def test_a_confidence_that_no_label_can_have_is_refused_by_its_name(api: APIClient) -> None:
+    for value in (0, 1, 95):
+        body = {"name": "Pets", "categories": ["cat", "dog"], "confidence": value}
+        answer = api.post(f"{API}/projects/", body, format="json")
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["confidence"])
+        assert "between 0 and 1" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("answers", [None, "cat", [], ["cat"], 5])
-def test_answers_that_are_no_object_are_refused_by_their_name(
-    make_project: Callable[..., Project], answers: Any
-) -> None:
+def test_answers_that_are_no_object_are_refused_by_their_name(make_project: Callable[..., Project]) -> None:
     project = make_project(images=1)
     owner = client(project.owner)
     lease = owner.post(f"{API}/projects/{project.slug}/assignments/").json()
-    answer = owner.post(f"{API}/assignments/{lease['id']}/judgment/", {"answers": answers}, format="json")
-    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["answers"])
+    for answers in (None, "cat", [], ["cat"], 5):
+        answer = owner.post(f"{API}/assignments/{lease['id']}/judgment/", {"answers": answers}, format="json")
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["answers"]), answers
 
 
 @pytest.mark.parametrize(
@@ -105,25 +103,20 @@ def test_a_form_of_more_than_a_request_may_have_is_told_how_much_that_is(
     assert said in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "status", "said"),
-    [
+def test_a_refusal_says_what_would_be_taken(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=0)
+    api = client(project.owner)
+    for method, path, headers, status, said in (
         ("POST", "exports/", {"Content-Type": "text/plain"}, 415, '"text/plain"; this call takes application/json, '),
         ("POST", "images/", {"Content-Type": "multipart/form-data"}, 400, "Leave that header to your HTTP library"),
         ("GET", "tasks/", {"Accept": "text/csv"}, 406, "answers by application/json,"),
         ("GET", "tasks/?cursor=7", {}, 404, "Follow `next`"),
         ("GET", "judgments/?since=2026-11-29T10:00:00+01:00", {}, 400, "a + is written %2B"),
-    ],
-)
-def test_a_refusal_says_what_would_be_taken(
-    make_project: Callable[..., Project], method: str, path: str, headers: dict[str, str], status: int, said: str
-) -> None:
-    project = make_project(images=0)
-    kind = headers.get("Content-Type", "application/json")
-    address = f"{API}/projects/{project.slug}/{path}"
-    answer = client(project.owner).generic(method, address, "x=y", kind, headers=headers)
-    assert answer.status_code == status
-    assert said in answer.json()["error"]["message"]
+    ):
+        kind = headers.get("Content-Type", "application/json")
+        answer = api.generic(method, f"{API}/projects/{project.slug}/{path}", "x=y", kind, headers=headers)
+        assert answer.status_code == status, path
+        assert said in answer.json()["error"]["message"]
 
 
 def test_a_choice_without_a_name_is_called_by_its_key(api: APIClient) -> None:
@@ -150,36 +143,22 @@ def test_the_workflow_of_a_project_stays_what_it_was_made_with(make_project: Cal
     assert owner.patch(f"{API}/projects/{project.slug}/", {"workflow": "label"}, format="json").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"answers": {"category": "cat"}, "position": "first"},
-        {"answers": {"category": "cat"}, "position": -1},
-        {"answers": {"category": "cat"}, "position": 2**31},
-        {"answers": {"category": "cat"}, "explanation": ["a"]},
-        {"answers": {}},
-    ],
-)
 def test_gold_that_could_not_be_stored_is_refused_with_the_upload_and_not_in_its_job(
-    make_project: Callable[..., Project], entry: dict[str, Any]
+    make_project: Callable[..., Project],
 ) -> None:
     project = make_project(images=1)
-    body = {"urls": ["https://example.org/a.png"], "gold": {"a.png": entry}}
-    answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="json")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_gold")
-    assert list(answer.json()["error"]["fields"]) == ["a.png"]
-
-
-@pytest.mark.parametrize(
-    "gold", [{"a\x00.png": "cat"}, {"a.png": {"answers": {"category": "cat"}, "explanation": "a\x00"}}]
-)
-def test_gold_with_a_text_that_cannot_be_stored_is_refused(
-    make_project: Callable[..., Project], gold: dict[str, Any]
-) -> None:
-    project = make_project(images=1)
-    body = {"urls": ["https://example.org/a.png"], "gold": gold}
-    answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="json")
-    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["gold"])
+    cat = {"answers": {"category": "cat"}}
+    unfit = [*({**cat, "position": place} for place in ("first", -1, 2**31)), {**cat, "explanation": ["a"]}]
+    cases: list[tuple[dict[str, Any], str, str]] = [
+        *(({"a.png": entry}, "bad_gold", "a.png") for entry in (*unfit, {"answers": {}})),
+        ({"a\x00.png": "cat"}, "invalid", "gold"),
+        ({"a.png": {**cat, "explanation": "a\x00"}}, "invalid", "gold"),
+    ]
+    for gold, code, field in cases:
+        body = {"urls": ["https://example.org/a.png"], "gold": gold}
+        answer = client(project.owner).post(f"{API}/projects/{project.slug}/images/", body, format="json")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code), gold
+        assert list(answer.json()["error"]["fields"]) == [field]
 
 
 @pytest.mark.parametrize("body", [{"answers": {"category": "cat"}, "position": 10**12}, {"answers": {}}])
@@ -193,20 +172,19 @@ def test_gold_of_one_task_that_could_not_be_stored_is_refused(
     assert not task.is_gold
 
 
-@pytest.mark.parametrize("events", [["judgment.created", "judgement.made"], "judgment.created", [5]])
-def test_a_webhook_for_events_that_never_come_is_refused(make_project: Callable[..., Project], events: Any) -> None:
+def test_a_webhook_for_events_that_never_come_is_refused(make_project: Callable[..., Project]) -> None:
     project = make_project(images=0)
-    body = {"url": "https://example.org/hook", "events": events}
-    answer = client(project.owner).post(f"{API}/projects/{project.slug}/webhooks/", body, format="json")
-    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["events"])
+    for events in (["judgment.created", "judgement.made"], "judgment.created", [5]):
+        body = {"url": "https://example.org/hook", "events": events}
+        answer = client(project.owner).post(f"{API}/projects/{project.slug}/webhooks/", body, format="json")
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["events"]), events
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("path", ["invitations/%00/", "projects/pets/workers/%00/"])
-def test_an_address_with_a_nul_is_refused(make_project: Callable[..., Project], path: str, method: str) -> None:
-    project = make_project(images=0)
-    answer = getattr(client(project.owner), method)(f"{API}/{path}")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+def test_an_address_with_a_nul_is_refused(project: Project) -> None:
+    api = client(project.owner)
+    for path in ("invitations/%00/", "projects/pets/workers/%00/"):
+        for answer in (api.get(f"{API}/{path}"), api.post(f"{API}/{path}")):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request"), path
 
 
 @pytest.mark.parametrize(
@@ -243,29 +221,21 @@ def test_one_end_of_the_number_of_judgments_is_enough(api: APIClient) -> None:
     assert (made.status_code, made.json().get("judgments_per_task")) == (201, {"min": 2, "max": 7})
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "named"),
-    [
-        ("put", "tasks/{task}/gold/", {"answers": "cat", "use": "training"}, "expected one of hidden, practice"),
-        ("post", "projects/{slug}/exports/", {"format": "xml"}, "expected one of coco, "),
-        (
-            "post",
-            "projects/{slug}/rules/",
-            {"measure": "luck", "action": "warn", "threshold": 1},
-            "expected one of gold",
-        ),
-        ("patch", "projects/{slug}/", {"access": "closed"}, "expected one of open, invited"),
-        ("patch", "projects/{slug}/", {"recipe": "magic"}, "expected one of feature_extraction, "),
-        ("get", "projects/{slug}/tasks/", {"state": "shut"}, "expected one of open, "),
-        ("get", "projects/", {"access": "closed"}, "expected one of open, invited"),
-    ],
-)
-def test_a_choice_that_is_none_is_told_which_there_are(
-    make_project: Callable[..., Project], method: str, path: str, body: dict[str, Any], named: str
-) -> None:
+def test_a_choice_that_is_none_is_told_which_there_are(make_project: Callable[..., Project]) -> None:
     project = make_project(images=1)
-    address = f"{API}/{path.format(slug=project.slug, task=Task.objects.get().pk)}"
-    sent = {"data": body} if method == "get" else {"data": body, "format": "json"}
-    answer = getattr(client(project.owner), method)(address, **sent)
-    assert answer.status_code == 400
-    assert named in answer.json()["error"]["message"]
+    api, task = client(project.owner), Task.objects.get().pk
+    of, luck = f"projects/{project.slug}/", {"measure": "luck", "action": "warn", "threshold": 1}
+    cases: list[tuple[str, str, dict[str, Any], str]] = [
+        ("put", f"tasks/{task}/gold/", {"answers": "cat", "use": "training"}, "expected one of hidden, practice"),
+        ("post", f"{of}exports/", {"format": "xml"}, "expected one of coco, "),
+        ("post", f"{of}rules/", luck, "expected one of gold"),
+        ("patch", of, {"access": "closed"}, "expected one of open, invited"),
+        ("patch", of, {"recipe": "magic"}, "expected one of feature_extraction, "),
+        ("get", f"{of}tasks/", {"state": "shut"}, "expected one of open, "),
+        ("get", "projects/", {"access": "closed"}, "expected one of open, invited"),
+    ]
+    for method, path, body, named in cases:
+        sent = {"data": body} if method == "get" else {"data": body, "format": "json"}
+        answer = getattr(api, method)(f"{API}/{path}", **sent)
+        assert answer.status_code == 400, path
+        assert named in answer.json()["error"]["message"]

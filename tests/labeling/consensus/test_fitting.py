@@ -211,7 +211,7 @@ SPAM = {
 @KINDS_SAID
 def test_every_kind_of_question_can_be_fitted(kind, answers, expected):
     project = make_project([{"key": "q", "kind": kind}])
-    for task in make_tasks(project, 6):
+    for task in make_tasks(project, 4):
         for number, answer in enumerate(answers):
             say(task, person(f"worker{number}"), {"q": answer})
     assert fitting.fit_project(project.pk)
@@ -250,7 +250,7 @@ def test_nothing_is_learned_from_who_counts_for_nothing(kind, answers, expected)
     for is_joined in (False, True):
         project = make_project([{"key": "q", "kind": kind}])
         Membership.objects.create(project=project, user=person("spam"), weight=0, accuracy=0.4)
-        for task in make_tasks(project, 6):
+        for task in make_tasks(project, 3):
             for name, answer in [*zip("abc", answers, strict=True), *[("spam", SPAM[kind])] * is_joined]:
                 say(task, person(name), {"q": answer})
         fits = fitting.fit_all(project, "adaptive")

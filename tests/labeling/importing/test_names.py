@@ -19,8 +19,15 @@ from tests.labeling.importing.conftest import Import, packed, yolo
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("label", ["labels/train/a.txt", "train/labels/a.txt"])
-@pytest.mark.parametrize("image", ["images/train/a.png", "train/images/a.png", "train/a.png", "a.png"])
+@pytest.mark.parametrize(
+    ("label", "image"),
+    [
+        ("labels/train/a.txt", "images/train/a.png"),
+        ("labels/train/a.txt", "train/a.png"),
+        ("train/labels/a.txt", "train/images/a.png"),
+        ("train/labels/a.txt", "a.png"),
+    ],
+)
 def test_labels_of_a_split_find_the_pictures_of_it(
     make_project: Callable[..., Project], bring_labels: Import, label: str, image: str
 ) -> None:
@@ -216,24 +223,21 @@ def test_a_label_of_a_name_that_no_database_stores_is_told_and_the_next_is_taken
     assert Gold.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
+def test_a_judgment_that_cannot_be_stored_is_told_and_the_next_is_taken(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    good = '{"image": "0000.png", "worker": "ann", "answer": "cat"}'
+    bad = [
         '{"image": "\\u00b2", "worker": "ann", "answer": "cat"}',
         '{"image": "a\\u0000", "worker": "ann", "answer": "cat"}',
         '{"image": "0000.png", "worker": "\\ud800", "answer": "cat"}',
         '{"image": "0000.png", "worker": "a\\u0000", "answer": "cat"}',
         '{"image": ' + "[" * 100_000,
         '{"image": ' + "9" * 5000 + ', "worker": "ann", "answer": "cat"}',
-    ],
-)
-def test_a_judgment_that_cannot_be_stored_is_told_and_the_next_is_taken(
-    make_project: Callable[..., Project], bring_labels: Import, line: str
-) -> None:
-    good = '{"image": "0000.png", "worker": "ann", "answer": "cat"}\n'
-    job = bring_labels(make_project(images=1), f"{good[:-1]}\n{line}\n".encode())
+    ]
+    job = bring_labels(make_project(images=1), "\n".join([*bad, good]).encode())
     assert job.state == "succeeded", job.message
-    assert [row["item"] for row in job.errors] == ["line 2"]
+    assert [row["item"] for row in job.errors] == [f"line {number}" for number in range(1, 7)]
     assert Judgment.objects.count() == 1
 
 

@@ -61,7 +61,7 @@ def test_two_columns_of_one_name_are_asked_back_instead_of_guessed(
     assert (job.state, job.message) == ("failed", "Two columns are called answer: give each its own name.")
 
 
-@pytest.mark.parametrize("said", ["cat", "Cat", " CAT ", "House cat", "house CAT"])
+@pytest.mark.parametrize("said", ["cat", " CAT ", "house CAT"])
 def test_a_category_may_be_called_by_its_name_or_with_capitals(pets: Project, bring_labels: Import, said: str) -> None:
     bring_labels(pets, f"image,answer\n0000.png,{said}\n".encode(), "csv")
     assert Gold.objects.get().answers == {"category": "cat"}

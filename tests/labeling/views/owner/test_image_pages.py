@@ -24,9 +24,12 @@ from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
+def test_images_are_found_by_name_state_and_label(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(judgments_min=2, judgments_max=2, confidence=0.6, gold_rate=0)
+    gold = Task.objects.get(image__name="0002.png")
+    services.set_gold(task=gold, answers={"category": "dog"}, user=project.owner)
+    judged(project, 2)
+    cases: tuple[tuple[str, set[str]], ...] = (
         ("", {"0000.png", "0001.png", "0002.png"}),
         ("?q=0001", {"0001.png"}),
         ("?state=gold", {"0002.png"}),
@@ -34,17 +37,10 @@ from tests.labeling.views.owner.test_pages import text
         ("?answer=dog", {"0002.png"}),
         ("?state=new", set()),
         ("?state=nonsense&before=nonsense", {"0000.png", "0001.png", "0002.png"}),
-    ],
-)
-def test_images_are_found_by_name_state_and_label(
-    query: str, names: set[str], make_project: Callable[..., Project], owning: Client
-) -> None:
-    project = make_project(judgments_min=2, judgments_max=2, confidence=0.6, gold_rate=0)
-    gold = Task.objects.get(image__name="0002.png")
-    services.set_gold(task=gold, answers={"category": "dog"}, user=project.owner)
-    judged(project, 2)
-    page = text(owning.get(f"/projects/{project.slug}/images/{query}"))
-    assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names
+    )
+    for query, names in cases:
+        page = text(owning.get(f"/projects/{project.slug}/images/{query}"))
+        assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names, query
 
 
 @pytest.mark.parametrize(("answers", "disputed"), [(("cat",), 0), (("cat", "dog"), 1)])
