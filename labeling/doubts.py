@@ -6,13 +6,13 @@ Both read what the last fit found, so that a page may ask.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import sqrt
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
-from labeling.models import Membership, Project, Question, WorkerSkill
+from labeling.models import Judgment, Membership, Project, Question, WorkerSkill
 
 LEAST_JUDGMENTS = 10  # below that an estimate says little of a person
 LEAST_PEOPLE = 5  # whose middle the others are compared with
@@ -55,17 +55,32 @@ def _heard(project: Project) -> dict[int, Membership]:
 
 
 def _by_person(project: Project, members: Mapping[int, Membership]) -> dict[int, list[AtQuestion]]:
-    skills: dict[int, dict[int, float]] = {}
+    skills: dict[tuple[int, str, bool], dict[int, float]] = {}
     found = WorkerSkill.objects.filter(question__project=project, worker__in=members)
-    for question, worker, accuracy in found.values_list("question", "worker", "accuracy"):
-        skills.setdefault(question, {})[worker] = accuracy
+    asked = ("question", "question__key", "question__required", "question__show_if")
+    for question, key, required, show_if, worker, accuracy in found.values_list(*asked, "worker", "accuracy"):
+        skills.setdefault((question, key, required and not show_if), {})[worker] = accuracy
     people: dict[int, list[AtQuestion]] = {}
-    for question, said in skills.items():
+    for (question, key, by_all), said in skills.items():
         middle = statistics.median(said.values()) if len(said) >= LEAST_PEOPLE else None
+        counts = {worker: members[worker].judgment_count for worker in said}
+        behind = _far(said, middle, counts)
+        if behind and not by_all:  # some of their judgments may say nothing to it
+            behind = _far(said, middle, _answered(project, key, behind))
         for worker, accuracy in said.items():
-            is_behind = middle is not None and _is_far(accuracy, middle, members[worker].judgment_count)
-            people.setdefault(worker, []).append(AtQuestion(question, accuracy, middle, is_behind))
+            people.setdefault(worker, []).append(AtQuestion(question, accuracy, middle, worker in behind))
     return people
+
+
+def _far(said: Mapping[int, float], middle: float | None, counts: Mapping[int, int]) -> set[int]:
+    """Of the people who are counted, those who are behind the middle by more than chance explains."""
+    return {worker for worker, count in counts.items() if middle is not None and _is_far(said[worker], middle, count)}
+
+
+def _answered(project: Project, key: str, workers: Collection[int]) -> dict[int, int]:
+    """How often each of these people has answered the question."""
+    rows = Judgment.objects.filter(project=project, worker__in=workers, withdrawn_at=None, answers__has_key=key)
+    return dict(rows.values_list("worker").annotate(Count("id")).order_by())
 
 
 def _is_far(accuracy: float, middle: float, judgments: int) -> bool:

@@ -58,6 +58,17 @@ def test_nobody_is_far_behind_by_few_judgments_or_of_few_people_or_where_all_are
     assert [names(few), names(small), names(hard)] == [[], [], []]
 
 
+def test_at_a_question_that_may_be_left_out_only_its_own_answers_are_counted(make_project: Make) -> None:
+    project = make_project(images=12)
+    crowd(project, {**GOOD, "careless": 0.5, "seldom": 0.5})
+    project.questions.update(required=False)
+    for name, count in (("careless", 12), ("seldom", 6)):
+        for task in project.tasks.order_by("pk")[:count]:
+            worker = User.objects.get(username=name)
+            task.judgments.create(project=project, worker=worker, answers={"category": "cat"})
+    assert names(project) == ["careless"]
+
+
 def test_who_is_paused_or_counts_for_nothing_has_been_dealt_with(make_project: Make) -> None:
     project = make_project(images=0)
     crowd(project, {**GOOD, "paused": 0.5, "silenced": 0.5, "spammer": 0.5})
