@@ -293,7 +293,8 @@ def _too_large(most_bytes: int, size: int) -> MemberRefused:
 
 
 def _too_many(most: int) -> MemberRefused:
-    return MemberRefused("too_many_files", _("At most %(most)s files are accepted in one archive.") % {"most": most})
+    told = _("At most %(most)s files are accepted in one archive. Send them in several.")
+    return MemberRefused("too_many_files", told % {"most": f"{most:,}"})
 
 
 def _damaged(error: Exception) -> MemberRefused:
