@@ -105,6 +105,7 @@ class ProjectHandOverView(ProjectView):
         responses=OwnedProjectSerializer,
     )  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
+        project = self.project(request, slug)
         username = parsed(HandOverSerializer, request)["username"]
-        project = services.hand_over_project(project=self.project(request, slug), username=username, by=request.user)
+        project = services.hand_over_project(project=project, username=username, by=request.user)
         return Response(OwnedProjectSerializer(project).data)
