@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 
 from inference.forms import DeploymentForm
@@ -14,21 +15,28 @@ from training.forms import PolicyForm
 WRITERS = {"audit.write", "AuditEntry.objects.create"}
 
 
+@functools.cache
+def trees() -> list[ast.Module]:
+    """Of the files that write to the log."""
+    paths = (path for room in ("labeling", "training", "inference") for path in (ROOT / room).rglob("*.py"))
+    texts = (path.read_text(encoding="utf-8") for path in paths)
+    return [ast.parse(text) for text in texts if any(writer in text for writer in WRITERS)]
+
+
 def actions() -> Iterator[str]:
     """Every action that the code writes by its name."""
-    for room in ("labeling", "training", "inference"):
-        for path in (ROOT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in WRITERS:
-                    for word in node.keywords:
-                        if word.arg == "action" and isinstance(word.value, ast.Constant):
-                            yield str(word.value.value)
+    for tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in WRITERS:
+                for word in node.keywords:
+                    if word.arg == "action" and isinstance(word.value, ast.Constant):
+                        yield str(word.value.value)
 
 
 def fields() -> Iterator[str]:
     """Every field that the code writes down by its name, and those of the forms whose changes are written down."""
-    for path in (path for room in ("labeling", "training", "inference") for path in (ROOT / room).rglob("*.py")):
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for tree in trees():
+        for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef):
                 yield from _written(function)
     for form in (SettingsForm, RuleForm, PolicyForm, DeploymentForm):

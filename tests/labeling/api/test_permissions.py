@@ -192,11 +192,10 @@ def test_every_address_of_a_project_is_in_this_matrix_or_needs_a_row() -> None:
     assert {path for path in paths if not NO_ROWS.match(path)} == known
 
 
-@pytest.mark.parametrize("who", ["owner", "worker"])
 def test_what_is_asked_for_by_head_is_answered_as_by_get(
-    who: str, place: Callable[[str], tuple[APIClient, dict[str, Any]]]
+    place: Callable[[str], tuple[APIClient, dict[str, Any]]],
 ) -> None:
-    api, names = place(who)
+    api, names = place("reviewer")  # who may ask for some of it
     paths = [f"/api/v1/{path.format(**names)}" for method, path, _right in CALLS if method == "GET"]
     assert [api.head(path).status_code for path in paths] == [api.get(path).status_code for path in paths]
 

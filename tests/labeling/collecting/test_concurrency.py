@@ -117,7 +117,7 @@ def crowd_labels(project: Project, workers: list[User], mischief: float = 0.0) -
     return served
 
 
-@pytest.mark.parametrize(("tasks", "overlap"), [(60, 3), (200, 1)])
+@pytest.mark.parametrize(("tasks", "overlap"), [(40, 3), (100, 1)])
 def test_thirty_two_workers_give_each_task_exactly_its_judgments(
     owner: User, make_project: Callable[..., Project], tasks: int, overlap: int
 ) -> None:

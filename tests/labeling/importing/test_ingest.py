@@ -133,13 +133,10 @@ def test_an_import_of_which_nothing_can_be_taken_fails_and_one_that_brings_nothi
     assert (job.state, job.result["duplicates"], job.result["refused"]) == ("succeeded", 1, 1)
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://127.0.0.1/a.png", "http://localhost:80/a.png", "http://169.254.169.254/latest/", "file:///etc/passwd"],
-)
-def test_private_addresses_are_not_fetched(bring: Import, empty: Project, url: str) -> None:
-    job = bring(urls=[url])
-    assert [row["code"] for row in job.errors] == ["address_refused"]
+def test_private_addresses_are_not_fetched(bring: Import, empty: Project) -> None:
+    here = ["http://127.0.0.1/a.png", "http://localhost:80/a.png", "http://169.254.169.254/latest/"]
+    job = bring(urls=[*here, "file:///etc/passwd"])
+    assert [row["code"] for row in job.errors] == ["address_refused"] * 4
     assert Image.objects.count() == 0
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from config.models import QueuedMessage
 from labeling import figures, services
 from labeling.actors import expire_leases
+from labeling.collecting.leases import HEAD
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Image, Judgment, Membership, Project, Task
 from tests.labeling.conftest import answer, claim, person
@@ -49,9 +50,9 @@ def test_a_worker_never_gets_a_task_twice(make_project: Callable[..., Project], 
 def test_a_worker_who_has_done_more_than_the_head_of_the_order_goes_on_after_it(
     make_project: Callable[..., Project], worker: User
 ) -> None:
-    project = make_project(images=50, judgments_min=3)
+    project = make_project(images=HEAD + 2, judgments_min=3)
     services.add_member(project=project, username=worker.username)
-    for _ in range(50):
+    for _ in range(HEAD + 2):
         assignment = claim(project, worker)
         services.submit_judgment(assignment_id=assignment.pk, worker=worker, answers={"category": "cat"})
     assert services.claim_assignment(project=project, worker=worker) is None

@@ -288,12 +288,11 @@ def test_what_is_removed_while_it_is_changed_is_refused(project: Project) -> Non
     assert not AuditEntry.objects.filter(action__in=["rule_changed", "rule_removed", "webhook_removed"]).exists()
 
 
-@pytest.mark.parametrize(
-    "address", ["ftp://x/", "https://", "http://[::1", "https://x.org:70000/", "https://example.org/" + "x" * 500]
-)
-def test_a_webhook_of_no_address_is_refused_with_a_sentence(project: Project, owning: Client, address: str) -> None:
-    page = owning.post(f"/projects/{project.slug}/settings/webhooks/", {"url": address}, follow=True)
-    assert "Expected an address that starts with" in text(page)
+def test_a_webhook_of_no_address_is_refused_with_a_sentence(project: Project, owning: Client) -> None:
+    long = "https://example.org/" + "x" * 500
+    for address in ("ftp://x/", "https://", "http://[::1", "https://x.org:70000/", long):
+        page = owning.post(f"/projects/{project.slug}/settings/webhooks/", {"url": address}, follow=True)
+        assert "Expected an address that starts with" in text(page), address
     assert not Webhook.objects.exists()
 
 
