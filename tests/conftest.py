@@ -6,6 +6,7 @@ variables are set here, before Django reads its settings, so a developer's own `
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import shutil
@@ -149,9 +150,24 @@ TransactionTestCase._fixture_teardown = _empty_tables
 
 
 @pytest.fixture(scope="session")
-def django_db_keepdb() -> bool:
-    """Databases go with their server at the end: dropping them would wait for the session of each killed child."""
-    return True
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> None:
+    """Migrations take seconds of a core: the first worker runs them, and each works on a copy of what they made.
+
+    Databases go with their server at the end: dropping them would wait for the session of each killed child.
+    """
+    migrated, own = _FOLDER / "migrated", f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    given = django_settings.DATABASES["default"]
+    with django_db_blocker.unblock(), open(_FOLDER / "migrating", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not migrated.exists():
+            given["TEST"]["NAME"] = migrated.name
+            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            connection.close()
+            connection.close_pool()  # what is copied has no session
+            migrated.touch()
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+            server.execute(f'CREATE DATABASE "{own}" TEMPLATE "{migrated.name}"')
+        given["NAME"] = connection.settings_dict["NAME"] = own
 
 
 @pytest.fixture(autouse=True)
