@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,8 @@ def ast_docstring(path: Path) -> str:
 
 
 def test_the_environment_is_read_in_one_place():
-    # Django's own variable, and environments that are passed on to a child process as they are.
-    passed_on = {"config/wsgi.py", "config/postgres.py", *PASSES_ENVIRONMENT_ON}
+    # Django's own variable, Keras' own, and environments that are passed on to a child process as they are.
+    passed_on = {"config/wsgi.py", "training/learning/networks/heavy.py", "config/postgres.py", *PASSES_ENVIRONMENT_ON}
     readers = {name(path) for path in FILES if re.search(r"os\.environ|getenv\(", path.read_text())}
     assert readers - passed_on == {"config/env.py"}
 
@@ -141,14 +142,19 @@ def test_no_change_of_a_model_waits_for_its_migration():
     call_command("makemigrations", check=True, dry_run=True)
 
 
-def test_openvino_is_imported_in_one_place_only():
-    """training/learning/networks/light.py says why."""
-    files = [*FILES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
-    importing = {
+def importing(library: str, files: Iterable[Path]) -> set[str]:
+    return {
         name(path)
         for path in files
-        for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "openvino" for alias in node.names))
-        or (isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "openvino")
+        if library in (text := path.read_text())
+        for node in ast.walk(ast.parse(text))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == library for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == library)
     }
-    assert importing == {"training/learning/networks/light.py"}
+
+
+def test_openvino_and_keras_are_imported_in_one_place_only():
+    """Each says why (training/learning/networks). Tests and benches may compare with Keras as it comes."""
+    files = [*FILES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+    assert importing("openvino", files) == {"training/learning/networks/light.py"}
+    assert importing("keras", FILES) == {"training/learning/networks/heavy.py"}

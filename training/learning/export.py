@@ -120,7 +120,7 @@ def _write_keras(model: Any, path: Path) -> None:
 
 
 def _run_keras(path: Path, pictures: np.ndarray) -> np.ndarray:
-    import keras  # the exporter's process only
+    from training.learning.networks.heavy import keras  # the exporter's process only
 
     return np.asarray(keras.saving.load_model(path, safe_mode=True).predict(pictures, batch_size=8, verbose=0))
 
@@ -137,9 +137,10 @@ def _run_saved_model(path: Path, pictures: np.ndarray) -> np.ndarray:
 
 
 def _write_onnx(model: Any, path: Path) -> None:
-    import keras  # the exporter's process only
     import tensorflow  # as above
     from tf2onnx.handler import tf_op  # is needed for this format alone
+
+    from training.learning.networks.heavy import keras  # the exporter's process only
 
     tf_op("Erfc")(_Erfc)
     for layer in model._flatten_layers():

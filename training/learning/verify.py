@@ -16,8 +16,7 @@ from training.learning.networks.weights import Weights
 
 def keras_classifier(backbone: Backbone, weights: Weights, head: Head) -> Any:
     """The whole extraction model in Keras: uint8 ``[n, size, size, 3]`` -> probabilities, temperature included."""
-    import keras  # the reference that the artifact is checked against
-
+    from training.learning.networks.heavy import keras  # the reference that the artifact is checked against
     from training.learning.networks.network import standardise, trunk_model
 
     trunk = trunk_model(backbone, weights)

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras  # this module is reached only by the trainer, the export and the operator's command
 import numpy as np
 
 from training.learning.errors import LearningError
 from training.learning.networks.boundary import cut_tensor, node_of
+from training.learning.networks.heavy import keras  # by the trainer, the export and a command
 from training.learning.networks.historic import LocalResponseNormalization  # Keras must know it to read it
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}

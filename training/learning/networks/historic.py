@@ -14,13 +14,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras  # this module is reached only by network.build and tests, never by serving
 import numpy as np
-from keras import layers, ops
+
+from training.learning.networks.heavy import keras  # reached only by network.build and tests, never by serving
+
+layers, ops = keras.layers, keras.ops
 
 
 @keras.saving.register_keras_serializable(package="crowdtune")
-class LocalResponseNormalization(layers.Layer):
+class LocalResponseNormalization(keras.layers.Layer):
     """x / (bias + alpha * sum of x^2 over ``window`` neighbouring channels) ^ beta (Krizhevsky et al. 2012, 3.3).
 
     Caffe divides alpha by the window; pass what multiplies the sum.

@@ -44,7 +44,7 @@ def settle() -> None:
     And products of float32 that are float32: on newer GPUs each backend rounds their factors to 10 bits (TF32) unless
     it is told not to, and then differs from the exported network by more than a version may.
     """
-    import keras  # heavy; training and export only
+    from training.learning.networks.heavy import keras  # heavy; training and export only
 
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
@@ -81,7 +81,7 @@ def build(backbone: Backbone, weights: Weights | None = None, size: int | None =
 
 
 def _built(backbone: Backbone, weights: Weights | None, size: int, path: Path | None) -> Any:
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     if backbone.builder == "file":
         from training.learning.networks.foreign import load_network  # reads no code from the file
@@ -120,7 +120,7 @@ def _draw(model: Any) -> None:
 
 def _with_tail(backbone: Backbone, weights: Weights | None, size: int) -> Any:
     """The root network with the last block that a fine-tuned version has learned."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     assert backbone.root is not None
     assert weights is not None
@@ -134,7 +134,7 @@ def _with_tail(backbone: Backbone, weights: Weights | None, size: int) -> Any:
 
 def pooled(maps: Any) -> Any:
     """Maps ``[n, h, w, c]`` -> their average; what is one row a picture already stays."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     return keras.layers.GlobalAveragePooling2D(name="pooled")(maps) if len(maps.shape) == 4 else maps
 
@@ -153,7 +153,7 @@ def _load_own(model: Any, path: Path | None) -> None:
 
 def preprocess(x: Any, name: str) -> Any:
     """Pixels 0..255 (any dtype, ``[..., 3]`` RGB) -> what the network was trained on, as float32, with keras.ops."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     rule = PREPROCESSING[name]
     x = keras.ops.cast(x, "float32")
@@ -170,7 +170,7 @@ def preprocess(x: Any, name: str) -> Any:
 
 def standardise(head: Head) -> Any:
     """The head's (x - mean) / scale as a Keras layer, whose numbers are part of its configuration."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     scale = 1.0 / head.scale.astype(np.float64)
     offset = -head.mean.astype(np.float64) * scale
@@ -179,7 +179,7 @@ def standardise(head: Head) -> Any:
 
 def trunk_model(backbone: Backbone, weights: Weights | None = None, cut: str | None = None) -> Any:
     """uint8 ``[n, size, size, 3]`` -> pooled features ``[n, dim]``, or the activations at ``cut``, as a Keras model."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     base = build(backbone, weights)
     base.trainable = False

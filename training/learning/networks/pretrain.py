@@ -144,7 +144,7 @@ class Teacher:
     """MobileNetV2 with its classifier, on OpenVINO: pictures -> maps at HINTS, pooled features, log-probabilities."""
 
     def __init__(self, weights: Path, threads: int) -> None:
-        import keras  # the teacher is a Keras application
+        from training.learning.networks.heavy import keras  # the teacher is a Keras application
 
         settle()
         whole = keras.applications.MobileNetV2(weights=None, include_top=True)
@@ -225,7 +225,7 @@ def pretrain(
     Returns:
         Folded weights of ``build_small()`` and the log.
     """
-    import keras  # training
+    from training.learning.networks.heavy import keras  # training
 
     keras.utils.set_random_seed(options.seed)
     rng = np.random.default_rng(options.seed)
@@ -258,7 +258,7 @@ def _phase(
     seconds: float, options: PretrainOptions, rng: np.random.Generator, report: Report,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Batches from the lesson for so many seconds of CPU, the rate warming up and falling as a cosine."""
-    import keras  # training
+    from training.learning.networks.heavy import keras  # training
 
     losses = {"maps": keras.losses.MeanSquaredError, "pooled": keras.losses.MeanSquaredError}
     model.compile(

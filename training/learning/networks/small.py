@@ -49,7 +49,7 @@ def build_small(*, norm: bool = False, size: int | None = SIZE, **_: Any) -> Any
         norm: The network in training instead: normalisation for biases, all stages, ``[n, size/32, size/32, 512]``.
         size: Side of the input, a multiple of 32.
     """
-    import keras  # heavy: only training and the export reach Keras
+    from training.learning.networks.heavy import keras  # heavy: only training and the export reach Keras
 
     inputs = keras.Input((size, size, 3), name="pixels")
     x = _convolution(inputs, STEM, 3, 2, "stem", norm=norm)
@@ -77,7 +77,7 @@ def build_small(*, norm: bool = False, size: int | None = SIZE, **_: Any) -> Any
 
 def _both_signs(maps: Sequence[Any]) -> Any:
     """Positive and negative part of each stage's map, averaged onto the grid of the last, side by side."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     parts = []
     for index, x in enumerate(maps):
@@ -90,7 +90,7 @@ def _both_signs(maps: Sequence[Any]) -> Any:
 
 def _convolution(x: Any, channels: int, kernel: int, stride: int, name: str, *, norm: bool, relu: bool = True) -> Any:
     """Convolution (depthwise where ``channels`` is 0), then batch normalisation or a bias, then ReLU."""
-    import keras  # as above
+    from training.learning.networks.heavy import keras  # as above
 
     options = {"strides": stride, "padding": "same", "use_bias": not norm, "name": name}
     if channels:

@@ -164,7 +164,7 @@ def convert(model: Any, target: Path) -> None:
     Raises:
         NotFaithful: The network has more than one output.
     """
-    import keras  # as in export_trunk
+    from training.learning.networks.heavy import keras  # as in export_trunk
 
     if keras.backend.backend() != "tensorflow":
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -339,9 +339,8 @@ def _weights(facts: dict[str, Any]) -> Weights:
 
 
 def _convert(file: str, target: str) -> None:
-    import keras  # as in export_trunk
-
     from training.learning.networks import historic  # noqa: F401 - Keras must know its layer to read it
+    from training.learning.networks.heavy import keras  # as in export_trunk
 
     convert(keras.saving.load_model(file, compile=False), Path(target))
 

@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import keras  # the trainer's process only
-
+from training.learning.networks.heavy import keras  # the trainer's process only
 from training.learning.networks.network import settle
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras  # imported by the trainer's process only
-
 from labeling.words import gettext as _
 from training.learning.errors import TooLittleData
 from training.learning.heads.dense import Head
 from training.learning.networks.backbones import Backbone
 from training.learning.networks.boundary import cut_tensor
+from training.learning.networks.heavy import keras  # imported by the trainer's process only
 from training.learning.networks.network import build, pooled, preprocess, standardise
 from training.learning.networks.weights import Weights
 from training.learning.tuning.devices import Devices, here, training_on

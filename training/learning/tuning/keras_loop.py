@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras  # this module is imported only by those that train with Keras, never by serving
 import numpy as np
 
 from labeling.words import gettext as _
 from training.learning.errors import Cancelled, TrainingDiverged
 from training.learning.files import write_atomic
+from training.learning.networks.heavy import keras  # imported only by those that train with Keras
 from training.learning.tuning.devices import ways
 
 Rows = Callable[[np.ndarray], np.ndarray]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras  # imported by the trainer's process and by benches only
 import numpy as np
 
 from training.learning.augment import Augmentation, view
+from training.learning.networks.heavy import keras  # imported by the trainer's process and by benches only
 from training.learning.networks.network import settle
 from training.learning.networks.small import build_small
 from training.learning.rows import Rows
