@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from config.wsgi import application
 from labeling.accounts.keys import create_key
 
-EXAMPLES = 5
+EXAMPLES = 3
 
 
 # Threads of the connection pool draw from `random`, too, and hypothesis takes it for the strategies' doing.

@@ -3,16 +3,14 @@
 ``python -m tests.training.struck_trainer STAGES SIGNAL FOLDER``: a file per stage in the folder says that it was.
 
 ``registered`` is the moment after the version was filed and before the worker was told; ``epoch`` the one after an
-epoch of the tuning stage was saved, and every saved epoch's number goes into a file ``epochs``. The signal 0 is no
-signal: the run is cancelled, and the next report comes late enough to hear of it. Neither is -1: the database ends the
-session, as it does when it is restarted.
+epoch of the tuning stage was saved, and every saved epoch's number goes into a file ``epochs``. The signal -1 is no
+signal: the database ends the session, as it does when it is restarted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,7 @@ from django.db import connection
 def main(stages: str, number: str, folder: str) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
-    from training.models import TrainingRun
-    from training.runs import pipeline, progress, registry
+    from training.runs import pipeline, registry
 
     def struck(stage: str, work: Callable[..., Any], *, after: bool = False) -> Callable[..., Any]:
         def strike(*args: Any, **options: Any) -> Any:
@@ -38,11 +35,8 @@ def main(stages: str, number: str, folder: str) -> None:
             if int(number) < 0:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-            elif int(number):
-                os.kill(os.getpid(), int(number))
             else:
-                TrainingRun.objects.filter(state="running").update(cancel_requested=True)
-                time.sleep(1.2 * progress.EVERY_SECONDS)
+                os.kill(os.getpid(), int(number))
             return result
 
         return strike

@@ -11,32 +11,20 @@ import pytest
 from labeling.models import Project
 from tests.training.drawing import draw, labeled_project
 from tests.training.learning.conftest import SMALL
-from tests.training.runs.test_running import damage, train
+from tests.training.runs.test_running import train
 from tests.training.trunks import export_here
 from training.features.answers import answers_of
 from training.features.embedding import Picture
 from training.learning import tuning
-from training.models import ModelVersion
+from training.models import ModelVersion, TrainingRun
+from training.runs import progress, running
 from training.services import set_policy
 from training.versions.card import card_of
 
 
-def test_with_too_little_for_fine_tuning_the_run_falls_back_and_says_why(
-    project: Project, run_actors: Callable[[], int]
-) -> None:
-    run = train(project, run_actors, recipe="fine_tuning")
-
-    assert run.state == "succeeded", run.failure
-    assert run.recipe == "feature_extraction"
-    assert any("Falling back to feature extraction" in line["message"] for line in run.log)
-    assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
-    assert run.epoch == run.epochs == len(run.history["loss"]) > 0
-
-
-def test_a_run_with_too_little_for_fine_tuning_is_told_so_before_it_imports_keras(
+def test_a_run_with_too_little_for_fine_tuning_falls_back_before_it_imports_keras_and_says_why(
     project: Project, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(project, run_actors)  # the first on a network exports it, which takes Keras
     for name in ("finetune", "keras_loop"):  # None keeps the interpreter from importing them
         monkeypatch.setitem(sys.modules, f"training.learning.tuning.{name}", None)
         monkeypatch.delattr(tuning, name, raising=False)
@@ -44,6 +32,9 @@ def test_a_run_with_too_little_for_fine_tuning_is_told_so_before_it_imports_kera
     run = train(project, run_actors, recipe="fine_tuning")
 
     assert (run.state, run.recipe, run.failure) == ("succeeded", "feature_extraction", "")
+    assert any("Falling back to feature extraction" in line["message"] for line in run.log)
+    assert ModelVersion.objects.get().manifest["recipe"] == "feature_extraction"
+    assert run.epoch == run.epochs == len(run.history["loss"]) > 0
 
 
 @pytest.mark.slow
@@ -88,11 +79,28 @@ def test_fine_tuning_makes_a_version_that_answers_as_it_was_measured(
     assert found.all()
     right = [version.categories[k] == item.label for k, item in zip(said.argmax(axis=1), test, strict=True)]
     assert np.mean(right) == version.metrics["top1"]
-    if not augmentation:
-        damage(version.manifest["trunk_key"])
-        again = train(project, run_actors, recipe="fine_tuning", options={"epochs": 2})
-        assert again.state == "succeeded", again.failure
-        assert again.history["loss"] == pytest.approx(run.history["loss"], abs=1e-3)  # nothing was learned from zeros
+
+
+@pytest.mark.usefixtures("cut_trunk_here")
+def test_a_run_cancelled_while_the_last_block_is_retrained_ends_there(
+    db: None, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.learning.tuning import keras_loop
+
+    saved: list[int] = []
+
+    def cancelled_after(state: keras_loop._State, epoch: int) -> None:
+        saved.append(epoch)
+        TrainingRun.objects.filter(state="running").update(cancel_requested=True)
+
+    monkeypatch.setattr(keras_loop._State, "save", cancelled_after)
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0)  # else a word so soon after the last one is not told
+
+    run = train(labeled_project(count=110), run_actors, recipe="fine_tuning", options={"epochs": 3})
+
+    assert (run.state, run.stage, saved) == ("cancelled", "tune", [1])
+    assert not ModelVersion.objects.exists()
+    assert not running.folder_of(run).exists()
 
 
 def test_augmentation_without_fine_tuning_keeps_its_views(db: None, run_actors: Callable[[], int]) -> None:

@@ -94,7 +94,7 @@ def test_the_experiment_of_every_course_is_one_button(
     from training.learning.networks import small
     from training.learning.tuning import scratch as from_scratch
 
-    monkeypatch.setattr(from_scratch, "OPTIONS", replace(from_scratch.OPTIONS, epochs=4))
+    monkeypatch.setattr(from_scratch, "OPTIONS", replace(from_scratch.OPTIONS, epochs=2))
     monkeypatch.setattr(small, "BLOCKS", small.BLOCKS[4:7])  # to trace all of them takes most of the time
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     form = page[page.index("The experiment of every course") :].partition("</form>")[0]
@@ -113,7 +113,7 @@ def test_the_experiment_of_every_course_is_one_button(
     assert job.state == "succeeded", job.message
     scratch, extraction = job.result["rows"]
     assert (scratch["recipe"], scratch["winner"]) == ("from_scratch", False)
-    assert len(scratch["curves"]["val_accuracy"]) == len(scratch["curves"]["accuracy"]) == 4
+    assert len(scratch["curves"]["val_accuracy"]) == len(scratch["curves"]["accuracy"]) == 2
     assert extraction["winner"]
     page = owner.get("/projects/shapes/training/compare/").content.decode()
     assert "Right answers on the validation part" in page

@@ -90,6 +90,7 @@ def written(folder: Path) -> float:
 _FIT = """
 import json, sys
 from pathlib import Path
+import training.learning.networks.heavy
 import tests.training.learning.heads.test_keras_reference as here
 print(json.dumps({**here.fitted(), "difference": here.written(Path(sys.argv[1], "version"))}))
 """

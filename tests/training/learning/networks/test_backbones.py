@@ -151,7 +151,7 @@ def test_products_are_not_rounded_to_ten_bits_where_a_gpu_would() -> None:
 
 
 _ELSEWHERE = """
-import keras
+from training.learning.networks.heavy import keras
 from tests.training.learning.conftest import SMALL
 from training.learning.networks.network import trunk_model
 from training.learning.tuning.devices import Devices, training_on

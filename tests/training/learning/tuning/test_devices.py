@@ -26,6 +26,7 @@ from training.runs.trainer import child_environment
 _TUNE = """
 import json
 from pathlib import Path
+import training.learning.networks.heavy
 from tests.training.learning.conftest import SMALL
 from tests.training.learning.tuning.test_devices import tuned
 from training.learning.tuning import devices

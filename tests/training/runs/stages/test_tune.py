@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from tests.training.drawing import draw
+from tests.training.runs.test_running import damage
 from training.features import embedding
 from training.features.embedding import Picture
 from training.learning.augment import view
@@ -60,7 +61,9 @@ def test_where_a_gpu_has_too_little_memory_half_as_many_images_are_taken_at_once
     assert [int(line.split()[-1].rstrip(".")) for line in told] == tried[1:]
 
 
-def test_a_view_that_the_cache_has_no_room_for_is_made_anew(settings: Any, tmp_path: Path) -> None:
+def test_a_view_that_the_cache_has_no_room_for_and_a_row_that_was_damaged_there_are_made_anew(
+    settings: Any, tmp_path: Path
+) -> None:
     settings.DATA_DIR = tmp_path
     data = draw("circle", 1)
     picture = Picture(hashlib.sha256(data).hexdigest(), default_storage.save("circle.png", ContentFile(data)))
@@ -72,10 +75,15 @@ def test_a_view_that_the_cache_has_no_room_for_is_made_anew(settings: Any, tmp_p
     run: Any = SimpleNamespace(options={})
     work = Work(run, SimpleNamespace(), tmp_path, items, ["circle"], views=2)
 
-    rows = _Cut(work, trunk).views(2, np.zeros(1, int))
+    cut, first = _Cut(work, trunk), np.zeros(1, int)
+    rows = cut.views(2, first)
 
     seen = view(embedding.pixels_of([picture], 32)[0], picture.sha256, 1, work.rule)
     np.testing.assert_array_equal(rows, trunk.embed(seen[None]).reshape(1, 1, 1, 3))
+    whole = cut.rows(first)
+    damage(trunk.key)
+    assert not cut.store.get([picture.sha256])[1].any()
+    np.testing.assert_array_equal(cut.rows(first), whole)  # nothing is learned from zeros
 
 
 def test_what_is_no_want_of_memory_is_not_tried_again() -> None:
