@@ -54,6 +54,7 @@ def test_the_page_says_why_no_run_has_started(visit: Any, labeled: Project, axe:
     expect(now.get_by_role("progressbar", name="New labels")).to_be_visible()
 
     page.reload()
+    page.get_by_role("region", name="By itself").get_by_text("Change", exact=True).click()
     page.get_by_label("New labels, at least", exact=True).fill("30")
     page.get_by_role("button", name="Save").click()
     expect(now).to_contain_text("Due now")
