@@ -104,7 +104,8 @@ def _known(project: Project, answers: dict[str, Any], image: Image | None, stage
 
 
 def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str) -> Gold:
-    """Make the task's answer known: it leaves the queue, and its consensus is the known answer.
+    """Make the task's answer known: it leaves the queue, and its consensus is the known answer. The questions that this
+    leaves out are labeled by what people say of the task, as it comes.
 
     Raises:
         CrowdtuneError: bad_gold.
@@ -150,6 +151,7 @@ def _mark(
         open_slots=0,
         is_gold=True,
     )
+    _forget_unsaid(golds, old)
     _write_consensus(project, known)
     hidden = sum(gold.use == Gold.Use.HIDDEN for gold in golds)
     was_hidden = sum(gold.use == Gold.Use.HIDDEN for gold in old.values())
@@ -168,6 +170,14 @@ def _note(project: Project, retired: Sequence[int], more_hidden: int) -> None:
         gold_count=F("gold_count") + more_hidden,
         retired_count=F("retired_count") + len(retired),
     )
+
+
+def _forget_unsaid(golds: Sequence[Gold], old: Mapping[int, Gold]) -> None:
+    """What was known of a question before, and is not any more; the fit that follows labels it by what was said."""
+    for gold in golds:
+        if gold.task_id in old and (gone := old[gold.task_id].answers.keys() - gold.answers.keys()):
+            rows = Consensus.objects.filter(task=gold.task_id, question__key__in=gone, method=GOLD_METHOD)
+            rows.delete()
 
 
 def forget(*, project: Project, task_ids: Sequence[int]) -> None:
@@ -197,7 +207,8 @@ def count(project: Project) -> None:
 
 
 def _write_consensus(project: Project, known: Mapping[int, Mapping[str, Any]]) -> None:
-    """The answers to each task's questions."""
+    """The known answers; what was said of the tasks' other questions is final with them, as wherever a task ends."""
+    Consensus.objects.filter(task__in=known, is_final=False).update(is_final=True)
     asked = {q.key: q for q in survey.current(project).questions}
     labels = [
         Consensus(

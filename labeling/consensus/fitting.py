@@ -25,7 +25,7 @@ from labeling.consensus.question_fit import fit_question
 from labeling.heartbeat import beating, silent
 from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.surveys import survey
-from labeling.surveys.survey import Survey
+from labeling.surveys.survey import Asked, Survey
 from labeling.words import gettext as _
 
 logger = logging.getLogger(__name__)
@@ -126,8 +126,7 @@ def _fit(project: Project) -> None:
         for question_id, found in fits.items():
             Question.objects.filter(pk=question_id).update(fit=found.stored)
         Project.objects.filter(pk=project.pk).update(fitted_version=version, fitted_at=timezone.now())
-    golds = set(Gold.objects.filter(task__project=project).values_list("task_id", flat=True))
-    _write_consensus(project, fits, golds, dropped)
+    _write_consensus(project, fits, dropped)
     _retire_confident(project)
     logger.info("project %s: fitted %s questions up to version %s", project.pk, len(fits), version)
 
@@ -253,13 +252,13 @@ def _write_memberships(project: Project, fits: dict[int, QuestionFit]) -> None:
         Membership.objects.bulk_update(changed, ["accuracy"], batch_size=CHUNK)
 
 
-def _write_consensus(project: Project, fits: dict[int, QuestionFit], gold: set[int], dropped: Dropped) -> None:
+def _write_consensus(project: Project, fits: dict[int, QuestionFit], dropped: Dropped) -> None:
     for question in survey.current(project).questions:
         gone = {task: number for (key, task), number in dropped.items() if key == question.key}
-        unsaid = set(gone) - gold
+        unsaid = set(gone)
         if found := fits.get(question.id):
             for start in range(0, len(found.tasks), CHUNK):
-                _write_chunk(project, question.id, found, found.tasks[start : start + CHUNK], gold, gone)
+                _write_chunk(project, question, found, found.tasks[start : start + CHUNK], gone)
             unsaid -= found.said_of
         _forget(question.id, unsaid, gone)
 
@@ -273,18 +272,21 @@ def _forget(question_id: int, tasks: set[int], gone: dict[int, int]) -> None:
 
 def _write_chunk(
     project: Project,
-    question_id: int,
+    question: Asked,
     found: QuestionFit,
     ids: Sequence[int],
-    gold: set[int],
     gone: dict[int, int],
 ) -> None:
-    """Tasks whose judgments changed since they were read, and those that a person decided, are left alone."""
+    """Tasks whose judgments changed since they were read, those that a person decided, and those whose answer to this
+    question is known, are left alone.
+    """
     with transaction.atomic():
         states = dict(Task.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", "state"))
+        known = Gold.objects.filter(task__in=ids, answers__has_key=question.key)  # as it is now, under the lock
+        gold = set(known.values_list("task_id", flat=True))
         old = {
             row[0]: row[1:]
-            for row in Consensus.objects.filter(question_id=question_id, task_id__in=ids).values_list(
+            for row in Consensus.objects.filter(question_id=question.id, task_id__in=ids).values_list(
                 "task_id", "answer", "confidence", "judgment_count", "decided_by_id", "others"
             )
         }
@@ -297,7 +299,7 @@ def _write_chunk(
                 continue
             if task in old and _says_the_same(answer, confidence, others, combined):
                 continue
-            rows.append(_row(project, question_id, task, combined, states[task]))
+            rows.append(_row(project, question.id, task, combined, states[task]))
         fields = ["answer", "confidence", "posterior", "method", "judgment_count", "others", "updated_at"]
         Consensus.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["task", "question"], update_fields=fields

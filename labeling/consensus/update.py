@@ -8,7 +8,7 @@ waits for them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,7 @@ from labeling.collecting.statements import Heard, Recorded
 from labeling.consensus import stopping
 from labeling.consensus.base import classes_of, scaled, unpacked
 from labeling.consensus.stopping import TaskState
-from labeling.models import Consensus, Project, Question, Task
+from labeling.models import Consensus, Gold, Project, Question, Task
 from labeling.questions import KINDS
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked, Survey
@@ -38,32 +38,55 @@ def update_task(*, task_id: int) -> None:
 
 def update_tasks(*, project: Project, stage: str, rows: Iterable[Task]) -> None:
     """The same for several tasks of a stage, as they are now: what was said of all of them is read at once."""
-    asked = [task for task in rows if not task.is_gold]
+    asked = list(rows)
     told = _heard(project, stage, [task.pk for task in asked])
+    kept = _kept([task.pk for task in asked if task.is_gold])
     for task in asked:
         facts = (task.judgment_count, task.wanted, task.asked_for, task.state, task.retired_because)
         now = Recorded(0, task.pk, *facts, timezone.now(), told[task.pk])
-        update_answered(project=project, stage=stage, task=now)
+        update_answered(project=project, stage=stage, task=now, kept=kept.get(task.pk, ()))
 
 
-def update_answered(*, project: Project, stage: str, task: Recorded, price: Decimal | None = None) -> bool:
+def update_answered(
+    *,
+    project: Project,
+    stage: str,
+    task: Recorded,
+    price: Decimal | None = None,
+    kept: Collection[str] | None = None,
+) -> bool:
     """The same for a task that has just been answered, under the lock of that, in one statement.
 
     Where a price is given it counts the judgment in the project, and returns whether the next would not fit its budget.
+    ``kept`` are the questions of gold that no answer moves; they are looked up where they are not given.
     """
+    if kept is None:
+        is_gold = task.retired_because == Task.Because.GOLD
+        kept = _kept([task.task_id]).get(task.task_id, ()) if is_gold else ()
     if task.retired_because == Task.Because.PERSON and _stands(project, task.task_id):
         return price is not None and statements.count(project_id=project.pk, judgments=1, price=price)
     if task.heard is None:
         task = task._replace(heard=_heard(project, stage, [task.task_id])[task.task_id])
-    rows, decision, void = weigh(project=project, stage=stage, task=task)
+    rows, decision, void = weigh(project=project, stage=stage, task=task, kept=kept)
     if decision.action == "more" and not tasks.open_more(task_id=task.task_id, void=void):
         decision = stopping.Decision("retire", "maximum")
+    if price is None and not rows and not decision.because:
+        return False
     return statements.settle(task=task, project=project, rows=rows, because=decision.because, price=price)
 
 
 def _heard(project: Project, stage: str, task_ids: Sequence[int]) -> dict[int, list[Heard]]:
     questions = [each.id for each in survey.current(project).at(stage)]
     return statements.heard(task_ids=task_ids, project_id=project.pk, questions=questions)
+
+
+def _kept(task_ids: Sequence[int]) -> dict[int, set[str]]:
+    """Gold -> its questions whose answer is known, or was decided by a person; the others are labeled like any."""
+    kept = {task: set(known) for task, known in Gold.objects.filter(task__in=task_ids).values_list("task", "answers")}
+    decided = Consensus.objects.filter(task__in=kept).exclude(decided_by=None)
+    for task, key in decided.values_list("task", "question__key"):
+        kept[task].add(key)
+    return kept
 
 
 def _stands(project: Project, task_id: int) -> bool:
@@ -75,12 +98,14 @@ def _stands(project: Project, task_id: int) -> bool:
     return project.workflow != Project.Workflow.LABEL or decided.exists()
 
 
-def weigh(*, project: Project, stage: str, task: Recorded) -> tuple[list[dict[str, Any]], stopping.Decision, int]:
-    """What follows from all that was heard of a task: the rows of its consensus, whether it has enough, and how many of
-    its judgments are void: their form asked nothing that is asked now.
+def weigh(
+    *, project: Project, stage: str, task: Recorded, kept: Collection[str] = ()
+) -> tuple[list[dict[str, Any]], stopping.Decision, int]:
+    """What follows from all that was heard of a task: the rows of its consensus but for the questions that are
+    ``kept``, whether it has enough, and how many of its judgments are void: their form asked nothing that is asked now.
     """
     asked = survey.current(project)
-    questions = asked.at(stage)
+    questions = [question for question in asked.at(stage) if question.key not in kept]
     said, skills = _read(task.heard or (), asked)
     rows = [row for row in said if row[1]]
     fits = _beliefs(project.pk, project.fitted_version)

@@ -337,7 +337,7 @@ def store(
     _count(project, new, locked)
     if touched:
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
-    _settle(project, [task for task in locked if task.pk in touched - gold])
+    _settle(project, [task for task in locked if task.pk in touched])
     return {"imported": len(new), "added": added_to, "duplicates": repeated}
 
 

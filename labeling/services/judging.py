@@ -17,6 +17,7 @@ from labeling.accounts import archived
 from labeling.actors import reopen_affordable, retire_spent
 from labeling.collecting import late, leases, lookups, phases, rightness, rules, spending, statements, tasks, workflow
 from labeling.collecting.lookups import Leased
+from labeling.collecting.marking import GOLD_METHOD
 from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
@@ -199,7 +200,6 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: D
     project, worker_id = lease.project, lease.worker_id
     # The row of the project, which all wait for, is written with the consensus only where nothing follows it.
     ends_here = _ends_here(project)
-    counted = is_spent = False
     if lease.known is not None:
         known = survey.answerable(project.pk, lease.survey_version, lease.known)
         if known and lease.use != Gold.Use.PRACTICE:  # where people are shown what is right, and are not measured
@@ -207,13 +207,9 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: D
             statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
         if lease.use != Gold.Use.HIDDEN:
             phases.advance_phase(project=project, worker_id=worker_id)
-    else:
-        is_spent = update_answered(
-            project=project, stage=lease.stage, task=recorded, price=price if ends_here else None
-        )
-        counted = ends_here
-        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
-            workflow.advance(task_id=lease.task_id, project=project)
+    is_spent = update_answered(project=project, stage=lease.stage, task=recorded, price=price if ends_here else None)
+    if lease.known is None and project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        workflow.advance(task_id=lease.task_id, project=project)
     rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)
     told = {"judgment": recorded.judgment_id, "task": lease.task_id}
     if project.webhook_count:
@@ -221,7 +217,7 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: D
         if lease.known is None and recorded.state == Task.State.OPEN:
             closed = Task.objects.filter(pk=lease.task_id, state=Task.State.RETIRED)
             webhooks.tell_retired(project=project, reasons=dict(closed.values_list("pk", "retired_because")))
-    if not counted:
+    if not ends_here:
         is_spent = statements.count(project_id=project.pk, judgments=1, price=price)
     if is_spent and project.price_per_judgment:
         retire_spent.send(project.pk)
@@ -280,8 +276,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         if task is None or not Judgment.objects.filter(pk=last.pk, withdrawn_at=None).exists():
             raise _nothing()
         lease = _withdraw(last, task, project)
-        if not task.is_gold:
-            _reopen_after_withdrawal(task)
+        _reopen_after_withdrawal(task)
         if not statements.count(project_id=project.pk, judgments=-1, price=-last.price) and project.is_spent:
             # Who takes the last of a budget back may never answer again; who does in time opens and closes nothing.
             reopen_affordable.send_with_options(args=(project.pk,), delay=project.lease_seconds * 1000)
@@ -336,4 +331,4 @@ def _reopen_after_withdrawal(task: Task) -> None:
     if Judgment.objects.filter(task=task, withdrawn_at=None).exists():
         update_task(task_id=task.pk)
     else:
-        Consensus.objects.filter(task=task, decided_by=None).delete()
+        Consensus.objects.filter(task=task, decided_by=None).exclude(method=GOLD_METHOD).delete()

@@ -137,7 +137,8 @@ def new_since(*, project: Project, question: Question, snapshot: Snapshot | None
 def uncorrected(version: ModelVersion) -> QuerySet[Suspect]:
     """The version's likely label errors whose images have that label still: nobody has corrected it since."""
     question, image = version.run.snapshot.question, OuterRef("image")
-    said = Consensus.objects.filter(task__image=image, task__is_gold=False, question=question, is_final=True)
+    said = Consensus.objects.filter(task__image=image, question=question, is_final=True)
+    said = said.exclude(task__gold__answers__has_key=question.key)  # which counts before what people said
     gold = Gold.objects.filter(task__image=image, answers__has_key=question.key)
     stand = version.suspects.all()
     for rows in (said, gold.annotate(answer=KeyTransform(question.key, "answers"))):

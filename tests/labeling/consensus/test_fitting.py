@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,14 +149,16 @@ def test_tasks_that_the_skills_make_sure_of_retire():
     assert not Task.objects.filter(state="retired").exclude(pk__in=sure.values("task")).exists()
 
 
-def test_gold_teaches_skills_and_has_no_consensus_of_its_own():
+@pytest.mark.parametrize(("known", "labeled"), [({"label": "cat"}, 0), ({"label": "cat", "q": 1}, 0), ({"q": 1}, 1)])
+def test_gold_teaches_skills_and_has_a_consensus_only_of_what_it_leaves_out(known: dict[str, Any], labeled: int):
     project = make_project()
     crowd_of(project, 20)
-    known = Task.objects.filter(project=project).first()
-    Task.objects.filter(pk=known.pk).update(is_gold=True)
-    Gold.objects.create(task=known, answers={"label": "cat"})
+    task = Task.objects.filter(project=project).first()
+    Task.objects.filter(pk=task.pk).update(is_gold=True, state="retired", retired_because="gold")
+    Gold.objects.create(task=task, answers=known)
     fitting.fit_project(project.pk)
-    assert not Consensus.objects.filter(task=known).exists()
+    assert Consensus.objects.filter(task=task, is_final=True).count() == labeled
+    assert Consensus.objects.exclude(task=task).count() == 19
 
 
 def test_hidden_gold_on_which_people_err_together_makes_labels_less_sure_and_practice_does_not():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from labeling import services
-from labeling.importing import labels
+from labeling.consensus import fitting
+from labeling.importing import judgments, labels
 from labeling.jobs import Report
 from labeling.models import Consensus, Gold, Job, Project, Task
 from tests.labeling.conftest import claim, person
@@ -56,6 +58,80 @@ TWO = [
     {"key": "what", "kind": "single_choice", "prompt": "What?", "choices": ["cat", "dog"]},
     {"key": "legs", "kind": "number", "prompt": "How many legs?"},
 ]
+
+
+def labels_of(project: Project) -> dict[str, list[Any]]:
+    rows = Consensus.objects.filter(project=project)
+    fields = ("question__key", "answer", "method", "is_final", "judgment_count")
+    return {key: rest for key, *rest in rows.values_list(*fields)}
+
+
+def known_in_part(make_project: Callable[..., Project], **settings: Any) -> tuple[Project, Task]:
+    """One picture, which shows a cat; how many legs it has nobody has told."""
+    project = make_project(images=1, questions=TWO, access="open", gold_rate=1, judgments_max=5, **settings)
+    task = Task.objects.get()
+    services.set_gold(task=task, answers={"what": "cat"}, user=project.owner)
+    return project, task
+
+
+CAT = ["cat", "gold", True, 0]
+
+
+@pytest.mark.parametrize("use", Gold.Use.values)
+def test_a_question_that_gold_leaves_out_is_labeled_by_what_people_say(
+    make_project: Callable[..., Project], use: str
+) -> None:
+    project, task = known_in_part(make_project, judgments_min=2, budget="10", price_per_judgment="0.1")
+    services.set_gold(task=task, answers={"what": "cat"}, use=use, user=project.owner)
+    people = [person("ann"), person("ben")]
+    for number, worker in enumerate(people, start=1):
+        services.submit_judgment(
+            assignment_id=claim(project, worker).pk, worker=worker, answers={"what": "dog", "legs": 4}
+        )
+        assert labels_of(project) == {"what": CAT, "legs": [4, "adaptive", True, number]}
+    fitting.fit_project(project.pk)
+    project.refresh_from_db()
+    paid = "0.2000" if use == "hidden" else "0.0000"
+    assert (project.judgment_count, str(project.spent), project.retired_count) == (2, paid, 1)
+    assert labels_of(project) == {"what": CAT, "legs": [4, "adaptive", True, 2]}
+    if use == "hidden":
+        for left, worker in enumerate(people):
+            services.undo_last(project=project, worker=worker)
+            rest = {} if left else {"legs": [4, "adaptive", True, 1]}
+            assert labels_of(project) == {"what": CAT, **rest}
+
+
+def test_judgments_that_come_in_label_what_gold_leaves_out(make_project: Callable[..., Project]) -> None:
+    project, task = known_in_part(make_project)
+    found = {(task.image_id, person(name).pk): {"what": "dog", "legs": 3} for name in ("ann", "ben")}
+    judgments.store(project, found, dict.fromkeys(found), {task.image_id: task.image})
+    assert labels_of(project) == {"what": CAT, "legs": [3, "adaptive", True, 2]}
+
+
+def test_labels_of_other_questions_stay_when_gold_comes_later_or_goes(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, questions=TWO, access="open", gold_rate=1, judgments_min=2)
+    task, worker = Task.objects.get(), person("ann")
+    services.submit_judgment(assignment_id=claim(project, worker).pk, worker=worker, answers={"what": "dog", "legs": 4})
+    said = {"legs": [4, "adaptive", True, 1]}
+    services.set_gold(task=task, answers={"what": "cat"}, user=project.owner)
+    assert labels_of(project) == {"what": CAT, **said}
+    services.set_gold(task=task, answers={"what": "cat", "legs": 2}, user=project.owner)
+    assert labels_of(project) == {"what": CAT, "legs": [2, "gold", True, 0]}
+    services.set_gold(task=task, answers={"what": "cat"}, user=project.owner)
+    fitting.fit_project(project.pk)
+    assert labels_of(project) == {"what": CAT, **said}
+    services.remove_gold(task=task, user=project.owner)
+    assert labels_of(project) == {"what": ["dog", "adaptive", False, 1], "legs": [4, "adaptive", False, 1]}
+
+
+def test_what_a_person_decided_of_another_question_stays_with_gold(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, questions=TWO, access="open", gold_rate=1)
+    task, worker = Task.objects.get(), person("ann")
+    services.decide_task(task=task, answers={"what": "dog", "legs": 3}, user=project.owner)
+    services.set_gold(task=task, answers={"what": "cat"}, user=project.owner)
+    services.submit_judgment(assignment_id=claim(project, worker).pk, worker=worker, answers={"what": "cat", "legs": 4})
+    fitting.fit_project(project.pk)
+    assert labels_of(project) == {"what": CAT, "legs": [3, "person", True, 0]}
 
 
 @pytest.mark.parametrize("written", [1, 25])
