@@ -71,6 +71,7 @@ FIELDS: dict[str, Any] = {
     "said": _("Somebody said"),
     "final": _("Final"),
     "below": _("Less sure than"),
+    "differs": _("Not the majority's"),
     "use": _("What it is for"),
     "category": _("Category"),
     "categories": _("Categories"),

@@ -129,7 +129,7 @@ def _asked(name: str, by: Filter) -> OpenApiParameter:
     kinds = {NumberFilter: float, BooleanFilter: bool, IsoDateTimeFilter: datetime}
     kind = next((kind for known, kind in kinds.items() if isinstance(by, known)), str)
     choices = [value for value, _name in by.extra["choices"]] if isinstance(by, ChoiceFilter) else None
-    return OpenApiParameter(name, kind, enum=choices)
+    return OpenApiParameter(name, kind, enum=choices, description=by.extra.get("help_text") or "")
 
 
 def origin_of(request: Request) -> str:

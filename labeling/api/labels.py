@@ -17,7 +17,7 @@ from labeling.api.filters import TrueOrFalse
 from labeling.collecting import workflow
 from labeling.consensus import viewpoints
 from labeling.files import storage
-from labeling.models import Consensus, Task
+from labeling.models import Consensus, ConsensusQuerySet, Task
 
 
 class LabelImageSerializer(serializers.Serializer):
@@ -68,6 +68,13 @@ class LabelFilter(FilterSet):
     stage = filters.CharFilter("task__stage")
     min_confidence = filters.NumberFilter("confidence", "gte", min_value=0, max_value=1)
     max_confidence = filters.NumberFilter("confidence", "lte", min_value=0, max_value=1)
+    differs_from_majority = TrueOrFalse(
+        method="by_majority",
+        help_text="Where another label had more of the votes, as of the last full fit; of questions with classes.",
+    )
+
+    def by_majority(self, rows: ConsensusQuerySet, name: str, value: bool) -> ConsensusQuerySet:
+        return rows.differing_from_majority(value)
 
 
 class LabelListView(ProjectView):

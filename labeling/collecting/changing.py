@@ -36,8 +36,11 @@ def labels_where(
     final: bool | None = None,
     below: float | None = None,
     name: str = "",
+    differs: bool = False,
 ) -> QuerySet[Consensus]:
-    """The project's labels that fit: this answer, where a person said that, final or not, less sure than so, a name."""
+    """The project's labels that fit: this answer, where a person said that, final or not, less sure than so, a name;
+    and whether only those that are not the plain majority's.
+    """
     rows = workflow.labels_of(project).filter(question=question)
     if answer and question is not None:
         rows = rows.filter(says(question, answer))
@@ -52,7 +55,7 @@ def labels_where(
         rows = rows.filter(confidence__lt=below)
     if name:
         rows = rows.filter(task__image__name__icontains=name)
-    return rows
+    return rows.differing_from_majority() if differs else rows
 
 
 def run(job: Job, report: Report) -> None:

@@ -13,12 +13,12 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from labeling.collecting.leases import fetch
-from labeling.models import Assignment, Consensus, Image, Project, Task
+from labeling.models import Assignment, Consensus, Image, Project, Question, Task
 
 # The stage at which an image's first task starts, by workflow.
 FIRST_STAGE = {Project.Workflow.LABEL: "label", Project.Workflow.THREE_STAGE_BOXES: "draw:1"}
 
-MOST_COUNTED = 1000  # disputed tasks: a page says that there are more
+MOST_COUNTED = 1000  # tasks that wait for a reviewer: a page says that there are more
 
 
 def first_stage(project: Project) -> str:
@@ -43,8 +43,19 @@ def disputed(project: Project) -> QuerySet[Task]:
 
 
 def disputed_count(project: Project) -> int:
+    return counted(disputed(project))
+
+
+def differing(question: Question) -> QuerySet[Task]:
+    """Tasks whose label, which nobody has decided, is not the plain majority's."""
+    rows = Consensus.objects.filter(project=question.project_id, question=question, decided_by=None)
+    found = rows.differing_from_majority().values("task_id")
+    return Task.objects.filter(project=question.project_id, is_gold=False, pk__in=found)
+
+
+def counted(queue: QuerySet[Task]) -> int:
     """How many there are; where there are more than ``MOST_COUNTED``, one more than that."""
-    return disputed(project).order_by()[: MOST_COUNTED + 1].count()
+    return queue.order_by()[: MOST_COUNTED + 1].count()
 
 
 def leave_disputed(*, project: Project, task_ids: Sequence[int]) -> int:

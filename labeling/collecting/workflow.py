@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from labeling import webhooks
 from labeling.collecting import marking, tasks
-from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Project, Task
+from labeling.models import Assignment, Consensus, ConsensusQuerySet, Gold, Image, Judgment, Project, Task
 from labeling.words import gettext as _
 
 MOST_ROUNDS = 60
@@ -184,7 +184,7 @@ def _finish(task: Task, boxes: list[Box]) -> None:
     Project.objects.filter(pk=task.project_id).update(answers_version=F("answers_version") + 1)
 
 
-def labels_of(project: Project) -> QuerySet[Consensus]:
+def labels_of(project: Project) -> ConsensusQuerySet:
     """The rows that say something of an image; of several on one question the last stage's is the image's.
 
     In the three stages a box is a candidate until all boxes of its image are known, and the tasks of gold, which show

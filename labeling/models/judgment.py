@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Cast, Coalesce
+from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -52,7 +56,29 @@ class Judgment(models.Model):
         return f"task {self.task_id}, user {self.worker_id}"
 
 
+TIE = 1e-5  # shares of votes are kept with six digits
+
+
+def _of_majority(*path: Any) -> Coalesce:
+    """A number of the plain majority's view at the last full fit; 0 where there is none."""
+    found = Func(F("others"), Value("majority"), *path, function="jsonb_extract_path_text")
+    return Coalesce(Cast(found, models.FloatField()), 0.0)
+
+
 class ConsensusQuerySet(models.QuerySet["Consensus"]):
+    def differing_from_majority(self, differing: bool = True) -> ConsensusQuerySet:
+        """Where another label has more of the votes than the row's own, or all other rows.
+
+        By what the last full fit kept of the votes: of questions with classes, where the method is another than
+        majority. Of labels with as many votes each none differs, nor does gold, which is no word of the crowd.
+        """
+        text = Func(F("answer"), template="(%(expressions)s #>> '{}')", output_field=models.TextField())
+        said = [When(answer=True, then=Value("yes")), When(answer=False, then=Value("no"))]
+        label = Case(*said, default=text, output_field=models.TextField())
+        ahead = _of_majority(Value("confidence")) - _of_majority(Value("posterior"), label)
+        differs = GreaterThan(ahead, TIE) & ~Q(method="gold")
+        return self.filter(differs) if differing else self.exclude(differs)
+
     def for_training(self, project: Project) -> ConsensusQuerySet:
         """What a classifier may learn: final answers of the primary question, without "can't tell".
 

@@ -1,4 +1,4 @@
-/* Review by keyboard: a number decides, S puts the task off, B goes back to the one before. Questions of a survey are chosen one by one, and
+/* Review by keyboard: a number decides, S puts the task off, B goes back to the one before, which G makes gold. Questions of a survey are chosen one by one, and
    Enter decides. */
 import { printed } from "./printed.js";
 import { isOff } from "./single.js";
@@ -30,9 +30,9 @@ document.addEventListener("keydown", (event) => {
   // A question that nobody has answered may offer nothing to choose: the keys go on to the next.
   const open = form && [...form.querySelectorAll("fieldset:has(.decision)")].find((group) => !group.querySelector("[aria-pressed=true]"));
   if (key === "enter" && form && !open && !event.target.closest("a, button, summary")) form.requestSubmit();
-  const target = (open ?? form)?.querySelector(`.decision[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`a[data-key="${CSS.escape(key)}"]`);
+  const target = (open ?? form)?.querySelector(`.decision[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`:not(.decision)[data-key="${CSS.escape(key)}"]`);
   if (!target) return;
   event.preventDefault();
-  if (target.matches("a")) location.assign(target.href);
-  else choose(target);
+  if (target.matches(".decision")) choose(target);
+  else target.click();
 });

@@ -18,11 +18,13 @@ from django.views.decorators.http import require_POST
 
 from labeling import audit, services
 from labeling.aggregation import AGGREGATORS
+from labeling.aggregation.combine import label_of
 from labeling.collecting.changing import labels_where
 from labeling.consensus import viewpoints
 from labeling.files import storage
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question, Task
+from labeling.models.judgment import TIE
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import labels_of, names_of, say, say_method
 from labeling.views.owner.context import load_project, project_context, refusals
@@ -52,6 +54,7 @@ class LabelFilter(forms.Form):
     answer = forms.CharField(required=False)
     said = forms.CharField(required=False)
     final = forms.ChoiceField(required=False, choices=[("", ""), ("1", ""), ("0", "")])
+    differs = forms.ChoiceField(required=False, choices=[("", ""), ("1", "")])
     below = forms.FloatField(required=False, min_value=0, max_value=1)
     method = forms.ChoiceField(required=False, choices=[("", ""), *((key, key) for key in AGGREGATORS)])
     order = forms.ChoiceField(required=False, choices=[("", ""), *ORDERS.items()])
@@ -66,6 +69,7 @@ class LabelFilter(forms.Form):
             "final": final,
             "below": data.get("below"),
             "name": data.get("q") or "",
+            "differs": data.get("differs") == "1",
         }
 
 
@@ -88,6 +92,16 @@ class Row:
     differs: bool
     method: str
     waits_for: Consensus | None
+
+
+def is_compared(question: Question | None) -> bool:
+    """Whether its labels are classes, of which another method's can be told to be another."""
+    return question is not None and question.kind in {"single_choice", "yes_no"}
+
+
+def _is_behind(answer: Any, view: dict[str, Any]) -> bool:
+    """Whether a method takes another answer for more probable, and not just for as probable."""
+    return view["posterior"].get(label_of(answer), 0.0) + TIE < view["confidence"]
 
 
 @login_required
@@ -113,6 +127,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         differing=sum(row.differs for row in found),
         questions=questions,
         question=question,
+        compared=is_compared(question),
         answers=labels_of(question, names),
         chosen=data,
         orders=ORDERS,
@@ -154,7 +169,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         messages.success(request, _("The tasks are changed in the background; how far it is, is shown here."))
     shown = {
         name: request.POST[name]
-        for name in ("q", "question", "answer", "said", "final", "below")
+        for name in ("q", "question", "answer", "said", "final", "below", "differs")
         if request.POST.get(name)
     }
     return redirect(f"{reverse('project-labels', args=[project.slug])}?{urlencode(shown)}")
@@ -165,7 +180,6 @@ def rows_of(
 ) -> list[Row]:
     """The page's labels, each beside what another method says of the same judgments."""
     views = viewpoints.of_rows(project=project, rows=found, method=method)
-    compared = question is not None and question.kind in {"single_choice", "yes_no"}
     waits_for = _unsure_beside(project, found)
     rows = []
     for consensus in found:
@@ -177,7 +191,7 @@ def rows_of(
                 answer=say(consensus.answer, names),
                 other=say(other["answer"], names) if other else "",
                 share=other["confidence"] if other else None,
-                differs=bool(compared and other and other["answer"] != consensus.answer),
+                differs=bool(other and is_compared(question) and _is_behind(consensus.answer, other)),
                 method=say_method(consensus),
                 waits_for=waits_for.get(consensus.task_id),
             )

@@ -27,7 +27,7 @@ from labeling.consensus import stopping
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.surveys import tongues
 from labeling.views.owner.answers import main_question, names_of, say
-from labeling.views.owner.context import load_project, project_context
+from labeling.views.owner.context import context_of, load_project, project_context
 from labeling.views.owner.steps import next_steps
 
 LEAST_GOLD = 10  # images from which on they say how often labels are right
@@ -55,7 +55,9 @@ def activity(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "review")
     key = f"activity:{project.pk}:{get_language()}"  # its words are of one language
     context = cache.get_or_set(key, lambda: _activity(project), ACTIVITY_SECONDS)
-    return render(request, "projects/_activity.html", {"project": project, **(context or {})})
+    return render(
+        request, "projects/_activity.html", {**context_of(request, project, tab="overview"), **(context or {})}
+    )
 
 
 def _unsure(between: list[int] | None) -> list[int] | None:
@@ -84,6 +86,8 @@ def _activity(project: Project) -> dict[str, Any]:
         "unsure": unsure,
         "price": _price(project, cost, unsure),
         "figures": found,
+        "question": question,
+        "gold_tells": "excess" in (question.fit.get("fit", {}) if question else {}),
         "certainty": sure.get("mean_confidence"),
         "labels": sure.get("labels"),
         "doubtful": _doubtful(question, sure),

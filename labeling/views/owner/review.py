@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -16,7 +17,7 @@ from labeling import services
 from labeling.accounts import people
 from labeling.collecting import tasks
 from labeling.files import storage
-from labeling.models import Membership, Project, Role, Task
+from labeling.models import Consensus, Membership, Project, Role, Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
 from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
@@ -29,29 +30,47 @@ KEYS = 9
 
 @login_required
 def review(request: HttpRequest, slug: str) -> HttpResponse:
-    """The next disputed task; ``?after=`` skips those before, ``?task=`` shows one that a page links to."""
+    """The next disputed task; ``?after=`` skips those before, ``?task=`` shows one that a page links to.
+
+    With ``?differs=``, a question's key, those whose label is not the plain majority's, in an order by chance: what a
+    manager says is right becomes hidden gold, without a look at what others have said.
+    """
     context = project_context(request, slug, tab="review", right="review")
     project = context["project"]
-    queue = tasks.disputed(project).select_related("image").order_by("id")
-    after, waiting = whole(request.GET.get("after")), tasks.disputed_count(project)
-    wanted = whole(request.GET.get("task"))
+    differs = next((one for one in project.questions.all() if one.key == request.GET.get("differs")), None)
+    order, queue = ("random", tasks.differing(differs)) if differs else ("id", tasks.disputed(project))
+    queue, waiting = queue.select_related("image").order_by(order), tasks.counted(queue)
+    after, wanted = whole(request.GET.get("after")), whole(request.GET.get("task"))
+    before = Task.objects.filter(project=project, pk=after).first()
     if wanted:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
     elif after:
-        task = queue.filter(pk__gt=after).first() or queue.first()
+        passed = before.random if differs and before else after
+        task = queue.filter(**{f"{order}__gt": passed}).first() or queue.first()
     else:
         task = queue[_start(project, request.user.pk, waiting) :].first() or queue.first()
-    before = Task.objects.filter(project=project, pk=after).first()
-    context |= {"waiting": waiting, "most_counted": tasks.MOST_COUNTED, "before": before}
+    known = differs if context["manages"] else None
+    context |= {"waiting": waiting, "most_counted": tasks.MOST_COUNTED, "before": before, "differs": differs}
+    context["same_queue"] = f"&{urlencode({'differs': differs.key})}" if differs else ""
+    context["decided"] = _decided(before, request.user) if context["manages"] and not project.archived_at else []
     if task is not None:
         told = next(item for item in story(project, task.image) if item.task.pk == task.pk)
         context.update(
             task=task,
             story=told,
             url=storage.image_url(task.image),
-            choices=_all_choices(project, told.verdicts),
+            known=known,
+            choices=_all_choices(project, [one for one in told.verdicts if known in {None, one.question}]),
         )
     return render(request, "projects/review.html", context)
+
+
+def _decided(task: Task | None, user: Any) -> list[tuple[str, str]]:
+    """What this person has decided of a task by question, as JSON: it may become gold."""
+    if task is None or task.stage != "label":
+        return []
+    rows = Consensus.objects.filter(task=task, decided_by=user).order_by("question__position", "question_id")
+    return [(key, json.dumps(answer)) for key, answer in rows.values_list("question__key", "answer")]
 
 
 def _start(project: Project, user_id: int | None, waiting: int) -> int:
@@ -123,7 +142,8 @@ def _keyed(choices: list[dict[str, Any]], *, is_scale: bool) -> list[dict[str, A
 @login_required
 @require_POST
 def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = load_project(request, slug, "review")
+    known = request.POST.get("known", "")
+    project = load_project(request, slug, "manage" if known else "review")
     sent = {
         name.removeprefix("answer-"): str(text) for name, text in request.POST.items() if name.startswith("answer-")
     }
@@ -132,7 +152,14 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         task = still_there(Task.objects.filter(project=project), pk, _("This task is gone: its image was deleted."))
         on = f"task={pk}"
         answers = {name: read(text) for name, text in sent.items() if text}
-        services.decide_task(task=task, answers=answers, user=request.user, seen=request.POST.get("seen"))
-        messages.success(request, _("Decided."))
+        if known:
+            others = task.gold.answers if task.is_gold else {}
+            services.set_gold(task=task, answers={**others, **answers}, user=request.user)
+            messages.success(request, _("Known now: it is hidden gold."))
+        else:
+            services.decide_task(task=task, answers=answers, user=request.user, seen=request.POST.get("seen"))
+            messages.success(request, _("Decided."))
         on = f"after={pk}"
+    if differs := request.POST.get("differs"):
+        on = f"{on}&{urlencode({'differs': differs})}"
     return redirect(f"/projects/{project.slug}/review/?{on}")

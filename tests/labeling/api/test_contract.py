@@ -251,6 +251,7 @@ def test_a_filter_that_no_row_can_meet_is_refused_instead_of_ignored(api: APICli
         "labels/?max_confidence=-0.1",
         "judgments/?task=first",
         "labels/?is_final=maybe",
+        "labels/?differs_from_majority=maybe",
         "labels/?retired_because=fun",
         "workers/?role=king",
     ):

@@ -79,3 +79,25 @@ def test_gold_is_nobody_s_view():
     Consensus.objects.update(method="gold")
     assert viewpoints.of_rows(project=project, rows=list(Consensus.objects.all()), method="majority") == {}
     assert Task.objects.count() == 1
+
+
+def test_labels_that_are_not_the_majoritys_are_found_where_others_have_more_of_the_votes(client):
+    """Of a category, a yes, a no; not in a tie, of gold, or where no majority is kept."""
+    project = make_project()
+    first, *_ = tasks = make_tasks(project, 8)
+    question = project.questions.get()
+    views = {"cat": 2 / 3, "dog": 1 / 3}, {"yes": 2 / 3, "no": 1 / 3}, {"cat": 0.5, "dog": 0.5}
+    category, polar, tied = ({"majority": {"confidence": max(v.values()), "posterior": v}} for v in views)
+    kinds = [
+        ("dog", category, "adaptive"), ("bird", category, "adaptive"), (False, polar, "adaptive"),
+        ("cat", category, "adaptive"), (True, polar, "adaptive"), ("dog", tied, "adaptive"),
+        ("dog", category, "gold"), (["cat"], {}, "adaptive"),
+    ]  # fmt: skip
+    for task, (answer, others, method) in zip(tasks, kinds, strict=True):
+        row = {"answer": answer, "others": others, "method": method, "confidence": 0.9}
+        Consensus.objects.create(task=task, project=project, question=question, **row)
+    found = {}
+    for wanted in ("true", "false"):
+        rows = client.get(f"/api/v1/projects/{project.slug}/labels/?differs_from_majority={wanted}").json()["results"]
+        found[wanted] = sorted(row["task"] - first.pk for row in rows)
+    assert found == {"true": [0, 1, 2], "false": [3, 4, 5, 6, 7]}

@@ -148,15 +148,17 @@ def test_an_owner_sees_how_often_labels_are_right_on_hidden_gold_where_there_is_
     for tasks, right, expected, is_told, warns in cases:
         found = {"tasks": tasks, "right": right, "expected": expected, "sure": 30.2, "sure_right": 26}
         found |= {"favourites_right": 2, "winners_right": 6}
-        Question.objects.update(fit={"figures": {"gold": found, "warning": True, "differs_from_majority": 0.2}})
+        figures = {"gold": found, "warning": True, "differs_from_majority": 0.2}
+        Question.objects.update(fit={"figures": figures, "fit": {"excess": 0.0} if is_told else {"coarse": True}})
         cache.clear()
         page = text_of(owning, f"/projects/{project.slug}/activity/")
         told = f"people alone would label {right} right; by how sure their labels are, it should be 46."
         assert (told in page) is is_told
         assert ("Of 30 whose label would be at least 95 % sure, 26 are right." in page) is is_told
-        assert ("the label is right on 2, the majority on 6." in page) is is_told
+        assert ("it is right on 2, the majority on 6." in page) is is_told
         assert ("People make the same mistakes" in page) is warns
-        assert "Make ten of them hidden gold" in page
+        assert (f"/projects/{project.slug}/review/?differs=category" in page) is is_told
+        assert f"/projects/{project.slug}/labels/?differs=1" in page
 
 
 def test_an_owner_whose_images_are_on_their_way_in_is_not_asked_for_the_first_ones(

@@ -258,9 +258,19 @@ def test_labels_stand_beside_the_majority_with_a_warning_where_they_differ(
 ) -> None:
     project = make_project(images=1, judgments_max=3)
     judged(project, 3, ("cat", "cat", "dog"))
+    address = f"/projects/{project.slug}/labels/?differs=1"
+    fitting.fit_project(project.pk)
+    assert "No label fits" in text(owning.get(address))
     Consensus.objects.update(answer="dog")
-    page = text(owning.get(f"/projects/{project.slug}/labels/"))
+    page = text(owning.get(address))
     assert "1 label on this page differs from the plain majority" in page
+    assert f"/projects/{project.slug}/review/?differs=category" in page
+    owning.post(f"/projects/{project.slug}/labels/tasks/", {"question": "category", "differs": "1", "change": "sooner"})
+    assert Job.objects.get(kind="change_tasks").arguments["where"]["differs"] is True
+    tied = {"answer": "cat", "confidence": 0.5, "posterior": {"cat": 0.5, "dog": 0.5}}
+    Consensus.objects.update(others={"majority": tied})
+    page = text(owning.get(f"/projects/{project.slug}/labels/"))
+    assert "differs from the plain majority" not in page, "as many say so"
 
 
 def test_a_label_that_is_sure_says_which_question_keeps_its_task_open(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import services
 from labeling.collecting import tasks
+from labeling.consensus import fitting
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.views.owner.answers import sides
 from tests.labeling.conftest import claim, person
@@ -195,3 +197,68 @@ def test_a_reviewer_of_several_questions_decides_only_those_that_are_unsure(
     assert 'name="answer-clear" value="true" aria-pressed="true"' in shown
     assert '<input type="hidden" name="answer-clear" value="true">' in shown
     assert shown.count('<input type="hidden" name="answer-') == 1
+
+
+@pytest.fixture
+def differing(make_project: Callable[..., Project]) -> Project:
+    """Of each of three images two say cat and one says dog; the fit says dog of two, and one is a tie."""
+    project = make_project(images=3, judgments_min=3, judgments_max=3, stopping="fixed")
+    judged(project, 3, ("cat", "cat", "dog"))
+    fitting.fit_project(project.pk)
+    first, second, tied = project.tasks.order_by("random").values_list("pk", flat=True)
+    rows = Consensus.objects.filter(project=project)
+    rows.filter(task__in=(first, second)).update(answer="dog", decided_by=None)
+    views = {"majority": {"answer": "cat", "confidence": 0.5, "posterior": {"cat": 0.5, "dog": 0.5}}}
+    rows.filter(task=tied).update(answer="dog", others=views)
+    return project
+
+
+def test_a_manager_says_by_one_press_what_is_right_where_label_and_majority_differ(
+    differing: Project, owning: Client
+) -> None:
+    address = f"/projects/{differing.slug}/review/?differs=category"
+    shown = text(owning.get(address))
+    assert "2 labels are not the plain majority" in shown
+    assert "2 votes" not in shown
+    assert "The crowd leans to" not in shown
+    found = []
+    for _ in range(2):
+        task = owning.get(address).context["task"]
+        form = {"answer-category": '"cat"', "known": "1", "differs": "category"}
+        page = owning.post(f"/projects/{differing.slug}/review/{task.pk}/", form, follow=True)
+        assert page.request["QUERY_STRING"] == f"after={task.pk}&differs=category"
+        assert (task.gold.answers, task.gold.use) == ({"category": "cat"}, "hidden")
+        found.append(task.random)
+    assert found == sorted(found)
+    assert "No label differs from the plain majority" in text(page)
+
+
+def test_who_only_reviews_decides_where_label_and_majority_differ_and_makes_no_gold(
+    differing: Project, client: Client
+) -> None:
+    services.add_member(project=differing, username=person("rita").username, role="reviewer", by=differing.owner)
+    client.force_login(User.objects.get(username="rita"))
+    address = f"/projects/{differing.slug}/review/"
+    page = client.get(f"{address}?differs=category")
+    assert 'name="known"' not in text(page)
+    form = {"answer-category": '"dog"', "differs": "category"}
+    task = page.context["task"]
+    assert client.post(f"{address}{task.pk}/", {**form, "known": "1"}).status_code == 403
+    after = client.post(f"{address}{task.pk}/", form, follow=True)
+    assert after.context["waiting"] == 1, "what a person has decided does not come again"
+    assert "Make the one before gold" not in text(after)
+
+
+def test_what_a_manager_has_decided_is_made_gold_by_one_press(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    task = project.tasks.get()
+    address = f"/projects/{project.slug}/review/{task.pk}/"
+    page = owning.post(address, {"answer-category": '"dog"'}, follow=True)
+    assert "Make the one before gold" in text(page)
+    sent = {f"answer-{key}": answer for key, answer in page.context["decided"]}
+    page = owning.post(address, {**sent, "known": "1"}, follow=True)
+    assert task.gold.answers == {"category": "dog"}
+    assert "Make the one before gold" not in text(page)
