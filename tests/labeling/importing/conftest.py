@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from labeling import services
 from labeling.importing import bucket, ingest
+from labeling.importing.known import READERS, Files
 from labeling.jobs import Report
 from labeling.models import Job, Project
 from tests.s3 import s3_service
@@ -30,6 +31,11 @@ def packed(members: Mapping[str, bytes | str]) -> bytes:
 
 def zipped(members: Mapping[str, bytes | str]) -> SimpleUploadedFile:
     return SimpleUploadedFile("pictures.zip", packed(members))
+
+
+def read(form: str, data: bytes, name: str = "labels.zip") -> list[Any]:
+    """All that the format's reader finds in the file."""
+    return list(READERS[form](Files(io.BytesIO(data), name)))
 
 
 def refused(job: Job) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.importing.known import Known, Refused, UnreadableError, arrow
-from tests.labeling.importing.known.test_readers import read
+from tests.labeling.importing.conftest import read
 
 
 def parquet(table: pa.Table) -> bytes:
