@@ -51,7 +51,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an import job; see ``labeling.jobs.run``."""
     arguments = job.arguments
     position = int(report.result.get("position", 0))
-    counts = {name: int(report.result.get(name, 0)) for name in ("imported", "duplicates", "labels")}
+    counted = ("imported", "duplicates", *(("labels",) if "manifest" in arguments else ()))
+    counts = {name: int(report.result.get(name, 0)) for name in counted}
     waiting = sources.items(arguments, position, str(report.result.get("cursor", "")))
     said = Said(job.pk, position if "manifest" in arguments else 0)
     try:
@@ -71,7 +72,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         report.error(sources.called(arguments), error.code, error.message)
         if "s3" in arguments or (not counts["imported"] and not counts["duplicates"]):
             raise
-    if counts["labels"]:
+    if counts.get("labels"):
         fitting.settle(job.project_id, report.progress)
     sources.clean(job.pk)
     if not position:
@@ -80,8 +81,6 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     if not counts["imported"] and not counts["duplicates"]:
         told = _("None of the files could be taken: see what was refused, and why.")
         raise CrowdtuneError("nothing_taken", told)
-    if "manifest" not in arguments:
-        del counts["labels"]
     return {**counts, "refused": report.result.get("refused", 0)}
 
 
@@ -200,7 +199,7 @@ def _write(
         marking.mark_by_name(project=project, files=files, gold=gold, report=report.error)
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
-        counts["labels"] = counts.get("labels", 0) + _write_told(project, told, arguments, report, said)
+        counts["labels"] += _write_told(project, told, arguments, report, said)
 
 
 def _write_told(
