@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 # What is still taken, since it changes nothing that the project holds, or ends what others have in it.
 TAKEN = {
-    "archive_project", "copy_project", "delete_project", "reopen_project",
+    "archive_project", "copy_project", "delete_project", "hand_over_project", "reopen_project",
     "explain", "predict", "predict_batch", "start_export", "model_download",
     "key_make", "key_revoke", "key_rotate", "sample_delete", "remove_worker",
     "cancel_job", "training_runs_cancel", "release_assignment", "change_webhook", "remove_webhook",
