@@ -262,3 +262,26 @@ def test_what_a_manager_has_decided_is_made_gold_by_one_press(
     page = owning.post(address, {**sent, "known": "1"}, follow=True)
     assert task.gold.answers == {"category": "dog"}
     assert "Make the one before gold" not in text(page)
+
+
+def test_of_several_questions_only_the_one_on_which_labels_differ_is_known_then(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    questions = [{"key": key, "kind": "yes_no", "prompt": f"{key}?"} for key in ("clear", "murky")]
+    project = make_project(images=1, questions=questions)
+    worker = person("wanda")
+    services.ensure_member(project=project, user=worker)
+    lease = claim(project, worker)
+    services.submit_judgment(assignment_id=lease.id, worker=worker, answers={"clear": True, "murky": True})
+    views = {"majority": {"answer": False, "confidence": 1.0, "posterior": {"no": 1.0}}}
+    Consensus.objects.filter(question__key="murky").update(others=views)
+    address = f"/projects/{project.slug}/review/"
+    assert owning.get(f"{address}?differs=clear").context.get("task") is None
+    page = owning.get(f"{address}?differs=murky")
+    [(verdict, options)] = page.context["choices"]
+    assert (verdict.question.key, [option["value"] for option in options]) == ("murky", ["true", "false"])
+    task = page.context["task"]
+    for key in ("murky", "clear"):  # what is known of another question stays known
+        owning.post(f"{address}{task.pk}/", {f"answer-{key}": "false", "known": "1", "differs": key})
+    task.refresh_from_db()
+    assert task.gold.answers == {"murky": False, "clear": False}
