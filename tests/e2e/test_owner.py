@@ -209,6 +209,9 @@ def test_a_reviewer_decides_with_one_key(visit: Any, busy: Project, owner: Any) 
     assert told.bounding_box()["y"] < page.locator(".decision").first.bounding_box()["y"], "it would lie over them"
     decided = Consensus.objects.get(project=busy, decided_by=owner)
     assert chosen == f'"{decided.answer}"'
+    page.keyboard.press("g")
+    expect(page.get_by_text("Known now: it is hidden gold.")).to_be_visible()
+    assert decided.task.gold.answers == {"category": decided.answer}
 
 
 def test_a_reviewer_who_dictates_turns_the_keys_of_one_digit_off(visit: Any, busy: Project, owner: Any) -> None:
