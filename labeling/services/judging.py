@@ -328,7 +328,8 @@ def _reopen_after_withdrawal(task: Task) -> None:
     if task.state == Task.State.RETIRED and task.retired_because in {Task.Because.CONFIDENT, Task.Because.MAXIMUM}:
         tasks.reopen(task_id=task.pk)
         workflow.void(task=task)
-    if Judgment.objects.filter(task=task, withdrawn_at=None).exists():
+    said = list(Judgment.objects.filter(task=task, withdrawn_at=None).values_list("answers", flat=True))
+    if said:
         update_task(task_id=task.pk)
-    else:
-        Consensus.objects.filter(task=task, decided_by=None).exclude(method=GOLD_METHOD).delete()
+    rows = Consensus.objects.filter(task=task, decided_by=None).exclude(method=GOLD_METHOD)
+    rows.exclude(question__key__in={key for answers in said for key in answers}).delete()  # of which nobody else spoke

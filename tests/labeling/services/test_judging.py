@@ -98,6 +98,26 @@ def test_undo_withdraws_the_answer_and_leases_its_task_again(project: Project, w
     assert Judgment.objects.filter(task=judgment.task_id).count() == 2
 
 
+@pytest.mark.parametrize("is_gold", [False, True])
+def test_undo_takes_the_label_of_a_question_that_nobody_else_has_answered(
+    make_project: Callable[..., Project], worker: User, is_gold: bool
+) -> None:
+    legs = {"key": "legs", "kind": "number", "prompt": "Legs?", "required": False}
+    what = {"key": "what", "kind": "single_choice", "prompt": "What?"}
+    project = make_project(
+        images=1, questions=[what, legs], access="open", judgments_min=3, judgments_max=3, gold_rate=1
+    )
+    if is_gold:
+        services.set_gold(task=project.tasks.get(), answers={"what": "cat"}, user=project.owner)
+    first = person("first")
+    for who, answers in ((first, {"what": "cat"}), (worker, {"what": "cat", "legs": 4})):
+        services.submit_judgment(assignment_id=claim(project, who).pk, worker=who, answers=answers)
+    labels = Consensus.objects.filter(project=project)
+    assert labels.count() == 2
+    services.undo_last(project=project, worker=worker)
+    assert labels.get().question.key == "what"
+
+
 def test_undo_twice_takes_back_one(project: Project, worker: User) -> None:
     answer(project, worker)
     answer(project, worker)
