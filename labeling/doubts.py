@@ -55,17 +55,15 @@ def _heard(project: Project) -> dict[int, Membership]:
 
 
 def _by_person(project: Project, members: Mapping[int, Membership]) -> dict[int, list[AtQuestion]]:
-    skills: dict[tuple[int, str, bool], dict[int, float]] = {}
+    skills: dict[tuple[int, str], dict[int, float]] = {}
     found = WorkerSkill.objects.filter(question__project=project, worker__in=members)
-    asked = ("question", "question__key", "question__required", "question__show_if")
-    for question, key, required, show_if, worker, accuracy in found.values_list(*asked, "worker", "accuracy"):
-        skills.setdefault((question, key, required and not show_if), {})[worker] = accuracy
+    for question, key, worker, accuracy in found.values_list("question", "question__key", "worker", "accuracy"):
+        skills.setdefault((question, key), {})[worker] = accuracy
     people: dict[int, list[AtQuestion]] = {}
-    for (question, key, by_all), said in skills.items():
+    for (question, key), said in skills.items():
         middle = statistics.median(said.values()) if len(said) >= LEAST_PEOPLE else None
-        counts = {worker: members[worker].judgment_count for worker in said}
-        behind = _far(said, middle, counts)
-        if behind and not by_all:  # some of their judgments may say nothing to it
+        behind = _far(said, middle, {worker: members[worker].judgment_count for worker in said})
+        if behind:  # some of their judgments may say nothing to it: it was left out, in a file too, or not asked yet
             behind = _far(said, middle, _answered(project, key, behind))
         for worker, accuracy in said.items():
             people.setdefault(worker, []).append(AtQuestion(question, accuracy, middle, worker in behind))

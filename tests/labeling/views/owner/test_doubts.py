@@ -13,8 +13,9 @@ from django.test import Client
 from labeling import doubts, services
 from labeling.consensus import fitting
 from labeling.figures import of_project
-from labeling.models import Membership, Project, Question, WorkerSkill
+from labeling.models import Judgment, Membership, Project, Question, WorkerSkill
 from tests.labeling.conftest import claim, person
+from tests.labeling.crowds import make_tasks
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Project]
@@ -24,15 +25,18 @@ ASKED = [
 ]
 
 
-def crowd(project: Project, accuracies: dict[str, float], judgments: int = 60) -> None:
-    """People of whom a fit has found so much."""
+def crowd(project: Project, accuracies: dict[str, float], judgments: int = 60, answered: int = 60) -> None:
+    """People of whom a fit has found so much, who made so many judgments; at most so many answer the question."""
     question = project.questions.get()
+    tasks = list(project.tasks.all()) or make_tasks(project, judgments)
     for name, accuracy in accuracies.items():
         member = services.ensure_member(project=project, user=person(name))
         WorkerSkill.objects.create(question=question, worker=member.user, accuracy=accuracy)
         Membership.objects.filter(pk=member.pk).update(
             judgment_count=judgments, accuracy=accuracy, seconds=judgments * (1 + 10 * accuracy)
         )
+        said = {"project": project, "worker": member.user, "answers": {question.key: "cat"}}
+        Judgment.objects.bulk_create(Judgment(task=task, **said) for task in tasks[: min(judgments, answered)])
 
 
 def names(project: Project) -> list[str]:
@@ -58,14 +62,11 @@ def test_nobody_is_far_behind_by_few_judgments_or_of_few_people_or_where_all_are
     assert [names(few), names(small), names(hard)] == [[], [], []]
 
 
-def test_at_a_question_that_may_be_left_out_only_its_own_answers_are_counted(make_project: Make) -> None:
-    project = make_project(images=12)
-    crowd(project, {**GOOD, "careless": 0.5, "seldom": 0.5})
-    project.questions.update(required=False)
+def test_at_a_question_only_its_own_answers_are_counted(make_project: Make) -> None:
+    project = make_project(images=0)
+    crowd(project, GOOD)
     for name, count in (("careless", 12), ("seldom", 6)):
-        for task in project.tasks.order_by("pk")[:count]:
-            worker = User.objects.get(username=name)
-            task.judgments.create(project=project, worker=worker, answers={"category": "cat"})
+        crowd(project, {name: 0.5}, answered=count)
     assert names(project) == ["careless"]
 
 
@@ -153,6 +154,9 @@ def test_a_person_s_page_shows_at_which_question_they_are_behind(make_project: M
             said = 0.5 if key == "nice" else accuracy  # at this one nobody is better than by chance
             WorkerSkill.objects.create(question=project.questions.get(key=key), worker=user, accuracy=said)
             Membership.objects.filter(pk=member.pk).update(judgment_count=60, accuracy=(accuracy + 0.5) / 2)
+    sam = {"project": project, "worker": User.objects.get(username="sam")}
+    answers = {"category": "cat", "nice": True}
+    Judgment.objects.bulk_create(Judgment(task=task, answers=answers, **sam) for task in make_tasks(project, 60))
     pages = {}
     for name in ("sam", "good1"):
         member = project.memberships.get(user__username=name)
