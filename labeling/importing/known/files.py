@@ -103,7 +103,7 @@ class Files:
             archive = open_zip(self.stream, MOST_ENTRIES)
         except MemberRefused as error:
             raise UnreadableError(f"{self.name}: {error.message}") from error
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             told = _("%(name)s is a damaged zip: %(error)s.")
             raise UnreadableError(told % {"name": self.name, "error": error}) from error
         named = Names()

@@ -77,7 +77,15 @@ def test_labels_come_in_a_tar_too(mode):
 
 
 @pytest.mark.parametrize("form", READERS)
-@pytest.mark.parametrize("data", [b"\x1f\x8b damaged", b"a" * 257 + b"ustar" + b"b" * 250, b"PK\x03\x04 damaged"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x1f\x8b damaged",
+        b"a" * 257 + b"ustar" + b"b" * 250,
+        b"PK\x03\x04 damaged",
+        packed({"\u00fc.xml": ""}).replace("\u00fc".encode(), b"\xff\xff"),  # a name that says it is UTF-8
+    ],
+)
 def test_an_archive_that_is_none_is_refused_in_words(form, data):
     with pytest.raises(UnreadableError, match=r"l\.any"):
         read(form, data, "l.any")
