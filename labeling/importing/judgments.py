@@ -24,7 +24,7 @@ from labeling.consensus.update import update_tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing import naming, sources
 from labeling.importing.known import labelstudio, table
-from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
+from labeling.importing.known.lines import Lines, array, objects, text_of
 from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
@@ -83,7 +83,8 @@ def read(stored: Any) -> Iterator[Line]:
     if start == "[":
         raise CrowdtuneError("bad_csv", array())
     is_csv = start != "{"
-    for number, row, problem in _csv(lines) if is_csv else _jsonl(lines):
+    expected = _("Expected a JSON object with image, worker and answer.")
+    for number, row, problem in _csv(lines) if is_csv else objects(lines, expected):
         if problem:
             yield Line(number, "", "", "", None, None, problem)
             continue
@@ -106,7 +107,7 @@ def read(stored: Any) -> Iterator[Line]:
         )
 
 
-def _csv(text: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any], str]]:
+def _csv(text: Iterable[str]) -> Iterable[tuple[int, dict[Any, Any], str]]:
     try:
         lines = Lines(text)
     except ValueError as error:
@@ -116,7 +117,7 @@ def _csv(text: Iterable[str]) -> Iterator[tuple[int, dict[Any, Any], str]]:
         told = _("The CSV needs the columns image, worker and answer; it has no %(missing)s, but %(columns)s.")
         there = ", ".join(sorted(lines.columns))
         raise CrowdtuneError("bad_csv", told % {"missing": ", ".join(missing), "columns": there})
-    yield from lines
+    return lines
 
 
 def _exported(number: int, row: dict[str, Any]) -> Iterator[Line]:
@@ -134,21 +135,6 @@ def _hash(row: dict[str, Any]) -> str:
     """The picture's, which our exports tell: a name that several images have is another one in the file."""
     text = row.get("sha256")
     return text if isinstance(text, str) and is_storable(text) else ""
-
-
-def _jsonl(text: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
-    for number, line in enumerate(text, start=1):
-        if is_foreign(line):
-            yield number, {}, not_utf8()
-        elif line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if isinstance(row, dict):
-                yield number, row, ""
-            else:
-                yield number, {}, _("Expected a JSON object with image, worker and answer.")
 
 
 def parse(question: Asked, value: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -34,7 +33,6 @@ from labeling.words import gettext as _
 
 CHUNK = 500  # are looked up together
 WRITTEN = 25  # in one go: whoever answers in the project waits for the row in which both count
-BOXED = {"coco", "yolo", "voc"}  # what holds boxes, and a class as one around the whole image
 
 
 def run(job: Job, report: Report) -> dict[str, Any]:
@@ -99,16 +97,7 @@ COUNTS = (*judgments.COUNTS, UPLOADS)
 UNASKED = "unasked"  # and how many answers there were to each question that the project does not ask
 
 
-@dataclass(frozen=True)
-class _Useless:
-    """A part of the file that cannot be used, and why."""
-
-    where: str
-    code: str
-    message: str
-
-
-Parts = list[tuple[Known, Image] | _Useless | Passed]
+Parts = list[tuple[Known, Image] | Refused | Passed]
 
 
 def _asked(project: Project) -> dict[str, Asked]:
@@ -125,19 +114,13 @@ def _looked_up(
         folders = _folders(question)
         parts = [imagefolder.in_folders(known, folders.get, question.meant) for known in parts]
     found = iter([_with_image(*pair) for pair in zip(parts, _images(names, parts), strict=True)])
-    return [_not_known(part) or next(found) for part in chunk]
+    return [next(found) if isinstance(part, Known) else part for part in chunk]
 
 
-def _not_known(part: Known | Refused | Passed) -> _Useless | Passed | None:
-    if isinstance(part, Refused):
-        return _Useless(part.where, "unreadable", part.why)
-    return part if isinstance(part, Passed) else None
-
-
-def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Image] | _Useless:
+def _with_image(known: Known, image: Image | CrowdtuneError) -> tuple[Known, Image] | Refused:
     if isinstance(image, Image):
         return known, image
-    return _Useless(f"{known.image}", image.code, image.message)
+    return Refused(f"{known.image}", image.message, image.code)
 
 
 def _held(project: Project, parts: Parts) -> Parts:
@@ -163,8 +146,8 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
         if isinstance(part, Passed):
             report.pass_over(part.what, part.why, part.count)
             continue
-        if isinstance(part, _Useless):
-            report.error(part.where, part.code, part.message)
+        if isinstance(part, Refused):
+            report.error(part.where, part.code, part.why)
             continue
         known, image = part
         if known.kinds and (known.control not in asked or asked[known.control].kind not in known.kinds):
@@ -173,11 +156,10 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             unasked[name] = unasked.get(name, 0) + 1
             continue
         try:
-            is_boxed = known.boxed or arguments["format"] in BOXED
             key = known.control if known.control in asked else known.question or arguments.get("question", "")
-            question = _question(asked, key, ["boxes"] if is_boxed else [], is_boxed or known.classed)
+            question = _question(asked, key, ["boxes"] if known.boxed else [], known.boxed or known.classed)
             answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
-            if (is_boxed or known.classed) and question.kind != "boxes":
+            if (known.boxed or known.classed) and question.kind != "boxes":
                 answer = bool(answer) if known.sole and question.kind == "yes_no" else _class_of(question, answer)
             if answer is NOTHING:
                 report.result[SILENT] = report.result.get(SILENT, 0) + 1

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from labeling.errors import CrowdtuneError
-from labeling.importing.known.lines import Lines, array, is_foreign, not_utf8, text_of
+from labeling.importing.known.lines import Lines, array, objects, text_of
 from labeling.questions.kind import is_storable
 from labeling.words import gettext as _
 
@@ -48,10 +48,22 @@ def rows(stored: IO[bytes]) -> Iterator[Row]:
     start, lines = text_of(stored)
     if start == "[":
         raise CrowdtuneError("bad_manifest", array())
-    yield from _jsonl(lines) if start == "{" else _csv(lines)
+    expected = _("Expected a JSON object with url or path.")
+    found: Iterable[tuple[int, dict[Any, Any], str]] = objects(lines, expected) if start == "{" else _csv(lines)
+    for number, values, problem in found:
+        extra = values.pop(None, None)
+        if problem:
+            yield _unusable(number, problem)
+        else:
+            row = _row(number, values)
+            yield row._replace(problem=_("The line has more fields than the header.")) if extra else row
 
 
-def _csv(text: Iterable[str]) -> Iterator[Row]:
+def _unusable(line: int, problem: str) -> Row:
+    return Row(line, "", "", "", None, {}, problem)
+
+
+def _csv(text: Iterable[str]) -> Iterable[tuple[int, dict[Any, Any], str]]:
     try:
         lines = Lines(text)
     except ValueError as error:
@@ -62,28 +74,7 @@ def _csv(text: Iterable[str]) -> Iterator[Row]:
             _("A manifest needs a column url or path in its first line; it has %(value)s.")
             % {"value": ", ".join(sorted(lines.columns)) or "none"},
         )
-    for number, values, problem in lines:
-        if problem:
-            yield Row(number, "", "", "", None, {}, problem)
-            continue
-        extra = values.pop(None, None)
-        row = _row(number, values)
-        yield row._replace(problem=_("The line has more fields than the header.")) if extra else row
-
-
-def _jsonl(text: Iterable[str]) -> Iterator[Row]:
-    for number, line in enumerate(text, start=1):
-        if is_foreign(line):
-            yield Row(number, "", "", "", None, {}, not_utf8())
-        elif line.strip():
-            try:
-                values = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                values = error
-            if isinstance(values, dict):
-                yield _row(number, values)
-            else:
-                yield Row(number, "", "", "", None, {}, _("Expected a JSON object with url or path."))
+    return lines
 
 
 def _row(line: int, values: Mapping[Any, Any]) -> Row:
@@ -94,7 +85,7 @@ def _row(line: int, values: Mapping[Any, Any]) -> Row:
     name = _text(given.pop("name", "")) or path or name_at(url)
     metadata, problem = _metadata(given)
     if not is_storable([name, url, path, label, metadata]):
-        return Row(line, "", "", "", None, {}, _("The row holds characters that no database stores."))
+        return _unusable(line, _("The row holds characters that no database stores."))
     if bool(url) == bool(path):
         problem = _("Say either url or path.") if url else _("The row names neither url nor path.")
     return Row(line, name, url, path, label, metadata, problem)

@@ -86,11 +86,8 @@ def _read_now(member: archives.Member) -> Item:
     try:
         data = member.read()
     except archives.MemberRefused as error:
-        refusal = error
-    else:
-        return Item(member.name, lambda: data, len(data))
-
-    return Item(member.name, _refusal(refusal))
+        return Item(member.name, _refusal(error))
+    return Item(member.name, lambda: data, len(data))
 
 
 def urls(arguments: dict[str, Any]) -> Iterator[Item]:

@@ -154,7 +154,7 @@ class _File:
         if why:
             return Refused(str(file), why)
         path = str(folder / file) if isinstance(file, str) and folder.parts else ""
-        known = Known(file, boxes, self.question, path=path, size=size_of(*size), crowds=tuple(crowds))
+        known = Known(file, boxes, self.question, path=path, size=size_of(*size), boxed=True, crowds=tuple(crowds))
         return replace(known, sha256=sha256) if isinstance(sha256, str) else known
 
 

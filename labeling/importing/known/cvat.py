@@ -18,6 +18,7 @@ from typing import Any
 from xml.parsers import expat
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
+from labeling.importing.known.shapes import box_around, has_no_box
 from labeling.words import gettext as _
 
 SHAPES = {"box", "polygon", "mask", "ellipse", "polyline", "points", "skeleton", "cuboid"}
@@ -39,13 +40,12 @@ class _Image:
         try:
             self.boxes.append({"category": label, "box": _box(shape, said)})
         except (KeyError, ValueError, OverflowError):
-            told = _("Its %(shape)s of %(label)s is no box, nor is there one around it; its boxes are not taken.")
-            self.why = self.why or told % {"shape": shape, "label": repr(label)}
+            self.why = self.why or has_no_box(shape, label)
 
     def parts(self) -> Found:
         if self.tags:
             yield Known(self.name, [{"category": tag} for tag in self.tags], classed=True)
-        if self.why:  # An image of which one box is missing would be wrong altogether.
+        if self.why:
             yield Refused(self.name, self.why)
         elif self.boxes:
             yield Known(self.name, self.boxes, boxed=True, size=self.size)
@@ -128,9 +128,8 @@ def _box(shape: str, said: dict[str, str]) -> Box:
     """
     turn = math.radians(float(said.get("rotation") or 0))
     if shape == "polygon":
-        corners = [[float(number) for number in point.split(",")] for point in said["points"].split(";")]
-        across, down = [x for x, _y in corners], [y for _x, y in corners]
-        return [min(across), min(down), max(across) - min(across), max(down) - min(down)]
+        corners = [point.split(",") for point in said["points"].split(";")]
+        return box_around((float(x), float(y)) for x, y in corners)
     if shape == "mask":
         return [float(said[name]) for name in ("left", "top", "width", "height")]
     if shape == "box":

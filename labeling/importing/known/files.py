@@ -41,8 +41,8 @@ class Known:
     ``relative`` says that boxes are shares of the image's width and height, as centre and size. ``path`` is the name
     with the folders that it has in an archive, where ``image`` is without them. ``sha256`` is that of the picture's
     bytes and ``size`` its width and height, both where the file tells them. ``boxed`` says that the answer is a list of
-    ``{"category", "box"}``, in a format that may hold other answers, too; ``classed``, that it is one of
-    ``{"category"}`` of the whole image, and ``sole``, that the file tells of no other category: it is there, or not.
+    ``{"category", "box"}``; ``classed``, that it is one of ``{"category"}`` of the whole image, and ``sole``, that the
+    file tells of no other category: it is there, or not.
     ``crowds`` are categories of which many are there that nobody has boxed one by one. ``control`` is what another tool
     calls the question, which counts where the project calls one so, and ``by`` is who has answered, where several have.
     Where it has ``kinds``, a question of one of these that is called so is meant, or none.
@@ -66,10 +66,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Refused:
-    """A part of the file that cannot be used, and why; the parts after it are read."""
+    """A part of the file that cannot be used, why, and what a job's report calls that; the parts after it are read."""
 
     where: str
     why: str
+    code: str = "unreadable"
 
 
 @dataclass(frozen=True)

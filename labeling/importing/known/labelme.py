@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
+from labeling.importing.known.shapes import box_around, has_no_box
 from labeling.words import gettext as _
 
 
@@ -41,9 +42,7 @@ def _boxes(image: str, path: str, shapes: list[dict[str, Any]], size: tuple[int,
         try:
             boxes.append({"category": label, "box": _box(str(kind), shape["points"])})
         except (KeyError, ValueError, TypeError, OverflowError):
-            # An image of which one box is missing would be wrong altogether.
-            told = _("Its %(shape)s of %(label)s is no box, nor is there one around it; its boxes are not taken.")
-            return Refused(image, told % {"shape": str(kind), "label": repr(label)})
+            return Refused(image, has_no_box(str(kind), label))
     return Known(image, boxes, path=path, boxed=True, size=size)
 
 
@@ -59,9 +58,7 @@ def _box(kind: str, points: list[list[float]]) -> list[float]:
         return [x - radius, y - radius, 2 * radius, 2 * radius]
     if kind not in {"rectangle", "polygon", "mask", "rotation"}:
         raise ValueError(kind)
-    left, top = (min(side) for side in zip(*corners, strict=True))
-    right, bottom = (max(side) for side in zip(*corners, strict=True))
-    return [left, top, right - left, bottom - top]
+    return box_around(corners)
 
 
 read = by_entry(_read, ".json")

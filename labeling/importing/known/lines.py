@@ -1,4 +1,5 @@
-"""Lines of a CSV with a header, one by one: one that cannot be read is told, and those after it are read. Pure.
+"""Lines of a CSV with a header, or of JSON, one by one: one that cannot be read is told, and those after it are read.
+Pure.
 
 Fields are parted by commas, or by what parts those of the header: semicolons where a spreadsheet counts with decimal
 commas, tabs, or bars; a first line ``sep=;``, as Excel's, says by what. Blank rows, which a spreadsheet writes as
@@ -12,6 +13,7 @@ import codecs
 import csv
 import io
 import itertools
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -73,6 +75,19 @@ def workbook() -> str:
 def array() -> str:
     """What is said of a JSON array, where JSON Lines or CSV were expected."""
     return _("Expected one JSON object a line, or CSV with a header; this begins like a JSON array of them all.")
+
+
+def objects(text: Iterable[str], expected: str) -> Iterator[tuple[int, dict[str, Any], str]]:
+    """JSON Lines as :class:`Lines` gives rows: (number of the line; its object; why there is none)."""
+    for number, line in enumerate(text, start=1):
+        if is_foreign(line):
+            yield number, {}, not_utf8()
+        elif line.strip():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            yield (number, row, "") if isinstance(row, dict) else (number, {}, expected)
 
 
 class Lines:

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
+from labeling.importing.known.shapes import box_around, has_no_box
 from labeling.words import gettext as _
 
 FOLDER = "ann"
@@ -56,9 +57,7 @@ def _boxes(image: str, path: str, objects: list[dict[str, Any]], size: tuple[int
         try:
             boxes.append({"category": label, "box": _box(kind, one)})
         except (KeyError, ValueError, TypeError, OverflowError, zlib.error):
-            # An image of which one box is missing would be wrong altogether.
-            told = _("Its %(shape)s of %(label)s is no box, nor is there one around it; its boxes are not taken.")
-            return Refused(image, told % {"shape": kind, "label": repr(label)})
+            return Refused(image, has_no_box(kind, label))
     return Known(image, boxes, path=path, boxed=True, size=size)
 
 
@@ -76,8 +75,7 @@ def _box(kind: str, said: dict[str, Any]) -> list[float]:
         return [float(left), float(top), float(width), float(height)]
     if kind not in {"rectangle", "polygon"}:
         raise ValueError(kind)
-    across, down = zip(*((float(x), float(y)) for x, y in said["points"]["exterior"]), strict=True)
-    return [min(across), min(down), max(across) - min(across), max(down) - min(down)]
+    return box_around((float(x), float(y)) for x, y in said["points"]["exterior"])
 
 
 read = by_entry(_read, ".json")

@@ -36,7 +36,7 @@ def _read(files: Files, name: str) -> Found:
     folders = [part for part in PurePosixPath(name).parts[:-1] if part != "Annotations"]
     path = "/".join([*folders, image]) if folders and files.is_archive and "/" not in image else ""
     sha256 = source.removeprefix("sha256:") if source.startswith("sha256:") else ""  # as we write it
-    yield Known(image, boxes, path=path, size=size, sha256=sha256)
+    yield Known(image, boxes, path=path, size=size, boxed=True, sha256=sha256)
 
 
 def _box(entry: ElementTree.Element) -> dict[str, Any]:

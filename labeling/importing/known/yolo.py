@@ -67,7 +67,7 @@ def read(files: Files) -> Found:
             image = _picture(name, "labels")
             try:
                 boxes = list(_boxes(name, files.text(name), names, is_pose))
-                yield Known(image, boxes, relative=True, sha256=hashes.get(composed(image), ""))
+                yield Known(image, boxes, relative=True, boxed=True, sha256=hashes.get(composed(image), ""))
             except UnreadableError as error:
                 yield Refused(name, error.args[0])
 

@@ -25,7 +25,7 @@ def test_coco_refuses_what_is_wrong_by_image_and_takes_the_rest():
     }  # fmt: skip
     found = read("coco", json.dumps(document).encode(), "a.json")
     assert [part for part in found if isinstance(part, Known)] == [
-        Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}])
+        Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}], boxed=True)
     ]
     assert [part.where for part in found if isinstance(part, Refused)] == [
         "a.json, images[2]", "a.json, images[3]", "a.json, annotations[1]", "a.json, annotations[4]",
@@ -42,7 +42,8 @@ def test_coco_crowds_are_passed_over_and_images_without_boxes_stay():
         '{"image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9], "iscrowd": 1}]}'
     )
     found = read("coco", document.encode(), "a.json")
-    assert found == [Known("a.jpg", [{"category": "cat", "box": [1, 2, 3, 4]}], crowds=("cat",)), Known("b.jpg", [])]
+    boxes = [{"category": "cat", "box": [1, 2, 3, 4]}]
+    assert found == [Known("a.jpg", boxes, boxed=True, crowds=("cat",)), Known("b.jpg", [], boxed=True)]
 
 
 def test_coco_is_read_in_little_memory_and_may_be_larger_than_other_files(monkeypatch):
@@ -59,7 +60,8 @@ def test_coco_is_read_in_little_memory_and_may_be_larger_than_other_files(monkey
         _now, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert known == [Known(row["file_name"], [{"category": "cat", "box": [1, 2, 3, 4]}] * 2) for row in rows]
+    boxes = [{"category": "cat", "box": [1, 2, 3, 4]}] * 2
+    assert known == [Known(row["file_name"], boxes, boxed=True) for row in rows]
     assert most < len(data) / 2
     monkeypatch.setattr(coco, "MOST_OF_IMAGE", 1)
     assert {(type(part), part.why) for part in read("coco", data, "a.json")} == {

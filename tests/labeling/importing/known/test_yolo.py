@@ -21,7 +21,9 @@ def test_the_three_ways_of_writing_class_names_are_one(text):
 
 def test_yolo_reads_classes_txt_where_there_is_no_yaml():
     data = packed({"classes.txt": "cat\ndog\n", "labels/train/a.txt": "1 0.5 0.5 0.2 0.4\n"})
-    assert read("yolo", data) == [Known("train/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True)]
+    assert read("yolo", data) == [
+        Known("train/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True, boxed=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_yolo_reads_the_names_that_darknet_cvat_and_roboflow_write(names):
         }
     )  # fmt: skip
     assert read("yolo", data) == [
-        Known("obj_train_data/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True)
+        Known("obj_train_data/a", [{"category": "dog", "box": [0.5, 0.5, 0.2, 0.4]}], relative=True, boxed=True)
     ]
 
 
