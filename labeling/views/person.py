@@ -26,7 +26,7 @@ from labeling.accounts.languages import LANGUAGES
 from labeling.cells import Echo
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
-from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project
+from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project, Role
 from labeling.surveys import survey
 from labeling.surveys.asked_in import worded
 from labeling.views import shown_once
@@ -160,6 +160,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         user: Any = request.user
         services.join_by_invite(invite=token, user=user)
         return redirect("label-project", slug=project.slug)
+    if Membership.objects.filter(project=project, user_id=own_id(request), role=Role.WORKER).exists():
+        return redirect("label-project", slug=project.slug)  # whoever keeps the link as the way to the work
     instructions = worded(request, survey.current(project)).wording.instructions(project.instructions)
     context = {
         "project": project,

@@ -106,3 +106,14 @@ def test_an_invitation_says_the_price_the_practice_and_the_test_before_one_joins
         assert "Practice and the test earn nothing" in told
         assert "begins with 2 images to practice on" in told
         assert "a test of 1 image; 75\u202f% have to be right" in told
+
+
+def test_the_link_of_an_invitation_leads_a_worker_who_has_joined_to_the_work(
+    pages: Client, make_project: Callable[..., Project]
+) -> None:
+    project = make_project()
+    link, work = f"/join/{project.invite}/", f"/label/{project.slug}/"
+    assert pages.post(link)["Location"] == work
+    assert pages.get(link)["Location"] == work
+    pages.force_login(project.owner)  # who looks at what others will see
+    assert pages.get(link).status_code == 200
