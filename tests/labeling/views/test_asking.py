@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.template.loader import render_to_string
 from django.utils import translation
 
 from labeling.surveys.survey import Asked
@@ -63,6 +64,13 @@ def test_the_numbers_of_a_box_are_named_in_the_readers_language() -> None:
         row = shown(asked("boxes"), blank_rows=3)["rows"][2]
         names = [str(name) for _side, name, _value in row["sides"]]
     assert (row["name"], names) == ("बक्सा 3", ["x", "y", "चौड़ाई", "ऊँचाई"])
+
+
+@pytest.mark.parametrize(("least", "digits_alone"), [(0, True), (1.5, True), (-40, False), (None, False)])
+def test_the_keys_of_a_phone_have_a_minus_where_a_number_may_be_negative(least, digits_alone):
+    question = shown(asked("number", least=least))
+    told = render_to_string("labeling/questions/number.html", {"question": question})
+    assert ('inputmode="decimal"' in told) == digits_alone
 
 
 def test_one_press_answers_a_single_required_question_with_few_options():
