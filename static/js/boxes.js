@@ -68,6 +68,8 @@ class Editor {
     this.#annotator?.destroy();
     this.#drawn = new Map();
     element.classList.add("boxes-image");
+    this.suggested = [task.payload?.suggestions?.[this.key] ?? []].flat().filter((one) => one?.box);
+    this.stage.querySelector('[data-tool="sparkles"]').hidden = !this.suggested.length; // before the image is fitted above the tools
     this.view.open(element, this.image);
     this.#annotator = createImageAnnotator(element, { drawingEnabled: false, userSelectAction: "NONE", style: (annotation) => this.#style(annotation) });
     const layer = this.view.canvas.querySelector("svg");
@@ -86,8 +88,6 @@ class Editor {
     const shown = element.naturalWidth / element.naturalHeight;
     this.#open = element.complete && element.naturalWidth > 0 && Math.abs(shown * (this.image.height / this.image.width) - 1) < 0.05;
     this.stage.classList.toggle("not-ready", !this.#open);
-    this.suggested = [task.payload?.suggestions?.[this.key] ?? []].flat().filter((one) => one?.box);
-    this.stage.querySelector('[data-tool="sparkles"]').hidden = !this.suggested.length;
     this.set([]);
     return this.#open;
   }

@@ -188,6 +188,8 @@ def test_what_a_grid_tells_lies_not_on_its_button(visit, make_project, join, wor
     told, button = page.locator("#toasts .toast"), page.get_by_role("button", name="Send 2 answers")
     expect(told).to_be_visible()
     assert told.bounding_box()["y"] + told.bounding_box()["height"] <= button.bounding_box()["y"]
+    page.set_viewport_size({"width": 240, "height": 493})  # a phone with large letters
+    assert page.locator(".sticky-bar > :first-child").bounding_box()["height"] < 30  # one line
 
 
 def test_an_image_of_a_grid_that_does_not_load_is_not_answered_and_can_be_skipped(visit, make_project, join, worker):

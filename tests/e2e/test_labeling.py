@@ -148,9 +148,12 @@ def test_undo_brings_the_answered_image_back(make_project, start):
 
 def test_a_skip_takes_a_reason_and_goes_on(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=2)
-    page = start(project)
+    page = start(project, width=740, height=360)
     first = shown(page)
     page.keyboard.press("s")
+    reasons = page.locator(".skip-form").bounding_box()  # all in sight, on a phone on its side
+    assert reasons["y"] >= 0
+    assert reasons["x"] + reasons["width"] <= 740
     page.get_by_role("button", name="The image is not clear enough").press("Enter")
     moved_on(page, first)
     sent(page)
