@@ -45,20 +45,18 @@ def place_in_phase(project: Project, member: Membership) -> dict[str, int] | Non
 
 
 def _next(project: Project, member: Membership) -> str:
-    tests = Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION)
-    if member.phase == Phase.PRACTICE and tests.exists():
-        return Phase.QUALIFICATION
     if member.phase == Phase.PRACTICE:
-        return Phase.WORKING
+        return Phase.QUALIFICATION if _tests(project).exists() else Phase.WORKING
     return Phase.WORKING if test_share(project, member.user_id) >= project.qualification_share else Phase.FAILED
+
+
+def _tests(project: Project) -> QuerySet[Gold]:
+    return Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION)
 
 
 def test_share(project: Project, worker_id: int) -> float:
     """The share of the qualification test that the worker got right."""
-    from_golds = Gold.objects.filter(task__project=project, use=Gold.Use.QUALIFICATION).values_list(
-        "task_id", "answers"
-    )
-    known = dict(from_golds)
+    known = dict(_tests(project).values_list("task_id", "answers"))
     judgments = Judgment.objects.filter(worker_id=worker_id, task_id__in=known, withdrawn_at=None)
     right = 0
     for task_id, answers, version in judgments.values_list("task_id", "answers", "survey_version"):

@@ -205,10 +205,10 @@ project AS (
 )
 SELECT said.id, %(now)s::timestamptz, {_IS_SPENT} FROM said, project"""
 
-_COUNT = """
+_COUNT = f"""
 UPDATE labeling_project SET judgment_count = judgment_count + %(count)s, spent = spent + %(price)s,
     answers_version = answers_version + 1
-WHERE id = %(project)s RETURNING spent, budget, price_per_judgment"""
+WHERE id = %(project)s RETURNING {_IS_SPENT}"""
 
 
 def record(
@@ -342,9 +342,7 @@ def settle(
 
 def count(*, project_id: int, judgments: int, price: Decimal) -> bool:
     """Move the project's counters by some judgments; True when the next one would not fit into the budget."""
-    rows = fetch(_COUNT, {"project": project_id, "count": judgments, "price": price})
-    spent, budget, each = rows[0]
-    return budget is not None and spent + each > budget
+    return bool(fetch(_COUNT, {"project": project_id, "count": judgments, "price": price})[0][0])
 
 
 _COUNT_TASKS = """

@@ -222,13 +222,11 @@ def show_task(
     )
     context = {
         **told,
-        "member": member,
         "phase": member.phase,
         "place": place_in_phase(project, member),
         "progress": own_progress(project, member),
         "warning": member.warning,
         "task": task_data(lease, asked),
-        "payload": lease.payload,
         "marks": marks(lease.payload),
         "grid_url": "" if member.phase in BEFORE_WORK else _grid_url(project, questions),
         "questions": shown,

@@ -33,6 +33,19 @@ def standing(project: Project, worker: User) -> Membership:
     return Membership.objects.get(project=project, user=worker)
 
 
+def make_gold(project: Project, tasks: int, answer: str = "dog") -> None:
+    for task in Task.objects.filter(project=project, is_gold=False).order_by("pk")[:tasks]:
+        services.set_gold(task=task, answers=answer, user=project.owner)
+
+
+def serve(project: Project, *, gold: bool) -> None:
+    services.change_project(project=Project.objects.get(pk=project.pk), user=project.owner, gold_rate=float(gold))
+
+
+def skip(project: Project, worker: User) -> None:
+    services.skip_assignment(assignment_id=claim(project, worker).pk, worker=worker)
+
+
 def test_answers_that_are_too_fast_pause_the_worker_with_the_reason(place: tuple[Project, User]) -> None:
     project, worker = place
     add(project, measure="median_seconds", window=3, comparison="below", threshold=1.0, action="pause")
@@ -95,7 +108,7 @@ def test_who_has_practised_all_there_is_is_warned_and_goes_on(place: tuple[Proje
         member = standing(project, worker)
         assert (member.phase, member.warning) == (phase, "Please look closely.")
         if phase == "practice" and skips:
-            services.skip_assignment(assignment_id=claim(project, worker).pk, worker=worker)
+            skip(project, worker)
         elif phase == "practice":
             answer(project, worker, seconds=5.0)
 
@@ -231,8 +244,7 @@ def test_skips_in_a_row_are_seen_at_the_skip(place: tuple[Project, User]) -> Non
     add(project, measure="skips_in_a_row", window=3, comparison="at_least", threshold=2, action="warn")
     for _ in range(2):
         assert standing(project, worker).warning == ""
-        assignment = claim(project, worker)
-        services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+        skip(project, worker)
     assert standing(project, worker).warning == "Please look closely."
 
 
@@ -244,15 +256,6 @@ def test_training_is_not_required_where_there_is_none_left_to_do(place: tuple[Pr
     assert (member.phase, member.warning) == ("working", "Please look closely.")
     told = RuleEvent.objects.get().description
     assert told == "Median seconds per task (0.2) is below 1: warned, for no practice is left to do"
-
-
-def make_gold(project: Project, tasks: int, answer: str = "dog") -> None:
-    for task in Task.objects.filter(project=project, is_gold=False).order_by("pk")[:tasks]:
-        services.set_gold(task=task, answers=answer, user=project.owner)
-
-
-def serve(project: Project, *, gold: bool) -> None:
-    services.change_project(project=Project.objects.get(pk=project.pk), user=project.owner, gold_rate=float(gold))
 
 
 def test_gold_that_is_rare_is_measured_too(make_project: Callable[..., Project], worker: User) -> None:
@@ -291,27 +294,17 @@ def test_who_was_taken_out_and_comes_back_is_measured_by_new_answers_alone(
 ) -> None:
     project, worker = place
     make_gold(project, 3)
-    comparison, threshold = ("below", 0.6) if measure == "gold_accuracy" else ("at_least", 2)
+    by_gold = measure == "gold_accuracy"
+    comparison, threshold = ("below", 0.6) if by_gold else ("at_least", 2)
     add(project, measure=measure, window=2, comparison=comparison, threshold=threshold, action="pause")
-    serve(project, gold=measure == "gold_accuracy")
+    serve(project, gold=by_gold)
     for _ in range(2):
-        if measure == "gold_accuracy":
-            answer(project, worker, "cat")
-        else:
-            skip(project, worker)
+        answer(project, worker, "cat") if by_gold else skip(project, worker)
     services.resume_worker(member=standing(project, worker), by=project.owner)
     services.remove_member(member=standing(project, worker), by=project.owner)
     services.ensure_member(project=project, user=worker)
-    if measure == "gold_accuracy":
-        answer(project, worker, "dog")
-    else:
-        skip(project, worker)
+    answer(project, worker, "dog") if by_gold else skip(project, worker)
     assert not standing(project, worker).is_paused, "by what was forgiven"
-
-
-def skip(project: Project, worker: User) -> None:
-    assignment = claim(project, worker)
-    services.skip_assignment(assignment_id=assignment.pk, worker=worker)
 
 
 def test_who_skips_on_after_an_appeal_is_paused_again(place: tuple[Project, User]) -> None:
@@ -320,8 +313,7 @@ def test_who_skips_on_after_an_appeal_is_paused_again(place: tuple[Project, User
     for _ in range(2):
         for _skip in range(2):
             assert not standing(project, worker).is_paused
-            assignment = claim(project, worker)
-            services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+            skip(project, worker)
         member = standing(project, worker)
         assert member.is_paused
         services.resume_worker(member=member, by=project.owner)
@@ -333,8 +325,7 @@ def test_a_row_may_be_longer_than_the_window(make_project: Callable[..., Project
     add(project, measure="skips_in_a_row", window=1, comparison="at_least", threshold=4, action="warn")
     for _ in range(4):
         assert standing(project, worker).warning == ""
-        assignment = claim(project, worker)
-        services.skip_assignment(assignment_id=assignment.pk, worker=worker)
+        skip(project, worker)
     assert standing(project, worker).warning == "Please look closely."
 
 
