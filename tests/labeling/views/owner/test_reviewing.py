@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -208,6 +209,7 @@ def differing(make_project: Callable[..., Project]) -> Project:
     first, second, tied = project.tasks.order_by("random").values_list("pk", flat=True)
     rows = Consensus.objects.filter(project=project)
     rows.filter(task__in=(first, second)).update(answer="dog", decided_by=None)
+    Judgment.objects.filter(task=first).update(answers={"category": "cat"})  # the label is nobody's answer
     views = {"majority": {"answer": "cat", "confidence": 0.5, "posterior": {"cat": 0.5, "dog": 0.5}}}
     rows.filter(task=tied).update(answer="dog", others=views)
     return project
@@ -219,8 +221,7 @@ def test_a_manager_says_by_one_press_what_is_right_where_label_and_majority_diff
     address = f"/projects/{differing.slug}/review/?differs=category"
     shown = text(owning.get(address))
     assert "2 labels are not the plain majority" in shown
-    assert "2 votes" not in shown
-    assert "The crowd leans to" not in shown
+    assert not re.search(r"\d votes|The crowd leans to|Consensus", shown)
     found = []
     for _ in range(2):
         task = owning.get(address).context["task"]
