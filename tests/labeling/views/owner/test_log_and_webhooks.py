@@ -23,12 +23,15 @@ def test_a_webhook_whose_program_fails_is_no_good_one_and_the_page_says_when_it_
         for name in ("well", "failing")
     ]
     due = timezone.now() + timedelta(minutes=5)
-    tried = {"attempts": 2, "error": "It answered 500; 2xx was expected.", "next_at": due}
+    tried = {"attempts": 2, "status_code": 500, "error": "It answered 500; 2xx was expected.", "next_at": due}
     hooks[1].deliveries.create(event="job.finished", payload={}, **tried)
     page = owning.get(f"/projects/{project.slug}/settings/webhooks/")
     assert [hook.refused for hook in page.context["webhooks"]] == [0, 1]
     assert "Next try" in text(page)
+    assert "500 It answered" not in text(page)
     assert text(page).count("https://example.org/failing") == 3  # its card's name too, and beside the event
+    in_hindi = owning.get(page.request["PATH_INFO"], headers={"accept-language": "hi"})
+    assert "from now" not in text(in_hindi)
 
 
 def test_the_check_of_a_signature_that_the_page_shows_is_right() -> None:
