@@ -134,7 +134,7 @@ def slashed(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
-class Names:
+class MemberNames:
     """What the members of an archive are called: see ``name_of``; of two that differ in their spelling alone (see
     ``labeling.spellings``), which one name would make one, the second as it is spelled.
     """
@@ -194,7 +194,7 @@ def by_name(file: IO[bytes], most_bytes: int) -> dict[str, Member]:
     archive = _opened(file)
     found = {}
     total = 0
-    names = Names()
+    names = MemberNames()
     for number, info in enumerate(archive.infolist()):
         total += info.file_size
         _check_sums(number, total)
@@ -214,7 +214,7 @@ def _opened(file: IO[bytes]) -> zipfile.ZipFile:
 def _zip(file: IO[bytes], most_bytes: int) -> Iterator[Member]:
     with _opened(file) as archive:
         total = 0
-        names = Names()
+        names = MemberNames()
         for number, info in enumerate(archive.infolist()):
             if not _is_meant(info):
                 continue
@@ -245,7 +245,7 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) 
 def _tar(archive: tarfile.TarFile, most_bytes: int) -> Iterator[Member]:
     total = 0
     number = 0
-    names = Names()
+    names = MemberNames()
     entries = tar_entries(archive)
     while True:
         try:

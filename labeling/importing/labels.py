@@ -151,26 +151,38 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             continue
         known, image = part
         if known.kinds and (known.control not in asked or asked[known.control].kind not in known.kinds):
-            unasked, name = report.result.setdefault(UNASKED, {}), written(known.control[:300])
-            name = name if name in unasked or len(unasked) < MOST_PASSED else "…"
-            unasked[name] = unasked.get(name, 0) + 1
+            _count_unasked(known.control, report)
             continue
         try:
-            key = known.control if known.control in asked else known.question or arguments.get("question", "")
-            question = _question(asked, key, ["boxes"] if known.boxed else [], known.boxed or known.classed)
-            answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
-            if (known.boxed or known.classed) and question.kind != "boxes":
-                answer = bool(answer) if known.sole and question.kind == "yes_no" else _class_of(question, answer)
+            question, answer = _answered(known, image, asked, arguments)
             if answer is NOTHING:
                 report.result[SILENT] = report.result.get(SILENT, 0) + 1
             else:
-                answer = question.check(judgments.as_asked(question, answer), image.width, image.height)
                 by = known.by if arguments["as"] == "judgments" else ""
                 said.check_is_first(image.pk, [question.key, by] if by else question.key, answer)
                 ready.append(_Label(image, question, answer, by))
         except (BadAnswer, CrowdtuneError) as error:
             report.error(f"{known.image}", "bad_answer", error.args[0])
     return ready
+
+
+def _count_unasked(control: str, report: Report) -> None:
+    unasked, name = report.result.setdefault(UNASKED, {}), written(control[:300])
+    name = name if name in unasked or len(unasked) < MOST_PASSED else "…"
+    unasked[name] = unasked.get(name, 0) + 1
+
+
+def _answered(known: Known, image: Image, asked: dict[str, Asked], arguments: dict[str, Any]) -> tuple[Asked, Any]:
+    """The question that is meant, and what the file answers to it, which may be NOTHING."""
+    is_of_many = known.boxed or known.classed
+    key = known.control if known.control in asked else known.question or arguments.get("question", "")
+    question = _question(asked, key, ["boxes"] if known.boxed else [], is_of_many)
+    answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
+    if is_of_many and question.kind != "boxes":
+        answer = bool(answer) if known.sole and question.kind == "yes_no" else _class_of(question, answer)
+    if answer is NOTHING:
+        return question, NOTHING
+    return question, question.check(judgments.as_asked(question, answer), image.width, image.height)
 
 
 def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, said: Said) -> Checked:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from labeling.importing.archives import PIECE, MemberRefused, Names, open_tar, open_zip, tar_entries, zip_name
+from labeling.importing.archives import PIECE, MemberNames, MemberRefused, open_tar, open_zip, tar_entries, zip_name
 from labeling.importing.known.lines import encoding_of, not_utf8, workbook
 from labeling.words import gettext as _
 
@@ -107,7 +107,7 @@ class Files:
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             told = _("%(name)s is a damaged zip: %(error)s.")
             raise UnreadableError(told % {"name": self.name, "error": error}) from error
-        named = Names()
+        named = MemberNames()
         found = {named(zip_name(entry)): partial(archive.open, entry) for entry in archive.infolist()}
         if "xl/workbook.xml" in found:
             raise UnreadableError(workbook())
@@ -115,7 +115,7 @@ class Files:
 
     def _tar(self) -> dict[str, Callable[[], IO[bytes]]]:
         found: dict[str, Callable[[], IO[bytes]]] = {}
-        named = Names()
+        named = MemberNames()
         try:
             archive = open_tar(self.stream)
             for number, entry in enumerate(tar_entries(archive), start=1):
