@@ -45,6 +45,8 @@ def test_what_was_earned_by_project_adds_up_to_what_was_earned(
     for address in ("/profile/", "/label/"):
         shown = pages.get(address).content.decode()
         assert all(amount in shown for amount in ("0.025", "0.0365", "1200.00", "<dd>1200.0615</dd>"))
+    shown = pages.get("/profile/").content.decode()
+    assert shown.index(">Earned</th>") < shown.index(">Time</th>")  # in sight on a phone, before one scrolls
 
 
 def test_a_key_is_shown_once_to_whoever_made_it_and_loading_the_page_again_makes_no_other(
