@@ -13,9 +13,12 @@ BEFORE_WORK = (Phase.PRACTICE, Phase.QUALIFICATION)
 
 
 def advance_phase(*, project: Project, worker_id: int) -> str:
-    """Move the worker on when practice or the test is through; returns the phase that holds now."""
+    """Move the worker on when practice or the test is through; returns the phase that holds now.
+
+    A test that was not passed may be by now: its answers were corrected since, or less of them is asked for.
+    """
     member = Membership.objects.get(project=project, user_id=worker_id)
-    if member.phase in BEFORE_WORK:
+    if member.phase != Phase.WORKING:
         golds = Gold.objects.filter(task__project=project, use=member.phase)
         if not golds.exclude(pk__in=seen(golds, worker_id)).exists():
             member.phase = _next(project, member)

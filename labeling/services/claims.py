@@ -146,6 +146,8 @@ def refuse_paused(project: Project, member: Membership) -> None:
     if member.is_paused:
         why = member.paused_because or _("The owner has paused your work here.")
         raise CrowdtuneError("worker_paused", _("You are paused: %(why)s You can appeal.") % {"why": why}, 403)
+    if member.phase == Membership.Phase.FAILED:
+        member.phase = phases.advance_phase(project=project, worker_id=member.user_id)
     _refuse_failed(member.phase)
 
 

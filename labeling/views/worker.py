@@ -158,10 +158,6 @@ def project_to_label(request: HttpRequest, slug: str) -> Project:
 
 
 def _next(request: HttpRequest, project: Project, member: Membership) -> HttpResponse:
-    if member.phase == Membership.Phase.FAILED:
-        share = test_share(project, member.user_id)
-        context = {"project": project, "member": member, "appeal": last_appeal(member), "share": share}
-        return render(request, "labeling/failed.html", context)
     try:
         found = services.claim_leases(project=project, member=member)
     except CrowdtuneError as refusal:
@@ -188,8 +184,10 @@ def last_appeal(member: Membership) -> Appeal | None:
 
 
 def _refused(request: HttpRequest, project: Project, member: Membership, refusal: CrowdtuneError) -> HttpResponse:
-    """A pause, of the project or of the worker; the worker may appeal."""
+    """A test that was not passed, or a pause, of the project or of the worker; the worker may appeal."""
     context = {"project": project, "member": member, "refusal": refusal, "appeal": last_appeal(member)}
+    if member.phase == Membership.Phase.FAILED:
+        return render(request, "labeling/failed.html", {**context, "share": test_share(project, member.user_id)})
     return render(request, "labeling/paused.html", context, status=200 if member.is_paused else refusal.status)
 
 

@@ -25,6 +25,7 @@ def addresses(make_project, join, worker, owner) -> dict[str, str]:
     many = make_project("Many", categories=[f"kind {n}" for n in range(40)], images=1)
     paused = make_project("Paused", images=1)
     failed = make_project("Failed", images=1)
+    services.set_gold(task=failed.tasks.get(), answers="cat", use=Gold.Use.QUALIFICATION, user=owner)
     empty = make_project("Empty", images=0)
     fresh = make_project("Fresh", images=1, instructions="Read me.", price_per_judgment="0.05")
     for project in (choice, survey, boxes, many, paused, failed, empty):

@@ -58,6 +58,25 @@ def test_a_test_whose_images_were_all_skipped_is_not_passed(taught: Project) -> 
         claim(taught, worker)
 
 
+@pytest.mark.parametrize("mend", ["answer", "share"])
+def test_who_failed_by_a_wrong_answer_of_the_test_or_by_a_share_goes_on_once_that_is_mended(
+    taught: Project, mend: str
+) -> None:
+    worker = person("wanda")
+    services.ensure_member(project=taught, user=worker)
+    for _number in range(4):
+        services.submit_judgment(assignment_id=claim(taught, worker).pk, worker=worker, answers={"category": "dog"})
+    assert phase_of(worker) == "failed"
+    if mend == "answer":
+        task = Task.objects.filter(gold__use="qualification").first()
+        assert task is not None
+        services.set_gold(task=task, answers="dog", use="qualification", user=taught.owner)
+    else:
+        services.change_project(project=taught, user=taught.owner, qualification_share=0)
+    assert not claim(taught, worker).task.is_gold
+    assert phase_of(worker) == "working"
+
+
 def test_who_has_nothing_left_to_practice_on_goes_on_to_the_test_at_once(taught: Project) -> None:
     worker = person("wanda")
     services.ensure_member(project=taught, user=worker)
