@@ -43,10 +43,11 @@ document.addEventListener("click", (event) => {
   else if ("dismiss" in target.dataset) target.closest(".toast, .alert")?.remove();
 });
 
-/* A menu is closed by who goes on beside it, by a click or by Tab: it would lie on what has the focus. */
-function leaveMenus({ target }) {
+/* A menu is closed by who goes on beside it, by a click or by Tab: it would lie on what has the focus. A press on words
+   in it gives the focus to what holds the menu; Chromium crashes where that closes it under the pointer. */
+function leaveMenus({ type, target }) {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(target)) menu.open = false;
+    if (!menu.contains(target) && !(type === "focusin" && target.contains(menu))) menu.open = false;
   }
 }
 document.addEventListener("focusin", leaveMenus);
