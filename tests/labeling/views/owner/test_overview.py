@@ -1,10 +1,11 @@
-"""The overview without a browser: what a spent budget leaves, and how far people agree, by question and language."""
+"""The overview without a browser: what to do next, what a spent budget leaves, and how far people agree."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,9 +14,10 @@ from django.test import Client
 
 from labeling import figures, services
 from labeling.consensus import fitting
-from labeling.models import Job, Judgment, Membership, Project, Question
+from labeling.models import Consensus, Job, Judgment, Membership, Project, Question, Task
 from labeling.views.owner import overview
 from tests.labeling.conftest import answer, claim, person, picture
+from tests.labeling.views.owner.conftest import judged
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Project]
@@ -226,3 +228,74 @@ def test_who_mends_a_survey_that_was_answered_is_told_how_to_ask_again(make_proj
     page = owning.post(address, form, follow=True).content.decode()
     assert "Saved as a new version" in page
     assert "Change tasks, on the Labels page" in page
+
+
+def test_the_overview_says_what_to_do_next(make_project: Make, owning: Client) -> None:
+    empty = make_project(images=0)
+    assert "Add the first images" in owning.get(f"/projects/{empty.slug}/").content.decode()
+    disputed = make_project(name="Disputed", images=1, judgments_max=2, confidence=0.99)
+    judged(disputed, 2, ("cat", "dog"))
+    page = owning.get(f"/projects/{disputed.slug}/").content.decode()
+    assert "1 disputed task waits for your decision" in page
+    assert "Add more images, if they are too few" in page  # the crowd has nothing left to do for a model
+    assert "Bring in labels" not in page
+
+
+def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_figures(
+    make_project: Make, owning: Client
+) -> None:
+    empty = make_project(images=0)
+    assert 'class="tile"' not in owning.get(f"/projects/{empty.slug}/activity/").content.decode()
+    fresh = make_project(name="Fresh", access="open", price_per_judgment="0.10")
+    page = owning.get(f"/projects/{fresh.slug}/").content.decode()
+    assert "Invite people</a>" in owning.get(f"/projects/{fresh.slug}/images/").content.decode()
+    assert "Invite people to label<" in page  # it is open to everyone already
+    assert f'href="/label/{fresh.slug}/"><svg' in page
+    assert "Bring in labels that you have already" in page
+    assert "Say what counts as what" in page
+    fresh.categories.filter(key="cat").update(description="Not a lynx.")
+    assert "Say what counts as what" not in owning.get(f"/projects/{fresh.slug}/").content.decode()
+    activity = owning.get(f"/projects/{fresh.slug}/activity/").content.decode()
+    assert "To finish" in activity
+    assert "Certainty" not in activity
+    assert "Nothing to draw yet" not in activity
+
+
+def test_the_overview_says_how_many_labels_may_be_wrong(make_project: Make, owning: Client) -> None:
+    project = make_project(images=3, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    mean = sum(Consensus.objects.values_list("confidence", flat=True)) / 3
+    page = owning.get(f"/projects/{project.slug}/activity/").content.decode()
+    assert f"about {round((1 - mean) * 3)} of 3 labels may be wrong" in page
+    assert "Cost so far" not in owning.get(f"/projects/{project.slug}/").content.decode()  # nothing costs anything here
+
+
+def test_the_overview_says_how_far_people_agree_as_the_question_can_tell(make_project: Make, owning: Client) -> None:
+    drawn = make_project(name="Drawn", questions=[{"key": "category", "kind": "boxes"}])
+    box: Any = [{"category": "cat", "box": [1, 1, 8, 8]}]
+    judged(drawn, 2, (box,))
+    alone = make_project(name="Alone", questions=[{"key": "category", "kind": "boxes"}])
+    judged(alone, 1, (box,))
+    alike = make_project(name="Alike")
+    judged(alike, 2, ("cat", "cat"))
+    waits = owning.get(f"/projects/{alike.slug}/activity/").content.decode()
+    for project in (drawn, alone, alike):
+        fitting.fit_project(project.pk)
+    assert "after the first fit" in waits
+    cache.clear()  # a few seconds
+    page = owning.get(f"/projects/{drawn.slug}/activity/").content.decode()
+    assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note">mean overlap (IoU)' in page
+    page = owning.get(f"/projects/{alone.slug}/activity/").content.decode()
+    assert '<dt>Agreement</dt><dd>–</dd><dd class="note"></dd>' in page  # who drew agrees with nobody else
+    page = owning.get(f"/projects/{alike.slug}/activity/").content.decode()
+    assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note"></dd>' in page  # one answer alone shows no alpha
+
+
+def test_gold_is_no_next_step_where_every_task_is_finished(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/"
+    assert "how far to trust labels" in owning.get(address).content.decode()
+    for task in Task.objects.filter(project=project):
+        services.retire_task(task=task, user=project.owner)
+    page = owning.get(address).content.decode()
+    assert "Every task is finished" in page
+    assert "how far to trust labels" not in page

@@ -6,11 +6,9 @@ import io
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -94,69 +92,6 @@ def test_one_of_many_projects_is_found_by_its_name(make_project: Callable[..., P
     assert "No project fits" in page
     assert "New project" in page
     assert "Your first project" not in page
-
-
-def test_the_overview_says_what_to_do_next(make_project: Callable[..., Project], owning: Client) -> None:
-    empty = make_project(images=0)
-    assert "Add the first images" in text(owning.get(f"/projects/{empty.slug}/"))
-    disputed = make_project(name="Disputed", images=1, judgments_max=2, confidence=0.99)
-    judged(disputed, 2, ("cat", "dog"))
-    page = text(owning.get(f"/projects/{disputed.slug}/"))
-    assert "1 disputed task waits for your decision" in page
-    assert "Add more images, if they are too few" in page  # the crowd has nothing left to do for a model
-    assert "Bring in labels" not in page
-
-
-def test_before_the_first_judgment_the_overview_shows_steps_instead_of_empty_figures(
-    make_project: Callable[..., Project], owning: Client
-) -> None:
-    empty = make_project(images=0)
-    assert 'class="tile"' not in text(owning.get(f"/projects/{empty.slug}/activity/"))
-    fresh = make_project(name="Fresh", access="open", price_per_judgment="0.10")
-    page = text(owning.get(f"/projects/{fresh.slug}/"))
-    assert "Invite people</a>" in text(owning.get(f"/projects/{fresh.slug}/images/"))
-    assert "Invite people to label<" in page  # it is open to everyone already
-    assert f'href="/label/{fresh.slug}/"><svg' in page
-    assert "Bring in labels that you have already" in page
-    assert "Say what counts as what" in page
-    fresh.categories.filter(key="cat").update(description="Not a lynx.")
-    assert "Say what counts as what" not in text(owning.get(f"/projects/{fresh.slug}/"))
-    figures = text(owning.get(f"/projects/{fresh.slug}/activity/"))
-    assert "To finish" in figures
-    assert "Certainty" not in figures
-    assert "Nothing to draw yet" not in figures
-
-
-def test_the_overview_says_how_many_labels_may_be_wrong(make_project: Callable[..., Project], owning: Client) -> None:
-    project = make_project(images=3, judgments_max=2, confidence=0.99)
-    judged(project, 2, ("cat", "dog"))
-    mean = sum(Consensus.objects.values_list("confidence", flat=True)) / 3
-    page = text(owning.get(f"/projects/{project.slug}/activity/"))
-    assert f"about {round((1 - mean) * 3)} of 3 labels may be wrong" in page
-    assert "Cost so far" not in text(owning.get(f"/projects/{project.slug}/"))  # nothing costs anything here
-
-
-def test_the_overview_says_how_far_people_agree_as_the_question_can_tell(
-    make_project: Callable[..., Project], owning: Client
-) -> None:
-    drawn = make_project(name="Drawn", questions=[{"key": "category", "kind": "boxes"}])
-    box: Any = [{"category": "cat", "box": [1, 1, 8, 8]}]
-    judged(drawn, 2, (box,))
-    alone = make_project(name="Alone", questions=[{"key": "category", "kind": "boxes"}])
-    judged(alone, 1, (box,))
-    alike = make_project(name="Alike")
-    judged(alike, 2, ("cat", "cat"))
-    waits = text(owning.get(f"/projects/{alike.slug}/activity/"))
-    for project in (drawn, alone, alike):
-        fitting.fit_project(project.pk)
-    assert "after the first fit" in waits
-    cache.clear()  # a few seconds
-    page = text(owning.get(f"/projects/{drawn.slug}/activity/"))
-    assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note">mean overlap (IoU)' in page
-    page = text(owning.get(f"/projects/{alone.slug}/activity/"))
-    assert '<dt>Agreement</dt><dd>–</dd><dd class="note"></dd>' in page  # who drew agrees with nobody else
-    page = text(owning.get(f"/projects/{alike.slug}/activity/"))
-    assert '<dt>Agreement</dt><dd>100\u202f%</dd><dd class="note"></dd>' in page  # one answer alone shows no alpha
 
 
 def test_a_budget_of_nothing_is_a_budget(make_project: Callable[..., Project], owning: Client) -> None:
@@ -394,13 +329,3 @@ def test_an_answer_that_is_no_button_of_the_page_is_refused_with_a_sentence(proj
     )
     page = owning.post(f"{address}/review/{task.pk}/", {"answer-category": "cat"}, follow=True)
     assert "choose one of its buttons" in text(page)
-
-
-def test_gold_is_no_next_step_where_every_task_is_finished(project: Project, owning: Client) -> None:
-    address = f"/projects/{project.slug}/"
-    assert "how far to trust labels" in text(owning.get(address))
-    for task in Task.objects.filter(project=project):
-        services.retire_task(task=task, user=project.owner)
-    page = text(owning.get(address))
-    assert "Every task is finished" in page
-    assert "how far to trust labels" not in page
