@@ -132,7 +132,7 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     else:
         limit = drift.chance_limit(reference.projected, today.count)
     index = drift.psi(reference.class_shares.tolist(), [classes[key] for key in version.categories])
-    is_alarm = today.count >= drift.LEAST and (distance > 2 * limit or index > drift.PSI_ALARM)
+    is_alarm = today.count >= drift.LEAST and (distance > drift.FAR * limit or index > drift.PSI_ALARM)
     row, _created = Drift.objects.update_or_create(
         version=version, day=now.date(),
         defaults={

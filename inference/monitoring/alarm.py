@@ -11,7 +11,7 @@ import numpy as np
 from inference.engine.routing import VersionRef
 from inference.models import Drift, Traffic
 from inference.monitoring import stored_reference
-from inference.monitoring.drift import PSI_ALARM
+from inference.monitoring.drift import FAR, PSI_ALARM
 from training.models import ModelVersion
 from training.snapshots import labels
 
@@ -34,7 +34,7 @@ def alarm_of(version: ModelVersion) -> Alarm | None:
         return None
     last = days[0]
     unbroken = next((place for place, row in enumerate(days) if not row.is_alarm), len(days))
-    since, is_of_images = days[unbroken - 1].day, last.feature_distance > 2 * last.feature_limit
+    since, is_of_images = days[unbroken - 1].day, last.feature_distance > FAR * last.feature_limit
     reference = stored_reference.reference_of(VersionRef.of(version))
     shares = _shares(version, last.day)
     if last.class_psi <= PSI_ALARM or reference is None or shares is None:

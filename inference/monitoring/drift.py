@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 16
 PSI_ALARM = 0.25  # the field's usual mark for a population that has changed
+FAR = 2  # times the distance that chance reaches: beyond it the images are others
 DRAWS = 200  # that show what chance reaches
 MOST_DRAWN = 2000  # images of one draw, however many were asked about
 LEAST = 50  # images under which no alarm is given

@@ -1,5 +1,5 @@
-/* Review by keyboard: a number decides, S puts the task off, B goes back to the one before, which G makes gold. Questions of a survey are chosen one by one, and
-   Enter decides. */
+/* Review by keyboard: a number decides, S puts the task off, B goes back to the one before, which G makes gold.
+   Questions of a survey are chosen one by one, and Enter decides. */
 import { printed } from "./printed.js";
 import { isOff } from "./single.js";
 

@@ -141,12 +141,13 @@ def test_a_database_that_is_frozen_is_not_waited_for():
     given = connection.settings_dict
     connect = functools.partial(psycopg.connect, host=given["HOST"], user=given["USER"], dbname=given["NAME"])
     with contextlib.closing(connect()) as asked:
-        os.kill(asked.info.backend_pid, signal.SIGSTOP)
+        backend = asked.info.backend_pid  # of a connection that broke it is 0
+        os.kill(backend, signal.SIGSTOP)
         try:
             with pytest.raises(psycopg.OperationalError), health.hung_up_after(0.1, asked.pgconn.socket):
                 asked.execute("SELECT 1")
         finally:
-            os.kill(asked.info.backend_pid, signal.SIGCONT)
+            os.kill(backend, signal.SIGCONT)
     with contextlib.closing(connect()) as asked, health.hung_up_after(60, asked.pgconn.socket):
         assert asked.execute("SELECT 1").fetchone() == (1,)
 
