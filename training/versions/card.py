@@ -128,7 +128,10 @@ def _figures(manifest: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, row in _per_class(manifest):
-        figures = (f"{row[name]:.3f}{_between(row.get(f'{name}_interval'))}" for name in ("precision", "recall", "f1"))
+        figures = (
+            f"{row[figure]:.3f}{_between(row.get(f'{figure}_interval'))}" if row["count"] else "–"
+            for figure in ("precision", "recall", "f1")
+        )
         lines.append(f"| {_cell(name)} | {' | '.join(figures)} | {row['count']} |")
     if curve := metrics.get("learning_curve"):
         lines += ["", _outlook(curve)]

@@ -94,6 +94,8 @@ def test_the_card_tells_what_was_learned_and_what_was_asked_for(
     assert "Does not know" not in card
     version.manifest["counts"]["train"].pop("circle")
     assert "deleted before it learned: circle." in card_of(version.manifest)
+    version.manifest["metrics"]["per_class"]["circle"]["count"] = 0
+    assert "| circle | – | – | – | 0 |" in card_of(version.manifest)
     assert "then it was learned, too" in card
     assert "- Asked for: epochs 7, label_smoothing 0.1" in card
 
