@@ -21,11 +21,10 @@ from training.learning.errors import not_written
 from training.learning.split import split_of
 from training.models import LearnedPictures, Snapshot, SnapshotItem
 from training.snapshots import labels, traits
-from training.snapshots.labels import Label
+from training.snapshots.labels import LEFT_OUT, Label
 
 # With fewer pictures to learn from, a category cannot be told from its single example.
 LEAST_PER_CATEGORY = 2
-LEFT_OUT = "left_out"
 PART = 2_000  # labels that are looked at together
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, Func, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.fields.json import KeyTransform
 
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
@@ -16,6 +16,7 @@ from labeling.words import gettext as _
 from training.models import ModelVersion, Snapshot, SnapshotItem, Suspect
 
 PART = 2_000  # rows read at a time
+LEFT_OUT = "left_out"  # the part of a snapshot's items that nothing is learned from
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,9 @@ def counts_by_category(*, project: Project, question: Question) -> dict[str, int
 
 
 def new_since(*, project: Project, question: Question, snapshot: Snapshot | None) -> int:
-    """Labels of the question's classes that the snapshot does not hold, or holds with another class."""
+    """Labels of the question's classes that the snapshot does not hold, or holds with another class, or held without
+    learning them because they were too little sure, and that have become known or were decided since.
+    """
     rows = Consensus.objects.for_training(project).annotate(category=class_of_answer(question))
     rows = rows.filter(category__in=category_names(question))  # not those of a category that was removed
     gold = _gold_without_consensus(project, question)
@@ -131,7 +134,8 @@ def new_since(*, project: Project, question: Question, snapshot: Snapshot | None
         return rows.count() + gold.count()
     held = SnapshotItem.objects.filter(snapshot=snapshot, image=OuterRef("task__image"))
     same = held.filter(label=OuterRef("category"))
-    return rows.filter(~Exists(same)).count() + gold.filter(~Exists(held)).count()
+    unsure = Q(method__in=["gold", "person"]) & Exists(held.filter(split=LEFT_OUT, confidence__lt=1))
+    return rows.filter(~Exists(same) | unsure).count() + gold.filter(~Exists(held)).count()
 
 
 def uncorrected(version: ModelVersion) -> QuerySet[Suspect]:

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Project, Task
+from labeling.services import set_gold
 from tests.training.drawing import SHAPES, add_image, draw, label, labeled_project, make_project, png
 from training.errors import NotEnoughLabels
 from training.learning.errors import LearningError
@@ -113,6 +114,23 @@ def test_a_corrected_label_is_new_and_makes_another_snapshot(project: Project) -
 
     assert labels.new_since(project=project, question=question, snapshot=first) == 1
     assert freeze_snapshot(project=project).digest != first.digest
+
+
+def test_gold_is_new_only_where_its_label_was_not_learned(project: Project) -> None:
+    question = project.primary_question()
+    assert question is not None
+    rows = Consensus.objects.filter(project=project).select_related("task").order_by("pk")
+    learned, corrected, tied = rows[0], rows[1], rows[2]
+    tie = {"posterior": {"circle": 0.5, "square": 0.5}, "confidence": 0.5}
+    Consensus.objects.filter(pk=tied.pk).update(**tie)
+    first = freeze_snapshot(project=project)
+    other = next(key for key in ("circle", "square") if key != corrected.answer)
+
+    for row, answer, new in ((learned, learned.answer, 0), (corrected, other, 1), (tied, tied.answer, 2)):
+        set_gold(task=row.task, answers=answer, user=project.owner)
+        assert labels.new_since(project=project, question=question, snapshot=first) == new
+    again = freeze_snapshot(project=project)
+    assert labels.new_since(project=project, question=question, snapshot=again) == 0
 
 
 def test_near_duplicates_stand_on_one_side(db: None) -> None:
