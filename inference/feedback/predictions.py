@@ -92,7 +92,8 @@ def forget_older(version: ModelVersion) -> None:
 def judge(project_id: int) -> int:
     """Compare what versions said of images with what the crowd has said since; returns of how many that is news.
 
-    A label that is another one by now, as when a reviewer decides otherwise, is compared anew.
+    A label that is another one by now, as when a reviewer decides otherwise or its answer becomes known, is compared
+    anew. Gold says nothing else: an owner has picked it, so how often a version is right there is not how often it is.
     """
     project = Project.objects.get(pk=project_id)
     question = project.primary_question()
@@ -108,16 +109,17 @@ def judge(project_id: int) -> int:
             UPDATE inference_prediction p
             SET is_correct = (p.category = said.category), judged_at = COALESCE(p.judged_at, now())
             FROM (
-                SELECT t.image_id, t.retired_at,
+                SELECT t.image_id, t.retired_at, t.is_gold,
                        CASE c.answer WHEN 'true' THEN 'yes' WHEN 'false' THEN 'no' ELSE c.answer #>> '{}' END
                            AS category
                 FROM labeling_consensus c JOIN labeling_task t ON t.id = c.task_id
-                WHERE c.project_id = %s AND c.question_id = %s AND c.is_final AND NOT t.is_gold
+                WHERE c.project_id = %s AND c.question_id = %s AND c.is_final
                   AND c.method <> 'model' AND (%s::timestamptz IS NULL OR c.updated_at > %s::timestamptz)
             ) said
             WHERE p.image_id = said.image_id AND p.version_id = ANY(%s)
               AND p.is_correct IS DISTINCT FROM (p.category = said.category) AND said.category IS NOT NULL
               AND p.created_at <= COALESCE(said.retired_at, now()) AND said.category <> 'cant_tell'
+              AND (p.is_correct IS NOT NULL OR NOT said.is_gold)
             """,
             [project_id, question.pk, since, since - timedelta(seconds=30) if since else None, versions],
         )

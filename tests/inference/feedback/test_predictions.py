@@ -9,7 +9,7 @@ from django.utils import timezone
 from inference.feedback import backlog, predictions
 from inference.models import Prediction
 from labeling.models import Consensus
-from labeling.services import decide_task, label_by_model
+from labeling.services import decide_task, label_by_model, set_gold
 
 
 def test_what_the_crowd_answers_measures_the_version_that_said_it_before(project, champion, add_images, owner) -> None:
@@ -40,6 +40,19 @@ def test_a_label_that_a_reviewer_corrects_measures_anew_on_the_day_of_the_first(
     row.refresh_from_db()
     assert (row.is_correct, row.judged_at) == (True, then)
     assert predictions.judge(project.pk) == 0
+
+
+def test_gold_corrects_what_was_compared_and_measures_nothing_by_itself(project, champion, add_images, owner) -> None:
+    images = add_images(range(2))
+    backlog.score_pool(project.pk)
+    rows = [Prediction.objects.get(image=image) for image in images]
+    wrong = next(key for key in ("blue", "green", "red") if key != rows[0].category)
+    decide_task(task=images[0].tasks.get(), answers={"label": wrong}, user=owner)
+    assert predictions.judge(project.pk) == 1
+    for image, row in zip(images, rows, strict=True):
+        set_gold(task=image.tasks.get(), answers={"label": row.category}, user=owner)
+    assert predictions.judge(project.pk) == 1
+    assert [Prediction.objects.get(image=image).is_correct for image in images] == [True, None]
 
 
 def test_a_label_made_before_the_prediction_measures_nothing(project, champion, add_images, owner) -> None:
